@@ -1,0 +1,298 @@
+//! The grammar of the command line.
+//!
+//! The classic flags, which old crontabber had, are exact equals of commands: they are translated here, so that
+//! nothing else knows them.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use super::date::DateArgument;
+use crate::daemon;
+use crate::job::JobName;
+
+const GLOBAL: &str = "Global options";
+const CLASSIC: &str = "Classic flags (each the same as a command)";
+
+/// Runs jobs that are about a date: every date of every job, in order, once.
+///
+/// Without a command it is the daemon, in the foreground, until SIGTERM.
+#[derive(Debug, Parser)]
+#[command(name = "crontabber", disable_version_flag = true, after_help = AFTER_HELP)]
+pub(super) struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    classic: Classic,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+A date is a day of the job's zone (`2026-11-03`), a time of that zone's clock (`2026-11-03T02:30`),
+or an instant (`2026-11-03T02:30:00+01:00`).
+
+Exit status: 0 done; 1 failed; 2 usage; 3 another crontabber holds the ledger; 78 the registry has mistakes.";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// The registry; else `./jobs.toml`, `$XDG_CONFIG_HOME/crontabber/jobs.toml` or `/etc/crontabber/jobs.toml`.
+    #[arg(long, global = true, value_name = "FILE", env = "CRONTABBER_CONFIG", hide_env_values = true, help_heading = GLOBAL)]
+    #[arg(value_parser = clap::builder::OsStringValueParser::new())]
+    pub(super) config: Option<OsString>,
+    /// The ledger: `sqlite:///PATH` or `postgres://…`; else the registry's, else `ledger.db` in `$STATE_DIRECTORY` or
+    /// `$XDG_STATE_HOME/crontabber`.
+    #[arg(long, global = true, value_name = "URL", env = "CRONTABBER_LEDGER", hide_env_values = true, help_heading = GLOBAL)]
+    pub(super) ledger: Option<String>,
+    /// How the daemon logs when it does not write to a terminal.
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = GLOBAL)]
+    pub(super) log_format: Option<LogFormat>,
+    /// Say only what was asked for, and what went wrong.
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
+    pub(super) quiet: bool,
+    /// Print JSON, for programs.
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(super) json: bool,
+}
+
+impl Global {
+    /// The registry that was named, if one was.
+    pub(super) fn config(&self) -> Option<PathBuf> {
+        self.config.as_ref().filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+}
+
+/// How the daemon logs.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum LogFormat {
+    /// A line for people.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+impl From<LogFormat> for daemon::LogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// The flags of old crontabber.
+#[derive(Debug, Args)]
+struct Classic {
+    /// The same as `once`.
+    #[arg(long, group = "classic", help_heading = CLASSIC)]
+    once: bool,
+    /// The same as `list`.
+    #[arg(short = 'l', long, group = "classic", help_heading = CLASSIC)]
+    list_jobs: bool,
+    /// The same as `run JOB`.
+    #[arg(short = 'j', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = job_name)]
+    job: Option<String>,
+    /// With `--job`: the date to attempt.
+    #[arg(long, value_name = "DATE", requires = "job", help_heading = CLASSIC, value_parser = date_text)]
+    date: Option<String>,
+    /// With `--job`: do not wait for dependencies, nor for the date to come due.
+    #[arg(long, requires = "job", help_heading = CLASSIC)]
+    force: bool,
+    /// The same as `reset JOB`.
+    #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = job_name)]
+    reset_job: Option<String>,
+    /// The same as `check`.
+    #[arg(long, group = "classic", help_heading = CLASSIC)]
+    configtest: bool,
+    /// The same as `ghosts`.
+    #[arg(long, group = "classic", help_heading = CLASSIC)]
+    audit_ghosts: bool,
+    /// The same as `health`.
+    #[arg(short = 'n', long, group = "classic", help_heading = CLASSIC)]
+    nagios: bool,
+    /// The same as `version`.
+    #[arg(short = 'V', long, action = ArgAction::SetTrue, group = "classic", help_heading = CLASSIC)]
+    version: bool,
+}
+
+impl Classic {
+    /// The command that a flag stands for, if one was given; clap lets at most one pass.
+    fn command(self) -> Option<Command> {
+        let job = self.job.map(|job| Command::Run(Run { job, date: self.date, force: self.force, reason: None }));
+        let reset = self.reset_job.map(|job| Command::Reset(Reset { job, reason: None }));
+        let flags = [
+            (self.once, Command::Once),
+            (self.list_jobs, Command::List),
+            (self.configtest, Command::Check),
+            (self.audit_ghosts, Command::Ghosts),
+            (self.nagios, Command::Health),
+            (self.version, Command::Version),
+        ];
+        job.or(reset).or_else(|| flags.into_iter().find_map(|(given, command)| given.then_some(command)))
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// One wake: run all that is due, then exit; 1 if an attempt failed.
+    Once,
+    /// Every job: schedule, state, last success, next date, dates behind, what blocks it.
+    List,
+    /// Attempt a job now.
+    ///
+    /// A backfillable job is attempted only at the date that is next in its order.
+    Run(Run),
+    /// Make a job as if it had never run; says which dates that repeats.
+    ///
+    /// The old sessions stay in the ledger, as an earlier generation of the job.
+    Reset(Reset),
+    /// Check the registry; exit 78 when it has mistakes.
+    Check,
+    /// The jobs that are in the ledger and not in the registry.
+    Ghosts,
+    /// One line for a monitor: OK, WARNING, CRITICAL or UNKNOWN, and exit 0, 1, 2 or 3.
+    ///
+    /// A first failure of a backfillable job warns, a second is critical; so are a failure of any other job, a held
+    /// date, and a job that should have run and did not.
+    Health,
+    /// The dates ahead, or in a range; without a job and a range, what a wake would start now.
+    ///
+    /// Ranges ask the registry alone: what the ledger holds makes no difference.
+    Plan(Plan),
+    /// The sessions in the ledger: each date of each job, and where it stands.
+    Sessions(Sessions),
+    /// The attempts in the ledger: each start of each date, and how it ended.
+    Attempts(Attempts),
+    /// What an attempt printed, as it printed it.
+    Log(Log),
+    /// The JSON Schema of the registry, for editors.
+    Schema,
+    /// The completions of this command line for a shell.
+    Completions(Completions),
+    /// The version, and that of the time zone rules.
+    Version,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = job_name)]
+    pub(super) job: String,
+    /// The date to attempt; else the one that is next.
+    #[arg(long, value_name = "DATE", value_parser = date_text)]
+    pub(super) date: Option<String>,
+    /// Do not wait for dependencies, nor for the date to come due.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Why, for the audit.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+/// `reset`.
+#[derive(Debug, Args)]
+pub(super) struct Reset {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = job_name)]
+    pub(super) job: String,
+    /// Why, for the audit.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// The job; else all jobs, by date.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(super) job: Option<JobName>,
+    /// The first date; else now.
+    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(super) from: Option<DateArgument>,
+    /// The end, itself not included.
+    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(super) to: Option<DateArgument>,
+    /// How many dates at most; 10 if there is no `--to`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+}
+
+/// `sessions`.
+#[derive(Debug, Args)]
+pub(super) struct Sessions {
+    /// The job; else all jobs.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(super) job: Option<JobName>,
+    /// How many of the newest; else 100, or all with `--json`.
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<NonZeroU32>,
+    /// Also those from before a reset.
+    #[arg(long)]
+    pub(super) all_generations: bool,
+}
+
+/// `attempts`.
+#[derive(Debug, Args)]
+pub(super) struct Attempts {
+    /// The job; else all jobs.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(super) job: Option<JobName>,
+    /// The date, or a day with all its dates; else all dates.
+    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(super) date: Option<DateArgument>,
+    /// How many of the newest; else 100, or all with `--json`.
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<NonZeroU32>,
+    /// Also those from before a reset.
+    #[arg(long)]
+    pub(super) all_generations: bool,
+}
+
+/// `log`.
+#[derive(Debug, Args)]
+pub(super) struct Log {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(super) job: JobName,
+    /// The date; else the job's newest attempt.
+    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(super) date: Option<DateArgument>,
+    /// The number of the attempt; else the newest.
+    #[arg(long, value_name = "N", requires = "date", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) attempt: Option<u32>,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Reads the command line of this process; says what is wrong with it, and exits with 2, if it is not one of ours.
+pub(super) fn read() -> (Global, Option<Command>) {
+    let line = CommandLine::parse();
+    match (line.command, line.classic.command()) {
+        (Some(_), Some(_)) => CommandLine::command()
+            .error(ErrorKind::ArgumentConflict, "a classic flag is a command of its own, and there is one already")
+            .exit(),
+        (command, classic) => (line.global, command.or(classic)),
+    }
+}
+
+/// The text of a job's name, checked; whoever takes it decides which jobs there are.
+fn job_name(text: &str) -> Result<String, crate::job::JobNameError> {
+    JobName::new(text).map(|_| text.to_owned())
+}
+
+/// The text of a date, checked; only the job's zone says which date it is.
+fn date_text(text: &str) -> Result<String, super::date::DateArgumentError> {
+    DateArgument::parse(text).map(|_| text.to_owned())
+}

@@ -1,0 +1,61 @@
+//! `check`: whether the registry can be used.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::failure::{Failure, REGISTRY};
+use super::json;
+use super::output::{Output, counted, may_color};
+use crate::registry::{Mistake, Registry};
+
+/// The answer in JSON.
+#[derive(Debug, Serialize)]
+struct Verdict<'a> {
+    ok: bool,
+    file: Option<&'a Path>,
+    jobs: usize,
+    mistakes: &'a [Mistake],
+    warnings: &'a [Mistake],
+}
+
+/// Checks the registry.
+pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
+    let path = context.registry_path()?;
+    let registry = match Registry::load(&path, context.now) {
+        Ok(registry) => registry,
+        Err(error) if context.json() => {
+            let mistakes = error.mistakes();
+            json::object(output, &Verdict { ok: false, file: Some(&path), jobs: 0, mistakes, warnings: &[] })?;
+            return Ok(ExitCode::from(REGISTRY));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (jobs, warnings) = (registry.jobs.len(), registry.warnings.as_slice());
+    if context.json() {
+        json::object(output, &Verdict { ok: true, file: Some(&path), jobs, mistakes: &[], warnings })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut err = io::stderr().lock();
+    let color = err.is_terminal() && may_color();
+    for warning in warnings {
+        // Nobody can be told that stderr is closed.
+        let _ = writeln!(err, "{}\n", warning.render(color));
+    }
+    if !context.global.quiet {
+        let files = match registry.files.len() {
+            0 | 1 => String::new(),
+            files => format!(" in {files} files"),
+        };
+        let warned = match warnings.len() as u64 {
+            0 => String::new(),
+            number => format!(", {}", counted(number, "warning")),
+        };
+        let jobs = counted(jobs as u64, "job");
+        writeln!(output, "{}: {jobs}{files}, no mistakes{warned}", path.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,147 @@
+//! What is wrong with each job, and how bad that is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Status;
+use crate::cli::context::Zones;
+use crate::cli::date::short;
+use crate::cli::list::times;
+use crate::job::{Job, JobName};
+use crate::scheduler::{Block, JobView, Scheduler};
+use crate::session::{SessionRecord, State};
+
+/// So long after it is due a date may still be about to start.
+const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+
+/// What is wrong with a job.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) job: JobName,
+    pub(super) status: Status,
+    pub(super) date: Option<String>,
+    pub(super) message: String,
+}
+
+/// All that a judgement is made from.
+pub(super) struct Judge<'a> {
+    pub(super) scheduler: &'a Scheduler,
+    /// The unsettled sessions.
+    pub(super) sessions: &'a [SessionRecord],
+    pub(super) zones: &'a Zones,
+    /// A daemon holds the ledger.
+    pub(super) is_watched: bool,
+    /// As many attempts are open as may be.
+    pub(super) is_full: bool,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Judge<'_> {
+    /// What is wrong with any of the jobs.
+    pub(super) fn findings(&self, jobs: &[Arc<Job>]) -> Vec<Finding> {
+        let mut sessions: HashMap<&JobName, Vec<&SessionRecord>> = HashMap::new();
+        for session in self.sessions {
+            sessions.entry(&session.key.job).or_default().push(session);
+        }
+        let by_name: HashMap<&JobName, &Job> = jobs.iter().map(|job| (&job.name, job.as_ref())).collect();
+        let enabled = jobs.iter().filter(|job| job.enabled);
+        let judged = enabled.filter_map(|job| {
+            let view = self.scheduler.view(&job.name)?;
+            let of_job = sessions.get(&job.name).map_or(&[][..], Vec::as_slice);
+            self.held(job, &view, of_job)
+                .or_else(|| self.failed(job, &view, of_job))
+                .or_else(|| self.blocked(job, &view, &by_name))
+                .or_else(|| self.overdue(job, &view))
+        });
+        judged.collect()
+    }
+
+    fn held(&self, job: &Job, view: &JobView, sessions: &[&SessionRecord]) -> Option<Finding> {
+        let (date, reason) = match &view.blocked_by {
+            Some(Block::Held { date, reason }) => (*date, reason),
+            _ => sessions.iter().find_map(|session| match &session.state {
+                State::Held { reason } if self.counts(job, view, session.key.date) => Some((session.key.date, reason)),
+                _ => None,
+            })?,
+        };
+        Some(self.finding(job, Status::Critical, Some(date), &format!("is held: {reason}")))
+    }
+
+    fn failed(&self, job: &Job, view: &JobView, sessions: &[&SessionRecord]) -> Option<Finding> {
+        let worst = sessions
+            .iter()
+            .filter(|session| session.used > 0 && self.counts(job, view, session.key.date))
+            .max_by_key(|session| session.used)?;
+        let date = worst.key.date;
+        let zone = job.timetable.zone();
+        let mut status = if job.backfill && worst.used < 2 { Status::Warning } else { Status::Critical };
+        let is_running = view.running.iter().any(|open| open.session.date == date);
+        let then = match worst.state {
+            _ if is_running => "attempted again now".to_owned(),
+            State::Failed { retry_at } if retry_at + TOLERANCE < self.now && !self.is_full => {
+                status = Status::Critical;
+                format!("should have been retried at {}{}", short(retry_at, zone), self.nobody())
+            }
+            State::Failed { retry_at } => format!("retried at {}", short(retry_at, zone)),
+            _ => "to be attempted again".to_owned(),
+        };
+        Some(self.finding(job, status, Some(date), &format!("failed {}, {then}", times(worst.used))))
+    }
+
+    /// A job that waits for another is told of only if nobody else will ever be.
+    fn blocked(&self, job: &Job, view: &JobView, jobs: &HashMap<&JobName, &Job>) -> Option<Finding> {
+        match view.blocked_by.as_ref()? {
+            Block::ClockAhead { clock } => {
+                let message = "is its newest recorded date, and in the future: was the clock wrong?";
+                Some(self.finding(job, Status::Warning, Some(*clock), message))
+            }
+            Block::Dependency { job: on, .. } => {
+                let why = match jobs.get(on) {
+                    None => "is not in the registry",
+                    Some(on) if !on.enabled => "is disabled",
+                    Some(_) => return None,
+                };
+                Some(self.finding(job, Status::Warning, view.oldest, &format!("waits for `{on}`, which {why}")))
+            }
+            Block::Held { .. } | Block::Retry { .. } | Block::Disabled => None,
+        }
+    }
+
+    fn overdue(&self, job: &Job, view: &JobView) -> Option<Finding> {
+        if view.blocked_by.is_some() || !view.running.is_empty() {
+            return None;
+        }
+        let oldest = view.oldest?;
+        let due = job.timetable.due(oldest);
+        // Where there is no free place, whoever takes the places is what is to be looked at.
+        if due + TOLERANCE >= self.now || (self.is_full && self.is_watched) {
+            return None;
+        }
+        // While a daemon works off a backlog, the next date starts when the one before has ended: a moment ago, at
+        // most, for which the newest sign of life is looked at.
+        let since = view.record.last_success.map_or(due, |success| success.max(due));
+        let message = format!("should have run at {} and did not{}", short(since.min(due), job.timetable.zone()), self.nobody());
+        Some(self.finding(job, Status::Critical, Some(oldest), &message))
+    }
+
+    /// Says whether a session still matters: the older dates of a job that is not backfillable do not.
+    fn counts(&self, job: &Job, view: &JobView, date: DateTime<Utc>) -> bool {
+        job.backfill || view.oldest.is_none_or(|oldest| date >= oldest)
+    }
+
+    fn nobody(&self) -> &'static str {
+        if self.is_watched { "" } else { ", and no daemon runs" }
+    }
+
+    fn finding(&self, job: &Job, status: Status, date: Option<DateTime<Utc>>, message: &str) -> Finding {
+        let zone = self.zones.of(&job.name);
+        let date = date.map(|date| crate::scheduler::in_zone(date, zone));
+        let message = match &date {
+            Some(date) => format!("{date} {message}"),
+            None => message.to_owned(),
+        };
+        Finding { job: job.name.clone(), status, date, message }
+    }
+}

@@ -1,0 +1,233 @@
+//! `list`: every job, and first what needs a person.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::context::{Context, Zones, ask};
+use super::date::short;
+use super::failure::Failure;
+use super::json::Array;
+use super::output::{Output, counted, cut};
+use super::table::{Cell, Column, Table};
+use crate::job::{Job, JobName};
+use crate::scheduler::{Block, JobView, in_zone};
+use crate::session::JobRecord;
+
+/// The states, those first that need a person.
+const URGENCY: [&str; 7] = ["held", "failed", "blocked", "running", "waiting", "ok", "disabled"];
+
+const COLUMNS: [Column; 6] = [
+    Column::Cut("JOB"),
+    Column::Cut("SCHEDULE"),
+    Column::Whole("STATE"),
+    Column::Whole("LAST SUCCESS"),
+    Column::Whole("NEXT DATE"),
+    Column::Number("BEHIND"),
+];
+
+/// A job in JSON.
+#[derive(Debug, Serialize)]
+struct JobRow<'a> {
+    job: &'a str,
+    description: Option<&'a str>,
+    tags: &'a [String],
+    enabled: bool,
+    backfill: bool,
+    state: &'static str,
+    schedule: String,
+    timezone: &'static str,
+    last_success: Option<String>,
+    next_date: Option<String>,
+    next_due: Option<String>,
+    backlog: u64,
+    oldest: Option<String>,
+    blocked_by: Option<BlockRow>,
+    depends_on: Vec<&'a str>,
+    running: Vec<RunningRow>,
+}
+
+/// An open attempt in JSON.
+#[derive(Debug, Serialize)]
+struct RunningRow {
+    date: String,
+    attempt: u32,
+}
+
+/// What a job waits for, in JSON: `by` says which of the other fields there are.
+#[derive(Debug, Default, Serialize)]
+struct BlockRow {
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// Lists the jobs.
+pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
+    let registry = context.registry()?;
+    let recovered = match context.reader(Some(&registry))? {
+        Some(mut reader) => reader.recovered()?,
+        None => crate::scheduler::Recovered::default(),
+    };
+    let zones = Zones::new(Some(&registry), &[]);
+    let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+    // Nothing may be started by looking: what is ready is shown as waiting.
+    let (scheduler, _, jobs) = ask(recovered, registry.jobs, 0, context.now);
+    let mut rows: Vec<(&Job, JobView)> =
+        jobs.iter().filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?))).collect();
+    rows.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    if context.json() {
+        let mut array = Array::open(output)?;
+        for (job, view) in &rows {
+            array.push(&row(job, view, &zones))?;
+        }
+        array.close()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if rows.is_empty() {
+        writeln!(output, "the registry has no jobs")?;
+    } else {
+        rows.sort_by_key(|(_, view)| urgency(view.state));
+        print(&rows, &zones, output)?;
+    }
+    if !ghosts.is_empty() && !context.global.quiet {
+        let names: Vec<&str> = ghosts.iter().map(JobName::as_str).collect();
+        let many = counted(ghosts.len() as u64, "ghost");
+        let line = format!("{many} (in the ledger, not in the registry; see `crontabber ghosts`): {}", names.join(", "));
+        writeln!(output, "\n{}", cut(&line, output.width))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The jobs of the ledger that the registry does not have.
+pub(super) fn ghosts(jobs: &[Job], records: &[JobRecord]) -> Vec<JobName> {
+    let known: std::collections::HashSet<&JobName> = jobs.iter().map(|job| &job.name).collect();
+    let mut ghosts: Vec<JobName> =
+        records.iter().filter(|record| !known.contains(&record.name)).map(|record| record.name.clone()).collect();
+    ghosts.sort_unstable();
+    ghosts
+}
+
+fn urgency(state: &str) -> usize {
+    URGENCY.iter().position(|known| *known == state).unwrap_or(URGENCY.len())
+}
+
+fn row<'a>(job: &'a Job, view: &JobView, zones: &Zones) -> JobRow<'a> {
+    let zone = job.timetable.zone();
+    let date = |at: DateTime<Utc>| in_zone(at, zone);
+    JobRow {
+        job: job.name.as_str(),
+        description: job.description.as_deref(),
+        tags: &job.tags,
+        enabled: job.enabled,
+        backfill: job.backfill,
+        state: view.state,
+        schedule: job.timetable.schedule().text(),
+        timezone: zone.name(),
+        last_success: view.record.last_success.map(date),
+        next_date: view.next.map(date),
+        next_due: view.next.map(|next| date(job.timetable.due(next))),
+        backlog: view.backlog,
+        oldest: view.oldest.map(date),
+        blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
+        depends_on: job.depends_on.iter().map(JobName::as_str).collect(),
+        running: view
+            .running
+            .iter()
+            .map(|open| RunningRow { date: date(open.session.date), attempt: open.number })
+            .collect(),
+    }
+}
+
+fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
+    match block {
+        Block::Dependency { job, date } => BlockRow {
+            by: "dependency",
+            job: Some(job.to_string()),
+            date: date.map(|date| in_zone(date, zones.of(job))),
+            ..BlockRow::default()
+        },
+        Block::Held { date, reason } => BlockRow {
+            by: "held",
+            date: Some(in_zone(*date, zone)),
+            reason: Some(reason.clone()),
+            ..BlockRow::default()
+        },
+        Block::Retry { date, at } => BlockRow {
+            by: "retry",
+            date: Some(in_zone(*date, zone)),
+            retry_at: Some(in_zone(*at, zone)),
+            ..BlockRow::default()
+        },
+        Block::Disabled => BlockRow { by: "disabled", ..BlockRow::default() },
+        Block::ClockAhead { clock } => {
+            BlockRow { by: "clock-ahead", date: Some(in_zone(*clock, zone)), ..BlockRow::default() }
+        }
+    }
+}
+
+fn print(rows: &[(&Job, JobView)], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
+    let mut table = Table::new(&COLUMNS, output);
+    for (job, view) in rows {
+        let zone = job.timetable.zone();
+        let cells = vec![
+            Cell::new(job.name.as_str()),
+            Cell::new(job.timetable.schedule().text()),
+            Cell::word(view.state),
+            Cell::or_dash(view.record.last_success.map(|at| short(at, zone))),
+            Cell::or_dash(view.next.map(|at| short(at, zone))),
+            Cell::number(view.backlog),
+        ];
+        table.row(cells, why(view, zone, zones).as_deref());
+    }
+    table.print(output)?;
+    Ok(())
+}
+
+/// What a person wants to know of a job that is not simply well.
+fn why(view: &JobView, zone: Tz, zones: &Zones) -> Option<String> {
+    if let [open, others @ ..] = view.running.as_slice() {
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        return Some(format!("{}, attempt {}{more}", short(open.session.date, zone), open.number));
+    }
+    match view.blocked_by.as_ref() {
+        Some(Block::Dependency { job, date: Some(date) }) => {
+            Some(format!("waits for `{job}`, whose {} is not settled", short(*date, zones.of(job))))
+        }
+        Some(Block::Dependency { job, date: None }) => Some(format!("waits for `{job}`, which has settled no date yet")),
+        Some(Block::Held { date, reason }) => Some(format!("{} needs a person: {reason}", short(*date, zone))),
+        Some(Block::Retry { date, at }) => {
+            let times = times(view.failures);
+            Some(format!("{} failed {times}; next attempt at {}", short(*date, zone), short(*at, zone)))
+        }
+        Some(Block::ClockAhead { clock }) => {
+            Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", short(*clock, zone)))
+        }
+        Some(Block::Disabled) => None,
+        None => match view.oldest {
+            Some(oldest) if view.failures > 0 => {
+                Some(format!("{} failed {}; its next attempt is due", short(oldest, zone), times(view.failures)))
+            }
+            Some(oldest) => Some(format!("{} is due and not started", short(oldest, zone))),
+            None => None,
+        },
+    }
+}
+
+/// `once`, `twice`, `3 times`.
+pub(super) fn times(number: u32) -> String {
+    match number {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        many => format!("{many} times"),
+    }
+}

@@ -1,0 +1,116 @@
+//! `log`: what an attempt printed, byte for byte.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::arguments::Log;
+use super::attempts::at;
+use super::context::{Context, Zones};
+use super::failure::Failure;
+use super::json;
+use super::output::Output;
+use crate::ledger::{AttemptFilter, Reader};
+use crate::place;
+use crate::scheduler::in_zone;
+use crate::session::{AttemptKey, AttemptRecord};
+
+/// Where a log is, in JSON.
+#[derive(Debug, Serialize)]
+struct LogRow<'a> {
+    job: &'a str,
+    date: String,
+    attempt: u32,
+    log: Option<&'a std::path::Path>,
+}
+
+/// Prints the log of one attempt.
+pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result<ExitCode, Failure> {
+    let registry = context.registry_if_any()?;
+    let url = context.ledger_url(registry.as_ref())?;
+    let Some(mut reader) = context.reader(registry.as_ref())? else {
+        return Err(Failure::new(format!("`{}` has no attempts: there is no ledger yet", asked.job)));
+    };
+    let zones = Zones::new(registry.as_ref(), &reader.jobs()?);
+    zones.know(&asked.job)?;
+    let attempt = choose(&mut reader, asked, &zones)?;
+    let key = &attempt.key;
+    let date = in_zone(key.session.date, zones.of(&asked.job));
+    let file = place::log_file(&place::logs(&url), key);
+    let opened = File::open(&file);
+    if context.json() {
+        let log = opened.is_ok().then_some(file.as_path());
+        json::object(output, &LogRow { job: asked.job.as_str(), date, attempt: key.number, log })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = format!("attempt {} of `{}` at {date}", key.number, asked.job);
+    let outcome = attempt.end.as_ref().map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());
+    match opened {
+        Ok(mut log) => {
+            context.remark(&format!("{name}: {outcome}"));
+            io::copy(&mut log, output)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match &attempt.end {
+            Some(end) if end.has_log => {
+                let text = format!("the log of {name} is gone: `{}` does not exist", file.display());
+                return Err(Failure::new(text).hint(Some("was the ledger moved without the folder `logs` beside it?")));
+            }
+            _ => context.remark(&format!("{name}: {outcome}; it printed nothing{}", detail(&attempt))),
+        },
+        Err(error) => {
+            return Err(Failure::new(format!("the log of {name}, `{}`, cannot be read: {error}", file.display())));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn detail(attempt: &AttemptRecord) -> String {
+    let detail = attempt.end.as_ref().and_then(|end| end.detail.as_deref());
+    detail.map(|detail| format!(" ({detail})")).unwrap_or_default()
+}
+
+/// The attempt that is meant: the newest, unless a number was given.
+fn choose(reader: &mut Reader, asked: &Log, zones: &Zones) -> Result<AttemptRecord, Failure> {
+    let job = &asked.job;
+    let Some(date) = asked.date else {
+        return newest(reader, asked)?.ok_or_else(|| Failure::new(format!("`{job}` was never attempted")));
+    };
+    let attempts = at(reader, job, date, false, zones).map_err(|error| error.into_failure(job))?;
+    let mut dates: Vec<_> = attempts.iter().map(|attempt| attempt.key.session.date).collect();
+    dates.dedup();
+    if dates.len() > 1 {
+        let dates: Vec<String> = dates.into_iter().map(|date| in_zone(date, zones.of(job))).collect();
+        return Err(Failure::usage(format!("`{job}` was attempted at {} dates of that day", dates.len()))
+            .hint(Some(format!("name one: {}", dates.join(", ")))));
+    }
+    if attempts.is_empty() {
+        return Err(Failure::new(format!("`{job}` was never attempted at that date"))
+            .hint(Some(format!("`crontabber sessions {job}` lists its dates"))));
+    }
+    let numbers = attempts.len();
+    let chosen = match asked.attempt {
+        None => attempts.into_iter().max_by_key(|attempt| attempt.key.number),
+        Some(number) => attempts.into_iter().find(|attempt| attempt.key.number == number),
+    };
+    chosen.ok_or_else(|| Failure::new(format!("`{job}` has no such attempt at that date; it has {numbers}")))
+}
+
+/// The attempt of a job that was started last: an old date may have been attempted after a new one.
+fn newest(reader: &mut Reader, asked: &Log) -> Result<Option<AttemptRecord>, Failure> {
+    let filter =
+        AttemptFilter { job: Some(asked.job.clone()), date: None, newest: Some(1_000), all_generations: false };
+    let mut newest: Option<AttemptRecord> = None;
+    let order = |attempt: &AttemptRecord| -> (chrono::DateTime<chrono::Utc>, AttemptKey) {
+        (attempt.started_at, attempt.key.clone())
+    };
+    reader.attempts(&filter, &mut |attempt| {
+        if newest.as_ref().is_none_or(|newest| order(newest) < order(&attempt)) {
+            newest = Some(attempt);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(newest)
+}

@@ -1,0 +1,144 @@
+//! `plan`: the dates ahead or in a range, and what a wake would start now.
+//!
+//! A range asks the timetables alone, and no ledger is opened; what a wake would do is asked of the daemon's own
+//! scheduler.
+
+mod dates;
+mod wake;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::arguments::Plan;
+use super::context::{Context, unknown_job};
+use super::date::{short, write_in_zone};
+use super::failure::Failure;
+use super::json::Array;
+use super::output::{Output, cut};
+use crate::job::Job;
+use crate::schedule::PastDomain;
+use dates::Merged;
+
+/// How many dates are told when nobody says how many.
+const COUNT: u64 = 10;
+
+/// Tells the dates, or what a wake would do.
+pub(super) fn plan(context: &Context, asked: &Plan, output: &mut Output) -> Result<ExitCode, Failure> {
+    let registry = context.registry()?;
+    let is_range = asked.from.is_some() || asked.to.is_some() || asked.count.is_some();
+    let jobs: Vec<&Job> = match &asked.job {
+        None if !is_range => return wake::wake(context, registry, output),
+        None => registry.jobs.iter().collect(),
+        Some(name) => match registry.jobs.iter().find(|job| job.name == *name) {
+            Some(job) => vec![job],
+            None => return Err(unknown_job(name.as_str(), registry.jobs.iter().map(|job| &job.name))),
+        },
+    };
+    let ranges = jobs.iter().map(|job| range(job, asked, context.now)).collect::<Result<Vec<_>, _>>()?;
+    let at_most = asked.count.or_else(|| asked.to.is_none().then_some(COUNT)).unwrap_or(u64::MAX);
+    let dates = Merged::new(jobs.iter().zip(&ranges).map(|(job, (from, to))| job.timetable.dates(*from, *to)));
+    let dates = dates.take(usize::try_from(at_most).unwrap_or(usize::MAX));
+    let end = if context.json() { print_json(&jobs, dates, output)? } else { print(&jobs, dates, output)? };
+    match end {
+        Ok(0) if !context.json() => writeln!(output, "{}", nothing(asked))?,
+        Ok(_) => {}
+        Err(past) => {
+            // What was found is told all the same.
+            output.finish()?;
+            return Err(Failure::new(past.to_string()).hint(Some("ask for a range that ends earlier")));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// From when on, and before when, the dates of a job are told.
+fn range(job: &Job, asked: &Plan, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), Failure> {
+    let zone = job.timetable.zone();
+    let from = match asked.from {
+        Some(from) => from.instant(zone),
+        // Ahead is what is not due yet, though its date may have passed.
+        None => TimeDelta::from_std(job.timetable.delay())
+            .ok()
+            .and_then(|delay| now.checked_sub_signed(delay))
+            .map_or(now, |at| at + TimeDelta::microseconds(1)),
+    };
+    let to = asked.to.map_or(DateTime::<Utc>::MAX_UTC, |to| to.instant(zone));
+    if asked.from.is_some() && to < from {
+        return Err(Failure::usage("the range ends before it begins")
+            .hint(Some("`--from` is the first instant of it, and `--to` the first after it")));
+    }
+    Ok((from, to))
+}
+
+fn nothing(asked: &Plan) -> String {
+    let whose = asked.job.as_ref().map_or_else(|| "no job".to_owned(), |job| format!("`{job}`"));
+    let verb = if asked.job.is_some() { "has no dates" } else { "has a date" };
+    match asked.to {
+        Some(_) => format!("{whose} {verb} in that range"),
+        None => format!("{whose} {verb} from then on (see `end` in the registry)"),
+    }
+}
+
+/// How many dates were told, or that the years we know ended before the range did.
+type Told = Result<u64, PastDomain>;
+
+/// A date, with the place of its job.
+type Item = Result<(usize, DateTime<Utc>), PastDomain>;
+
+/// Writes an object a date, by hand: there may be millions.
+fn print_json(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Output) -> io::Result<Told> {
+    let heads = jobs.iter().map(|job| serde_json::to_string(job.name.as_str()).map(|name| format!("{{\"job\":{name},\"date\":\"")));
+    let heads = heads.collect::<Result<Vec<String>, _>>()?;
+    let mut array = Array::open(output)?;
+    let (mut told, mut text, mut stamp) = (Ok(0), Vec::new(), Vec::new());
+    for item in dates {
+        let (place, date) = match item {
+            Ok(found) => found,
+            Err(past) => {
+                told = Err(past);
+                break;
+            }
+        };
+        let timetable = &jobs[place].timetable;
+        let due = timetable.due(date);
+        stamp.clear();
+        write_in_zone(&mut stamp, date, timetable.zone());
+        text.clear();
+        text.extend_from_slice(heads[place].as_bytes());
+        text.extend_from_slice(&stamp);
+        text.extend_from_slice(b"\",\"due\":\"");
+        if due == date {
+            text.extend_from_slice(&stamp);
+        } else {
+            write_in_zone(&mut text, due, timetable.zone());
+        }
+        text.extend_from_slice(b"\"}");
+        array.push_raw(&text)?;
+        told = told.map(|told| told + 1);
+    }
+    array.close()?;
+    Ok(told)
+}
+
+/// Writes a line a date.
+fn print(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Output) -> io::Result<Told> {
+    let mut told = 0;
+    for item in dates {
+        let (place, date) = match item {
+            Ok(found) => found,
+            Err(past) => return Ok(Err(past)),
+        };
+        let job = jobs[place];
+        let zone = job.timetable.zone();
+        let due = match job.timetable.due(date) {
+            due if due == date => String::new(),
+            due => format!("  due {}", short(due, zone)),
+        };
+        let line = format!("{}{due}  {}", short(date, zone), job.name);
+        writeln!(output, "{}", cut(&line, output.width))?;
+        told += 1;
+    }
+    Ok(Ok(told))
+}

@@ -1,0 +1,141 @@
+//! From a date to a process: the command, the environment and the files of one attempt.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Command, Job};
+use crate::place;
+use crate::runner::{Launch, Program};
+use crate::scheduler::{Start, in_zone};
+
+/// Ours, and nobody else's: what systemd told the daemon, and where the ledger is (with its password, maybe).
+const NOT_FOR_JOBS: [&str; 9] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "JOURNAL_STREAM",
+    "MAINPID",
+    "CREDENTIALS_DIRECTORY",
+];
+
+/// Why an attempt could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The file that holds its environment.
+    #[error("environment_file `{}` cannot be read: {source}", path.display())]
+    EnvironmentFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line of that file.
+    #[error("environment_file `{}`, line {line}: not `NAME=value`", path.display())]
+    EnvironmentLine {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+}
+
+/// Describes the process of an attempt.
+///
+/// # Errors
+/// The job's `environment_file` cannot be read.
+pub fn prepare(start: &Start, logs: &Path, output_limit: u64) -> Result<Launch, PrepareError> {
+    let job = &start.job;
+    Ok(Launch {
+        attempt: start.attempt.clone(),
+        program: program(job, start.attempt.session.date),
+        environment: environment(start)?,
+        working_directory: job.working_directory.clone(),
+        timeout: job.timeout,
+        kill_grace: job.kill_grace,
+        log: place::log_file(logs, &start.attempt),
+        output_limit,
+    })
+}
+
+fn program(job: &Job, date: DateTime<Utc>) -> Program {
+    let argv: Vec<OsString> = match &job.command {
+        Command::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.into()],
+        Command::Argv(templates) => {
+            let date = date.with_timezone(&job.timetable.zone());
+            templates.iter().map(|template| template.render(&job.name, date).into()).collect()
+        }
+    };
+    Program { argv }
+}
+
+fn environment(start: &Start) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+    let inherited = env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        !name.starts_with("CRONTABBER_") && !NOT_FOR_JOBS.contains(&name.as_ref())
+    });
+    let mut all: BTreeMap<OsString, OsString> = inherited.collect();
+    if let Some(path) = &start.job.environment_file {
+        all.extend(environment_file(path)?);
+    }
+    all.extend(start.job.environment.iter().map(|(name, value)| (name.into(), value.into())));
+    all.extend(session_environment(start));
+    Ok(all.into_iter().collect())
+}
+
+fn environment_file(path: &Path) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| PrepareError::EnvironmentFile { path: path.to_owned(), source })?;
+    let mut pairs = Vec::new();
+    for (index, line) in text.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        let bad_line = || PrepareError::EnvironmentLine { path: path.to_owned(), line: index + 1 };
+        let (name, value) = line.split_once('=').ok_or_else(bad_line)?;
+        if name.is_empty() || name.contains(char::is_whitespace) || value.contains('\0') {
+            return Err(bad_line());
+        }
+        pairs.push((name.into(), unquoted(value.trim()).into()));
+    }
+    Ok(pairs)
+}
+
+/// Takes one pair of quotes off, as systemd's `EnvironmentFile=` does.
+fn unquoted(value: &str) -> &str {
+    ['"', '\'']
+        .into_iter()
+        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(value)
+}
+
+/// What a job is told about its date (design: the environment of a job).
+fn session_environment(start: &Start) -> Vec<(OsString, OsString)> {
+    let Start { attempt, trigger, job, previous, next, last_success } = start;
+    let zone = job.timetable.zone();
+    let session = &attempt.session;
+    let shown = |date: &Option<DateTime<Utc>>| date.map(|date| in_zone(date, zone)).unwrap_or_default();
+    let idempotency_key = format!("{}/{}/{}", session.job, session.generation, session.date.timestamp_micros());
+    [
+        ("JOB", session.job.to_string()),
+        ("DATE", in_zone(session.date, zone)),
+        ("SESSION_DATE", session.date.with_timezone(&zone).format("%Y-%m-%d").to_string()),
+        ("UNIXTIME", session.date.timestamp().to_string()),
+        ("PREVIOUS_DATE", shown(previous)),
+        ("NEXT_DATE", shown(next)),
+        ("LAST_SUCCESS", shown(last_success)),
+        ("ATTEMPT", attempt.number.to_string()),
+        ("ATTEMPT_ID", attempt.to_string()),
+        ("TRIGGER", trigger.to_string()),
+        ("IDEMPOTENCY_KEY", idempotency_key),
+    ]
+    .into_iter()
+    .map(|(name, value)| (format!("CRONTABBER_{name}").into(), value.into()))
+    .collect()
+}

@@ -1,0 +1,202 @@
+//! An operator's request: handed to the running daemon through the ledger, or dealt with here when there is none.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use signal_hook_tokio::Signals;
+
+use crate::job::JobName;
+use crate::ledger::{Answer, AttemptFilter, Desk, LedgerError, LedgerUrl, NewRequest, OpenError, Reader};
+use crate::session::{AttemptRecord, Operation, Outcome, Trigger};
+use crate::{clock, place};
+
+use super::start::{self, Mode};
+use super::{Options, stop};
+
+/// Between two looks at the ledger while somebody else works.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A daemon that has not answered by then is said to be slow.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// What an operator asks for.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// About which job.
+    pub job: JobName,
+    /// What.
+    pub operation: Operation,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+/// Has a request done, and says how it went. Exit code 1 says that it was refused, or that its attempt failed.
+#[must_use]
+pub fn operate(mut options: Options, ask: Ask) -> ExitCode {
+    // What the operator wants to read is the answer, not the log of a daemon.
+    options.quiet = true;
+    start::with_runtime(async {
+        match work(options, ask).await {
+            Ok(code) => code,
+            Err(OperateError::Said(code)) => code,
+            Err(error) => start::fail(&error, 1),
+        }
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+enum OperateError {
+    /// It was said already.
+    #[error("exit")]
+    Said(ExitCode),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("cannot listen to signals: {0}")]
+    Signals(io::Error),
+}
+
+async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
+    let registry = start::read_registry(&options).map_err(OperateError::Said)?;
+    let url = start::find_ledger(&options, &registry).map_err(OperateError::Said)?;
+    let mut signals = stop::signals().map_err(OperateError::Signals)?;
+    let asked_at = clock::now();
+    let mut posted = None;
+    let answer = loop {
+        if let Some(id) = posted
+            && let Some(answer) = wait_for_answer(&url, id).await?
+        {
+            break answer;
+        }
+        let here = start::start(options.clone(), Mode::Operate, &mut signals).await;
+        if posted.is_none() {
+            posted = Some(post(&url, &ask, asked_at)?);
+        }
+        match here {
+            Ok(mut daemon) => {
+                daemon.look();
+                // What it does is read back from the ledger below, as if a daemon had done it.
+                _ = daemon.run(&mut signals).await;
+            }
+            Err(code) if code == ExitCode::from(super::EXIT_BUSY) => {}
+            Err(code) => return Err(OperateError::Said(code)),
+        }
+    };
+    report(&options, &url, &ask, &answer, asked_at, &mut signals).await
+}
+
+fn post(url: &LedgerUrl, ask: &Ask, at: DateTime<Utc>) -> Result<i64, OperateError> {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()));
+    let request = NewRequest {
+        job: ask.job.clone(),
+        operation: ask.operation.clone(),
+        at,
+        user,
+        host: place::host_name(),
+        reason: ask.reason.clone(),
+    };
+    Ok(Desk::open(url)?.post(&request)?)
+}
+
+/// Waits for the daemon's answer; `None` says that there is no daemon any more.
+async fn wait_for_answer(url: &LedgerUrl, id: i64) -> Result<Option<Answer>, OperateError> {
+    let mut reader = Reader::open(url)?;
+    let (since, mut said) = (Instant::now(), false);
+    loop {
+        if let Some(answer) = reader.answer(id)? {
+            return Ok(Some(answer));
+        }
+        if !reader.owner()?.is_some_and(|owner| owner.alive) {
+            // It may have answered with its last breath.
+            return Ok(reader.answer(id)?);
+        }
+        if since.elapsed() > SLOW && !said {
+            said = true;
+            _ = writeln!(io::stderr(), "the daemon has not answered yet; it will when it can, whether this waits or not");
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn report(
+    options: &Options,
+    url: &LedgerUrl,
+    ask: &Ask,
+    answer: &Answer,
+    since: DateTime<Utc>,
+    signals: &mut Signals,
+) -> Result<ExitCode, OperateError> {
+    let attempt = if answer.done && matches!(ask.operation, Operation::Run { .. }) {
+        if !options.json {
+            say(&answer.text);
+        }
+        tokio::select! {
+            ended = wait_for_end(url, &ask.job, since) => ended?,
+            _ = futures_util::StreamExt::next(signals) => {
+                _ = writeln!(io::stderr(), "the attempt goes on; `crontabber attempts {}` tells how it ends", ask.job);
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    } else {
+        None
+    };
+    let end = attempt.as_ref().and_then(|attempt| attempt.end.as_ref());
+    let succeeded = answer.done && end.is_none_or(|end| end.outcome == Outcome::Succeeded);
+    if options.json {
+        let exit_code = end.and_then(|end| if let Outcome::Failed { code } = end.outcome { Some(code) } else { None });
+        say(&json!({
+            "job": ask.job.as_str(),
+            "operation": ask.operation.word(),
+            "done": answer.done,
+            "text": answer.text,
+            "attempt": attempt.as_ref().map(|attempt| attempt.key.number),
+            "outcome": end.map(|end| end.outcome.word()),
+            "exit_code": exit_code,
+            "duration_seconds": end.and_then(|end| end.duration).map(|duration| duration.as_secs_f64()),
+        })
+        .to_string());
+    } else if let Some((attempt, end)) = attempt.as_ref().zip(end) {
+        say(&super::voice::outcome_line(attempt, end, &place::log_file(&place::logs(url), &attempt.key)));
+    } else if answer.done {
+        if attempt.is_none() && !matches!(ask.operation, Operation::Run { .. }) {
+            say(&answer.text);
+        }
+    } else {
+        return Ok(start::fail(&answer.text, 1));
+    }
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn say(text: &str) {
+    // Nobody is left to tell if stdout is gone.
+    _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Waits for the end of the attempt that the request started.
+async fn wait_for_end(
+    url: &LedgerUrl,
+    job: &JobName,
+    since: DateTime<Utc>,
+) -> Result<Option<AttemptRecord>, OperateError> {
+    let mut reader = Reader::open(url)?;
+    let filter = AttemptFilter { job: Some(job.clone()), newest: Some(200), ..AttemptFilter::default() };
+    loop {
+        let mut newest: Option<AttemptRecord> = None;
+        reader.attempts(&filter, &mut |attempt| {
+            let ours = attempt.trigger == Trigger::Manual && attempt.started_at >= since;
+            if ours && newest.as_ref().is_none_or(|newest| newest.started_at < attempt.started_at) {
+                newest = Some(attempt);
+            }
+            ControlFlow::Continue(())
+        })?;
+        match newest {
+            Some(attempt) if attempt.end.is_none() => tokio::time::sleep(POLL).await,
+            ended => return Ok(ended),
+        }
+    }
+}

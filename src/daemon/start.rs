@@ -1,0 +1,236 @@
+//! The beginning of a daemon: the registry, the ledger, and what was running when the last one ended.
+
+use std::fmt::Display;
+use std::fs::DirBuilder;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_tokio::Signals;
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
+use crate::registry::Registry;
+use crate::runner::{self, Runner};
+use crate::scheduler::{Event, Recovered, Scheduler};
+use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome};
+use crate::{clock, place, systemd};
+
+use super::engine::Engine;
+use super::scribe::Scribe;
+use super::voice::Voice;
+use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options};
+
+/// Between two tries at a ledger that cannot be reached.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// What a daemon is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// To run until it is told to stop.
+    Serve,
+    /// To attempt what is due now.
+    Once,
+    /// To do what operators ask for, and nothing else.
+    Operate,
+}
+
+/// Runs something asynchronous to its end.
+pub(super) fn with_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => fail(&format!("cannot start: {error}"), 1),
+    }
+}
+
+/// Says why a command ends, before there is a voice.
+pub(super) fn fail(error: &dyn Display, code: u8) -> ExitCode {
+    // Nobody is left to tell if stderr is gone.
+    _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(code)
+}
+
+/// Reads the registry, and says what is wrong with it.
+pub(super) fn read_registry(options: &Options) -> Result<Registry, ExitCode> {
+    Registry::load(&options.registry, clock::now()).map_err(|error| {
+        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        _ = writeln!(io::stderr(), "{}", error.render(colour));
+        ExitCode::from(EXIT_REGISTRY)
+    })
+}
+
+/// Finds the ledger. The place that nobody named is made, so that the first start needs no preparation.
+pub(super) fn find_ledger(options: &Options, registry: &Registry) -> Result<LedgerUrl, ExitCode> {
+    let (given, of_registry) = (options.ledger.as_deref(), registry.daemon.ledger.as_deref());
+    let url = place::ledger(given, of_registry).map_err(|error| fail(&error, 1))?;
+    if let LedgerUrl::Sqlite(path) = &url
+        && given.or(of_registry).is_none_or(|named| named.trim().is_empty())
+        && let Some(folder) = path.parent()
+    {
+        // What it cannot make, the ledger says in its own words.
+        _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    }
+    Ok(url)
+}
+
+/// Starts a daemon as far as its first decisions.
+pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -> Result<Daemon, ExitCode> {
+    let registry = read_registry(&options)?;
+    let url = find_ledger(&options, &registry)?;
+    let mut voice = Voice::new(options.log_format, options.quiet);
+    let (recovered, writer) = open(&url, mode, &mut voice, signals).await?;
+    let now = clock::now();
+    let open_attempts = recovered.open.clone();
+    voice.say(&format!(
+        "crontabber {} with {} jobs of {} and the ledger {url}",
+        env!("CARGO_PKG_VERSION"),
+        registry.jobs.len(),
+        options.registry.display()
+    ));
+    let mut scheduler = Scheduler::new(recovered, &place::host_name(), 0, now);
+    if mode == Mode::Once {
+        scheduler.set_horizon(now);
+    }
+    let (outbox, inbox) = unbounded_channel();
+    let words = outbox.clone();
+    let scribe = Scribe::new(writer, move |word| _ = words.send(Message::Scribe(word)));
+    let reports = outbox.clone();
+    let runner = Runner::new(move |report| _ = reports.send(Message::Runner(report)));
+    let (scribe, runner) = match (scribe, runner) {
+        (Ok(scribe), Ok(runner)) => (scribe, runner),
+        (Err(error), _) | (_, Err(error)) => return Err(fail(&format!("cannot start a thread: {error}"), 1)),
+    };
+    let mut daemon = Daemon {
+        options,
+        mode,
+        engine: Engine::new(scheduler),
+        runner,
+        scribe,
+        inbox,
+        voice,
+        logs: place::logs(&url),
+        output_limit: 0,
+        stop_grace: Duration::ZERO,
+        longest_kill_grace: Duration::ZERO,
+        stopping: None,
+        in_trouble: false,
+        fatal: None,
+        saw_failure: false,
+        asked: false,
+        answered: false,
+        left_alone: 0,
+    };
+    daemon.adopt(registry);
+    daemon.take_up(open_attempts);
+    daemon.flush();
+    Ok(daemon)
+}
+
+/// Opens the ledger; a daemon waits for one that cannot be reached.
+async fn open(
+    url: &LedgerUrl,
+    mode: Mode,
+    voice: &mut Voice,
+    signals: &mut Signals,
+) -> Result<(Recovered, Writer), ExitCode> {
+    let mut said = false;
+    loop {
+        let error = match open_once(url) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        match &error {
+            OpenError::Busy { .. } => {
+                // Beside a daemon, an operator's request is handed to it.
+                if mode != Mode::Operate {
+                    voice.fail(&error.to_string());
+                }
+                return Err(ExitCode::from(EXIT_BUSY));
+            }
+            OpenError::Unreachable { .. } if mode == Mode::Serve => {
+                if !said {
+                    voice.warn(&format!("{error}; tried again every {} seconds", RETRY.as_secs()));
+                    systemd::status("waiting for the ledger");
+                    said = true;
+                }
+            }
+            _ => {
+                voice.fail(&error.to_string());
+                return Err(ExitCode::FAILURE);
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            signal = signals.next() => {
+                if matches!(signal, Some(SIGTERM | SIGINT)) {
+                    voice.say("stopped before the ledger could be reached");
+                    return Err(ExitCode::SUCCESS);
+                }
+            }
+        }
+    }
+}
+
+fn open_once(url: &LedgerUrl) -> Result<(Recovered, Writer), OpenError> {
+    let owner = Owner {
+        host: place::host_name(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let mut writer = Writer::open(url, &owner, clock::now())?;
+    let recovered = writer
+        .load()
+        .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+    Ok((recovered, writer))
+}
+
+impl Daemon {
+    /// Takes up the attempts that were open when the last daemon ended: those whose process lives are waited for.
+    fn take_up(&mut self, open: Vec<AttemptRecord>) {
+        let host = place::host_name();
+        let nameless: Vec<AttemptKey> =
+            open.iter().filter(|attempt| attempt.process.is_none()).map(|attempt| attempt.key.clone()).collect();
+        // The last daemon may have died between the birth of a process and the writing of its number.
+        let found = if nameless.is_empty() { Vec::new() } else { runner::find_orphans(&nameless) };
+        for attempt in open {
+            let process = attempt.process.clone().or_else(|| {
+                found.iter().find(|(key, _)| *key == attempt.key).map(|(_, process)| process.clone())
+            });
+            match process {
+                _ if attempt.host != host => {
+                    self.lose(attempt.key, format!("it ran on {}, which cannot be asked", attempt.host));
+                }
+                Some(process) => {
+                    if attempt.process.is_none() {
+                        let attempt = attempt.key.clone();
+                        self.scribe.write_later(Entry::Process { attempt, process: process.clone() });
+                    }
+                    let alive = runner::is_alive(&process);
+                    if alive && self.mode == Mode::Operate {
+                        // Whoever serves next waits for it; an operator's request does not.
+                        self.left_alone += 1;
+                        continue;
+                    }
+                    if alive {
+                        self.voice.say(&format!(
+                            "{}: attempt {} still runs as process {}, and is waited for",
+                            attempt.key.session.job, attempt.key.number, process.pid
+                        ));
+                    }
+                    self.runner.adopt(attempt.key, process);
+                }
+                None => self.lose(attempt.key, "the daemon ended before it could say whether it started".to_owned()),
+            }
+        }
+    }
+
+    fn lose(&mut self, attempt: AttemptKey, detail: String) {
+        let ended_at = clock::now();
+        let detail = Some(detail);
+        let end = AttemptEnd { outcome: Outcome::Lost, ended_at, duration: None, detail, has_log: false };
+        self.engine.handle(Event::Ended { attempt, end }, ended_at);
+    }
+}

@@ -1,0 +1,124 @@
+//! The end of a daemon: nothing is started, what runs has its grace, and every outcome is written.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook_tokio::Signals;
+
+use crate::clock;
+use crate::duration;
+use crate::scheduler::Event;
+use crate::session::Outcome;
+use crate::systemd;
+
+use super::Daemon;
+use super::start::Mode;
+
+/// For what a stop takes besides its graces.
+const SLACK: Duration = Duration::from_secs(15);
+
+/// Listens to the signals that the daemon knows.
+pub(super) fn signals() -> io::Result<Signals> {
+    Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopping {
+    /// What runs may end by itself until then.
+    Waiting(Instant),
+    /// What runs was sent TERM, and is sent KILL by the runner after its `kill_grace`.
+    Terminating,
+    /// What runs was sent KILL.
+    Killing,
+    /// Whatever is left, is left.
+    Leaving,
+}
+
+impl Daemon {
+    /// The first signal begins the stop, the second kills, the third leaves.
+    pub(super) fn begin_or_hasten_stop(&mut self) {
+        let running = self.engine.scheduler.running();
+        match self.stopping {
+            None => {
+                systemd::stopping(self.stop_grace + self.longest_kill_grace + SLACK);
+                self.engine.handle(Event::Stop, clock::now());
+                self.stopping = Some(Stopping::Waiting(Instant::now() + self.stop_grace));
+                if running > 0 {
+                    let grace = duration::format(self.stop_grace);
+                    self.voice.say(&format!(
+                        "stopping: {running} running, which may take {grace} to end ({}); a second signal kills",
+                        self.name_open_attempts()
+                    ));
+                }
+            }
+            Some(Stopping::Waiting(_) | Stopping::Terminating) => {
+                // Kill at once on a second signal: the operator has already waited.
+                self.voice.say(&format!("killing {running} attempts: their dates are attempted again at the next start"));
+                for attempt in self.open_attempts() {
+                    self.runner.kill(&attempt, Outcome::Interrupted);
+                }
+                self.stopping = Some(Stopping::Killing);
+            }
+            Some(Stopping::Killing | Stopping::Leaving) => self.stopping = Some(Stopping::Leaving),
+        }
+    }
+
+    /// Ends what has outlived its grace.
+    pub(super) fn pursue_stop(&mut self) {
+        if let Some(Stopping::Waiting(until)) = self.stopping
+            && Instant::now() >= until
+        {
+            let open = self.open_attempts();
+            if !open.is_empty() {
+                let names = self.name_open_attempts();
+                self.voice.say(&format!("ending {names}: interrupted, attempted again at the next start"));
+            }
+            for attempt in open {
+                self.runner.stop(&attempt, Outcome::Interrupted);
+            }
+            self.stopping = Some(Stopping::Terminating);
+        }
+    }
+
+    fn name_open_attempts(&self) -> String {
+        let mut names: Vec<String> =
+            self.open_attempts().iter().map(|attempt| attempt.session.job.to_string()).collect();
+        if names.len() > 5 {
+            let more = names.len() - 5;
+            names.truncate(5);
+            names.push(format!("{more} more"));
+        }
+        names.join(", ")
+    }
+
+    /// Says whether there is nothing left to wait for.
+    pub(super) fn is_done(&self) -> bool {
+        let ended = self.engine.scheduler.running() <= self.left_alone && self.engine.is_settled();
+        let has_served = match self.mode {
+            Mode::Serve => self.stopping.is_some(),
+            Mode::Once => self.stopping.is_some() || self.engine.scheduler.is_idle(),
+            Mode::Operate => self.stopping.is_some() || self.answered,
+        };
+        self.fatal.is_some() || self.stopping == Some(Stopping::Leaving) || (has_served && ended)
+    }
+
+    /// Gives the ledger back, and says how it ended.
+    pub(super) fn finish(&mut self) -> ExitCode {
+        if let Some(fatal) = self.fatal.take() {
+            self.voice.fail(&fatal);
+            return ExitCode::FAILURE;
+        }
+        if self.stopping == Some(Stopping::Leaving) {
+            self.voice.warn("left before every outcome was written; what is not known is recorded as lost at the next start");
+            return ExitCode::FAILURE;
+        }
+        self.scribe.close();
+        if self.mode == Mode::Serve {
+            self.voice.say("stopped");
+        }
+        ExitCode::from(u8::from(self.mode == Mode::Once && self.saw_failure))
+    }
+}

@@ -1,0 +1,324 @@
+//! Lengths of time as people write them in the registry, and as we print them.
+//!
+//! Text and values only: nothing here knows a clock, and nothing may add a length of time to a date.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The units of the notation, largest first, with their milliseconds.
+const UNITS: [(&str, u64); 6] =
+    [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// What people write who do not know the notation, with the unit they mean.
+const FOREIGN_UNITS: [(&str, &str); 20] = [
+    ("millis", "ms"),
+    ("msec", "ms"),
+    ("millisecond", "ms"),
+    ("milliseconds", "ms"),
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("min", "m"),
+    ("mins", "m"),
+    ("minute", "m"),
+    ("minutes", "m"),
+    ("hr", "h"),
+    ("hrs", "h"),
+    ("hour", "h"),
+    ("hours", "h"),
+    ("day", "d"),
+    ("days", "d"),
+    ("week", "w"),
+    ("weeks", "w"),
+];
+
+/// A century: longer than anything that a job waits for, and short enough that no date plus a duration overflows.
+const LONGEST_MILLISECONDS: u64 = 36_525 * 86_400_000;
+
+/// Why a text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DurationError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl DurationError {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// Reads a duration: one or more whole numbers, each followed by `w`, `d`, `h`, `m`, `s` or `ms`, largest unit first.
+///
+/// ```
+/// # use std::time::Duration;
+/// assert_eq!(crontabber::duration::parse("1h30m").unwrap(), Duration::from_secs(5_400));
+/// ```
+///
+/// # Errors
+/// Any other text, and more than a century.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    let total = milliseconds(text)?;
+    if total > LONGEST_MILLISECONDS {
+        return Err(too_long(text));
+    }
+    Ok(Duration::from_millis(total))
+}
+
+fn milliseconds(text: &str) -> Result<u64, DurationError> {
+    if text.is_empty() {
+        return Err(DurationError::new("a duration cannot be empty", "write a number and a unit, such as `90s`"));
+    }
+    let mut rest = text;
+    let mut total: u64 = 0;
+    let mut largest_allowed = 0;
+    while !rest.is_empty() {
+        let (number, after_number) = split_while(rest, |byte| byte.is_ascii_digit());
+        let (unit, after_unit) = split_while(after_number, |byte| byte.is_ascii_alphabetic());
+        if number.is_empty() || unit.is_empty() {
+            return Err(not_a_duration(text));
+        }
+        let Some(position) = UNITS.iter().position(|(name, _)| *name == unit) else {
+            return Err(not_a_duration(text));
+        };
+        if position < largest_allowed {
+            return Err(DurationError::new(
+                format!("the units of {} are out of order", quoted(text)),
+                "each unit once, the largest first, such as `1h30m`",
+            ));
+        }
+        largest_allowed = position + 1;
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(UNITS[position].1));
+        total = part.and_then(|part| total.checked_add(part)).ok_or_else(|| too_long(text))?;
+        rest = after_unit;
+    }
+    Ok(total)
+}
+
+fn split_while(text: &str, belongs: impl Fn(u8) -> bool) -> (&str, &str) {
+    let end = text.bytes().position(|byte| !belongs(byte)).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn too_long(text: &str) -> DurationError {
+    DurationError::new(format!("{} is longer than a century", quoted(text)), "the longest duration is `36525d`")
+}
+
+/// Finds what the writer of `text` meant, as far as it can be guessed.
+fn not_a_duration(text: &str) -> DurationError {
+    let message = format!("{} is not a duration", quoted(text));
+    let trimmed = text.trim();
+    if trimmed.starts_with('-') {
+        return DurationError::new(message, "a duration cannot be negative");
+    }
+    if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
+        return DurationError::new(message, format!("it has no unit: `{}s`?", shortened(trimmed)));
+    }
+    if let Some(meant) = guess(trimmed) {
+        return DurationError::new(message, format!("did you mean `{meant}`?"));
+    }
+    DurationError::new(message, "whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`")
+}
+
+/// Reads `text` generously: spaces, words for units, capitals and one decimal fraction.
+fn guess(text: &str) -> Option<String> {
+    if text.len() > 40 {
+        return None;
+    }
+    let compact: String = text.to_lowercase().chars().filter(|c| !c.is_whitespace() && *c != ',').collect();
+    let mut rest = compact.as_str();
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let (number, after_number) = split_while(rest, |byte| byte.is_ascii_digit() || byte == b'.');
+        let (unit, after_unit) = split_while(after_number, |byte| byte.is_ascii_alphabetic());
+        let known = FOREIGN_UNITS.iter().find(|(name, _)| *name == unit).map_or(unit, |(_, known)| known);
+        let (_, milliseconds) = UNITS.iter().find(|(name, _)| *name == known)?;
+        #[expect(clippy::cast_precision_loss, reason = "a unit has fewer digits than an f64")]
+        let milliseconds = *milliseconds as f64;
+        total += number.parse::<f64>().ok()? * milliseconds;
+        rest = after_unit;
+    }
+    let guessed = notation(Duration::try_from_secs_f64(total / 1_000.0).ok()?);
+    (total > 0.0 && milliseconds(&guessed).is_ok_and(|total| total <= LONGEST_MILLISECONDS)).then_some(guessed)
+}
+
+fn quoted(text: &str) -> String {
+    format!("`{}`", shortened(&text.escape_debug().to_string()))
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Writes a duration in the notation of the registry, the shortest way: `1h30m`, and days as the largest unit.
+///
+/// [`parse`] reads it back; what is shorter than a millisecond is dropped.
+#[must_use]
+pub fn notation(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    let mut text = String::new();
+    for (unit, milliseconds) in &UNITS[1..] {
+        let number = rest / u128::from(*milliseconds);
+        rest %= u128::from(*milliseconds);
+        if number > 0 {
+            write!(text, "{number}{unit}").expect("a String takes all that is written");
+        }
+    }
+    text
+}
+
+/// Writes a duration for people, in at most two units: `0.12 s`, `4.3 s`, `2 min 5 s`, `3 h 20 min`, `4 d 2 h`.
+#[must_use]
+pub fn format(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    match milliseconds {
+        0 => "0 s".to_owned(),
+        1..10 => format!("0.{milliseconds:03} s"),
+        10..995 => format!("0.{:02} s", (milliseconds + 5) / 10),
+        995..59_950 => {
+            let tenths = (milliseconds + 50) / 100;
+            match tenths % 10 {
+                0 => format!("{} s", tenths / 10),
+                tenth => format!("{}.{tenth} s", tenths / 10),
+            }
+        }
+        59_950..3_599_500 => two_units((milliseconds + 500) / 1_000, 60, "min", "s"),
+        3_599_500..86_370_000 => two_units((milliseconds + 30_000) / 60_000, 60, "h", "min"),
+        _ => two_units((milliseconds + 1_800_000) / 3_600_000, 24, "d", "h"),
+    }
+}
+
+fn two_units(small: u128, small_in_large: u128, large_unit: &str, small_unit: &str) -> String {
+    let (large, small) = (small / small_in_large, small % small_in_large);
+    match small {
+        0 => format!("{large} {large_unit}"),
+        small => format!("{large} {large_unit} {small} {small_unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let error = parse(text).unwrap_err();
+        format!("{error}; {}", error.hint().unwrap())
+    }
+
+    #[test]
+    fn reads_the_notation() {
+        for (text, seconds) in
+            [("90s", 90), ("1h30m", 5_400), ("2d", 172_800), ("1w", 604_800), ("0s", 0), ("007m", 420)]
+        {
+            assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(parse("1w2d3h4m5s6ms"), Ok(Duration::from_millis(788_645_006)));
+        assert_eq!(parse("36525d"), Ok(Duration::from_millis(LONGEST_MILLISECONDS)));
+    }
+
+    #[test]
+    fn refuses_with_a_hint() {
+        let table = [
+            "",
+            " ",
+            "300",
+            "-5m",
+            "5",
+            "5 minutes",
+            "1.5h",
+            "2H",
+            "1h 30m",
+            "30m1h",
+            "1m1m",
+            "m",
+            "5x",
+            "1d,2h",
+            "٣m",
+            "99999999999999999999d",
+            "36526d",
+            "1\0s",
+            "inf",
+            "1e3s",
+        ]
+        .map(|text| format!("{text:?}: {}", refused(text)))
+        .join("\n");
+        insta::assert_snapshot!(table, @r#"
+        "": a duration cannot be empty; write a number and a unit, such as `90s`
+        " ": ` ` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "300": `300` is not a duration; it has no unit: `300s`?
+        "-5m": `-5m` is not a duration; a duration cannot be negative
+        "5": `5` is not a duration; it has no unit: `5s`?
+        "5 minutes": `5 minutes` is not a duration; did you mean `5m`?
+        "1.5h": `1.5h` is not a duration; did you mean `1h30m`?
+        "2H": `2H` is not a duration; did you mean `2h`?
+        "1h 30m": `1h 30m` is not a duration; did you mean `1h30m`?
+        "30m1h": the units of `30m1h` are out of order; each unit once, the largest first, such as `1h30m`
+        "1m1m": the units of `1m1m` are out of order; each unit once, the largest first, such as `1h30m`
+        "m": `m` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "5x": `5x` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "1d,2h": `1d,2h` is not a duration; did you mean `1d2h`?
+        "٣m": `٣m` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "99999999999999999999d": `99999999999999999999d` is longer than a century; the longest duration is `36525d`
+        "36526d": `36526d` is longer than a century; the longest duration is `36525d`
+        "1\0s": `1\0s` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "inf": `inf` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "1e3s": `1e3s` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "#);
+    }
+
+    #[test]
+    fn writes_for_people() {
+        let written = |milliseconds| format(Duration::from_millis(milliseconds));
+        for (milliseconds, text) in [
+            (0, "0 s"),
+            (2, "0.002 s"),
+            (123, "0.12 s"),
+            (994, "0.99 s"),
+            (995, "1 s"),
+            (4_300, "4.3 s"),
+            (5_000, "5 s"),
+            (59_949, "59.9 s"),
+            (59_950, "1 min"),
+            (125_000, "2 min 5 s"),
+            (300_000, "5 min"),
+            (3_599_499, "59 min 59 s"),
+            (3_599_500, "1 h"),
+            (12_000_000, "3 h 20 min"),
+            (86_369_999, "23 h 59 min"),
+            (86_370_000, "1 d"),
+            (352_800_000, "4 d 2 h"),
+        ] {
+            assert_eq!(written(milliseconds), text);
+        }
+        assert_eq!(format(Duration::MAX), "213503982334601 d 7 h");
+    }
+
+    proptest! {
+        #[test]
+        fn the_notation_is_read_back(milliseconds in 0..=LONGEST_MILLISECONDS) {
+            let duration = Duration::from_millis(milliseconds);
+            prop_assert_eq!(parse(&notation(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*|[0-9.wdhms -]{0,50}") {
+            let _ = parse(&text);
+        }
+    }
+}

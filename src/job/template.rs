@@ -1,0 +1,301 @@
+//! Text of a command in which the date and the name of the job are filled in.
+//!
+//! Checked when it is parsed, so that filling in cannot fail.
+
+use std::fmt;
+use std::ops::Range;
+
+use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, SecondsFormat};
+use chrono_tz::Tz;
+
+use super::JobName;
+
+/// One argument of a command: text with `{date}`, `{date:STRFTIME}` and `{job}` in it; `{{` and `}}` stand for braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    source: Box<str>,
+    /// Empty if the source stands for itself, as most arguments do.
+    pieces: Box<[Piece]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Box<str>),
+    /// RFC 3339.
+    Date,
+    /// The format, known to be a good one.
+    FormattedDate(Box<str>),
+    Job,
+}
+
+/// Why a text is not a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// Where in the text, in bytes.
+    pub span: Range<usize>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl TemplateError {
+    fn new(span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { span, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl Template {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// A brace that belongs to no template and is not doubled, an unknown template, a date format that chrono does
+    /// not know.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        if !text.contains(['{', '}']) {
+            return Ok(Self { source: text.into(), pieces: Box::default() });
+        }
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut position = 0;
+        while let Some(brace) = text[position..].find(['{', '}']).map(|offset| position + offset) {
+            literal.push_str(&text[position..brace]);
+            let rest = &text[brace..];
+            if rest.starts_with("{{") || rest.starts_with("}}") {
+                literal.push_str(&rest[..1]);
+                position = brace + 2;
+                continue;
+            }
+            let (piece, end) = piece(text, brace)?;
+            if !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal).into()));
+            }
+            pieces.push(piece);
+            position = end;
+        }
+        literal.push_str(&text[position..]);
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(literal.into()));
+        }
+        Ok(Self { source: text.into(), pieces: pieces.into() })
+    }
+
+    /// Fills in the name and the date, which is expected in the zone of the job.
+    #[must_use]
+    pub fn render(&self, job: &JobName, date: DateTime<Tz>) -> String {
+        if self.pieces.is_empty() {
+            return self.source.to_string();
+        }
+        let mut text = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Date => text.push_str(&date.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+                Piece::FormattedDate(format) => text.push_str(&date.format(format).to_string()),
+                Piece::Job => text.push_str(job.as_str()),
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+/// Reads the template whose brace is at `start`, and returns it with the position after it.
+fn piece(text: &str, start: usize) -> Result<(Piece, usize), TemplateError> {
+    if text[start..].starts_with('}') {
+        return Err(TemplateError::new(start..start + 1, "`}` ends no template", "write `}}` for a brace"));
+    }
+    let inside = start + 1;
+    let end = text[inside..].find(['{', '}']).map(|offset| inside + offset).filter(|end| text[*end..].starts_with('}'));
+    let Some(end) = end else {
+        return Err(TemplateError::new(start..inside, "`{` begins no template", "write `{{` for a brace"));
+    };
+    let span = start..end + 1;
+    let content = &text[inside..end];
+    let piece = match content.split_once(':') {
+        None if content == "date" => Piece::Date,
+        None if content == "job" => Piece::Job,
+        Some(("date", format)) => formatted_date(format, inside + "date:".len(), span)?,
+        _ => return Err(unknown(text, content, span)),
+    };
+    Ok((piece, end + 1))
+}
+
+fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piece, TemplateError> {
+    const HINT: &str = "a format as of strftime, such as `{date:%Y-%m-%d}`";
+    if !format.contains('%') {
+        return Err(TemplateError::new(span, "a date format without `%` shows no date", HINT));
+    }
+    let mut position = 0;
+    while let Some(offset) = format[position..].find('%') {
+        let percent = position + offset;
+        let end = end_of_specifier(format, percent);
+        if StrftimeItems::new(&format[percent..end]).any(|item| matches!(item, Item::Error)) {
+            let message = format!("`{}` is not a date format", &format[percent..end]);
+            return Err(TemplateError::new(start + percent..start + end, message, HINT));
+        }
+        position = end;
+    }
+    // Pieces that are good one by one could still be read differently as a whole.
+    if StrftimeItems::new(format).any(|item| matches!(item, Item::Error)) {
+        return Err(TemplateError::new(span, "this is not a date format", HINT));
+    }
+    Ok(Piece::FormattedDate(format.into()))
+}
+
+/// A specifier is `%`, then flags, digits, dots and colons, then one character that says what it shows.
+fn end_of_specifier(format: &str, percent: usize) -> usize {
+    let mut end = percent + 1;
+    for character in format[percent + 1..].chars() {
+        end += character.len_utf8();
+        if !matches!(character, '-' | '_' | '0'..='9' | '.' | ':' | '#') {
+            break;
+        }
+    }
+    end
+}
+
+fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
+    let name = content.split(':').next().unwrap_or(content);
+    let looks_like_a_name = !name.trim().is_empty() && name.trim().chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    let in_shell_style = text[..span.start].ends_with('$');
+    if in_shell_style {
+        return TemplateError::new(
+            span.start - 1..span.end,
+            "no shell reads an argument of a list, so that nothing replaces this variable",
+            "give the command as one string, or double the braces to pass it on as it is",
+        );
+    }
+    if !looks_like_a_name {
+        return TemplateError::new(span.start..span.start + 1, "`{` begins no template", "write `{{` for a brace");
+    }
+    let meant = match name.trim().to_ascii_lowercase().as_str() {
+        "job_name" | "jobname" | "name" => Some("job"),
+        "day" | "ds" | "session_date" | "session_time" | "execution_date" | "time" | "datetime" => Some("date"),
+        lower => ["date", "job"].into_iter().find(|known| strsim::damerau_levenshtein(lower, known) <= 1),
+    };
+    let hint = match meant {
+        Some(meant) => format!("did you mean `{{{meant}}}`?"),
+        None => "there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces".to_owned(),
+    };
+    TemplateError::new(span.clone(), format!("unknown template `{}`", &text[span]), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+    use insta::assert_snapshot;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn date() -> DateTime<Tz> {
+        Tz::Europe__Berlin.with_ymd_and_hms(2026, 11, 3, 1, 15, 0).unwrap()
+    }
+
+    fn rendered(text: &str) -> String {
+        Template::parse(text).unwrap().render(&JobName::new("load").unwrap(), date())
+    }
+
+    #[test]
+    fn fills_in_the_date_and_the_job() {
+        assert_eq!(rendered("--day={date:%Y-%m-%d}"), "--day=2026-11-03");
+        assert_eq!(rendered("{date}"), "2026-11-03T01:15:00+01:00");
+        assert_eq!(rendered("{job}/{date:%H:%M %Z %-d%%}.log"), "load/01:15 CET 3%.log");
+        assert_eq!(rendered("{{\"a\": {{}}}} {job}"), "{\"a\": {}} load");
+        assert_eq!(rendered("größe"), "größe");
+        assert_eq!(rendered(""), "");
+        assert_eq!(Template::parse("{{x}}").unwrap().to_string(), "{{x}}");
+    }
+
+    #[test]
+    fn refuses_with_a_place_and_a_hint() {
+        let table = [
+            "{",
+            "}",
+            "a {",
+            "{date",
+            "{date {job}",
+            "{}",
+            "{dat}",
+            "{Date}",
+            "{ date }",
+            "{name}",
+            "{banana}",
+            "{ds}",
+            "{date:}",
+            "{date:YYYY-MM-DD}",
+            "{date:%Y-%Q}",
+            "{date:%}",
+            "{date:ü %é}",
+            "${HOME}/x",
+            "{print $1}",
+            "{\"key\": 1}",
+            "{job:%Y}",
+            "{{date}",
+        ]
+        .map(|text| {
+            let error = Template::parse(text).unwrap_err();
+            format!("{text}  at `{}`: {error}; {}", &text[error.span.clone()], error.hint().unwrap())
+        })
+        .join("\n");
+        assert_snapshot!(table, @r#"
+        {  at `{`: `{` begins no template; write `{{` for a brace
+        }  at `}`: `}` ends no template; write `}}` for a brace
+        a {  at `{`: `{` begins no template; write `{{` for a brace
+        {date  at `{`: `{` begins no template; write `{{` for a brace
+        {date {job}  at `{`: `{` begins no template; write `{{` for a brace
+        {}  at `{`: `{` begins no template; write `{{` for a brace
+        {dat}  at `{dat}`: unknown template `{dat}`; did you mean `{date}`?
+        {Date}  at `{Date}`: unknown template `{Date}`; did you mean `{date}`?
+        { date }  at `{ date }`: unknown template `{ date }`; did you mean `{date}`?
+        {name}  at `{name}`: unknown template `{name}`; did you mean `{job}`?
+        {banana}  at `{banana}`: unknown template `{banana}`; there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces
+        {ds}  at `{ds}`: unknown template `{ds}`; did you mean `{date}`?
+        {date:}  at `{date:}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
+        {date:YYYY-MM-DD}  at `{date:YYYY-MM-DD}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
+        {date:%Y-%Q}  at `%Q`: `%Q` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
+        {date:%}  at `%`: `%` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
+        {date:ü %é}  at `%é`: `%é` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
+        ${HOME}/x  at `${HOME}`: no shell reads an argument of a list, so that nothing replaces this variable; give the command as one string, or double the braces to pass it on as it is
+        {print $1}  at `{`: `{` begins no template; write `{{` for a brace
+        {"key": 1}  at `{`: `{` begins no template; write `{{` for a brace
+        {job:%Y}  at `{job:%Y}`: unknown template `{job:%Y}`; did you mean `{job}`?
+        {{date}  at `}`: `}` ends no template; write `}}` for a brace
+        "#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".*|[{}daten:%YmdjobÄ$]{0,30}") {
+            match Template::parse(&text) {
+                Ok(template) => { let _ = template.render(&JobName::new("load").unwrap(), date()); }
+                Err(error) => { let _ = &text[error.span.clone()]; }
+            }
+        }
+
+        #[test]
+        fn every_good_format_can_be_rendered(format in "(%[-_0]?[a-zA-Z+:.3fz]{1,3} ?){1,4}") {
+            if let Ok(template) = Template::parse(&format!("{{date:{format}}}")) {
+                let _ = template.render(&JobName::new("load").unwrap(), date());
+            }
+        }
+    }
+}

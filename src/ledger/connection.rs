@@ -1,0 +1,56 @@
+//! One type of connection for both databases, so that every query is written once.
+//!
+//! Only what differs between the two is matched on; the queries live in the modules beside this one.
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+/// A connection to a ledger.
+#[derive(diesel::MultiConnection)]
+pub(super) enum AnyConnection {
+    /// To a file.
+    Sqlite(SqliteConnection),
+    /// To a server.
+    Postgres(PgConnection),
+}
+
+impl AnyConnection {
+    /// Begins a transaction that means to write: SQLite takes its write lock here, and waits for it here.
+    pub(super) fn begin(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"),
+            Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres),
+        }
+    }
+
+    /// Commits the transaction that was begun. After an error nobody knows whether it was committed.
+    pub(super) fn commit(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(sqlite) => AnsiTransactionManager::commit_transaction(sqlite),
+            Self::Postgres(postgres) => AnsiTransactionManager::commit_transaction(postgres),
+        }
+    }
+
+    /// Takes the transaction back.
+    pub(super) fn rollback(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(sqlite) => AnsiTransactionManager::rollback_transaction(sqlite),
+            Self::Postgres(postgres) => AnsiTransactionManager::rollback_transaction(postgres),
+        }
+    }
+
+    /// Does `work` in a transaction that writes.
+    pub(super) fn write<T>(&mut self, work: impl FnOnce(&mut Self) -> QueryResult<T>) -> QueryResult<T> {
+        self.begin()?;
+        match work(self) {
+            Ok(value) => self.commit().map(|()| value),
+            Err(error) => {
+                // The first error is the one to tell; a connection that cannot even take back is closed by its owner.
+                let _ = self.rollback();
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Where operators hand in requests, beside a running daemon: rows of `audit`, which the daemon reads each second.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use super::connection::AnyConnection;
+use super::rows::{instant, job_name, micros};
+use super::schema::audit;
+use super::sqlite::{self, Purpose};
+use super::{LedgerError, LedgerUrl, OpenError, migrate, postgres};
+use crate::job::JobName;
+use crate::session::{Operation, Request};
+
+/// A request that has no number yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRequest {
+    /// The job it is about.
+    pub job: JobName,
+    /// What is asked.
+    pub operation: Operation,
+    /// When it is asked.
+    pub at: DateTime<Utc>,
+    /// Who asks.
+    pub user: String,
+    /// From which machine.
+    pub host: String,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it was done.
+    pub done: bool,
+    /// What was done, or why not.
+    pub text: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Takes operators' requests beside a running daemon.
+pub struct Desk {
+    connection: AnyConnection,
+}
+
+impl Desk {
+    /// Opens the desk of a ledger that exists.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`] if there is no ledger yet.
+    pub fn open(url: &LedgerUrl) -> Result<Self, OpenError> {
+        let mut connection = match url {
+            LedgerUrl::Sqlite(path) => AnyConnection::Sqlite(sqlite::connect(url, path, Purpose::Post)?),
+            LedgerUrl::Postgres(target) => AnyConnection::Postgres(postgres::connect(url, target, None)?),
+        };
+        migrate::check(url, &mut connection, env!("CARGO_PKG_VERSION"))?;
+        Ok(Self { connection })
+    }
+
+    /// Posts a request, and returns its number, which its answer is known by.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub fn post(&mut self, request: &NewRequest) -> Result<i64, LedgerError> {
+        let (date, detail) = match &request.operation {
+            Operation::Run { date, force } => (date.map(micros), serde_json::json!({ "force": force })),
+            Operation::Reset => (None, serde_json::json!({})),
+        };
+        let row = (
+            audit::at.eq(micros(request.at)),
+            audit::user_name.eq(&request.user),
+            audit::host.eq(&request.host),
+            audit::action.eq(request.operation.word()),
+            audit::job.eq(request.job.as_str()),
+            audit::from_date.eq(date),
+            audit::to_date.eq(date),
+            audit::detail.eq(detail.to_string()),
+            audit::reason.eq(request.reason.as_deref()),
+        );
+        let insert = diesel::insert_into(audit::table).values(row).returning(audit::id);
+        Ok(self.connection.write(|connection| insert.get_result::<i64>(connection))?)
+    }
+}
+
+/// The columns of `audit` that make a request.
+#[derive(Queryable)]
+struct RequestRow {
+    id: i64,
+    at: i64,
+    user_name: String,
+    host: String,
+    action: String,
+    job: String,
+    from_date: Option<i64>,
+    detail: String,
+    reason: Option<String>,
+}
+
+/// The requests without an answer, by number. Those that we do not understand are left out, and logged.
+pub(super) fn unanswered(connection: &mut AnyConnection) -> Result<Vec<Request>, LedgerError> {
+    let rows = audit::table
+        .filter(audit::answered_at.is_null())
+        .order(audit::id)
+        .select((
+            audit::id,
+            audit::at,
+            audit::user_name,
+            audit::host,
+            audit::action,
+            audit::job,
+            audit::from_date,
+            audit::detail,
+            audit::reason,
+        ))
+        .load::<RequestRow>(connection)?;
+    let mut requests = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (id, action) = (row.id, row.action.clone());
+        match request(row)? {
+            Some(request) => requests.push(request),
+            None => tracing::debug!(request = id, action, "a request is not understood, and left unanswered"),
+        }
+    }
+    Ok(requests)
+}
+
+fn request(row: RequestRow) -> Result<Option<Request>, LedgerError> {
+    let detail = serde_json::from_str::<serde_json::Value>(&row.detail).unwrap_or_default();
+    let operation = match row.action.as_str() {
+        "run" => Operation::Run {
+            date: row.from_date.map(instant).transpose()?,
+            force: detail["force"].as_bool().unwrap_or(false),
+        },
+        "reset" => Operation::Reset,
+        _ => return Ok(None),
+    };
+    Ok(Some(Request {
+        id: row.id,
+        job: job_name(&row.job)?,
+        operation,
+        at: instant(row.at)?,
+        user: row.user_name,
+        host: row.host,
+        reason: row.reason,
+    }))
+}
+
+/// What became of a request; nothing yet if absent.
+pub(super) fn answer(connection: &mut AnyConnection, request: i64) -> Result<Option<Answer>, LedgerError> {
+    let row = audit::table
+        .find(request)
+        .select((audit::done, audit::answer, audit::answered_at))
+        .first::<(Option<bool>, Option<String>, Option<i64>)>(connection)
+        .optional()?;
+    match row {
+        Some((Some(done), Some(text), Some(at))) => Ok(Some(Answer { done, text, at: instant(at)? })),
+        _ => Ok(None),
+    }
+}

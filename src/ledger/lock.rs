@@ -1,0 +1,99 @@
+//! The lock of a ledger that is a file: an operating system's lock on `<ledger>.lock`, which ends with its process.
+//!
+//! The file also says who holds it, for the message of whoever comes second. It is never removed: a lock on a removed
+//! file would protect nothing.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::Owner;
+
+/// How often, and how long apart, a held lock is tried again. Someone who only looks whether the ledger is held has it
+/// for an instant, and must not be taken for a second crontabber.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// The lock, held until it is dropped.
+pub(super) struct FileLock {
+    _file: File,
+}
+
+/// Who holds the lock, as far as they said.
+#[derive(Debug, Default)]
+pub(super) struct Holder {
+    pub(super) host: Option<String>,
+    pub(super) pid: Option<u32>,
+    pub(super) version: Option<String>,
+    pub(super) since: Option<String>,
+}
+
+/// Why the lock was not taken.
+pub(super) enum LockFailure {
+    Held(Holder),
+    Io(io::Error),
+}
+
+/// Takes the lock of the ledger at `path`.
+pub(super) fn take(path: &Path, owner: &Owner, since: DateTime<Utc>) -> Result<FileLock, LockFailure> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(lock_path(path))
+        .map_err(LockFailure::Io)?;
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempt < TRIES => thread::sleep(BETWEEN_TRIES),
+            Err(TryLockError::WouldBlock) => return Err(LockFailure::Held(holder(&mut file))),
+            Err(TryLockError::Error(error)) => return Err(LockFailure::Io(error)),
+        }
+    }
+    let text = serde_json::json!({
+        "host": owner.host,
+        "pid": owner.pid,
+        "version": owner.version,
+        "since": since.to_rfc3339_opts(SecondsFormat::Secs, true),
+    });
+    // A full disk must not keep the daemon from its ledger: the text is only for people.
+    if let Err(error) = rewrite(&mut file, &format!("{text}\n")) {
+        tracing::warn!(%error, file = %lock_path(path).display(), "the lock file could not be written");
+    }
+    Ok(FileLock { _file: file })
+}
+
+/// Says whether someone holds the lock of the ledger at `path`, without keeping it.
+pub(super) fn is_held(path: &Path) -> bool {
+    File::open(lock_path(path)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn rewrite(file: &mut File, text: &str) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())
+}
+
+fn holder(file: &mut File) -> Holder {
+    let mut text = String::new();
+    if file.read_to_string(&mut text).is_err() {
+        return Holder::default();
+    }
+    let value = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
+    let word = |key: &str| value[key].as_str().map(str::to_owned);
+    let pid = value["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+    Holder { host: word("host"), pid, version: word("version"), since: word("since") }
+}

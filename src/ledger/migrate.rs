@@ -1,0 +1,110 @@
+//! Brings a ledger's tables up to date, and refuses those of a newer crontabber.
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::AnyConnection;
+use super::error::text;
+use super::schema::writer;
+use super::{LedgerUrl, OpenError, postgres};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The newest schema that this crontabber knows.
+pub const SCHEMA_VERSION: &str = "0001";
+
+/// Runs the migrations that the ledger lacks.
+pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
+    match found(url, connection)? {
+        None => {}
+        Some(found) if found.as_str() > SCHEMA_VERSION => return Err(newer(url, connection, found, version)),
+        Some(found) if found == SCHEMA_VERSION => return Ok(()),
+        Some(_) => {}
+    }
+    let run = match connection {
+        AnyConnection::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE).map(drop),
+        AnyConnection::Postgres(postgres) => postgres.run_pending_migrations(POSTGRES).map(drop),
+    };
+    run.map_err(|error| OpenError::Failed {
+        url: url.to_string(),
+        detail: format!("its tables were not made: {error}"),
+    })
+}
+
+/// Checks that the ledger is of the schema that we know, and changes nothing.
+pub(super) fn check(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
+    match found(url, connection)? {
+        None => Err(OpenError::Missing { url: url.to_string() }),
+        Some(found) if found.as_str() > SCHEMA_VERSION => Err(newer(url, connection, found, version)),
+        Some(found) if found.as_str() < SCHEMA_VERSION => {
+            Err(OpenError::Older { url: url.to_string(), found, needed: SCHEMA_VERSION.to_owned() })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The newest migration that the ledger has had.
+fn found(url: &LedgerUrl, connection: &mut AnyConnection) -> Result<Option<String>, OpenError> {
+    let migrated = has_table(connection, "__diesel_schema_migrations").map_err(|error| failed(url, &error))?;
+    let ours = has_table(connection, "writer").map_err(|error| failed(url, &error))?;
+    let others = has_table(connection, "jobs").map_err(|error| failed(url, &error))?;
+    match (migrated, ours) {
+        (true, true) => {}
+        // Another program's migrations, or its tables where ours would go.
+        (true, false) if others || !is_empty(connection).map_err(|error| failed(url, &error))? => {
+            return Err(OpenError::Foreign { url: url.to_string() });
+        }
+        (false, true) => return Err(OpenError::Foreign { url: url.to_string() }),
+        (false, false) if others => return Err(OpenError::Foreign { url: url.to_string() }),
+        _ => return Ok(None),
+    }
+    let newest = diesel::dsl::sql::<Text>("SELECT max(version) FROM __diesel_schema_migrations");
+    match connection {
+        AnyConnection::Sqlite(sqlite) => newest.get_result(sqlite),
+        AnyConnection::Postgres(postgres) => newest.get_result(postgres),
+    }
+    .map(Some)
+    .map_err(|error| failed(url, &error))
+}
+
+/// Says whether no migration was ever run: a first opening that was cut short leaves the empty table.
+fn is_empty(connection: &mut AnyConnection) -> QueryResult<bool> {
+    let count = diesel::dsl::sql::<diesel::sql_types::BigInt>("SELECT count(*) FROM __diesel_schema_migrations");
+    let count: i64 = match connection {
+        AnyConnection::Sqlite(sqlite) => count.get_result(sqlite)?,
+        AnyConnection::Postgres(postgres) => count.get_result(postgres)?,
+    };
+    Ok(count == 0)
+}
+
+fn has_table(connection: &mut AnyConnection, name: &str) -> QueryResult<bool> {
+    match connection {
+        AnyConnection::Sqlite(sqlite) => {
+            diesel::dsl::sql::<diesel::sql_types::BigInt>("SELECT count(*) FROM sqlite_schema WHERE name = ")
+                .bind::<Text, _>(name)
+                .get_result::<i64>(sqlite)
+                .map(|count| count > 0)
+        }
+        AnyConnection::Postgres(postgres) => postgres::has_table(postgres, name),
+    }
+}
+
+fn newer(url: &LedgerUrl, connection: &mut AnyConnection, found: String, version: &str) -> OpenError {
+    let theirs = writer::table.select(writer::version).first::<String>(connection);
+    OpenError::Newer {
+        url: url.to_string(),
+        theirs: theirs.unwrap_or_else(|_| "of a later version".to_owned()),
+        found,
+        ours: version.to_owned(),
+        known: SCHEMA_VERSION.to_owned(),
+    }
+}
+
+fn failed(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
+    match url {
+        LedgerUrl::Sqlite(_) => super::sqlite::database_error(url, error),
+        LedgerUrl::Postgres(_) => OpenError::Unreachable { url: url.to_string(), detail: text(error) },
+    }
+}

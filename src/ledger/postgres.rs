@@ -1,0 +1,125 @@
+//! Opens a ledger that is a PostgreSQL database, and takes its lock: an advisory lock of the session, which ends with
+//! the connection.
+
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::result::ConnectionError;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+
+use super::error::{one_line, text};
+use super::{LedgerUrl, OpenError, Owner};
+
+/// The number of the lock: one for each schema (PostgreSQL keeps the databases apart by itself).
+const KEY: &str = "hashtextextended('crontabber ledger ' || current_schema(), 0)";
+
+/// Who holds the lock, as the server sees them.
+#[derive(QueryableByName)]
+pub(super) struct Holder {
+    /// The server's process that serves them.
+    #[diesel(sql_type = Integer)]
+    pub(super) backend: i32,
+    #[diesel(sql_type = Nullable<Text>)]
+    application: Option<String>,
+}
+
+impl Holder {
+    /// The host and the process that they named themselves with.
+    pub(super) fn names(&self) -> Option<(String, u32)> {
+        let rest = self.application.as_deref()?.strip_prefix("crontabber ")?;
+        let (pid, host) = rest.split_once('@')?;
+        Some((host.to_owned(), pid.parse().ok()?))
+    }
+}
+
+/// Connects, as nobody in particular or as the owner.
+pub(super) fn connect(url: &LedgerUrl, target: &str, owner: Option<&Owner>) -> Result<PgConnection, OpenError> {
+    let mut postgres = PgConnection::establish(&with_timeouts(target)).map_err(|error| refused(url, &error))?;
+    let name =
+        owner.map_or_else(|| "crontabber".to_owned(), |owner| format!("crontabber {}@{}", owner.pid, owner.host));
+    settle(&mut postgres, &name)
+        .map_err(|error| OpenError::Unreachable { url: url.to_string(), detail: text(&error) })?;
+    Ok(postgres)
+}
+
+/// Makes the connection one that only reads.
+pub(super) fn only_read(postgres: &mut PgConnection) -> QueryResult<()> {
+    postgres.batch_execute("SET default_transaction_read_only = on")
+}
+
+fn settle(postgres: &mut PgConnection, name: &str) -> QueryResult<()> {
+    postgres.batch_execute("SET client_min_messages = warning")?;
+    // Longer names are cut by the server.
+    diesel::sql_query("SELECT set_config('application_name', $1, false)").bind::<Text, _>(name).execute(postgres)?;
+    // A server that was told to lose the last commits in a crash must not lose ours.
+    diesel::sql_query(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    )
+    .execute(postgres)?;
+    Ok(())
+}
+
+/// A server that stopped answering is noticed, unless the URL has its own opinion.
+fn with_timeouts(target: &str) -> String {
+    let mut target = target.to_owned();
+    for (key, value) in [("connect_timeout", "10"), ("tcp_user_timeout", "30000")] {
+        if !target.contains(key) {
+            target.push(if target.contains('?') { '&' } else { '?' });
+            target.push_str(&format!("{key}={value}"));
+        }
+    }
+    target
+}
+
+/// Takes the lock, and says which process of the server holds it for us.
+pub(super) fn take_lock(postgres: &mut PgConnection) -> QueryResult<Result<i32, Option<Holder>>> {
+    let taken = diesel::dsl::sql::<(Bool, Integer)>(&format!("SELECT pg_try_advisory_lock({KEY}), pg_backend_pid()"));
+    match taken.get_result::<(bool, i32)>(postgres)? {
+        (true, backend) => Ok(Ok(backend)),
+        (false, _) => Ok(Err(holder(postgres)?)),
+    }
+}
+
+/// Who holds the lock now.
+pub(super) fn holder(postgres: &mut PgConnection) -> QueryResult<Option<Holder>> {
+    diesel::sql_query(format!(
+        "SELECT l.pid AS backend, a.application_name AS application \
+         FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND ((l.classid::bigint << 32) | l.objid::bigint) = {KEY}"
+    ))
+    .get_result(postgres)
+    .optional()
+}
+
+/// Ends a process of the server that is left over from a connection that we lost.
+pub(super) fn end_backend(postgres: &mut PgConnection, backend: i32) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_terminate_backend($1)").bind::<Integer, _>(backend).execute(postgres).map(drop)
+}
+
+/// The tables of this name that the connection sees: 0 or 1.
+pub(super) fn has_table(postgres: &mut PgConnection, name: &str) -> QueryResult<bool> {
+    diesel::dsl::sql::<BigInt>("SELECT count(to_regclass(")
+        .bind::<Text, _>(name)
+        .sql("))")
+        .get_result::<i64>(postgres)
+        .map(|count| count > 0)
+}
+
+/// What libpq said, as an error of opening: some of it no waiting will change.
+fn refused(url: &LedgerUrl, error: &ConnectionError) -> OpenError {
+    let detail = match error {
+        ConnectionError::BadConnection(message) => one_line(message),
+        other => one_line(&other.to_string()),
+    };
+    let hopeless =
+        ["authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in"];
+    let unknown = detail.contains("does not exist") && detail.contains("FATAL");
+    let url = url.to_string();
+    if unknown || hopeless.iter().any(|hopeless| detail.contains(hopeless)) {
+        OpenError::Denied { url, detail }
+    } else {
+        OpenError::Unreachable { url, detail }
+    }
+}

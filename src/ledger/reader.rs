@@ -1,0 +1,277 @@
+//! Reads a ledger for people, beside whoever writes it: on a connection of its own, that cannot write.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::{count_star, max, min};
+use diesel::prelude::*;
+
+use super::connection::AnyConnection;
+use super::pages::{self, Selection};
+use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number};
+use super::schema::{attempts, jobs, sessions, writer};
+use super::sqlite::{self, Purpose};
+use super::{Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, desk, lock, migrate, postgres};
+use crate::job::JobName;
+use crate::session::{AttemptRecord, JobRecord, Recovered, SessionKey, SessionRecord, State};
+
+/// The unsettled sessions of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backlog {
+    /// How many there are.
+    pub unsettled: u64,
+    /// The oldest.
+    pub oldest: SessionRecord,
+    /// How many are running.
+    pub running: u64,
+    /// How many need a person.
+    pub held: u64,
+    /// How many failed and will be retried.
+    pub failed: u64,
+    /// The most attempts that any of those failed or held has used.
+    pub worst_failures: u32,
+}
+
+/// Who opened the ledger to write it, last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerRecord {
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The version of crontabber.
+    pub version: String,
+    /// When.
+    pub since: DateTime<Utc>,
+    /// Whether someone holds the ledger's lock now.
+    pub alive: bool,
+}
+
+/// Reads a ledger for people.
+pub struct Reader {
+    url: LedgerUrl,
+    connection: AnyConnection,
+}
+
+impl Reader {
+    /// Opens a ledger that exists, to read it.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`] if there is no ledger yet.
+    pub fn open(url: &LedgerUrl) -> Result<Self, OpenError> {
+        let mut connection = match url {
+            LedgerUrl::Sqlite(path) => {
+                if !path.exists() {
+                    return Err(OpenError::Missing { url: url.to_string() });
+                }
+                let path = sqlite::real_path(path).map_err(|error| sqlite::refused(url, &error))?;
+                AnyConnection::Sqlite(sqlite::connect(url, &path, Purpose::Read)?)
+            }
+            LedgerUrl::Postgres(target) => {
+                let mut postgres = postgres::connect(url, target, None)?;
+                postgres::only_read(&mut postgres)
+                    .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+                AnyConnection::Postgres(postgres)
+            }
+        };
+        migrate::check(url, &mut connection, env!("CARGO_PKG_VERSION"))?;
+        Ok(Self { url: url.clone(), connection })
+    }
+
+    /// What a crontabber that started now would find.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn recovered(&mut self) -> Result<Recovered, LedgerError> {
+        super::writer::load(&mut self.connection)
+    }
+
+    /// Every job that the ledger knows, by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn jobs(&mut self) -> Result<Vec<JobRecord>, LedgerError> {
+        let rows = jobs::table.load::<JobRow>(&mut self.connection)?;
+        let mut records = rows.into_iter().map(JobRow::record).collect::<Result<Vec<_>, _>>()?;
+        records.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(records)
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn job(&mut self, name: &JobName) -> Result<Option<JobRecord>, LedgerError> {
+        let row = jobs::table.filter(jobs::name.eq(name.as_str())).first::<JobRow>(&mut self.connection).optional()?;
+        row.map(JobRow::record).transpose()
+    }
+
+    /// What is unsettled, of each job that has such a thing (in its generation in force).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn backlogs(&mut self) -> Result<HashMap<JobName, Backlog>, LedgerError> {
+        let names = pages::names(&mut self.connection)?;
+        let groups = sessions::table
+            .filter(sessions::settled_at.is_null())
+            .group_by((sessions::job_id, sessions::generation, sessions::state))
+            .select((sessions::job_id, sessions::generation, sessions::state, count_star(), min(sessions::date)))
+            .load::<(i32, i32, String, i64, Option<i64>)>(&mut self.connection)?;
+        let mut tallies: HashMap<i32, Tally> = HashMap::new();
+        for (id, generation, state, sessions, oldest) in groups {
+            let in_force = names.get(&id).is_some_and(|(_, in_force)| *in_force == generation);
+            if let (true, Some(oldest)) = (in_force, oldest) {
+                tallies.entry(id).or_default().add(&state, sessions.unsigned_abs(), oldest);
+            }
+        }
+        for (id, generation, worst) in self.worst()? {
+            if let (Some(tally), Some((_, in_force))) = (tallies.get_mut(&id), names.get(&id))
+                && generation == *in_force
+            {
+                tally.worst = count(worst.unwrap_or(0));
+            }
+        }
+        let mut backlogs = HashMap::with_capacity(tallies.len());
+        for (id, tally) in tallies {
+            let (name, generation) = &names[&id];
+            let oldest = sessions::table
+                .find((id, *generation, tally.oldest))
+                .first::<SessionRow>(&mut self.connection)
+                .optional()?;
+            // Settled, or reset, since it was counted: a job that is not behind.
+            let Some(oldest) = oldest else { continue };
+            backlogs.insert(name.clone(), tally.backlog(oldest.record(name)?));
+        }
+        Ok(backlogs)
+    }
+
+    /// The most attempts used by any failed or held session of each job and generation.
+    fn worst(&mut self) -> QueryResult<Vec<(i32, i32, Option<i32>)>> {
+        sessions::table
+            .filter(sessions::settled_at.is_null())
+            .filter(sessions::state.eq("failed").or(sessions::state.eq("held")))
+            .group_by((sessions::job_id, sessions::generation))
+            .select((sessions::job_id, sessions::generation, max(sessions::used)))
+            .load(&mut self.connection)
+    }
+
+    /// Hands sessions to `each`, ascending by date, then job, until it breaks off.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn sessions(
+        &mut self,
+        filter: &SessionFilter,
+        each: &mut dyn FnMut(SessionRecord) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
+        let SessionFilter { job, newest, all_generations } = filter;
+        let all_generations = *all_generations;
+        let selection = Selection { job: job.as_ref(), date: None, newest: *newest, all_generations };
+        pages::list::<SessionRow>(&mut self.connection, selection, each)
+    }
+
+    /// One session.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn session(&mut self, key: &SessionKey) -> Result<Option<SessionRecord>, LedgerError> {
+        let row = sessions::table
+            .inner_join(jobs::table)
+            .filter(jobs::name.eq(key.job.as_str()))
+            .filter(sessions::generation.eq(number(key.generation)))
+            .filter(sessions::date.eq(micros(key.date)))
+            .select(sessions::all_columns)
+            .first::<SessionRow>(&mut self.connection)
+            .optional()?;
+        row.map(|row| row.record(&key.job)).transpose()
+    }
+
+    /// Hands attempts to `each`, ascending by date, job and number, until it breaks off.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn attempts(
+        &mut self,
+        filter: &AttemptFilter,
+        each: &mut dyn FnMut(AttemptRecord) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
+        let AttemptFilter { job, date, newest, all_generations } = filter;
+        let all_generations = *all_generations;
+        let selection = Selection { job: job.as_ref(), date: *date, newest: *newest, all_generations };
+        pages::list::<AttemptRow>(&mut self.connection, selection, each)
+    }
+
+    /// The attempts that did not end, of any generation, ascending by job, date and number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open_attempts(&mut self) -> Result<Vec<AttemptRecord>, LedgerError> {
+        let names = pages::names(&mut self.connection)?;
+        let rows = attempts::table.filter(attempts::outcome.is_null()).load::<AttemptRow>(&mut self.connection)?;
+        let known = rows.into_iter().filter_map(|row| names.get(&row.job_id).map(|(name, _)| row.record(name)));
+        let mut open = known.collect::<Result<Vec<_>, _>>()?;
+        open.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(open)
+    }
+
+    /// Who opened the ledger to write it, last, and whether it is held now. Nobody did, if absent.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn owner(&mut self) -> Result<Option<OwnerRecord>, LedgerError> {
+        let row = writer::table
+            .select((writer::host, writer::pid, writer::version, writer::since, writer::epoch))
+            .first::<(String, i32, String, i64, i64)>(&mut self.connection)?;
+        let (host, pid, version, since, epoch) = row;
+        if epoch == 0 {
+            return Ok(None);
+        }
+        let alive = match (&mut self.connection, &self.url) {
+            (AnyConnection::Postgres(postgres), _) => postgres::holder(postgres)?.is_some(),
+            (AnyConnection::Sqlite(_), LedgerUrl::Sqlite(path)) => {
+                sqlite::real_path(path).is_ok_and(|path| lock::is_held(&path))
+            }
+            (AnyConnection::Sqlite(_), LedgerUrl::Postgres(_)) => false,
+        };
+        Ok(Some(OwnerRecord { host, pid: count(pid), version, since: instant(since)?, alive }))
+    }
+
+    /// What became of a request; nothing yet if absent.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn answer(&mut self, request: i64) -> Result<Option<Answer>, LedgerError> {
+        desk::answer(&mut self.connection, request)
+    }
+}
+
+/// A backlog as it is counted.
+#[derive(Default)]
+struct Tally {
+    unsettled: u64,
+    oldest: i64,
+    running: u64,
+    held: u64,
+    failed: u64,
+    worst: u32,
+}
+
+impl Tally {
+    fn add(&mut self, state: &str, sessions: u64, oldest: i64) {
+        self.oldest = if self.unsettled == 0 { oldest } else { self.oldest.min(oldest) };
+        self.unsettled += sessions;
+        let running = State::Running.word();
+        match state {
+            "held" => self.held += sessions,
+            "failed" => self.failed += sessions,
+            word if word == running => self.running += sessions,
+            _ => {}
+        }
+    }
+
+    fn backlog(self, oldest: SessionRecord) -> Backlog {
+        let Self { unsettled, running, held, failed, worst, .. } = self;
+        Backlog { unsettled, oldest, running, held, failed, worst_failures: worst }
+    }
+}

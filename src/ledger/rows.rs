@@ -1,0 +1,210 @@
+//! Turns records into rows and back. Instants are microseconds of UTC.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use diesel::prelude::*;
+
+use super::LedgerError;
+use super::schema::sessions;
+use crate::job::JobName;
+use crate::session::{
+    AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, ProcessIdentity, SessionKey, SessionRecord, SkipReason,
+    State, Trigger,
+};
+
+/// A row of `jobs`.
+#[derive(Queryable)]
+pub(super) struct JobRow {
+    pub(super) id: i32,
+    pub(super) name: String,
+    pub(super) generation: i32,
+    seen_at: i64,
+    since: i64,
+    anchor: i64,
+    clock: Option<i64>,
+    timetable: String,
+    last_success: Option<i64>,
+}
+
+/// A row of `sessions`.
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = sessions, treat_none_as_default_value = false)]
+pub(super) struct SessionRow {
+    pub(super) job_id: i32,
+    pub(super) generation: i32,
+    pub(super) date: i64,
+    pub(super) state: String,
+    pub(super) trigger: String,
+    pub(super) attempts: i32,
+    pub(super) used: i32,
+    pub(super) retry_at: Option<i64>,
+    pub(super) reason: Option<String>,
+    pub(super) recorded_at: i64,
+    pub(super) settled_at: Option<i64>,
+}
+
+/// A row of `attempts`.
+#[derive(Queryable)]
+pub(super) struct AttemptRow {
+    pub(super) job_id: i32,
+    pub(super) generation: i32,
+    pub(super) date: i64,
+    pub(super) number: i32,
+    trigger: String,
+    host: String,
+    pid: Option<i32>,
+    start_ticks: Option<i64>,
+    boot_id: Option<String>,
+    started_at: i64,
+    ended_at: Option<i64>,
+    outcome: Option<String>,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    duration_micros: Option<i64>,
+    detail: Option<String>,
+    has_log: bool,
+}
+
+impl JobRow {
+    pub(super) fn record(self) -> Result<JobRecord, LedgerError> {
+        Ok(JobRecord {
+            name: job_name(&self.name)?,
+            generation: count(self.generation),
+            seen_at: instant(self.seen_at)?,
+            since: instant(self.since)?,
+            anchor: instant(self.anchor)?,
+            clock: self.clock.map(instant).transpose()?,
+            timetable: self.timetable,
+            last_success: self.last_success.map(instant).transpose()?,
+        })
+    }
+}
+
+impl SessionRow {
+    pub(super) fn record(self, job: &JobName) -> Result<SessionRecord, LedgerError> {
+        let date = instant(self.date)?;
+        let strange = |what: &str| damaged(job, date, what);
+        let state = match (self.state.as_str(), self.retry_at, self.reason) {
+            ("waiting", ..) => State::Waiting,
+            ("running", ..) => State::Running,
+            ("succeeded", ..) => State::Succeeded,
+            ("failed", Some(retry_at), _) => State::Failed { retry_at: instant(retry_at)? },
+            ("held", _, Some(reason)) => State::Held { reason },
+            ("skipped", _, Some(reason)) => {
+                State::Skipped { reason: SkipReason::from_word(&reason).ok_or_else(|| strange(&reason))? }
+            }
+            (word, ..) => return Err(strange(word)),
+        };
+        Ok(SessionRecord {
+            key: SessionKey { job: job.clone(), generation: count(self.generation), date },
+            state,
+            trigger: Trigger::from_word(&self.trigger).ok_or_else(|| strange(&self.trigger))?,
+            attempts: count(self.attempts),
+            used: count(self.used),
+            recorded_at: instant(self.recorded_at)?,
+            settled_at: self.settled_at.map(instant).transpose()?,
+        })
+    }
+}
+
+impl AttemptRow {
+    pub(super) fn record(self, job: &JobName) -> Result<AttemptRecord, LedgerError> {
+        let date = instant(self.date)?;
+        let strange = |what: &str| damaged(job, date, what);
+        let process = match (self.pid, self.start_ticks, self.boot_id) {
+            (Some(pid), Some(ticks), Some(boot_id)) => {
+                Some(ProcessIdentity { pid, start_ticks: ticks.cast_unsigned(), boot_id })
+            }
+            _ => None,
+        };
+        let end = match (self.outcome, self.ended_at) {
+            (Some(word), Some(ended_at)) => Some(AttemptEnd {
+                outcome: outcome(&word, self.exit_code, self.signal).ok_or_else(|| strange(&word))?,
+                ended_at: instant(ended_at)?,
+                duration: self.duration_micros.map(|micros| Duration::from_micros(micros.unsigned_abs())),
+                detail: self.detail,
+                has_log: self.has_log,
+            }),
+            _ => None,
+        };
+        Ok(AttemptRecord {
+            key: AttemptKey {
+                session: SessionKey { job: job.clone(), generation: count(self.generation), date },
+                number: count(self.number),
+            },
+            trigger: Trigger::from_word(&self.trigger).ok_or_else(|| strange(&self.trigger))?,
+            host: self.host,
+            process,
+            started_at: instant(self.started_at)?,
+            end,
+        })
+    }
+}
+
+/// The columns `retry_at` and `reason` of a state.
+pub(super) fn state_columns(state: &State) -> (Option<i64>, Option<&str>) {
+    match state {
+        State::Waiting | State::Running | State::Succeeded => (None, None),
+        State::Failed { retry_at } => (Some(micros(*retry_at)), None),
+        State::Held { reason } => (None, Some(reason)),
+        State::Skipped { reason } => (None, Some(reason.word())),
+    }
+}
+
+/// The columns `exit_code` and `signal` of an outcome.
+pub(super) fn outcome_columns(outcome: Outcome) -> (Option<i32>, Option<i32>) {
+    match outcome {
+        Outcome::Failed { code } => (Some(code), None),
+        Outcome::Killed { signal } => (None, Some(signal)),
+        _ => (None, None),
+    }
+}
+
+fn outcome(word: &str, exit_code: Option<i32>, signal: Option<i32>) -> Option<Outcome> {
+    Some(match word {
+        "succeeded" => Outcome::Succeeded,
+        "failed" => Outcome::Failed { code: exit_code? },
+        "killed" => Outcome::Killed { signal: signal? },
+        "timed-out" => Outcome::TimedOut,
+        "cancelled" => Outcome::Cancelled,
+        "interrupted" => Outcome::Interrupted,
+        "lost" => Outcome::Lost,
+        _ => return None,
+    })
+}
+
+/// An instant as the ledger keeps it.
+pub(super) fn micros(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp_micros()
+}
+
+/// The instant that the ledger kept.
+pub(super) fn instant(micros: i64) -> Result<DateTime<Utc>, LedgerError> {
+    DateTime::from_timestamp_micros(micros)
+        .ok_or_else(|| LedgerError::Corrupt(format!("{micros} is not an instant that has a date")))
+}
+
+/// The name that the ledger kept.
+pub(super) fn job_name(name: &str) -> Result<JobName, LedgerError> {
+    JobName::new(name).map_err(|error| LedgerError::Corrupt(format!("the job name `{name}`: {error}")))
+}
+
+/// A count as the ledger keeps it; no count gets this far.
+pub(super) fn number(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// The count that the ledger kept; its CHECKs let no negative one in.
+pub(super) fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
+/// A date as messages name it.
+pub(super) fn shown(date: DateTime<Utc>) -> String {
+    date.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn damaged(job: &JobName, date: DateTime<Utc>, word: &str) -> LedgerError {
+    LedgerError::Corrupt(format!("job `{job}`, date {}: the word `{word}` is unknown here", shown(date)))
+}

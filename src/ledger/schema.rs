@@ -1,0 +1,87 @@
+//! The tables, as Diesel sees them: the same on SQLite and PostgreSQL. `migrations/` has the truth.
+
+diesel::table! {
+    jobs (id) {
+        id -> Integer,
+        name -> Text,
+        generation -> Integer,
+        seen_at -> BigInt,
+        since -> BigInt,
+        anchor -> BigInt,
+        clock -> Nullable<BigInt>,
+        timetable -> Text,
+        last_success -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sessions (job_id, generation, date) {
+        job_id -> Integer,
+        generation -> Integer,
+        date -> BigInt,
+        state -> Text,
+        trigger -> Text,
+        attempts -> Integer,
+        used -> Integer,
+        retry_at -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+        recorded_at -> BigInt,
+        settled_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    attempts (job_id, generation, date, number) {
+        job_id -> Integer,
+        generation -> Integer,
+        date -> BigInt,
+        number -> Integer,
+        trigger -> Text,
+        host -> Text,
+        pid -> Nullable<Integer>,
+        start_ticks -> Nullable<BigInt>,
+        boot_id -> Nullable<Text>,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+        exit_code -> Nullable<Integer>,
+        signal -> Nullable<Integer>,
+        duration_micros -> Nullable<BigInt>,
+        detail -> Nullable<Text>,
+        has_log -> Bool,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at -> BigInt,
+        user_name -> Text,
+        host -> Text,
+        action -> Text,
+        job -> Text,
+        from_date -> Nullable<BigInt>,
+        to_date -> Nullable<BigInt>,
+        detail -> Text,
+        reason -> Nullable<Text>,
+        answered_at -> Nullable<BigInt>,
+        done -> Nullable<Bool>,
+        answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    writer (id) {
+        id -> Integer,
+        host -> Text,
+        pid -> Integer,
+        version -> Text,
+        since -> BigInt,
+        epoch -> BigInt,
+        batch -> BigInt,
+    }
+}
+
+diesel::joinable!(sessions -> jobs (job_id));
+diesel::joinable!(attempts -> jobs (job_id));
+diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts);

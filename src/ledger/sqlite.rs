@@ -1,0 +1,195 @@
+//! Opens a ledger that is an SQLite file: its directory, its mode, its lock and the settings of every connection.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::SqliteConnection;
+
+use super::error::{Meaning, meaning, text};
+use super::lock::{self, FileLock, Holder, LockFailure};
+use super::{LedgerUrl, OpenError, Owner};
+
+/// What a ledger is marked with (`PRAGMA application_id`), "crtb": the same number as in its first migration.
+const APPLICATION_ID: i64 = 0x6372_7462;
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Purpose {
+    /// To write: the file is made if there is none.
+    Write,
+    /// To post a request beside the writer.
+    Post,
+    /// To read beside the writer.
+    Read,
+}
+
+/// The path of the ledger, the same one whatever name it was opened by: its lock is beside it.
+pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    let absolute = std::path::absolute(path)?;
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
+        _ => Ok(absolute),
+    }
+}
+
+/// Makes the last missing directory of `path`, for our eyes only.
+pub(super) fn make_directory(url: &LedgerUrl, path: &Path) -> Result<(), OpenError> {
+    let absolute = std::path::absolute(path).map_err(|error| refused(url, &error))?;
+    let Some(directory) = absolute.parent() else { return Ok(()) };
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpenError::MissingDirectory { directory: directory.to_owned() })
+        }
+        Err(error) if directory.is_dir() => {
+            tracing::debug!(%error, "the ledger's directory exists");
+            Ok(())
+        }
+        Err(error) => Err(refused(url, &error)),
+    }
+}
+
+/// Takes the lock of the ledger at `path`.
+pub(super) fn take_lock(
+    url: &LedgerUrl,
+    path: &Path,
+    owner: &Owner,
+    now: DateTime<Utc>,
+) -> Result<FileLock, OpenError> {
+    lock::take(path, owner, now).map_err(|failure| match failure {
+        LockFailure::Io(error) => refused(url, &error),
+        LockFailure::Held(Holder { host, pid, version, since }) => OpenError::Busy {
+            url: url.to_string(),
+            host: host.unwrap_or_else(|| "?".to_owned()),
+            pid: pid.unwrap_or(0),
+            version: version.map_or_else(String::new, |version| format!("crontabber {version}, ")),
+            since: since.map_or_else(String::new, |since| format!(" since {since}")),
+        },
+    })
+}
+
+/// Opens the file.
+pub(super) fn connect(url: &LedgerUrl, path: &Path, purpose: Purpose) -> Result<SqliteConnection, OpenError> {
+    match purpose {
+        Purpose::Write => {
+            // Made before SQLite sees it, because SQLite gives its `-wal` and `-shm` files the mode of this one.
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(|error| refused(url, &error))?;
+            prepared(url, path, "rw", purpose)
+        }
+        _ if !path.exists() => Err(OpenError::Missing { url: url.to_string() }),
+        Purpose::Post => prepared(url, path, "rw", purpose),
+        Purpose::Read => prepared(url, path, "rw", purpose)
+            .or_else(|error| if is_final(&error) { Err(error) } else { prepared(url, path, "ro", purpose) })
+            .or_else(|error| match has_log(path) || is_final(&error) {
+                true => Err(error),
+                // A directory that we cannot write, and no writer: nothing can change under us.
+                false => prepared(url, path, "ro&immutable=1", purpose),
+            }),
+    }
+}
+
+/// Says whether another way of opening would meet the same error.
+fn is_final(error: &OpenError) -> bool {
+    matches!(error, OpenError::Corrupt { .. } | OpenError::Foreign { .. } | OpenError::Missing { .. })
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    fs::metadata(PathBuf::from(name)).is_ok_and(|log| log.len() > 0)
+}
+
+fn prepared(url: &LedgerUrl, path: &Path, mode: &str, purpose: Purpose) -> Result<SqliteConnection, OpenError> {
+    let Some(name) = path.to_str() else {
+        return Err(OpenError::Failed { url: url.to_string(), detail: "its path is not UTF-8".to_owned() });
+    };
+    let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let mut sqlite = SqliteConnection::establish(&format!("file:{name}?mode={mode}"))
+        .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+    settle(&mut sqlite, purpose).map_err(|error| database_error(url, &error))?;
+    match identity(&mut sqlite).map_err(|error| database_error(url, &error))? {
+        (APPLICATION_ID, _) => {}
+        (0, 0) if purpose == Purpose::Write => {}
+        (0, 0) => return Err(OpenError::Missing { url: url.to_string() }),
+        _ => return Err(OpenError::Foreign { url: url.to_string() }),
+    }
+    if purpose == Purpose::Write {
+        log_ahead(&mut sqlite).map_err(|error| database_error(url, &error))?;
+    }
+    Ok(sqlite)
+}
+
+/// The settings that change nothing in the file.
+fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
+    sqlite.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+         PRAGMA cache_size = -16000;",
+    )?;
+    match purpose {
+        Purpose::Read => sqlite.batch_execute("PRAGMA query_only = ON;"),
+        Purpose::Write | Purpose::Post => Ok(()),
+    }
+}
+
+/// The mark of the file, and how many tables and indices it has.
+fn identity(sqlite: &mut SqliteConnection) -> QueryResult<(i64, i64)> {
+    #[derive(QueryableByName)]
+    struct Mark {
+        #[diesel(sql_type = BigInt)]
+        application_id: i64,
+    }
+    // The count first: a file that is no database says so here, and the mark of one is 0.
+    let objects =
+        diesel::select(diesel::dsl::sql::<BigInt>("(SELECT count(*) FROM sqlite_schema)")).get_result(sqlite)?;
+    let mark = diesel::sql_query("SELECT application_id FROM pragma_application_id").get_result::<Mark>(sqlite)?;
+    Ok((mark.application_id, objects))
+}
+
+/// Readers never wait for the writer, and a commit is one flush.
+fn log_ahead(sqlite: &mut SqliteConnection) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Mode {
+        #[diesel(sql_type = Text)]
+        journal_mode: String,
+    }
+    let mode = diesel::sql_query("PRAGMA journal_mode = WAL").get_result::<Mode>(sqlite)?;
+    if mode.journal_mode != "wal" {
+        tracing::warn!(mode = mode.journal_mode, "the ledger's file system has no write-ahead log: readers may wait");
+    }
+    sqlite.batch_execute("PRAGMA journal_size_limit = 67108864;")
+}
+
+/// What the system said, as an error of opening.
+pub(super) fn refused(url: &LedgerUrl, error: &io::Error) -> OpenError {
+    let (url, detail) = (url.to_string(), error.to_string());
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly { url, detail },
+        _ => OpenError::Failed { url, detail },
+    }
+}
+
+/// What SQLite said, as an error of opening.
+pub(super) fn database_error(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
+    let (url, detail) = (url.to_string(), text(error));
+    match meaning(error) {
+        Meaning::Damaged => OpenError::Corrupt { url, detail },
+        Meaning::ReadOnly => OpenError::ReadOnly { url, detail },
+        Meaning::Passing | Meaning::Broken => OpenError::Failed { url, detail },
+    }
+}

@@ -1,0 +1,183 @@
+//! Where things are: the registry, the ledger, the logs of attempts.
+//!
+//! Looks at paths and at the environment, and opens nothing: whether a file can be read is for the one who reads it.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use crate::ledger::{LedgerUrl, LedgerUrlError};
+use crate::session::AttemptKey;
+
+/// The registry's name, wherever it is looked for.
+const REGISTRY: &str = "jobs.toml";
+
+/// Where packages put the registry.
+const SYSTEM_REGISTRY: &str = "/etc/crontabber/jobs.toml";
+
+/// Where logs go when nothing in the environment says where state belongs.
+const SYSTEM_STATE: &str = "/var/lib/crontabber";
+
+/// Why we do not know where something is.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// No file at any of the places where a registry is looked for.
+    #[error("there is no registry: looked for {}", listed(.looked))]
+    NoRegistry {
+        /// The places, in their order.
+        looked: Vec<PathBuf>,
+    },
+    /// Nothing says where a ledger belongs.
+    #[error("nothing says where the ledger is: `$STATE_DIRECTORY`, `$XDG_STATE_HOME` and `$HOME` are not set")]
+    NoStateDirectory,
+    /// `--ledger` or `$CRONTABBER_LEDGER` is not the URL of a ledger.
+    #[error(transparent)]
+    Given(LedgerUrlError),
+    /// The registry's `ledger` is not the URL of a ledger.
+    #[error("the registry's `ledger` is not usable")]
+    Registry(#[source] LedgerUrlError),
+}
+
+impl PlaceError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRegistry { .. } => Some("name one with `--config FILE`, or write one of these"),
+            Self::NoStateDirectory => Some("name one with `--ledger sqlite:///path/to/ledger.db`"),
+            Self::Given(_) => None,
+            Self::Registry(_) => Some("it is the key `ledger` of the registry's table `[daemon]`"),
+        }
+    }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    quoted.join(", ")
+}
+
+/// Finds the registry: `given` (`--config` or `$CRONTABBER_CONFIG`) whether it exists or not, else the first that exists
+/// of `./jobs.toml`, the user's and the system's.
+///
+/// # Errors
+/// [`PlaceError::NoRegistry`], with where it looked.
+pub fn registry(given: Option<&Path>) -> Result<PathBuf, PlaceError> {
+    if let Some(given) = given.filter(|path| !path.as_os_str().is_empty()) {
+        return Ok(given.to_owned());
+    }
+    let mut looked = vec![PathBuf::from(REGISTRY)];
+    looked.extend(user_directory("XDG_CONFIG_HOME", ".config").map(|config| config.join(REGISTRY)));
+    looked.push(PathBuf::from(SYSTEM_REGISTRY));
+    match looked.iter().find(|path| path.exists()) {
+        Some(found) => Ok(found.clone()),
+        None => Err(PlaceError::NoRegistry { looked }),
+    }
+}
+
+/// Finds the ledger: `given` (`--ledger` or `$CRONTABBER_LEDGER`), else the registry's, else `ledger.db` in the state
+/// directory. A relative SQLite path means from the current directory, also where the registry has it.
+///
+/// # Errors
+/// A URL that is none, or nothing that says where state belongs.
+pub fn ledger(given: Option<&str>, registry: Option<&str>) -> Result<LedgerUrl, PlaceError> {
+    if let Some(given) = given.filter(|url| !url.trim().is_empty()) {
+        return LedgerUrl::parse(given).map_err(PlaceError::Given);
+    }
+    if let Some(url) = registry {
+        return LedgerUrl::parse(url).map_err(PlaceError::Registry);
+    }
+    let state = state_directory().ok_or(PlaceError::NoStateDirectory)?;
+    Ok(LedgerUrl::Sqlite(state.join("ledger.db")))
+}
+
+/// The folder of the logs of a ledger's attempts: beside an SQLite file, else in the state directory.
+#[must_use]
+pub fn logs(ledger: &LedgerUrl) -> PathBuf {
+    match ledger {
+        LedgerUrl::Sqlite(file) => file.with_file_name("logs"),
+        LedgerUrl::Postgres(_) => state_directory().unwrap_or_else(|| PathBuf::from(SYSTEM_STATE)).join("logs"),
+    }
+}
+
+/// The log of one attempt, `JOB/20261103T013000Z.1.log`: the date in UTC, then the number.
+///
+/// A generation after the first stands before the number (`.g2.1.log`), so that a reset overwrites nothing.
+#[must_use]
+pub fn log_file(logs: &Path, attempt: &AttemptKey) -> PathBuf {
+    let session = &attempt.session;
+    let generation = match session.generation {
+        0 | 1 => String::new(),
+        later => format!(".g{later}"),
+    };
+    let file = format!("{}{generation}.{}.log", compact(session.date), attempt.number);
+    logs.join(session.job.as_str()).join(file)
+}
+
+/// A date as part of a file's name: `20261103T013000Z`, with microseconds only where there are any.
+fn compact(date: DateTime<Utc>) -> String {
+    match date.timestamp_subsec_micros() {
+        0 => date.format("%Y%m%dT%H%M%SZ").to_string(),
+        _ => date.format("%Y%m%dT%H%M%S%.6fZ").to_string(),
+    }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Where state belongs: what systemd says, else the user's state directory.
+fn state_directory() -> Option<PathBuf> {
+    // systemd separates several directories by colons; the first is the unit's main one.
+    let of_unit = variable("STATE_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
+    of_unit.or_else(|| user_directory("XDG_STATE_HOME", ".local/state"))
+}
+
+/// A directory of the user for crontabber: `name`'s, else below the home directory.
+fn user_directory(name: &str, below_home: &str) -> Option<PathBuf> {
+    // The XDG specification says to ignore relative paths.
+    let named = variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = named.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(below_home)))?;
+    Some(base.join("crontabber"))
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::JobName;
+    use crate::session::SessionKey;
+
+    fn file(date: &str, generation: u32, number: u32) -> String {
+        let session = SessionKey { job: JobName::new("load").unwrap(), generation, date: date.parse().unwrap() };
+        log_file(Path::new("logs"), &AttemptKey { session, number }).display().to_string()
+    }
+
+    #[test]
+    fn a_log_is_named_by_its_date_and_number() {
+        assert_eq!(file("2026-11-03T01:30:00Z", 1, 1), "logs/load/20261103T013000Z.1.log");
+        assert_eq!(file("2026-11-03T01:30:00Z", 2, 14), "logs/load/20261103T013000Z.g2.14.log");
+        assert_eq!(file("2026-11-03T01:30:00.000250Z", 1, 1), "logs/load/20261103T013000.000250Z.1.log");
+    }
+
+    #[test]
+    fn logs_are_beside_the_file() {
+        assert_eq!(logs(&LedgerUrl::Sqlite("/state/ledger.db".into())), Path::new("/state/logs"));
+        assert_eq!(logs(&LedgerUrl::Sqlite("ledger.db".into())), Path::new("logs"));
+    }
+
+    #[test]
+    fn what_is_given_comes_first() {
+        assert_eq!(registry(Some(Path::new("elsewhere.toml"))).unwrap(), Path::new("elsewhere.toml"));
+        let url = ledger(Some("sqlite:///given.db"), Some("sqlite:///registry.db")).unwrap();
+        assert_eq!(url, LedgerUrl::Sqlite("/given.db".into()));
+        let url = ledger(Some(""), Some("state/registry.db")).unwrap();
+        assert_eq!(url, LedgerUrl::Sqlite("state/registry.db".into()));
+    }
+}

@@ -1,0 +1,232 @@
+//! The registry: TOML files → checked jobs, or every mistake of every file at once.
+//!
+//! Reads files and nothing else: no ledger, no clock (the caller says what time it is), no job is started. No TOML type
+//! leaves this module, and none of the text of the files is kept.
+
+mod command;
+mod daemon;
+mod dependencies;
+mod excerpt;
+mod file;
+mod jobs;
+mod keys;
+mod mistake;
+mod moment;
+mod nearest;
+mod page;
+mod schema;
+mod section;
+mod syntax;
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use toml::de::{DeTable, DeValue};
+
+pub use daemon::DaemonSettings;
+pub use mistake::{Mistake, RegistryError};
+pub use schema::schema;
+
+use crate::job::Job;
+use file::Included;
+use jobs::Draft;
+use keys::Key;
+use mistake::Level;
+use nearest::Nearest;
+use page::Page;
+use section::{Section, kind, quoted};
+
+/// Address space for the stack of the thread that reads the files; memory is taken only as far as it is used.
+const STACK: usize = 64 * 1024 * 1024;
+
+/// What the registry says: the jobs, and the settings of the daemon.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// The settings that are not about one job.
+    pub daemon: DaemonSettings,
+    /// In the order of the files and of their text; the names are unique, and no dependency is missing.
+    pub jobs: Vec<Job>,
+    /// The files that were read, the one that was asked for first.
+    pub files: Vec<PathBuf>,
+    /// What is worth a look, and stops nothing.
+    pub warnings: Vec<Mistake>,
+}
+
+impl Registry {
+    /// Reads the registry at `path` with all that it includes. `now` decides whether a schedule will ever fire.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or every mistake of every file.
+    pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
+        // A table may be nested some thousand levels deep before the parser refuses it, and is dropped level by level.
+        std::thread::scope(|scope| {
+            let builder = std::thread::Builder::new().name("registry".to_owned()).stack_size(STACK);
+            let reader =
+                builder.spawn_scoped(scope, || Self::read(path, now)).map_err(|error| unreadable(path, error))?;
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn read(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
+        let main = file::read(path).map_err(|error| unreadable(path, error))?;
+        let mut loading = Loading { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new() };
+        let (daemon, includes) = loading.main_page(main);
+        loading.included_pages(&includes, daemon.timezone);
+        dependencies::check(&loading.drafts, &loading.pages, &loading.nearest);
+        loading.finish(daemon)
+    }
+
+    /// Shows what is worth a look, each with its line and caret; empty if there is nothing.
+    #[must_use]
+    pub fn render_warnings(&self, color: bool) -> String {
+        mistake::render_all(&self.warnings, color)
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> RegistryError {
+    let message = format!("cannot read the registry `{}`: {}", path.display(), file::reason(&source));
+    let mistake = Mistake::whole(path, Level::Error, message, None);
+    RegistryError::Unreadable { mistake: Box::new(mistake), source }
+}
+
+/// What is known while the files are read.
+struct Loading {
+    now: DateTime<Utc>,
+    nearest: Nearest,
+    /// The files read so far.
+    pages: Vec<Page>,
+    /// The jobs found so far, in order.
+    drafts: Vec<Draft>,
+}
+
+/// One `include` as it stands in the main file.
+struct Include {
+    pattern: String,
+    span: std::ops::Range<usize>,
+}
+
+impl Loading {
+    fn main_page(&mut self, page: Page) -> (DaemonSettings, Vec<Include>) {
+        let mut daemon = DaemonSettings::default();
+        let mut includes = Vec::new();
+        if !page.is_broken() {
+            let blanked = OnceCell::new();
+            let document = syntax::parse(&page, &blanked);
+            let top = section(&page, &self.nearest, &document, keys::TOP);
+            top.unknown_keys();
+            if let Some(section) = top.section("daemon", keys::DAEMON, "`[daemon]`".to_owned()) {
+                daemon = daemon::read(&section);
+            }
+            for text in top.texts("include", true).unwrap_or_default() {
+                includes.push(Include { pattern: text.value.to_owned(), span: text.span });
+            }
+            read_jobs(&top, daemon.timezone, self.now, self.pages.len(), &mut self.drafts);
+        }
+        self.pages.push(page);
+        (daemon, includes)
+    }
+
+    fn included_pages(&mut self, includes: &[Include], zone: Tz) {
+        let main_path = self.pages[0].path.clone();
+        let identity = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let main_identity = identity(&main_path);
+        let mut seen = HashSet::from([main_identity.clone()]);
+        for include in includes {
+            let refuse = |loading: &Self, problem: String, hint: Option<String>| {
+                let message = format!("the registry: `include` {} {problem}", quoted(&include.pattern));
+                loading.pages[0].mistake(include.span.clone(), message, hint);
+            };
+            let paths = match file::included(&main_path, &include.pattern) {
+                Err(error) => {
+                    refuse(self, error.message, error.hint);
+                    continue;
+                }
+                Ok(Included::File(path)) if identity(&path) == main_identity => {
+                    refuse(self, "names the file that it stands in".to_owned(), None);
+                    continue;
+                }
+                Ok(Included::File(path)) => vec![path],
+                Ok(Included::Matching(paths)) if paths.is_empty() => {
+                    let message = format!("the registry: `include` {} matches no file", quoted(&include.pattern));
+                    self.pages[0].warning(include.span.clone(), message, None);
+                    continue;
+                }
+                Ok(Included::Matching(paths)) => paths,
+            };
+            for path in paths {
+                if !seen.insert(identity(&path)) {
+                    continue;
+                }
+                match file::read(&path) {
+                    Ok(page) => self.included_page(page, zone),
+                    Err(error) => {
+                        refuse(self, format!("cannot be read: `{}`: {}", path.display(), file::reason(&error)), None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn included_page(&mut self, page: Page, zone: Tz) {
+        if !page.is_broken() {
+            let blanked = OnceCell::new();
+            let document = syntax::parse(&page, &blanked);
+            let top = section(&page, &self.nearest, &document, keys::INCLUDED);
+            top.unknown_keys();
+            read_jobs(&top, zone, self.now, self.pages.len(), &mut self.drafts);
+        }
+        self.pages.push(page);
+    }
+
+    fn finish(self, daemon: DaemonSettings) -> Result<Registry, RegistryError> {
+        let mut mistakes = Vec::new();
+        let mut warnings = Vec::new();
+        if self.drafts.is_empty() && self.pages.iter().all(|page| page.mistakes() == 0) {
+            let hint =
+                "add one: `[jobs.hello]` with `schedule = \"0 3 * * *\"` and `command = \"echo hello\"`".to_owned();
+            self.pages[0].whole("the registry holds no jobs", Some(hint));
+        }
+        let files = self.pages.iter().map(|page| page.path.clone()).collect();
+        for page in self.pages {
+            page.finish(&mut mistakes, &mut warnings);
+        }
+        if !mistakes.is_empty() {
+            return Err(RegistryError::Mistaken { mistakes });
+        }
+        let jobs = self.drafts.into_iter().filter_map(|draft| draft.job).collect();
+        Ok(Registry { daemon, jobs, files, warnings })
+    }
+}
+
+fn section<'a>(page: &'a Page, nearest: &'a Nearest, table: &'a DeTable<'a>, keys: &'static [Key]) -> Section<'a> {
+    Section { page, nearest, whose: "the registry".to_owned(), table, keys }
+}
+
+/// Reads the jobs of a file, in the order of its text.
+fn read_jobs(top: &Section<'_>, zone: Tz, now: DateTime<Utc>, page: usize, drafts: &mut Vec<Draft>) {
+    const KEY: &str = "jobs";
+    let Some(value) = top.get(KEY) else { return };
+    let DeValue::Table(table) = value.get_ref() else {
+        top.wrong_type(KEY, value, Some("a job is declared as `[jobs.NAME]`".to_owned()));
+        return;
+    };
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    for (name, value) in entries {
+        if value.span() == (0..0) {
+            continue;
+        }
+        let whose = format!("job {}", quoted(name.get_ref()));
+        let DeValue::Table(table) = value.get_ref() else {
+            let message = format!("{whose} must be a table, not {}", kind(value.get_ref()));
+            let hint = "a job is declared as `[jobs.NAME]`, with its keys below".to_owned();
+            top.page.mistake(name.span(), message, Some(hint));
+            continue;
+        };
+        let section = Section { page: top.page, nearest: top.nearest, whose, table, keys: keys::JOB };
+        drafts.push(jobs::read(&section, name, zone, now, page));
+    }
+}

@@ -1,0 +1,152 @@
+//! `[daemon]`: the settings that are not about one job.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use super::moment;
+use super::section::{Section, quoted, whole_number};
+
+/// The settings of the daemon.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DaemonSettings {
+    /// The URL of the ledger, as it is written; it may hold a password. Not opened, nor looked at closely.
+    pub ledger: Option<String>,
+    /// The zone of jobs that name none.
+    pub timezone: Tz,
+    /// How many attempts may run at once.
+    pub max_running: usize,
+    /// How long a stop waits for what still runs.
+    pub stop_grace: Duration,
+    /// How many bytes of output are kept of an attempt.
+    pub output_limit: u64,
+}
+
+impl fmt::Debug for DaemonSettings {
+    /// Leaves out the ledger, whose URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ledger: _, timezone, max_running, stop_grace, output_limit } = self;
+        f.debug_struct("DaemonSettings")
+            .field("timezone", timezone)
+            .field("max_running", max_running)
+            .field("stop_grace", stop_grace)
+            .field("output_limit", output_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self {
+            ledger: None,
+            timezone: Tz::UTC,
+            max_running: 16,
+            stop_grace: Duration::from_mins(1),
+            output_limit: 1024 * 1024,
+        }
+    }
+}
+
+/// The least that may be kept of an output: enough for the message of a failure.
+const LEAST_OUTPUT: u64 = 1024;
+
+/// The most that may be kept of an output.
+const MOST_OUTPUT: u64 = 1024 * 1024 * 1024 * 1024;
+
+/// Reads the settings; what is wrong is noted, and has its default.
+pub(super) fn read(section: &Section<'_>) -> DaemonSettings {
+    section.unknown_keys();
+    let default = DaemonSettings::default();
+    DaemonSettings {
+        ledger: ledger(section),
+        timezone: moment::zone(section).unwrap_or(default.timezone),
+        max_running: section.count("max_running").map_or(default.max_running, |count| count as usize),
+        stop_grace: section.duration("stop_grace").unwrap_or(default.stop_grace),
+        output_limit: output_limit(section).unwrap_or(default.output_limit),
+    }
+}
+
+/// Reads the URL of the ledger; no message ever repeats it.
+fn ledger(section: &Section<'_>) -> Option<String> {
+    const KEY: &str = "ledger";
+    let value = section.get(KEY)?;
+    let span = value.span();
+    let is_a_file = value.get_ref().as_str().is_some_and(|text| text.starts_with("sqlite:"));
+    if !is_a_file {
+        section.page.keep_secret(span.clone());
+    }
+    let text = section.plain_text(KEY)?;
+    let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.value.starts_with(scheme));
+    if text.value.contains("://") && !known {
+        let hint = "write `sqlite:///PATH` or `postgres://USER@HOST/DATABASE`".to_owned();
+        section.wrong(span, KEY, "is of a kind that no ledger has", Some(hint));
+        return None;
+    }
+    Some(text.value.to_owned())
+}
+
+fn output_limit(section: &Section<'_>) -> Option<u64> {
+    const KEY: &str = "output_limit";
+    let value = section.get(KEY)?;
+    let bytes = match (section.as_text(value), whole_number(value.get_ref())) {
+        (Some(text), _) => {
+            let Some(bytes) = size(text.value) else {
+                let hint =
+                    "a whole number with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`".to_owned();
+                section.wrong(
+                    text.span,
+                    KEY,
+                    format_args!("cannot be read: {} is not a size", quoted(text.value)),
+                    Some(hint),
+                );
+                return None;
+            };
+            bytes
+        }
+        (None, Some(bytes)) => u64::try_from(bytes).unwrap_or(0),
+        (None, None) => {
+            section.wrong_type(KEY, value, None);
+            return None;
+        }
+    };
+    if !(LEAST_OUTPUT..=MOST_OUTPUT).contains(&bytes) {
+        section.wrong(value.span(), KEY, "must be between `1KiB` and `1024GiB`", None);
+        return None;
+    }
+    Some(bytes)
+}
+
+/// Reads a number of bytes with a unit; `KB` is read as people mean it, the letters in any case.
+fn size(text: &str) -> Option<u64> {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "b" => 1,
+        "kb" => 1_000,
+        "k" | "kib" => 1024,
+        "mb" => 1_000_000,
+        "m" | "mib" => 1024 * 1024,
+        "gb" => 1_000_000_000,
+        "g" | "gib" => 1024 * 1024 * 1024,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in
+            [("1MB", Some(1_000_000)), ("1MiB", Some(1_048_576)), ("64 kB", Some(64_000)), ("512b", Some(512))]
+        {
+            assert_eq!(size(text), bytes, "{text}");
+        }
+        for text in ["", "1", "MB", "-1MB", "1.5MB", "99999999999999999999B", "99999999999GiB", "1TB"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Zones, and the `start` and `end` of a job.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeZone, Utc};
+use chrono_tz::{TZ_VARIANTS, Tz};
+use toml::de::DeValue;
+use toml::value::{Datetime, Offset};
+
+use super::section::{Section, quoted};
+use crate::schedule;
+
+/// Which end of the life of a job is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// A day stands for its first instant.
+    Start,
+    /// A day stands for its last instant.
+    End,
+}
+
+/// A moment as it is written.
+enum Moment {
+    Day(NaiveDate),
+    Instant(DateTime<Utc>),
+    /// A wall time; which instant that is can change with the rules of its zone, or be two.
+    Wall(NaiveDateTime),
+}
+
+/// Reads a time zone by its name.
+pub(super) fn zone(section: &Section<'_>) -> Option<Tz> {
+    const KEY: &str = "timezone";
+    let text = section.text(KEY)?;
+    if let Ok(zone) = text.value.parse() {
+        return Some(zone);
+    }
+    let same = TZ_VARIANTS.iter().map(|zone| zone.name()).find(|name| name.eq_ignore_ascii_case(text.value.trim()));
+    let hint = match same.or_else(|| nearest_zone(section, text.value)) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`".to_owned(),
+    };
+    section.wrong(text.span, KEY, format_args!("names no time zone: {}", quoted(text.value)), Some(hint));
+    None
+}
+
+fn nearest_zone(section: &Section<'_>, text: &str) -> Option<&'static str> {
+    let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
+    let town = text.rsplit('/').next().unwrap_or(text).replace(' ', "_");
+    let by_town = || names().find(|name| name.contains('/') && city(name).eq_ignore_ascii_case(&town));
+    // Names of two or three letters are near to everything.
+    if text.len() < 4 {
+        return None;
+    }
+    by_town().or_else(|| section.nearest.among(text, names())).or_else(|| {
+        let nearest = section.nearest.among(&town, names().filter(|name| name.contains('/')).map(city))?;
+        names().find(|name| city(name) == nearest)
+    })
+}
+
+/// Reads `start` or `end`: a day in the job's zone, or an instant.
+pub(super) fn moment(section: &Section<'_>, key: &'static str, zone: Tz, edge: Edge) -> Option<DateTime<Utc>> {
+    let value = section.get(key)?;
+    let read = match value.get_ref() {
+        DeValue::Datetime(datetime) => from_toml(datetime),
+        DeValue::String(text) => from_text(text),
+        _ => {
+            section.wrong_type(key, value, Some(hint_of_form(key)));
+            return None;
+        }
+    };
+    let instant = match read {
+        Some(Moment::Instant(instant)) if !(first_day()..=last_day()).contains(&instant.date_naive()) => {
+            return outside(section, key);
+        }
+        Some(Moment::Instant(instant)) => instant.trunc_subsecs(6),
+        // Checked before the zone is asked, whose rules know nothing of year 1.
+        Some(Moment::Day(day)) if !(first_day()..=last_day()).contains(&day) => return outside(section, key),
+        Some(Moment::Day(day)) if edge == Edge::Start => schedule::day_start(day, zone),
+        Some(Moment::Day(day)) => schedule::day_end(day, zone),
+        Some(Moment::Wall(wall)) => {
+            let hint = match zone.from_local_datetime(&wall).earliest() {
+                Some(instant) => format!("write `{key} = {}`", instant.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+                None => hint_of_form(key),
+            };
+            section.wrong(value.span(), key, "is a time of day without an offset, which is no instant", Some(hint));
+            return None;
+        }
+        None => {
+            section.wrong(value.span(), key, "is neither a day nor an instant", Some(hint_of_form(key)));
+            return None;
+        }
+    };
+    Some(instant)
+}
+
+fn outside(section: &Section<'_>, key: &'static str) -> Option<DateTime<Utc>> {
+    let span = section.get(key).map_or(0..0, toml::Spanned::span);
+    section.wrong(span, key, "is outside of the years 1973 to 2099, for which dates are known", None);
+    None
+}
+
+fn hint_of_form(key: &str) -> String {
+    format!("write a day as `{key} = 2026-11-01`, or an instant as `{key} = 2026-11-01T06:00:00Z`")
+}
+
+fn first_day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(1973, 1, 1).expect("a day of the calendar")
+}
+
+fn last_day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2099, 12, 31).expect("a day of the calendar")
+}
+
+fn from_toml(datetime: &Datetime) -> Option<Moment> {
+    let date = datetime.date?;
+    let day = NaiveDate::from_ymd_opt(i32::from(date.year), u32::from(date.month), u32::from(date.day))?;
+    let Some(time) = datetime.time else { return Some(Moment::Day(day)) };
+    let second = u32::from(time.second.unwrap_or(0));
+    let nanosecond = time.nanosecond.unwrap_or(0);
+    let time = NaiveTime::from_hms_nano_opt(u32::from(time.hour), u32::from(time.minute), second, nanosecond)?;
+    let wall = day.and_time(time);
+    let minutes = match datetime.offset {
+        None => return Some(Moment::Wall(wall)),
+        Some(Offset::Z) => 0,
+        Some(Offset::Custom { minutes }) => i32::from(minutes),
+    };
+    let offset = FixedOffset::east_opt(minutes * 60)?;
+    offset.from_local_datetime(&wall).single().map(|instant| Moment::Instant(instant.to_utc()))
+}
+
+fn from_text(text: &str) -> Option<Moment> {
+    let is_day = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if is_day {
+        return NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Moment::Day);
+    }
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Some(Moment::Instant(instant.to_utc()));
+    }
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .map(Moment::Wall)
+}

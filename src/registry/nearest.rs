@@ -1,0 +1,57 @@
+//! What a person meant by a word that is not known.
+
+use std::cell::Cell;
+
+use super::keys::Key;
+
+/// How many cells of distance tables are filled for one registry: a tenth of a second's worth.
+///
+/// A file with ten thousand misspelt names gets hints for the first of them, and is checked as fast as any other.
+const EFFORT: usize = 20_000_000;
+
+/// Finds nearest words, and gives up when it has worked enough.
+#[derive(Debug)]
+pub(super) struct Nearest {
+    effort_left: Cell<usize>,
+}
+
+impl Nearest {
+    pub(super) fn new() -> Self {
+        Self { effort_left: Cell::new(EFFORT) }
+    }
+
+    /// The one of `known` that `word` most likely stands for; the first of several.
+    pub(super) fn among<'k>(&self, word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+        if word.len() > 100 {
+            return None;
+        }
+        let word = plain(word);
+        let tolerated = (word.chars().count() / 3).max(1);
+        let mut best: Option<(usize, &str)> = None;
+        for candidate in known {
+            let plain_candidate = plain(candidate);
+            if plain_candidate.len().abs_diff(word.len()) > tolerated {
+                continue;
+            }
+            let effort = (plain_candidate.len() + 1) * (word.len() + 1);
+            self.effort_left.set(self.effort_left.get().checked_sub(effort)?);
+            let distance = strsim::damerau_levenshtein(&word, &plain_candidate);
+            if distance <= tolerated && best.is_none_or(|(least, _)| distance < least) {
+                best = Some((distance, candidate));
+            }
+        }
+        best.map(|(_, candidate)| candidate)
+    }
+
+    /// The one of `keys` that `word` most likely stands for: by what other tools call it, or by its letters.
+    pub(super) fn key(&self, word: &str, keys: &'static [Key]) -> Option<&'static str> {
+        let plain_word = plain(word);
+        let translated = keys.iter().find(|key| key.foreign.contains(&plain_word.as_str()));
+        translated.map(|key| key.name).or_else(|| self.among(word, keys.iter().map(|key| key.name)))
+    }
+}
+
+/// `dependsOn`, `depends-on` and `DEPENDS_ON` are one word.
+fn plain(word: &str) -> String {
+    word.chars().filter(|character| !matches!(character, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect()
+}

@@ -1,0 +1,82 @@
+//! The JSON Schema of the registry, from the table of keys.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Key, Shape};
+
+/// Returns the JSON Schema (draft 2020-12) of a registry, with which editors complete and check it.
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = object(keys::TOP);
+    let root = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "crontabber registry",
+        "description": "The jobs of crontabber, and the settings of its daemon.",
+        "$defs": { "job": job() },
+    });
+    merge(&mut schema, root);
+    schema
+}
+
+fn job() -> Value {
+    let mut job = object(keys::JOB);
+    let rules = json!({
+        "required": ["command"],
+        "oneOf": [{ "required": ["schedule"] }, { "required": ["every"] }],
+        "dependentRequired": { "at": ["every"], "order": ["backfill"] },
+    });
+    merge(&mut job, rules);
+    job
+}
+
+fn merge(into: &mut Value, more: Value) {
+    if let (Value::Object(into), Value::Object(more)) = (into, more) {
+        into.extend(more);
+    }
+}
+
+/// A table with these keys and no others.
+fn object(keys: &[Key]) -> Value {
+    let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+fn property(key: &Key) -> Value {
+    let mut property = shape(key.shape);
+    merge(&mut property, json!({ "description": key.about }));
+    property
+}
+
+fn shape(shape: Shape) -> Value {
+    const DURATION: &str = r"^(?=.)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$";
+    let text = || json!({ "type": "string", "minLength": 1 });
+    match shape {
+        Shape::Text | Shape::Zone => text(),
+        Shape::Word(words) => json!({ "type": "string", "enum": words }),
+        Shape::Flag => json!({ "type": "boolean" }),
+        Shape::Count => json!({ "type": "integer", "minimum": 1 }),
+        Shape::Factor => json!({ "type": "number", "minimum": 1 }),
+        Shape::Duration => json!({ "type": "string", "pattern": DURATION, "examples": ["90s", "1h30m", "2d"] }),
+        Shape::Size => json!({
+            "type": ["string", "integer"], "pattern": r"^\d+ ?([kKmMgG]i?)?[bB]?$", "minimum": 1024, "examples": ["1MiB"],
+        }),
+        // TOML has types for these, which its editors see as text.
+        Shape::Moment => json!({ "type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ].+)?$" }),
+        Shape::Command => json!({
+            "oneOf": [text(), { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
+        }),
+        Shape::Texts => json!({ "type": "array", "items": text() }),
+        Shape::TextOrTexts => json!({ "oneOf": [text(), { "type": "array", "items": text() }] }),
+        Shape::Environment => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^(?!CRONTABBER_)[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "type": "string" },
+        }),
+        Shape::Table(keys) => object(keys),
+        Shape::Jobs => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$" },
+            "additionalProperties": { "$ref": "#/$defs/job" },
+        }),
+    }
+}

@@ -1,0 +1,145 @@
+//! What `/proc` tells about processes: who one is, whether it still is, and who belongs to an attempt or a group.
+//!
+//! Reads only. A process that vanishes between two reads is an ordinary event.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+
+use super::ATTEMPT_VARIABLE;
+use crate::session::{AttemptKey, ProcessIdentity};
+
+/// The fields of `/proc/PID/stat` that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    state: u8,
+    group: i32,
+    start_ticks: u64,
+}
+
+impl Stat {
+    fn read(pid: i32) -> io::Result<Self> {
+        // The line is at most some 700 bytes, and the kernel gives it in one piece.
+        let mut line = [0; 1024];
+        let length = File::open(format!("/proc/{pid}/stat"))?.read(&mut line)?;
+        line.get(..length)
+            .and_then(Self::parse)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("unreadable `/proc/{pid}/stat`")))
+    }
+
+    /// Reads fields 3, 5 and 22 of proc(5). The name in field 2 may hold spaces, parentheses and any other byte, so the
+    /// fields are counted from the last parenthesis.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let name_end = text.iter().rposition(|&byte| byte == b')')?;
+        let rest = str::from_utf8(text.get(name_end.checked_add(1)?..)?).ok()?;
+        let mut fields = rest.split_ascii_whitespace();
+        let state = fields.next()?.bytes().next()?;
+        let group = fields.nth(1)?.parse().ok()?;
+        let start_ticks = fields.nth(16)?.parse().ok()?;
+        Some(Self { state, group, start_ticks })
+    }
+
+    fn is_running(&self) -> bool {
+        !matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// Tells which boot of the machine this is.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// Tells who the process with this number is now.
+///
+/// # Errors
+/// When there is none, or `/proc` cannot be read.
+pub fn process_identity(pid: i32) -> io::Result<ProcessIdentity> {
+    identity_in_boot(pid, boot_id()?)
+}
+
+/// As [`process_identity`], for a caller that knows the boot.
+pub(super) fn identity_in_boot(pid: i32, boot_id: String) -> io::Result<ProcessIdentity> {
+    Ok(ProcessIdentity { pid, start_ticks: Stat::read(pid)?.start_ticks, boot_id })
+}
+
+/// Says whether this very process still runs: same boot, same number, same start, and not a zombie.
+#[must_use]
+pub fn is_alive(process: &ProcessIdentity) -> bool {
+    boot_id().is_ok_and(|boot| boot == process.boot_id)
+        && Stat::read(process.pid).is_ok_and(|stat| stat.start_ticks == process.start_ticks && stat.is_running())
+}
+
+/// Finds the living process of an attempt by its environment, for one whose process was never recorded.
+#[must_use]
+pub fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
+    find_orphans(std::slice::from_ref(attempt)).pop().map(|(_, process)| process)
+}
+
+/// Finds the living processes of many attempts in one pass over `/proc`, in the order of `attempts`.
+///
+/// Only the leader of a process group counts, and of several the oldest: what a job starts inherits its environment.
+/// Processes of other users show theirs to root alone.
+#[must_use]
+pub fn find_orphans(attempts: &[AttemptKey]) -> Vec<(AttemptKey, ProcessIdentity)> {
+    let Ok(boot_id) = boot_id() else { return Vec::new() };
+    let wanted: HashSet<Vec<u8>> = attempts.iter().map(|key| key.to_string().into_bytes()).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut found: HashMap<Vec<u8>, (u64, i32)> = HashMap::new();
+    for (pid, stat) in processes() {
+        if stat.group != pid || !stat.is_running() {
+            continue;
+        }
+        let Some(key) = attempt_of(pid).filter(|key| wanted.contains(key)) else { continue };
+        // The environment is this process's only if the number did not change hands in between.
+        if Stat::read(pid).is_ok_and(|again| again.start_ticks == stat.start_ticks) {
+            let oldest = found.entry(key).or_insert((stat.start_ticks, pid));
+            *oldest = (*oldest).min((stat.start_ticks, pid));
+        }
+    }
+    let identity = |key: &AttemptKey| {
+        let &(start_ticks, pid) = found.get(key.to_string().as_bytes())?;
+        Some((key.clone(), ProcessIdentity { pid, start_ticks, boot_id: boot_id.clone() }))
+    };
+    attempts.iter().filter_map(identity).collect()
+}
+
+/// Maps every process group that has a running member to one such member.
+pub(super) fn running_groups() -> HashMap<i32, i32> {
+    processes().filter(|(_, stat)| stat.is_running()).map(|(pid, stat)| (stat.group, pid)).collect()
+}
+
+/// Goes through all processes but our own.
+fn processes() -> impl Iterator<Item = (i32, Stat)> {
+    let ours = i32::try_from(std::process::id()).ok();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(move |&pid| Some(pid) != ours).filter_map(|pid| Some((pid, Stat::read(pid).ok()?)))
+}
+
+/// Reads which attempt a process belongs to by its environment.
+fn attempt_of(pid: i32) -> Option<Vec<u8>> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|&byte| byte == 0);
+    variables
+        .find_map(|variable| variable.strip_prefix(ATTEMPT_VARIABLE.as_bytes())?.strip_prefix(b"="))
+        .map(<[u8]>::to_vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_spaces_and_invalid_utf8_does_not_shift_the_fields() {
+        let text = b"42 (a) R 1 (\xff b) S 1 42 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
+        assert_eq!(Stat::parse(text), Some(Stat { state: b'S', group: 42, start_ticks: 987_654 }));
+        assert_eq!(Stat::parse(b""), None);
+        assert_eq!(Stat::parse(b"42 (x"), None);
+        assert_eq!(Stat::parse(b"42 (x)"), None);
+    }
+}

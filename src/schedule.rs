@@ -1,0 +1,141 @@
+//! Schedules: the rule that gives a job its dates, in its time zone, across every change of the clock.
+//!
+//! The grammar is crontab(5)'s or crontabber's own `every`; the promise is that of the README. A schedule reads no
+//! clock, and its next date depends on the given instant alone, so that the ledger can restart from any stored one.
+//! It knows the years 1973 to 2099 and says so beyond them.
+
+mod calendar;
+mod crontab;
+mod interval;
+mod rule;
+mod timetable;
+mod zone;
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+pub use crontab::CrontabError;
+pub use interval::IntervalError;
+use rule::Rule;
+pub use timetable::{Dates, Timetable, TimetableError};
+use zone::saturating_instant;
+pub use zone::{day_end, day_start, tzdata_version};
+
+/// 1973-01-01T00:00:00Z, the first instant that may be a date.
+const DOMAIN_START: i64 = 94_694_400;
+
+/// 2100-01-01T00:00:00Z, the first instant after all that may be a date.
+const DOMAIN_END: i64 = 4_102_444_800;
+
+/// The rule that gives a job its dates, in a time zone.
+///
+/// Two schedules are equal when they are written alike (but for white space) for the same zone. A clone shares the
+/// original's memory.
+#[derive(Clone, PartialEq)]
+pub struct Schedule(Arc<Inner>);
+
+#[derive(Debug, PartialEq)]
+struct Inner {
+    written: Written,
+    rule: Rule,
+    zone: Tz,
+}
+
+/// How a schedule was written.
+#[derive(Debug, Clone, PartialEq)]
+enum Written {
+    /// As a crontab's five fields, or a nickname for them.
+    Crontab(Box<str>),
+    /// As an interval, with its time of day if that was given.
+    Every(Box<str>, Option<Box<str>>),
+}
+
+impl Schedule {
+    /// Reads the five fields of crontab(5), or one of its nicknames.
+    ///
+    /// # Errors
+    /// Whatever is not of that grammar, with the nearest correct form where there is one.
+    pub fn crontab(text: &str, zone: Tz) -> Result<Self, CrontabError> {
+        let rule = crontab::parse(text)?;
+        let words: Vec<&str> = crontab::words(text).map(|(_, word)| word).collect();
+        let written = Written::Crontab(words.join(" ").into());
+        Ok(Self(Arc::new(Inner { written, rule, zone })))
+    }
+
+    /// Reads crontabber's own notation: `Nm`, `Nh`, or `Nd` with the time of day in `at`, 00:00 if absent.
+    ///
+    /// # Errors
+    /// Whatever is not of that grammar, with the nearest correct form where there is one.
+    pub fn every(every: &str, at: Option<&str>, zone: Tz) -> Result<Self, IntervalError> {
+        let rule = interval::parse(every, at)?;
+        let written = Written::Every(every.trim().into(), at.map(|at| at.trim().into()));
+        Ok(Self(Arc::new(Inner { written, rule, zone })))
+    }
+
+    /// Returns the least date after `after`; it depends on nothing else.
+    ///
+    /// # Errors
+    /// When the domain holds no such date.
+    pub fn next_after(&self, after: DateTime<Utc>) -> Result<DateTime<Utc>, PastDomain> {
+        self.next_after_second(after.timestamp()).map(saturating_instant)
+    }
+
+    /// Says whether `at` is a date of this schedule.
+    #[must_use]
+    pub fn includes(&self, at: DateTime<Utc>) -> bool {
+        at.checked_sub_signed(TimeDelta::seconds(1)).is_some_and(|before| self.next_after(before) == Ok(at))
+    }
+
+    /// Says whether there is no date after `now`, as of `0 0 30 2 *`.
+    #[must_use]
+    pub fn never_fires_after(&self, now: DateTime<Utc>) -> bool {
+        self.next_after(now).is_err()
+    }
+
+    /// The zone whose clock the schedule reads.
+    #[must_use]
+    pub fn zone(&self) -> Tz {
+        self.0.zone
+    }
+
+    /// The schedule as it was written, for tables: `15 1 * * *`, `every 1d at 02:30`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.0.written {
+            Written::Crontab(text) => text.to_string(),
+            Written::Every(every, None) => format!("every {every}"),
+            Written::Every(every, Some(at)) => format!("every {every} at {at}"),
+        }
+    }
+
+    /// Like [`Schedule::next_after`], in seconds: dates fall on whole ones.
+    fn next_after_second(&self, after: i64) -> Result<i64, PastDomain> {
+        if after >= DOMAIN_END {
+            return Err(PastDomain(()));
+        }
+        let next = self.0.rule.next_after(after.max(DOMAIN_START - 1), self.0.zone);
+        next.filter(|next| *next < DOMAIN_END).ok_or(PastDomain(()))
+    }
+}
+
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schedule({:?} in {})", self.text(), self.zone())
+    }
+}
+
+/// There is no such date up to the last instant that crontabber knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no date up to 2099-12-31T23:59:59Z, the last instant of the years 1973 to 2099 that crontabber knows")]
+pub struct PastDomain(());
+
+impl PastDomain {
+    /// The last instant that may be a date.
+    #[must_use]
+    pub fn last_instant(self) -> DateTime<Utc> {
+        saturating_instant(DOMAIN_END - 1)
+    }
+}

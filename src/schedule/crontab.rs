@@ -1,0 +1,204 @@
+//! The grammar of `schedule = ".."`: crontab(5)'s five fields or a nickname for them.
+//!
+//! It reads text into a [`Rule`] and knows no zone and no instant. What cron dialects understand differently is refused,
+//! with the nearest form that everyone understands alike.
+
+mod field;
+mod problem;
+
+use std::ops::Range;
+
+use field::Field;
+pub(super) use problem::shown;
+use problem::{Problem, did_you_mean};
+
+use super::calendar::DaySet;
+use super::rule::{Rule, TimeSet};
+
+/// What the nicknames stand for.
+const NICKNAMES: [(&str, &str); 7] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+];
+
+const FIVE_FIELDS: &str = "write minute, hour, day of month, month and day of week, such as `15 1 * * *`";
+
+/// What is wrong with a crontab's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CrontabError {
+    message: String,
+    hint: Option<String>,
+    span: Range<usize>,
+}
+
+impl CrontabError {
+    /// What is wrong, naming the field.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The nearest correct form, if there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+
+    /// The bytes of the text that are wrong.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+}
+
+impl From<Problem> for CrontabError {
+    fn from(problem: Problem) -> Self {
+        let Problem { message, hint, span } = problem;
+        Self { message, hint, span }
+    }
+}
+
+/// Splits a text into its words, each with the byte it starts at. Only spaces and tabs separate.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    text.split([' ', '\t'])
+        .map(move |word| {
+            let start = at;
+            at += word.len() + 1;
+            (start, word)
+        })
+        .filter(|(_, word)| !word.is_empty())
+}
+
+/// Reads a crontab's five fields, or a nickname.
+pub(super) fn parse(text: &str) -> Result<Rule, CrontabError> {
+    // One more than the longest form that is recognised in a mistake: a text of megabytes is not worth splitting.
+    let found: Vec<(usize, &str)> = words(text).take(8).collect();
+    match found.as_slice() {
+        [] => {
+            let hint = Some("`15 1 * * *` is every day at 01:15".to_owned());
+            Err(Problem::new(0..text.len(), "the schedule is empty".to_owned(), hint).into())
+        }
+        [(start, nickname), ..] if nickname.starts_with('@') => parse_nickname(text, *start, nickname, found.len()),
+        [minute, hour, day_of_month, month, day_of_week] => {
+            Ok(parse_fields([*minute, *hour, *day_of_month, *month, *day_of_week])?)
+        }
+        _ => Err(wrong_count(text, &found).into()),
+    }
+}
+
+fn parse_fields(fields: [(usize, &str); 5]) -> Result<Rule, Problem> {
+    let mut sets = [0_u64; 5];
+    for ((set, field), (start, text)) in sets.iter_mut().zip(Field::ALL).zip(fields) {
+        *set = field.parse(text).map_err(|problem| problem.moved_by(start))?;
+    }
+    let starred = fields.map(|(_, text)| text.starts_with('*'));
+    let [minutes, hours, days_of_month, months, days_of_week] = sets;
+    let days = DaySet {
+        days_of_month: narrow(days_of_month),
+        months: narrow(months),
+        days_of_week: narrow(days_of_week),
+        both: starred[2] || starred[4],
+    };
+    let times = TimeSet { minutes, hours: narrow(hours) };
+    Ok(if starred[0] || starred[1] { Rule::Wildcard(days, times) } else { Rule::Fixed(days, times) })
+}
+
+/// Fits the set of a field into the bits that its values need.
+fn narrow<Set: TryFrom<u64>>(set: u64) -> Set {
+    Set::try_from(set).ok().expect("a field's values are checked against its range")
+}
+
+/// Splits what is known to hold five fields.
+fn five(text: &str) -> Option<[(usize, &str); 5]> {
+    words(text).take(6).collect::<Vec<_>>().try_into().ok()
+}
+
+/// Says whether a text may be offered as a correct form.
+fn is_correct(text: &str) -> bool {
+    five(text).is_some_and(|fields| parse_fields(fields).is_ok())
+}
+
+fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Result<Rule, CrontabError> {
+    let end = start + nickname.len();
+    let known = |name: &str| NICKNAMES.iter().find(|(known, _)| *known == name);
+    if let Some((name, fields)) = known(nickname) {
+        if count > 1 {
+            let message = format!("something follows `{name}`, which stands alone");
+            return Err(Problem::new(end..text.len(), message, Some(did_you_mean(name))).into());
+        }
+        let fields = five(fields).expect("every nickname stands for five fields");
+        return Ok(parse_fields(fields)?);
+    }
+    let lower: String = nickname.chars().take(16).collect::<String>().to_ascii_lowercase();
+    let whole = shown(nickname);
+    let (message, hint) = match (known(&lower), lower.as_str()) {
+        (Some((name, _)), _) => (format!("`{whole}` is not in lower case"), did_you_mean(name)),
+        (None, "@reboot") => (
+            format!("`{whole}` is no schedule: a start of the machine is not about a date"),
+            "use a systemd unit for it, or `@hourly`, `@daily` and the like here".to_owned(),
+        ),
+        (None, "@minutely" | "@every_minute") => (format!("`{whole}` is not known"), did_you_mean("* * * * *")),
+        (None, "@every") => (
+            format!("`{whole}` is not known"),
+            "intervals have a key of their own, such as `every = \"15m\"`".to_owned(),
+        ),
+        _ => (
+            format!("`{whole}` is not known"),
+            "the nicknames are `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly` and `@annually`"
+                .to_owned(),
+        ),
+    };
+    Err(Problem::new(start..end, message, Some(hint)).into())
+}
+
+/// Says what is wrong with a text of more or fewer than five fields.
+fn wrong_count(text: &str, found: &[(usize, &str)]) -> Problem {
+    let words: Vec<&str> = found.iter().map(|(_, word)| *word).collect();
+    let end = |index: usize| found[index].0 + found[index].1.len();
+    let last = found.len() - 1;
+    if words.len() < 5 {
+        let mut fields = words.clone();
+        fields.resize(5, "*");
+        let nearest = fields.join(" ");
+        let missing: Vec<&str> = Field::ALL[words.len()..].iter().map(|field| field.name()).collect();
+        let message = match words.len() {
+            1 => format!("there is one field of five: {} are missing", missing.join(", ")),
+            2 => format!("there are two fields of five: {} are missing", missing.join(", ")),
+            3 => format!("there are three fields of five: {} are missing", missing.join(", ")),
+            _ => format!("there are four fields of five: {} is missing", missing.join(", ")),
+        };
+        let hint = if is_correct(&nearest) { did_you_mean(&nearest) } else { FIVE_FIELDS.to_owned() };
+        return Problem::new(found[0].0..end(last), message, Some(hint));
+    }
+    // Six fields start with seconds, and seven end with the year besides. There, `?` is one way to write `*`.
+    let inner = words[1..6].iter().map(|word| if *word == "?" { "*" } else { word }).collect::<Vec<_>>().join(" ");
+    let seconds = found[0].0..end(0);
+    if words.len() == 6 && is_correct(&inner) {
+        let message = "there are six fields, and seconds are not supported".to_owned();
+        return Problem::new(seconds, message, Some(format!("did you mean `{inner}`, without the first?")));
+    }
+    if words.len() == 7 && is_correct(&inner) {
+        let message = "there are seven fields, and neither seconds nor years are supported".to_owned();
+        return Problem::new(seconds, message, Some(format!("did you mean `{inner}`, without the first and last?")));
+    }
+    let outer = words[..5].join(" ");
+    if is_correct(&outer) {
+        let start = found[5].0;
+        let message = format!("something follows the five fields: `{}`", shown(text[start..].trim_end()));
+        return Problem::new(start..text.len(), message, Some(did_you_mean(&outer)));
+    }
+    let count = match words.len() {
+        6 => "six",
+        7 => "seven",
+        _ => "more than seven",
+    };
+    let message = format!("there are {count} fields rather than five");
+    Problem::new(found[0].0..text.len(), message, Some(FIVE_FIELDS.to_owned()))
+}

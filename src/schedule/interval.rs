@@ -1,0 +1,206 @@
+//! The grammar of `every = ".."` with its optional `at = ".."`: crontabber's own notation.
+//!
+//! It reads text into a [`Rule`] and knows no zone and no instant.
+
+use std::ops::Range;
+
+use super::crontab::shown;
+use super::rule::Rule;
+
+/// Hours, minutes and days beyond this are no schedule of any use, and their products would not fit.
+const MOST: i64 = 1_000_000;
+
+/// What is wrong with an interval, or with its time of day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct IntervalError {
+    message: String,
+    hint: Option<String>,
+    span: Range<usize>,
+    about_at: bool,
+}
+
+impl IntervalError {
+    fn new(text: &str, message: String, hint: Option<String>) -> Self {
+        Self { message, hint, span: 0..text.len(), about_at: false }
+    }
+
+    /// What is wrong, naming the key.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The nearest correct form, if there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+
+    /// The bytes that are wrong, of `at` or of `every`: see [`IntervalError::is_about_at`].
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Says whether the mistake is in `at` rather than in `every`.
+    #[must_use]
+    pub fn is_about_at(&self) -> bool {
+        self.about_at
+    }
+}
+
+/// Reads an interval and its time of day.
+pub(super) fn parse(every: &str, at: Option<&str>) -> Result<Rule, IntervalError> {
+    let (number, unit) = split(every)?;
+    let seconds = match unit {
+        'm' => number * 60,
+        'h' => number * 3600,
+        _ => {
+            let time = at.map_or(Ok(0), time_of_day)?;
+            return Ok(Rule::Days(number, time));
+        }
+    };
+    let Some(at) = at else {
+        return Ok(Rule::Grid(seconds));
+    };
+    let message = format!("`at` needs whole days, but `every` is `{}`", shown(every.trim()));
+    let hint = match (seconds % 86_400, seconds / 86_400) {
+        (0, days) => format!("did you mean `every = \"{days}d\"`?"),
+        _ => "leave `at` out: minutes and hours are counted from 1970-01-01T00:00Z".to_owned(),
+    };
+    Err(IntervalError { about_at: true, ..IntervalError::new(at, message, Some(hint)) })
+}
+
+/// Splits `90m` into its number and its unit.
+fn split(every: &str) -> Result<(i64, char), IntervalError> {
+    let error = |message: String, hint: Option<String>| Err(IntervalError::new(every, message, hint));
+    let text = every.trim_matches([' ', '\t']);
+    if text.is_empty() {
+        return error("`every` is empty".into(), Some("write a number and a unit, such as `15m`, `2h` or `1d`".into()));
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    if digits == 0 || !matches!(unit, "m" | "h" | "d") {
+        let (message, hint) = diagnose(text, number, unit);
+        return error(message, Some(hint));
+    }
+    match number.parse::<i64>() {
+        Ok(0) => error(
+            format!("`every` is `{}`, and nothing can happen every zero {}", shown(text), unit_name(unit)),
+            Some(format!("did you mean `1{unit}`?")),
+        ),
+        Ok(number) if number <= MOST => Ok((number, unit.chars().next().unwrap_or('d'))),
+        _ => error(
+            format!("`every` is `{}`, which is too long", shown(text)),
+            Some(format!("the longest is `{MOST}{unit}`")),
+        ),
+    }
+}
+
+fn unit_name(unit: &str) -> &'static str {
+    match unit {
+        "m" => "minutes",
+        "h" => "hours",
+        _ => "days",
+    }
+}
+
+/// Says what is wrong with an interval that is not a number and a unit, and what comes nearest.
+fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
+    const FORM: &str = "write a number and a unit, such as `15m`, `2h` or `1d`";
+    let whole = shown(text);
+    if let Some(seconds) = sum(text) {
+        let message = if text.contains('s') {
+            format!("`every` is `{whole}`, but seconds are not supported")
+        } else {
+            format!("`every` is `{whole}`, but takes one number and one unit")
+        };
+        return (message, if seconds % 60 == 0 { did_you_mean(seconds / 60) } else { FORM.into() });
+    }
+    if number.is_empty() {
+        return (format!("`every` is `{whole}`, which does not start with a number"), FORM.into());
+    }
+    if unit.is_empty() {
+        let message = format!("`every` is `{whole}`, which has no unit");
+        return (message, format!("did you mean `{whole}m`, `{whole}h` or `{whole}d`?"));
+    }
+    let squeezed = unit.trim_start_matches([' ', '\t']);
+    let word = squeezed.to_ascii_lowercase();
+    let nearest = match word.as_str() {
+        "m" | "min" | "mins" | "minute" | "minutes" => Some("m"),
+        "h" | "hr" | "hrs" | "hour" | "hours" => Some("h"),
+        "d" | "day" | "days" => Some("d"),
+        _ => None,
+    };
+    match (nearest, word.as_str()) {
+        (Some(nearest), _) => {
+            let message = if squeezed == nearest {
+                format!("`every` is `{whole}`, with a space between number and unit")
+            } else {
+                format!("`every` is `{whole}`, and `{}` is not a unit", shown(squeezed))
+            };
+            (message, format!("did you mean `{}{nearest}`?", shown(number)))
+        }
+        (None, "w" | "week" | "weeks") => {
+            let days = number.parse::<i64>().ok().and_then(|weeks| weeks.checked_mul(7));
+            let hint = days.map_or(FORM.into(), |days| format!("did you mean `{days}d`?"));
+            (format!("`every` is `{whole}`, but weeks are not a unit"), hint)
+        }
+        (None, "s" | "sec" | "secs" | "second" | "seconds") => {
+            let hint = match number.parse::<i64>() {
+                Ok(seconds) if seconds > 0 && seconds % 60 == 0 => did_you_mean(seconds / 60),
+                _ => "the shortest is `1m`".into(),
+            };
+            (format!("`every` is `{whole}`, but seconds are not supported"), hint)
+        }
+        _ => (format!("`every` is `{whole}`, and `{}` is not a unit", shown(squeezed)), FORM.into()),
+    }
+}
+
+/// Adds up what was written with several units, such as `1h30m`, into seconds; None if that is not what it is.
+fn sum(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let (mut seconds, mut parts) = (0_i64, 0);
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: i64 = rest.get(..digits)?.parse().ok()?;
+        let unit = match rest.as_bytes().get(digits)? {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
+        parts += 1;
+        rest = rest[digits + 1..].trim_start_matches([' ', '\t']);
+    }
+    (parts > 1 && seconds > 0).then_some(seconds)
+}
+
+fn did_you_mean(minutes: i64) -> String {
+    match minutes {
+        _ if minutes % 60 == 0 => format!("did you mean `{}h`?", minutes / 60),
+        _ => format!("did you mean `{minutes}m`?"),
+    }
+}
+
+/// Reads `HH:MM` into seconds of the day.
+fn time_of_day(at: &str) -> Result<i64, IntervalError> {
+    let text = at.trim_matches([' ', '\t']);
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
+    let parts = text.split_once(':').and_then(|(hour, minute)| Some((number(hour)?, number(minute)?)));
+    let hint = match parts {
+        Some((hour @ 0..=23, minute @ 0..=59)) if text.len() == 5 => return Ok(hour * 3600 + minute * 60),
+        Some((hour @ 0..=23, minute @ 0..=59)) => format!("did you mean `{hour:02}:{minute:02}`?"),
+        Some((24, 0)) => "did you mean `00:00`?".to_owned(),
+        _ => match number(text) {
+            Some(hour @ 0..=23) if text.len() <= 2 => format!("did you mean `{hour:02}:00`?"),
+            _ => "write the hour 00 to 23 and the minute 00 to 59, such as `02:30`".to_owned(),
+        },
+    };
+    let message = format!("`at` is `{}`, which is not a time of day `HH:MM`", shown(text));
+    Err(IntervalError { about_at: true, ..IntervalError::new(at, message, Some(hint)) })
+}

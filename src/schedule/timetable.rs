@@ -1,0 +1,196 @@
+//! Timetables: the dates of one job, which are its schedule's between two bounds, and when each is due.
+//!
+//! Bounds compare the date, never the time it is due. Nothing here knows what has run.
+
+mod text;
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+pub use text::TimetableError;
+
+use super::rule::Calm;
+use super::zone::{MINUTE, saturating_instant};
+use super::{DOMAIN_END, DOMAIN_START, Inner, PastDomain, Schedule};
+
+/// The least step between instants.
+const TICK: TimeDelta = TimeDelta::nanoseconds(1);
+
+/// A schedule, its bounds (both included) and its delay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timetable {
+    schedule: Schedule,
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+    delay: Duration,
+}
+
+impl Timetable {
+    /// Bounds a schedule; a date is due `delay` after itself.
+    #[must_use]
+    pub fn new(schedule: Schedule, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>>, delay: Duration) -> Self {
+        Self { schedule, start, end, delay }
+    }
+
+    /// The schedule.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The zone whose clock the schedule reads.
+    #[must_use]
+    pub fn zone(&self) -> Tz {
+        self.schedule.zone()
+    }
+
+    /// The first instant that may be a date of the job.
+    #[must_use]
+    pub fn start(&self) -> Option<DateTime<Utc>> {
+        self.start
+    }
+
+    /// The last instant that may be a date of the job.
+    #[must_use]
+    pub fn end(&self) -> Option<DateTime<Utc>> {
+        self.end
+    }
+
+    /// How long after itself a date is due.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// Returns the least date after `after`, or None when `end` lies before it.
+    ///
+    /// # Errors
+    /// When the domain holds no such date, and it is not `end` that forbids it.
+    pub fn next_after(&self, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, PastDomain> {
+        if self.end.is_some_and(|end| after >= end) {
+            return Ok(None);
+        }
+        match self.schedule.next_after(self.not_before_start(after)) {
+            Ok(date) if self.end.is_some_and(|end| date > end) => Ok(None),
+            Ok(date) => Ok(Some(date)),
+            Err(_) if self.end.is_some_and(|end| end < saturating_instant(DOMAIN_END)) => Ok(None),
+            Err(past) => Err(past),
+        }
+    }
+
+    /// Returns when a date may start: itself and the delay, or the last instant there is.
+    #[must_use]
+    pub fn due(&self, date: DateTime<Utc>) -> DateTime<Utc> {
+        let delay = TimeDelta::from_std(self.delay).ok();
+        delay.and_then(|delay| date.checked_add_signed(delay)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// Returns the greatest date before `before`, or None when there is none since `start` and 1973.
+    ///
+    /// It costs a few dozen questions for a next date, however far back the answer lies.
+    #[must_use]
+    pub fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let before = self.end.and_then(|end| end.checked_add_signed(TICK)).map_or(before, |end| before.min(end));
+        let before = before.min(saturating_instant(DOMAIN_END));
+        // Dates fall on whole seconds: from here on, `last` is the latest that may be one.
+        let last = before.checked_sub_signed(TICK)?.timestamp();
+        let first = self.start.map_or(DOMAIN_START, |start| ceiling(start).max(DOMAIN_START));
+        let mut window = 2 * MINUTE;
+        let mut found = loop {
+            let from = (last - window).max(first - 1);
+            if from >= last {
+                return None;
+            }
+            match self.schedule.next_after_second(from) {
+                Ok(date) if date <= last => break date,
+                _ if from < first => return None,
+                _ => window = window.saturating_mul(4),
+            }
+        };
+        // Halve what lies between a date and `last` until no other date does.
+        let mut none_after = last;
+        while found < none_after {
+            let middle = found + (none_after - found) / 2;
+            match self.schedule.next_after_second(middle) {
+                Ok(date) if date <= last => found = date,
+                _ => none_after = middle,
+            }
+        }
+        Some(saturating_instant(found))
+    }
+
+    /// Returns the greatest date that is due at `now`.
+    #[must_use]
+    pub fn newest_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let delay = TimeDelta::from_std(self.delay).ok()?;
+        let newest = now.checked_sub_signed(delay)?;
+        self.previous_before(newest.checked_add_signed(TICK).unwrap_or(newest))
+    }
+
+    /// Returns the dates from `from` on, and before `to`, ascending.
+    ///
+    /// The last item is an error when the domain ends before `to` does.
+    #[must_use]
+    pub fn dates(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Dates<'_> {
+        let first = self.start.map_or(from, |start| start.max(from));
+        let before_to = to.checked_sub_signed(TICK).unwrap_or(to);
+        let last = self.end.map_or(before_to, |end| end.min(before_to));
+        let over = from >= to || first > last;
+        let after = (ceiling(first) - 1).max(DOMAIN_START - 1);
+        Dates { schedule: &self.schedule, after, last: last.timestamp(), over, calm: None }
+    }
+
+    /// Says whether `date` is a date of the job.
+    #[must_use]
+    pub fn includes(&self, date: DateTime<Utc>) -> bool {
+        self.start.is_none_or(|start| start <= date)
+            && self.end.is_none_or(|end| date <= end)
+            && self.schedule.includes(date)
+    }
+
+    /// Returns `after`, or the last instant before `start`, whichever is later.
+    fn not_before_start(&self, after: DateTime<Utc>) -> DateTime<Utc> {
+        let before_start = self.start.map(|start| start.checked_sub_signed(TICK).unwrap_or(start));
+        before_start.map_or(after, |before_start| before_start.max(after))
+    }
+}
+
+/// Returns the first whole second that is not before `instant`.
+fn ceiling(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp() + i64::from(instant.timestamp_subsec_nanos() > 0)
+}
+
+/// The dates of a timetable in a range, ascending: see [`Timetable::dates`].
+#[derive(Debug, Clone)]
+pub struct Dates<'timetable> {
+    schedule: &'timetable Schedule,
+    /// The last second that was looked at.
+    after: i64,
+    /// The last second that may be a date.
+    last: i64,
+    over: bool,
+    calm: Option<Calm>,
+}
+
+impl Iterator for Dates<'_> {
+    type Item = Result<DateTime<Utc>, PastDomain>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let Inner { rule, zone, .. } = &*self.schedule.0;
+        match rule.next_of_many(self.after, *zone, &mut self.calm) {
+            Some(date) if date <= self.last && date < DOMAIN_END => {
+                self.after = date;
+                Some(Ok(saturating_instant(date)))
+            }
+            _ => {
+                self.over = true;
+                (self.last >= DOMAIN_END).then_some(Err(PastDomain(())))
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The registry was read: jobs that are new, changed, gone or back.
+//!
+//! A changed timetable takes effect when it is read. The dates that were due until then are those of the one before,
+//! and are recorded by it; the dates of the new one begin after that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Job, JobName};
+use crate::schedule::Timetable;
+use crate::session::{Entry, JobRecord};
+
+use super::lane::Lane;
+use super::{Adding, Block, Note, Scheduler, Step};
+
+/// The smallest step of an instant.
+pub(super) const TICK: TimeDelta = TimeDelta::microseconds(1);
+
+impl Scheduler {
+    pub(super) fn adopt_registry(&mut self, jobs: Vec<Arc<Job>>, step: &mut Step) {
+        let mut gone: BTreeMap<JobName, ()> =
+            self.lanes.iter().filter(|(_, lane)| lane.job.is_some()).map(|(name, _)| (name.clone(), ())).collect();
+        self.dependents.clear();
+        for job in &jobs {
+            gone.remove(&job.name);
+            for dependency in &job.depends_on {
+                self.dependents.entry(dependency.clone()).or_default().push(job.name.clone());
+            }
+        }
+        for name in gone.into_keys() {
+            self.remove(&name, step);
+        }
+        let names: Vec<JobName> = jobs.iter().map(|job| job.name.clone()).collect();
+        let mut news = Vec::new();
+        for job in jobs {
+            news.extend(self.adopt(job, step));
+        }
+        for name in &names {
+            self.reconsider(name, step);
+        }
+        // What is new says itself how far it is behind.
+        let is_news = |note: &Note| match note {
+            Note::Behind { job, .. } => news.iter().any(|(name, _)| name == job),
+            _ => false,
+        };
+        step.notes.retain(|note| !is_news(note));
+        for (name, keys) in news {
+            self.tell_change(&name, keys, step);
+        }
+        for name in &names {
+            self.tell_clock_ahead(name, step);
+        }
+        self.has_registry = true;
+    }
+
+    fn remove(&mut self, name: &JobName, step: &mut Step) {
+        if let Some(lane) = self.lanes.get_mut(name) {
+            lane.job = None;
+            step.notes.push(Note::Removed { job: name.clone(), unsettled: lane.behind() });
+        }
+        self.reconsider(name, step);
+    }
+
+    /// Takes a job of the registry; answers with what changed, if it is new or not what it was.
+    fn adopt(&mut self, job: Arc<Job>, step: &mut Step) -> Option<(JobName, Vec<&'static str>)> {
+        let now = self.now;
+        let name = job.name.clone();
+        let Some(lane) = self.lanes.get_mut(&name) else {
+            let mut lane = Lane::new(first_record(&name, &job.timetable, 1, now));
+            step.entries.push(Entry::Enter(lane.record.clone()));
+            lane.seek_next(&job.timetable, step);
+            lane.job = Some(job);
+            self.lanes.insert(name.clone(), lane);
+            return Some((name, Vec::new()));
+        };
+        let before = lane.job.replace(job.clone());
+        if lane.record.timetable != job.timetable.to_string() {
+            lane.switch_timetable(&job, now, step);
+        }
+        lane.seek_next(&job.timetable, step);
+        lane.shorten_retries(now, step);
+        match before {
+            Some(before) if *before == *job => None,
+            Some(before) => Some((name, changed_keys(&before, &job))),
+            // Known to the ledger already: no news at the start of a daemon, but a ghost's return later.
+            None => self.has_registry.then(|| (name, Vec::new())),
+        }
+    }
+
+    /// A clock that is far in the future would keep a job silent until then, and nobody would know why.
+    fn tell_clock_ahead(&self, name: &JobName, step: &mut Step) {
+        if let Some(Block::ClockAhead { clock }) = self.view(name).and_then(|view| view.blocked_by) {
+            step.notes.push(Note::ClockAhead { job: name.clone(), clock });
+        }
+    }
+
+    fn tell_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
+        let Some(lane) = self.lanes.get(name) else { return };
+        let adding = Adding { due: lane.behind(), oldest: lane.sessions.keys().next().copied(), next: lane.next };
+        let job = name.clone();
+        step.notes.push(if keys.is_empty() { Note::Added { job, adding } } else { Note::Changed { job, keys, adding } });
+    }
+}
+
+/// What the ledger first knows of a job, or of a new generation of it.
+pub(super) fn first_record(name: &JobName, timetable: &Timetable, generation: u32, now: DateTime<Utc>) -> JobRecord {
+    let start = timetable.start();
+    JobRecord {
+        name: name.clone(),
+        generation,
+        seen_at: now,
+        since: start.unwrap_or(now),
+        anchor: start.map_or(now, |start| start - TICK),
+        clock: None,
+        timetable: timetable.to_string(),
+        last_success: None,
+    }
+}
+
+impl Lane {
+    /// Ends the timetable in force, with its dates that are due, and puts another in force.
+    fn switch_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
+        let timetable = &job.timetable;
+        if self.record.since > now {
+            // Nothing of the old one was ever due: the new one is the job's first.
+            let JobRecord { since, anchor, .. } = first_record(&job.name, timetable, self.record.generation, now);
+            (self.record.since, self.record.anchor) = (since, anchor);
+        } else {
+            self.end_timetable(job, now, step);
+            if let Some(start) = timetable.start().filter(|start| *start < self.record.since) {
+                let older: Vec<_> = timetable.dates(start, self.record.since).map_while(Result::ok).collect();
+                self.record_before(job, &older, now, step);
+                self.record.since = start;
+            }
+        }
+        self.record.timetable = timetable.to_string();
+        let JobRecord { name, generation, timetable, since, anchor, .. } = self.record.clone();
+        step.entries.push(Entry::Adopt { job: name, generation, timetable, since, anchor });
+    }
+
+    /// Records what is due by the timetable in force, and moves the anchor to where that one ends: the dates not due
+    /// by now, counted with its own delay, so that none falls between the two.
+    fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
+        match self.record.timetable.parse::<Timetable>() {
+            Ok(before) => {
+                self.seek_next(&before, step);
+                let dates = self.take_due(&before, now, usize::MAX, step);
+                self.record(job, &before, dates, now, step);
+                let delay = TimeDelta::from_std(before.delay()).unwrap_or(TimeDelta::MAX);
+                let end = now.checked_sub_signed(delay).unwrap_or(self.record.anchor);
+                self.record.anchor = self.record.anchor.max(end);
+            }
+            Err(error) => {
+                let job = job.name.clone();
+                step.notes.push(Note::UnreadableTimetable { job, error: error.to_string() });
+                self.record.anchor = self.record.anchor.max(now);
+            }
+        }
+    }
+}
+
+/// The names of the keys in which two registries' idea of a job differ.
+fn changed_keys(before: &Job, after: &Job) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    let mut compare = |key, differs| {
+        if differs {
+            keys.push(key);
+        }
+    };
+    let (old, new) = (&before.timetable, &after.timetable);
+    compare("schedule", old.schedule() != new.schedule());
+    compare("start", old.start() != new.start());
+    compare("end", old.end() != new.end());
+    compare("delay", old.delay() != new.delay());
+    compare("description", before.description != after.description);
+    compare("backfill", before.backfill != after.backfill);
+    compare("order", before.order != after.order);
+    compare("command", before.command != after.command);
+    compare("working_directory", before.working_directory != after.working_directory);
+    compare("environment", before.environment != after.environment);
+    compare("environment_file", before.environment_file != after.environment_file);
+    compare("retry", before.retry != after.retry);
+    compare("timeout", before.timeout != after.timeout);
+    compare("kill_grace", before.kill_grace != after.kill_grace);
+    compare("depends_on", before.depends_on != after.depends_on);
+    compare("on_lost", before.on_lost != after.on_lost);
+    compare("enabled", before.enabled != after.enabled);
+    compare("tags", before.tags != after.tags);
+    keys
+}

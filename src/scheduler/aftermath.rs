@@ -1,0 +1,80 @@
+//! What follows the end of an attempt: where its session stands, and whether it will be attempted again.
+
+use std::ops::Bound::{Excluded, Unbounded};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Job, OnLost};
+use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome, SkipReason, State};
+
+use super::lane::Lane;
+use super::{Note, Step};
+
+impl Lane {
+    /// Closes an attempt that is no longer in `running`. Says whether its session is settled by it.
+    pub(super) fn close(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>, step: &mut Step) -> bool {
+        let date = attempt.session.date;
+        let current = attempt.session.generation == self.record.generation;
+        let used_before = self.sessions.get(&date).map_or(0, |session| session.used);
+        let (state, used) = if current {
+            let used = used_before + u32::from(end.outcome != Outcome::Interrupted);
+            (self.state_after(date, &end, used, now), used)
+        } else {
+            // The job was reset while this ran: its date belongs to another life of the job, and ends with it.
+            let state = match end.outcome {
+                Outcome::Succeeded => State::Succeeded,
+                _ => State::Skipped { reason: SkipReason::Operator },
+            };
+            (state, u32::from(end.outcome != Outcome::Interrupted))
+        };
+        if current {
+            if state.is_settled() {
+                self.settle(date);
+            } else {
+                if let Some(session) = self.sessions.get_mut(&date) {
+                    session.used = used;
+                }
+                self.change(date, state.clone());
+            }
+            if state == State::Succeeded {
+                self.record.last_success = self.record.last_success.max(Some(date));
+            }
+        }
+        step.entries.push(Entry::Close { attempt: attempt.clone(), end: end.clone(), state: state.clone(), used });
+        step.notes.push(Note::Closed { attempt: attempt.clone(), end, state: state.clone(), behind: self.behind() });
+        current && state.is_settled()
+    }
+
+    fn state_after(&self, date: DateTime<Utc>, end: &AttemptEnd, used: u32, now: DateTime<Utc>) -> State {
+        if end.outcome == Outcome::Succeeded {
+            return State::Succeeded;
+        }
+        let newer = self.sessions.range((Excluded(date), Unbounded)).next().is_some();
+        if newer && self.job.as_ref().is_some_and(|job| !job.backfill) {
+            return State::Skipped { reason: SkipReason::Superseded };
+        }
+        match end.outcome {
+            Outcome::Interrupted => State::Waiting,
+            Outcome::Cancelled => State::Held { reason: "an operator ended its attempt".to_owned() },
+            outcome => self.job.as_ref().map_or(State::Failed { retry_at: now }, |job| retry(job, outcome, used, now)),
+        }
+    }
+}
+
+fn retry(job: &Job, outcome: Outcome, used: u32, now: DateTime<Utc>) -> State {
+    if outcome == Outcome::Lost && job.on_lost == OnLost::Hold {
+        let reason = format!("the outcome of attempt {used} is unknown, and the job has on_lost = \"hold\"");
+        return State::Held { reason };
+    }
+    if !job.retry.allows_another(used) {
+        let attempts = if used == 1 { "its one attempt is".to_owned() } else { format!("its {used} attempts are") };
+        return State::Held { reason: format!("{attempts} used up, the last of them {outcome}") };
+    }
+    // What was lost was not the job's fault: it is attempted again at once.
+    let wait = if outcome == Outcome::Lost { TimeDelta::zero() } else { wait_after(job, used) };
+    State::Failed { retry_at: now.checked_add_signed(wait).unwrap_or(now) }
+}
+
+fn wait_after(job: &Job, used: u32) -> TimeDelta {
+    TimeDelta::from_std(job.retry.wait(used)).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,342 @@
+//! One job as the scheduler holds it: its ledger's record, its unsettled dates, its open attempts.
+//!
+//! A lane decides what concerns its job alone; what needs the other jobs (dependencies, free places) is the
+//! scheduler's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Job, Order};
+use crate::schedule::Timetable;
+use crate::session::{AttemptKey, Entry, JobRecord, NewSession, SessionKey, SessionRecord, SkipReason, State, Trigger};
+
+use super::{Note, ON_TIME, Step};
+
+/// So many recorded dates wait at once; further dates that are due are recorded when these have run. It bounds what
+/// ten years of minutes cost in memory.
+const WINDOW: usize = 1000;
+
+/// So many dates are recorded in one step, so that a job with a long past does not hold up the others.
+const CHUNK: usize = 5000;
+
+/// So many due dates are counted beyond the recorded ones, for people.
+const COUNTED: u64 = 20_000;
+
+/// An unsettled session.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub state: State,
+    pub trigger: Trigger,
+    pub attempts: u32,
+    pub used: u32,
+}
+
+/// Which date of a lane may start.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// This one, now.
+    Now(DateTime<Utc>),
+    /// One will, then.
+    At(DateTime<Utc>),
+    /// None, until something else happens.
+    None,
+}
+
+/// One job; see the module's page.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// The job of the registry; a ghost has none.
+    pub job: Option<Arc<Job>>,
+    pub record: JobRecord,
+    /// The unsettled sessions of the record's generation.
+    pub sessions: BTreeMap<DateTime<Utc>, Session>,
+    /// Those of them that may start: waiting, or failed and due again.
+    runnable: BTreeSet<DateTime<Utc>>,
+    /// Those of them that failed and are not due again yet.
+    retries: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Open attempts, of any generation.
+    pub running: Vec<AttemptKey>,
+    pub has_settled: bool,
+    /// The first date of the timetable in force that is not recorded.
+    pub next: Option<DateTime<Utc>>,
+    /// How many dates after `next`'s predecessors are due beyond the window, as last counted.
+    uncounted: u64,
+    /// The lane's entry in the scheduler's turns.
+    pub turn: Option<(u64, DateTime<Utc>)>,
+    /// The lane's entry in the scheduler's timers.
+    pub timer: Option<DateTime<Utc>>,
+}
+
+impl Lane {
+    pub(super) fn new(record: JobRecord) -> Self {
+        Self {
+            job: None,
+            record,
+            sessions: BTreeMap::new(),
+            runnable: BTreeSet::new(),
+            retries: BTreeSet::new(),
+            running: Vec::new(),
+            has_settled: false,
+            next: None,
+            uncounted: 0,
+            turn: None,
+            timer: None,
+        }
+    }
+
+    /// Takes up a session of the ledger.
+    pub(super) fn restore(&mut self, session: SessionRecord) {
+        let SessionRecord { key, state, trigger, attempts, used, .. } = session;
+        self.put(key.date, Session { state, trigger, attempts, used });
+    }
+
+    pub(super) fn put(&mut self, date: DateTime<Utc>, session: Session) {
+        let state = session.state.clone();
+        self.sessions.insert(date, session);
+        self.change(date, state);
+    }
+
+    /// Gives an unsettled session its new, unsettled state.
+    pub(super) fn change(&mut self, date: DateTime<Utc>, state: State) {
+        let Some(session) = self.sessions.get_mut(&date) else { return };
+        if let State::Failed { retry_at } = session.state {
+            self.retries.remove(&(retry_at, date));
+        }
+        self.runnable.remove(&date);
+        match state {
+            State::Waiting => _ = self.runnable.insert(date),
+            State::Failed { retry_at } => _ = self.retries.insert((retry_at, date)),
+            _ => {}
+        }
+        session.state = state;
+    }
+
+    /// Forgets a session that was settled.
+    pub(super) fn settle(&mut self, date: DateTime<Utc>) {
+        self.change(date, State::Running);
+        self.sessions.remove(&date);
+        self.has_settled = true;
+    }
+
+    pub(super) fn key(&self, date: DateTime<Utc>) -> SessionKey {
+        SessionKey { job: self.record.name.clone(), generation: self.record.generation, date }
+    }
+
+    /// How many dates are due and not settled.
+    pub(super) fn behind(&self) -> u64 {
+        self.sessions.len() as u64 + self.uncounted
+    }
+
+    /// The instant after which the timetable's dates are not recorded yet.
+    pub(super) fn frontier(&self) -> DateTime<Utc> {
+        self.record.clock.map_or(self.record.anchor, |clock| clock.max(self.record.anchor))
+    }
+
+    /// Finds the first date that is not recorded.
+    pub(super) fn seek_next(&mut self, timetable: &Timetable, step: &mut Step) {
+        self.next = self.date_after(timetable, self.frontier(), step);
+    }
+
+    pub(super) fn date_after(&self, timetable: &Timetable, after: DateTime<Utc>, step: &mut Step) -> Option<DateTime<Utc>> {
+        timetable.next_after(after).unwrap_or_else(|_past_domain| {
+            step.notes.push(Note::PastDomain { job: self.record.name.clone() });
+            None
+        })
+    }
+
+    /// Says whether the job's dates are recorded and started at all.
+    fn is_active(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.enabled)
+    }
+
+    /// The earliest date up to and with `until` that is not settled, recorded or not.
+    pub(super) fn unsettled_until(&self, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let recorded = self.sessions.keys().next().copied();
+        let earliest = [recorded, self.next].into_iter().flatten().min()?;
+        (earliest <= until).then_some(earliest)
+    }
+
+    /// Records the dates that are due, as many as fit. `now` is the time by which they are due, `at` the time.
+    pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) {
+        let Some(job) = self.job.clone().filter(|job| job.enabled) else { return };
+        let room = if job.backfill { WINDOW.saturating_sub(self.runnable.len()) } else { CHUNK };
+        // Half a window must be free, so that a long catch-up records in batches and not date by date.
+        if job.backfill && room < WINDOW / 2 {
+            return;
+        }
+        let dates = self.take_due(&job.timetable, now, room.min(CHUNK), step);
+        self.uncounted = self.count_due(&job.timetable, now);
+        if !dates.is_empty() {
+            self.record(&job, &job.timetable, dates, at, step);
+        }
+    }
+
+    /// Takes up to `room` dates that are due from the timetable.
+    pub(super) fn take_due(
+        &mut self,
+        timetable: &Timetable,
+        now: DateTime<Utc>,
+        room: usize,
+        step: &mut Step,
+    ) -> Vec<DateTime<Utc>> {
+        let mut dates = Vec::new();
+        while let Some(date) = self.next.filter(|date| dates.len() < room && timetable.due(*date) <= now) {
+            dates.push(date);
+            self.next = self.date_after(timetable, date, step);
+        }
+        dates
+    }
+
+    fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
+        let (mut next, mut count) = (self.next, 0);
+        while let Some(date) = next.filter(|date| count < COUNTED && timetable.due(*date) <= now) {
+            count += 1;
+            next = timetable.next_after(date).ok().flatten();
+        }
+        count
+    }
+
+    /// Enters dates of a timetable, ascending and newer than the clock, in the ledger.
+    pub(super) fn record(
+        &mut self,
+        job: &Job,
+        timetable: &Timetable,
+        dates: Vec<DateTime<Utc>>,
+        at: DateTime<Utc>,
+        step: &mut Step,
+    ) {
+        let Some(newest) = dates.last().copied() else { return };
+        let more_to_come = self.uncounted > 0;
+        if !job.backfill {
+            self.supersede_all(at, step);
+        }
+        let mut superseded = 0;
+        let sessions: Vec<NewSession> = dates
+            .into_iter()
+            .map(|date| {
+                let missed = at - timetable.due(date) > ON_TIME;
+                let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
+                let runs = job.backfill || (date == newest && !more_to_come);
+                superseded += u64::from(!runs);
+                let state = if runs { State::Waiting } else { State::Skipped { reason: SkipReason::Superseded } };
+                NewSession { date, state, trigger }
+            })
+            .collect();
+        self.take_up(&sessions);
+        let clock = self.record.clock;
+        self.record.clock = Some(newest);
+        if superseded > 0 || sessions.len() > 1 {
+            self.note_behind(superseded, step);
+        }
+        step.entries.push(self.entry(clock, sessions, at));
+    }
+
+    /// Enters dates that are older than every recorded one: the job's start was moved back.
+    pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], at: DateTime<Utc>, step: &mut Step) {
+        let reason = SkipReason::Superseded;
+        let state = if job.backfill { State::Waiting } else { State::Skipped { reason } };
+        let trigger = Trigger::CatchUp;
+        let sessions: Vec<NewSession> =
+            dates.iter().map(|date| NewSession { date: *date, state: state.clone(), trigger }).collect();
+        self.take_up(&sessions);
+        let clock = self.record.clock;
+        self.record.clock = clock.max(dates.last().copied());
+        step.entries.push(self.entry(clock, sessions, at));
+    }
+
+    fn take_up(&mut self, sessions: &[NewSession]) {
+        for NewSession { date, state, trigger } in sessions {
+            if state.is_settled() {
+                self.has_settled = true;
+            } else {
+                self.put(*date, Session { state: state.clone(), trigger: *trigger, attempts: 0, used: 0 });
+            }
+        }
+    }
+
+    pub(super) fn entry(&self, clock: Option<DateTime<Utc>>, sessions: Vec<NewSession>, at: DateTime<Utc>) -> Entry {
+        let JobRecord { name, generation, clock: to, .. } = &self.record;
+        Entry::Record { job: name.clone(), generation: *generation, clock, to: *to, sessions, at }
+    }
+
+    fn note_behind(&self, superseded: u64, step: &mut Step) {
+        let oldest = self.sessions.keys().next().copied().or(self.record.clock).unwrap_or_default();
+        step.notes.push(Note::Behind { job: self.record.name.clone(), behind: self.behind(), oldest, superseded });
+    }
+
+    /// Settles what waits or failed, since a newer date takes over. What runs is left to end.
+    fn supersede_all(&mut self, at: DateTime<Utc>, step: &mut Step) {
+        let idle: Vec<DateTime<Utc>> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.state != State::Running)
+            .map(|(date, _)| *date)
+            .collect();
+        for date in idle {
+            let from = self.sessions.get(&date).map_or("waiting", |session| session.state.word());
+            let to = State::Skipped { reason: SkipReason::Superseded };
+            step.entries.push(Entry::Move { session: self.key(date), from, to, at });
+            self.settle(date);
+        }
+    }
+
+    /// When the next date is to be recorded, unless the window is full.
+    pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let job = self.job.as_ref().filter(|job| job.enabled)?;
+        let due = job.timetable.due(self.next?);
+        let full = job.backfill && due <= now && self.runnable.len() > WINDOW / 2;
+        (!full).then_some(due)
+    }
+
+    /// Which date may start, as far as this job alone is concerned.
+    pub(super) fn candidate(&mut self, now: DateTime<Utc>) -> Turn {
+        if !self.is_active() || !self.running.is_empty() {
+            return Turn::None;
+        }
+        while let Some((retry_at, date)) = self.retries.first().copied().filter(|(retry_at, _)| *retry_at <= now) {
+            self.retries.remove(&(retry_at, date));
+            self.runnable.insert(date);
+        }
+        let independent = self.job.as_ref().is_some_and(|job| job.backfill && job.order == Order::Independent);
+        if independent {
+            if let Some(date) = self.runnable.first() {
+                return Turn::Now(*date);
+            }
+            return self.retries.first().map_or(Turn::None, |(retry_at, _)| Turn::At(*retry_at));
+        }
+        match self.sessions.first_key_value() {
+            Some((date, _)) if self.runnable.contains(date) => Turn::Now(*date),
+            Some((_, Session { state: State::Failed { retry_at }, .. })) => Turn::At(*retry_at),
+            _ => Turn::None,
+        }
+    }
+
+    /// What the next attempt at a session is made by.
+    pub(super) fn attempt_trigger(&self, date: DateTime<Utc>) -> Trigger {
+        match self.sessions.get(&date) {
+            Some(session) if session.attempts == 0 => session.trigger,
+            _ => Trigger::Retry,
+        }
+    }
+
+    /// Brings retries nearer that are further away than the job's registry could have put them.
+    pub(super) fn shorten_retries(&mut self, now: DateTime<Utc>, step: &mut Step) {
+        let Some(job) = self.job.clone() else { return };
+        let far: Vec<(DateTime<Utc>, DateTime<Utc>)> = self
+            .retries
+            .iter()
+            .filter_map(|(retry_at, date)| {
+                let used = self.sessions.get(date)?.used;
+                let latest = now + TimeDelta::from_std(job.retry.wait(used)).ok()?;
+                (*retry_at > latest).then_some((*date, latest))
+            })
+            .collect();
+        for (date, retry_at) in far {
+            let to = State::Failed { retry_at };
+            step.entries.push(Entry::Move { session: self.key(date), from: "failed", to: to.clone(), at: now });
+            self.change(date, to);
+        }
+    }
+}

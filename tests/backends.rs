@@ -1,0 +1,112 @@
+//! The real daemon on a real PostgreSQL that comes and goes, and on a disk that fills up.
+
+#[path = "support/lab.rs"]
+mod lab;
+#[path = "support/postgres.rs"]
+mod postgres;
+
+use std::fs;
+use std::process::Command;
+
+use lab::{Lab, stderr};
+use postgres::Postgres;
+
+const DAILY: &str = r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-06
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#;
+
+/// A job that waits for a file before it ends.
+const SLOW: &str = r#"
+[jobs.slow]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-02
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/began; while ! test -e DIR/go; do sleep 0.05; done; echo $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#;
+
+#[test]
+fn dates_run_once_and_in_order_on_postgresql() {
+    let lab = Lab::new(DAILY).with_ledger(&postgres::database()).with_environment("XDG_STATE_HOME", "/tmp");
+    assert!(lab.run(&["once"]).status.success());
+    assert!(lab.run(&["once"]).status.success());
+    assert_eq!(lab.lines("ran").len(), 6);
+    assert!(lab.lines("ran").is_sorted());
+    assert!(lab.sessions("load").iter().all(|row| row.ends_with("succeeded 1")));
+    assert!(lab.run(&["reset", "load"]).status.success());
+    assert!(lab.run(&["run", "load"]).status.success());
+    assert_eq!(lab.lines("ran").len(), 7);
+}
+
+#[test]
+fn a_second_daemon_on_postgresql_names_the_first() {
+    let lab = Lab::new(DAILY).with_ledger(&postgres::database());
+    let mut daemon = lab.daemon();
+    lab.until("a first daemon", || lab.lines("ran").len() == 6);
+    let second = lab.run(&[]);
+    assert_eq!(second.status.code(), Some(3));
+    assert!(stderr(&second).contains(&daemon.pid().to_string()), "{}", stderr(&second));
+    assert!(lab.run(&["run", "load"]).status.code() == Some(1), "nothing is left to run; asked beside the daemon");
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn postgresql_that_is_down_at_start_is_waited_for() {
+    let server = Postgres::start();
+    let lab = Lab::new(DAILY).with_ledger(&server.url(&server.database()));
+    server.stop();
+    let mut daemon = lab.daemon();
+    lab.until("it says so", || lab.log().contains("cannot be reached"));
+    server.resume();
+    lab.until("its work", || lab.lines("ran").len() == 6);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn outcomes_are_kept_while_postgresql_is_away() {
+    let server = Postgres::start();
+    let lab = Lab::new(SLOW).with_ledger(&server.url(&server.database()));
+    let mut daemon = lab.daemon();
+    lab.until_file("began");
+    server.stop();
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("it says so", || lab.log().contains("cannot be written"));
+    assert_eq!(lab.lines("began").len(), 1, "nothing new is started");
+    server.resume();
+    lab.until("the rest", || lab.lines("ran").len() == 2);
+    assert_eq!(lab.lines("began").len(), 2);
+    assert!(daemon.stop().success());
+    assert_eq!(lab.sessions("slow"), ["2026-11-01 succeeded 1", "2026-11-02 succeeded 1"]);
+}
+
+#[test]
+fn outcomes_are_kept_while_the_disk_is_full() {
+    let lab = Lab::new(SLOW);
+    let disk = lab.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(&disk).status();
+    if !mount.is_ok_and(|status| status.success()) {
+        println!("not run: outcomes_are_kept_while_the_disk_is_full (needs to mount a small file system)");
+        return;
+    }
+    let lab = lab.with_ledger(&format!("sqlite://{}", disk.join("ledger.db").display()));
+    let mut daemon = lab.daemon();
+    lab.until_file("began");
+    // Filled to the last byte.
+    _ = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", disk.join("filler").display())).output();
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("it says so", || lab.log().contains("cannot be written"));
+    fs::remove_file(disk.join("filler")).unwrap();
+    lab.until("the rest", || lab.lines("ran").len() == 2);
+    assert_eq!(lab.lines("began").len(), 2, "nothing ran twice");
+    let stopped = daemon.stop();
+    let sessions = lab.sessions("slow");
+    assert!(Command::new("umount").arg("-l").arg(&disk).status().unwrap().success());
+    assert!(stopped.success());
+    assert_eq!(sessions, ["2026-11-01 succeeded 1", "2026-11-02 succeeded 1"]);
+}

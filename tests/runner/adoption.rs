@@ -1,0 +1,95 @@
+//! Processes of an earlier crontabber.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+use crontabber::runner::{ATTEMPT_VARIABLE, find_by_attempt, find_orphans, is_alive, process_identity};
+use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
+
+use crate::lab::{Lab, key};
+
+/// Starts a process as an earlier crontabber would have.
+fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
+    let child = Command::new("/bin/sh")
+        .args(["-c", text])
+        .env(ATTEMPT_VARIABLE, attempt.to_string())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let identity = process_identity(i32::try_from(child.id()).unwrap()).unwrap();
+    (child, identity)
+}
+
+#[test]
+fn the_end_of_an_adopted_process_is_seen_and_lost() {
+    let lab = Lab::new();
+    let (mut child, process) = orphan(&key("job", 1), "exec sleep 1000");
+    lab.runner.adopt(key("job", 1), process.clone());
+    lab.runner.adopt(key("other", 1), ProcessIdentity { start_ticks: process.start_ticks + 1, ..process.clone() });
+    let end = lab.end();
+    assert_eq!((end.attempt, end.outcome), (key("other", 1), Outcome::Lost));
+    assert!(end.detail.unwrap().contains("while no crontabber watched"));
+    child.kill().unwrap();
+    let end = lab.end();
+    assert_eq!((end.attempt, end.outcome, end.duration), (key("job", 1), Outcome::Lost, None));
+    assert!(end.detail.unwrap().contains(&format!("process {} has ended", process.pid)));
+    child.wait().unwrap();
+    lab.runner.adopt(key("job", 2), process.clone());
+    assert_eq!(lab.end().outcome, Outcome::Lost);
+    lab.runner.adopt(key("job", 3), ProcessIdentity { boot_id: "another".to_owned(), ..process });
+    assert!(lab.end().detail.unwrap().contains("started anew"));
+}
+
+#[test]
+fn an_adopted_process_can_be_ended() {
+    let lab = Lab::new();
+    let (mut child, process) = orphan(&key("job", 1), "exec sleep 1000");
+    lab.runner.adopt(key("job", 1), process.clone());
+    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
+    assert_eq!(lab.end().outcome, Outcome::Cancelled);
+    assert!(!is_alive(&process));
+    child.wait().unwrap();
+    let (mut child, process) = orphan(&key("job", 2), "exec sleep 1000");
+    lab.runner.adopt(key("job", 2), process);
+    lab.runner.kill(&key("job", 2), Outcome::Interrupted);
+    assert_eq!(lab.end().outcome, Outcome::Interrupted);
+    child.wait().unwrap();
+    let (mut child, process) = orphan(&key("job", 3), "exec sleep 1000");
+    lab.runner.adopt(key("job", 3), process);
+    lab.runner.stop(&key("job", 3), Outcome::Interrupted);
+    assert_eq!(lab.end().outcome, Outcome::Lost);
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_process_is_found_by_its_attempt() {
+    let (one, two, none) = (key("find", 1), key("find", 2), key("find", 3));
+    let (mut first, first_process) = orphan(&one, "sleep 1000; :");
+    let (mut second, second_process) = orphan(&two, "exec sleep 1000");
+    crate::lab::await_that("the programs", || find_by_attempt(&one).is_some() && find_by_attempt(&two).is_some());
+    assert_eq!(find_by_attempt(&one), Some(first_process.clone()));
+    assert_eq!(find_by_attempt(&none), None);
+    let found = find_orphans(&[two.clone(), none, one.clone()]);
+    assert_eq!(found, [(two, second_process), (one.clone(), first_process.clone())]);
+    assert_eq!(find_orphans(&[]), []);
+    for child in [&mut first, &mut second] {
+        let group = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    }
+    crate::lab::await_that("the end", || !is_alive(&first_process));
+    assert_eq!(find_by_attempt(&one), None, "a zombie does not live");
+    first.wait().unwrap();
+    second.wait().unwrap();
+}
+
+#[test]
+fn the_runners_own_processes_are_found_by_attempt() {
+    let lab = Lab::new();
+    let mut launch = lab.launch(&["/bin/sleep", "1000"]);
+    launch.attempt = key("own", 1);
+    let process = lab.begin(launch);
+    assert_eq!(find_by_attempt(&key("own", 1)), Some(process));
+    lab.runner.kill(&key("own", 1), Outcome::Cancelled);
+    lab.end();
+    assert_eq!(find_by_attempt(&key("own", 1)), None);
+}

@@ -1,0 +1,157 @@
+//! A runner with a folder of its own, whose reports can be awaited.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use chrono::DateTime;
+use crontabber::runner::{Launch, Program, Report, Runner};
+use crontabber::session::{AttemptKey, Outcome, ProcessIdentity, SessionKey};
+use tempfile::TempDir;
+
+/// Far longer than anything here takes; reached only by a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Lab {
+    pub(crate) folder: TempDir,
+    pub(crate) runner: Runner,
+    reports: Receiver<Report>,
+}
+
+/// The end of an attempt, as it was reported.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) attempt: AttemptKey,
+    pub(crate) outcome: Outcome,
+    pub(crate) detail: Option<String>,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) has_log: bool,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let (sender, reports) = channel();
+        let runner = Runner::new(move |report| drop(sender.send(report))).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), runner, reports }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path("logs/job/log")
+    }
+
+    pub(crate) fn launch(&self, argv: &[&str]) -> Launch {
+        Launch {
+            attempt: key("job", 1),
+            program: Program::from(argv.iter().map(OsString::from).collect::<Vec<_>>()),
+            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            working_directory: Some(self.folder.path().to_owned()),
+            timeout: None,
+            kill_grace: Duration::from_secs(20),
+            log: self.log(),
+            output_limit: 1_000_000,
+        }
+    }
+
+    pub(crate) fn shell(&self, text: &str) -> Launch {
+        self.launch(&["/bin/sh", "-c", text])
+    }
+
+    /// Starts an attempt and waits for its end.
+    pub(crate) fn run(&self, launch: Launch) -> End {
+        self.runner.start(launch);
+        self.end()
+    }
+
+    /// Starts an attempt and waits until its process lives.
+    pub(crate) fn begin(&self, launch: Launch) -> ProcessIdentity {
+        self.runner.start(launch);
+        match self.report() {
+            Report::Started { process, .. } => process,
+            Report::Ended { outcome, detail, .. } => panic!("ended at once: {outcome} {detail:?}"),
+        }
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        self.reports.recv_timeout(PATIENCE).expect("a report comes in time")
+    }
+
+    pub(crate) fn has_report(&self) -> bool {
+        self.reports.try_recv().is_ok()
+    }
+
+    /// Waits for the next end.
+    pub(crate) fn end(&self) -> End {
+        loop {
+            if let Report::Ended { attempt, outcome, detail, duration, has_log } = self.report() {
+                return End { attempt, outcome, detail, duration, has_log };
+            }
+        }
+    }
+
+    pub(crate) fn printed(&self) -> String {
+        String::from_utf8(fs::read(self.log()).unwrap()).unwrap()
+    }
+
+    /// Makes a file to be executed. Another process writes it: one of ours that is being started on another thread could
+    /// still hold it open for writing, and then nobody may execute it.
+    pub(crate) fn program(&self, name: &str, text: &str, mode: &str) {
+        let status = Command::new("/bin/sh")
+            .args(["-c", "mkdir -p \"$(dirname \"$0\")\" && printf %s \"$1\" > \"$0\" && chmod \"$2\" \"$0\""])
+            .args([self.path(name).as_os_str(), text.as_ref(), mode.as_ref()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits until a job has made this file.
+    pub(crate) fn await_file(&self, name: &str) {
+        let path = self.path(name);
+        await_that(name, || path.exists());
+    }
+}
+
+pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Names attempt `number` at a job; the test process is part of the name, so that parallel runs do not meet.
+pub(crate) fn key(job: &str, number: u32) -> AttemptKey {
+    let job = format!("{job}-{}", std::process::id()).parse().unwrap();
+    let date = DateTime::from_timestamp(1_793_000_000, 0).unwrap();
+    AttemptKey { session: SessionKey { job, generation: 1, date }, number }
+}
+
+pub(crate) fn exists(process: &ProcessIdentity) -> bool {
+    Path::new(&format!("/proc/{}", process.pid)).exists()
+}
+
+/// Runs one test of this program again, in a shell that has first run `preparation`.
+pub(crate) fn again(test: &str, preparation: &str) {
+    let output = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(format!("{preparation}; exec \"$0\" --exact {test} --nocapture"))
+        .arg(std::env::current_exe().unwrap())
+        .env(AGAIN, test)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+}
+
+/// Says whether this is the test that [`again`] runs.
+pub(crate) fn is_again(test: &str) -> bool {
+    std::env::var(AGAIN).is_ok_and(|name| name == test)
+}
+
+const AGAIN: &str = "CRONTABBER_TEST_AGAIN";

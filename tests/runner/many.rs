@@ -1,0 +1,67 @@
+//! Many attempts at once.
+
+use std::collections::{HashMap, HashSet};
+
+use crontabber::runner::Report;
+use crontabber::session::Outcome;
+
+use crate::lab::{Lab, exists, key};
+
+#[test]
+fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
+    let lab = Lab::new();
+    for number in 0..200 {
+        let mut launch = lab.shell("touch go.$1; while [ ! -e go ]; do sleep 0.2; done; echo $1; exit $1");
+        launch.program.argv.extend(["sh".into(), (number % 100).to_string().into()]);
+        launch.attempt = key("many", number);
+        launch.log = lab.path(&format!("{number}.log"));
+        lab.runner.start(launch);
+    }
+    let mut processes = HashMap::new();
+    while processes.len() < 200 {
+        let Report::Started { attempt, process } = lab.report() else { panic!("none may end yet") };
+        processes.insert(attempt, process);
+    }
+    std::fs::write(lab.path("go"), "").unwrap();
+    let mut ended = HashSet::new();
+    while ended.len() < 200 {
+        let end = lab.end();
+        let status = i32::try_from(end.attempt.number % 100).unwrap();
+        let wanted = if status == 0 { Outcome::Succeeded } else { Outcome::Failed { code: status } };
+        assert_eq!(end.outcome, wanted);
+        let printed = std::fs::read_to_string(lab.path(&format!("{}.log", end.attempt.number))).unwrap();
+        assert_eq!(printed, format!("{status}\n"));
+        assert!(!exists(&processes[&end.attempt]), "a zombie is left");
+        assert!(ended.insert(end.attempt), "ended twice");
+    }
+    assert!(!lab.has_report());
+}
+
+#[test]
+fn three_hundred_are_stopped_at_once() {
+    let lab = Lab::new();
+    for number in 0..300 {
+        let mut launch = lab.launch(&["/bin/sleep", "1000"]);
+        launch.attempt = key("many", number);
+        lab.runner.start(launch);
+    }
+    for _ in 0..300 {
+        assert!(matches!(lab.report(), Report::Started { .. }));
+    }
+    for number in 0..300 {
+        lab.runner.stop(&key("many", number), Outcome::Interrupted);
+    }
+    for _ in 0..300 {
+        assert_eq!(lab.end().outcome, Outcome::Interrupted);
+    }
+}
+
+#[test]
+fn an_attempt_has_one_process() {
+    let lab = Lab::new();
+    lab.begin(lab.launch(&["/bin/sleep", "1000"]));
+    lab.runner.start(lab.launch(&["/bin/true"]));
+    lab.runner.kill(&key("job", 1), Outcome::Cancelled);
+    assert_eq!(lab.end().outcome, Outcome::Cancelled);
+    assert!(!lab.has_report());
+}

@@ -1,0 +1,206 @@
+//! What a job starts with, and what is said of one that cannot start.
+
+use std::fs;
+
+use crontabber::runner::{Report, Runner, process_identity};
+use crontabber::session::Outcome;
+
+use crate::lab::{End, Lab, again, is_again, key};
+
+#[test]
+fn started_comes_first_and_names_the_process() {
+    let lab = Lab::new();
+    lab.runner.start(lab.shell("echo $$"));
+    let Report::Started { attempt, process } = lab.report() else { panic!("not started") };
+    assert_eq!(attempt, key("job", 1));
+    let end = lab.end();
+    assert_eq!(end.outcome, Outcome::Succeeded);
+    assert_eq!(end.attempt, attempt);
+    assert!(end.duration.is_some() && end.has_log && end.detail.is_none());
+    assert_eq!(lab.printed(), format!("{}\n", process.pid));
+    assert_eq!(process.boot_id, crontabber::runner::boot_id().unwrap());
+}
+
+#[test]
+fn the_environment_is_the_one_given_and_the_attempt() {
+    let lab = Lab::new();
+    let mut launch = lab.launch(&["env"]);
+    launch.environment.push(("ODD".into(), "a=b c".into()));
+    assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
+    let mut lines: Vec<_> = lab.printed().lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [&format!("CRONTABBER_ATTEMPT_ID={}", key("job", 1)), "ODD=a=b c", "PATH=/usr/bin:/bin"].map(str::to_owned)
+    );
+}
+
+#[test]
+fn a_job_leads_its_own_group_in_its_folder_and_reads_nothing() {
+    let lab = Lab::new();
+    let process = lab.begin(
+        lab.shell("cut -d' ' -f5 /proc/$$/stat; pwd -P; readlink /proc/self/fd/0; cat; ls /proc/self/fd | wc -l"),
+    );
+    assert_eq!(lab.end().outcome, Outcome::Succeeded);
+    let printed = lab.printed();
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines[0], process.pid.to_string());
+    assert_eq!(lines[1], lab.folder.path().canonicalize().unwrap().to_str().unwrap());
+    assert_eq!(lines[2], "/dev/null");
+    // What this very process was given, any child has; but no descriptor of ours reaches a job.
+    let bare = std::process::Command::new("/bin/sh").args(["-c", "ls /proc/self/fd | wc -l"]).output().unwrap();
+    assert_eq!(lines[3].trim(), String::from_utf8(bare.stdout).unwrap().trim());
+}
+
+#[test]
+fn exit_statuses_and_signals_are_told_apart() {
+    let lab = Lab::new();
+    assert_eq!(lab.run(lab.shell("exit 3")).outcome, Outcome::Failed { code: 3 });
+    assert_eq!(lab.run(lab.shell("exit 137")).outcome, Outcome::Failed { code: 137 });
+    assert_eq!(lab.run(lab.shell("kill -KILL $$")).outcome, Outcome::Killed { signal: 9 });
+    assert_eq!(lab.run(lab.shell("kill -TERM $$")).outcome, Outcome::Killed { signal: 15 });
+    assert_eq!(lab.run(lab.shell("kill -SEGV $$")).outcome, Outcome::Killed { signal: 11 });
+}
+
+/// Checks that an attempt failed to start with this exit status, and returns what was said.
+fn refused(end: &End, code: i32) -> String {
+    assert_eq!(end.outcome, Outcome::Failed { code }, "{end:?}");
+    assert!(!end.has_log && end.duration.is_none());
+    end.detail.clone().unwrap()
+}
+
+#[test]
+fn what_is_not_found_is_named() {
+    let lab = Lab::new();
+    let said = refused(&lab.run(lab.launch(&["no-such-command", "x"])), 127);
+    assert_eq!(said, "command `no-such-command` not found in PATH `/usr/bin:/bin`");
+    let said = refused(&lab.run(lab.launch(&["/no/such"])), 127);
+    assert_eq!(said, "command `/no/such` not found");
+    assert_eq!(refused(&lab.run(lab.launch(&[])), 127), "the command is empty");
+    assert_eq!(refused(&lab.run(lab.launch(&[""])), 127), "the name of the command is empty");
+}
+
+#[test]
+fn what_is_not_executable_is_named() {
+    let lab = Lab::new();
+    lab.program("plain", "#!/bin/sh\n", "644");
+    lab.program("textual", "echo hello\n", "755");
+    lab.program("orphan", "#!/no/such/interpreter -x\n", "755");
+    let said = refused(&lab.run(lab.launch(&["./plain"])), 126);
+    assert_eq!(said, "command `./plain` is not executable: Permission denied (os error 13)");
+    let said = refused(&lab.run(lab.launch(&["/usr"])), 126);
+    assert_eq!(said, "command `/usr` is not executable: it is a directory");
+    let said = refused(&lab.run(lab.launch(&["./textual"])), 126);
+    assert!(said.ends_with("nor begins with `#!`"), "{said}");
+    let said = refused(&lab.run(lab.launch(&["./orphan"])), 126);
+    assert!(said.ends_with("its interpreter `/no/such/interpreter` is missing"), "{said}");
+    let mut launch = lab.launch(&["plain"]);
+    launch.environment = vec![("PATH".into(), lab.folder.path().into())];
+    let said = refused(&lab.run(launch), 126);
+    assert!(said.starts_with("command `plain` is not executable: `"), "{said}");
+}
+
+#[test]
+fn the_path_searched_is_the_jobs_own_and_relative_to_its_folder() {
+    let lab = Lab::new();
+    lab.program("first/tool", "#!/bin/sh\nexit 7\n", "644");
+    lab.program("second/tool", "#!/bin/sh\nexit 7\n", "755");
+    let mut launch = lab.launch(&["tool"]);
+    launch.environment = vec![("PATH".into(), "/none:first:second".into())];
+    assert_eq!(lab.run(launch).outcome, Outcome::Failed { code: 7 });
+    let mut launch = lab.launch(&["true"]);
+    launch.environment.clear();
+    assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
+}
+
+#[test]
+fn a_folder_that_cannot_be_entered_is_named() {
+    let lab = Lab::new();
+    let mut launch = lab.launch(&["/bin/true"]);
+    launch.working_directory = Some(lab.path("missing"));
+    let said = refused(&lab.run(launch), 125);
+    assert!(said.contains("missing` cannot be entered: No such file or directory"), "{said}");
+    fs::write(lab.path("file"), "").unwrap();
+    let mut launch = lab.launch(&["true"]);
+    launch.working_directory = Some(lab.path("file"));
+    let said = refused(&lab.run(launch), 125);
+    assert!(said.ends_with("file` cannot be entered: not a directory"), "{said}");
+}
+
+#[test]
+fn impossible_arguments_are_a_start_that_failed() {
+    let lab = Lab::new();
+    let said = refused(&lab.run(lab.launch(&["/bin/echo", "a\0b"])), 125);
+    assert!(said.contains("nul byte"), "{said}");
+    let long = "x".repeat(200_000);
+    let said = refused(&lab.run(lab.launch(&["/bin/echo", &long])), 126);
+    assert!(said.contains("Argument list too long"), "{said}");
+}
+
+#[test]
+fn jobs_start_with_default_signals_whatever_ours_are() {
+    const NAME: &str = "starting::jobs_start_with_default_signals_whatever_ours_are";
+    if !is_again(NAME) {
+        again(NAME, "trap '' HUP INT QUIT CHLD USR2");
+        return;
+    }
+    let lab = Lab::new();
+    let end = lab.run(lab.launch(&["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"]));
+    assert_eq!(end.outcome, Outcome::Succeeded);
+    let printed = lab.printed();
+    let masks = printed.lines().map(|line| u64::from_str_radix(line[7..].trim(), 16).unwrap());
+    // The C library keeps signals 32 and 33 to itself, and its posix_spawn leaves them ignored.
+    assert_eq!(masks.map(|mask| mask & !(0b11 << 31)).collect::<Vec<_>>(), [0, 0]);
+    // An ignored SIGCHLD would have lost this.
+    assert_eq!(lab.run(lab.shell("exit 9")).outcome, Outcome::Failed { code: 9 });
+}
+
+#[test]
+fn a_shortage_of_descriptors_is_a_start_that_failed() {
+    const NAME: &str = "starting::a_shortage_of_descriptors_is_a_start_that_failed";
+    if !is_again(NAME) {
+        again(NAME, "ulimit -n 40");
+        return;
+    }
+    let lab = Lab::new();
+    for number in 1..=40 {
+        let mut launch = lab.launch(&["/bin/sleep", "1000"]);
+        launch.attempt = key("job", number);
+        lab.runner.start(launch);
+    }
+    let (mut started, mut refused) = (Vec::new(), 0);
+    while started.len() + refused < 40 {
+        match lab.report() {
+            Report::Started { attempt, .. } => started.push(attempt),
+            Report::Ended { outcome, detail, .. } => {
+                assert_eq!(outcome, Outcome::Failed { code: 125 });
+                assert!(detail.unwrap().contains("Too many open files"));
+                refused += 1;
+            }
+        }
+    }
+    assert!(started.len() > 5 && refused > 5);
+    for attempt in &started {
+        lab.runner.kill(attempt, Outcome::Cancelled);
+    }
+    for _ in &started {
+        assert_eq!(lab.end().outcome, Outcome::Cancelled);
+    }
+    assert_eq!(lab.run(lab.launch(&["/bin/true"])).outcome, Outcome::Succeeded);
+}
+
+#[test]
+fn the_last_handle_ends_the_supervisor_and_leaves_jobs_alone() {
+    let lab = Lab::new();
+    let process = lab.begin(lab.shell("while [ ! -e go ]; do sleep 0.01; done; echo done > done; sleep 1000"));
+    let Lab { folder, runner, .. } = lab;
+    let clone: Runner = runner.clone();
+    drop(runner);
+    drop(clone);
+    fs::write(folder.path().join("go"), "").unwrap();
+    crate::lab::await_that("the job", || folder.path().join("done").exists());
+    assert_eq!(process_identity(process.pid).unwrap(), process);
+    let group = rustix::process::Pid::from_raw(process.pid).unwrap();
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    rustix::process::waitpid(Some(group), rustix::process::WaitOptions::empty()).unwrap();
+}

@@ -1,0 +1,187 @@
+//! A folder with a registry and a ledger, and the real binary to run in it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Nothing here takes longer on a machine that does its work; whatever does is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a registry and a ledger.
+pub struct Lab {
+    pub folder: TempDir,
+    pub ledger: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Lab {
+    /// A lab with an SQLite ledger that does not exist yet.
+    pub fn new(registry: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("crontabber-lab").tempdir().expect("a folder");
+        let ledger = format!("sqlite://{}", folder.path().join("ledger.db").display());
+        let lab = Self { folder, ledger, environment: Vec::new() };
+        lab.write_registry(registry);
+        lab
+    }
+
+    pub fn with_ledger(mut self, ledger: &str) -> Self {
+        ledger.clone_into(&mut self.ledger);
+        self
+    }
+
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the registry; `DIR` stands for the folder.
+    pub fn write_registry(&self, registry: &str) {
+        let registry = registry.replace("DIR", &self.folder.path().display().to_string());
+        fs::write(self.path("jobs.toml"), registry).expect("a registry");
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crontabber"));
+        command.arg("--config").arg(self.path("jobs.toml")).args(["--ledger", &self.ledger]).args(arguments);
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "CRONTABBER_LEDGER", "CRONTABBER_CONFIG"] {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// Runs a command and reads its JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend(arguments);
+        let output = self.run(&all);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {output:?}"))
+    }
+
+    /// Starts the daemon; its log is in `daemon.log`.
+    pub fn daemon(&self) -> Daemon {
+        let log = File::options().create(true).append(true).open(self.path("daemon.log")).expect("a log");
+        let child = self.command(&[]).stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("a daemon");
+        Daemon { child }
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+    }
+
+    /// Waits until something is so.
+    pub fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let since = Instant::now();
+        while !is_so() {
+            assert!(since.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a file is there.
+    pub fn until_file(&self, name: &str) {
+        self.until(&format!("a file `{name}`"), || self.path(name).exists());
+    }
+
+    /// `date state attempts` of each session of a job.
+    pub fn sessions(&self, job: &str) -> Vec<String> {
+        let rows = self.json(&["sessions", job]);
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        rows.as_array()
+            .expect("an array")
+            .iter()
+            .map(|row| format!("{} {} {}", &text(&row["date"])[..10], text(&row["state"]), row["attempts"]))
+            .collect()
+    }
+
+    /// The outcome of each attempt of a job.
+    pub fn outcomes(&self, job: &str) -> Vec<String> {
+        let rows = self.json(&["attempts", job]);
+        let outcome = |row: &Value| row["outcome"].as_str().unwrap_or("open").to_owned();
+        rows.as_array().expect("an array").iter().map(outcome).collect()
+    }
+
+    /// The lines of a file that jobs write.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+/// A daemon that a test started, and ends.
+pub struct Daemon {
+    pub child: Child,
+}
+
+impl Daemon {
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a process number")
+    }
+
+    pub fn signal(&self, signal: &str) {
+        signal_process(self.pid(), signal);
+    }
+
+    /// Waits for the daemon's end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                return status;
+            }
+            assert!(since.elapsed() < PATIENCE, "the daemon does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        self.wait();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process that a test started.
+pub fn signal_process(pid: i32, signal: &str) {
+    let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().expect("kill");
+    assert!(status.success());
+}
+
+/// Standard error as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Standard output as text.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Whether a process lives.
+pub fn lives(pid: &str) -> bool {
+    Path::new("/proc").join(pid.trim()).join("fd").exists()
+}

@@ -1,0 +1,288 @@
+//! A scheduler with a ledger in memory, a clock that a test moves, and jobs whose outcomes a test decides.
+//!
+//! The ledger here refuses what the real one refuses, so that a scheduler that writes nonsense fails its test.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use crontabber::job::{Command, Job, JobName, OnLost, Order, Retry, Template};
+use crontabber::schedule::{Schedule, Timetable};
+use crontabber::scheduler::{Event, Note, Scheduler, Start, Step};
+use crontabber::session::{
+    AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, Operation, Outcome, Recovered, Request, SessionKey,
+    SessionRecord, State,
+};
+
+/// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
+pub fn at(text: &str) -> DateTime<Utc> {
+    let text = if text.contains('T') { text.to_owned() } else { format!("{}:00Z", text.replace(' ', "T")) };
+    text.parse().expect("an instant")
+}
+
+/// A job with a schedule in UTC, to be adjusted by the test.
+pub fn job(name: &str, crontab: &str) -> Job {
+    let schedule = Schedule::crontab(crontab, chrono_tz::UTC).expect("a schedule");
+    Job {
+        name: JobName::new(name).expect("a name"),
+        description: None,
+        timetable: Timetable::new(schedule, None, None, Duration::ZERO),
+        backfill: false,
+        order: Order::Strict,
+        command: Command::Argv(vec![Template::parse("/bin/true").expect("a template")]),
+        working_directory: None,
+        environment: BTreeMap::new(),
+        environment_file: None,
+        retry: Retry::default(),
+        timeout: None,
+        kill_grace: Duration::from_secs(10),
+        depends_on: Vec::new(),
+        on_lost: OnLost::Retry,
+        enabled: true,
+        tags: Vec::new(),
+    }
+}
+
+/// A backfillable job with a start.
+pub fn backfill(name: &str, crontab: &str, start: &str) -> Job {
+    let mut job = job(name, crontab);
+    job.backfill = true;
+    job.timetable = Timetable::new(job.timetable.schedule().clone(), Some(at(start)), None, Duration::ZERO);
+    job
+}
+
+/// The ledger in memory.
+#[derive(Default, Clone)]
+pub struct Rows {
+    pub jobs: BTreeMap<JobName, JobRecord>,
+    pub sessions: BTreeMap<SessionKey, SessionRecord>,
+    pub attempts: BTreeMap<AttemptKey, AttemptRecord>,
+}
+
+impl Rows {
+    fn apply(&mut self, entry: &Entry) {
+        match entry.clone() {
+            Entry::Enter(record) => assert!(self.jobs.insert(record.name.clone(), record).is_none(), "entered twice"),
+            Entry::Adopt { job, generation, timetable, since, anchor } => {
+                let record = self.jobs.get_mut(&job).expect("known");
+                assert_eq!(record.generation, generation);
+                (record.timetable, record.since, record.anchor) = (timetable, since, anchor);
+            }
+            Entry::Reset(record) => {
+                let before = self.jobs.insert(record.name.clone(), record.clone()).expect("known");
+                assert_eq!(before.generation + 1, record.generation);
+            }
+            Entry::Record { job, generation, clock, to, sessions, at } => {
+                let record = self.jobs.get_mut(&job).expect("known");
+                assert_eq!((record.generation, record.clock), (generation, clock), "compare and set of {job}'s clock");
+                assert!(to >= clock, "P5: the clock of {job} goes back");
+                record.clock = to;
+                for new in sessions {
+                    let key = SessionKey { job: job.clone(), generation, date: new.date };
+                    let settled_at = new.state.is_settled().then_some(at);
+                    let row = SessionRecord {
+                        key: key.clone(),
+                        state: new.state,
+                        trigger: new.trigger,
+                        attempts: 0,
+                        used: 0,
+                        recorded_at: at,
+                        settled_at,
+                    };
+                    assert!(self.sessions.insert(key.clone(), row).is_none(), "P1: {key:?} entered twice");
+                }
+            }
+            Entry::Open { attempt, from, trigger, host, started_at } => {
+                let row = self.sessions.get_mut(&attempt.session).expect("recorded before it is opened");
+                assert_eq!(row.state.word(), from, "{attempt}");
+                assert!(row.state != State::Succeeded && row.state != State::Running, "P1, P2: {attempt}");
+                assert_eq!(row.attempts + 1, attempt.number);
+                row.attempts += 1;
+                row.state = State::Running;
+                let record =
+                    AttemptRecord { key: attempt.clone(), trigger, host, process: None, started_at, end: None };
+                assert!(self.attempts.insert(attempt, record).is_none());
+            }
+            Entry::Process { .. } | Entry::Answer { .. } => {}
+            Entry::Close { attempt, end, state, used } => {
+                let row = self.sessions.get_mut(&attempt.session).expect("recorded");
+                assert_eq!(row.state, State::Running, "{attempt}");
+                row.settled_at = state.is_settled().then_some(end.ended_at);
+                (row.state, row.used) = (state.clone(), used);
+                if state == State::Succeeded
+                    && let Some(job) = self.jobs.get_mut(&attempt.session.job)
+                    && job.generation == attempt.session.generation
+                {
+                    job.last_success = job.last_success.max(Some(attempt.session.date));
+                }
+                let open = self.attempts.get_mut(&attempt).expect("opened");
+                assert!(open.end.replace(end).is_none(), "closed twice: {attempt}");
+            }
+            Entry::Move { session, from, to, at } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!(row.state.word(), from, "{session:?}");
+                row.settled_at = to.is_settled().then_some(at);
+                row.state = to;
+            }
+        }
+    }
+
+    fn current(&self, key: &SessionKey) -> bool {
+        self.jobs.get(&key.job).is_some_and(|job| job.generation == key.generation)
+    }
+
+    /// What a crontabber that starts now finds.
+    pub fn recovered(&self) -> Recovered {
+        let rows = || self.sessions.values().filter(|row| self.current(&row.key));
+        Recovered {
+            jobs: self.jobs.values().cloned().collect(),
+            sessions: rows().filter(|row| row.settled_at.is_none()).cloned().collect(),
+            open: self.attempts.values().filter(|attempt| attempt.end.is_none()).cloned().collect(),
+            settled: rows().filter(|row| row.settled_at.is_some()).map(|row| row.key.job.clone()).collect(),
+        }
+    }
+}
+
+/// Everything around a scheduler.
+pub struct World {
+    pub scheduler: Scheduler,
+    pub rows: Rows,
+    pub jobs: Vec<Job>,
+    pub now: DateTime<Utc>,
+    pub running: Vec<Start>,
+    /// `job date` of each attempt, in the order in which they were started.
+    pub started: Vec<String>,
+    pub notes: Vec<Note>,
+    pub max_running: usize,
+}
+
+impl World {
+    /// A crontabber that has never run, on its first registry.
+    pub fn new(now: &str, jobs: Vec<Job>) -> Self {
+        Self::with_rows(now, jobs, Rows::default())
+    }
+
+    /// A crontabber that finds a ledger.
+    pub fn with_rows(now: &str, jobs: Vec<Job>, rows: Rows) -> Self {
+        let now = at(now);
+        let mut world = Self {
+            scheduler: Scheduler::new(rows.recovered(), "here", 16, now),
+            rows,
+            jobs: jobs.clone(),
+            now,
+            running: Vec::new(),
+            started: Vec::new(),
+            notes: Vec::new(),
+            max_running: 16,
+        };
+        world.reload(jobs);
+        world
+    }
+
+    /// The daemon dies now, with its jobs, and another one starts.
+    pub fn crash(&mut self) {
+        self.scheduler = Scheduler::new(self.rows.recovered(), "here", self.max_running, self.now);
+        let open = self.rows.recovered().open;
+        self.running.clear();
+        self.reload(self.jobs.clone());
+        for attempt in open {
+            self.end_attempt(attempt.key, Outcome::Lost);
+        }
+    }
+
+    pub fn reload(&mut self, jobs: Vec<Job>) {
+        self.jobs.clone_from(&jobs);
+        self.handle(Event::Registry(jobs.into_iter().map(Arc::new).collect()));
+    }
+
+    pub fn handle(&mut self, event: Event) {
+        let Step { entries, starts, notes } = self.scheduler.handle(event, self.now);
+        for entry in &entries {
+            self.rows.apply(entry);
+        }
+        for start in starts {
+            let (key, date) = (&start.attempt.session, start.attempt.session.date);
+            assert!(
+                !self.running.iter().any(|other| other.attempt.session.job == key.job),
+                "P2: {} is running already",
+                key.job
+            );
+            self.started.push(format!("{} {}", key.job, date.format("%m-%dT%H:%M")));
+            self.running.push(start);
+        }
+        self.notes.extend(notes);
+    }
+
+    /// Lets time pass until `until`, with a tick whenever the scheduler wants one; what runs goes on running.
+    pub fn pass(&mut self, until: &str) {
+        self.pass_to(at(until));
+    }
+
+    pub fn pass_to(&mut self, until: DateTime<Utc>) {
+        while let Some((next, _)) = self.scheduler.next_wake().filter(|(next, _)| *next <= until) {
+            self.now = self.now.max(next);
+            self.handle(Event::Tick);
+        }
+        self.now = until;
+        self.handle(Event::Tick);
+    }
+
+    pub fn end_attempt(&mut self, attempt: AttemptKey, outcome: Outcome) {
+        self.running.retain(|start| start.attempt != attempt);
+        let end = AttemptEnd { outcome, ended_at: self.now, duration: None, detail: None, has_log: false };
+        self.handle(Event::Ended { attempt, end });
+    }
+
+    /// Ends what has run longest, as `decide` says, until nothing runs.
+    pub fn settle(&mut self, mut decide: impl FnMut(&Start) -> Outcome) {
+        while let Some(start) = self.running.first().cloned() {
+            let outcome = decide(&start);
+            self.end_attempt(start.attempt, outcome);
+            self.pass_to(self.now);
+        }
+    }
+
+    pub fn request(&mut self, job: &str, operation: Operation) {
+        let job = JobName::new(job).expect("a name");
+        let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
+        self.handle(Event::Request(Request { id: 1, job, operation, at, user, host, reason: None }));
+    }
+
+    /// The current generation's rows of a job, one a line.
+    pub fn rows_of(&self, job: &str) -> String {
+        let mut text = String::new();
+        for row in self.rows.sessions.values().filter(|row| row.key.job.as_str() == job && self.rows.current(&row.key)) {
+            let more = match &row.state {
+                State::Failed { retry_at } => format!(" until {}", retry_at.format("%m-%dT%H:%M:%S")),
+                State::Held { reason } => format!(": {reason}"),
+                State::Skipped { reason } => format!(": {reason}"),
+                _ => String::new(),
+            };
+            let (date, state) = (row.key.date.format("%m-%dT%H:%M"), row.state.word());
+            writeln!(text, "{date} {state}{more} ({}, {} attempts)", row.trigger, row.attempts).expect("memory");
+        }
+        text
+    }
+
+    /// What was started since the last call.
+    pub fn take_started(&mut self) -> String {
+        std::mem::take(&mut self.started).join(", ")
+    }
+}
+
+/// All jobs succeed.
+pub fn succeed(_: &Start) -> Outcome {
+    Outcome::Succeeded
+}
+
+/// All jobs fail.
+pub fn fail(_: &Start) -> Outcome {
+    Outcome::Failed { code: 1 }
+}
+
+/// Those of one date fail.
+pub fn fail_on(date: &'static str) -> impl FnMut(&Start) -> Outcome {
+    move |start| if start.attempt.session.date == at(date) { Outcome::Failed { code: 1 } } else { Outcome::Succeeded }
+}
