@@ -206,7 +206,13 @@ fn plan(place: &Path) -> Outcome<()> {
         })?);
     }
     let dates = 3653 * 1440;
-    row("`plan` of ten years of minutes, as JSON", "under 5 s", &format!("{:.2} s", median(seconds)), "-", &format!("{dates} dates"));
+    row(
+        "`plan` of ten years of minutes, as JSON",
+        "under 5 s",
+        &format!("{:.2} s", median(seconds)),
+        "-",
+        &format!("{dates} dates"),
+    );
     Ok(())
 }
 
@@ -214,8 +220,13 @@ fn plan(place: &Path) -> Outcome<()> {
 fn many_jobs(place: &Path) -> Outcome<()> {
     let mut registry = String::new();
     for job in 0..10_000 {
-        write!(registry, "[jobs.job-{job}]\nschedule = \"{} {} * * *\"\ncommand = [\"/bin/true\"]\n", job % 60, job / 60 % 24)
-            .expect("memory");
+        write!(
+            registry,
+            "[jobs.job-{job}]\nschedule = \"{} {} * * *\"\ncommand = [\"/bin/true\"]\n",
+            job % 60,
+            job / 60 % 24
+        )
+        .expect("memory");
     }
     let folder = folder(place, &registry)?;
     let socket = folder.join("notify");
@@ -271,10 +282,13 @@ fn many_rows(place: &Path) -> Outcome<()> {
     for arguments in [&["list"][..], &["sessions", "job-7"]] {
         let mut milliseconds = Vec::new();
         for _ in 0..7 {
-            milliseconds.push(1000.0 * timed(|| {
-                let status = crontabber(&folder).args(arguments).status()?;
-                if status.success() { Ok(()) } else { Err("it failed".into()) }
-            })?);
+            milliseconds.push(
+                1000.0
+                    * timed(|| {
+                        let status = crontabber(&folder).args(arguments).status()?;
+                        if status.success() { Ok(()) } else { Err("it failed".into()) }
+                    })?,
+            );
         }
         let figure = format!("`{}` with a million rows", arguments.join(" "));
         row(&figure, "under 100 ms", &format!("{:.0} ms", median(milliseconds)), "-", "-");
@@ -295,13 +309,20 @@ fn many_rows(place: &Path) -> Outcome<()> {
     }
     streamed.wait()?;
     let (seconds, megabytes) = (since.elapsed().as_secs_f64(), bytes as f64 / 1e6);
-    row("`sessions --json`, all million", "streams", &format!("{seconds:.1} s"), "-", &format!("{megabytes:.0} MB, {peak:.0} MB resident"));
+    row(
+        "`sessions --json`, all million",
+        "streams",
+        &format!("{seconds:.1} s"),
+        "-",
+        &format!("{megabytes:.0} MB, {peak:.0} MB resident"),
+    );
     Ok(())
 }
 
 fn fill(path: &Path) -> Outcome<()> {
     let now = Utc::now();
-    let owner = Owner { host: "bench".to_owned(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let owner =
+        Owner { host: "bench".to_owned(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(&LedgerUrl::Sqlite(path.to_owned()), &owner, now)?;
     let first: DateTime<Utc> = "2020-01-01T00:00:00Z".parse()?;
     for number in 0..20 {

@@ -24,62 +24,73 @@ mod version;
 
 use std::process::ExitCode;
 
-use arguments::{Command, Global};
-use context::Context;
+use arguments::{Command, Global, Reset, Run};
+use context::{Context, Zones, unknown_job};
 use failure::Failure;
 use output::Output;
 
-use crate::daemon;
+use crate::daemon::{self, Ask};
+use crate::ledger::Reader;
+use crate::session::Operation;
 
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
     let (global, command) = arguments::read();
     let context = Context::new(global);
-    let mut output = Output::stdout();
-    let result = perform(&context, command, &mut output).and_then(|exit| {
-        output.finish()?;
-        Ok(exit)
-    });
-    match result {
-        Ok(exit) => exit,
-        Err(failure) => failure.tell(),
-    }
+    let result = match command {
+        None => options(&context).map(daemon::serve),
+        Some(Command::Once) => options(&context).map(daemon::once),
+        Some(Command::Run(asked)) => run(&context, asked),
+        Some(Command::Reset(asked)) => reset(&context, asked),
+        Some(command) => read(&context, &command),
+    };
+    result.unwrap_or_else(Failure::tell)
 }
 
-/// Does one command; the answer is the exit status.
-fn perform(context: &Context, command: Option<Command>, output: &mut Output) -> Result<ExitCode, Failure> {
-    match command {
-        None => Ok(daemon::serve(options(context)?)),
-        Some(Command::Once) => Ok(daemon::once(options(context)?)),
-        Some(Command::Run(run)) => {
-            let registry = context.registry()?;
-            let Some(job) = registry.jobs.iter().find(|job| job.name.as_str() == run.job) else {
-                return Err(context::unknown_job(&run.job, registry.jobs.iter().map(|job| &job.name)));
-            };
-            let date = run.date.as_deref().map(|text| date::DateArgument::parse(text)).transpose().map_err(|error| Failure::usage(error.to_string()))?;
-            let date = date.map(|date| date.one_of(&job.timetable)).transpose().map_err(|error| Failure::usage(error.to_string()))?;
-            let operation = crate::session::Operation::Run { date, force: run.force };
-            let ask = daemon::Ask { job: job.name.clone(), operation, reason: run.reason };
-            Ok(daemon::operate(options(context)?, ask))
-        }
-        Some(Command::Reset(reset)) => {
-            let job = crate::job::JobName::new(&reset.job).map_err(|error| Failure::usage(error.to_string()))?;
-            let ask = daemon::Ask { job, operation: crate::session::Operation::Reset, reason: reset.reason };
-            Ok(daemon::operate(options(context)?, ask))
-        }
-        Some(Command::List) => list::list(context, output),
-        Some(Command::Check) => check::check(context, output),
-        Some(Command::Ghosts) => ghosts::ghosts(context, output),
-        Some(Command::Health) => health::health(context, output),
-        Some(Command::Plan(plan)) => plan::plan(context, &plan, output),
-        Some(Command::Sessions(sessions)) => sessions::sessions(context, &sessions, output),
-        Some(Command::Attempts(attempts)) => attempts::attempts(context, &attempts, output),
-        Some(Command::Log(log)) => log::log(context, &log, output),
-        Some(Command::Schema) => schema::schema(output),
-        Some(Command::Completions(completions)) => completions::completions(&completions, output),
-        Some(Command::Version) => version::version(context, output),
+/// Does a command that only reads; the answer is the exit status.
+fn read(context: &Context, command: &Command) -> Result<ExitCode, Failure> {
+    let output = &mut Output::stdout();
+    let exit = match command {
+        Command::List => list::list(context, output),
+        Command::Check => check::check(context, output),
+        Command::Ghosts => ghosts::ghosts(context, output),
+        Command::Health => health::health(context, output),
+        Command::Plan(asked) => plan::plan(context, asked, output),
+        Command::Sessions(asked) => sessions::sessions(context, asked, output),
+        Command::Attempts(asked) => attempts::attempts(context, asked, output),
+        Command::Log(asked) => log::log(context, asked, output),
+        Command::Schema => schema::schema(output),
+        Command::Completions(asked) => completions::completions(asked, output),
+        Command::Version => version::version(context, output),
+        Command::Once | Command::Run(_) | Command::Reset(_) => unreachable!("these do more than read"),
+    }?;
+    output.finish()?;
+    Ok(exit)
+}
+
+/// Asks for an attempt at a job now.
+fn run(context: &Context, asked: Run) -> Result<ExitCode, Failure> {
+    let registry = context.registry()?;
+    let known = registry.jobs.iter().map(|job| &job.name);
+    let job = registry.jobs.iter().find(|job| job.name == asked.job);
+    let job = job.ok_or_else(|| unknown_job(asked.job.as_str(), known))?;
+    let date = asked.date.map(|date| date.one_of(&job.timetable)).transpose();
+    let date = date.map_err(|error| Failure::usage(format!("job `{}`: {error}", asked.job)))?;
+    let operation = Operation::Run { date, force: asked.force };
+    Ok(daemon::operate(options(context)?, Ask { job: asked.job, operation, reason: asked.reason }))
+}
+
+/// Asks for a job to be forgotten; a ghost can be, too, so that the ledger is asked whether it knows it.
+fn reset(context: &Context, asked: Reset) -> Result<ExitCode, Failure> {
+    let registry = context.registry()?;
+    if !registry.jobs.iter().any(|job| job.name == asked.job) {
+        let mut reader = context.reader(Some(&registry))?;
+        let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
+        Zones::new(Some(&registry), &records).know(&asked.job)?;
     }
+    let ask = Ask { job: asked.job, operation: Operation::Reset, reason: asked.reason };
+    Ok(daemon::operate(options(context)?, ask))
 }
 
 /// What the daemon is told of the command line.

@@ -73,6 +73,14 @@ enum Message {
     Scribe(Word),
 }
 
+/// How it stands with the operators' requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Requests {
+    Unasked,
+    Asked,
+    Arrived,
+}
+
 /// A running daemon.
 struct Daemon {
     options: Options,
@@ -93,10 +101,7 @@ struct Daemon {
     fatal: Option<String>,
     /// An attempt ended without success.
     saw_failure: bool,
-    /// Requests were asked for, and have not arrived.
-    asked: bool,
-    /// They have arrived at least once.
-    answered: bool,
+    requests: Requests,
     /// Open attempts of an earlier daemon that this one leaves to a later one.
     left_alone: usize,
 }
@@ -158,8 +163,8 @@ impl Daemon {
     fn look(&mut self) {
         systemd::alive();
         systemd::status(&self.status());
-        if !self.asked && self.stopping.is_none() {
-            self.asked = true;
+        if self.requests != Requests::Asked && self.stopping.is_none() {
+            self.requests = Requests::Asked;
             self.scribe.ask_requests();
         }
     }
@@ -208,7 +213,8 @@ impl Daemon {
 
     fn note(&mut self, note: &Note) {
         if let Note::Closed { end, .. } = note {
-            self.saw_failure |= !matches!(end.outcome, Outcome::Succeeded | Outcome::Interrupted);
+            // What was lost had been started by an earlier crontabber.
+            self.saw_failure |= !matches!(end.outcome, Outcome::Succeeded | Outcome::Interrupted | Outcome::Lost);
         }
         self.voice.tell(note);
     }
@@ -252,8 +258,7 @@ impl Daemon {
         match word {
             Word::Committed(number) => self.release(number),
             Word::Requests(requests) => {
-                self.asked = false;
-                self.answered = true;
+                self.requests = Requests::Arrived;
                 for request in requests {
                     self.engine.handle(Event::Request(request), clock::now());
                 }
@@ -294,7 +299,10 @@ impl Daemon {
                 self.voice.say(&format!("{} read again", self.options.registry.display()));
                 self.adopt(registry);
             }
-            Err(error) => self.voice.warn(&format!("the registry in force stays, since there are mistakes:\n{error}")),
+            Err(error) => {
+                let mistakes = error.render(false);
+                self.voice.warn(&format!("the registry in force stays, since there are mistakes:\n{mistakes}"));
+            }
         }
         systemd::ready(&self.status());
     }

@@ -16,7 +16,7 @@ pub use template::{Template, TemplateError};
 use crate::schedule::Timetable;
 
 /// Waited before a failed date is attempted again, where the registry does not say: old crontabber's 300 seconds.
-pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(300);
+pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// Between TERM and KILL, where the registry does not say.
 pub const DEFAULT_KILL_GRACE: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ impl Default for Retry {
 
 impl Retry {
     /// The longest wait of a growing retry without an `at_most`, so that no date is put off for ever.
-    const LONGEST_UNBOUNDED: Duration = Duration::from_secs(24 * 3600);
+    const LONGEST_UNBOUNDED: Duration = Duration::from_hours(24);
 
     /// Returns how long to wait after the `used`-th attempt (counted from 1) has failed.
     #[must_use]
@@ -116,11 +116,7 @@ impl Retry {
         let limit = self.at_most.unwrap_or(Self::LONGEST_UNBOUNDED.max(self.after));
         let exponent = i32::try_from(used.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.after.as_secs_f64() * self.factor.powi(exponent);
-        if seconds.is_finite() && seconds < limit.as_secs_f64() {
-            Duration::from_secs_f64(seconds)
-        } else {
-            limit
-        }
+        if seconds.is_finite() && seconds < limit.as_secs_f64() { Duration::from_secs_f64(seconds) } else { limit }
     }
 
     /// Says whether a date that used up `used` attempts may be attempted again.

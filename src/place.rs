@@ -129,6 +129,16 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// The name of the user whose process this is; the number where nobody has named it.
+#[must_use]
+pub fn user_name() -> String {
+    let number = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let named = fields.find_map(|fields| (fields.get(2) == Some(&number.as_str())).then(|| fields[0].to_owned()));
+    named.unwrap_or(number)
+}
+
 /// Where state belongs: what systemd says, else the user's state directory.
 fn state_directory() -> Option<PathBuf> {
     // systemd separates several directories by colons; the first is the unit's main one.

@@ -38,9 +38,7 @@ use mistake::Level;
 use nearest::Nearest;
 use page::Page;
 use section::{Section, kind, quoted};
-
-/// Address space for the stack of the thread that reads the files; memory is taken only as far as it is used.
-const STACK: usize = 64 * 1024 * 1024;
+use syntax::Document;
 
 /// What the registry says: the jobs, and the settings of the daemon.
 #[derive(Debug, Clone)]
@@ -61,16 +59,6 @@ impl Registry {
     /// # Errors
     /// A file that cannot be read, or every mistake of every file.
     pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
-        // A table may be nested some thousand levels deep before the parser refuses it, and is dropped level by level.
-        std::thread::scope(|scope| {
-            let builder = std::thread::Builder::new().name("registry".to_owned()).stack_size(STACK);
-            let reader =
-                builder.spawn_scoped(scope, || Self::read(path, now)).map_err(|error| unreadable(path, error))?;
-            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    }
-
-    fn read(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
         let main = file::read(path).map_err(|error| unreadable(path, error))?;
         let mut loading = Loading { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new() };
         let (daemon, includes) = loading.main_page(main);
@@ -114,8 +102,8 @@ impl Loading {
         let mut includes = Vec::new();
         if !page.is_broken() {
             let blanked = OnceCell::new();
-            let document = syntax::parse(&page, &blanked);
-            let top = section(&page, &self.nearest, &document, keys::TOP);
+            let document = Document::parse(&page, &blanked);
+            let top = section(&page, &self.nearest, document.table(), keys::TOP);
             top.unknown_keys();
             if let Some(section) = top.section("daemon", keys::DAEMON, "`[daemon]`".to_owned()) {
                 daemon = daemon::read(&section);
@@ -173,8 +161,8 @@ impl Loading {
     fn included_page(&mut self, page: Page, zone: Tz) {
         if !page.is_broken() {
             let blanked = OnceCell::new();
-            let document = syntax::parse(&page, &blanked);
-            let top = section(&page, &self.nearest, &document, keys::INCLUDED);
+            let document = Document::parse(&page, &blanked);
+            let top = section(&page, &self.nearest, document.table(), keys::INCLUDED);
             top.unknown_keys();
             read_jobs(&top, zone, self.now, self.pages.len(), &mut self.drafts);
         }

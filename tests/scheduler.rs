@@ -53,10 +53,7 @@ fn a_dependency_that_failed_holds_the_same_date_and_no_earlier_one() {
     assert_eq!(world.take_started(), "load 11-01T03:00, clean 11-01T04:00, load 11-02T03:00");
     world.pass("2026-11-03 12:05");
     world.settle(succeed);
-    assert_eq!(
-        world.take_started(),
-        "load 11-02T03:00, clean 11-02T04:00, load 11-03T03:00, clean 11-03T04:00",
-    );
+    assert_eq!(world.take_started(), "load 11-02T03:00, clean 11-02T04:00, load 11-03T03:00, clean 11-03T04:00",);
 }
 
 #[test]
@@ -182,7 +179,9 @@ fn a_reset_while_an_attempt_runs_waits_for_it() {
     let mut world = World::new("2026-11-01 12:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
     world.request("load", Operation::Reset);
     assert_eq!(world.take_started(), "load 11-01T03:00");
-    world.settle(|start| if start.attempt.session.generation == 1 { Outcome::Failed { code: 1 } } else { Outcome::Succeeded });
+    world.settle(
+        |start| if start.attempt.session.generation == 1 { Outcome::Failed { code: 1 } } else { Outcome::Succeeded },
+    );
     assert_eq!(world.take_started(), "load 11-01T03:00");
     assert_snapshot!(world.rows_of("load"), @"11-01T03:00 succeeded (catch-up, 1 attempts)");
 }
@@ -552,7 +551,8 @@ fn a_crash_at_any_event_keeps_the_promises() {
                     let every = ["0 * * * *", "*/30 * * * *", "10 */3 * * *"][usize::try_from(roll(3)).unwrap()];
                     let mut jobs = world.jobs.clone();
                     let schedule = Schedule::crontab(every, chrono_tz::UTC).unwrap();
-                    jobs[0].timetable = Timetable::new(schedule, Some(at(start)), None, Duration::from_secs(60 * roll(90)));
+                    jobs[0].timetable =
+                        Timetable::new(schedule, Some(at(start)), None, Duration::from_secs(60 * roll(90)));
                     world.reload(jobs);
                 }
                 3 | 4 => {

@@ -94,17 +94,17 @@ struct Classic {
     #[arg(short = 'l', long, group = "classic", help_heading = CLASSIC)]
     list_jobs: bool,
     /// The same as `run JOB`.
-    #[arg(short = 'j', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = job_name)]
-    job: Option<String>,
+    #[arg(short = 'j', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = JobName::new)]
+    job: Option<JobName>,
     /// With `--job`: the date to attempt.
-    #[arg(long, value_name = "DATE", requires = "job", help_heading = CLASSIC, value_parser = date_text)]
-    date: Option<String>,
+    #[arg(long, value_name = "DATE", requires = "job", help_heading = CLASSIC, value_parser = DateArgument::parse)]
+    date: Option<DateArgument>,
     /// With `--job`: do not wait for dependencies, nor for the date to come due.
     #[arg(long, requires = "job", help_heading = CLASSIC)]
     force: bool,
     /// The same as `reset JOB`.
-    #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = job_name)]
-    reset_job: Option<String>,
+    #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = JobName::new)]
+    reset_job: Option<JobName>,
     /// The same as `check`.
     #[arg(long, group = "classic", help_heading = CLASSIC)]
     configtest: bool,
@@ -182,11 +182,11 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// The job.
-    #[arg(value_name = "JOB", value_parser = job_name)]
-    pub(super) job: String,
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(super) job: JobName,
     /// The date to attempt; else the one that is next.
-    #[arg(long, value_name = "DATE", value_parser = date_text)]
-    pub(super) date: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(super) date: Option<DateArgument>,
     /// Do not wait for dependencies, nor for the date to come due.
     #[arg(long)]
     pub(super) force: bool,
@@ -199,8 +199,8 @@ pub(super) struct Run {
 #[derive(Debug, Args)]
 pub(super) struct Reset {
     /// The job.
-    #[arg(value_name = "JOB", value_parser = job_name)]
-    pub(super) job: String,
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(super) job: JobName,
     /// Why, for the audit.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -285,14 +285,4 @@ pub(super) fn read() -> (Global, Option<Command>) {
             .exit(),
         (command, classic) => (line.global, command.or(classic)),
     }
-}
-
-/// The text of a job's name, checked; whoever takes it decides which jobs there are.
-fn job_name(text: &str) -> Result<String, crate::job::JobNameError> {
-    JobName::new(text).map(|_| text.to_owned())
-}
-
-/// The text of a date, checked; only the job's zone says which date it is.
-fn date_text(text: &str) -> Result<String, super::date::DateArgumentError> {
-    DateArgument::parse(text).map(|_| text.to_owned())
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::arguments::Attempts;
 use super::context::{Context, Zones};
-use super::date::{DateArgument, short};
+use super::date::DateArgument;
 use super::failure::Failure;
 use super::json::Array;
 use super::output::Output;
@@ -59,7 +59,7 @@ struct AttemptRow<'a> {
 /// Lists attempts.
 pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
-    let logs = place::logs(&context.ledger_url(registry.as_ref())?);
+    let logs = context.logs(registry.as_ref())?;
     let mut reader = context.reader(registry.as_ref())?;
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
     let zones = Zones::new(registry.as_ref(), &records);
@@ -67,12 +67,8 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
         zones.know(job)?;
     }
     let limit = asked.limit.map(u32::from);
-    let filter = AttemptFilter {
-        job: asked.job.clone(),
-        date: None,
-        newest: limit,
-        all_generations: asked.all_generations,
-    };
+    let filter =
+        AttemptFilter { job: asked.job.clone(), date: None, newest: limit, all_generations: asked.all_generations };
     let at_date = asked.job.as_ref().zip(asked.date);
     if context.json() && at_date.is_none() {
         stream(reader.as_mut(), &filter, &zones, &logs, output)?;
@@ -85,9 +81,7 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
             at(reader, job, date, asked.all_generations, &zones).map_err(|error| error.into_failure(job))?
         }
         // One more than is shown tells whether there are more, without counting them.
-        (Some(reader), None) => {
-            collected(reader, &AttemptFilter { newest: Some(shown.saturating_add(1)), ..filter })?
-        }
+        (Some(reader), None) => collected(reader, &AttemptFilter { newest: Some(shown.saturating_add(1)), ..filter })?,
     };
     let more = newest_only(&mut rows, shown);
     if context.json() {
@@ -236,10 +230,11 @@ fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(
         let outcome = end.map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());
         let cells = vec![
             Cell::new(session.job.as_str()),
-            Cell::new(short(session.date, zone)),
+            Cell::new(output.date(session.date, zone)),
             Cell::number(attempt.key.number.into()),
             Cell::word(&outcome),
-            Cell::new(short(attempt.started_at, zone)),
+            // In the zone of the date beside it.
+            Cell::new(attempt.started_at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()),
             Cell::or_dash(end.and_then(|end| end.duration).map(duration::format)),
             Cell::new(attempt.trigger.word()),
         ];

@@ -16,7 +16,7 @@ use crate::registry::{Mistake, Registry};
 #[derive(Debug, Serialize)]
 struct Verdict<'a> {
     ok: bool,
-    file: Option<&'a Path>,
+    file: &'a Path,
     jobs: usize,
     mistakes: &'a [Mistake],
     warnings: &'a [Mistake],
@@ -29,14 +29,14 @@ pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, 
         Ok(registry) => registry,
         Err(error) if context.json() => {
             let mistakes = error.mistakes();
-            json::object(output, &Verdict { ok: false, file: Some(&path), jobs: 0, mistakes, warnings: &[] })?;
+            json::object(output, &Verdict { ok: false, file: &path, jobs: 0, mistakes, warnings: &[] })?;
             return Ok(ExitCode::from(REGISTRY));
         }
         Err(error) => return Err(error.into()),
     };
     let (jobs, warnings) = (registry.jobs.len(), registry.warnings.as_slice());
     if context.json() {
-        json::object(output, &Verdict { ok: true, file: Some(&path), jobs, mistakes: &[], warnings })?;
+        json::object(output, &Verdict { ok: true, file: &path, jobs, mistakes: &[], warnings })?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut err = io::stderr().lock();

@@ -70,6 +70,12 @@ impl Context {
         Ok(place::ledger(self.global.ledger.as_deref(), of_registry)?)
     }
 
+    /// Where the logs of attempts are, from wherever one looks.
+    pub(super) fn logs(&self, registry: Option<&Registry>) -> Result<PathBuf, Failure> {
+        let logs = place::logs(&self.ledger_url(registry)?);
+        Ok(std::path::absolute(&logs).unwrap_or(logs))
+    }
+
     /// The ledger; `None`, and a remark, if there is none yet.
     pub(super) fn reader(&self, registry: Option<&Registry>) -> Result<Option<Reader>, Failure> {
         match Reader::open(&self.ledger_url(registry)?) {
@@ -112,8 +118,7 @@ impl Zones {
     /// Learns the zones of all jobs there are.
     pub(super) fn new(registry: Option<&Registry>, records: &[JobRecord]) -> Self {
         let jobs = registry.map_or(&[][..], |registry| &registry.jobs);
-        let mut zones: HashMap<JobName, Tz> =
-            jobs.iter().map(|job| (job.name.clone(), job.timetable.zone())).collect();
+        let mut zones: HashMap<JobName, Tz> = jobs.iter().map(|job| (job.name.clone(), job.timetable.zone())).collect();
         for record in records {
             zones.entry(record.name.clone()).or_insert_with(|| stored_zone(record));
         }

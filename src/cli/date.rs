@@ -23,7 +23,9 @@ pub enum DateArgument {
 
 /// Why a text is no date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("write a day (`2026-11-03`), a time of the job's zone (`2026-11-03T02:30`) or an instant (`2026-11-03T01:30:00Z`)")]
+#[error(
+    "write a day (`2026-11-03`), a time of the job's zone (`2026-11-03T02:30`) or an instant (`2026-11-03T01:30:00Z`)"
+)]
 pub struct DateArgumentError;
 
 /// Why a date that was typed is not one date of a job.
@@ -160,7 +162,9 @@ fn split_offset(text: &str) -> (&str, Option<&str>) {
     }
     let Some(place) = text.len().checked_sub(6) else { return (text, None) };
     match text.get(place..) {
-        Some(offset) if offset.starts_with(['+', '-']) && offset.as_bytes()[3] == b':' => (&text[..place], Some(offset)),
+        Some(offset) if offset.starts_with(['+', '-']) && offset.as_bytes()[3] == b':' => {
+            (&text[..place], Some(offset))
+        }
         _ => (text, None),
     }
 }

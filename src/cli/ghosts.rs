@@ -9,7 +9,6 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::context::{Context, stored_zone};
-use super::date::short;
 use super::failure::Failure;
 use super::json::Array;
 use super::list;
@@ -80,8 +79,8 @@ pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<ExitCode,
         let cells = vec![
             Cell::new(record.name.as_str()),
             Cell::or_dash(schedule(record)),
-            Cell::or_dash(record.last_success.map(|at| short(at, zone))),
-            Cell::or_dash(record.clock.map(|at| short(at, zone))),
+            Cell::or_dash(record.last_success.map(|at| output.date(at, zone))),
+            Cell::or_dash(record.clock.map(|at| output.date(at, zone))),
             Cell::number(of(&unsettled, &record.name)),
         ];
         table.row(cells, None);

@@ -18,7 +18,7 @@ use super::output::{Output, counted, one_line};
 use crate::ledger::Reader;
 use judge::{Finding, Judge};
 
-/// How bad it is, in the order of badness; `Unknown` is not among them, since it ends everything else.
+/// How bad it is, in the order of badness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
     Ok,
@@ -109,9 +109,17 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
     let zones = Zones::new(Some(&registry), &recovered.jobs);
     let max_running = registry.daemon.max_running;
     let is_full = recovered.open.len() >= max_running;
-    let sessions = recovered.sessions.clone();
+    let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
     let (scheduler, _, jobs) = ask(recovered, registry.jobs, 0, context.now);
-    let judge = Judge { scheduler: &scheduler, sessions: &sessions, zones: &zones, is_watched, is_full, now: context.now };
+    let judge = Judge {
+        scheduler: &scheduler,
+        sessions: &sessions,
+        open: &open,
+        zones: &zones,
+        is_watched,
+        is_full,
+        now: context.now,
+    };
     let mut findings = judge.findings(&jobs);
     findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.job.cmp(&b.job)));
     let status = findings.first().map_or(Status::Ok, |worst| worst.status);
@@ -120,7 +128,8 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
         let behind = if behind == 0 { "none behind".to_owned() } else { format!("{} behind", counted(behind, "date")) };
         format!("{}, {behind}", counted(jobs.len() as u64, "job"))
     } else {
-        let lines: Vec<String> = findings.iter().map(|finding| format!("{}: {}", finding.job, finding.message)).collect();
+        let lines: Vec<String> =
+            findings.iter().map(|finding| format!("{}: {}", finding.job, finding.message)).collect();
         one_line(&lines.join("; "))
     };
     Ok((status, message, findings))

@@ -102,7 +102,8 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
     if !ghosts.is_empty() && !context.global.quiet {
         let names: Vec<&str> = ghosts.iter().map(JobName::as_str).collect();
         let many = counted(ghosts.len() as u64, "ghost");
-        let line = format!("{many} (in the ledger, not in the registry; see `crontabber ghosts`): {}", names.join(", "));
+        let line =
+            format!("{many} (in the ledger, not in the registry; see `crontabber ghosts`): {}", names.join(", "));
         writeln!(output, "\n{}", cut(&line, output.width))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -183,8 +184,8 @@ fn print(rows: &[(&Job, JobView)], zones: &Zones, output: &mut Output) -> Result
             Cell::new(job.name.as_str()),
             Cell::new(job.timetable.schedule().text()),
             Cell::word(view.state),
-            Cell::or_dash(view.record.last_success.map(|at| short(at, zone))),
-            Cell::or_dash(view.next.map(|at| short(at, zone))),
+            Cell::or_dash(view.record.last_success.map(|at| output.date(at, zone))),
+            Cell::or_dash(view.next.map(|at| output.date(at, zone))),
             Cell::number(view.backlog),
         ];
         table.row(cells, why(view, zone, zones).as_deref());
@@ -203,7 +204,9 @@ fn why(view: &JobView, zone: Tz, zones: &Zones) -> Option<String> {
         Some(Block::Dependency { job, date: Some(date) }) => {
             Some(format!("waits for `{job}`, whose {} is not settled", short(*date, zones.of(job))))
         }
-        Some(Block::Dependency { job, date: None }) => Some(format!("waits for `{job}`, which has settled no date yet")),
+        Some(Block::Dependency { job, date: None }) => {
+            Some(format!("waits for `{job}`, which has settled no date yet"))
+        }
         Some(Block::Held { date, reason }) => Some(format!("{} needs a person: {reason}", short(*date, zone))),
         Some(Block::Retry { date, at }) => {
             let times = times(view.failures);

@@ -30,7 +30,7 @@ struct LogRow<'a> {
 /// Prints the log of one attempt.
 pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
-    let url = context.ledger_url(registry.as_ref())?;
+    let logs = context.logs(registry.as_ref())?;
     let Some(mut reader) = context.reader(registry.as_ref())? else {
         return Err(Failure::new(format!("`{}` has no attempts: there is no ledger yet", asked.job)));
     };
@@ -39,7 +39,7 @@ pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result
     let attempt = choose(&mut reader, asked, &zones)?;
     let key = &attempt.key;
     let date = in_zone(key.session.date, zones.of(&asked.job));
-    let file = place::log_file(&place::logs(&url), key);
+    let file = place::log_file(&logs, key);
     let opened = File::open(&file);
     if context.json() {
         let log = opened.is_ok().then_some(file.as_path());

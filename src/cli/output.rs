@@ -3,7 +3,12 @@
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-/// How wide tables are that nobody looks at on a terminal, and the least that they fit into.
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::date::short;
+
+/// How wide tables are that nobody looks at on a terminal, and the least that has room for everything.
 const WIDTH: usize = 100;
 
 /// Stdout.
@@ -23,6 +28,15 @@ impl Output {
         let is_terminal = out.is_terminal();
         let width = if is_terminal { terminal_width(&out).unwrap_or(WIDTH) } else { WIDTH };
         Self { color: is_terminal && may_color(), width, out: BufWriter::with_capacity(1 << 16, out) }
+    }
+
+    /// An instant as a table has room for it: without its offset where there is little.
+    pub(super) fn date(&self, at: DateTime<Utc>, zone: Tz) -> String {
+        let text = short(at, zone);
+        match text.rsplit_once(' ') {
+            Some((stamp, _)) if self.width < WIDTH => stamp.to_owned(),
+            _ => text,
+        }
     }
 
     /// Hands over what is still in the buffer.

@@ -89,7 +89,9 @@ type Item = Result<(usize, DateTime<Utc>), PastDomain>;
 
 /// Writes an object a date, by hand: there may be millions.
 fn print_json(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Output) -> io::Result<Told> {
-    let heads = jobs.iter().map(|job| serde_json::to_string(job.name.as_str()).map(|name| format!("{{\"job\":{name},\"date\":\"")));
+    let heads = jobs
+        .iter()
+        .map(|job| serde_json::to_string(job.name.as_str()).map(|name| format!("{{\"job\":{name},\"date\":\"")));
     let heads = heads.collect::<Result<Vec<String>, _>>()?;
     let mut array = Array::open(output)?;
     let (mut told, mut text, mut stamp) = (Ok(0), Vec::new(), Vec::new());

@@ -161,7 +161,7 @@ fn print(rows: &[SessionRecord], zones: &Zones, with_generation: bool, output: &
         }
         let cells = vec![
             Cell::new(session.key.job.as_str()),
-            Cell::new(short(session.key.date, zone)),
+            Cell::new(output.date(session.key.date, zone)),
             Cell::word(session.state.word()),
             Cell::number(session.attempts.into()),
             Cell::new(session.trigger.word()),

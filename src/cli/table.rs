@@ -62,11 +62,6 @@ impl Table {
         self.below.push(below.map(|below| cut(&format!("  {}", one_line(below)), self.width)));
     }
 
-    /// How many rows there are.
-    pub(super) fn len(&self) -> usize {
-        self.below.len()
-    }
-
     /// Prints the table.
     pub(super) fn print(mut self, out: &mut impl Write) -> io::Result<()> {
         self.arrange();
@@ -96,7 +91,9 @@ impl Table {
             let Some(of_table) = self.table.column_mut(place) else { continue };
             let gap = if place == last { 0 } else { GAP };
             let width = u16::try_from(width).unwrap_or(u16::MAX);
-            of_table.set_padding((0, gap)).set_constraint(ColumnConstraint::Absolute(comfy_table::Width::Fixed(width + gap)));
+            of_table
+                .set_padding((0, gap))
+                .set_constraint(ColumnConstraint::Absolute(comfy_table::Width::Fixed(width + gap)));
             if matches!(column, Column::Number(_)) {
                 of_table.set_cell_alignment(CellAlignment::Right);
             }
@@ -110,7 +107,9 @@ fn shrink(widths: &mut [usize], columns: &[Column], left: usize) {
         let cuttable = columns.iter().enumerate().filter(|(_, column)| matches!(column, Column::Cut(_)));
         let places: Vec<usize> = cuttable.map(|(place, _)| place).collect();
         let total: usize = places.iter().map(|place| widths[*place]).sum();
-        let Some(widest) = places.into_iter().max_by_key(|place| widths[*place]) else { return };
+        // The first column is what a row is known by: it gives way last.
+        let weight = |place: &usize| if *place == 0 { widths[0] / 2 } else { widths[*place] };
+        let Some(widest) = places.into_iter().max_by_key(weight) else { return };
         if total <= left || widths[widest] <= 1 {
             return;
         }
@@ -172,7 +171,7 @@ mod tests {
         let mut widths = [100, 23, 12];
         shrink(&mut widths, &columns, 40);
         assert_eq!(widths, [28, 23, 12]);
-        shrink(&mut widths, &columns, 20);
-        assert_eq!(widths, [10, 23, 10]);
+        shrink(&mut widths, &columns, 30);
+        assert_eq!(widths, [20, 23, 10]);
     }
 }

@@ -35,13 +35,21 @@ pub struct Engine {
     acts: Acts,
     waiting: VecDeque<(u64, Acts)>,
     commits: u64,
+    durable: u64,
 }
 
 impl Engine {
     /// Wraps a scheduler.
     #[must_use]
     pub fn new(scheduler: Scheduler) -> Self {
-        Self { scheduler, gathered: Vec::new(), acts: Acts::default(), waiting: VecDeque::new(), commits: 0 }
+        Self {
+            scheduler,
+            gathered: Vec::new(),
+            acts: Acts::default(),
+            waiting: VecDeque::new(),
+            commits: 0,
+            durable: 0,
+        }
     }
 
     /// Hands the scheduler an event and gathers what follows; [`Engine::flush`] gives it away.
@@ -67,10 +75,12 @@ impl Engine {
         Some(Commit { number: self.commits, entries: mem::take(&mut self.gathered) })
     }
 
-    /// Gives what may be done now that the commits up to `number` are durable.
+    /// Takes note that the commits up to `number` are durable, and gives what may be done now.
     pub fn released(&mut self, number: u64) -> Acts {
+        self.durable = self.durable.max(number);
+        let durable = self.durable;
         let mut released = Acts::default();
-        while let Some((_, acts)) = self.waiting.pop_front_if(|(after, _)| *after <= number) {
+        while let Some((_, acts)) = self.waiting.pop_front_if(|(after, _)| *after <= durable) {
             released.starts.extend(acts.starts);
             released.notes.extend(acts.notes);
         }

@@ -27,7 +27,7 @@ const NOT_FOR_JOBS: [&str; 9] = [
 
 /// Why an attempt could not be prepared.
 #[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
+pub(super) enum PrepareError {
     /// The file that holds its environment.
     #[error("environment_file `{}` cannot be read: {source}", path.display())]
     EnvironmentFile {
@@ -50,7 +50,7 @@ pub enum PrepareError {
 ///
 /// # Errors
 /// The job's `environment_file` cannot be read.
-pub fn prepare(start: &Start, logs: &Path, output_limit: u64) -> Result<Launch, PrepareError> {
+pub(super) fn prepare(start: &Start, logs: &Path, output_limit: u64) -> Result<Launch, PrepareError> {
     let job = &start.job;
     Ok(Launch {
         attempt: start.attempt.clone(),
@@ -90,8 +90,8 @@ fn environment(start: &Start) -> Result<Vec<(OsString, OsString)>, PrepareError>
 }
 
 fn environment_file(path: &Path) -> Result<Vec<(OsString, OsString)>, PrepareError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| PrepareError::EnvironmentFile { path: path.to_owned(), source })?;
+    let text =
+        fs::read_to_string(path).map_err(|source| PrepareError::EnvironmentFile { path: path.to_owned(), source })?;
     let mut pairs = Vec::new();
     for (index, line) in text.lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with(['#', ';']) {
@@ -109,10 +109,7 @@ fn environment_file(path: &Path) -> Result<Vec<(OsString, OsString)>, PrepareErr
 
 /// Takes one pair of quotes off, as systemd's `EnvironmentFile=` does.
 fn unquoted(value: &str) -> &str {
-    ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(value)
+    ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(value)
 }
 
 /// What a job is told about its date (design: the environment of a job).

@@ -41,8 +41,7 @@ pub fn operate(mut options: Options, ask: Ask) -> ExitCode {
     options.quiet = true;
     start::with_runtime(async {
         match work(options, ask).await {
-            Ok(code) => code,
-            Err(OperateError::Said(code)) => code,
+            Ok(code) | Err(OperateError::Said(code)) => code,
             Err(error) => start::fail(&error, 1),
         }
     })
@@ -91,7 +90,9 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
 }
 
 fn post(url: &LedgerUrl, ask: &Ask, at: DateTime<Utc>) -> Result<i64, OperateError> {
-    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()));
+    let user = std::env::var("SUDO_USER")
+        .or_else(|_| std::env::var("USER"))
+        .unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()));
     let request = NewRequest {
         job: ask.job.clone(),
         operation: ask.operation.clone(),
@@ -117,7 +118,10 @@ async fn wait_for_answer(url: &LedgerUrl, id: i64) -> Result<Option<Answer>, Ope
         }
         if since.elapsed() > SLOW && !said {
             said = true;
-            _ = writeln!(io::stderr(), "the daemon has not answered yet; it will when it can, whether this waits or not");
+            _ = writeln!(
+                io::stderr(),
+                "the daemon has not answered yet; it will when it can, whether this waits or not"
+            );
         }
         tokio::time::sleep(POLL).await;
     }

@@ -28,7 +28,7 @@ enum Order {
 
 /// What the scribe says.
 #[derive(Debug)]
-pub enum Word {
+pub(super) enum Word {
     /// All commits up to this number are durable.
     Committed(u64),
     /// The operators' requests that nobody has answered.
@@ -45,7 +45,7 @@ pub enum Word {
 }
 
 /// A handle on the thread.
-pub struct Scribe {
+pub(super) struct Scribe {
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -55,29 +55,29 @@ impl Scribe {
     ///
     /// # Errors
     /// The operating system has no thread to give.
-    pub fn new(writer: Writer, tell: impl Fn(Word) + Send + 'static) -> io::Result<Self> {
+    pub(super) fn new(writer: Writer, tell: impl Fn(Word) + Send + 'static) -> io::Result<Self> {
         let (orders, inbox) = channel();
         let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || run(writer, &inbox, &tell))?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
     /// Has a commit written.
-    pub fn commit(&self, commit: Commit) {
+    pub(super) fn commit(&self, commit: Commit) {
         self.send(Order::Commit(commit));
     }
 
     /// Has an entry written with the next commit, or soon.
-    pub fn write_later(&self, entry: Entry) {
+    pub(super) fn write_later(&self, entry: Entry) {
         self.send(Order::Later(entry));
     }
 
     /// Asks for the operators' requests.
-    pub fn ask_requests(&self) {
+    pub(super) fn ask_requests(&self) {
         self.send(Order::Requests);
     }
 
     /// Waits until all is written, and gives the ledger back to others.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             // A panic there was printed where it happened; there is nothing to add to it.

@@ -22,7 +22,7 @@ use crate::{clock, place, systemd};
 use super::engine::Engine;
 use super::scribe::Scribe;
 use super::voice::Voice;
-use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options};
+use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options, Requests};
 
 /// Between two tries at a ledger that cannot be reached.
 const RETRY: Duration = Duration::from_secs(2);
@@ -119,8 +119,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         in_trouble: false,
         fatal: None,
         saw_failure: false,
-        asked: false,
-        answered: false,
+        requests: Requests::Unasked,
         left_alone: 0,
     };
     daemon.adopt(registry);
@@ -175,15 +174,11 @@ async fn open(
 }
 
 fn open_once(url: &LedgerUrl) -> Result<(Recovered, Writer), OpenError> {
-    let owner = Owner {
-        host: place::host_name(),
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let owner =
+        Owner { host: place::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(url, &owner, clock::now())?;
-    let recovered = writer
-        .load()
-        .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+    let recovered =
+        writer.load().map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
     Ok((recovered, writer))
 }
 
@@ -196,9 +191,10 @@ impl Daemon {
         // The last daemon may have died between the birth of a process and the writing of its number.
         let found = if nameless.is_empty() { Vec::new() } else { runner::find_orphans(&nameless) };
         for attempt in open {
-            let process = attempt.process.clone().or_else(|| {
-                found.iter().find(|(key, _)| *key == attempt.key).map(|(_, process)| process.clone())
-            });
+            let process = attempt
+                .process
+                .clone()
+                .or_else(|| found.iter().find(|(key, _)| *key == attempt.key).map(|(_, process)| process.clone()));
             match process {
                 _ if attempt.host != host => {
                     self.lose(attempt.key, format!("it ran on {}, which cannot be asked", attempt.host));

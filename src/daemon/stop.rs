@@ -13,8 +13,8 @@ use crate::scheduler::Event;
 use crate::session::Outcome;
 use crate::systemd;
 
-use super::Daemon;
 use super::start::Mode;
+use super::{Daemon, Requests};
 
 /// For what a stop takes besides its graces.
 const SLACK: Duration = Duration::from_secs(15);
@@ -56,7 +56,8 @@ impl Daemon {
             }
             Some(Stopping::Waiting(_) | Stopping::Terminating) => {
                 // Kill at once on a second signal: the operator has already waited.
-                self.voice.say(&format!("killing {running} attempts: their dates are attempted again at the next start"));
+                self.voice
+                    .say(&format!("killing {running} attempts: their dates are attempted again at the next start"));
                 for attempt in self.open_attempts() {
                     self.runner.kill(&attempt, Outcome::Interrupted);
                 }
@@ -100,7 +101,7 @@ impl Daemon {
         let has_served = match self.mode {
             Mode::Serve => self.stopping.is_some(),
             Mode::Once => self.stopping.is_some() || self.engine.scheduler.is_idle(),
-            Mode::Operate => self.stopping.is_some() || self.answered,
+            Mode::Operate => self.stopping.is_some() || self.requests == Requests::Arrived,
         };
         self.fatal.is_some() || self.stopping == Some(Stopping::Leaving) || (has_served && ended)
     }
@@ -112,7 +113,8 @@ impl Daemon {
             return ExitCode::FAILURE;
         }
         if self.stopping == Some(Stopping::Leaving) {
-            self.voice.warn("left before every outcome was written; what is not known is recorded as lost at the next start");
+            self.voice
+                .warn("left before every outcome was written; what is not known is recorded as lost at the next start");
             return ExitCode::FAILURE;
         }
         self.scribe.close();

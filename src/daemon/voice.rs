@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::job::{Job, JobName};
-use crate::scheduler::{JobView, Note};
+use crate::scheduler::Note;
 use crate::session::{AttemptEnd, AttemptRecord, Outcome};
 use terminal::Terminal;
 
@@ -43,7 +43,8 @@ impl Voice {
         if format.is_none() && io::stderr().is_terminal() {
             return Self { zones: HashMap::new(), terminal: Some(Terminal::new(quiet)) };
         }
-        let level = if quiet { tracing::level_filters::LevelFilter::WARN } else { tracing::level_filters::LevelFilter::INFO };
+        let level =
+            if quiet { tracing::level_filters::LevelFilter::WARN } else { tracing::level_filters::LevelFilter::INFO };
         let registry = tracing_subscriber::registry().with(level);
         // A second voice in one process (tests) keeps the first one's log.
         let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(false);
@@ -62,25 +63,28 @@ impl Voice {
 
     /// Says something that is about no date.
     pub fn say(&mut self, text: &str) {
-        match &mut self.terminal {
-            Some(terminal) => terminal.line(None, text),
-            None => info!("{text}"),
+        if let Some(terminal) = &mut self.terminal {
+            terminal.line(None, text);
+        } else {
+            info!("{text}");
         }
     }
 
     /// Says that something is wrong, and what is done about it.
     pub fn warn(&mut self, text: &str) {
-        match &mut self.terminal {
-            Some(terminal) => terminal.warning(text),
-            None => warn!("{text}"),
+        if let Some(terminal) = &mut self.terminal {
+            terminal.warning(text);
+        } else {
+            warn!("{text}");
         }
     }
 
     /// Says what ends the daemon.
     pub fn fail(&mut self, text: &str) {
-        match &mut self.terminal {
-            Some(terminal) => terminal.error(text),
-            None => error!("{text}"),
+        if let Some(terminal) = &mut self.terminal {
+            terminal.error(text);
+        } else {
+            error!("{text}");
         }
     }
 
@@ -100,18 +104,6 @@ impl Voice {
             terminal.rest(next, running, now, zone);
         }
     }
-
-    /// Says what each job that is behind waits for.
-    pub fn explain(&mut self, view: &JobView) {
-        let zone = self.zones.get(&view.record.name).copied().unwrap_or(Tz::UTC);
-        if let Some(block) = &view.blocked_by {
-            let text = format!("{} dates behind, waits for {}", view.backlog, block.describe(zone));
-            match &mut self.terminal {
-                Some(terminal) => terminal.line(Some(&view.record.name), &text),
-                None => info!(job = %view.record.name, behind = view.backlog, "{text}"),
-            }
-        }
-    }
 }
 
 /// How an attempt ended, for the operator who asked for it.
@@ -129,7 +121,12 @@ pub fn outcome_line(attempt: &AttemptRecord, end: &AttemptEnd, log: &Path) -> St
 /// The journal, if what we print goes there.
 fn journal() -> Option<tracing_journald::Layer> {
     std::env::var_os("JOURNAL_STREAM")?;
-    Some(tracing_journald::layer().ok()?.with_field_prefix(Some("CRONTABBER".to_owned())).with_syslog_identifier("crontabber".to_owned()))
+    Some(
+        tracing_journald::layer()
+            .ok()?
+            .with_field_prefix(Some("CRONTABBER".to_owned()))
+            .with_syslog_identifier("crontabber".to_owned()),
+    )
 }
 
 /// One event of the log: a message that reads alone, and its fields.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
-use super::rows::{instant, job_name, micros};
+use super::rows::{clean, instant, job_name, micros};
 use super::schema::audit;
 use super::sqlite::{self, Purpose};
 use super::{LedgerError, LedgerUrl, OpenError, migrate, postgres};
@@ -69,14 +69,14 @@ impl Desk {
         };
         let row = (
             audit::at.eq(micros(request.at)),
-            audit::user_name.eq(&request.user),
-            audit::host.eq(&request.host),
+            audit::user_name.eq(clean(&request.user)),
+            audit::host.eq(clean(&request.host)),
             audit::action.eq(request.operation.word()),
             audit::job.eq(request.job.as_str()),
             audit::from_date.eq(date),
             audit::to_date.eq(date),
             audit::detail.eq(detail.to_string()),
-            audit::reason.eq(request.reason.as_deref()),
+            audit::reason.eq(request.reason.as_deref().map(clean)),
         );
         let insert = diesel::insert_into(audit::table).values(row).returning(audit::id);
         Ok(self.connection.write(|connection| insert.get_result::<i64>(connection))?)
@@ -117,9 +117,10 @@ pub(super) fn unanswered(connection: &mut AnyConnection) -> Result<Vec<Request>,
     let mut requests = Vec::with_capacity(rows.len());
     for row in rows {
         let (id, action) = (row.id, row.action.clone());
-        match request(row)? {
-            Some(request) => requests.push(request),
-            None => tracing::debug!(request = id, action, "a request is not understood, and left unanswered"),
+        if let Some(request) = request(row)? {
+            requests.push(request);
+        } else {
+            tracing::debug!(request = id, action, "a request is not understood, and left unanswered");
         }
     }
     Ok(requests)

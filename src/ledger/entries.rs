@@ -4,6 +4,7 @@
 
 mod attempts;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use diesel::result::Error;
 
 use super::CommitError;
 use super::connection::AnyConnection;
-use super::rows::{SessionRow, count, instant, micros, number, shown, state_columns};
+use super::rows::{SessionRow, clean, count, instant, micros, number, shown, state_columns};
 use super::schema::{audit, jobs, sessions};
 use crate::job::JobName;
 use crate::session::{Entry, JobRecord, NewSession, SessionKey, State};
@@ -196,7 +197,7 @@ impl Transaction<'_> {
                     attempts: 0,
                     used: 0,
                     retry_at,
-                    reason: reason.map(str::to_owned),
+                    reason: reason.map(Cow::into_owned),
                     recorded_at: micros(at),
                     settled_at,
                 });
@@ -256,7 +257,11 @@ impl Transaction<'_> {
 
     fn answer(&mut self, request: i64, done: bool, text: &str, at: DateTime<Utc>) -> Result<(), CommitError> {
         let changed = diesel::update(audit::table.find(request).filter(audit::answered_at.is_null()))
-            .set((audit::answered_at.eq(Some(micros(at))), audit::done.eq(Some(done)), audit::answer.eq(Some(text))))
+            .set((
+                audit::answered_at.eq(Some(micros(at))),
+                audit::done.eq(Some(done)),
+                audit::answer.eq(Some(clean(text))),
+            ))
             .execute(self.connection)?;
         if changed == 1 {
             return Ok(());

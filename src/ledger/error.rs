@@ -230,3 +230,13 @@ impl From<CommitError> for LedgerError {
         }
     }
 }
+
+impl From<LedgerError> for CommitError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Unavailable(text) => Self::Unavailable(text),
+            LedgerError::Conflict(text) => Self::Conflict(text),
+            LedgerError::Corrupt(text) => Self::Corrupt(text),
+        }
+    }
+}

@@ -18,10 +18,9 @@ pub const SCHEMA_VERSION: &str = "0001";
 /// Runs the migrations that the ledger lacks.
 pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
     match found(url, connection)? {
-        None => {}
         Some(found) if found.as_str() > SCHEMA_VERSION => return Err(newer(url, connection, found, version)),
         Some(found) if found == SCHEMA_VERSION => return Ok(()),
-        Some(_) => {}
+        _ => {}
     }
     let run = match connection {
         AnyConnection::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE).map(drop),
@@ -106,5 +105,25 @@ fn failed(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
     match url {
         LedgerUrl::Sqlite(_) => super::sqlite::database_error(url, error),
         LedgerUrl::Postgres(_) => OpenError::Unreachable { url: url.to_string(), detail: text(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::migration::{Migration, MigrationSource};
+    use diesel::pg::Pg;
+    use diesel::sqlite::Sqlite;
+
+    use super::*;
+
+    #[test]
+    fn the_version_is_that_of_the_newest_migration() {
+        let sqlite: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().unwrap();
+        let postgres: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations().unwrap();
+        let newest = [
+            sqlite.iter().map(|migration| migration.name().version().to_string()).max(),
+            postgres.iter().map(|migration| migration.name().version().to_string()).max(),
+        ];
+        assert_eq!(newest, [Some(SCHEMA_VERSION.to_owned()), Some(SCHEMA_VERSION.to_owned())]);
     }
 }

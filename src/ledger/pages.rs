@@ -3,6 +3,7 @@
 //! A page is a read of its own, so that a slow reader never keeps SQLite's log from being emptied. A row that changes
 //! while the list is read is shown as it was at its page.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -68,6 +69,21 @@ impl Cursor {
     fn at(date: i64) -> Self {
         Self { date, job_id: i32::MIN, generation: i32::MIN, number: i32::MIN }
     }
+
+    /// The same place among the rows of one job's generation, which have no number before the place or all.
+    fn within(self, generation: i32) -> Self {
+        let number = match generation.cmp(&self.generation) {
+            Ordering::Greater => i32::MIN,
+            Ordering::Equal => self.number,
+            Ordering::Less => i32::MAX,
+        };
+        Self { number, ..self }
+    }
+
+    /// The latest date whose rows are all before the place, for rows that are alone at their date.
+    fn before_date(self) -> i64 {
+        if self.number == i32::MIN { self.date.saturating_sub(1) } else { self.date }
+    }
 }
 
 /// A table that is listed by date.
@@ -95,16 +111,15 @@ impl Listed for SessionRow {
     type Record = SessionRecord;
 
     fn page(connection: &mut AnyConnection, lane: Lane, after: Cursor) -> QueryResult<Vec<Self>> {
-        let rows = sessions_in(lane).filter(sessions::date.ge(after.date)).limit(PAGE);
-        match lane.job {
-            Some(_) => rows.filter(sessions::date.gt(after.date)).order(sessions::date).load(connection),
-            None => {
-                let beyond = sessions::date.gt(after.date).or(sessions::job_id
-                    .gt(after.job_id)
-                    .or(sessions::job_id.eq(after.job_id).and(sessions::generation.gt(after.generation))));
-                rows.filter(beyond).order((sessions::date, sessions::job_id, sessions::generation)).load(connection)
-            }
+        let rows = sessions_in(lane).limit(PAGE);
+        if let Some((_, generation)) = lane.job {
+            let before = after.within(generation).before_date();
+            return rows.filter(sessions::date.gt(before)).order(sessions::date).load(connection);
         }
+        let later_here = sessions::job_id.eq(after.job_id).and(sessions::generation.gt(after.generation));
+        let beyond = sessions::date.gt(after.date).or(sessions::job_id.gt(after.job_id)).or(later_here);
+        let rows = rows.filter(sessions::date.ge(after.date)).filter(beyond);
+        rows.order((sessions::date, sessions::job_id, sessions::generation)).load(connection)
     }
 
     fn newest(connection: &mut AnyConnection, lane: Lane, count: u32) -> QueryResult<Option<i64>> {
@@ -144,24 +159,16 @@ impl Listed for AttemptRow {
 
     fn page(connection: &mut AnyConnection, lane: Lane, after: Cursor) -> QueryResult<Vec<Self>> {
         let rows = attempts_in(lane).filter(attempts::date.ge(after.date)).limit(PAGE);
-        match lane.job {
-            Some(_) => rows
-                .filter(attempts::date.gt(after.date).or(attempts::number.gt(after.number)))
-                .order((attempts::date, attempts::number))
-                .load(connection),
-            None => {
-                let beyond = attempts::date.gt(after.date).or(attempts::job_id.gt(after.job_id).or(attempts::job_id
-                    .eq(after.job_id)
-                    .and(
-                        attempts::generation
-                            .gt(after.generation)
-                            .or(attempts::generation.eq(after.generation).and(attempts::number.gt(after.number))),
-                    )));
-                rows.filter(beyond)
-                    .order((attempts::date, attempts::job_id, attempts::generation, attempts::number))
-                    .load(connection)
-            }
+        if let Some((_, generation)) = lane.job {
+            let number = after.within(generation).number;
+            let beyond = attempts::date.gt(after.date).or(attempts::number.gt(number));
+            return rows.filter(beyond).order((attempts::date, attempts::number)).load(connection);
         }
+        let next = attempts::generation.eq(after.generation).and(attempts::number.gt(after.number));
+        let later_here = attempts::job_id.eq(after.job_id).and(attempts::generation.gt(after.generation).or(next));
+        let beyond = attempts::date.gt(after.date).or(attempts::job_id.gt(after.job_id)).or(later_here);
+        let order = (attempts::date, attempts::job_id, attempts::generation, attempts::number);
+        rows.filter(beyond).order(order).load(connection)
     }
 
     fn newest(connection: &mut AnyConnection, lane: Lane, count: u32) -> QueryResult<Option<i64>> {

@@ -65,7 +65,7 @@ fn with_timeouts(target: &str) -> String {
     for (key, value) in [("connect_timeout", "10"), ("tcp_user_timeout", "30000")] {
         if !target.contains(key) {
             target.push(if target.contains('?') { '&' } else { '?' });
-            target.push_str(&format!("{key}={value}"));
+            target.extend([key, "=", value]);
         }
     }
     target

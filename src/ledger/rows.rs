@@ -1,5 +1,6 @@
 //! Turns records into rows and back. Instants are microseconds of UTC.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -143,12 +144,12 @@ impl AttemptRow {
 }
 
 /// The columns `retry_at` and `reason` of a state.
-pub(super) fn state_columns(state: &State) -> (Option<i64>, Option<&str>) {
+pub(super) fn state_columns(state: &State) -> (Option<i64>, Option<Cow<'_, str>>) {
     match state {
         State::Waiting | State::Running | State::Succeeded => (None, None),
         State::Failed { retry_at } => (Some(micros(*retry_at)), None),
-        State::Held { reason } => (None, Some(reason)),
-        State::Skipped { reason } => (None, Some(reason.word())),
+        State::Held { reason } => (None, Some(clean(reason))),
+        State::Skipped { reason } => (None, Some(Cow::Borrowed(reason.word()))),
     }
 }
 
@@ -198,6 +199,11 @@ pub(super) fn number(count: u32) -> i32 {
 /// The count that the ledger kept; its CHECKs let no negative one in.
 pub(super) fn count(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
+}
+
+/// A text as the ledger keeps it: PostgreSQL takes no NUL, and an outcome must not be lost for one.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// A date as messages name it.

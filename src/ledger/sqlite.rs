@@ -96,10 +96,12 @@ pub(super) fn connect(url: &LedgerUrl, path: &Path, purpose: Purpose) -> Result<
         Purpose::Post => prepared(url, path, "rw", purpose),
         Purpose::Read => prepared(url, path, "rw", purpose)
             .or_else(|error| if is_final(&error) { Err(error) } else { prepared(url, path, "ro", purpose) })
-            .or_else(|error| match has_log(path) || is_final(&error) {
-                true => Err(error),
+            .or_else(|error| {
+                if is_final(&error) || has_log(path) {
+                    return Err(error);
+                }
                 // A directory that we cannot write, and no writer: nothing can change under us.
-                false => prepared(url, path, "ro&immutable=1", purpose),
+                prepared(url, path, "ro&immutable=1", purpose)
             }),
     }
 }
@@ -139,7 +141,7 @@ fn prepared(url: &LedgerUrl, path: &Path, mode: &str, purpose: Purpose) -> Resul
 fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
     sqlite.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -16000;",
+         PRAGMA cache_size = -8000;",
     )?;
     match purpose {
         Purpose::Read => sqlite.batch_execute("PRAGMA query_only = ON;"),
@@ -149,14 +151,15 @@ fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
 
 /// The mark of the file, and how many tables and indices it has.
 fn identity(sqlite: &mut SqliteConnection) -> QueryResult<(i64, i64)> {
+    // Without the table that Diesel makes before the first migration: opening may have ended there.
+    const COUNT: &str = "(SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '__diesel_schema_migrations')";
     #[derive(QueryableByName)]
     struct Mark {
         #[diesel(sql_type = BigInt)]
         application_id: i64,
     }
     // The count first: a file that is no database says so here, and the mark of one is 0.
-    let objects =
-        diesel::select(diesel::dsl::sql::<BigInt>("(SELECT count(*) FROM sqlite_schema)")).get_result(sqlite)?;
+    let objects = diesel::select(diesel::dsl::sql::<BigInt>(COUNT)).get_result(sqlite)?;
     let mark = diesel::sql_query("SELECT application_id FROM pragma_application_id").get_result::<Mark>(sqlite)?;
     Ok((mark.application_id, objects))
 }

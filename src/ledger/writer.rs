@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -39,7 +41,7 @@ pub struct Writer {
 /// What makes the ledger ours.
 enum Place {
     File { path: PathBuf, _lock: FileLock },
-    Server { backend: i32 },
+    Server { target: String, backend: i32 },
 }
 
 impl Writer {
@@ -59,7 +61,7 @@ impl Writer {
             }
             LedgerUrl::Postgres(target) => {
                 let (connection, backend) = server(url, target, owner, None)?;
-                (connection, Place::Server { backend })
+                (connection, Place::Server { target: target.clone(), backend })
             }
         };
         migrate::migrate(url, &mut connection, &owner.version)?;
@@ -68,14 +70,8 @@ impl Writer {
             LedgerUrl::Postgres(_) => OpenError::Unreachable { url: url.to_string(), detail: text(&error) },
         };
         let epoch = connection.write(|connection| enrol(connection, owner, now)).map_err(failed)?;
-        let names =
-            jobs::table.select((jobs::name, jobs::id)).load::<(String, i32)>(&mut connection).map_err(failed)?;
-        let mut jobs = HashMap::with_capacity(names.len());
-        for (name, id) in names {
-            let name = job_name(&name)
-                .map_err(|error| OpenError::Corrupt { url: url.to_string(), detail: error.to_string() })?;
-            jobs.insert(name, id);
-        }
+        let jobs = job_ids(&mut connection)
+            .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
         Ok(Self {
             url: url.clone(),
             owner: owner.clone(),
@@ -93,8 +89,7 @@ impl Writer {
     /// # Errors
     /// When the database cannot be read, or holds what we do not understand.
     pub fn load(&mut self) -> Result<Recovered, LedgerError> {
-        self.connect()?;
-        self.with_connection(load)
+        self.read(load)
     }
 
     /// Writes all batches in one transaction: all or none, and not twice.
@@ -109,17 +104,18 @@ impl Writer {
         if batches.iter().all(Vec::is_empty) && self.doubt.is_none() {
             return Ok(());
         }
-        self.connect()?;
-        let batches = &batches[self.settle_doubt(batches)?..];
+        let mut connection = self.take_connection()?;
+        let batches = &batches[self.settle_doubt(&mut connection, batches)?..];
         if batches.iter().all(Vec::is_empty) {
+            self.connection = Some(connection);
             return Ok(());
         }
-        let mut connection = self.connection.take().expect("`connect` has just made one");
-        let entered = write(&mut connection, &self.jobs, self.epoch, self.batch + 1, batches);
-        let entered = match entered {
+        let entered = match write(&mut connection, &self.jobs, self.epoch, self.batch + 1, batches) {
             Ok(entered) => entered,
             Err(error) => {
-                // Closing it takes back whatever was written; the next call opens another.
+                // A connection that can take back what was written is kept, because the server's lock hangs on it. Any
+                // other is closed, which takes back as well.
+                self.connection = connection.rollback().is_ok().then_some(connection);
                 return Err(error);
             }
         };
@@ -138,35 +134,29 @@ impl Writer {
     /// # Errors
     /// When the database cannot be read.
     pub fn requests(&mut self) -> Result<Vec<Request>, LedgerError> {
-        self.connect()?;
-        self.with_connection(desk::unanswered)
+        self.read(desk::unanswered)
     }
 
     /// Reads with the connection, and gives it up after an error.
-    fn with_connection<T>(
-        &mut self,
-        read: impl FnOnce(&mut AnyConnection) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
-        let mut connection = self.connection.take().expect("`connect` has just made one");
+    fn read<T>(&mut self, read: impl FnOnce(&mut AnyConnection) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let mut connection = self.take_connection()?;
         let value = read(&mut connection)?;
         self.connection = Some(connection);
         Ok(value)
     }
 
-    /// Makes a new connection if the last one is gone, and sees to it that the ledger is still ours.
-    fn connect(&mut self) -> Result<(), CommitError> {
-        if self.connection.is_some() {
-            return Ok(());
+    /// The connection, to be put back once it was seen to work; a new one if the last is gone. Sees to it that the
+    /// ledger is still ours.
+    fn take_connection(&mut self) -> Result<AnyConnection, CommitError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
         }
-        let mut connection = match (&self.url, &mut self.place) {
-            (LedgerUrl::Postgres(target), Place::Server { backend }) => {
+        let mut connection = match &mut self.place {
+            Place::File { path, .. } => AnyConnection::Sqlite(sqlite::connect(&self.url, path, Purpose::Write)?),
+            Place::Server { target, backend } => {
                 let (connection, new) = server(&self.url, target, &self.owner, Some(*backend))?;
                 *backend = new;
                 connection
-            }
-            (url, Place::File { path, .. }) => AnyConnection::Sqlite(sqlite::connect(url, path, Purpose::Write)?),
-            (LedgerUrl::Sqlite(_), Place::Server { .. }) => {
-                return Err(CommitError::Conflict("a file has no server".to_owned()));
             }
         };
         let (host, pid, epoch) = writer::table
@@ -175,16 +165,13 @@ impl Writer {
         if epoch != self.epoch {
             return Err(CommitError::Conflict(format!("process {pid} on `{host}` took it in the meantime")));
         }
-        self.connection = Some(connection);
-        Ok(())
+        Ok(connection)
     }
 
     /// Finds out whether the transaction in doubt was committed, and returns how many of `batches` it wrote.
-    fn settle_doubt(&mut self, batches: &[Vec<Entry>]) -> Result<usize, CommitError> {
+    fn settle_doubt(&mut self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<usize, CommitError> {
         let Some(doubted) = &self.doubt else { return Ok(0) };
-        let connection = self.connection.as_mut().expect("`connect` has just made one");
-        let found =
-            writer::table.select(writer::batch).first::<i64>(connection).inspect_err(|_| self.connection = None)?;
+        let found = writer::table.select(writer::batch).first::<i64>(connection)?;
         if found == self.batch {
             self.doubt = None;
             return Ok(0);
@@ -193,20 +180,11 @@ impl Writer {
             return Err(self.taken(found));
         }
         if !batches.starts_with(doubted) {
-            return Err(CommitError::Conflict(
-                "the batches in doubt were committed, and others are given now".to_owned(),
-            ));
+            let text = "the batches in doubt were committed, and others are given now";
+            return Err(CommitError::Conflict(text.to_owned()));
         }
         let written = doubted.len();
-        for entry in doubted.iter().flatten() {
-            if let Entry::Enter(record) = entry {
-                let id = jobs::table
-                    .filter(jobs::name.eq(record.name.as_str()))
-                    .select(jobs::id)
-                    .first::<i32>(self.connection.as_mut().expect("it has just answered"))?;
-                self.jobs.insert(record.name.clone(), id);
-            }
-        }
+        self.jobs = job_ids(connection)?;
         self.doubt = None;
         self.batch = found;
         Ok(written)
@@ -217,6 +195,11 @@ impl Writer {
     }
 }
 
+/// How often, and how long apart, a held lock of the server is tried again: it gives the lock of a process that ended
+/// back a moment later.
+const TRIES: u32 = 25;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
 /// Connects to the server and takes the lock, if need be from a connection of ours that the server still believes in.
 fn server(
     url: &LedgerUrl,
@@ -225,19 +208,31 @@ fn server(
     previous: Option<i32>,
 ) -> Result<(AnyConnection, i32), OpenError> {
     let mut connection = postgres::connect(url, target, Some(owner))?;
-    let unreachable = |detail: String| OpenError::Unreachable { url: url.to_string(), detail };
-    match postgres::take_lock(&mut connection).map_err(|error| unreachable(text(&error)))? {
-        Ok(backend) => Ok((AnyConnection::Postgres(connection), backend)),
-        Err(None) => Err(unreachable("its lock was released this instant".to_owned())),
-        Err(Some(holder)) if Some(holder.backend) == previous => {
-            postgres::end_backend(&mut connection, holder.backend).map_err(|error| unreachable(text(&error)))?;
-            Err(unreachable("the server is still busy with our last connection".to_owned()))
+    let unreachable =
+        |error: diesel::result::Error| OpenError::Unreachable { url: url.to_string(), detail: text(&error) };
+    let mut other = None;
+    for _ in 0..TRIES {
+        match postgres::take_lock(&mut connection).map_err(unreachable)? {
+            Ok(backend) => return Ok((AnyConnection::Postgres(connection), backend)),
+            Err(Some(holder)) if Some(holder.backend) == previous => {
+                postgres::end_backend(&mut connection, holder.backend).map_err(unreachable)?;
+            }
+            Err(holder) => other = holder,
         }
-        Err(Some(holder)) => {
-            let (host, pid) = holder.names().unwrap_or_else(|| ("?".to_owned(), 0));
-            Err(OpenError::Busy { url: url.to_string(), host, pid, version: String::new(), since: String::new() })
-        }
+        thread::sleep(BETWEEN_TRIES);
     }
+    let url = url.to_string();
+    let Some(holder) = other else {
+        return Err(OpenError::Unreachable { url, detail: "the server is busy with our last connection".to_owned() });
+    };
+    let (host, pid) = holder.names().unwrap_or_else(|| ("?".to_owned(), 0));
+    Err(OpenError::Busy { url, host, pid, version: String::new(), since: String::new() })
+}
+
+/// The number of each job.
+fn job_ids(connection: &mut AnyConnection) -> Result<HashMap<JobName, i32>, LedgerError> {
+    let rows = jobs::table.select((jobs::name, jobs::id)).load::<(String, i32)>(connection)?;
+    rows.into_iter().map(|(name, id)| Ok((job_name(&name)?, id))).collect()
 }
 
 /// Makes the ledger ours, and returns the new epoch.
@@ -286,11 +281,32 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
         known.push(record);
     }
     known.sort_by(|a, b| a.name.cmp(&b.name));
-    let named = |id: i32| {
+    let job = |id: i32| {
         names.get(&id).ok_or_else(|| LedgerError::Corrupt(format!("job number {id} has rows, and is not there")))
     };
+    let settled = settled(connection, &names)?;
+    let mut unsettled = Vec::new();
+    for row in sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)? {
+        let (name, generation) = job(row.job_id)?;
+        if row.generation == *generation {
+            unsettled.push(row.record(name)?);
+        }
+    }
+    unsettled.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut open = Vec::new();
+    for row in attempts::table.filter(attempts::outcome.is_null()).load::<AttemptRow>(connection)? {
+        let (name, _) = job(row.job_id)?;
+        open.push(row.record(name)?);
+    }
+    open.sort_by(|a, b| a.key.cmp(&b.key));
+    tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
+    Ok(Recovered { jobs: known, sessions: unsettled, open, settled })
+}
+
+/// The jobs that have a settled session in their generation: one look at the index for each.
+fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>) -> Result<Vec<JobName>, LedgerError> {
     let mut settled = Vec::new();
-    for (id, (name, generation)) in &names {
+    for (id, (name, generation)) in names {
         let of_job = sessions::job_id.eq(*id).and(sessions::generation.eq(*generation));
         let any = sessions::table
             .filter(of_job.and(sessions::settled_at.is_not_null()))
@@ -303,20 +319,5 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
         }
     }
     settled.sort();
-    let mut unsettled = Vec::new();
-    for row in sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)? {
-        let (name, generation) = named(row.job_id)?;
-        if row.generation == *generation {
-            unsettled.push(row.record(name)?);
-        }
-    }
-    unsettled.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut open = Vec::new();
-    for row in attempts::table.filter(attempts::outcome.is_null()).load::<AttemptRow>(connection)? {
-        let (name, _) = named(row.job_id)?;
-        open.push(row.record(name)?);
-    }
-    open.sort_by(|a, b| a.key.cmp(&b.key));
-    tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
-    Ok(Recovered { jobs: known, sessions: unsettled, open, settled })
+    Ok(settled)
 }

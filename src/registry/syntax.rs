@@ -1,6 +1,7 @@
 //! From text to TOML, with every mistake that can be seen past.
 
 use std::cell::OnceCell;
+use std::io;
 use std::ops::Range;
 
 use toml::de::{DeTable, Error};
@@ -10,43 +11,96 @@ use super::page::Page;
 /// So many mistakes that hide what follows them are seen past; each costs another parse.
 const SEEN_PAST: usize = 20;
 
+/// Address space for a stack; memory is taken only as far as it is used.
+const STACK: usize = 64 * 1024 * 1024;
+
 /// So many keys that are there twice are looked for where they were first.
 const LOOKED_FOR: usize = 50;
 
 /// A file that is larger and no TOML is no registry, and one of its mistakes is enough: others cost memory.
 const LARGEST_RECOVERED: usize = 1024 * 1024;
 
-/// Parses a page and notes what is not TOML in it; returns what could be read. `blanked` is where a text is kept that had
-/// to be changed for that.
-pub(super) fn parse<'t>(page: &'t Page, blanked: &'t OnceCell<String>) -> DeTable<'t> {
-    if page.text.len() > LARGEST_RECOVERED {
-        return match DeTable::parse(&page.text) {
-            Ok(document) => document.into_inner(),
-            Err(error) => {
-                note(page, &[error]);
-                DeTable::new()
+/// What could be read of a page.
+#[derive(Debug)]
+pub(super) struct Document<'t>(DeTable<'t>);
+
+impl<'t> Document<'t> {
+    /// Parses a page and notes what is not TOML in it. `blanked` is where a text is kept that had to be changed for that.
+    pub(super) fn parse(page: &'t Page, blanked: &'t OnceCell<String>) -> Self {
+        let read = || -> io::Result<(Self, Vec<Error>)> {
+            let (document, errors) = Self::read(&page.text)?;
+            match readable(page, &errors)? {
+                Some(text) => Self::read(blanked.get_or_init(|| text)),
+                None => Ok((document, errors)),
             }
         };
+        match read() {
+            Ok((document, errors)) => {
+                note(page, &errors);
+                document
+            }
+            Err(error) => {
+                page.whole(format!("the file cannot be read: no thread can be started: {error}"), None);
+                Self(DeTable::new())
+            }
+        }
     }
-    let (mut document, mut errors) = DeTable::parse_recoverable(&page.text);
-    if let Some(text) = readable(page, &errors) {
-        (document, errors) = DeTable::parse_recoverable(blanked.get_or_init(|| text));
+
+    pub(super) fn table(&self) -> &DeTable<'t> {
+        &self.0
     }
-    note(page, &errors);
-    document.into_inner()
+
+    fn read(text: &'t str) -> io::Result<(Self, Vec<Error>)> {
+        apart(move || {
+            if text.len() <= LARGEST_RECOVERED {
+                let (document, errors) = DeTable::parse_recoverable(text);
+                return (Self(document.into_inner()), errors);
+            }
+            match DeTable::parse(text) {
+                Ok(document) => (Self(document.into_inner()), Vec::new()),
+                Err(error) => (Self(DeTable::new()), vec![error]),
+            }
+        })
+    }
+}
+
+impl Drop for Document<'_> {
+    fn drop(&mut self) {
+        let table = std::mem::take(&mut self.0);
+        if !table.is_empty() {
+            // Where no thread can be started, the table is dropped right here.
+            let _ = apart(move || drop(table));
+        }
+    }
+}
+
+/// Does some work on a thread of its own, for two reasons. A table can be nested some thousand levels deep before the
+/// parser refuses it, and is dropped level by level: that takes a large stack. And what a thread allocates lies apart, so
+/// that what parsing took can be given back in one piece, and is not strewn with the jobs that a daemon keeps.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("registry".to_owned()).stack_size(STACK);
+        let thread = thread.spawn_scoped(scope, work)?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Returns the text of a page in which all is blanked that would hide what follows it from the parser: lists and tables
 /// that are never closed, and lines without a value. What is blanked is noted; if there is nothing, neither is a text.
-fn readable(page: &Page, errors: &[Error]) -> Option<String> {
+fn readable(page: &Page, errors: &[Error]) -> io::Result<Option<String>> {
+    if page.text.len() > LARGEST_RECOVERED {
+        return Ok(None);
+    }
     let mut first = errors.iter().find_map(|error| hiding(page, &page.text, error));
-    first.as_ref()?;
+    if first.is_none() {
+        return Ok(None);
+    }
     let mut text = page.text.clone();
     for _ in 0..SEEN_PAST {
-        let hiding = first.take().or_else(|| {
-            let (_, errors) = DeTable::parse_recoverable(&text);
-            errors.iter().find_map(|error| hiding(page, &text, error))
-        });
+        let hiding = match first.take() {
+            Some(first) => Some(first),
+            None => Document::read(&text)?.1.iter().find_map(|error| hiding(page, &text, error)),
+        };
         let Some(hiding) = hiding else { break };
         page.syntax(hiding.place, hiding.message, hiding.hint);
         let mut bytes = text.into_bytes();
@@ -61,7 +115,7 @@ fn readable(page: &Page, errors: &[Error]) -> Option<String> {
         }
         text = String::from_utf8(bytes).expect("whole characters were replaced by ASCII");
     }
-    Some(text)
+    Ok(Some(text))
 }
 
 /// A mistake that hides what follows it.

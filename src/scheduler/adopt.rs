@@ -3,7 +3,7 @@
 //! A changed timetable takes effect when it is read. The dates that were due until then are those of the one before,
 //! and are recorded by it; the dates of the new one begin after that.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,8 +20,8 @@ pub(super) const TICK: TimeDelta = TimeDelta::microseconds(1);
 
 impl Scheduler {
     pub(super) fn adopt_registry(&mut self, jobs: Vec<Arc<Job>>, step: &mut Step) {
-        let mut gone: BTreeMap<JobName, ()> =
-            self.lanes.iter().filter(|(_, lane)| lane.job.is_some()).map(|(name, _)| (name.clone(), ())).collect();
+        let mut gone: BTreeSet<JobName> =
+            self.lanes.iter().filter(|(_, lane)| lane.job.is_some()).map(|(name, _)| name.clone()).collect();
         self.dependents.clear();
         for job in &jobs {
             gone.remove(&job.name);
@@ -29,7 +29,7 @@ impl Scheduler {
                 self.dependents.entry(dependency.clone()).or_default().push(job.name.clone());
             }
         }
-        for name in gone.into_keys() {
+        for name in gone {
             self.remove(&name, step);
         }
         let names: Vec<JobName> = jobs.iter().map(|job| job.name.clone()).collect();
@@ -100,7 +100,11 @@ impl Scheduler {
         let Some(lane) = self.lanes.get(name) else { return };
         let adding = Adding { due: lane.behind(), oldest: lane.sessions.keys().next().copied(), next: lane.next };
         let job = name.clone();
-        step.notes.push(if keys.is_empty() { Note::Added { job, adding } } else { Note::Changed { job, keys, adding } });
+        step.notes.push(if keys.is_empty() {
+            Note::Added { job, adding }
+        } else {
+            Note::Changed { job, keys, adding }
+        });
     }
 }
 

@@ -139,7 +139,12 @@ impl Lane {
         self.next = self.date_after(timetable, self.frontier(), step);
     }
 
-    pub(super) fn date_after(&self, timetable: &Timetable, after: DateTime<Utc>, step: &mut Step) -> Option<DateTime<Utc>> {
+    pub(super) fn date_after(
+        &self,
+        timetable: &Timetable,
+        after: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Option<DateTime<Utc>> {
         timetable.next_after(after).unwrap_or_else(|_past_domain| {
             step.notes.push(Note::PastDomain { job: self.record.name.clone() });
             None

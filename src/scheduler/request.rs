@@ -118,7 +118,9 @@ impl Lane {
             return match (unsettled, self.next) {
                 (Some(date), _) => Ok(date),
                 // A job of which only the newest date matters may be attempted at any time: its date is now.
-                (None, _) if !job.backfill => Ok(now.max(self.record.clock.map_or(now, |clock| clock + super::adopt::TICK))),
+                (None, _) if !job.backfill => {
+                    Ok(now.max(self.record.clock.map_or(now, |clock| clock + super::adopt::TICK)))
+                }
                 (None, Some(next)) if force || timetable.due(next) <= now => Ok(next),
                 (None, Some(next)) => Err(format!(
                     "every date of `{name}` that is due is settled; the next is {}: `--force` attempts it before it is due",
@@ -186,7 +188,9 @@ impl Block {
     #[must_use]
     pub fn describe(&self, zone: chrono_tz::Tz) -> String {
         match self {
-            Self::Dependency { job, date: Some(date) } => format!("`{job}`, whose {} is not settled", in_zone(*date, zone)),
+            Self::Dependency { job, date: Some(date) } => {
+                format!("`{job}`, whose {} is not settled", in_zone(*date, zone))
+            }
             Self::Dependency { job, date: None } => format!("`{job}`, which has not settled a date yet"),
             Self::Held { date, reason } => format!("a person: {} is held, since {reason}", in_zone(*date, zone)),
             Self::Retry { date, at } => {

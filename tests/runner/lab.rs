@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
+use crontabber::job::JobName;
 use crontabber::runner::{Launch, Program, Report, Runner};
 use crontabber::session::{AttemptKey, Outcome, ProcessIdentity, SessionKey};
 use tempfile::TempDir;
@@ -127,7 +128,7 @@ pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {
 
 /// Names attempt `number` at a job; the test process is part of the name, so that parallel runs do not meet.
 pub(crate) fn key(job: &str, number: u32) -> AttemptKey {
-    let job = format!("{job}-{}", std::process::id()).parse().unwrap();
+    let job = JobName::new(&format!("{job}-{}", std::process::id())).unwrap();
     let date = DateTime::from_timestamp(1_793_000_000, 0).unwrap();
     AttemptKey { session: SessionKey { job, generation: 1, date }, number }
 }

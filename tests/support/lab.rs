@@ -12,15 +12,15 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with a registry and a ledger.
-pub struct Lab {
-    pub folder: TempDir,
-    pub ledger: String,
+pub(crate) struct Lab {
+    pub(crate) folder: TempDir,
+    pub(crate) ledger: String,
     environment: Vec<(String, String)>,
 }
 
 impl Lab {
     /// A lab with an SQLite ledger that does not exist yet.
-    pub fn new(registry: &str) -> Self {
+    pub(crate) fn new(registry: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("crontabber-lab").tempdir().expect("a folder");
         let ledger = format!("sqlite://{}", folder.path().join("ledger.db").display());
         let lab = Self { folder, ledger, environment: Vec::new() };
@@ -28,27 +28,27 @@ impl Lab {
         lab
     }
 
-    pub fn with_ledger(mut self, ledger: &str) -> Self {
+    pub(crate) fn with_ledger(mut self, ledger: &str) -> Self {
         ledger.clone_into(&mut self.ledger);
         self
     }
 
-    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes the registry; `DIR` stands for the folder.
-    pub fn write_registry(&self, registry: &str) {
+    pub(crate) fn write_registry(&self, registry: &str) {
         let registry = registry.replace("DIR", &self.folder.path().display().to_string());
         fs::write(self.path("jobs.toml"), registry).expect("a registry");
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crontabber"));
         command.arg("--config").arg(self.path("jobs.toml")).args(["--ledger", &self.ledger]).args(arguments);
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "CRONTABBER_LEDGER", "CRONTABBER_CONFIG"] {
@@ -60,12 +60,12 @@ impl Lab {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary runs")
     }
 
     /// Runs a command and reads its JSON.
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let mut all = vec!["--json"];
         all.extend(arguments);
         let output = self.run(&all);
@@ -73,18 +73,18 @@ impl Lab {
     }
 
     /// Starts the daemon; its log is in `daemon.log`.
-    pub fn daemon(&self) -> Daemon {
+    pub(crate) fn daemon(&self) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("daemon.log")).expect("a log");
         let child = self.command(&[]).stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("a daemon");
         Daemon { child }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }
 
     /// Waits until something is so.
-    pub fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let since = Instant::now();
         while !is_so() {
             assert!(since.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", self.log());
@@ -93,12 +93,12 @@ impl Lab {
     }
 
     /// Waits until a file is there.
-    pub fn until_file(&self, name: &str) {
+    pub(crate) fn until_file(&self, name: &str) {
         self.until(&format!("a file `{name}`"), || self.path(name).exists());
     }
 
     /// `date state attempts` of each session of a job.
-    pub fn sessions(&self, job: &str) -> Vec<String> {
+    pub(crate) fn sessions(&self, job: &str) -> Vec<String> {
         let rows = self.json(&["sessions", job]);
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         rows.as_array()
@@ -109,34 +109,34 @@ impl Lab {
     }
 
     /// The outcome of each attempt of a job.
-    pub fn outcomes(&self, job: &str) -> Vec<String> {
+    pub(crate) fn outcomes(&self, job: &str) -> Vec<String> {
         let rows = self.json(&["attempts", job]);
         let outcome = |row: &Value| row["outcome"].as_str().unwrap_or("open").to_owned();
         rows.as_array().expect("an array").iter().map(outcome).collect()
     }
 
     /// The lines of a file that jobs write.
-    pub fn lines(&self, name: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
 
 /// A daemon that a test started, and ends.
-pub struct Daemon {
-    pub child: Child,
+pub(crate) struct Daemon {
+    pub(crate) child: Child,
 }
 
 impl Daemon {
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).expect("a process number")
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         signal_process(self.pid(), signal);
     }
 
     /// Waits for the daemon's end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let since = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("our child") {
@@ -147,12 +147,12 @@ impl Daemon {
         }
     }
 
-    pub fn stop(&mut self) -> ExitStatus {
+    pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.signal("KILL");
         self.wait();
     }
@@ -166,22 +166,22 @@ impl Drop for Daemon {
 }
 
 /// Sends a signal to a process that a test started.
-pub fn signal_process(pid: i32, signal: &str) {
+pub(crate) fn signal_process(pid: i32, signal: &str) {
     let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().expect("kill");
     assert!(status.success());
 }
 
 /// Standard error as text.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Standard output as text.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Whether a process lives.
-pub fn lives(pid: &str) -> bool {
+pub(crate) fn lives(pid: &str) -> bool {
     Path::new("/proc").join(pid.trim()).join("fd").exists()
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The superuser, and the owner of every database; nobody else can reach the socket's directory.
 const USER: &str = "crontabber";
 
-/// What follows the pipe's end: `$1` is pg_ctl, `$2` the server's directory.
+/// What follows the pipe's end: `$1` is `pg_ctl`, `$2` the server's directory.
 const GUARDIAN: &str = r#"
 trap '' INT TERM HUP
 read -r _
@@ -23,7 +23,7 @@ rm -rf "$2"
 "#;
 
 /// A server, stopped and removed when it is dropped (or when the process ends).
-pub struct Postgres {
+pub(crate) struct Postgres {
     bin: PathBuf,
     directory: PathBuf,
     user: Option<(u32, u32)>,
@@ -32,14 +32,14 @@ pub struct Postgres {
 }
 
 /// Returns the URL of a fresh database on the server that all tests of this process share.
-pub fn database() -> String {
+pub(crate) fn database() -> String {
     static SHARED: OnceLock<Postgres> = OnceLock::new();
     SHARED.get_or_init(Postgres::start).database()
 }
 
 impl Postgres {
     /// Starts a server of its own, for a test that stops it.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let bin = bin();
         let user = unprivileged();
         // Not under TMPDIR: a socket's path has to be shorter than 108 bytes.
@@ -72,19 +72,19 @@ impl Postgres {
     }
 
     /// Returns the URL of a fresh database.
-    pub fn database(&self) -> String {
+    pub(crate) fn database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed) + 1);
         self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy"));
         self.url(&name)
     }
 
     /// The URL of a database.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@/{database}?host={}", self.directory.display())
     }
 
     /// Runs SQL on a database, and returns what it prints, unaligned.
-    pub fn sql(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let mut psql = self.command("psql");
         psql.args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-U", USER, "-h"]).arg(&self.directory);
         psql.args(["-d", database, "-c", sql]);
@@ -93,14 +93,14 @@ impl Postgres {
     }
 
     /// Stops the server; its databases stay.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let mut stop = self.command("pg_ctl");
         stop.args(["stop", "-s", "-w", "-m", "fast", "-D"]).arg(self.data());
         must(stop.output(), "pg_ctl stop");
     }
 
     /// Starts the server again.
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         let mut start = self.command("pg_ctl");
         start.args(["start", "-s", "-w", "-t", "60", "-D"]).arg(self.data());
         // To a file, because the server would keep a pipe open, and the reader of it waiting.

@@ -17,13 +17,13 @@ use crontabber::session::{
 };
 
 /// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
-pub fn at(text: &str) -> DateTime<Utc> {
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
     let text = if text.contains('T') { text.to_owned() } else { format!("{}:00Z", text.replace(' ', "T")) };
     text.parse().expect("an instant")
 }
 
 /// A job with a schedule in UTC, to be adjusted by the test.
-pub fn job(name: &str, crontab: &str) -> Job {
+pub(crate) fn job(name: &str, crontab: &str) -> Job {
     let schedule = Schedule::crontab(crontab, chrono_tz::UTC).expect("a schedule");
     Job {
         name: JobName::new(name).expect("a name"),
@@ -46,7 +46,7 @@ pub fn job(name: &str, crontab: &str) -> Job {
 }
 
 /// A backfillable job with a start.
-pub fn backfill(name: &str, crontab: &str, start: &str) -> Job {
+pub(crate) fn backfill(name: &str, crontab: &str, start: &str) -> Job {
     let mut job = job(name, crontab);
     job.backfill = true;
     job.timetable = Timetable::new(job.timetable.schedule().clone(), Some(at(start)), None, Duration::ZERO);
@@ -55,10 +55,10 @@ pub fn backfill(name: &str, crontab: &str, start: &str) -> Job {
 
 /// The ledger in memory.
 #[derive(Default, Clone)]
-pub struct Rows {
-    pub jobs: BTreeMap<JobName, JobRecord>,
-    pub sessions: BTreeMap<SessionKey, SessionRecord>,
-    pub attempts: BTreeMap<AttemptKey, AttemptRecord>,
+pub(crate) struct Rows {
+    pub(crate) jobs: BTreeMap<JobName, JobRecord>,
+    pub(crate) sessions: BTreeMap<SessionKey, SessionRecord>,
+    pub(crate) attempts: BTreeMap<AttemptKey, AttemptRecord>,
 }
 
 impl Rows {
@@ -134,7 +134,7 @@ impl Rows {
     }
 
     /// What a crontabber that starts now finds.
-    pub fn recovered(&self) -> Recovered {
+    pub(crate) fn recovered(&self) -> Recovered {
         let rows = || self.sessions.values().filter(|row| self.current(&row.key));
         Recovered {
             jobs: self.jobs.values().cloned().collect(),
@@ -146,26 +146,26 @@ impl Rows {
 }
 
 /// Everything around a scheduler.
-pub struct World {
-    pub scheduler: Scheduler,
-    pub rows: Rows,
-    pub jobs: Vec<Job>,
-    pub now: DateTime<Utc>,
-    pub running: Vec<Start>,
+pub(crate) struct World {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) rows: Rows,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) running: Vec<Start>,
     /// `job date` of each attempt, in the order in which they were started.
-    pub started: Vec<String>,
-    pub notes: Vec<Note>,
-    pub max_running: usize,
+    pub(crate) started: Vec<String>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) max_running: usize,
 }
 
 impl World {
     /// A crontabber that has never run, on its first registry.
-    pub fn new(now: &str, jobs: Vec<Job>) -> Self {
+    pub(crate) fn new(now: &str, jobs: Vec<Job>) -> Self {
         Self::with_rows(now, jobs, Rows::default())
     }
 
     /// A crontabber that finds a ledger.
-    pub fn with_rows(now: &str, jobs: Vec<Job>, rows: Rows) -> Self {
+    pub(crate) fn with_rows(now: &str, jobs: Vec<Job>, rows: Rows) -> Self {
         let now = at(now);
         let mut world = Self {
             scheduler: Scheduler::new(rows.recovered(), "here", 16, now),
@@ -182,7 +182,7 @@ impl World {
     }
 
     /// The daemon dies now, with its jobs, and another one starts.
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.scheduler = Scheduler::new(self.rows.recovered(), "here", self.max_running, self.now);
         let open = self.rows.recovered().open;
         self.running.clear();
@@ -192,12 +192,12 @@ impl World {
         }
     }
 
-    pub fn reload(&mut self, jobs: Vec<Job>) {
+    pub(crate) fn reload(&mut self, jobs: Vec<Job>) {
         self.jobs.clone_from(&jobs);
         self.handle(Event::Registry(jobs.into_iter().map(Arc::new).collect()));
     }
 
-    pub fn handle(&mut self, event: Event) {
+    pub(crate) fn handle(&mut self, event: Event) {
         let Step { entries, starts, notes } = self.scheduler.handle(event, self.now);
         for entry in &entries {
             self.rows.apply(entry);
@@ -216,11 +216,11 @@ impl World {
     }
 
     /// Lets time pass until `until`, with a tick whenever the scheduler wants one; what runs goes on running.
-    pub fn pass(&mut self, until: &str) {
+    pub(crate) fn pass(&mut self, until: &str) {
         self.pass_to(at(until));
     }
 
-    pub fn pass_to(&mut self, until: DateTime<Utc>) {
+    pub(crate) fn pass_to(&mut self, until: DateTime<Utc>) {
         while let Some((next, _)) = self.scheduler.next_wake().filter(|(next, _)| *next <= until) {
             self.now = self.now.max(next);
             self.handle(Event::Tick);
@@ -229,14 +229,14 @@ impl World {
         self.handle(Event::Tick);
     }
 
-    pub fn end_attempt(&mut self, attempt: AttemptKey, outcome: Outcome) {
+    pub(crate) fn end_attempt(&mut self, attempt: AttemptKey, outcome: Outcome) {
         self.running.retain(|start| start.attempt != attempt);
         let end = AttemptEnd { outcome, ended_at: self.now, duration: None, detail: None, has_log: false };
         self.handle(Event::Ended { attempt, end });
     }
 
     /// Ends what has run longest, as `decide` says, until nothing runs.
-    pub fn settle(&mut self, mut decide: impl FnMut(&Start) -> Outcome) {
+    pub(crate) fn settle(&mut self, mut decide: impl FnMut(&Start) -> Outcome) {
         while let Some(start) = self.running.first().cloned() {
             let outcome = decide(&start);
             self.end_attempt(start.attempt, outcome);
@@ -244,16 +244,17 @@ impl World {
         }
     }
 
-    pub fn request(&mut self, job: &str, operation: Operation) {
+    pub(crate) fn request(&mut self, job: &str, operation: Operation) {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
         self.handle(Event::Request(Request { id: 1, job, operation, at, user, host, reason: None }));
     }
 
     /// The current generation's rows of a job, one a line.
-    pub fn rows_of(&self, job: &str) -> String {
+    pub(crate) fn rows_of(&self, job: &str) -> String {
         let mut text = String::new();
-        for row in self.rows.sessions.values().filter(|row| row.key.job.as_str() == job && self.rows.current(&row.key)) {
+        for row in self.rows.sessions.values().filter(|row| row.key.job.as_str() == job && self.rows.current(&row.key))
+        {
             let more = match &row.state {
                 State::Failed { retry_at } => format!(" until {}", retry_at.format("%m-%dT%H:%M:%S")),
                 State::Held { reason } => format!(": {reason}"),
@@ -267,22 +268,22 @@ impl World {
     }
 
     /// What was started since the last call.
-    pub fn take_started(&mut self) -> String {
+    pub(crate) fn take_started(&mut self) -> String {
         std::mem::take(&mut self.started).join(", ")
     }
 }
 
 /// All jobs succeed.
-pub fn succeed(_: &Start) -> Outcome {
+pub(crate) fn succeed(_: &Start) -> Outcome {
     Outcome::Succeeded
 }
 
 /// All jobs fail.
-pub fn fail(_: &Start) -> Outcome {
+pub(crate) fn fail(_: &Start) -> Outcome {
     Outcome::Failed { code: 1 }
 }
 
 /// Those of one date fail.
-pub fn fail_on(date: &'static str) -> impl FnMut(&Start) -> Outcome {
+pub(crate) fn fail_on(date: &'static str) -> impl FnMut(&Start) -> Outcome {
     move |start| if start.attempt.session.date == at(date) { Outcome::Failed { code: 1 } } else { Outcome::Succeeded }
 }

@@ -10,8 +10,8 @@ use crate::cli::context::Zones;
 use crate::cli::date::short;
 use crate::cli::list::times;
 use crate::job::{Job, JobName};
-use crate::scheduler::{Block, JobView, Scheduler};
-use crate::session::{SessionRecord, State};
+use crate::scheduler::{Block, JobView, Scheduler, in_zone};
+use crate::session::{AttemptRecord, SessionRecord, State};
 
 /// So long after it is due a date may still be about to start.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
@@ -30,6 +30,8 @@ pub(super) struct Judge<'a> {
     pub(super) scheduler: &'a Scheduler,
     /// The unsettled sessions.
     pub(super) sessions: &'a [SessionRecord],
+    /// The open attempts.
+    pub(super) open: &'a [AttemptRecord],
     pub(super) zones: &'a Zones,
     /// A daemon holds the ledger.
     pub(super) is_watched: bool,
@@ -52,6 +54,7 @@ impl Judge<'_> {
             let of_job = sessions.get(&job.name).map_or(&[][..], Vec::as_slice);
             self.held(job, &view, of_job)
                 .or_else(|| self.failed(job, &view, of_job))
+                .or_else(|| self.deserted(job))
                 .or_else(|| self.blocked(job, &view, &by_name))
                 .or_else(|| self.overdue(job, &view))
         });
@@ -84,10 +87,22 @@ impl Judge<'_> {
                 status = Status::Critical;
                 format!("should have been retried at {}{}", short(retry_at, zone), self.nobody())
             }
-            State::Failed { retry_at } => format!("retried at {}", short(retry_at, zone)),
+            State::Failed { retry_at } => format!("next attempt at {}", short(retry_at, zone)),
             _ => "to be attempted again".to_owned(),
         };
         Some(self.finding(job, status, Some(date), &format!("failed {}, {then}", times(worst.used))))
+    }
+
+    /// An attempt that nobody looks after any more.
+    fn deserted(&self, job: &Job) -> Option<Finding> {
+        let of_job = self.open.iter().filter(|open| open.key.session.job == job.name);
+        let oldest = of_job.min_by_key(|open| open.started_at)?;
+        if self.is_watched || oldest.started_at + TOLERANCE >= self.now {
+            return None;
+        }
+        let since = short(oldest.started_at, job.timetable.zone());
+        let message = format!("was started at {since}, its end is not recorded, and no daemon runs");
+        Some(self.finding(job, Status::Critical, Some(oldest.key.session.date), &message))
     }
 
     /// A job that waits for another is told of only if nobody else will ever be.
@@ -119,10 +134,8 @@ impl Judge<'_> {
         if due + TOLERANCE >= self.now || (self.is_full && self.is_watched) {
             return None;
         }
-        // While a daemon works off a backlog, the next date starts when the one before has ended: a moment ago, at
-        // most, for which the newest sign of life is looked at.
-        let since = view.record.last_success.map_or(due, |success| success.max(due));
-        let message = format!("should have run at {} and did not{}", short(since.min(due), job.timetable.zone()), self.nobody());
+        let due = short(due, job.timetable.zone());
+        let message = format!("should have run at {due} and did not{}", self.nobody());
         Some(self.finding(job, Status::Critical, Some(oldest), &message))
     }
 
@@ -137,11 +150,11 @@ impl Judge<'_> {
 
     fn finding(&self, job: &Job, status: Status, date: Option<DateTime<Utc>>, message: &str) -> Finding {
         let zone = self.zones.of(&job.name);
-        let date = date.map(|date| crate::scheduler::in_zone(date, zone));
-        let message = match &date {
-            Some(date) => format!("{date} {message}"),
+        let message = match date {
+            Some(date) => format!("{} {message}", short(date, zone)),
             None => message.to_owned(),
         };
+        let date = date.map(|date| in_zone(date, zone));
         Finding { job: job.name.clone(), status, date, message }
     }
 }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::cli::context::{Context, ask};
-use crate::cli::date::short;
 use crate::cli::failure::Failure;
 use crate::cli::json::Array;
 use crate::cli::output::{Output, counted};
@@ -91,14 +90,14 @@ fn print(starts: &[Start], rows: &[(&Job, JobView)], output: &mut Output) -> Res
         let of_job: Vec<&Start> = starts.iter().filter(|start| start.job.name == job.name).collect();
         let now = match of_job.as_slice() {
             [] => None,
-            [one] => Some(short(one.attempt.session.date, zone)),
+            [one] => Some(output.date(one.attempt.session.date, zone)),
             several => Some(counted(several.len() as u64, "date")),
         };
         let cells = vec![
             Cell::new(job.name.as_str()),
             Cell::or_dash(now),
             Cell::number(view.backlog),
-            Cell::or_dash(view.next.filter(|_| job.enabled).map(|next| short(next, zone))),
+            Cell::or_dash(view.next.filter(|_| job.enabled).map(|next| output.date(next, zone))),
         ];
         table.row(cells, of_job.first().map(|start| start_line(start)).as_deref());
     }

@@ -89,7 +89,8 @@ impl Terminal {
                 if end.outcome != Outcome::Succeeded {
                     self.closed(note, zone);
                 }
-                let finished = self.bar.advance(&attempt.session.job, *behind, &words::date(attempt.session.date, zone));
+                let finished =
+                    self.bar.advance(&attempt.session.job, *behind, &words::date(attempt.session.date, zone));
                 if let Some((count, took)) = finished {
                     let text = format!("caught up: {count} dates in {}", duration::format(took));
                     self.line(Some(&attempt.session.job), &text);
@@ -131,7 +132,13 @@ impl Terminal {
         self.print(Some(&session.job), &text);
     }
 
-    pub(super) fn rest(&mut self, next: Option<(&JobName, DateTime<Utc>)>, running: usize, now: DateTime<Utc>, zone: Tz) {
+    pub(super) fn rest(
+        &mut self,
+        next: Option<(&JobName, DateTime<Utc>)>,
+        running: usize,
+        now: DateTime<Utc>,
+        zone: Tz,
+    ) {
         if self.resting || self.quiet {
             return;
         }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{Transaction, in_place, place};
 use crate::ledger::CommitError;
-use crate::ledger::rows::{micros, number, outcome_columns, state_columns};
+use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns};
 use crate::ledger::schema::{attempts, sessions};
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, Trigger};
 
@@ -48,7 +48,7 @@ impl Transaction<'_> {
                 attempts::date.eq(key.2),
                 attempts::number.eq(number(attempt.number)),
                 attempts::trigger.eq(trigger.word()),
-                attempts::host.eq(host),
+                attempts::host.eq(clean(host)),
                 attempts::started_at.eq(micros(started_at)),
                 attempts::has_log.eq(false),
             ))
@@ -125,7 +125,7 @@ impl Transaction<'_> {
                 attempts::exit_code.eq(exit_code),
                 attempts::signal.eq(signal),
                 attempts::duration_micros.eq(micros_taken),
-                attempts::detail.eq(end.detail.as_deref()),
+                attempts::detail.eq(end.detail.as_deref().map(clean)),
                 attempts::has_log.eq(end.has_log),
             ))
             .execute(self.connection)

@@ -1,12 +1,9 @@
 //! The real daemon under a clock that is moved while it runs (libfaketime).
 
-#[path = "support/lab.rs"]
-mod lab;
-
 use std::fs;
 use std::path::Path;
 
-use lab::Lab;
+use crate::lab::Lab;
 
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 

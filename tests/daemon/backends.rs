@@ -1,15 +1,10 @@
 //! The real daemon on a real PostgreSQL that comes and goes, and on a disk that fills up.
 
-#[path = "support/lab.rs"]
-mod lab;
-#[path = "support/postgres.rs"]
-mod postgres;
-
 use std::fs;
 use std::process::Command;
 
-use lab::{Lab, stderr};
-use postgres::Postgres;
+use crate::lab::{Lab, stderr};
+use crate::postgres::{self, Postgres};
 
 const DAILY: &str = r#"
 [jobs.load]
@@ -58,7 +53,7 @@ fn a_second_daemon_on_postgresql_names_the_first() {
 #[test]
 fn postgresql_that_is_down_at_start_is_waited_for() {
     let server = Postgres::start();
-    let lab = Lab::new(DAILY).with_ledger(&server.url(&server.database()));
+    let lab = Lab::new(DAILY).with_ledger(&server.database());
     server.stop();
     let mut daemon = lab.daemon();
     lab.until("it says so", || lab.log().contains("cannot be reached"));
@@ -70,7 +65,7 @@ fn postgresql_that_is_down_at_start_is_waited_for() {
 #[test]
 fn outcomes_are_kept_while_postgresql_is_away() {
     let server = Postgres::start();
-    let lab = Lab::new(SLOW).with_ledger(&server.url(&server.database()));
+    let lab = Lab::new(SLOW).with_ledger(&server.database());
     let mut daemon = lab.daemon();
     lab.until_file("began");
     server.stop();
@@ -98,7 +93,10 @@ fn outcomes_are_kept_while_the_disk_is_full() {
     let mut daemon = lab.daemon();
     lab.until_file("began");
     // Filled to the last byte.
-    _ = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", disk.join("filler").display())).output();
+    _ = Command::new("dd")
+        .args(["if=/dev/zero", "bs=4k"])
+        .arg(format!("of={}", disk.join("filler").display()))
+        .output();
     fs::write(lab.path("go"), "").unwrap();
     lab.until("it says so", || lab.log().contains("cannot be written"));
     fs::remove_file(disk.join("filler")).unwrap();

@@ -1,0 +1,477 @@
+//! The real daemon, with real processes and signals, on SQLite.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use crate::lab::{Lab, lives, signal_process, stderr, stdout};
+
+/// A strict job with days from the first of November on, that writes each into `ran`.
+const DAILY: &str = r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-06
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#;
+
+fn days(from: u32, to: u32, more: &str) -> Vec<String> {
+    (from..=to).map(|day| format!("2026-11-{day:02}{more}")).collect()
+}
+
+#[test]
+fn one_wake_gives_every_date_to_its_job_in_order_once() {
+    let lab = Lab::new(DAILY);
+    assert!(lab.run(&["once"]).status.success());
+    assert_eq!(lab.lines("ran"), days(1, 6, ""));
+    assert_eq!(lab.sessions("load"), days(1, 6, " succeeded 1"));
+    assert!(lab.run(&["once"]).status.success());
+    assert_eq!(lab.lines("ran").len(), 6, "a date that succeeded is not given to its job again");
+}
+
+#[test]
+fn a_wake_in_which_an_attempt_failed_exits_with_1() {
+    let lab = Lab::new(&DAILY.replace("echo", "test $CRONTABBER_SESSION_DATE != 2026-11-03 && echo"));
+    let output = lab.run(&["once"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let mut expected = days(1, 2, " succeeded 1");
+    expected.push("2026-11-03 failed 1".to_owned());
+    expected.extend(days(4, 6, " waiting 0"));
+    assert_eq!(lab.sessions("load"), expected);
+    assert_eq!(lab.run(&["once"]).status.code(), Some(0), "it is not due again yet, and nothing failed");
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_catch_up_repeats_no_date_that_succeeded() {
+    let lab = Lab::new(
+        r#"
+[jobs.load]
+schedule = "*/10 * * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-01
+command = ["/bin/sh", "-c", "echo $CRONTABBER_UNIXTIME start >> DIR/ran; echo $CRONTABBER_UNIXTIME end >> DIR/ran"]
+"#,
+    );
+    for crash in 1..=5 {
+        let mut daemon = lab.daemon();
+        lab.until("more dates", || lab.lines("ran").len() > crash * 20);
+        daemon.kill();
+    }
+    assert!(lab.run(&["once"]).status.success());
+    lab.until("all dates", || {
+        lab.run(&["once"]).status.success() && lab.sessions("load").iter().all(|row| row.contains("succeeded"))
+    });
+    assert_eq!(lab.sessions("load").len(), 144);
+    let lines = lab.lines("ran");
+    let mut ends: Vec<&str> = lines.iter().filter_map(|line| line.strip_suffix(" end")).collect();
+    assert!(ends.is_sorted(), "in order");
+    let all = ends.len();
+    ends.dedup();
+    // A crash can fall between a job's last line and the record of its end: that one attempt is lost, and repeated.
+    assert!(ends.len() == 144 && all - ends.len() <= 5, "{all} ends of {} dates", ends.len());
+    let lost = lab.outcomes("load").iter().filter(|outcome| *outcome == "lost").count();
+    assert!(lost <= 5 && all - ends.len() <= lost, "{lost} lost");
+}
+
+#[test]
+fn a_second_daemon_exits_with_3_and_names_the_first() {
+    let lab = Lab::new(DAILY);
+    let mut daemon = lab.daemon();
+    lab.until("a first daemon", || lab.lines("ran").len() == 6);
+    let second = lab.run(&[]);
+    assert_eq!(second.status.code(), Some(3));
+    assert!(stderr(&second).contains(&daemon.pid().to_string()), "{}", stderr(&second));
+    assert_eq!(lab.run(&["once"]).status.code(), Some(3));
+    assert!(daemon.stop().success());
+    assert!(lab.run(&["once"]).status.success());
+}
+
+#[test]
+fn of_two_started_at_the_same_instant_one_works() {
+    let lab = Lab::new(DAILY);
+    let pair: Vec<_> =
+        (0..2).map(|_| lab.command(&["once"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()).collect();
+    let mut codes: Vec<_> = pair.into_iter().map(|mut child| child.wait().unwrap().code().unwrap()).collect();
+    codes.sort_unstable();
+    // The second may come so late that the first is done.
+    assert!(codes == [0, 3] || codes == [0, 0], "{codes:?}");
+    assert_eq!(lab.lines("ran"), days(1, 6, ""));
+}
+
+/// A job that says that it runs, and waits for a file before it ends.
+const SLOW: &str = r#"
+[jobs.slow]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-01
+retry = { after = "1s", attempts = 1 }
+command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done; echo done >> DIR/ran"
+"#;
+
+#[test]
+fn a_stop_waits_for_what_runs() {
+    let lab = Lab::new(SLOW);
+    let mut daemon = lab.daemon();
+    lab.until_file("pids");
+    daemon.signal("TERM");
+    lab.until("the stop is said", || lab.log().contains("stopping"));
+    fs::write(lab.path("go"), "").unwrap();
+    assert!(daemon.wait().success());
+    assert_eq!(lab.sessions("slow"), ["2026-11-01 succeeded 1"]);
+}
+
+#[test]
+fn a_second_signal_kills_and_uses_up_no_attempt() {
+    let lab = Lab::new(SLOW);
+    let mut daemon = lab.daemon();
+    lab.until_file("pids");
+    daemon.signal("TERM");
+    lab.until("the stop is said", || lab.log().contains("stopping"));
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    assert!(!lives(&lab.lines("pids")[0]));
+    assert_eq!(lab.outcomes("slow"), ["interrupted"]);
+    fs::write(lab.path("go"), "").unwrap();
+    assert!(lab.run(&["once"]).status.success());
+    assert_eq!(lab.sessions("slow"), ["2026-11-01 succeeded 2"], "though its retry has one attempt only");
+}
+
+#[test]
+fn what_outlives_the_stop_grace_is_interrupted() {
+    let lab = Lab::new(&format!("[daemon]\nstop_grace = \"100ms\"\n{SLOW}"));
+    let mut daemon = lab.daemon();
+    lab.until_file("pids");
+    assert!(daemon.stop().success());
+    assert_eq!(lab.outcomes("slow"), ["interrupted"]);
+    assert_eq!(lab.sessions("slow"), ["2026-11-01 waiting 1"]);
+}
+
+#[test]
+fn a_job_still_going_from_before_is_waited_for_and_then_lost() {
+    let lab = Lab::new(&SLOW.replace(", attempts = 1", ""));
+    let mut daemon = lab.daemon();
+    lab.until_file("pids");
+    lab.until("its process is recorded", || lab.json(&["attempts", "slow"])[0]["pid"].is_number());
+    daemon.kill();
+    let mut daemon = lab.daemon();
+    lab.until("it is found", || lab.log().contains("still runs as process"));
+    assert_eq!(lab.lines("pids").len(), 1, "no second one beside it");
+    assert_eq!(lab.outcomes("slow"), ["open"]);
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("it is attempted again", || lab.sessions("slow") == ["2026-11-01 succeeded 2"]);
+    assert_eq!(lab.outcomes("slow"), ["lost", "succeeded"]);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_process_whose_number_was_never_written_is_found() {
+    let lab = Lab::new(SLOW);
+    // The number is written with the next commit or a moment later: a daemon that is killed at once has not written it.
+    let mut daemon = lab.daemon();
+    lab.until_file("pids");
+    daemon.kill();
+    let mut daemon = lab.daemon();
+    lab.until("it is found", || lab.log().contains("still runs as process"));
+    assert_eq!(lab.lines("pids").len(), 1, "no second one beside it");
+    signal_process(lab.lines("pids")[0].trim().parse().unwrap(), "KILL");
+    lab.until("it is lost", || lab.outcomes("slow") == ["lost"]);
+    assert!(daemon.stop().success());
+    assert_eq!(lab.sessions("slow"), ["2026-11-01 held 1"], "its one attempt is used up");
+}
+
+#[test]
+fn a_reload_takes_new_jobs_and_keeps_the_old_registry_on_a_mistake() {
+    let lab = Lab::new(DAILY);
+    let mut daemon = lab.daemon();
+    lab.until("the first registry", || lab.lines("ran").len() == 6);
+    lab.write_registry(&DAILY.replace("schedule", "scedule"));
+    daemon.signal("HUP");
+    lab.until("the mistake is said", || lab.log().contains("did you mean"));
+    lab.write_registry(&format!("{DAILY}\n{}", DAILY.replace("load", "more").replace("DIR/ran", "DIR/more")));
+    daemon.signal("HUP");
+    lab.until("the new job", || lab.lines("more").len() == 6);
+    let log = lab.log();
+    assert!(log.contains("more: new; 6 dates due, from 2026-11-01 03:00"), "{log}");
+    lab.write_registry(&DAILY.replace("load", "more").replace("DIR/ran", "DIR/more").replace("0 3", "0 4"));
+    daemon.signal("HUP");
+    lab.until("the change", || lab.log().contains("more: changed: schedule"));
+    assert!(lab.log().contains("load: gone from the registry"), "{}", lab.log());
+    assert!(stdout(&lab.run(&["ghosts"])).contains("load"));
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_dependent_waits_for_the_same_date_and_heals() {
+    let lab = Lab::new(
+        r#"
+[jobs.clean]
+schedule = "0 4 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-04
+depends_on = ["load"]
+command = "echo clean $CRONTABBER_SESSION_DATE >> DIR/ran"
+
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-04
+retry = { after = "1s" }
+command = "test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2026-11-031 && echo load $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#,
+    );
+    let mut daemon = lab.daemon();
+    lab.until("all of it", || lab.lines("ran").len() == 8);
+    let expected: Vec<String> =
+        (1..=4).flat_map(|day| [format!("load 2026-11-0{day}"), format!("clean 2026-11-0{day}")]).collect();
+    let mut seen = lab.lines("ran");
+    assert_eq!(
+        seen.iter().position(|line| line == "clean 2026-11-03"),
+        seen.iter()
+            .position(|line| line == "load 2026-11-03")
+            .map(|place| place + 1)
+            .max(seen.iter().position(|line| line == "clean 2026-11-03"))
+    );
+    seen.sort_by_key(|line| line.rsplit(' ').next().unwrap().to_owned());
+    assert_eq!(seen, expected);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn commands_that_cannot_start_are_named_by_their_outcome() {
+    let lab = Lab::new(
+        r#"
+[daemon]
+timezone = "UTC"
+[jobs.missing]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["no-such-program"]
+[jobs.text]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["DIR/jobs.toml"]
+[jobs.folder]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["/bin/true"]
+working_directory = "DIR/nowhere"
+[jobs.environment]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["/bin/true"]
+environment_file = "DIR/nowhere"
+"#,
+    );
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    for (job, code, detail) in [
+        ("missing", 127, "no-such-program"),
+        ("text", 126, "jobs.toml"),
+        ("folder", 125, "nowhere"),
+        ("environment", 125, "nowhere"),
+    ] {
+        let attempt = &lab.json(&["attempts", job])[0];
+        assert_eq!(
+            (attempt["outcome"].as_str(), attempt["exit_code"].as_i64()),
+            (Some("failed"), Some(code)),
+            "{attempt}"
+        );
+        assert!(attempt["detail"].as_str().unwrap().contains(detail), "{attempt}");
+    }
+}
+
+#[test]
+fn outcomes_tell_signals_and_timeouts_from_failures() {
+    let lab = Lab::new(
+        r#"
+[jobs.killed]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = "kill -9 $$"
+[jobs.late]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+timeout = "200ms"
+kill_grace = "100ms"
+command = "trap '' TERM; while :; do sleep 0.02; done"
+[jobs.loud]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = "head -c 30000000 /dev/zero; printf '\\377\\376 the end'"
+"#,
+    );
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    let killed = &lab.json(&["attempts", "killed"])[0];
+    assert_eq!((killed["outcome"].as_str(), killed["signal"].as_i64()), (Some("killed"), Some(9)));
+    assert_eq!(lab.outcomes("late"), ["timed-out"]);
+    assert_eq!(lab.outcomes("loud"), ["succeeded"]);
+    let log = lab.run(&["log", "loud"]).stdout;
+    assert!(log.len() < 1_200_000 && log.ends_with(b"\xff\xfe the end"), "{} bytes", log.len());
+}
+
+#[test]
+fn a_job_sees_its_date_and_none_of_our_secrets() {
+    let lab = Lab::new(
+        r#"
+[jobs.env]
+schedule = "0 3 * * *"
+timezone = "Europe/Berlin"
+backfill = true
+start = 2026-11-02
+end = 2026-11-02
+environment = { COLOUR = "blue" }
+environment_file = "DIR/env"
+command = ["/bin/sh", "-c", "env | grep -E '^(CRONTABBER|COLOUR|TASTE|NOTIFY)' | sort > DIR/seen; echo $0 $1 >> DIR/seen", "{job}", "{date:%d.%m.%Y}"]
+"#,
+    )
+    .with_environment("CRONTABBER_LEDGER_SECRET", "hunter2");
+    fs::write(lab.path("env"), "# a comment\nTASTE=\"sweet\"\nCOLOUR=red\n").unwrap();
+    assert!(lab.run(&["once"]).status.success());
+    insta::assert_snapshot!(lab.lines("seen").join("\n"), @r"
+    COLOUR=blue
+    CRONTABBER_ATTEMPT=1
+    CRONTABBER_ATTEMPT_ID=env/1/2026-11-02T02:00:00Z/1
+    CRONTABBER_DATE=2026-11-02T03:00:00+01:00
+    CRONTABBER_IDEMPOTENCY_KEY=env/1/1793584800000000
+    CRONTABBER_JOB=env
+    CRONTABBER_LAST_SUCCESS=
+    CRONTABBER_NEXT_DATE=
+    CRONTABBER_PREVIOUS_DATE=
+    CRONTABBER_SESSION_DATE=2026-11-02
+    CRONTABBER_TRIGGER=catch-up
+    CRONTABBER_UNIXTIME=1793584800
+    TASTE=sweet
+    env 02.11.2026
+    ");
+}
+
+#[test]
+fn run_attempts_a_job_now_without_a_daemon_and_beside_one() {
+    let lab = Lab::new(
+        r#"
+[jobs.hand]
+schedule = "0 3 1 1 *"
+command = "echo hand >> DIR/ran; test ! -e DIR/fail"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-02
+command = "echo load >> DIR/loaded"
+"#,
+    );
+    let output = lab.run(&["run", "hand"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!((lab.lines("ran").len(), lab.lines("loaded").len()), (1, 0), "it, and nothing else");
+    fs::write(lab.path("fail"), "").unwrap();
+    assert_eq!(lab.run(&["--job", "hand"]).status.code(), Some(1));
+    fs::remove_file(lab.path("fail")).unwrap();
+    let mut daemon = lab.daemon();
+    lab.until("a daemon", || lab.lines("loaded").len() == 2);
+    let output = lab.run(&["run", "hand", "--reason", "to see it"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(lab.lines("ran").len(), 3);
+    let refused = lab.run(&["run", "load", "--date", "2026-11-01"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("not given to its job twice"), "{}", stderr(&refused));
+    let output = lab.run(&["--reset-job", "load"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("2 dates from 2026-11-01T03:00:00+00:00 on"), "{}", stdout(&output));
+    lab.until("its dates run again", || lab.lines("loaded").len() == 4);
+    assert!(daemon.stop().success());
+    assert!(lab.run(&["reset", "load"]).status.success());
+    assert_eq!(lab.lines("loaded").len(), 4, "a reset runs nothing by itself");
+    assert!(lab.run(&["run", "nobody"]).status.code() != Some(0));
+}
+
+#[test]
+fn health_warns_at_a_first_failure_and_is_critical_at_a_second() {
+    let lab = Lab::new(
+        r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-01
+retry = { after = "1ms" }
+command = "exit 3"
+"#,
+    );
+    lab.run(&["once"]);
+    let first = lab.run(&["health"]);
+    assert_eq!(first.status.code(), Some(1), "{}", stdout(&first));
+    assert!(stdout(&first).starts_with("WARNING"), "{}", stdout(&first));
+    lab.run(&["once"]);
+    let second = lab.run(&["--nagios"]);
+    assert_eq!(second.status.code(), Some(2), "{}", stdout(&second));
+    assert!(stdout(&second).starts_with("CRITICAL") && stdout(&second).contains("load"), "{}", stdout(&second));
+}
+
+#[test]
+fn a_registry_that_cannot_be_used_exits_with_78() {
+    let lab = Lab::new("");
+    for (registry, says) in [
+        ("", "no jobs"),
+        ("[jobs.a", "jobs.toml:1"),
+        ("[jobs.a]\ncommand = \"true\"\n", "schedule"),
+        ("[jobs.a]\nschedule = \"0 0 30 2 *\"\ncommand = \"true\"\n", "never"),
+        ("[jobs.a]\nschedule = \"0 3 * * *\"\ncommand = \"true\"\ndepends_on = [\"a\"]\n", "itself"),
+        ("[jobs.a]\nschedule = \"0 3 * * *\"\ncommand = \"true\"\nstart = 2026-11-02\nend = 2026-11-01\n", "end"),
+    ] {
+        lab.write_registry(registry);
+        for arguments in [&["once"][..], &["check"], &["list"], &[]] {
+            let output = lab.run(arguments);
+            assert_eq!(output.status.code(), Some(78), "{registry:?} {arguments:?}: {}", stderr(&output));
+            assert!(stderr(&output).contains(says), "{registry:?}: {}", stderr(&output));
+        }
+    }
+    fs::remove_file(lab.path("jobs.toml")).unwrap();
+    assert_eq!(lab.run(&["once"]).status.code(), Some(78));
+    assert!(!lab.path("ledger.db").exists(), "nothing was created");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_used_says_why() {
+    let lab = Lab::new(DAILY);
+    fs::write(lab.path("ledger.db"), "this is no database, though it is long enough to be looked at".repeat(20))
+        .unwrap();
+    let output = lab.run(&["once"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no database"), "{}", stderr(&output));
+    let lab = Lab::new(DAILY).with_ledger("sqlite:///nowhere/at/all/ledger.db");
+    let output = lab.run(&["once"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("does not exist"), "{}", stderr(&output));
+    assert!(lab.lines("ran").is_empty());
+}
+
+#[test]
+fn secrets_are_for_their_owner_only() {
+    let lab = Lab::new(&DAILY.replace(">> DIR/ran", ""));
+    assert!(lab.run(&["once"]).status.success());
+    let mode = |name: &str| fs::metadata(lab.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("ledger.db"), mode("logs")), (0o600, 0o700));
+    assert_eq!(stdout(&lab.run(&["log", "load", "2026-11-02"])).trim(), "2026-11-02");
+}
+
+#[test]
+fn a_log_in_json_has_an_object_a_line() {
+    let lab = Lab::new(DAILY);
+    let output = lab.run(&["--log-format", "json", "once"]);
+    let lines = stderr(&output);
+    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ended = events.iter().find(|event| event["outcome"] == "succeeded").expect("an end");
+    assert_eq!(ended["job"], "load");
+    assert!(ended["duration_seconds"].is_number() && ended["message"].is_string(), "{ended}");
+}

@@ -1,0 +1,28 @@
+//! The ledger's conformance suite: one body, run on SQLite and on PostgreSQL.
+//!
+//! Needs a PostgreSQL server on the machine; without one the tests fail.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
+
+#[path = "ledger/entries.rs"]
+mod entries;
+#[path = "ledger/failures.rs"]
+mod failures;
+#[path = "ledger/opening.rs"]
+mod opening;
+#[path = "ledger/reading.rs"]
+mod reading;
+#[path = "ledger/world.rs"]
+mod world;
+
+#[path = "support/postgres.rs"]
+mod postgres;
+
+/// Makes two tests of each function that takes a world: one on SQLite, one on PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident)+) => {
+        mod on_sqlite { $(#[test] fn $name() { super::$name(&$crate::world::World::sqlite()); })+ }
+        mod on_postgres { $(#[test] fn $name() { super::$name(&$crate::world::World::postgres()); })+ }
+    };
+}
+pub(crate) use on_both;

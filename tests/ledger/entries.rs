@@ -1,0 +1,345 @@
+//! Every entry: what it writes, and what it refuses to find.
+
+use chrono::TimeDelta;
+use crontabber::ledger::{AttemptFilter, CommitError, SessionFilter, Writer};
+use crontabber::session::{Entry, NewSession, Outcome, ProcessIdentity, SkipReason, State, Trigger};
+
+use crate::on_both;
+use crate::world::*;
+
+on_both! {
+    a_job_comes_back_as_it_was_entered
+    a_job_is_entered_once
+    a_new_timetable_is_adopted
+    a_reset_keeps_the_old_generation
+    a_date_that_is_skipped_is_settled_at_once
+    the_clock_is_compared_and_set
+    no_date_enters_twice
+    a_catch_up_is_recorded
+    an_attempt_opens_only_where_it_is_expected
+    an_attempt_ends_only_once
+    an_end_comes_back_as_it_was_written
+    a_text_may_have_any_characters
+    a_process_is_noted_while_its_attempt_is_open
+    a_session_is_moved_by_hand
+    the_newest_success_never_goes_back
+    what_is_not_entered_is_refused
+    a_transaction_is_all_or_nothing
+    many_dates_enter_at_once
+}
+
+/// Commits what must be refused, checks that nothing of it was written, and returns the refusal.
+fn refused(world: &World, writer: &mut Writer, entries: Vec<Entry>) -> String {
+    let everything = |all: &World| {
+        let mut reader = all.reader();
+        let old = SessionFilter { all_generations: true, ..SessionFilter::default() };
+        let tries = AttemptFilter { all_generations: true, ..AttemptFilter::default() };
+        (reader.jobs().unwrap(), sessions(&mut reader, &old), attempts(&mut reader, &tries))
+    };
+    let before = everything(world);
+    let text = match writer.commit(&[entries]) {
+        Err(CommitError::Conflict(text)) => text,
+        other => panic!("expected a conflict, got {other:?}"),
+    };
+    assert_eq!(everything(world), before);
+    text
+}
+
+fn state(world: &World, day: i64) -> State {
+    world.reader().session(&session("a", day)).unwrap().unwrap().state
+}
+
+fn a_job_comes_back_as_it_was_entered(world: &World) {
+    let mut record = job("a");
+    record.clock = Some(date(-400));
+    record.last_success = Some(at(-1));
+    world.writer().commit(&[vec![Entry::Enter(record.clone()), enter("b")]]).unwrap();
+    assert_eq!(world.writer().load().unwrap().jobs, [record.clone(), job("b")]);
+    let mut reader = world.reader();
+    assert_eq!(reader.job(&name("a")).unwrap(), Some(record));
+    assert_eq!(reader.job(&name("c")).unwrap(), None);
+}
+
+fn a_job_is_entered_once(world: &World) {
+    let mut writer = world.writer();
+    writer.commit(&[vec![enter("a")]]).unwrap();
+    let text = refused(world, &mut writer, vec![enter("b"), enter("a")]);
+    assert_eq!(text, "job `a` is to be entered, and is there already");
+    writer.commit(&[vec![enter("b")]]).unwrap();
+}
+
+fn a_new_timetable_is_adopted(world: &World) {
+    let mut writer = world.with_three_dates();
+    let adopt = |generation| Entry::Adopt {
+        job: name("a"),
+        generation,
+        timetable: "every hour".to_owned(),
+        since: at(50),
+        anchor: at(60),
+    };
+    writer.commit(&[vec![adopt(1)]]).unwrap();
+    let record = world.reader().job(&name("a")).unwrap().unwrap();
+    assert_eq!((record.timetable.as_str(), record.since, record.anchor), ("every hour", at(50), at(60)));
+    assert_eq!((record.clock, record.seen_at), (Some(date(3)), at(1)));
+    let text = refused(world, &mut writer, vec![adopt(2)]);
+    assert_eq!(text, "job `a` is in generation 1; expected was generation 2");
+}
+
+fn a_reset_keeps_the_old_generation(world: &World) {
+    let mut writer = world.with_three_dates();
+    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    let mut fresh = job("a");
+    fresh.generation = 2;
+    fresh.seen_at = at(100);
+    writer.commit(&[vec![Entry::Reset(fresh.clone())]]).unwrap();
+    let recovered = writer.load().unwrap();
+    assert_eq!(recovered.jobs, [fresh.clone()]);
+    assert_eq!(recovered.sessions, []);
+    assert_eq!(recovered.open.len(), 1, "an open attempt of an old generation still has a process");
+    assert!(world.reader().backlogs().unwrap().is_empty());
+    let mut reader = world.reader();
+    let all = SessionFilter { all_generations: true, ..SessionFilter::default() };
+    assert_eq!(sessions(&mut reader, &SessionFilter::default()), []);
+    assert_eq!(sessions(&mut reader, &all).len(), 3);
+    // It ends in its own generation, and is no success of the new one.
+    writer.commit(&[vec![succeed("a", 1, 1)]]).unwrap();
+    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().last_success, None);
+    let text = refused(world, &mut writer, vec![Entry::Reset(fresh)]);
+    assert_eq!(text, "job `a` is in generation 2; expected was generation 1");
+}
+
+fn a_date_that_is_skipped_is_settled_at_once(world: &World) {
+    let mut writer = world.writer();
+    let session = |day, state| NewSession { date: date(day), state, trigger: Trigger::Schedule };
+    let entry = |clock: Option<i64>, sessions: Vec<NewSession>| Entry::Record {
+        job: name("a"),
+        generation: 1,
+        clock: clock.map(date),
+        to: sessions.last().map(|session| session.date),
+        sessions,
+        at: at(10),
+    };
+    let reasons = [SkipReason::Superseded, SkipReason::TooOld, SkipReason::Operator, SkipReason::Overtime];
+    let skipped = (1..).zip(reasons).map(|(day, reason)| session(day, State::Skipped { reason })).collect();
+    writer.commit(&[vec![enter("a"), entry(None, skipped)]]).unwrap();
+    let found = sessions(&mut world.reader(), &SessionFilter::default());
+    for (record, reason) in found.iter().zip(reasons) {
+        assert_eq!(record.state, State::Skipped { reason });
+        assert_eq!((record.recorded_at, record.settled_at), (at(10), Some(at(10))));
+        assert_eq!((record.attempts, record.used, record.trigger), (0, 0, Trigger::Schedule));
+    }
+    assert_eq!(found.len(), 4);
+    let text = refused(world, &mut writer, vec![entry(Some(4), vec![session(5, State::Succeeded)])]);
+    assert!(text.ends_with("a date enters waiting or skipped, not succeeded"), "{text}");
+}
+
+fn the_clock_is_compared_and_set(world: &World) {
+    let mut writer = world.with_three_dates();
+    let text = refused(world, &mut writer, vec![record("a", Some(2), &[4])]);
+    assert!(text.starts_with("job `a` is in generation 1 with its clock at "), "{text}");
+    let text = refused(world, &mut writer, vec![record("a", None, &[4])]);
+    assert!(text.ends_with("expected was generation 1 with its clock at unset"), "{text}");
+    let text = refused(world, &mut writer, vec![record("a", Some(3), &[2])]);
+    assert_eq!(text, "the clock of job `a` was to go back, which it never does");
+    let mut other = record("a", Some(3), &[4]);
+    if let Entry::Record { generation, .. } = &mut other {
+        *generation = 2;
+    }
+    refused(world, &mut writer, vec![other]);
+    // A clock may move over dates that the timetable does not have, and may stand still.
+    let still = |to: i64| Entry::Record {
+        job: name("a"),
+        generation: 1,
+        clock: Some(date(3)),
+        to: Some(date(to)),
+        sessions: Vec::new(),
+        at: at(10),
+    };
+    writer.commit(&[vec![still(3)], vec![still(7)]]).unwrap();
+    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().clock, Some(date(7)));
+}
+
+fn no_date_enters_twice(world: &World) {
+    let mut writer = world.with_three_dates();
+    let twice = Entry::Record {
+        job: name("a"),
+        generation: 1,
+        clock: Some(date(3)),
+        to: Some(date(4)),
+        sessions: vec![waiting(2), waiting(4)],
+        at: at(10),
+    };
+    let text = refused(world, &mut writer, vec![twice]);
+    assert!(text.starts_with("job `a`, dates "), "{text}");
+}
+
+fn a_catch_up_is_recorded(world: &World) {
+    let mut writer = world.with_three_dates();
+    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    assert_eq!(state(world, 1), State::Running);
+    assert_eq!(writer.load().unwrap().open.len(), 1);
+    writer.commit(&[vec![succeed("a", 1, 1), open("a", 2, 1, "waiting")]]).unwrap();
+    writer.commit(&[vec![fail("a", 2, 1)]]).unwrap();
+    let recovered = writer.load().unwrap();
+    assert_eq!(recovered.open, []);
+    assert_eq!((recovered.jobs[0].clock, recovered.jobs[0].last_success), (Some(date(3)), Some(date(1))));
+    let states: Vec<_> = recovered.sessions.iter().map(|s| (s.key.date, s.state.clone())).collect();
+    assert_eq!(states, [(date(2), State::Failed { retry_at: at(300) }), (date(3), State::Waiting)]);
+    writer.commit(&[vec![open("a", 2, 2, "failed")]]).unwrap();
+    writer.commit(&[vec![succeed("a", 2, 2)]]).unwrap();
+    let settled = world.reader().session(&session("a", 2)).unwrap().unwrap();
+    assert_eq!((settled.state, settled.attempts, settled.used), (State::Succeeded, 2, 2));
+    assert_eq!(settled.settled_at, Some(at(30)));
+    // A writer that comes after finds the same.
+    drop(writer);
+    assert_eq!(world.writer().load().unwrap().sessions.len(), 1);
+}
+
+fn an_attempt_opens_only_where_it_is_expected(world: &World) {
+    let mut writer = world.with_three_dates();
+    let text = refused(world, &mut writer, vec![open("a", 1, 1, "failed")]);
+    assert!(text.contains("expected `failed` after 0 attempts, found `waiting` after 0 attempts"), "{text}");
+    refused(world, &mut writer, vec![open("a", 1, 2, "waiting")]);
+    refused(world, &mut writer, vec![open("a", 1, 0, "waiting")]);
+    let text = refused(world, &mut writer, vec![open("a", 9, 1, "waiting")]);
+    assert!(text.ends_with("found no such date"), "{text}");
+    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    refused(world, &mut writer, vec![open("a", 1, 2, "running")]);
+    refused(world, &mut writer, vec![open("a", 1, 1, "waiting")]);
+    // What is settled may be attempted again, when an operator says so.
+    writer.commit(&[vec![succeed("a", 1, 1)], vec![open("a", 1, 2, "succeeded")]]).unwrap();
+    let again = world.reader().session(&session("a", 1)).unwrap().unwrap();
+    assert_eq!((again.state, again.settled_at, again.attempts), (State::Running, None, 2));
+}
+
+fn an_attempt_ends_only_once(world: &World) {
+    let mut writer = world.with_three_dates();
+    let text = refused(world, &mut writer, vec![succeed("a", 1, 1)]);
+    assert!(text.ends_with("attempt 1 is to be closed, and is not open"), "{text}");
+    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    refused(world, &mut writer, vec![succeed("a", 1, 2)]);
+    refused(world, &mut writer, vec![close("a", 1, 1, Outcome::Lost, State::Running)]);
+    // More attempts used than there were.
+    let mut entry = fail("a", 1, 1);
+    if let Entry::Close { used, .. } = &mut entry {
+        *used = 2;
+    }
+    refused(world, &mut writer, vec![entry]);
+    writer.commit(&[vec![succeed("a", 1, 1)]]).unwrap();
+    refused(world, &mut writer, vec![succeed("a", 1, 1)]);
+    refused(world, &mut writer, vec![fail("a", 1, 1)]);
+}
+
+fn an_end_comes_back_as_it_was_written(world: &World) {
+    let outcomes = [
+        Outcome::Succeeded,
+        Outcome::Failed { code: 255 },
+        Outcome::Killed { signal: 9 },
+        Outcome::TimedOut,
+        Outcome::Cancelled,
+        Outcome::Interrupted,
+        Outcome::Lost,
+    ];
+    let mut writer = world.with_three_dates();
+    let mut ends = Vec::new();
+    for (number, outcome) in (1..).zip(outcomes) {
+        let mut end = end(outcome);
+        end.duration = (outcome != Outcome::Lost).then_some(std::time::Duration::from_micros(17));
+        end.detail = (outcome == Outcome::Lost).then(|| "the machine lost power".to_owned());
+        end.has_log = outcome != Outcome::Cancelled;
+        let attempt = attempt("a", 1, number);
+        let close = Entry::Close { attempt, end: end.clone(), state: State::Waiting, used: 0 };
+        writer.commit(&[vec![open("a", 1, number, "waiting"), close]]).unwrap();
+        ends.push(Some(end));
+    }
+    let found = attempts(&mut world.reader(), &AttemptFilter { job: Some(name("a")), ..AttemptFilter::default() });
+    assert_eq!(found.iter().map(|attempt| attempt.end.clone()).collect::<Vec<_>>(), ends);
+    assert_eq!((found[0].started_at, found[0].host.as_str(), found[0].trigger), (at(20), "alpha", Trigger::Schedule));
+    let waits = world.reader().session(&session("a", 1)).unwrap().unwrap();
+    assert_eq!((waits.state, waits.attempts, waits.used), (State::Waiting, 7, 0));
+}
+
+fn a_text_may_have_any_characters(world: &World) {
+    let mut writer = world.with_three_dates();
+    let mut end = end(Outcome::Failed { code: 127 });
+    end.detail = Some("`x\0y\u{1f600}'; DROP TABLE jobs` was not found".to_owned());
+    let state = State::Held { reason: "nul\0".to_owned() };
+    let close = Entry::Close { attempt: attempt("a", 1, 1), end, state, used: 1 };
+    writer.commit(&[vec![open("a", 1, 1, "waiting"), close]]).unwrap();
+    let found = attempts(&mut world.reader(), &AttemptFilter::default()).remove(0).end.unwrap();
+    assert_eq!(found.detail.unwrap(), "`x\u{fffd}y\u{1f600}'; DROP TABLE jobs` was not found");
+    assert_eq!(writer.load().unwrap().sessions[0].state, State::Held { reason: "nul\u{fffd}".to_owned() });
+}
+
+fn a_process_is_noted_while_its_attempt_is_open(world: &World) {
+    let mut writer = world.with_three_dates();
+    let process = ProcessIdentity { pid: 99, start_ticks: u64::MAX - 3, boot_id: "5f0c".to_owned() };
+    let note = |day| Entry::Process { attempt: attempt("a", day, 1), process: process.clone() };
+    writer.commit(&[vec![open("a", 1, 1, "waiting"), note(1)]]).unwrap();
+    writer.commit(&[vec![open("a", 2, 1, "waiting"), succeed("a", 2, 1), note(2)]]).unwrap();
+    let found = attempts(&mut world.reader(), &AttemptFilter::default());
+    assert_eq!(found.iter().map(|attempt| attempt.process.clone()).collect::<Vec<_>>(), [Some(process), None]);
+    assert_eq!(world.reader().open_attempts().unwrap(), found[..1]);
+}
+
+fn a_session_is_moved_by_hand(world: &World) {
+    let mut writer = world.with_three_dates();
+    let shift = |from, to: State| Entry::Move { session: session("a", 1), from, to, at: at(40) };
+    let held = State::Held { reason: "its process is gone".to_owned() };
+    let skipped = State::Skipped { reason: SkipReason::Operator };
+    writer.commit(&[vec![shift("waiting", held.clone())]]).unwrap();
+    assert_eq!(state(world, 1), held);
+    let backlog = world.reader().backlogs().unwrap().remove(&name("a")).unwrap();
+    assert_eq!((backlog.unsettled, backlog.held, backlog.oldest.state), (3, 1, held.clone()));
+    writer.commit(&[vec![shift("held", skipped.clone())]]).unwrap();
+    assert_eq!(world.reader().session(&session("a", 1)).unwrap().unwrap().settled_at, Some(at(40)));
+    let text = refused(world, &mut writer, vec![shift("held", State::Waiting)]);
+    assert!(text.contains("expected `held`, found `skipped` after 0 attempts"), "{text}");
+    writer.commit(&[vec![shift("skipped", State::Waiting)]]).unwrap();
+    refused(world, &mut writer, vec![shift("waiting", State::Running)]);
+    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    refused(world, &mut writer, vec![shift("running", skipped)]);
+}
+
+fn the_newest_success_never_goes_back(world: &World) {
+    let mut writer = world.with_three_dates();
+    let run = |day| vec![open("a", day, 1, "waiting"), succeed("a", day, 1)];
+    for (day, newest) in [(2, 2), (1, 2), (3, 3)] {
+        writer.commit(&[run(day)]).unwrap();
+        assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().last_success, Some(date(newest)));
+    }
+}
+
+fn what_is_not_entered_is_refused(world: &World) {
+    let mut writer = world.with_three_dates();
+    for entry in [record("b", None, &[1]), open("b", 1, 1, "waiting"), succeed("b", 1, 1), Entry::Reset(job("b"))] {
+        assert_eq!(refused(world, &mut writer, vec![entry]), "job `b` was never entered");
+    }
+    let answer = Entry::Answer { request: 77, done: true, text: String::new(), at: at(0) };
+    assert_eq!(refused(world, &mut writer, vec![answer]), "request 77 is not there, or was answered already");
+}
+
+fn a_transaction_is_all_or_nothing(world: &World) {
+    let mut writer = world.with_three_dates();
+    let batches =
+        [vec![enter("b"), record("b", None, &[1])], vec![open("a", 1, 1, "waiting")], vec![open("a", 2, 1, "failed")]];
+    assert!(matches!(writer.commit(&batches), Err(CommitError::Conflict(_))));
+    let recovered = writer.load().unwrap();
+    assert_eq!((recovered.jobs.len(), recovered.sessions.len(), recovered.open.len()), (1, 3, 0));
+    // The writer itself forgets it as well.
+    writer.commit(&batches[..2]).unwrap();
+    let recovered = writer.load().unwrap();
+    assert_eq!((recovered.jobs.len(), recovered.sessions.len(), recovered.open.len()), (2, 4, 1));
+    writer.commit(&[]).unwrap();
+    writer.commit(&[vec![], vec![]]).unwrap();
+}
+
+fn many_dates_enter_at_once(world: &World) {
+    let mut writer = world.writer();
+    let days: Vec<i64> = (1..=2_500).collect();
+    writer.commit(&[vec![enter("a"), record("a", None, &days)]]).unwrap();
+    let recovered = writer.load().unwrap();
+    assert_eq!(recovered.sessions.len(), 2_500);
+    let step = |pair: &[crontabber::session::SessionRecord]| pair[1].key.date - pair[0].key.date == TimeDelta::days(1);
+    assert!(recovered.sessions.windows(2).all(step), "ascending, none missing");
+}

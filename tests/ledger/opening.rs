@@ -1,0 +1,315 @@
+//! Which ledgers open, and what is said about the others.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use crontabber::ledger::{
+    Desk, LedgerUrl, LedgerUrlError, OpenError, Owner, Reader, SCHEMA_VERSION, SessionFilter, Writer,
+};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use crate::on_both;
+use crate::world::*;
+
+on_both! {
+    a_second_writer_is_told_who_is_first
+    the_owner_is_known
+    a_missing_ledger_is_missing
+    a_newer_ledger_is_refused
+    a_database_of_something_else_is_refused
+    the_ledger_survives_its_writers
+}
+
+/// Runs SQL behind the ledger's back.
+fn tamper(world: &World, sql: &str) {
+    match &world.url {
+        LedgerUrl::Sqlite(path) => {
+            SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(sql).unwrap();
+        }
+        LedgerUrl::Postgres(url) => PgConnection::establish(url).unwrap().batch_execute(sql).unwrap(),
+    }
+}
+
+fn open_error(world: &World) -> OpenError {
+    match Writer::open(&world.url, &owner(), at(0)) {
+        Ok(_) => panic!("{} opened", world.url),
+        Err(error) => error,
+    }
+}
+
+fn a_second_writer_is_told_who_is_first(world: &World) {
+    let first = world.writer();
+    let second = Owner { host: "beta".to_owned(), pid: 12, version: "0.1.0".to_owned() };
+    match Writer::open(&world.url, &second, at(0)) {
+        Err(OpenError::Busy { host, pid, .. }) => assert_eq!((host.as_str(), pid), ("alpha", 4711)),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("two writers"),
+    }
+    let text = open_error(world).to_string();
+    assert!(text.starts_with("another crontabber holds the ledger `"), "{text}");
+    assert!(text.contains("process 4711 on `alpha`"), "{text}");
+    drop(first);
+    drop(reopened(world));
+}
+
+/// The server gives a lock back a moment after its connection has gone.
+fn reopened(world: &World) -> Writer {
+    for _ in 0..200 {
+        match Writer::open(&world.url, &owner(), at(0)) {
+            Err(OpenError::Busy { .. }) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the lock is not given back");
+}
+
+fn the_owner_is_known(world: &World) {
+    let writer = world.writer();
+    let mut reader = world.reader();
+    let found = reader.owner().unwrap().unwrap();
+    assert_eq!((found.host.as_str(), found.pid, found.version.as_str()), ("alpha", 4711, "0.1.0"));
+    assert!(found.alive && found.since == at(0));
+    drop(writer);
+    for _ in 0..200 {
+        if !reader.owner().unwrap().unwrap().alive {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("a writer that is gone is alive");
+}
+
+fn a_missing_ledger_is_missing(world: &World) {
+    assert!(matches!(Reader::open(&world.url).err(), Some(OpenError::Missing { .. })));
+    let text = Desk::open(&world.url).err().unwrap().to_string();
+    assert!(text.contains("start the daemon"), "{text}");
+    assert_eq!(fs::read_dir(world.directory.path()).unwrap().count(), 0, "no file is made by looking");
+}
+
+fn a_newer_ledger_is_refused(world: &World) {
+    drop(world.writer());
+    tamper(
+        world,
+        "INSERT INTO __diesel_schema_migrations (version) VALUES ('0002'); UPDATE writer SET version = '7.0.1'",
+    );
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let errors = [open_error(world), Reader::open(&world.url).err().unwrap(), Desk::open(&world.url).err().unwrap()];
+    for error in errors {
+        assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("7.0.1 (schema 0002)") && text.contains("(schema 0001)"), "{text}");
+    }
+    assert_eq!(SCHEMA_VERSION, "0001");
+}
+
+fn a_database_of_something_else_is_refused(world: &World) {
+    tamper(world, "CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT)");
+    assert!(matches!(open_error(world), OpenError::Foreign { .. }), "{}", open_error(world));
+    assert!(Reader::open(&world.url).is_err());
+    tamper(world, "INSERT INTO jobs (id, title) VALUES (1, 'still there')");
+}
+
+fn the_ledger_survives_its_writers(world: &World) {
+    drop(world.with_three_dates());
+    for _ in 0..3 {
+        assert_eq!(reopened(world).load().unwrap().sessions.len(), 3);
+    }
+}
+
+#[test]
+fn files_are_for_their_owner_only() {
+    let mut world = World::sqlite();
+    world.url = LedgerUrl::Sqlite(world.directory.path().join("new/ledger.db"));
+    let _writer = world.with_three_dates();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    let directory = world.directory.path().join("new");
+    assert_eq!(mode(&directory), 0o700);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    names.sort();
+    assert_eq!(names, ["ledger.db", "ledger.db-shm", "ledger.db-wal", "ledger.db.lock"]);
+}
+
+#[test]
+fn one_missing_directory_is_made_and_not_two() {
+    let mut world = World::sqlite();
+    world.url = LedgerUrl::Sqlite(world.directory.path().join("x/y/ledger.db"));
+    let error = open_error(&world);
+    assert!(matches!(error, OpenError::MissingDirectory { .. }), "{error}");
+    assert!(error.to_string().contains("x/y` of the ledger does not exist"), "{error}");
+}
+
+#[test]
+fn a_link_to_the_ledger_is_the_same_ledger() {
+    let mut world = World::sqlite();
+    let _first = world.writer();
+    let link = world.directory.path().join("link.db");
+    std::os::unix::fs::symlink(world.file(), &link).unwrap();
+    world.url = LedgerUrl::Sqlite(link);
+    assert!(matches!(open_error(&world), OpenError::Busy { .. }));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let world = World::sqlite();
+    fs::write(world.file(), "dear diary, ".repeat(1_000)).unwrap();
+    let error = open_error(&world);
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains("file is not a database"), "{error}");
+    assert!(matches!(Reader::open(&world.url).err(), Some(OpenError::Corrupt { .. })));
+    assert_eq!(fs::read_to_string(world.file()).unwrap(), "dear diary, ".repeat(1_000));
+}
+
+#[test]
+fn a_damaged_database_is_called_damaged() {
+    let world = World::sqlite();
+    drop(world.with_three_dates());
+    let mut bytes = fs::read(world.file()).unwrap();
+    for byte in &mut bytes[4096..] {
+        *byte ^= 0x5a;
+    }
+    fs::write(world.file(), bytes).unwrap();
+    let error = open_error(&world);
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_read_only_directory_can_be_read() {
+    let world = World::sqlite();
+    drop(world.with_three_dates());
+    let set = |mode| fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+    fs::set_permissions(world.file(), fs::Permissions::from_mode(0o400)).unwrap();
+    set(0o500);
+    let read = sessions(&mut world.reader(), &SessionFilter::default()).len();
+    let write = Writer::open(&world.url, &owner(), at(0)).err();
+    set(0o700);
+    assert_eq!(read, 3);
+    // Root may write everywhere.
+    if !rustix::process::geteuid().is_root() {
+        let error = write.unwrap();
+        assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
+    }
+}
+
+#[test]
+fn an_opening_that_was_cut_short_is_done_again() {
+    let world = World::sqlite();
+    tamper(
+        &world,
+        "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP)",
+    );
+    assert!(matches!(Reader::open(&world.url).err(), Some(OpenError::Missing { .. })));
+    world.with_three_dates();
+}
+
+#[test]
+fn an_empty_file_becomes_a_ledger() {
+    let world = World::sqlite();
+    fs::write(world.file(), "").unwrap();
+    assert!(matches!(Reader::open(&world.url).err(), Some(OpenError::Missing { .. })));
+    world.with_three_dates();
+}
+
+#[test]
+fn a_path_may_have_any_characters() {
+    let mut world = World::sqlite();
+    world.url = LedgerUrl::parse(world.directory.path().join("50% #1?.db").to_str().unwrap()).unwrap();
+    drop(world.with_three_dates());
+    assert!(world.directory.path().join("50% #1?.db").exists());
+    assert_eq!(sessions(&mut world.reader(), &SessionFilter::default()).len(), 3);
+}
+
+#[test]
+fn a_server_that_is_not_there_may_come() {
+    let world = World::at("postgres://ada:secret@/ledger?host=/nonexistent");
+    let errors = [open_error(&world), Reader::open(&world.url).err().unwrap()];
+    for error in errors {
+        assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_will_not_come() {
+    let url = crate::postgres::database().replace("/test_", "/no_such_");
+    let error = open_error(&World::at(&url));
+    assert!(matches!(error, OpenError::Denied { .. }), "{error}");
+    assert!(error.to_string().contains("does not exist"), "{error}");
+}
+
+#[test]
+fn urls_are_read_as_people_write_them() {
+    let path = |text: &str| match LedgerUrl::parse(text) {
+        Ok(LedgerUrl::Sqlite(path)) => path.to_str().unwrap().to_owned(),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(path("sqlite:///var/lib/crontabber/ledger.db"), "/var/lib/crontabber/ledger.db");
+    assert_eq!(path("sqlite://state/ledger.db"), "state/ledger.db");
+    assert_eq!(path("sqlite:ledger.db"), "ledger.db");
+    assert_eq!(path(" ./a:b.db "), "./a:b.db");
+    for good in [
+        "postgres:///ledger",
+        "postgresql://ada@localhost:5433/ledger",
+        "postgres://ada:x@127.0.0.1,[::1]/ledger",
+        "postgres:///ledger?host=/run/postgresql",
+        "postgres://%2Frun%2Fpostgresql/ledger",
+        "postgres://db.example.org/ledger?sslmode=disable",
+    ] {
+        let url = LedgerUrl::parse(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+        assert!(matches!(url, LedgerUrl::Postgres(_)));
+    }
+}
+
+#[test]
+fn urls_that_cannot_be_are_explained() {
+    let error = |text: &str| LedgerUrl::parse(text).expect_err(text);
+    assert_eq!(error(""), LedgerUrlError::Empty);
+    assert_eq!(error("sqlite://"), LedgerUrlError::Empty);
+    assert!(matches!(error("/var/lib/"), LedgerUrlError::Directory(_)));
+    assert!(matches!(error("sqlite:///a.db?mode=ro"), LedgerUrlError::Options(_)));
+    assert!(error("mysql://localhost/x").to_string().contains("`sqlite:///path` or `postgres://"));
+    assert!(error("postgress://localhost/x").to_string().contains("did you mean `postgres`?"));
+    assert!(error("file:///a.db").to_string().contains("write `sqlite:///a.db`"));
+    assert_eq!(error("host=db dbname=x"), LedgerUrlError::Pairs);
+    for remote in [
+        "postgres://db.example.org/x",
+        "postgres://ada:secret@db.example.org:5432/x?sslmode=prefer",
+        "postgres://localhost,db.example.org/x",
+        "postgres:///x?host=10.0.0.7",
+        "postgres://localhost/x?hostaddr=10.0.0.7",
+        "postgres://%64b.example.org/x",
+    ] {
+        let error = error(remote);
+        assert!(matches!(error, LedgerUrlError::Plaintext(_)), "{remote}: {error}");
+        assert!(error.to_string().contains("sslmode=disable"));
+        assert!(!error.to_string().contains("secret"));
+    }
+    assert!(matches!(error("postgres://localhost/x?sslmode=require"), LedgerUrlError::NoTls(_)));
+    assert!(matches!(error("postgres://ada:50%@localhost/x"), LedgerUrlError::Malformed(_)));
+    assert!(matches!(error("postgres://ada:a/b@localhost/x"), LedgerUrlError::Malformed(_)));
+    assert!(matches!(error("postgres://ada:a@b@localhost/x"), LedgerUrlError::Malformed(_)));
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    for text in [
+        "postgres://ada:secret@localhost/x",
+        "postgres://ada:se%40cret@localhost/x?sslmode=disable",
+        "postgres:///x?user=ada&password=secret",
+        "postgres:///x?sslpassword=secret&host=/run",
+    ] {
+        let url = LedgerUrl::parse(text).unwrap();
+        for shown in [url.to_string(), format!("{url:?}"), format!("{url:#?}")] {
+            assert!(!shown.contains("cret"), "{shown}");
+            assert!(shown.contains("***"), "{shown}");
+        }
+    }
+    let plain = "postgres://ada@localhost/x?host=/run";
+    assert_eq!(LedgerUrl::parse(plain).unwrap().to_string(), plain);
+}

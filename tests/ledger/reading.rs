@@ -1,0 +1,259 @@
+//! What people read: order, newest, generations, and that no read scans the ledger.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, Utc};
+use crontabber::ledger::{AttemptFilter, Desk, NewRequest, SessionFilter};
+use crontabber::session::{Entry, Operation};
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::on_both;
+use crate::world::*;
+
+on_both! {
+    sessions_are_listed_by_date_then_job
+    the_newest_are_listed_ascending
+    old_generations_are_listed_on_request
+    pages_do_not_cut_generations_apart
+    a_list_can_be_broken_off
+    attempts_are_listed_by_date_job_and_number
+    requests_are_posted_and_answered
+    requests_are_seen_beside_the_writer
+}
+
+/// Jobs whose numbers are in another order than their names, and more dates than a page has.
+fn many(world: &World, days: i64) {
+    let days: Vec<i64> = (1..=days).collect();
+    let jobs = ["c", "a", "b"];
+    let entries = jobs.iter().flat_map(|job| [enter(job), record(job, None, &days)]).collect();
+    world.writer().commit(&[entries]).unwrap();
+}
+
+fn keys(world: &World, filter: &SessionFilter) -> Vec<(i64, String, u32)> {
+    let day = |date: DateTime<Utc>| (date - at(0)).num_days();
+    let found = sessions(&mut world.reader(), filter);
+    found.into_iter().map(|s| (day(s.key.date), s.key.job.to_string(), s.key.generation)).collect()
+}
+
+fn sessions_are_listed_by_date_then_job(world: &World) {
+    many(world, 900);
+    let found = keys(world, &SessionFilter::default());
+    let expected: Vec<_> = (1..=900).flat_map(|day| ["a", "b", "c"].map(|job| (day, job.to_owned(), 1))).collect();
+    assert!(found == expected, "{} rows, {} expected", found.len(), expected.len());
+    let only = keys(world, &SessionFilter { job: Some(name("b")), ..SessionFilter::default() });
+    assert!(only == (1..=900).map(|day| (day, "b".to_owned(), 1)).collect::<Vec<_>>());
+    let nobody = keys(world, &SessionFilter { job: Some(name("x")), ..SessionFilter::default() });
+    assert_eq!(nobody, []);
+}
+
+fn the_newest_are_listed_ascending(world: &World) {
+    many(world, 10);
+    let newest = |job: Option<&str>, newest| {
+        keys(world, &SessionFilter { job: job.map(name), newest: Some(newest), all_generations: false })
+    };
+    let three = |job: &str, days: &[i64]| days.iter().map(|day| (*day, job.to_owned(), 1)).collect::<Vec<_>>();
+    assert_eq!(newest(Some("c"), 3), three("c", &[8, 9, 10]));
+    assert_eq!(newest(None, 2), [(10, "b".to_owned(), 1), (10, "c".to_owned(), 1)]);
+    assert_eq!(newest(None, 4)[0], (9, "c".to_owned(), 1));
+    assert_eq!(newest(None, 0), []);
+    assert_eq!(newest(None, 30).len(), 30);
+    assert_eq!(newest(None, u32::MAX).len(), 30);
+    assert_eq!(newest(Some("a"), 11).len(), 10);
+}
+
+fn old_generations_are_listed_on_request(world: &World) {
+    many(world, 3);
+    let mut writer = world.writer();
+    let mut fresh = job("a");
+    fresh.generation = 2;
+    let mut again = record("a", None, &[2, 3, 4]);
+    if let Entry::Record { generation, .. } = &mut again {
+        *generation = 2;
+    }
+    writer.commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
+    let list = |job: Option<&str>, newest, all_generations| {
+        keys(world, &SessionFilter { job: job.map(name), newest, all_generations })
+    };
+    let a = |rows: &[(i64, u32)]| rows.iter().map(|(day, of)| (*day, "a".to_owned(), *of)).collect::<Vec<_>>();
+    assert_eq!(list(Some("a"), None, false), a(&[(2, 2), (3, 2), (4, 2)]));
+    assert_eq!(list(Some("a"), None, true), a(&[(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (4, 2)]));
+    assert_eq!(list(Some("a"), Some(3), true), a(&[(3, 1), (3, 2), (4, 2)]));
+    assert_eq!(list(None, None, false).len(), 9);
+    assert_eq!(list(None, None, true).len(), 12);
+    assert_eq!(list(None, Some(3), false), [(3, "b".to_owned(), 1), (3, "c".to_owned(), 1), (4, "a".to_owned(), 2)]);
+}
+
+fn pages_do_not_cut_generations_apart(world: &World) {
+    let days: Vec<i64> = (1..=1_501).collect();
+    let mut writer = world.writer();
+    writer.commit(&[vec![enter("a"), record("a", None, &days)]]).unwrap();
+    let mut fresh = job("a");
+    fresh.generation = 2;
+    let mut again = record("a", None, &days);
+    if let Entry::Record { generation, .. } = &mut again {
+        *generation = 2;
+    }
+    writer.commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
+    for newest in [None, Some(2_999)] {
+        let found = keys(world, &SessionFilter { job: Some(name("a")), newest, all_generations: true });
+        let expected = days.iter().flat_map(|day| [1, 2].map(|of| (*day, "a".to_owned(), of))).collect::<Vec<_>>();
+        let expected = &expected[expected.len() - newest.map_or(3_002, |newest| newest as usize)..];
+        assert!(found == expected, "{} rows", found.len());
+    }
+}
+
+fn a_list_can_be_broken_off(world: &World) {
+    many(world, 5);
+    let mut seen = 0;
+    let mut each = |_| {
+        seen += 1;
+        if seen == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    world.reader().sessions(&SessionFilter::default(), &mut each).unwrap();
+    assert_eq!(seen, 4);
+}
+
+fn attempts_are_listed_by_date_job_and_number(world: &World) {
+    many(world, 2);
+    let mut writer = world.writer();
+    for job in ["b", "c", "a"] {
+        for day in [2, 1] {
+            writer
+                .commit(&[vec![open(job, day, 1, "waiting"), fail(job, day, 1), open(job, day, 2, "failed")]])
+                .unwrap();
+        }
+    }
+    let keys = |filter: AttemptFilter| {
+        let found = attempts(&mut world.reader(), &filter);
+        found
+            .iter()
+            .map(|a| format!("{}{}{}", (a.key.session.date - at(0)).num_days(), a.key.session.job, a.key.number))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let all = AttemptFilter::default();
+    assert_eq!(keys(all.clone()), "1a1 1a2 1b1 1b2 1c1 1c2 2a1 2a2 2b1 2b2 2c1 2c2");
+    assert_eq!(keys(AttemptFilter { newest: Some(3), ..all.clone() }), "2b2 2c1 2c2");
+    assert_eq!(keys(AttemptFilter { date: Some(date(1)), ..all.clone() }), "1a1 1a2 1b1 1b2 1c1 1c2");
+    let one = AttemptFilter { job: Some(name("b")), ..all };
+    assert_eq!(keys(one.clone()), "1b1 1b2 2b1 2b2");
+    assert_eq!(keys(AttemptFilter { newest: Some(1), ..one.clone() }), "2b2");
+    assert_eq!(keys(AttemptFilter { date: Some(date(2)), all_generations: true, ..one }), "2b1 2b2");
+    let open = world.reader().open_attempts().unwrap();
+    assert_eq!(open.len(), 6);
+    assert_eq!(open, writer.load().unwrap().open);
+}
+
+fn request(operation: Operation) -> NewRequest {
+    NewRequest {
+        job: name("a"),
+        operation,
+        at: at(5),
+        user: "ada".to_owned(),
+        host: "beta".to_owned(),
+        reason: Some("it's \"late\"".to_owned()),
+    }
+}
+
+fn requests_are_posted_and_answered(world: &World) {
+    let mut writer = world.writer();
+    let mut desk = Desk::open(&world.url).unwrap();
+    let asked = [
+        Operation::Run { date: Some(date(1)), force: true },
+        Operation::Run { date: None, force: false },
+        Operation::Reset,
+    ];
+    let numbers = asked.clone().map(|operation| desk.post(&request(operation)).unwrap());
+    let found = writer.requests().unwrap();
+    assert_eq!(found.iter().map(|request| request.id).collect::<Vec<_>>(), numbers);
+    assert_eq!(found.iter().map(|request| request.operation.clone()).collect::<Vec<_>>(), asked);
+    let (first, posted) = (&found[0], request(Operation::Reset));
+    assert_eq!(
+        (&first.user, &first.host, &first.reason, first.at),
+        (&posted.user, &posted.host, &posted.reason, at(5))
+    );
+    let answer = |request, done| Entry::Answer { request, done, text: "done so".to_owned(), at: at(9) };
+    let mut reader = world.reader();
+    assert_eq!(reader.answer(numbers[0]).unwrap(), None);
+    writer.commit(&[vec![answer(numbers[0], true), answer(numbers[2], false)]]).unwrap();
+    let found = reader.answer(numbers[0]).unwrap().unwrap();
+    assert_eq!((found.done, found.text.as_str(), found.at), (true, "done so", at(9)));
+    assert!(!reader.answer(numbers[2]).unwrap().unwrap().done);
+    assert_eq!(reader.answer(12_345).unwrap(), None);
+    assert_eq!(writer.requests().unwrap().len(), 1);
+    assert!(writer.commit(&[vec![answer(numbers[0], true)]]).is_err());
+}
+
+fn requests_are_seen_beside_the_writer(world: &World) {
+    let mut writer = world.with_three_dates();
+    let mut desk = Desk::open(&world.url).unwrap();
+    for day in 1..=3 {
+        desk.post(&request(Operation::Reset)).unwrap();
+        writer.commit(&[vec![open("a", day, 1, "waiting"), succeed("a", day, 1)]]).unwrap();
+    }
+    assert_eq!(writer.requests().unwrap().len(), 3);
+}
+
+thread_local! { static QUERIES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) }; }
+
+/// Keeps the text of every query of this thread.
+struct Eavesdropper;
+
+impl Instrumentation for Eavesdropper {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            QUERIES.with_borrow_mut(|queries| queries.push(query.to_string()));
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[test]
+fn no_query_scans_or_sorts_the_ledger() {
+    diesel::connection::set_default_instrumentation(|| Some(Box::new(Eavesdropper))).unwrap();
+    let world = World::sqlite();
+    many(&world, 3);
+    let mut writer = world.writer();
+    writer.commit(&[vec![open("a", 1, 1, "waiting"), succeed("a", 1, 1), open("a", 2, 1, "waiting")]]).unwrap();
+    let mut reader = world.reader();
+    let job = Some(name("a"));
+    QUERIES.take();
+    writer.commit(&[vec![fail("a", 2, 1), open("a", 3, 1, "waiting")]]).unwrap();
+    writer.load().unwrap();
+    writer.requests().unwrap();
+    reader.backlogs().unwrap();
+    reader.open_attempts().unwrap();
+    reader.session(&session("a", 1)).unwrap();
+    for newest in [None, Some(2)] {
+        for job in [None, job.clone()] {
+            sessions(&mut reader, &SessionFilter { job: job.clone(), newest, all_generations: false });
+            for date in [None, Some(date(1))] {
+                attempts(&mut reader, &AttemptFilter { job: job.clone(), date, newest, all_generations: false });
+            }
+        }
+    }
+    let mut asked: Vec<String> = QUERIES.take();
+    asked.retain(|query| ["SELECT", "UPDATE", "INSERT"].iter().any(|verb| query.starts_with(verb)));
+    asked.sort();
+    asked.dedup();
+    assert!(asked.len() > 20, "{asked:#?}");
+    let mut sqlite = SqliteConnection::establish(world.file().to_str().unwrap()).unwrap();
+    for query in asked {
+        let query = query.split(" -- binds").next().unwrap();
+        let steps = diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}")).load::<Step>(&mut sqlite).unwrap();
+        for Step { detail } in steps {
+            let whole = detail.starts_with("SCAN sessions") || detail.starts_with("SCAN attempts");
+            let by_index = detail.contains("INDEX sessions_") || detail.contains("INDEX attempts_");
+            assert!(!whole || by_index, "{query}\n{detail}");
+            assert!(!detail.contains("TEMP B-TREE FOR ORDER BY"), "{query}\n{detail}");
+        }
+    }
+}

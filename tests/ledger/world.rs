@@ -1,0 +1,170 @@
+//! A ledger to test, and short words for what goes into one.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use crontabber::job::JobName;
+use crontabber::ledger::{AttemptFilter, LedgerUrl, Owner, Reader, SessionFilter, Writer};
+use crontabber::session::{
+    AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, NewSession, Outcome, SessionKey, SessionRecord, State,
+    Trigger,
+};
+use tempfile::TempDir;
+
+/// Where a test's ledger is.
+pub(crate) struct World {
+    pub(crate) url: LedgerUrl,
+    pub(crate) directory: TempDir,
+}
+
+impl World {
+    pub(crate) fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = LedgerUrl::Sqlite(directory.path().join("ledger.db"));
+        Self { url, directory }
+    }
+
+    pub(crate) fn postgres() -> Self {
+        Self::at(&crate::postgres::database())
+    }
+
+    pub(crate) fn at(url: &str) -> Self {
+        Self { url: LedgerUrl::parse(url).unwrap(), directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        match &self.url {
+            LedgerUrl::Sqlite(path) => path.clone(),
+            LedgerUrl::Postgres(url) => panic!("{url} is no file"),
+        }
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        Writer::open(&self.url, &owner(), at(0)).unwrap()
+    }
+
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::open(&self.url).unwrap()
+    }
+
+    /// A ledger with the job `a` and its dates 1 to 3, waiting.
+    pub(crate) fn with_three_dates(&self) -> Writer {
+        let mut writer = self.writer();
+        writer.commit(&[vec![enter("a"), record("a", None, &[1, 2, 3])]]).unwrap();
+        writer
+    }
+}
+
+pub(crate) fn owner() -> Owner {
+    Owner { host: "alpha".to_owned(), pid: 4711, version: "0.1.0".to_owned() }
+}
+
+pub(crate) fn name(name: &str) -> JobName {
+    JobName::new(name).unwrap()
+}
+
+/// The `day`-th day of our calendar.
+pub(crate) fn date(day: i64) -> DateTime<Utc> {
+    at(0) + TimeDelta::days(day)
+}
+
+/// Seconds after the beginning.
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000 + seconds, 123_456_000).unwrap()
+}
+
+pub(crate) fn job(job: &str) -> JobRecord {
+    JobRecord {
+        name: name(job),
+        generation: 1,
+        seen_at: at(1),
+        since: at(2),
+        anchor: at(3),
+        clock: None,
+        timetable: "every day".to_owned(),
+        last_success: None,
+    }
+}
+
+pub(crate) fn enter(name: &str) -> Entry {
+    Entry::Enter(job(name))
+}
+
+pub(crate) fn waiting(day: i64) -> NewSession {
+    NewSession { date: date(day), state: State::Waiting, trigger: Trigger::CatchUp }
+}
+
+pub(crate) fn record(job: &str, clock: Option<i64>, days: &[i64]) -> Entry {
+    Entry::Record {
+        job: name(job),
+        generation: 1,
+        clock: clock.map(date),
+        to: days.last().copied().or(clock).map(date),
+        sessions: days.iter().copied().map(waiting).collect(),
+        at: at(10),
+    }
+}
+
+pub(crate) fn session(job: &str, day: i64) -> SessionKey {
+    SessionKey { job: name(job), generation: 1, date: date(day) }
+}
+
+pub(crate) fn attempt(job: &str, day: i64, number: u32) -> AttemptKey {
+    AttemptKey { session: session(job, day), number }
+}
+
+pub(crate) fn open(job: &str, day: i64, number: u32, from: &'static str) -> Entry {
+    Entry::Open {
+        attempt: attempt(job, day, number),
+        from,
+        trigger: Trigger::Schedule,
+        host: "alpha".to_owned(),
+        started_at: at(20),
+    }
+}
+
+pub(crate) fn end(outcome: Outcome) -> AttemptEnd {
+    AttemptEnd {
+        outcome,
+        ended_at: at(30),
+        duration: Some(Duration::from_micros(1_500_001)),
+        detail: None,
+        has_log: true,
+    }
+}
+
+pub(crate) fn close(job: &str, day: i64, number: u32, outcome: Outcome, state: State) -> Entry {
+    Entry::Close { attempt: attempt(job, day, number), end: end(outcome), state, used: number }
+}
+
+pub(crate) fn succeed(job: &str, day: i64, number: u32) -> Entry {
+    close(job, day, number, Outcome::Succeeded, State::Succeeded)
+}
+
+pub(crate) fn fail(job: &str, day: i64, number: u32) -> Entry {
+    close(job, day, number, Outcome::Failed { code: 3 }, State::Failed { retry_at: at(300) })
+}
+
+pub(crate) fn sessions(reader: &mut Reader, filter: &SessionFilter) -> Vec<SessionRecord> {
+    let mut all = Vec::new();
+    reader
+        .sessions(filter, &mut |record| {
+            all.push(record);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    all
+}
+
+pub(crate) fn attempts(reader: &mut Reader, filter: &AttemptFilter) -> Vec<AttemptRecord> {
+    let mut all = Vec::new();
+    reader
+        .attempts(filter, &mut |record| {
+            all.push(record);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    all
+}
