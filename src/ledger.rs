@@ -13,6 +13,7 @@ mod lock;
 mod migrate;
 mod pages;
 mod postgres;
+mod prepared;
 mod reader;
 mod rows;
 mod schema;

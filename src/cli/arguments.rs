@@ -85,6 +85,7 @@ impl From<LogFormat> for daemon::LogFormat {
 }
 
 /// The flags of old crontabber.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Debug, Args)]
 struct Classic {
     /// The same as `once`.

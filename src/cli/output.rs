@@ -74,13 +74,11 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// The first `width` characters of a text, the last of them `…` if there are more.
 pub(super) fn cut(text: &str, width: usize) -> String {
-    match text.char_indices().nth(width) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-            format!("{}…", kept.trim_end())
-        }
+    if text.chars().nth(width).is_none() {
+        return text.to_owned();
     }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// `1 date`, `2 dates`.

@@ -152,7 +152,7 @@ fn print(rows: &[SessionRecord], zones: &Zones, with_generation: bool, output: &
         let mut more = match &session.state {
             State::Held { reason } => reason.clone(),
             State::Skipped { reason } => reason.word().to_owned(),
-            State::Failed { retry_at } => format!("next attempt at {}", short(*retry_at, zone)),
+            State::Failed { retry_at } => format!("again at {}", short(*retry_at, zone)),
             State::Waiting | State::Running => String::new(),
             State::Succeeded => session.settled_at.map(|at| format!("at {}", short(at, zone))).unwrap_or_default(),
         };

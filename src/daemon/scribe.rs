@@ -98,6 +98,7 @@ fn run(mut writer: Writer, inbox: &Receiver<Order>, tell: &impl Fn(Word)) {
     loop {
         let first = if later.is_empty() { inbox.recv().map_err(Into::into) } else { inbox.recv_timeout(LAZY) };
         let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
+        let has_waited = first.is_err();
         let mut batches: Vec<Vec<Entry>> = Vec::new();
         let (mut number, mut asked) = (None, false);
         let mut order = first.ok();
@@ -112,7 +113,7 @@ fn run(mut writer: Writer, inbox: &Receiver<Order>, tell: &impl Fn(Word)) {
             }
             order = inbox.try_recv().ok();
         }
-        if !later.is_empty() && (number.is_some() || !asked) {
+        if !later.is_empty() && (number.is_some() || has_waited) {
             batches.insert(0, mem::take(&mut later));
         }
         if !batches.is_empty() && !write(&mut writer, &batches, tell) {

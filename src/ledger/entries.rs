@@ -13,6 +13,7 @@ use diesel::result::Error;
 
 use super::CommitError;
 use super::connection::AnyConnection;
+use super::prepared::Prepared;
 use super::rows::{SessionRow, clean, count, instant, micros, number, shown, state_columns};
 use super::schema::{audit, jobs, sessions};
 use crate::job::JobName;
@@ -251,7 +252,7 @@ impl Transaction<'_> {
             .find(id)
             .filter(jobs::generation.eq(number(session.generation)))
             .filter(jobs::last_success.is_null().or(jobs::last_success.lt(date)));
-        diesel::update(row).set(jobs::last_success.eq(Some(date))).execute(self.connection)?;
+        Prepared(diesel::update(row).set(jobs::last_success.eq(Some(date)))).execute(self.connection)?;
         Ok(())
     }
 

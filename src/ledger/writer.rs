@@ -16,6 +16,7 @@ use super::connection::AnyConnection;
 use super::entries::Transaction;
 use super::error::text;
 use super::lock::FileLock;
+use super::prepared::Prepared;
 use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
 use super::schema::{attempts, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
@@ -261,7 +262,7 @@ fn write(
 ) -> Result<Vec<(JobName, i32)>, CommitError> {
     connection.begin()?;
     let ours = writer::table.filter(writer::epoch.eq(epoch)).filter(writer::batch.eq(batch - 1));
-    if diesel::update(ours).set(writer::batch.eq(batch)).execute(connection)? != 1 {
+    if Prepared(diesel::update(ours).set(writer::batch.eq(batch))).execute(connection)? != 1 {
         return Err(CommitError::Conflict("another crontabber took it".to_owned()));
     }
     let mut transaction = Transaction { connection, jobs, entered: Vec::new() };

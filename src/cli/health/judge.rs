@@ -65,7 +65,7 @@ impl Judge<'_> {
         let (date, reason) = match &view.blocked_by {
             Some(Block::Held { date, reason }) => (*date, reason),
             _ => sessions.iter().find_map(|session| match &session.state {
-                State::Held { reason } if self.counts(job, view, session.key.date) => Some((session.key.date, reason)),
+                State::Held { reason } if Self::counts(job, view, session.key.date) => Some((session.key.date, reason)),
                 _ => None,
             })?,
         };
@@ -75,7 +75,7 @@ impl Judge<'_> {
     fn failed(&self, job: &Job, view: &JobView, sessions: &[&SessionRecord]) -> Option<Finding> {
         let worst = sessions
             .iter()
-            .filter(|session| session.used > 0 && self.counts(job, view, session.key.date))
+            .filter(|session| session.used > 0 && Self::counts(job, view, session.key.date))
             .max_by_key(|session| session.used)?;
         let date = worst.key.date;
         let zone = job.timetable.zone();
@@ -140,7 +140,7 @@ impl Judge<'_> {
     }
 
     /// Says whether a session still matters: the older dates of a job that is not backfillable do not.
-    fn counts(&self, job: &Job, view: &JobView, date: DateTime<Utc>) -> bool {
+    fn counts(job: &Job, view: &JobView, date: DateTime<Utc>) -> bool {
         job.backfill || view.oldest.is_none_or(|oldest| date >= oldest)
     }
 

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::{Transaction, in_place, place};
 use crate::ledger::CommitError;
+use crate::ledger::prepared::Prepared;
 use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns};
 use crate::ledger::schema::{attempts, sessions};
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, Trigger};
@@ -30,16 +31,15 @@ impl Transaction<'_> {
             .find(key)
             .filter(sessions::state.eq(from))
             .filter(sessions::attempts.eq(number(attempt.number - 1)));
-        let changed = diesel::update(row)
-            .set((
-                sessions::state.eq(State::Running.word()),
-                sessions::attempts.eq(number(attempt.number)),
-                sessions::retry_at.eq(None::<i64>),
-                sessions::reason.eq(None::<String>),
-                sessions::settled_at.eq(None::<i64>),
-            ))
-            .execute(self.connection)
-            .map_err(|error| in_place(&place(session), error))?;
+        let changed = Prepared(diesel::update(row).set((
+            sessions::state.eq(State::Running.word()),
+            sessions::attempts.eq(number(attempt.number)),
+            sessions::retry_at.eq(None::<i64>),
+            sessions::reason.eq(None::<String>),
+            sessions::settled_at.eq(None::<i64>),
+        )))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`{from}` after {} attempts", attempt.number - 1))?;
         diesel::insert_into(attempts::table)
             .values((
@@ -64,14 +64,13 @@ impl Transaction<'_> {
         let row = attempts::table
             .find((id, number(session.generation), micros(session.date), number(attempt.number)))
             .filter(attempts::outcome.is_null());
-        diesel::update(row)
-            .set((
-                attempts::pid.eq(Some(process.pid)),
-                attempts::start_ticks.eq(Some(process.start_ticks.cast_signed())),
-                attempts::boot_id.eq(Some(&process.boot_id)),
-            ))
-            .execute(self.connection)
-            .map_err(|error| in_place(&place(session), error))?;
+        Prepared(diesel::update(row).set((
+            attempts::pid.eq(Some(process.pid)),
+            attempts::start_ticks.eq(Some(process.start_ticks.cast_signed())),
+            attempts::boot_id.eq(Some(&process.boot_id)),
+        )))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
         Ok(())
     }
 
@@ -94,16 +93,15 @@ impl Transaction<'_> {
             .find(key)
             .filter(sessions::state.eq(State::Running.word()))
             .filter(sessions::attempts.eq(number(attempt.number)));
-        let changed = diesel::update(row)
-            .set((
-                sessions::state.eq(state.word()),
-                sessions::used.eq(number(used)),
-                sessions::retry_at.eq(retry_at),
-                sessions::reason.eq(reason),
-                sessions::settled_at.eq(state.is_settled().then(|| micros(end.ended_at))),
-            ))
-            .execute(self.connection)
-            .map_err(|error| in_place(&place(session), error))?;
+        let changed = Prepared(diesel::update(row).set((
+            sessions::state.eq(state.word()),
+            sessions::used.eq(number(used)),
+            sessions::retry_at.eq(retry_at),
+            sessions::reason.eq(reason),
+            sessions::settled_at.eq(state.is_settled().then(|| micros(end.ended_at))),
+        )))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`running` attempt {}", attempt.number))?;
         if *state == State::Succeeded { self.succeeded(id, session) } else { Ok(()) }
     }
@@ -118,18 +116,17 @@ impl Transaction<'_> {
         let micros_taken = end.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
         let row =
             attempts::table.find((id, generation, date, number(attempt.number))).filter(attempts::outcome.is_null());
-        let changed = diesel::update(row)
-            .set((
-                attempts::ended_at.eq(Some(micros(end.ended_at))),
-                attempts::outcome.eq(Some(end.outcome.word())),
-                attempts::exit_code.eq(exit_code),
-                attempts::signal.eq(signal),
-                attempts::duration_micros.eq(micros_taken),
-                attempts::detail.eq(end.detail.as_deref().map(clean)),
-                attempts::has_log.eq(end.has_log),
-            ))
-            .execute(self.connection)
-            .map_err(|error| in_place(&place(&attempt.session), error))?;
+        let changed = Prepared(diesel::update(row).set((
+            attempts::ended_at.eq(Some(micros(end.ended_at))),
+            attempts::outcome.eq(Some(end.outcome.word())),
+            attempts::exit_code.eq(exit_code),
+            attempts::signal.eq(signal),
+            attempts::duration_micros.eq(micros_taken),
+            attempts::detail.eq(end.detail.as_deref().map(clean)),
+            attempts::has_log.eq(end.has_log),
+        )))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(&attempt.session), error))?;
         if changed == 1 {
             return Ok(());
         }

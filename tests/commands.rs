@@ -1,0 +1,17 @@
+//! The commands that read, as somebody at a terminal or a program sees them: the real binary, on ledgers written by the
+//! real writer.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
+
+#[path = "commands/health.rs"]
+mod health;
+#[path = "commands/line.rs"]
+mod line;
+#[path = "commands/listing.rs"]
+mod listing;
+#[path = "commands/log.rs"]
+mod log;
+#[path = "commands/place.rs"]
+mod place;
+#[path = "commands/plan.rs"]
+mod plan;

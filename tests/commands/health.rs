@@ -1,0 +1,130 @@
+//! `health`: the line and the exit status that a monitor gets.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use crontabber::clock;
+use crontabber::session::{AttemptKey, Outcome};
+
+use crate::place::{Place, succeeds};
+
+#[expect(clippy::unnecessary_wraps, reason = "the others may not end")]
+fn fails(_: &AttemptKey) -> Option<Outcome> {
+    Some(Outcome::Failed { code: 1 })
+}
+
+/// One date, at the last midnight; a failure is tried again in an hour.
+fn daily(midnight: DateTime<Utc>, more: &str) -> Place {
+    let day = midnight.date_naive();
+    Place::new(&format!(
+        "[jobs.load]\nschedule = \"0 0 * * *\"\nstart = {day}\nend = {day}\nretry = {{ after = \"1h\" }}\n{more}\n\
+         command = \"true\"\n"
+    ))
+}
+
+/// The last midnight that is long past.
+fn midnight() -> DateTime<Utc> {
+    let day = (clock::now() - TimeDelta::hours(3)).date_naive();
+    day.and_hms_opt(0, 0, 0).unwrap().and_utc()
+}
+
+fn health(place: &Place) -> (i32, String) {
+    let said = place.ask(&["health"]);
+    assert_eq!(said.err, "");
+    assert_eq!(said.out.lines().count(), 1);
+    let json = place.ask(&["health", "--json"]);
+    assert_eq!(json.exit, said.exit);
+    assert_eq!(json.json()["exit"], said.exit);
+    (said.exit, said.out.trim_end().to_owned())
+}
+
+#[test]
+fn a_job_whose_every_date_matters_warns_and_then_is_critical() {
+    let place = daily(midnight(), "backfill = true");
+    let now = clock::now();
+    place.live(now - TimeDelta::minutes(70), fails);
+    // Its retry should have been ten minutes ago, and there is nobody who would do it.
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 2);
+    assert!(
+        line.starts_with("CRITICAL - load: ") && line.contains("failed once, should have been retried at"),
+        "{line}"
+    );
+    place.live(now, fails);
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 2);
+    assert!(line.contains("failed twice, next attempt at"), "{line}");
+    place.live(now + TimeDelta::hours(2), succeeds);
+    assert_eq!(health(&place), (0, "OK - 1 job, none behind".to_owned()));
+
+    let place = daily(midnight(), "backfill = true");
+    place.live(now, fails);
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 1);
+    let date = midnight().format("%Y-%m-%d 00:00 +00:00");
+    assert!(line.starts_with(&format!("WARNING - load: {date} failed once, next attempt at ")), "{line}");
+}
+
+#[test]
+fn any_other_job_is_critical_at_once() {
+    let place = daily(midnight(), "");
+    place.live(clock::now(), fails);
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 2);
+    assert!(line.starts_with("CRITICAL - load: "), "{line}");
+}
+
+#[test]
+fn a_held_date_is_critical() {
+    let place = daily(midnight(), "backfill = true");
+    place.write(&std::fs::read_to_string(place.path("jobs.toml")).unwrap().replace("\"1h\"", "\"1h\", attempts = 1"));
+    place.live(clock::now(), fails);
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 2);
+    assert!(line.contains("is held: "), "{line}");
+}
+
+#[test]
+fn a_job_that_should_have_run_and_did_not_is_critical() {
+    let place = daily(midnight(), "backfill = true");
+    // The ledger knows of the job from before its date.
+    place.live(midnight() - TimeDelta::hours(1), succeeds);
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 2);
+    let date = midnight().format("%Y-%m-%d 00:00 +00:00");
+    let expected = format!("CRITICAL - load: {date} should have run at {date} and did not, and no daemon runs");
+    assert_eq!(line, expected);
+}
+
+#[test]
+fn an_attempt_that_nobody_looks_after_is_critical() {
+    let place = daily(midnight(), "backfill = true");
+    place.live(clock::now() - TimeDelta::minutes(10), |_| None);
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 2);
+    assert!(line.contains("its end is not recorded, and no daemon runs"), "{line}");
+}
+
+#[test]
+fn what_waits_for_a_job_that_is_told_of_is_not_told_of() {
+    let place = daily(midnight(), "backfill = true");
+    let registry = std::fs::read_to_string(place.path("jobs.toml")).unwrap();
+    let dependent = registry.replace("[jobs.load]", "[jobs.clean]\ndepends_on = [\"load\"]");
+    place.write(&format!("{registry}{dependent}"));
+    place.live(clock::now(), fails);
+    let said = place.ask(&["health", "--json"]);
+    let jobs = said.json()["jobs"].as_array().unwrap().clone();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0]["job"], "load");
+    assert_eq!(jobs[0]["status"], "warning");
+}
+
+#[test]
+fn what_cannot_be_seen_is_unknown() {
+    let place = daily(midnight(), "");
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 3);
+    assert!(line.starts_with("UNKNOWN - there is no ledger"), "{line}");
+    place.write("nonsense");
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 3);
+    assert!(line.starts_with("UNKNOWN - jobs.toml:1"), "{line}");
+}

@@ -1,0 +1,175 @@
+//! The command line itself: classic flags, exit statuses, help, and readers that stop reading.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use crate::place::{Place, at, said, succeeds};
+
+const ONE: &str = "[jobs.load]\nschedule = \"0 0 * * *\"\nstart = 2024-11-01\nend = 2024-11-03\ncommand = \"true\"\n";
+
+const COMMANDS: [&str; 14] = [
+    "once",
+    "list",
+    "run",
+    "reset",
+    "check",
+    "ghosts",
+    "health",
+    "plan",
+    "sessions",
+    "attempts",
+    "log",
+    "schema",
+    "completions",
+    "version",
+];
+
+fn lived() -> Place {
+    let place = Place::new(ONE);
+    place.live(at("2024-11-05T00:00:00Z"), succeeds);
+    place
+}
+
+#[test]
+fn classic_flags_equal_their_commands() {
+    let place = lived();
+    for (flags, command) in [
+        (&["--list-jobs", "-l"][..], "list"),
+        (&["--configtest"], "check"),
+        (&["--audit-ghosts"], "ghosts"),
+        (&["--nagios", "-n"], "health"),
+        (&["--version", "-V"], "version"),
+    ] {
+        for flag in flags {
+            assert_eq!(place.ask(&[flag]), place.ask(&[command]), "{flag}");
+            assert_eq!(place.ask(&["--json", flag]), place.ask(&[command, "--json"]), "{flag}");
+        }
+    }
+    for flag in ["--job", "-j"] {
+        assert_eq!(place.ask(&[flag, "laod"]), place.ask(&["run", "laod"]));
+    }
+    assert_eq!(place.ask(&["--job=laod", "--force", "--date", "2024-11-02"]), place.ask(&["run", "laod"]));
+    for flag in ["--reset-job", "-r"] {
+        assert_eq!(place.ask(&[flag, "laod"]), place.ask(&["reset", "laod"]));
+    }
+    assert_eq!(place.ask(&["--once", "-q"]), place.ask(&["once", "-q"]));
+}
+
+#[test]
+fn what_cannot_be_meant_exits_with_2() {
+    let place = Place::new(ONE);
+    for wrong in [
+        &["--once", "--list-jobs"][..],
+        &["--once", "list"],
+        &["-j", "load", "list"],
+        &["--force"],
+        &["--date", "2024-11-02"],
+        &["list", "--date", "2024-11-02"],
+        &["why", "load"],
+        &["plan", "no such name"],
+        &["plan", "load", "--from", "yesterday"],
+        &["plan", "load", "--count", "0"],
+        &["log", "load", "--attempt", "1"],
+        &["sessions", "--limit", "0"],
+        &["run"],
+        &["run", "nobody"],
+        &["sessions", "nobody"],
+        &["list", "--ledger", "mysql://host/database"],
+    ] {
+        let said = place.ask(wrong);
+        assert_eq!((said.exit, said.out.as_str()), (2, ""), "{wrong:?}: {said:?}");
+        assert!(said.err.contains("error: "), "{wrong:?}: {said:?}");
+    }
+    assert_eq!(place.ask(&["sessions", "laod"]).err.lines().last(), Some("hint: did you mean `load`?"));
+}
+
+#[test]
+fn a_registry_with_mistakes_exits_with_78() {
+    let place = Place::new(ONE);
+    assert_eq!(place.ask(&["check"]).out, "jobs.toml: 1 job, no mistakes\n");
+    assert_eq!(place.ask(&["check", "-q"]).out, "");
+    place.write("[jobs.load]\nscedule = \"0 0 * * *\"\ncommand = \"true\"\n");
+    for command in ["check", "list", "plan", "ghosts", "sessions", "run load", "reset load"] {
+        let said = place.ask(&command.split(' ').collect::<Vec<_>>());
+        assert_eq!((said.exit, said.out.as_str()), (78, ""), "{command}");
+        assert!(said.err.contains("jobs.toml:2:1"), "{command}: {}", said.err);
+    }
+    let said = place.ask(&["check", "--json"]);
+    assert_eq!((said.exit, said.err.as_str()), (78, ""));
+    let json = said.json();
+    assert_eq!((&json["ok"], &json["mistakes"][0]["line"]), (&false.into(), &2.into()));
+    std::fs::remove_file(place.path("jobs.toml")).unwrap();
+    let said = place.ask(&["check", "--config", "elsewhere.toml"]);
+    assert_eq!(said.exit, 78);
+    assert!(said.err.contains("`elsewhere.toml`"), "{}", said.err);
+}
+
+#[test]
+fn places_are_found_in_their_order() {
+    let place = lived();
+    let ask = |variables: &[(&str, &str)], arguments: &[&str]| {
+        said(&place.command(arguments).envs(variables.iter().copied()).output().unwrap())
+    };
+    let missing = ask(&[], &["sessions", "--ledger", "sqlite://other.db"]);
+    assert!(missing.err.contains("`sqlite://other.db`"), "{}", missing.err);
+    let missing = ask(&[("CRONTABBER_LEDGER", "sqlite://other.db")], &["sessions"]);
+    assert!(missing.err.contains("`sqlite://other.db`"), "{}", missing.err);
+    let found = ask(&[("CRONTABBER_LEDGER", "")], &["sessions", "--json"]);
+    assert_eq!(found.column("job").len(), 3);
+    let elsewhere = ask(&[("CRONTABBER_CONFIG", "elsewhere.toml")], &["check"]);
+    assert_eq!(elsewhere.exit, 78);
+    std::fs::create_dir_all(place.path("xdg/crontabber")).unwrap();
+    std::fs::rename(place.path("jobs.toml"), place.path("xdg/crontabber/jobs.toml")).unwrap();
+    let xdg = place.path("xdg").display().to_string();
+    assert_eq!(ask(&[("XDG_CONFIG_HOME", &xdg)], &["check"]).exit, 0);
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let place = Place::new("[jobs.often]\nevery = \"1m\"\ncommand = \"true\"\n");
+    for format in ["--json", "-q"] {
+        let mut command = place.command(&["plan", "often", "--from", "2020-01-01", "--to", "2026-01-01", format]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut some = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut some).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{format}");
+    }
+}
+
+#[test]
+fn programs_get_what_they_can_read() {
+    let place = Place::new(ONE);
+    assert!(place.ask(&["schema"]).json().is_object());
+    for shell in ["bash", "zsh", "fish"] {
+        let said = place.ask(&["completions", shell]);
+        assert_eq!(said.exit, 0);
+        assert!(said.out.contains("audit-ghosts"), "{shell}");
+    }
+    let versions = place.ask(&["version", "--json"]).json();
+    let (version, tzdata) = (versions["version"].as_str().unwrap(), versions["tzdata"].as_str().unwrap());
+    assert_eq!(place.ask(&["-V"]).out, format!("crontabber {version} (tzdata {tzdata})\n"));
+}
+
+#[test]
+fn help_is_the_reference() {
+    let mut reference = String::new();
+    for command in std::iter::once("").chain(COMMANDS) {
+        let mut asked = Command::new(env!("CARGO_BIN_EXE_crontabber"));
+        asked.env_clear().env("COLUMNS", "100");
+        if !command.is_empty() {
+            asked.arg(command);
+        }
+        let help = said(&asked.arg("--help").output().unwrap());
+        assert_eq!((help.exit, help.err.as_str()), (0, ""), "{command}");
+        // What every command has is shown once.
+        let text = match help.out.split_once("\nGlobal options:") {
+            Some((own, _)) if !command.is_empty() => own,
+            _ => &help.out,
+        };
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        writeln!(reference, "# crontabber {command}\n{}\n", lines.join("\n").trim_end()).unwrap();
+    }
+    insta::assert_snapshot!(reference);
+}

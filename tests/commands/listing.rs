@@ -1,0 +1,242 @@
+//! `list`, `sessions`, `attempts` and `ghosts`: what the ledger holds, for people and for programs.
+
+use chrono::TimeDelta;
+use crontabber::session::{AttemptKey, Outcome};
+use serde_json::json;
+
+use crate::place::{Place, at, succeeds};
+
+const THREE_DAYS: &str = r#"
+[daemon]
+timezone = "Europe/Berlin"
+[jobs.load]
+schedule = "30 2 * * *"
+start = 2024-11-01
+end = 2024-11-03
+backfill = true
+retry = { after = "10m", attempts = 2 }
+command = "true"
+[jobs.clean]
+schedule = "0 6 * * *"
+start = 2024-11-01
+end = 2024-11-03
+backfill = true
+depends_on = ["load"]
+description = "tidies up"
+tags = ["nightly"]
+command = "true"
+[jobs.newest]
+schedule = "0 0 * * *"
+start = 2024-11-01
+end = 2024-11-03
+command = "true"
+"#;
+
+/// `load` fails on the second day.
+#[expect(clippy::unnecessary_wraps, reason = "the others may not end")]
+fn second_day_fails(attempt: &AttemptKey) -> Option<Outcome> {
+    let is_second = attempt.session.date == at("2024-11-02T01:30:00Z");
+    Some(if is_second { Outcome::Failed { code: 4 } } else { Outcome::Succeeded })
+}
+
+fn lived() -> Place {
+    let place = Place::new(THREE_DAYS);
+    place.live(at("2024-11-05T00:00:00Z"), second_day_fails);
+    place
+}
+
+#[test]
+fn sessions_are_told_by_ascending_date() {
+    let place = lived();
+    let said = place.ask(&["sessions", "load", "--json"]);
+    assert_eq!(
+        said.json()[1],
+        json!({
+            "job": "load",
+            "date": "2024-11-02T02:30:00+01:00",
+            "state": "failed",
+            "attempts": 1,
+            "trigger": "catch-up",
+            "reason": null,
+            "retry_at": "2024-11-05T01:10:01+01:00",
+            "generation": 1,
+            "recorded_at": "2024-11-05T01:00:00+01:00",
+            "settled_at": null,
+        })
+    );
+    assert_eq!(said.column("state"), ["succeeded", "failed", "waiting"]);
+    let all = place.ask(&["sessions", "--json"]).column("date");
+    assert!(all.is_sorted(), "{all:?}");
+    let newest = place.ask(&["sessions", "newest", "--json"]);
+    assert_eq!(newest.column("reason"), ["superseded", "superseded", "null"]);
+    assert_eq!(place.ask(&["sessions", "newest", "--json", "--limit", "1"]).column("state"), ["succeeded"]);
+}
+
+#[test]
+fn sessions_are_a_table_for_people() {
+    let place = lived();
+    insta::assert_snapshot!(place.ask(&["sessions", "load"]).out, @"
+    JOB   DATE                     STATE      ATTEMPTS  TRIGGER   MORE
+    load  2024-11-01 02:30 +01:00  succeeded         1  catch-up  at 2024-11-05 01:00:01 +01:00
+    load  2024-11-02 02:30 +01:00  failed            1  catch-up  again at 2024-11-05 01:10:01 +01:00
+    load  2024-11-03 02:30 +01:00  waiting           0  catch-up
+    ");
+    insta::assert_snapshot!(place.ask(&["sessions", "load", "--limit", "1"]).out, @"
+    JOB   DATE                     STATE    ATTEMPTS  TRIGGER   MORE
+    load  2024-11-03 02:30 +01:00  waiting         0  catch-up
+
+    the newest 1 sessions; there are more: `--limit N`, or `--json` for all
+    ");
+}
+
+#[test]
+fn attempts_are_told_as_they_ended() {
+    let place = lived();
+    place.live(at("2024-11-05T00:11:00Z"), |_| None);
+    let said = place.ask(&["attempts", "load", "2024-11-02", "--json"]);
+    let first = json!({
+        "job": "load",
+        "date": "2024-11-02T02:30:00+01:00",
+        "attempt": 1,
+        "outcome": "failed",
+        "exit_code": 4,
+        "signal": null,
+        "started_at": "2024-11-05T01:00:01+01:00",
+        "ended_at": "2024-11-05T01:00:01+01:00",
+        "duration_seconds": 1.25,
+        "trigger": "catch-up",
+        "host": "host",
+        "pid": null,
+        "detail": null,
+        "has_log": false,
+        "log": null,
+        "generation": 1,
+    });
+    assert_eq!(said.json()[0], first);
+    assert_eq!(said.json()[1]["outcome"], json!(null));
+    assert_eq!(said.json()[1]["trigger"], "retry");
+    assert_eq!(place.ask(&["attempts", "load", "--json"]).column("attempt"), ["1", "1", "2"]);
+    assert_eq!(place.ask(&["attempts", "load", "2024-11-02T02:30", "--json"]).column("attempt"), ["1", "2"]);
+    assert_eq!(place.ask(&["attempts", "load", "2024-11-02T01:30:00Z", "--json"]).column("attempt"), ["1", "2"]);
+    insta::assert_snapshot!(place.ask(&["attempts", "load"]).out, @"
+    JOB   DATE                     ATTEMPT  OUTCOME    STARTED               TOOK  TRIGGER
+    load  2024-11-01 02:30 +01:00        1  succeeded  2024-11-05 01:00:00  1.3 s  catch-up
+    load  2024-11-02 02:30 +01:00        1  failed(4)  2024-11-05 01:00:01  1.3 s  catch-up
+    load  2024-11-02 02:30 +01:00        2  running    2024-11-05 01:11:00      -  retry
+    ");
+}
+
+#[test]
+fn the_list_has_first_what_needs_a_person() {
+    let place = lived();
+    place.live(at("2024-11-06T00:00:00Z"), second_day_fails);
+    insta::assert_snapshot!(place.ask(&["list"]).out, @"
+    JOB     SCHEDULE    STATE    LAST SUCCESS             NEXT DATE  BEHIND
+    load    30 2 * * *  held     2024-11-01 02:30 +01:00  -               2
+      2024-11-02 02:30 +01:00 needs a person: its 2 attempts are used up, the last of them failed(4)
+    clean   0 6 * * *   blocked  2024-11-01 06:00 +01:00  -               2
+      waits for `load`, whose 2024-11-02 02:30 +01:00 is not settled
+    newest  0 0 * * *   ok       2024-11-03 00:00 +01:00  -               0
+    ");
+    let said = place.ask(&["list", "--json"]);
+    assert_eq!(said.column("job"), ["clean", "load", "newest"]);
+    assert_eq!(
+        said.json()[0],
+        json!({
+            "job": "clean",
+            "description": "tidies up",
+            "tags": ["nightly"],
+            "enabled": true,
+            "backfill": true,
+            "state": "blocked",
+            "schedule": "0 6 * * *",
+            "timezone": "Europe/Berlin",
+            "last_success": "2024-11-01T06:00:00+01:00",
+            "next_date": null,
+            "next_due": null,
+            "backlog": 2,
+            "oldest": "2024-11-02T06:00:00+01:00",
+            "blocked_by": { "by": "dependency", "job": "load", "date": "2024-11-02T02:30:00+01:00" },
+            "depends_on": ["load"],
+            "running": [],
+        })
+    );
+}
+
+#[test]
+fn the_list_fits_a_hundred_columns() {
+    let [first, second] = ["a", "b"].map(|letter| letter.repeat(100));
+    let registry = format!(
+        "[jobs.{first}]\nevery = \"1d\"\nat = \"02:30\"\nstart = 2024-11-01\nbackfill = true\ncommand = \"true\"\n\
+         [jobs.{second}]\nevery = \"1d\"\nat = \"02:30\"\nstart = 2024-11-01\ndepends_on = [\"{first}\"]\n\
+         command = \"true\"\n"
+    );
+    let place = Place::new(&registry);
+    place.live(at("2024-11-05T00:00:00Z"), second_day_fails);
+    for command in ["list", "sessions", "attempts", "plan"] {
+        let said = place.ask(&[command]);
+        assert_eq!(said.exit, 0);
+        for line in said.out.lines() {
+            assert!(line.chars().count() <= 100, "{command}: {line}");
+            assert!(!line.contains('\x1b'), "{command}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_job_gone_from_the_registry_is_a_ghost() {
+    let place = lived();
+    place.write("[jobs.newest]\nschedule = \"0 0 * * *\"\nstart = 2024-11-01\nend = 2024-11-03\ncommand = \"true\"\n");
+    insta::assert_snapshot!(place.ask(&["ghosts"]).out, @"
+    JOB    SCHEDULE    LAST SUCCESS             NEWEST DATE              UNSETTLED
+    clean  0 6 * * *   2024-11-01 06:00 +01:00  2024-11-03 06:00 +01:00          2
+    load   30 2 * * *  2024-11-01 02:30 +01:00  2024-11-03 02:30 +01:00          2
+    ");
+    assert_eq!(place.ask(&["ghosts", "--json"]).column("timezone"), ["Europe/Berlin", "Europe/Berlin"]);
+    let list = place.ask(&["list"]).out;
+    assert_eq!(
+        list.lines().last(),
+        Some("2 ghosts (in the ledger, not in the registry; see `crontabber ghosts`): clean, load")
+    );
+    // A ghost's dates keep the zone that they were recorded in.
+    assert_eq!(place.ask(&["sessions", "load", "--json"]).column("date")[0], "2024-11-01T02:30:00+01:00");
+    place.write(THREE_DAYS);
+    assert_eq!(place.ask(&["ghosts"]).out, "no ghosts: every job in the ledger is in the registry\n");
+    assert_eq!(place.ask(&["ghosts", "--json"]).out, "[]\n");
+}
+
+#[test]
+fn a_ledger_that_is_not_there_is_an_empty_one() {
+    let place = Place::new(THREE_DAYS);
+    for command in ["sessions", "attempts"] {
+        let said = place.ask(&[command, "--json"]);
+        assert_eq!((said.out.as_str(), said.exit), ("[]\n", 0));
+        assert!(said.err.contains("there is no ledger"), "{}", said.err);
+        assert_eq!(place.ask(&[command, "-q"]).err, "");
+        assert_eq!(place.ask(&[command]).out, format!("no {command} in the ledger\n"));
+    }
+    assert_eq!(place.ask(&["list", "--json"]).column("state"), ["blocked", "waiting", "waiting"]);
+    assert!(!place.path("ledger.db").exists());
+}
+
+#[test]
+fn the_ledger_can_be_read_without_a_registry() {
+    let place = lived();
+    place.write("nonsense");
+    assert_eq!(place.ask(&["sessions", "load", "--json"]).exit, 78);
+    let said = place.ask(&["sessions", "load", "--json", "--ledger", "ledger.db"]);
+    assert_eq!(said.exit, 0);
+    assert_eq!(said.column("date")[0], "2024-11-01T02:30:00+01:00");
+}
+
+#[test]
+fn many_rows_are_streamed_and_shown_in_part() {
+    let place = Place::new("[jobs.often]\nevery = \"1m\"\nstart = 2024-11-01\nend = 2024-11-01\ncommand = \"true\"\n");
+    place.live(at("2024-11-01T00:00:00Z") + TimeDelta::days(3), succeeds);
+    assert_eq!(place.ask(&["sessions", "--json"]).column("date").len(), 1_440);
+    let table = place.ask(&["sessions", "often"]).out;
+    assert_eq!(table.lines().count(), 103);
+    assert!(table.contains("2024-11-01 23:59 +00:00") && table.contains("the newest 100"), "{table}");
+    // Further back than is looked at first.
+    assert_eq!(place.ask(&["attempts", "often", "2024-11-01", "--json"]).column("date").len(), 1);
+}

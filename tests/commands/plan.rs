@@ -1,0 +1,141 @@
+//! `plan`: the dates of a range, whatever the ledger holds, and what a wake would start.
+
+use serde_json::json;
+
+use crate::place::{Place, at, succeeds};
+
+const BERLIN: &str = r#"
+[daemon]
+timezone = "Europe/Berlin"
+[jobs.night]
+schedule = "30 2 * * *"
+command = "true"
+[jobs.even]
+schedule = "0 */2 * * *"
+command = "true"
+[jobs.quarters]
+schedule = "*/15 2 * * *"
+command = "true"
+[jobs.late]
+every = "1d"
+delay = "90m"
+start = 2026-11-01
+end = 2026-11-03
+backfill = true
+command = "true"
+[jobs.new-york]
+schedule = "30 2 * * *"
+timezone = "America/New_York"
+command = "true"
+"#;
+
+fn dates(job: &str, from: &str, to: &str) -> Vec<String> {
+    let said = Place::new(BERLIN).ask(&["plan", job, "--from", from, "--to", to, "--json"]);
+    assert_eq!((said.exit, said.err.as_str()), (0, ""));
+    said.column("date")
+}
+
+#[test]
+fn dates_follow_the_clock_changes() {
+    assert_eq!(
+        dates("night", "2026-03-28", "2026-03-31"),
+        ["2026-03-28T02:30:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"]
+    );
+    assert_eq!(
+        dates("night", "2026-10-24", "2026-10-27"),
+        ["2026-10-24T02:30:00+02:00", "2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"]
+    );
+    assert_eq!(dates("new-york", "2026-03-08", "2026-03-09"), ["2026-03-08T03:00:00-04:00"]);
+    let even = dates("even", "2026-10-25", "2026-10-26");
+    assert_eq!(even.len(), 13);
+    assert_eq!(even[1..3], ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"]);
+    assert!(dates("quarters", "2026-03-29", "2026-03-30").is_empty());
+    assert_eq!(dates("quarters", "2026-10-25", "2026-10-26").len(), 8);
+}
+
+#[test]
+fn a_range_has_its_first_instant_and_not_its_last() {
+    let night = ["2026-11-03T02:30:00+01:00", "2026-11-04T02:30:00+01:00"];
+    assert_eq!(dates("night", "2026-11-03T01:30:00Z", "2026-11-05T01:30:00Z"), night);
+    assert_eq!(dates("night", "2026-11-03T02:30", "2026-11-05T02:30"), night);
+    assert_eq!(dates("night", "2026-11-03", "2026-11-05"), night);
+    assert!(dates("night", "2026-11-03", "2026-11-03").is_empty());
+}
+
+#[test]
+fn a_date_is_due_after_its_delay_and_between_start_and_end() {
+    let place = Place::new(BERLIN);
+    let said = place.ask(&["plan", "late", "--from", "2026-10-01", "--to", "2027-01-01", "--json"]);
+    let due = |day: u32| {
+        json!({
+            "job": "late",
+            "date": format!("2026-11-0{day}T00:00:00+01:00"),
+            "due": format!("2026-11-0{day}T01:30:00+01:00"),
+        })
+    };
+    assert_eq!(said.json(), json!([due(1), due(2), due(3)]));
+    assert!(!place.path("ledger.db").exists());
+    let said = place.ask(&["plan", "late", "--from", "2026-11-02", "--to", "2026-11-03"]);
+    assert_eq!(said.out, "2026-11-02 00:00 +01:00  due 2026-11-02 01:30 +01:00  late\n");
+}
+
+#[test]
+fn the_ledger_makes_no_difference() {
+    let place = Place::new(BERLIN);
+    let ask = || place.ask(&["plan", "late", "--from", "2026-11-01", "--to", "2026-11-09", "--json"]);
+    let before = ask();
+    place.live(at("2026-11-05T00:00:00Z"), succeeds);
+    assert_eq!(ask(), before);
+}
+
+#[test]
+fn all_jobs_are_told_by_date() {
+    let place = Place::new(BERLIN);
+    let said = place.ask(&["plan", "--from", "2026-11-03", "--to", "2026-11-04", "--json", "--count", "4"]);
+    assert_eq!(
+        said.column("date"),
+        [
+            "2026-11-03T00:00:00+01:00",
+            "2026-11-03T00:00:00+01:00",
+            "2026-11-03T02:00:00+01:00",
+            "2026-11-03T02:00:00+01:00"
+        ]
+    );
+    assert_eq!(place.ask(&["plan", "night", "--from", "2026-11-03", "--count", "3", "--json"]).column("date").len(), 3);
+    assert_eq!(place.ask(&["plan", "night", "--json"]).column("date").len(), 10);
+}
+
+#[test]
+fn past_the_years_we_know_is_an_error() {
+    let place = Place::new(BERLIN);
+    let said = place.ask(&["plan", "night", "--from", "2099-12-31", "--to", "2100-01-09", "--json"]);
+    assert_eq!(said.exit, 1);
+    assert_eq!(said.column("date"), ["2099-12-31T02:30:00+01:00"]);
+    assert!(said.err.starts_with("error: no date up to 2099-12-31T23:59:59Z"), "{}", said.err);
+    let said = place.ask(&["plan", "night", "--from", "2026-11-03", "--to", "2026-11-01"]);
+    assert_eq!(said.exit, 2);
+    assert!(said.err.starts_with("error: the range ends before it begins\nhint: "), "{}", said.err);
+}
+
+#[test]
+fn a_wake_is_told_before_it_happens() {
+    let place = Place::new(BERLIN);
+    let said = place.ask(&["plan", "--json"]);
+    let json = said.json();
+    let of = |job: &str| json.as_array().unwrap().iter().filter(|row| row["job"] == job).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        of("late"),
+        [json!({
+            "job": "late",
+            "date": "2026-11-01T00:00:00+01:00",
+            "due": "2026-11-01T01:30:00+01:00",
+            "starts": "now",
+            "attempt": 1,
+            "trigger": "catch-up",
+            "backlog": 3,
+        })]
+    );
+    assert_eq!(of("night")[0]["starts"], "later");
+    place.live(at("2026-11-05T00:00:00Z"), succeeds);
+    assert!(!place.ask(&["plan", "--json"]).column("job").contains(&"late".to_owned()));
+}
