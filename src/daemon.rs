@@ -12,6 +12,7 @@ mod start;
 mod stop;
 pub mod voice;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::job::Job;
 use crate::registry::Registry;
-use crate::runner::{Report, Runner};
+use crate::runner::{Launch, Report, Runner};
 use crate::scheduler::{Event, Note, Start};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome};
 use crate::{clock, systemd};
@@ -91,6 +92,10 @@ struct Daemon {
     inbox: UnboundedReceiver<Message>,
     voice: Voice,
     logs: PathBuf,
+    /// What every job inherits of our environment.
+    inherited: Vec<(OsString, OsString)>,
+    /// Entries that nobody waits for: they go with the next commit, or a second later.
+    later: Vec<Entry>,
     output_limit: u64,
     stop_grace: Duration,
     longest_kill_grace: Duration,
@@ -163,6 +168,9 @@ impl Daemon {
     fn look(&mut self) {
         systemd::alive();
         systemd::status(&self.status());
+        if !self.later.is_empty() && !self.in_trouble {
+            self.scribe.write(std::mem::take(&mut self.later));
+        }
         if self.requests != Requests::Asked && self.stopping.is_none() {
             self.requests = Requests::Asked;
             self.scribe.ask_requests();
@@ -189,24 +197,21 @@ impl Daemon {
         }
     }
 
-    /// Has written what was decided; what needs no writing is done at once.
+    /// Has written what was decided, and then started; what needs no writing is told at once.
     fn flush(&mut self) {
-        let nothing_to_write = self.engine.flush().map(|commit| self.scribe.commit(commit)).is_none();
-        if nothing_to_write {
+        let Some(commit) = self.engine.flush() else {
             self.release(0);
-        }
+            return;
+        };
+        let mut entries = std::mem::take(&mut self.later);
+        entries.extend(commit.entries);
+        let launches = commit.starts.iter().filter_map(|start| self.prepare(start)).collect();
+        self.scribe.commit(commit.number, entries, launches);
     }
 
-    /// Does what waited for the commits up to `number` to be durable.
+    /// Tells what waited for the commits up to `number` to be durable.
     fn release(&mut self, number: u64) {
-        let acts = self.engine.released(number);
-        if self.fatal.is_some() {
-            return;
-        }
-        for start in acts.starts {
-            self.start(&start);
-        }
-        for note in acts.notes {
+        for note in self.engine.released(number) {
             self.note(&note);
         }
     }
@@ -219,9 +224,10 @@ impl Daemon {
         self.voice.tell(note);
     }
 
-    fn start(&mut self, start: &Start) {
-        match prepare(start, &self.logs, self.output_limit) {
-            Ok(launch) => self.runner.start(launch),
+    /// Describes the process of an attempt; one that cannot be described has failed.
+    fn prepare(&mut self, start: &Start) -> Option<Launch> {
+        match prepare(start, &self.inherited, &self.logs, self.output_limit) {
+            Ok(launch) => Some(launch),
             Err(error) => {
                 let end = AttemptEnd {
                     outcome: Outcome::Failed { code: 125 },
@@ -231,6 +237,7 @@ impl Daemon {
                     has_log: false,
                 };
                 self.engine.handle(Event::Ended { attempt: start.attempt.clone(), end }, clock::now());
+                None
             }
         }
     }
@@ -245,7 +252,7 @@ impl Daemon {
 
     fn take_report(&mut self, report: Report) {
         match report {
-            Report::Started { attempt, process } => self.scribe.write_later(Entry::Process { attempt, process }),
+            Report::Started { attempt, process } => self.later.push(Entry::Process { attempt, process }),
             Report::Ended { attempt, outcome, detail, duration, has_log } => {
                 let ended_at = clock::now();
                 let end = AttemptEnd { outcome, ended_at, duration, detail, has_log };

@@ -13,11 +13,11 @@ mod lock;
 mod migrate;
 mod pages;
 mod postgres;
-mod prepared;
 mod reader;
 mod rows;
 mod schema;
 mod sqlite;
+mod statement;
 mod url;
 mod writer;
 

@@ -1,4 +1,5 @@
-//! Write first, then act: what a step of the scheduler starts and tells is kept back until its entries are durable.
+//! Write first, then act: what a step of the scheduler starts goes with its entries, and what it tells is kept back
+//! until they are durable.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,22 +9,15 @@ use chrono::{DateTime, Utc};
 use crate::scheduler::{Event, Note, Scheduler, Start};
 use crate::session::Entry;
 
-/// What may be done once a commit is durable.
-#[derive(Debug, Default)]
-pub struct Acts {
-    /// Attempts to start.
-    pub starts: Vec<Start>,
-    /// What to tell people.
-    pub notes: Vec<Note>,
-}
-
-/// Entries that must become durable together.
+/// Entries that must become durable together, and what is started once they are.
 #[derive(Debug)]
 pub struct Commit {
     /// Counted from 1; commits become durable in this order.
     pub number: u64,
     /// What to write.
     pub entries: Vec<Entry>,
+    /// What to start then.
+    pub starts: Vec<Start>,
 }
 
 /// The scheduler, and what waits for its entries to be durable. No I/O.
@@ -32,8 +26,9 @@ pub struct Engine {
     /// Decides.
     pub scheduler: Scheduler,
     gathered: Vec<Entry>,
-    acts: Acts,
-    waiting: VecDeque<(u64, Acts)>,
+    starts: Vec<Start>,
+    notes: Vec<Note>,
+    waiting: VecDeque<(u64, Vec<Note>)>,
     commits: u64,
     durable: u64,
 }
@@ -45,7 +40,8 @@ impl Engine {
         Self {
             scheduler,
             gathered: Vec::new(),
-            acts: Acts::default(),
+            starts: Vec::new(),
+            notes: Vec::new(),
             waiting: VecDeque::new(),
             commits: 0,
             durable: 0,
@@ -56,33 +52,33 @@ impl Engine {
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) {
         let step = self.scheduler.handle(event, now);
         self.gathered.extend(step.entries);
-        self.acts.starts.extend(step.starts);
-        self.acts.notes.extend(step.notes);
+        self.starts.extend(step.starts);
+        self.notes.extend(step.notes);
     }
 
-    /// Gives what was gathered since the last flush, to be committed.
+    /// Gives what was gathered since the last flush, to be committed. An attempt always comes with its opening.
     pub fn flush(&mut self) -> Option<Commit> {
-        let acts = mem::take(&mut self.acts);
+        let notes = mem::take(&mut self.notes);
         if self.gathered.is_empty() {
-            if !acts.starts.is_empty() || !acts.notes.is_empty() {
+            if !notes.is_empty() {
                 // Nothing to write, but still told in order: after what is being written.
-                self.waiting.push_back((self.commits, acts));
+                self.waiting.push_back((self.commits, notes));
             }
             return None;
         }
         self.commits += 1;
-        self.waiting.push_back((self.commits, acts));
-        Some(Commit { number: self.commits, entries: mem::take(&mut self.gathered) })
+        self.waiting.push_back((self.commits, notes));
+        let (entries, starts) = (mem::take(&mut self.gathered), mem::take(&mut self.starts));
+        Some(Commit { number: self.commits, entries, starts })
     }
 
-    /// Takes note that the commits up to `number` are durable, and gives what may be done now.
-    pub fn released(&mut self, number: u64) -> Acts {
+    /// Takes note that the commits up to `number` are durable, and gives what may be told now.
+    pub fn released(&mut self, number: u64) -> Vec<Note> {
         self.durable = self.durable.max(number);
         let durable = self.durable;
-        let mut released = Acts::default();
-        while let Some((_, acts)) = self.waiting.pop_front_if(|(after, _)| *after <= durable) {
-            released.starts.extend(acts.starts);
-            released.notes.extend(acts.notes);
+        let mut released = Vec::new();
+        while let Some((_, notes)) = self.waiting.pop_front_if(|(after, _)| *after <= durable) {
+            released.extend(notes);
         }
         released
     }

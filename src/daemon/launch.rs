@@ -50,12 +50,17 @@ pub(super) enum PrepareError {
 ///
 /// # Errors
 /// The job's `environment_file` cannot be read.
-pub(super) fn prepare(start: &Start, logs: &Path, output_limit: u64) -> Result<Launch, PrepareError> {
+pub(super) fn prepare(
+    start: &Start,
+    inherited: &[(OsString, OsString)],
+    logs: &Path,
+    output_limit: u64,
+) -> Result<Launch, PrepareError> {
     let job = &start.job;
     Ok(Launch {
         attempt: start.attempt.clone(),
         program: program(job, start.attempt.session.date),
-        environment: environment(start)?,
+        environment: environment(start, inherited)?,
         working_directory: job.working_directory.clone(),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
@@ -75,12 +80,17 @@ fn program(job: &Job, date: DateTime<Utc>) -> Program {
     Program { argv }
 }
 
-fn environment(start: &Start) -> Result<Vec<(OsString, OsString)>, PrepareError> {
-    let inherited = env::vars_os().filter(|(name, _)| {
+/// What every job inherits of our environment.
+pub(super) fn inherited_environment() -> Vec<(OsString, OsString)> {
+    let is_for_jobs = |name: &OsString| {
         let name = name.to_string_lossy();
         !name.starts_with("CRONTABBER_") && !NOT_FOR_JOBS.contains(&name.as_ref())
-    });
-    let mut all: BTreeMap<OsString, OsString> = inherited.collect();
+    };
+    env::vars_os().filter(|(name, _)| is_for_jobs(name)).collect()
+}
+
+fn environment(start: &Start, inherited: &[(OsString, OsString)]) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+    let mut all: BTreeMap<OsString, OsString> = inherited.iter().cloned().collect();
     if let Some(path) = &start.job.environment_file {
         all.extend(environment_file(path)?);
     }

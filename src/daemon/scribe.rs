@@ -1,28 +1,25 @@
-//! The thread that owns the ledger's writer: commits arrive, are written together, and are said to be durable.
+//! The thread that owns the ledger's writer: commits arrive, are written together, and only then is started
+//! what they open.
 //!
 //! What cannot be written now (a full disk, a database that is away) is kept and tried again until it can: the outcome
 //! of a job that ended is worth more than a prompt answer.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use std::{io, mem, thread};
+use std::{io, thread};
 
 use crate::ledger::{CommitError, Writer};
+use crate::runner::{Launch, Runner};
 use crate::session::{Entry, Request};
-
-use super::engine::Commit;
-
-/// How long an entry that nobody waits for may wait for company.
-const LAZY: Duration = Duration::from_millis(300);
 
 /// Between two tries at a ledger that is away.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// What the scribe is told to do.
 enum Order {
-    Commit(Commit),
-    Later(Entry),
+    Commit { number: u64, entries: Vec<Entry>, launches: Vec<Launch> },
+    Write(Vec<Entry>),
     Requests,
 }
 
@@ -55,20 +52,21 @@ impl Scribe {
     ///
     /// # Errors
     /// The operating system has no thread to give.
-    pub(super) fn new(writer: Writer, tell: impl Fn(Word) + Send + 'static) -> io::Result<Self> {
+    pub(super) fn new(writer: Writer, runner: Runner, tell: impl Fn(Word) + Send + 'static) -> io::Result<Self> {
         let (orders, inbox) = channel();
-        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || run(writer, &inbox, &tell))?;
+        let thread =
+            thread::Builder::new().name("ledger".to_owned()).spawn(move || run(writer, &runner, &inbox, &tell))?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
-    /// Has a commit written.
-    pub(super) fn commit(&self, commit: Commit) {
-        self.send(Order::Commit(commit));
+    /// Has entries written, and then what they open started.
+    pub(super) fn commit(&self, number: u64, entries: Vec<Entry>, launches: Vec<Launch>) {
+        self.send(Order::Commit { number, entries, launches });
     }
 
-    /// Has an entry written with the next commit, or soon.
-    pub(super) fn write_later(&self, entry: Entry) {
-        self.send(Order::Later(entry));
+    /// Has entries written that nobody waits for.
+    pub(super) fn write(&self, entries: Vec<Entry>) {
+        self.send(Order::Write(entries));
     }
 
     /// Asks for the operators' requests.
@@ -93,41 +91,36 @@ impl Scribe {
     }
 }
 
-fn run(mut writer: Writer, inbox: &Receiver<Order>, tell: &impl Fn(Word)) {
-    let mut later: Vec<Entry> = Vec::new();
-    loop {
-        let first = if later.is_empty() { inbox.recv().map_err(Into::into) } else { inbox.recv_timeout(LAZY) };
-        let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
-        let has_waited = first.is_err();
+fn run(mut writer: Writer, runner: &Runner, inbox: &Receiver<Order>, tell: &impl Fn(Word)) {
+    while let Ok(first) = inbox.recv() {
         let mut batches: Vec<Vec<Entry>> = Vec::new();
-        let (mut number, mut asked) = (None, false);
-        let mut order = first.ok();
-        while let Some(this) = order.take() {
-            match this {
-                Order::Commit(commit) => {
-                    number = Some(commit.number);
-                    batches.push(commit.entries);
+        let mut launches = Vec::new();
+        let (mut newest, mut asked) = (None, false);
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Commit { number, entries, launches: more } => {
+                    newest = Some(number);
+                    batches.push(entries);
+                    launches.extend(more);
                 }
-                Order::Later(entry) => later.push(entry),
+                Order::Write(entries) => batches.push(entries),
                 Order::Requests => asked = true,
             }
-            order = inbox.try_recv().ok();
-        }
-        if !later.is_empty() && (number.is_some() || has_waited) {
-            batches.insert(0, mem::take(&mut later));
+            next = inbox.try_recv().ok();
         }
         if !batches.is_empty() && !write(&mut writer, &batches, tell) {
             return;
         }
-        if let Some(number) = number {
+        for launch in launches {
+            runner.start(launch);
+        }
+        if let Some(number) = newest {
             tell(Word::Committed(number));
         }
         if asked {
             // An error here is an error of the next commit too, which says so.
             tell(Word::Requests(writer.requests().unwrap_or_default()));
-        }
-        if closed {
-            return;
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome};
 use crate::{clock, place, systemd};
 
 use super::engine::Engine;
+use super::launch::inherited_environment;
 use super::scribe::Scribe;
 use super::voice::Voice;
 use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options, Requests};
@@ -95,14 +96,12 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         scheduler.set_horizon(now);
     }
     let (outbox, inbox) = unbounded_channel();
-    let words = outbox.clone();
-    let scribe = Scribe::new(writer, move |word| _ = words.send(Message::Scribe(word)));
-    let reports = outbox.clone();
-    let runner = Runner::new(move |report| _ = reports.send(Message::Runner(report)));
-    let (scribe, runner) = match (scribe, runner) {
-        (Ok(scribe), Ok(runner)) => (scribe, runner),
-        (Err(error), _) | (_, Err(error)) => return Err(fail(&format!("cannot start a thread: {error}"), 1)),
-    };
+    let (words, reports) = (outbox.clone(), outbox);
+    let threads = Runner::new(move |report| _ = reports.send(Message::Runner(report))).and_then(|runner| {
+        let scribe = Scribe::new(writer, runner.clone(), move |word| _ = words.send(Message::Scribe(word)))?;
+        Ok((runner, scribe))
+    });
+    let (runner, scribe) = threads.map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let mut daemon = Daemon {
         options,
         mode,
@@ -112,6 +111,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         inbox,
         voice,
         logs: place::logs(&url),
+        inherited: inherited_environment(),
+        later: Vec::new(),
         output_limit: 0,
         stop_grace: Duration::ZERO,
         longest_kill_grace: Duration::ZERO,
@@ -202,7 +203,7 @@ impl Daemon {
                 Some(process) => {
                     if attempt.process.is_none() {
                         let attempt = attempt.key.clone();
-                        self.scribe.write_later(Entry::Process { attempt, process: process.clone() });
+                        self.later.push(Entry::Process { attempt, process: process.clone() });
                     }
                     let alive = runner::is_alive(&process);
                     if alive && self.mode == Mode::Operate {

@@ -13,9 +13,9 @@ use diesel::result::Error;
 
 use super::CommitError;
 use super::connection::AnyConnection;
-use super::prepared::Prepared;
 use super::rows::{SessionRow, clean, count, instant, micros, number, shown, state_columns};
 use super::schema::{audit, jobs, sessions};
+use super::statement::Statement;
 use crate::job::JobName;
 use crate::session::{Entry, JobRecord, NewSession, SessionKey, State};
 
@@ -248,11 +248,14 @@ impl Transaction<'_> {
     /// The job's newest success, if this is its newest and not of an earlier generation.
     fn succeeded(&mut self, id: i32, session: &SessionKey) -> Result<(), CommitError> {
         let date = micros(session.date);
-        let row = jobs::table
-            .find(id)
-            .filter(jobs::generation.eq(number(session.generation)))
-            .filter(jobs::last_success.is_null().or(jobs::last_success.lt(date)));
-        Prepared(diesel::update(row).set(jobs::last_success.eq(Some(date)))).execute(self.connection)?;
+        Statement::new(
+            "UPDATE jobs SET last_success = ? WHERE id = ? AND generation = ? AND (last_success IS NULL OR last_success < ?)",
+        )
+        .long(date)
+        .number(id)
+        .number(number(session.generation))
+        .long(date)
+        .execute(self.connection)?;
         Ok(())
     }
 

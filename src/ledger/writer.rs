@@ -16,10 +16,10 @@ use super::connection::AnyConnection;
 use super::entries::Transaction;
 use super::error::text;
 use super::lock::FileLock;
-use super::prepared::Prepared;
 use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
 use super::schema::{attempts, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
+use super::statement::Statement;
 use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, desk, migrate, postgres};
 use crate::job::JobName;
 use crate::session::{Entry, Recovered, Request};
@@ -261,8 +261,8 @@ fn write(
     batches: &[Vec<Entry>],
 ) -> Result<Vec<(JobName, i32)>, CommitError> {
     connection.begin()?;
-    let ours = writer::table.filter(writer::epoch.eq(epoch)).filter(writer::batch.eq(batch - 1));
-    if Prepared(diesel::update(ours).set(writer::batch.eq(batch))).execute(connection)? != 1 {
+    let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
+    if ours.long(batch).long(epoch).long(batch - 1).execute(connection)? != 1 {
         return Err(CommitError::Conflict("another crontabber took it".to_owned()));
     }
     let mut transaction = Transaction { connection, jobs, entered: Vec::new() };

@@ -6,9 +6,8 @@ use diesel::prelude::*;
 
 use super::{Transaction, in_place, place};
 use crate::ledger::CommitError;
-use crate::ledger::prepared::Prepared;
 use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns};
-use crate::ledger::schema::{attempts, sessions};
+use crate::ledger::statement::Statement;
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, Trigger};
 
 impl Transaction<'_> {
@@ -27,33 +26,33 @@ impl Transaction<'_> {
         }
         let id = self.job_id(&session.job)?;
         let key = (id, number(session.generation), micros(session.date));
-        let row = sessions::table
-            .find(key)
-            .filter(sessions::state.eq(from))
-            .filter(sessions::attempts.eq(number(attempt.number - 1)));
-        let changed = Prepared(diesel::update(row).set((
-            sessions::state.eq(State::Running.word()),
-            sessions::attempts.eq(number(attempt.number)),
-            sessions::retry_at.eq(None::<i64>),
-            sessions::reason.eq(None::<String>),
-            sessions::settled_at.eq(None::<i64>),
-        )))
+        let changed = Statement::new(
+            "UPDATE sessions SET state = 'running', attempts = ?, retry_at = NULL, reason = NULL, settled_at = NULL \
+             WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
+        )
+        .number(number(attempt.number))
+        .number(key.0)
+        .number(key.1)
+        .long(key.2)
+        .word(from)
+        .number(number(attempt.number - 1))
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`{from}` after {} attempts", attempt.number - 1))?;
-        diesel::insert_into(attempts::table)
-            .values((
-                attempts::job_id.eq(key.0),
-                attempts::generation.eq(key.1),
-                attempts::date.eq(key.2),
-                attempts::number.eq(number(attempt.number)),
-                attempts::trigger.eq(trigger.word()),
-                attempts::host.eq(clean(host)),
-                attempts::started_at.eq(micros(started_at)),
-                attempts::has_log.eq(false),
-            ))
-            .execute(self.connection)
-            .map_err(|error| in_place(&place(session), error))?;
+        Statement::new(
+            "INSERT INTO attempts (job_id, generation, date, number, trigger, host, started_at, has_log) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .number(key.0)
+        .number(key.1)
+        .long(key.2)
+        .number(number(attempt.number))
+        .word(trigger.word())
+        .word(clean(host).as_ref())
+        .long(micros(started_at))
+        .flag(false)
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
         Ok(())
     }
 
@@ -61,14 +60,17 @@ impl Transaction<'_> {
     pub(super) fn process(&mut self, attempt: &AttemptKey, process: &ProcessIdentity) -> Result<(), CommitError> {
         let session = &attempt.session;
         let id = self.job_id(&session.job)?;
-        let row = attempts::table
-            .find((id, number(session.generation), micros(session.date), number(attempt.number)))
-            .filter(attempts::outcome.is_null());
-        Prepared(diesel::update(row).set((
-            attempts::pid.eq(Some(process.pid)),
-            attempts::start_ticks.eq(Some(process.start_ticks.cast_signed())),
-            attempts::boot_id.eq(Some(&process.boot_id)),
-        )))
+        Statement::new(
+            "UPDATE attempts SET pid = ?, start_ticks = ?, boot_id = ? \
+             WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
+        )
+        .number(process.pid)
+        .long(process.start_ticks.cast_signed())
+        .word(process.boot_id.as_str())
+        .number(id)
+        .number(number(session.generation))
+        .long(micros(session.date))
+        .number(number(attempt.number))
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         Ok(())
@@ -89,17 +91,19 @@ impl Transaction<'_> {
         let key = (id, number(session.generation), micros(session.date));
         self.end_attempt(attempt, key, end)?;
         let (retry_at, reason) = state_columns(state);
-        let row = sessions::table
-            .find(key)
-            .filter(sessions::state.eq(State::Running.word()))
-            .filter(sessions::attempts.eq(number(attempt.number)));
-        let changed = Prepared(diesel::update(row).set((
-            sessions::state.eq(state.word()),
-            sessions::used.eq(number(used)),
-            sessions::retry_at.eq(retry_at),
-            sessions::reason.eq(reason),
-            sessions::settled_at.eq(state.is_settled().then(|| micros(end.ended_at))),
-        )))
+        let changed = Statement::new(
+            "UPDATE sessions SET state = ?, used = ?, retry_at = ?, reason = ?, settled_at = ? \
+             WHERE job_id = ? AND generation = ? AND date = ? AND state = 'running' AND attempts = ?",
+        )
+        .word(state.word())
+        .number(number(used))
+        .long(retry_at)
+        .word(reason.as_deref())
+        .long(state.is_settled().then(|| micros(end.ended_at)))
+        .number(key.0)
+        .number(key.1)
+        .long(key.2)
+        .number(number(attempt.number))
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`running` attempt {}", attempt.number))?;
@@ -114,17 +118,22 @@ impl Transaction<'_> {
     ) -> Result<(), CommitError> {
         let (exit_code, signal) = outcome_columns(end.outcome);
         let micros_taken = end.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
-        let row =
-            attempts::table.find((id, generation, date, number(attempt.number))).filter(attempts::outcome.is_null());
-        let changed = Prepared(diesel::update(row).set((
-            attempts::ended_at.eq(Some(micros(end.ended_at))),
-            attempts::outcome.eq(Some(end.outcome.word())),
-            attempts::exit_code.eq(exit_code),
-            attempts::signal.eq(signal),
-            attempts::duration_micros.eq(micros_taken),
-            attempts::detail.eq(end.detail.as_deref().map(clean)),
-            attempts::has_log.eq(end.has_log),
-        )))
+        let detail = end.detail.as_deref().map(clean);
+        let changed = Statement::new(
+            "UPDATE attempts SET ended_at = ?, outcome = ?, exit_code = ?, signal = ?, duration_micros = ?, detail = ?, \
+             has_log = ? WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
+        )
+        .long(micros(end.ended_at))
+        .word(end.outcome.word())
+        .number(exit_code)
+        .number(signal)
+        .long(micros_taken)
+        .word(detail.as_deref())
+        .flag(end.has_log)
+        .number(id)
+        .number(generation)
+        .long(date)
+        .number(number(attempt.number))
         .execute(self.connection)
         .map_err(|error| in_place(&place(&attempt.session), error))?;
         if changed == 1 {
