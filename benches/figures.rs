@@ -3,6 +3,9 @@
 //! `scripts/bench` runs this on a release build. A figure is the median of several alternating runs; it says nothing
 //! about another machine, only the ratio does.
 
+#![expect(clippy::print_stdout, reason = "a table is what it is for")]
+#![expect(clippy::cast_precision_loss, reason = "figures are for people")]
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -13,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use crontabber::clock;
 use crontabber::job::JobName;
 use crontabber::ledger::{LedgerUrl, Owner, Writer};
 use crontabber::session::{Entry, JobRecord, NewSession, SkipReason, State, Trigger};
@@ -108,7 +112,7 @@ fn wake(place: &Path, registry: &str) -> Outcome<f64> {
 
 /// A registry of `jobs` backfillable jobs with `dates` dates each, all of them due.
 fn registry_behind(jobs: usize, dates: i64) -> String {
-    let start = Utc::now() - TimeDelta::minutes(dates) + TimeDelta::seconds(1);
+    let start = clock::now() - TimeDelta::minutes(dates) + TimeDelta::seconds(1);
     let mut text = String::from("[daemon]\nmax_running = 16\n");
     for job in 0..jobs {
         let start = start.format("%Y-%m-%dT%H:%M:%SZ");
@@ -231,7 +235,7 @@ fn many_jobs(place: &Path) -> Outcome<()> {
     let folder = folder(place, &registry)?;
     let socket = folder.join("notify");
     let notify = UnixDatagram::bind(&socket)?;
-    notify.set_read_timeout(Some(Duration::from_secs(60)))?;
+    notify.set_read_timeout(Some(Duration::from_mins(1)))?;
     let since = Instant::now();
     let mut daemon = crontabber(&folder).arg("-q").env("NOTIFY_SOCKET", &socket).spawn()?;
     let mut message = [0; 512];
@@ -320,7 +324,7 @@ fn many_rows(place: &Path) -> Outcome<()> {
 }
 
 fn fill(path: &Path) -> Outcome<()> {
-    let now = Utc::now();
+    let now = clock::now();
     let owner =
         Owner { host: "bench".to_owned(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(&LedgerUrl::Sqlite(path.to_owned()), &owner, now)?;

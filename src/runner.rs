@@ -86,7 +86,7 @@ pub struct Launch {
 /// What happened to an attempt. Those of one attempt come in order: `Started` (unless it never was), then `Ended`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// Its process lives.
+    /// Its process lives, and has for a moment: one that ends at once is not reported as started.
     Started {
         /// Which attempt.
         attempt: AttemptKey,
@@ -164,8 +164,8 @@ impl Runner {
         let inbox = Inbox { sender, wake: Arc::clone(&wake) };
         let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
         let (boot_id, most) = (boot_id()?, crew::starts_at_once());
-        let supervisor = Supervisor::new(Box::new(report), receiver, wake, Arc::clone(&epoll), boot_id.clone(), most)?;
-        crew::muster(supervisor, epoll, boot_id)?;
+        let supervisor = Supervisor::new(Box::new(report), receiver, wake, Arc::clone(&epoll), boot_id, most)?;
+        crew::muster(supervisor, epoll)?;
         Ok(Self { shared: Arc::new(Shared { inbox }) })
     }
 

@@ -13,7 +13,7 @@ use insta::assert_snapshot;
 use world::{World, at, backfill, fail, fail_on, job, succeed};
 
 fn name(text: &str) -> JobName {
-    JobName::new(text).unwrap()
+    JobName::new(text).expect("a name")
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn an_error_is_retried_sooner_than_the_next_date() {
 #[test]
 fn retries_back_off_up_to_their_limit_and_are_held_when_used_up() {
     let mut flaky = job("flaky", "0 3 * * *");
-    let (after, at_most) = (Duration::from_secs(60), Some(Duration::from_secs(200)));
+    let (after, at_most) = (Duration::from_mins(1), Some(Duration::from_secs(200)));
     flaky.retry = Retry { after, factor: 2.0, at_most, attempts: Some(4) };
     let mut world = World::new("2026-11-05 02:00", vec![flaky]);
     let mut seen = Vec::new();

@@ -140,7 +140,7 @@ fn prepared(url: &LedgerUrl, path: &Path, mode: &str, purpose: Purpose) -> Resul
 /// The settings that change nothing in the file.
 fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
     sqlite.batch_execute(
-        "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+        "PRAGMA page_size = 1024; PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -8000;",
     )?;
     match purpose {

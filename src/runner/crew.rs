@@ -33,7 +33,6 @@ struct Crew {
     state: Mutex<Supervisor>,
     seat: Mutex<()>,
     epoll: Arc<OwnedFd>,
-    boot_id: String,
 }
 
 /// Says how many programs are started at the same time: one for each core.
@@ -45,8 +44,8 @@ pub(super) fn starts_at_once() -> usize {
 ///
 /// # Errors
 /// When the kernel refuses a thread.
-pub(super) fn muster(supervisor: Supervisor, epoll: Arc<OwnedFd>, boot_id: String) -> io::Result<()> {
-    let crew = Arc::new(Crew { state: Mutex::new(supervisor), seat: Mutex::new(()), epoll, boot_id });
+pub(super) fn muster(supervisor: Supervisor, epoll: Arc<OwnedFd>) -> io::Result<()> {
+    let crew = Arc::new(Crew { state: Mutex::new(supervisor), seat: Mutex::new(()), epoll });
     for _ in 0..=starts_at_once() {
         let crew = Arc::clone(&crew);
         thread::Builder::new().name("runner".to_owned()).spawn(move || crew.work())?;
@@ -66,7 +65,7 @@ impl Crew {
             let mut next = Some(first);
             while let Some((number, launch)) = next {
                 let (end, output) = tokens(number);
-                let watch = Watch { epoll: &self.epoll, end, output, boot_id: &self.boot_id };
+                let watch = Watch { epoll: &self.epoll, end, output };
                 let result = spawn(&launch, watch);
                 let mut state = lock(&self.state);
                 state.take_spawned(number, result);

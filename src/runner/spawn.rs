@@ -18,8 +18,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid};
 
-use super::{ATTEMPT_VARIABLE, Launch, identity};
-use crate::session::ProcessIdentity;
+use super::{ATTEMPT_VARIABLE, Launch};
 
 /// Where a program is searched when its environment has no `PATH`, as execvp(3) does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -38,7 +37,6 @@ pub(super) struct Spawned {
     pub(super) pidfd: OwnedFd,
     /// The end of its output that we read; never blocks.
     pub(super) output: OwnedFd,
-    pub(super) process: ProcessIdentity,
 }
 
 /// Why an attempt has no process, as an exit status and a sentence.
@@ -54,7 +52,6 @@ pub(super) struct Watch<'a> {
     pub(super) epoll: &'a OwnedFd,
     pub(super) end: u64,
     pub(super) output: u64,
-    pub(super) boot_id: &'a str,
 }
 
 /// Starts the program of an attempt as the leader of a new process group.
@@ -82,18 +79,15 @@ pub(super) fn spawn(launch: &Launch, watch: Watch<'_>) -> Result<Spawned, StartF
     // Our copies of its output go now, so that the pipe ends when its last holder does.
     drop(command);
     let pid = Pid::from_child(&child);
-    take_up(pid, &output, watch)
-        .map(|(pidfd, process)| Spawned { pid, pidfd, output, process })
-        .map_err(|error| abandon(pid, &error))
+    take_up(pid, &output, watch).map(|pidfd| Spawned { pid, pidfd, output }).map_err(|error| abandon(pid, &error))
 }
 
 /// Gets hold of a process that has just been started.
-fn take_up(pid: Pid, output: &OwnedFd, watch: Watch<'_>) -> io::Result<(OwnedFd, ProcessIdentity)> {
+fn take_up(pid: Pid, output: &OwnedFd, watch: Watch<'_>) -> io::Result<OwnedFd> {
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let process = identity::identity_in_boot(pid.as_raw_nonzero().get(), watch.boot_id.to_owned())?;
     epoll::add(watch.epoll, &pidfd, EventData::new_u64(watch.end), EventFlags::ONESHOT)?;
     epoll::add(watch.epoll, output, EventData::new_u64(watch.output), EventFlags::ONESHOT)?;
-    Ok((pidfd, process))
+    Ok(pidfd)
 }
 
 /// Ends a process that cannot be watched: better a start that failed than a job that nobody knows of.

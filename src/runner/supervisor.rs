@@ -30,8 +30,15 @@ const WAKE: u64 = 0;
 const REQUESTS: usize = 64;
 /// How much of one job's output is read before the others have their turn: what a pipe holds.
 const PIECE: usize = 64 * 1024;
+/// A process is reported, and so recorded, once it has lived so long.
+const ANNOUNCE_AFTER: Duration = Duration::from_millis(20);
 /// The longest wait; shorter than what the kernel takes.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// When a process that was started, or looked at, at this time is reported.
+fn later(than: Instant) -> Instant {
+    than.checked_add(ANNOUNCE_AFTER).unwrap_or(than)
+}
 
 /// The attempts, and all that is to be done for them.
 pub(super) struct Supervisor {
@@ -54,6 +61,8 @@ pub(super) struct Supervisor {
     /// Pipes of attempts that are over, held by what these left behind.
     leftovers: HashMap<u64, OwnedFd>,
     deadlines: BTreeSet<(Instant, u64)>,
+    /// Starts that are not reported yet, in their order.
+    unannounced: VecDeque<(Instant, u64)>,
     buffer: Vec<u8>,
     /// Whether there is more to do before the next wait.
     busy: bool,
@@ -96,6 +105,7 @@ impl Supervisor {
             leaving: Vec::new(),
             leftovers: HashMap::new(),
             deadlines: BTreeSet::new(),
+            unannounced: VecDeque::new(),
             buffer: vec![0; PIECE],
             busy: false,
             open: true,
@@ -110,7 +120,9 @@ impl Supervisor {
     /// Says how long nothing needs to be done if no event comes; for ever if absent.
     pub(super) fn longest_wait(&self) -> Option<Duration> {
         let until = |&(when, _): &(Instant, u64)| when.saturating_duration_since(Instant::now()).min(LONGEST_WAIT);
-        if self.busy { Some(Duration::ZERO) } else { self.deadlines.first().map(until) }
+        let announce = self.unannounced.front().map(until);
+        let deadline = self.deadlines.first().map(until);
+        if self.busy { Some(Duration::ZERO) } else { deadline.into_iter().chain(announce).min() }
     }
 
     /// Acts on these events of the epoll, and on whatever else is due.
@@ -121,6 +133,7 @@ impl Supervisor {
         }
         self.take_requests();
         self.act_on_deadlines();
+        self.announce();
         self.look_at_groups();
     }
 
@@ -134,6 +147,7 @@ impl Supervisor {
         // It counts from here, so that whoever waits for events knows of the deadline before he waits.
         let deadline = launch.timeout.and_then(|timeout| started.checked_add(timeout));
         self.set_deadline(number, None, deadline);
+        self.unannounced.push_back((later(started), number));
         let starting = Starting {
             attempt: launch.attempt.clone(),
             started,

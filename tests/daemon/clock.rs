@@ -22,8 +22,8 @@ fn lab(registry: &str) -> Lab {
 /// Sets the clock of the lab's daemon; it goes on from there.
 fn set_clock(lab: &Lab, time: &str) {
     let fresh = lab.path("clock.new");
-    fs::write(&fresh, format!("@{time}\n")).unwrap();
-    fs::rename(fresh, lab.path("clock")).unwrap();
+    fs::write(&fresh, format!("@{time}\n")).expect("a clock");
+    fs::rename(fresh, lab.path("clock")).expect("a clock");
 }
 
 const HOURLY: &str = r#"

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tracing::error;
 
-use super::Supervisor;
+use super::{Supervisor, later};
 use crate::runner::running::{Child, Ending, Starting, tokens};
 use crate::runner::spawn::Spawned;
 use crate::runner::{Report, exit, identity};
@@ -37,7 +37,7 @@ impl Supervisor {
     /// Takes over a process that has been started.
     pub(super) fn watch_child(&mut self, number: u64, starting: Starting, spawned: Spawned) {
         let Starting { attempt, started, deadline, kill_grace, output, end_as } = starting;
-        let Spawned { pid, pidfd, output: pipe, process } = spawned;
+        let Spawned { pid, pidfd, output: pipe } = spawned;
         let (end, out) = tokens(number);
         for (descriptor, token) in [(&pidfd, end), (&pipe, out)] {
             if let Err(error) = epoll::modify(&*self.epoll, descriptor, EventData::new_u64(token), EventFlags::IN) {
@@ -45,7 +45,7 @@ impl Supervisor {
             }
         }
         let child = Child {
-            attempt: attempt.clone(),
+            attempt,
             pid,
             pidfd,
             pipe: Some(pipe),
@@ -58,11 +58,24 @@ impl Supervisor {
             survivor: None,
         };
         self.children.insert(number, child);
-        (self.report)(Report::Started { attempt, process });
         if let Some((outcome, at_once)) = end_as {
             self.end_child(number, outcome, at_once);
             // Whoever waits for events does not know of the deadline that this may have set.
             let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Reports the processes that have lived for a moment. To look one up in `/proc`, and to record it, would cost a job
+    /// that ends at once a good part of its own time, and nobody will ever ask for it.
+    pub(super) fn announce(&mut self) {
+        while let Some((when, number)) = self.unannounced.pop_front_if(|(when, _)| *when <= Instant::now()) {
+            if self.starting.contains_key(&number) {
+                self.unannounced.push_back((later(when), number));
+            } else if let Some(child) = self.children.get(&number)
+                && let Ok(process) = identity::identity_in_boot(child.pid.as_raw_nonzero().get(), self.boot_id.clone())
+            {
+                (self.report)(Report::Started { attempt: child.attempt.clone(), process });
+            }
         }
     }
 
@@ -214,6 +227,7 @@ impl Supervisor {
         details.extend(trouble);
         let detail = if details.is_empty() { None } else { Some(details.join("; ")) };
         self.numbers.remove(&child.attempt);
+        while self.unannounced.pop_front_if(|(_, ended)| *ended == number).is_some() {}
         let duration = Some(gone_at.saturating_duration_since(child.started));
         (self.report)(Report::Ended { attempt: child.attempt, outcome, detail, duration, has_log });
     }
