@@ -129,7 +129,7 @@ fn a_registry_with_a_mistake_is_refused_at_reload_and_the_old_one_stays() {
 fn a_stop_gives_a_running_job_its_grace_and_leaves_no_process() {
     let Some(machine) = Machine::with_registry(LONG_JOB) else { return };
     let report = machine.run(
-        r#"
+        r"
         systemctl start crontabber
         wait_for test -s /report/pid
         say job $(stat --format %U /proc/$(</report/pid))
@@ -140,7 +140,7 @@ fn a_stop_gives_a_running_job_its_grace_and_leaves_no_process() {
         say unit $(show ActiveState) $(show Result)
         kill -0 $(</report/pid) 2>/dev/null && say left_over yes || say left_over no
         attempts long
-        "#,
+        ",
     );
     report.expect(&[
         ("job", "crontabber"),
