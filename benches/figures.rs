@@ -27,6 +27,10 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const ROUNDS: usize = 3;
 
 fn main() -> Outcome<()> {
+    // `cargo bench` says so; a test runner that lists what it finds does not.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
     let place = tempfile::Builder::new().prefix("crontabber-bench").tempdir()?;
     println!("| figure | asked | measured | floor | crontabber |");
     println!("|---|---|---|---|---|");

@@ -2,9 +2,10 @@
 //!
 //! Looks at paths and at the environment, and opens nothing: whether a file can be read is for the one who reads it.
 
-use std::env;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use chrono::{DateTime, Utc};
 
@@ -139,11 +140,21 @@ pub fn user_name() -> String {
     named.unwrap_or(number)
 }
 
-/// Where state belongs: what systemd says, else the user's state directory.
+/// Where state belongs: what systemd says, else what the user says, else the service's if we may use it, else the user's
+/// state directory.
 fn state_directory() -> Option<PathBuf> {
     // systemd separates several directories by colons; the first is the unit's main one.
     let of_unit = variable("STATE_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
-    of_unit.or_else(|| user_directory("XDG_STATE_HOME", ".local/state"))
+    let of_service = || variable("XDG_STATE_HOME").is_none().then(service_state).flatten();
+    of_unit.or_else(of_service).or_else(|| user_directory("XDG_STATE_HOME", ".local/state"))
+}
+
+/// The service's state directory, for its own user and for root: so that `sudo crontabber list` shows the service's
+/// ledger, where nothing in the environment tells of it.
+fn service_state() -> Option<PathBuf> {
+    let owner = fs::metadata(SYSTEM_STATE).ok().filter(fs::Metadata::is_dir)?.uid();
+    let us = rustix::process::geteuid();
+    (us.is_root() || us.as_raw() == owner).then(|| PathBuf::from(SYSTEM_STATE))
 }
 
 /// A directory of the user for crontabber: `name`'s, else below the home directory.

@@ -10,3 +10,5 @@ mod lab;
 mod life;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "daemon/readme.rs"]
+mod readme;

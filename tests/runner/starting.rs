@@ -10,7 +10,7 @@ use crate::lab::{End, Lab, again, is_again, key};
 #[test]
 fn started_comes_first_and_names_the_process() {
     let lab = Lab::new();
-    lab.runner.start(lab.shell("echo $$"));
+    lab.runner.start(lab.shell("echo $$; sleep 0.5"));
     let Report::Started { attempt, process } = lab.report() else { panic!("not started") };
     assert_eq!(attempt, key("job", 1));
     let end = lab.end();
@@ -19,6 +19,13 @@ fn started_comes_first_and_names_the_process() {
     assert!(end.duration.is_some() && end.has_log && end.detail.is_none());
     assert_eq!(lab.printed(), format!("{}\n", process.pid));
     assert_eq!(process.boot_id, crontabber::runner::boot_id().unwrap());
+}
+
+#[test]
+fn a_job_that_ends_at_once_is_not_looked_up_and_not_reported_as_started() {
+    let lab = Lab::new();
+    lab.runner.start(lab.shell("exit 0"));
+    assert!(matches!(lab.report(), Report::Ended { outcome: Outcome::Succeeded, .. }));
 }
 
 #[test]
@@ -38,9 +45,9 @@ fn the_environment_is_the_one_given_and_the_attempt() {
 #[test]
 fn a_job_leads_its_own_group_in_its_folder_and_reads_nothing() {
     let lab = Lab::new();
-    let process = lab.begin(
-        lab.shell("cut -d' ' -f5 /proc/$$/stat; pwd -P; readlink /proc/self/fd/0; cat; ls /proc/self/fd | wc -l"),
-    );
+    let process = lab.begin(lab.shell(
+        "cut -d' ' -f5 /proc/$$/stat; pwd -P; readlink /proc/self/fd/0; cat; ls /proc/self/fd | wc -l; sleep 0.5",
+    ));
     assert_eq!(lab.end().outcome, Outcome::Succeeded);
     let printed = lab.printed();
     let lines: Vec<_> = printed.lines().collect();
