@@ -131,6 +131,15 @@ fn journal() -> Option<tracing_journald::Layer> {
 
 /// One event of the log: a message that reads alone, and its fields.
 fn log(note: &Note, zone: Tz) {
+    let level = match note {
+        Note::Opened { .. } => tracing::Level::DEBUG,
+        Note::Closed { end, .. } if end.outcome == Outcome::Succeeded => tracing::Level::INFO,
+        _ => tracing::Level::WARN,
+    };
+    // What nobody hears is not put into words: it would be said once a date.
+    if level > tracing::level_filters::LevelFilter::current() {
+        return;
+    }
     let text = words::sentence(note, zone);
     match note {
         Note::Opened { attempt, trigger, behind } => {
