@@ -107,6 +107,8 @@ struct Daemon {
     /// An attempt ended without success.
     saw_failure: bool,
     requests: Requests,
+    /// When the attempts of an earlier daemon have taken as long as they may.
+    overdue_at: Vec<(Instant, AttemptKey)>,
     /// Open attempts of an earlier daemon that this one leaves to a later one.
     left_alone: usize,
 }
@@ -157,7 +159,7 @@ impl Daemon {
 
     /// How long nothing needs to be done, as far as is known now.
     fn pause(&self, look: Duration) -> Duration {
-        if self.in_trouble {
+        if self.in_trouble || self.stopping.is_some() {
             return look;
         }
         let next = self.engine.scheduler.next_wake().map(|(at, _)| (at - clock::now()).to_std().unwrap_or_default());
@@ -171,6 +173,9 @@ impl Daemon {
         if !self.later.is_empty() && !self.in_trouble {
             self.scribe.write(std::mem::take(&mut self.later));
         }
+        // An answer that is decided goes first, or the request would be seen a second time.
+        self.flush();
+        self.end_overdue();
         if self.requests != Requests::Asked && self.stopping.is_none() {
             self.requests = Requests::Asked;
             self.scribe.ask_requests();
@@ -181,8 +186,8 @@ impl Daemon {
         let scheduler = &self.engine.scheduler;
         let base = format!("{} running, {} behind", scheduler.running(), scheduler.behind());
         match (&self.stopping, self.in_trouble) {
-            (Some(_), _) => format!("stopping: {base}"),
-            (None, true) => format!("the ledger cannot be written: {base}"),
+            (_, true) => format!("the ledger cannot be written: {base}"),
+            (Some(_), false) => format!("stopping: {base}"),
             (None, false) => base,
         }
     }
@@ -270,6 +275,15 @@ impl Daemon {
                     self.engine.handle(Event::Request(request), clock::now());
                 }
             }
+            Word::NotStarted(attempts) => {
+                for attempt in attempts {
+                    let ended_at = clock::now();
+                    let detail = Some("the daemon was stopped before it was started".to_owned());
+                    let outcome = Outcome::Interrupted;
+                    let end = AttemptEnd { outcome, ended_at, duration: None, detail, has_log: false };
+                    self.engine.handle(Event::Ended { attempt, end }, ended_at);
+                }
+            }
             Word::Trouble(error) => {
                 self.in_trouble = true;
                 self.voice.warn(&format!(
@@ -289,13 +303,25 @@ impl Daemon {
     fn signal(&mut self, signal: Option<i32>) {
         match signal {
             Some(SIGTERM | SIGINT) => self.begin_or_hasten_stop(),
-            Some(SIGHUP) => self.reload(),
+            Some(SIGHUP) if self.stopping.is_none() => self.reload(),
             Some(SIGUSR1) => {
                 self.voice.say("woken by a signal");
                 self.engine.handle(Event::Tick, clock::now());
             }
             _ => {}
         }
+    }
+
+    /// Ends what an earlier daemon started and what has outlived its job's `timeout` under this one.
+    fn end_overdue(&mut self) {
+        let now = Instant::now();
+        let runner = &self.runner;
+        self.overdue_at.retain(|(at, attempt)| {
+            if *at <= now {
+                runner.stop(attempt, Outcome::TimedOut);
+            }
+            *at > now
+        });
     }
 
     /// Reads the registry again; the one in force stays if there is any mistake in it.

@@ -165,7 +165,14 @@ impl Scheduler {
     /// When the next tick can change something, and for which job; `None` if only events can.
     #[must_use]
     pub fn next_wake(&self) -> Option<(DateTime<Utc>, &JobName)> {
-        self.timers.first().map(|(at, name)| (*at, name))
+        let first = self.timers.first().filter(|(at, _)| self.horizon.is_none_or(|horizon| *at <= horizon));
+        first.map(|(at, name)| (*at, name))
+    }
+
+    /// A job of the registry in force.
+    #[must_use]
+    pub fn job(&self, name: &JobName) -> Option<Arc<Job>> {
+        self.lanes.get(name)?.job.clone()
     }
 
     /// The time of the last event.
@@ -242,7 +249,7 @@ impl Scheduler {
     fn reconsider(&mut self, name: &JobName, step: &mut Step) {
         let now = self.effective_now();
         let Some(lane) = self.lanes.get_mut(name) else { return };
-        lane.record_due(now, self.now, step);
+        let settled = lane.record_due(now, self.now, step);
         let (turn, timer) = (lane.turn.take(), lane.timer.take());
         let candidate = lane.candidate(now);
         let recording = lane.next_recording(now);
@@ -275,6 +282,9 @@ impl Scheduler {
         if let Some(lane) = self.lanes.get_mut(name) {
             lane.turn = turn_now;
             lane.timer = at;
+        }
+        if settled {
+            self.reconsider_dependents(name, step);
         }
     }
 
@@ -335,12 +345,12 @@ impl Scheduler {
 
     fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, step: &mut Step) {
         let name = attempt.session.job.clone();
-        let now = self.now;
+        let (now, due_by) = (self.now, self.effective_now());
         let Some(lane) = self.lanes.get_mut(&name) else { return };
         let Some(place) = lane.running.iter().position(|open| open == attempt) else { return };
         lane.running.swap_remove(place);
         self.running -= 1;
-        let settled = lane.close(attempt, end, now, step);
+        let settled = lane.close(attempt, end, now, due_by, step);
         self.reconsider(&name, step);
         if settled {
             self.reconsider_dependents(&name, step);

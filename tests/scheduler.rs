@@ -507,8 +507,83 @@ fn an_operators_run_of_a_backfillable_job_is_its_next_date_only() {
     attempt 2 of `load` at 2026-11-01T03:00:00+00:00 started
     job `load` is running: attempt 2 at 2026-11-01T03:00:00+00:00 is open
     2026-11-01T03:00:00+00:00 of `load` is settled; a date is not given to its job twice
-    every date of `load` that is due is settled; the next is 2026-11-04T03:00:00+00:00: `--force` attempts it before it is due
+    every date of `load` that is due is settled; the next is 2026-11-04T03:00:00+00:00
     ");
+}
+
+#[test]
+fn a_dependency_that_settles_by_superseding_wakes_its_dependent() {
+    let mut daily = backfill("daily", "0 10 * * *", "2026-11-01 00:00");
+    daily.depends_on = vec![name("hourly")];
+    let mut hourly = job("hourly", "0 * * * *");
+    hourly.retry.after = Duration::from_hours(2);
+    let mut world = World::new("2026-11-01 08:30", vec![daily, hourly]);
+    world.pass("2026-11-01 09:00");
+    world.settle(succeed);
+    world.pass("2026-11-01 10:00");
+    world.settle(fail);
+    world.take_started();
+    world.pass("2026-11-01 11:00");
+    assert_eq!(world.take_started(), "daily 11-01T10:00, hourly 11-01T11:00");
+}
+
+#[test]
+fn an_ordinary_job_is_run_by_hand_as_often_as_one_likes() {
+    let mut world = World::new("2026-11-01 12:10", vec![job("hand", "0 3 * * *")]);
+    for _ in 0..3 {
+        world.request("hand", Operation::Run { date: None, force: false });
+        world.settle(succeed);
+    }
+    assert_eq!(world.started.len(), 3);
+    world.request("hand", Operation::Run { date: Some(at("2026-11-02 03:00")), force: true });
+    assert_eq!(world.started.len(), 3, "a date in the future is nobody's to give");
+}
+
+#[test]
+fn in_independent_order_dates_that_fail_again_and_again_starve_no_other() {
+    let mut load = backfill("load", "0 * * * *", "2026-11-01 00:00");
+    load.order = Order::Independent;
+    load.retry.after = Duration::from_mins(1);
+    let mut world = World::new("2026-11-01 01:30", vec![load]);
+    // Each attempt takes longer than the wait for a retry.
+    for _ in 0..60 {
+        world.pass_to(world.now + chrono::TimeDelta::minutes(5));
+        if let Some(start) = world.running.first().cloned() {
+            let fails = start.attempt.session.date <= at("2026-11-01 01:00");
+            world.end_attempt(start.attempt, if fails { Outcome::Failed { code: 1 } } else { Outcome::Succeeded });
+        }
+    }
+    let rows = world.rows_of("load");
+    assert!(rows.lines().filter(|row| row.contains("succeeded")).count() >= 4, "{rows}");
+}
+
+#[test]
+fn a_start_moved_back_runs_no_date_before_it_is_due() {
+    let from = |start: &str| {
+        let load = backfill("load", "0 * * * *", start);
+        let (schedule, start) = (load.timetable.schedule().clone(), load.timetable.start());
+        let timetable = Timetable::new(schedule, start, None, Duration::from_hours(6));
+        crontabber::job::Job { timetable, ..load }
+    };
+    let mut world = World::new("2026-11-01 12:00", vec![from("2026-11-01 11:30")]);
+    world.reload(vec![from("2026-11-01 04:00")]);
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-01T04:00, load 11-01T05:00, load 11-01T06:00");
+    world.pass("2026-11-01 14:30");
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-01T07:00, load 11-01T08:00");
+}
+
+#[test]
+fn a_job_that_is_no_longer_backfillable_runs_its_newest_date_only() {
+    let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
+    world.settle(fail);
+    world.take_started();
+    let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
+    load.backfill = false;
+    world.reload(vec![load]);
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-05T03:00");
 }
 
 #[test]

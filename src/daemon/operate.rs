@@ -56,6 +56,8 @@ enum OperateError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error("the attempt is not in the ledger; `crontabber attempts` may tell more")]
+    NoAttempt,
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
 }
@@ -67,10 +69,17 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
     let asked_at = clock::now();
     let mut posted = None;
     let answer = loop {
-        if let Some(id) = posted
-            && let Some(answer) = wait_for_answer(&url, id).await?
-        {
-            break answer;
+        if let Some(id) = posted {
+            let answer = tokio::select! {
+                answer = wait_for_answer(&url, id) => answer?,
+                _ = futures_util::StreamExt::next(&mut signals) => {
+                    _ = writeln!(io::stderr(), "not waited for; the request stays, and is dealt with when a daemon can");
+                    return Err(OperateError::Said(ExitCode::FAILURE));
+                }
+            };
+            if let Some(answer) = answer {
+                break answer;
+            }
         }
         let here = start::start(options.clone(), Mode::Operate, &mut signals).await;
         if posted.is_none() {
@@ -80,19 +89,22 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
             Ok(mut daemon) => {
                 daemon.look();
                 // What it does is read back from the ledger below, as if a daemon had done it.
-                _ = daemon.run(&mut signals).await;
+                let code = daemon.run(&mut signals).await;
+                if code != ExitCode::SUCCESS || daemon.stopping.is_some() {
+                    return Err(OperateError::Said(ExitCode::FAILURE));
+                }
             }
             Err(code) if code == ExitCode::from(super::EXIT_BUSY) => {}
             Err(code) => return Err(OperateError::Said(code)),
         }
     };
-    report(&options, &url, &ask, &answer, asked_at, &mut signals).await
+    report(&options, &url, &ask, &answer, &mut signals).await
 }
 
 fn post(url: &LedgerUrl, ask: &Ask, at: DateTime<Utc>) -> Result<i64, OperateError> {
-    let user = std::env::var("SUDO_USER")
-        .or_else(|_| std::env::var("USER"))
-        .unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()));
+    // Whoever is root may have said who they were before; anybody else is who the system says.
+    let before_sudo = std::env::var("SUDO_USER").ok().filter(|_| rustix::process::getuid().is_root());
+    let user = before_sudo.unwrap_or_else(place::user_name);
     let request = NewRequest {
         job: ask.job.clone(),
         operation: ask.operation.clone(),
@@ -132,7 +144,6 @@ async fn report(
     url: &LedgerUrl,
     ask: &Ask,
     answer: &Answer,
-    since: DateTime<Utc>,
     signals: &mut Signals,
 ) -> Result<ExitCode, OperateError> {
     let attempt = if answer.done && matches!(ask.operation, Operation::Run { .. }) {
@@ -140,7 +151,7 @@ async fn report(
             say(&answer.text);
         }
         tokio::select! {
-            ended = wait_for_end(url, &ask.job, since) => ended?,
+            ended = wait_for_end(url, ask, answer) => Some(ended?),
             _ = futures_util::StreamExt::next(signals) => {
                 _ = writeln!(io::stderr(), "the attempt goes on; `crontabber attempts {}` tells how it ends", ask.job);
                 return Ok(ExitCode::FAILURE);
@@ -181,26 +192,27 @@ fn say(text: &str) {
     _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Waits for the end of the attempt that the request started.
-async fn wait_for_end(
-    url: &LedgerUrl,
-    job: &JobName,
-    since: DateTime<Utc>,
-) -> Result<Option<AttemptRecord>, OperateError> {
+/// Waits for the end of the attempt that the request started: the one that was opened with the answer.
+async fn wait_for_end(url: &LedgerUrl, ask: &Ask, answer: &Answer) -> Result<AttemptRecord, OperateError> {
     let mut reader = Reader::open(url)?;
-    let filter = AttemptFilter { job: Some(job.clone()), newest: Some(200), ..AttemptFilter::default() };
-    loop {
-        let mut newest: Option<AttemptRecord> = None;
-        reader.attempts(&filter, &mut |attempt| {
-            let ours = attempt.trigger == Trigger::Manual && attempt.started_at >= since;
-            if ours && newest.as_ref().is_none_or(|newest| newest.started_at < attempt.started_at) {
-                newest = Some(attempt);
+    let Operation::Run { date, .. } = ask.operation else { return Err(OperateError::NoAttempt) };
+    // First where it nearly always is.
+    for newest in [Some(200), None] {
+        let filter = AttemptFilter { job: Some(ask.job.clone()), date, newest, ..AttemptFilter::default() };
+        loop {
+            let mut ours = None;
+            reader.attempts(&filter, &mut |attempt| {
+                if attempt.trigger == Trigger::Manual && attempt.started_at == answer.at {
+                    ours = Some(attempt);
+                }
+                ControlFlow::Continue(())
+            })?;
+            match ours {
+                Some(attempt) if attempt.end.is_none() => tokio::time::sleep(POLL).await,
+                Some(ended) => return Ok(ended),
+                None => break,
             }
-            ControlFlow::Continue(())
-        })?;
-        match newest {
-            Some(attempt) if attempt.end.is_none() => tokio::time::sleep(POLL).await,
-            ended => return Ok(ended),
         }
     }
+    Err(OperateError::NoAttempt)
 }

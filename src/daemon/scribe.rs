@@ -4,6 +4,8 @@
 //! What cannot be written now (a full disk, a database that is away) is kept and tried again until it can: the outcome
 //! of a job that ended is worth more than a prompt answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use std::{io, thread};
 
 use crate::ledger::{CommitError, Writer};
 use crate::runner::{Launch, Runner};
-use crate::session::{Entry, Request};
+use crate::session::{AttemptKey, Entry, Request};
 
 /// Between two tries at a ledger that is away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -30,6 +32,8 @@ pub(super) enum Word {
     Committed(u64),
     /// The operators' requests that nobody has answered.
     Requests(Vec<Request>),
+    /// These were not started, since the daemon stops.
+    NotStarted(Vec<AttemptKey>),
     /// The ledger cannot be written; it is tried again.
     Trouble(String),
     /// The ledger is written again.
@@ -45,6 +49,7 @@ pub(super) enum Word {
 pub(super) struct Scribe {
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
+    stops: Arc<AtomicBool>,
 }
 
 impl Scribe {
@@ -54,9 +59,12 @@ impl Scribe {
     /// The operating system has no thread to give.
     pub(super) fn new(writer: Writer, runner: Runner, tell: impl Fn(Word) + Send + 'static) -> io::Result<Self> {
         let (orders, inbox) = channel();
-        let thread =
-            thread::Builder::new().name("ledger".to_owned()).spawn(move || run(writer, &runner, &inbox, &tell))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread) })
+        let stops = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stops);
+        let thread = thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || run(writer, &runner, &flag, &inbox, &tell))?;
+        Ok(Self { orders: Some(orders), thread: Some(thread), stops })
     }
 
     /// Has entries written, and then what they open started.
@@ -72,6 +80,11 @@ impl Scribe {
     /// Asks for the operators' requests.
     pub(super) fn ask_requests(&self) {
         self.send(Order::Requests);
+    }
+
+    /// Has nothing started any more, also of what is decided and not written yet.
+    pub(super) fn start_nothing(&self) {
+        self.stops.store(true, Ordering::SeqCst);
     }
 
     /// Waits until all is written, and gives the ledger back to others.
@@ -91,7 +104,7 @@ impl Scribe {
     }
 }
 
-fn run(mut writer: Writer, runner: &Runner, inbox: &Receiver<Order>, tell: &impl Fn(Word)) {
+fn run(mut writer: Writer, runner: &Runner, stops: &AtomicBool, inbox: &Receiver<Order>, tell: &impl Fn(Word)) {
     while let Ok(first) = inbox.recv() {
         let mut batches: Vec<Vec<Entry>> = Vec::new();
         let mut launches = Vec::new();
@@ -112,8 +125,12 @@ fn run(mut writer: Writer, runner: &Runner, inbox: &Receiver<Order>, tell: &impl
         if !batches.is_empty() && !write(&mut writer, &batches, tell) {
             return;
         }
-        for launch in launches {
-            runner.start(launch);
+        if stops.load(Ordering::SeqCst) {
+            tell(Word::NotStarted(launches.into_iter().map(|launch| launch.attempt).collect()));
+        } else {
+            for launch in launches {
+                runner.start(launch);
+            }
         }
         if let Some(number) = newest {
             tell(Word::Committed(number));

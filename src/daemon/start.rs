@@ -5,7 +5,7 @@ use std::fs::DirBuilder;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -121,6 +121,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         fatal: None,
         saw_failure: false,
         requests: Requests::Unasked,
+        overdue_at: Vec::new(),
         left_alone: 0,
     };
     daemon.adopt(registry);
@@ -186,7 +187,7 @@ fn open_once(url: &LedgerUrl) -> Result<(Recovered, Writer), OpenError> {
 impl Daemon {
     /// Takes up the attempts that were open when the last daemon ended: those whose process lives are waited for.
     fn take_up(&mut self, open: Vec<AttemptRecord>) {
-        let host = place::host_name();
+        let (host, boot_id) = (place::host_name(), runner::boot_id().ok());
         let nameless: Vec<AttemptKey> =
             open.iter().filter(|attempt| attempt.process.is_none()).map(|attempt| attempt.key.clone()).collect();
         // The last daemon may have died between the birth of a process and the writing of its number.
@@ -197,7 +198,10 @@ impl Daemon {
                 .clone()
                 .or_else(|| found.iter().find(|(key, _)| *key == attempt.key).map(|(_, process)| process.clone()));
             match process {
-                _ if attempt.host != host => {
+                // A machine may have got another name, and is still the same until it is booted again.
+                ref process
+                    if attempt.host != host && process.as_ref().map(|process| &process.boot_id) != boot_id.as_ref() =>
+                {
                     self.lose(attempt.key, format!("it ran on {}, which cannot be asked", attempt.host));
                 }
                 Some(process) => {
@@ -216,6 +220,11 @@ impl Daemon {
                             "{}: attempt {} still runs as process {}, and is waited for",
                             attempt.key.session.job, attempt.key.number, process.pid
                         ));
+                    }
+                    let job = self.engine.scheduler.job(&attempt.key.session.job);
+                    if let Some(timeout) = job.and_then(|job| job.timeout) {
+                        let taken = (clock::now() - attempt.started_at).to_std().unwrap_or_default();
+                        self.overdue_at.push((Instant::now() + timeout.saturating_sub(taken), attempt.key.clone()));
                     }
                     self.runner.adopt(attempt.key, process);
                 }

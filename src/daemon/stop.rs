@@ -44,7 +44,13 @@ impl Daemon {
         match self.stopping {
             None => {
                 systemd::stopping(self.stop_grace + self.longest_kill_grace + SLACK);
+                self.scribe.start_nothing();
                 self.engine.handle(Event::Stop, clock::now());
+                if self.in_trouble {
+                    self.voice.warn(
+                        "stopping: what ended waits for the ledger, which cannot be written; a third signal leaves it",
+                    );
+                }
                 self.stopping = Some(Stopping::Waiting(Instant::now() + self.stop_grace));
                 if running > 0 {
                     let grace = duration::format(self.stop_grace);

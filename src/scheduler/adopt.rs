@@ -81,6 +81,10 @@ impl Scheduler {
         }
         lane.seek_next(&job.timetable, step);
         lane.shorten_retries(now, step);
+        if !job.backfill {
+            // It may have been backfillable until now.
+            lane.supersede(lane.newest_idle(), now, step);
+        }
         match before {
             Some(before) if *before == *job => None,
             Some(before) => Some((name, changed_keys(&before, &job))),
@@ -127,7 +131,7 @@ impl Lane {
     /// Ends the timetable in force, with its dates that are due, and puts another in force.
     fn switch_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
         let timetable = &job.timetable;
-        if self.record.since > now {
+        if self.record.since > now && self.record.clock.is_none() {
             // Nothing of the old one was ever due: the new one is the job's first.
             let JobRecord { since, anchor, .. } = first_record(&job.name, timetable, self.record.generation, now);
             (self.record.since, self.record.anchor) = (since, anchor);
@@ -151,6 +155,7 @@ impl Lane {
             Ok(before) => {
                 self.seek_next(&before, step);
                 let dates = self.take_due(&before, now, usize::MAX, step);
+                self.uncounted = 0;
                 self.record(job, &before, dates, now, step);
                 let delay = TimeDelta::from_std(before.delay()).unwrap_or(TimeDelta::MAX);
                 let end = now.checked_sub_signed(delay).unwrap_or(self.record.anchor);

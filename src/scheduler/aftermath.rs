@@ -12,13 +12,23 @@ use super::{Note, Step};
 
 impl Lane {
     /// Closes an attempt that is no longer in `running`. Says whether its session is settled by it.
-    pub(super) fn close(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>, step: &mut Step) -> bool {
+    /// `due_by` is the time by which things are due: what was lost is due again at once.
+    pub(super) fn close(
+        &mut self,
+        attempt: &AttemptKey,
+        end: AttemptEnd,
+        now: DateTime<Utc>,
+        due_by: DateTime<Utc>,
+        step: &mut Step,
+    ) -> bool {
         let date = attempt.session.date;
         let current = attempt.session.generation == self.record.generation;
         let used_before = self.sessions.get(&date).map_or(0, |session| session.used);
         let (state, used) = if current {
             let used = used_before + u32::from(end.outcome != Outcome::Interrupted);
-            (self.state_after(date, &end, used, now), used)
+            // What was lost was not the job's fault: it is attempted again at once.
+            let after = if end.outcome == Outcome::Lost { due_by } else { now };
+            (self.state_after(date, &end, used, after), used)
         } else {
             // The job was reset while this ran: its date belongs to another life of the job, and ends with it.
             let state = match end.outcome {
@@ -70,7 +80,6 @@ fn retry(job: &Job, outcome: Outcome, used: u32, now: DateTime<Utc>) -> State {
         let attempts = if used == 1 { "its one attempt is".to_owned() } else { format!("its {used} attempts are") };
         return State::Held { reason: format!("{attempts} used up, the last of them {outcome}") };
     }
-    // What was lost was not the job's fault: it is attempted again at once.
     let wait = if outcome == Outcome::Lost { TimeDelta::zero() } else { wait_after(job, used) };
     State::Failed { retry_at: now.checked_add_signed(wait).unwrap_or(now) }
 }

@@ -31,6 +31,23 @@ pub(super) struct Session {
     pub trigger: Trigger,
     pub attempts: u32,
     pub used: u32,
+    /// Its first attempt starts no earlier, where it was recorded before it was due.
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+impl Session {
+    pub(super) fn waiting(trigger: Trigger) -> Self {
+        Self { state: State::Waiting, trigger, attempts: 0, used: 0, not_before: None }
+    }
+
+    /// Since when, or from when on, it may start; absent for one that runs or needs a person.
+    fn ready_at(&self, date: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self.state {
+            State::Waiting => Some(self.not_before.unwrap_or(date)),
+            State::Failed { retry_at } => Some(retry_at),
+            _ => None,
+        }
+    }
 }
 
 /// Which date of a lane may start.
@@ -52,17 +69,20 @@ pub(super) struct Lane {
     pub record: JobRecord,
     /// The unsettled sessions of the record's generation.
     pub sessions: BTreeMap<DateTime<Utc>, Session>,
-    /// Those of them that may start: waiting, or failed and due again.
-    runnable: BTreeSet<DateTime<Utc>>,
-    /// Those of them that failed and are not due again yet.
-    retries: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Those of them that may start, now or later, by when: so that in independent order a date that fails again and
+    /// again has its turn after those that came due meanwhile.
+    ready: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    /// How many of them wait.
+    waiting: usize,
     /// Open attempts, of any generation.
     pub running: Vec<AttemptKey>,
     pub has_settled: bool,
     /// The first date of the timetable in force that is not recorded.
     pub next: Option<DateTime<Utc>>,
     /// How many dates after `next`'s predecessors are due beyond the window, as last counted.
-    uncounted: u64,
+    pub uncounted: u64,
+    /// The newest date that an operator's run made up.
+    pub newest_manual: Option<DateTime<Utc>>,
     /// The lane's entry in the scheduler's turns.
     pub turn: Option<(u64, DateTime<Utc>)>,
     /// The lane's entry in the scheduler's timers.
@@ -75,12 +95,13 @@ impl Lane {
             job: None,
             record,
             sessions: BTreeMap::new(),
-            runnable: BTreeSet::new(),
-            retries: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            waiting: 0,
             running: Vec::new(),
             has_settled: false,
             next: None,
             uncounted: 0,
+            newest_manual: None,
             turn: None,
             timer: None,
         }
@@ -89,35 +110,36 @@ impl Lane {
     /// Takes up a session of the ledger.
     pub(super) fn restore(&mut self, session: SessionRecord) {
         let SessionRecord { key, state, trigger, attempts, used, .. } = session;
-        self.put(key.date, Session { state, trigger, attempts, used });
+        self.put(key.date, Session { state, trigger, attempts, used, not_before: None });
     }
 
     pub(super) fn put(&mut self, date: DateTime<Utc>, session: Session) {
-        let state = session.state.clone();
+        self.waiting += usize::from(session.state == State::Waiting);
+        self.ready.extend(session.ready_at(date).map(|at| (at, date)));
         self.sessions.insert(date, session);
-        self.change(date, state);
     }
 
     /// Gives an unsettled session its new, unsettled state.
     pub(super) fn change(&mut self, date: DateTime<Utc>, state: State) {
         let Some(session) = self.sessions.get_mut(&date) else { return };
-        if let State::Failed { retry_at } = session.state {
-            self.retries.remove(&(retry_at, date));
-        }
-        self.runnable.remove(&date);
-        match state {
-            State::Waiting => _ = self.runnable.insert(date),
-            State::Failed { retry_at } => _ = self.retries.insert((retry_at, date)),
-            _ => {}
+        self.waiting -= usize::from(session.state == State::Waiting);
+        self.waiting += usize::from(state == State::Waiting);
+        if let Some(at) = session.ready_at(date) {
+            self.ready.remove(&(at, date));
         }
         session.state = state;
+        self.ready.extend(session.ready_at(date).map(|at| (at, date)));
     }
 
     /// Forgets a session that was settled.
     pub(super) fn settle(&mut self, date: DateTime<Utc>) {
+        self.drop_session(date);
+        self.has_settled = true;
+    }
+
+    fn drop_session(&mut self, date: DateTime<Utc>) {
         self.change(date, State::Running);
         self.sessions.remove(&date);
-        self.has_settled = true;
     }
 
     pub(super) fn key(&self, date: DateTime<Utc>) -> SessionKey {
@@ -163,19 +185,18 @@ impl Lane {
         (earliest <= until).then_some(earliest)
     }
 
-    /// Records the dates that are due, as many as fit. `now` is the time by which they are due, `at` the time.
-    pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) {
-        let Some(job) = self.job.clone().filter(|job| job.enabled) else { return };
-        let room = if job.backfill { WINDOW.saturating_sub(self.runnable.len()) } else { CHUNK };
+    /// Records the dates that are due, as many as fit. `now` is the time by which they are due, `at` the time. Says
+    /// whether that settled any.
+    pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
+        let Some(job) = self.job.clone().filter(|job| job.enabled) else { return false };
+        let room = if job.backfill { WINDOW.saturating_sub(self.waiting) } else { CHUNK };
         // Half a window must be free, so that a long catch-up records in batches and not date by date.
         if job.backfill && room < WINDOW / 2 {
-            return;
+            return false;
         }
         let dates = self.take_due(&job.timetable, now, room.min(CHUNK), step);
         self.uncounted = self.count_due(&job.timetable, now);
-        if !dates.is_empty() {
-            self.record(&job, &job.timetable, dates, at, step);
-        }
+        self.record(&job, &job.timetable, dates, at, step)
     }
 
     /// Takes up to `room` dates that are due from the timetable.
@@ -211,12 +232,10 @@ impl Lane {
         dates: Vec<DateTime<Utc>>,
         at: DateTime<Utc>,
         step: &mut Step,
-    ) {
-        let Some(newest) = dates.last().copied() else { return };
+    ) -> bool {
+        let Some(newest) = dates.last().copied() else { return false };
         let more_to_come = self.uncounted > 0;
-        if !job.backfill {
-            self.supersede_all(at, step);
-        }
+        let taken_over = !job.backfill && self.supersede(None, at, step);
         let mut superseded = 0;
         let sessions: Vec<NewSession> = dates
             .into_iter()
@@ -236,6 +255,7 @@ impl Lane {
             self.note_behind(superseded, step);
         }
         step.entries.push(self.entry(clock, sessions, at));
+        taken_over || superseded > 0
     }
 
     /// Enters dates that are older than every recorded one: the job's start was moved back.
@@ -246,6 +266,13 @@ impl Lane {
         let sessions: Vec<NewSession> =
             dates.iter().map(|date| NewSession { date: *date, state: state.clone(), trigger }).collect();
         self.take_up(&sessions);
+        for date in dates {
+            let due = job.timetable.due(*date);
+            if due > at && self.sessions.contains_key(date) {
+                self.drop_session(*date);
+                self.put(*date, Session { not_before: Some(due), ..Session::waiting(trigger) });
+            }
+        }
         let clock = self.record.clock;
         self.record.clock = clock.max(dates.last().copied());
         step.entries.push(self.entry(clock, sessions, at));
@@ -256,7 +283,7 @@ impl Lane {
             if state.is_settled() {
                 self.has_settled = true;
             } else {
-                self.put(*date, Session { state: state.clone(), trigger: *trigger, attempts: 0, used: 0 });
+                self.put(*date, Session { state: state.clone(), ..Session::waiting(*trigger) });
             }
         }
     }
@@ -271,51 +298,61 @@ impl Lane {
         step.notes.push(Note::Behind { job: self.record.name.clone(), behind: self.behind(), oldest, superseded });
     }
 
-    /// Settles what waits or failed, since a newer date takes over. What runs is left to end.
-    fn supersede_all(&mut self, at: DateTime<Utc>, step: &mut Step) {
+    /// Settles what waits, failed or is held, but for `but`, since a newer date takes over. What runs is left to end.
+    /// Says whether there was any.
+    pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, at: DateTime<Utc>, step: &mut Step) -> bool {
         let idle: Vec<DateTime<Utc>> = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.state != State::Running)
+            .filter(|(date, session)| session.state != State::Running && Some(**date) != but)
             .map(|(date, _)| *date)
             .collect();
+        let any = !idle.is_empty();
         for date in idle {
             let from = self.sessions.get(&date).map_or("waiting", |session| session.state.word());
             let to = State::Skipped { reason: SkipReason::Superseded };
             step.entries.push(Entry::Move { session: self.key(date), from, to, at });
             self.settle(date);
         }
+        any
+    }
+
+    /// The newest date that waits, failed or is held.
+    pub(super) fn newest_idle(&self) -> Option<DateTime<Utc>> {
+        let idle = |(_, session): &(&DateTime<Utc>, &Session)| session.state != State::Running;
+        self.sessions.iter().rfind(idle).map(|(date, _)| *date)
     }
 
     /// When the next date is to be recorded, unless the window is full.
     pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let job = self.job.as_ref().filter(|job| job.enabled)?;
         let due = job.timetable.due(self.next?);
-        let full = job.backfill && due <= now && self.runnable.len() > WINDOW / 2;
+        let full = job.backfill && due <= now && self.waiting > WINDOW / 2;
         (!full).then_some(due)
     }
 
     /// Which date may start, as far as this job alone is concerned.
-    pub(super) fn candidate(&mut self, now: DateTime<Utc>) -> Turn {
+    pub(super) fn candidate(&self, now: DateTime<Utc>) -> Turn {
         if !self.is_active() || !self.running.is_empty() {
             return Turn::None;
         }
-        while let Some((retry_at, date)) = self.retries.first().copied().filter(|(retry_at, _)| *retry_at <= now) {
-            self.retries.remove(&(retry_at, date));
-            self.runnable.insert(date);
-        }
         let independent = self.job.as_ref().is_some_and(|job| job.backfill && job.order == Order::Independent);
-        if independent {
-            if let Some(date) = self.runnable.first() {
-                return Turn::Now(*date);
-            }
-            return self.retries.first().map_or(Turn::None, |(retry_at, _)| Turn::At(*retry_at));
+        let next = if independent {
+            self.ready.first().copied()
+        } else {
+            let first = self.sessions.first_key_value();
+            first.and_then(|(date, session)| session.ready_at(*date).map(|at| (at, *date)))
+        };
+        match next {
+            // What waits is due, whatever an early recording by an operator says.
+            Some((at, date)) if at <= now || self.is_waiting_plainly(date) => Turn::Now(date),
+            Some((at, _)) => Turn::At(at),
+            None => Turn::None,
         }
-        match self.sessions.first_key_value() {
-            Some((date, _)) if self.runnable.contains(date) => Turn::Now(*date),
-            Some((_, Session { state: State::Failed { retry_at }, .. })) => Turn::At(*retry_at),
-            _ => Turn::None,
-        }
+    }
+
+    fn is_waiting_plainly(&self, date: DateTime<Utc>) -> bool {
+        self.sessions.get(&date).is_some_and(|session| session.state == State::Waiting && session.not_before.is_none())
     }
 
     /// What the next attempt at a session is made by.
@@ -330,11 +367,11 @@ impl Lane {
     pub(super) fn shorten_retries(&mut self, now: DateTime<Utc>, step: &mut Step) {
         let Some(job) = self.job.clone() else { return };
         let far: Vec<(DateTime<Utc>, DateTime<Utc>)> = self
-            .retries
+            .ready
             .iter()
             .filter_map(|(retry_at, date)| {
-                let used = self.sessions.get(date)?.used;
-                let latest = now + TimeDelta::from_std(job.retry.wait(used)).ok()?;
+                let session = self.sessions.get(date).filter(|session| session.state != State::Waiting)?;
+                let latest = now.checked_add_signed(TimeDelta::from_std(job.retry.wait(session.used)).ok()?)?;
                 (*retry_at > latest).then_some((*date, latest))
             })
             .collect();

@@ -37,6 +37,8 @@ impl Scheduler {
         if self.stopping {
             return Err("the daemon is stopping".to_owned());
         }
+        // What has come due in this instant is recorded before anything is chosen.
+        self.reconsider(name, step);
         let lane = self.lanes.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
         let job = lane.job.clone().ok_or_else(|| format!("job `{name}` is not in the registry"))?;
         if !job.enabled && !force {
@@ -118,14 +120,13 @@ impl Lane {
             return match (unsettled, self.next) {
                 (Some(date), _) => Ok(date),
                 // A job of which only the newest date matters may be attempted at any time: its date is now.
-                (None, _) if !job.backfill => {
-                    Ok(now.max(self.record.clock.map_or(now, |clock| clock + super::adopt::TICK)))
+                (None, _) if !job.backfill => self.manual_date(name, zone, now),
+                (None, Some(next)) if timetable.due(next) <= now || (force && next <= now) => Ok(next),
+                (None, Some(next)) => {
+                    let shown = in_zone(next, zone);
+                    let how = if next <= now { "; `--force` attempts it before it is due" } else { "" };
+                    Err(format!("every date of `{name}` that is due is settled; the next is {shown}{how}"))
                 }
-                (None, Some(next)) if force || timetable.due(next) <= now => Ok(next),
-                (None, Some(next)) => Err(format!(
-                    "every date of `{name}` that is due is settled; the next is {}: `--force` attempts it before it is due",
-                    in_zone(next, zone)
-                )),
                 (None, None) => Err(format!("job `{name}` has no date ahead")),
             };
         };
@@ -147,7 +148,10 @@ impl Lane {
             return Err(format!("{shown} is not a date of `{name}`; the nearest are {}", near.join(" and ")));
         }
         if Some(date) == self.next && (unsettled.is_none() || !job.backfill) {
-            return if force || timetable.due(date) <= now {
+            // A date that has not come is nobody's to give: the clock would be ahead of the time.
+            return if date > now {
+                Err(format!("{shown} of `{name}` is in the future"))
+            } else if force || timetable.due(date) <= now {
                 Ok(date)
             } else {
                 Err(format!("{shown} of `{name}` is not due yet; `--force` attempts it all the same"))
@@ -163,6 +167,18 @@ impl Lane {
         Err(format!("{shown} is not the next date of `{name}`: that is {first}"))
     }
 
+    /// The date of an attempt that is about no date of the schedule.
+    fn manual_date(&self, name: &JobName, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+        match self.record.clock.filter(|clock| *clock >= now) {
+            Some(clock) => Err(format!(
+                "the newest recorded date of `{name}`, {}, is in the future; name one of its dates with `--date`",
+                in_zone(clock, zone)
+            )),
+            // Two at one instant have two dates.
+            None => Ok(self.newest_manual.map_or(now, |newest| now.max(newest + super::adopt::TICK))),
+        }
+    }
+
     /// Sees to it that the date has a session.
     fn ensure_recorded(&mut self, job: &Job, date: DateTime<Utc>, now: DateTime<Utc>, step: &mut Step) {
         if self.sessions.contains_key(&date) {
@@ -174,7 +190,8 @@ impl Lane {
             return;
         }
         let trigger = Trigger::Manual;
-        self.put(date, Session { state: State::Waiting, trigger, attempts: 0, used: 0 });
+        self.newest_manual = Some(date);
+        self.put(date, Session::waiting(trigger));
         step.entries.push(self.entry(
             self.record.clock,
             vec![NewSession { date, state: State::Waiting, trigger }],
