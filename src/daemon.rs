@@ -46,6 +46,9 @@ pub use operate::{Ask, operate};
 /// looked for as often.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Nothing new is recorded while so many commits are under way: what is decided must not outrun what is written.
+const IN_FLIGHT: u64 = 4;
+
 /// The registry has errors: systemd need not try again.
 pub const EXIT_REGISTRY: u8 = 78;
 
@@ -92,11 +95,15 @@ struct Daemon {
     inbox: UnboundedReceiver<Message>,
     voice: Voice,
     logs: PathBuf,
+    /// What tells the processes of this ledger's attempts from those of others.
+    mark: String,
     /// What every job inherits of our environment.
     inherited: Vec<(OsString, OsString)>,
     /// Entries that nobody waits for: they go with the next commit, or a second later.
     later: Vec<Entry>,
     output_limit: u64,
+    /// The ledger as the registry named it at the start.
+    ledger_named: Option<String>,
     stop_grace: Duration,
     longest_kill_grace: Duration,
     stopping: Option<Stopping>,
@@ -159,7 +166,7 @@ impl Daemon {
 
     /// How long nothing needs to be done, as far as is known now.
     fn pause(&self, look: Duration) -> Duration {
-        if self.in_trouble || self.stopping.is_some() {
+        if self.in_trouble || self.stopping.is_some() || self.engine.in_flight() >= IN_FLIGHT {
             return look;
         }
         let next = self.engine.scheduler.next_wake().map(|(at, _)| (at - clock::now()).to_std().unwrap_or_default());
@@ -197,7 +204,8 @@ impl Daemon {
         let now = clock::now();
         let is_due = self.engine.scheduler.next_wake().is_some_and(|(at, _)| at <= now);
         let set_back = now + TimeDelta::seconds(1) < self.engine.scheduler.now();
-        if (is_due || set_back) && !self.in_trouble && self.stopping.is_none() {
+        let may = !self.in_trouble && self.stopping.is_none() && self.engine.in_flight() < IN_FLIGHT;
+        if (is_due || set_back) && may {
             self.engine.handle(Event::Tick, now);
         }
     }
@@ -231,7 +239,7 @@ impl Daemon {
 
     /// Describes the process of an attempt; one that cannot be described has failed.
     fn prepare(&mut self, start: &Start) -> Option<Launch> {
-        match prepare(start, &self.inherited, &self.logs, self.output_limit) {
+        match prepare(start, &self.inherited, &self.mark, &self.logs, self.output_limit) {
             Ok(launch) => Some(launch),
             Err(error) => {
                 let end = AttemptEnd {
@@ -343,6 +351,9 @@ impl Daemon {
     fn adopt(&mut self, registry: Registry) {
         for warning in &registry.warnings {
             self.voice.warn(&warning.render(false));
+        }
+        if self.ledger_named != registry.daemon.ledger {
+            self.voice.warn("the registry names another ledger: that takes effect when the daemon is restarted");
         }
         self.output_limit = registry.daemon.output_limit;
         self.stop_grace = registry.daemon.stop_grace;

@@ -78,16 +78,21 @@ pub fn registry(given: Option<&Path>) -> Result<PathBuf, PlaceError> {
 }
 
 /// Finds the ledger: `given` (`--ledger` or `$CRONTABBER_LEDGER`), else the registry's, else `ledger.db` in the state
-/// directory. A relative SQLite path means from the current directory, also where the registry has it.
+/// directory. A relative SQLite path means from the current directory; where the registry has it, from the registry's own
+/// `folder`, so that it is the same ledger wherever one stands.
 ///
 /// # Errors
 /// A URL that is none, or nothing that says where state belongs.
-pub fn ledger(given: Option<&str>, registry: Option<&str>) -> Result<LedgerUrl, PlaceError> {
+pub fn ledger(given: Option<&str>, registry: Option<&str>, folder: Option<&Path>) -> Result<LedgerUrl, PlaceError> {
     if let Some(given) = given.filter(|url| !url.trim().is_empty()) {
         return LedgerUrl::parse(given).map_err(PlaceError::Given);
     }
     if let Some(url) = registry {
-        return LedgerUrl::parse(url).map_err(PlaceError::Registry);
+        let url = LedgerUrl::parse(url).map_err(PlaceError::Registry)?;
+        return Ok(match (url, folder) {
+            (LedgerUrl::Sqlite(path), Some(folder)) => LedgerUrl::Sqlite(folder.join(path)),
+            (url, _) => url,
+        });
     }
     let state = state_directory().ok_or(PlaceError::NoStateDirectory)?;
     Ok(LedgerUrl::Sqlite(state.join("ledger.db")))
@@ -196,9 +201,9 @@ mod tests {
     #[test]
     fn what_is_given_comes_first() {
         assert_eq!(registry(Some(Path::new("elsewhere.toml"))).unwrap(), Path::new("elsewhere.toml"));
-        let url = ledger(Some("sqlite:///given.db"), Some("sqlite:///registry.db")).unwrap();
+        let url = ledger(Some("sqlite:///given.db"), Some("sqlite:///registry.db"), None).unwrap();
         assert_eq!(url, LedgerUrl::Sqlite("/given.db".into()));
-        let url = ledger(Some(""), Some("state/registry.db")).unwrap();
-        assert_eq!(url, LedgerUrl::Sqlite("state/registry.db".into()));
+        let url = ledger(Some(""), Some("state/registry.db"), Some(Path::new("/etc/jobs"))).unwrap();
+        assert_eq!(url, LedgerUrl::Sqlite("/etc/jobs/state/registry.db".into()));
     }
 }

@@ -54,6 +54,12 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// The folder of the registry's file.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.files.first()?.parent()
+    }
+
     /// Reads the registry at `path` with all that it includes. `now` decides whether a schedule will ever fire.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ use rustix::event::epoll::{self, CreateFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 
-pub use identity::{boot_id, find_by_attempt, find_orphans, is_alive, process_identity};
+pub use identity::{attempt_name, boot_id, find_by_attempt, find_orphans, is_alive, process_identity};
 
 use crate::session::{AttemptKey, Outcome, ProcessIdentity};
 use supervisor::Supervisor;
@@ -69,7 +69,7 @@ pub struct Launch {
     pub attempt: AttemptKey,
     /// What is started.
     pub program: Program,
-    /// The whole environment; nothing is inherited. [`ATTEMPT_VARIABLE`] is added.
+    /// The whole environment; nothing is inherited. [`ATTEMPT_VARIABLE`] is added if it is not there.
     pub environment: Vec<(OsString, OsString)>,
     /// Where it is started; our own directory if absent.
     pub working_directory: Option<PathBuf>,

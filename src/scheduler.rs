@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Request, SessionKey, State, Trigger};
-use lane::{Lane, Turn};
+use lane::{Lane, Neighbours, Turn};
 
 pub use crate::session::Recovered;
 pub use note::{Adding, Note};
@@ -332,11 +332,15 @@ impl Scheduler {
         step.entries.push(Entry::Open { attempt: attempt.clone(), from, trigger, host, started_at: now });
         step.notes.push(Note::Opened { attempt: attempt.clone(), trigger, behind: lane.behind() });
         let timetable = &job.timetable;
+        let Neighbours { previous, next } = lane.neighbours(date).unwrap_or_else(|| Neighbours {
+            previous: timetable.previous_before(date),
+            next: timetable.next_after(date).ok().flatten(),
+        });
         step.starts.push(Start {
             attempt: attempt.clone(),
             trigger,
-            previous: timetable.previous_before(date),
-            next: timetable.next_after(date).ok().flatten(),
+            previous,
+            next,
             last_success: lane.record.last_success,
             job,
         });

@@ -575,6 +575,41 @@ fn a_start_moved_back_runs_no_date_before_it_is_due() {
 }
 
 #[test]
+fn a_clock_set_back_starts_nothing_that_is_not_due_any_more() {
+    let mut world = World::new("2026-11-01 12:30", vec![backfill("load", "0 * * * *", "2026-11-01 12:00")]);
+    world.pass("2026-11-01 18:30");
+    world.now = at("2026-11-01 13:30");
+    world.handle(crontabber::scheduler::Event::Tick);
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-01T12:00, load 11-01T13:00");
+    world.pass("2026-11-01 14:00");
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-01T14:00");
+}
+
+#[test]
+fn a_backlog_beyond_the_window_is_counted_whole() {
+    let start = "2026-11-01 00:00";
+    let mut world = World::new("2026-11-03 00:00", vec![backfill("big", "* * * * *", start)]);
+    world.settle(fail);
+    assert_eq!(world.scheduler.view(&name("big")).unwrap().backlog, 2881);
+    world.crash();
+    assert_eq!(world.scheduler.view(&name("big")).unwrap().backlog, 2881);
+}
+
+#[test]
+fn a_date_of_the_schedule_before_is_told_its_own_neighbours() {
+    let mut world = World::new("2026-11-02 06:00", vec![backfill("load", "0 */6 * * *", "2026-11-02 00:00")]);
+    world.settle(succeed);
+    world.now = at("2026-11-03 00:30");
+    world.jobs = vec![backfill("load", "0 9 * * *", "2026-11-02 00:00")];
+    world.crash();
+    let start = &world.running[0];
+    assert_eq!(start.attempt.session.date, at("2026-11-02 12:00"));
+    assert_eq!((start.previous, start.next), (Some(at("2026-11-02 06:00")), Some(at("2026-11-02 18:00"))));
+}
+
+#[test]
 fn a_job_that_is_no_longer_backfillable_runs_its_newest_date_only() {
     let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
     world.settle(fail);

@@ -280,6 +280,10 @@ pub(super) struct Completions {
 /// Reads the command line of this process; says what is wrong with it, and exits with 2, if it is not one of ours.
 pub(super) fn read() -> (Global, Option<Command>) {
     let line = CommandLine::parse();
+    if line.classic.job.is_none() && (line.classic.force || line.classic.date.is_some()) {
+        let text = "`--force` and `--date` go with `--job`, or stand after `run`";
+        CommandLine::command().error(ErrorKind::ArgumentConflict, text).exit();
+    }
     match (line.command, line.classic.command()) {
         (Some(_), Some(_)) => CommandLine::command()
             .error(ErrorKind::ArgumentConflict, "a classic flag is a command of its own, and there is one already")

@@ -67,7 +67,8 @@ impl Context {
     /// Where the ledger is.
     pub(super) fn ledger_url(&self, registry: Option<&Registry>) -> Result<LedgerUrl, Failure> {
         let of_registry = registry.and_then(|registry| registry.daemon.ledger.as_deref());
-        Ok(place::ledger(self.global.ledger.as_deref(), of_registry)?)
+        let folder = registry.and_then(Registry::folder);
+        Ok(place::ledger(self.global.ledger.as_deref(), of_registry, folder)?)
     }
 
     /// Where the logs of attempts are, from wherever one looks.

@@ -83,6 +83,19 @@ impl Engine {
         released
     }
 
+    /// How many commits are not durable yet.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.commits - self.durable
+    }
+
+    /// Says whether the end of an attempt is among what is not durable yet.
+    #[must_use]
+    pub fn holds_outcomes(&self) -> bool {
+        let is_end = |note: &Note| matches!(note, Note::Closed { .. });
+        self.notes.iter().chain(self.waiting.iter().flat_map(|(_, notes)| notes)).any(is_end)
+    }
+
     /// Says whether nothing is gathered and nothing waits to be durable.
     #[must_use]
     pub fn is_settled(&self) -> bool {

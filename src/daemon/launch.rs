@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::job::{Command, Job};
 use crate::place;
-use crate::runner::{Launch, Program};
+use crate::runner::{Launch, Program, attempt_name};
 use crate::scheduler::{Start, in_zone};
 
 /// Ours, and nobody else's: what systemd told the daemon, and where the ledger is (with its password, maybe).
@@ -53,6 +53,7 @@ pub(super) enum PrepareError {
 pub(super) fn prepare(
     start: &Start,
     inherited: &[(OsString, OsString)],
+    mark: &str,
     logs: &Path,
     output_limit: u64,
 ) -> Result<Launch, PrepareError> {
@@ -60,7 +61,7 @@ pub(super) fn prepare(
     Ok(Launch {
         attempt: start.attempt.clone(),
         program: program(job, start.attempt.session.date),
-        environment: environment(start, inherited)?,
+        environment: environment(start, inherited, mark)?,
         working_directory: job.working_directory.clone(),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
@@ -89,13 +90,17 @@ pub(super) fn inherited_environment() -> Vec<(OsString, OsString)> {
     env::vars_os().filter(|(name, _)| is_for_jobs(name)).collect()
 }
 
-fn environment(start: &Start, inherited: &[(OsString, OsString)]) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+fn environment(
+    start: &Start,
+    inherited: &[(OsString, OsString)],
+    mark: &str,
+) -> Result<Vec<(OsString, OsString)>, PrepareError> {
     let mut all: BTreeMap<OsString, OsString> = inherited.iter().cloned().collect();
     if let Some(path) = &start.job.environment_file {
         all.extend(environment_file(path)?);
     }
     all.extend(start.job.environment.iter().map(|(name, value)| (name.into(), value.into())));
-    all.extend(session_environment(start));
+    all.extend(session_environment(start, mark));
     Ok(all.into_iter().collect())
 }
 
@@ -123,7 +128,7 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// What a job is told about its date (design: the environment of a job).
-fn session_environment(start: &Start) -> Vec<(OsString, OsString)> {
+fn session_environment(start: &Start, mark: &str) -> Vec<(OsString, OsString)> {
     let Start { attempt, trigger, job, previous, next, last_success } = start;
     let zone = job.timetable.zone();
     let session = &attempt.session;
@@ -138,7 +143,7 @@ fn session_environment(start: &Start) -> Vec<(OsString, OsString)> {
         ("NEXT_DATE", shown(next)),
         ("LAST_SUCCESS", shown(last_success)),
         ("ATTEMPT", attempt.number.to_string()),
-        ("ATTEMPT_ID", attempt.to_string()),
+        ("ATTEMPT_ID", attempt_name(attempt, mark)),
         ("TRIGGER", trigger.to_string()),
         ("IDEMPOTENCY_KEY", idempotency_key),
     ]

@@ -11,6 +11,7 @@ use signal_hook_tokio::Signals;
 
 use crate::job::JobName;
 use crate::ledger::{Answer, AttemptFilter, Desk, LedgerError, LedgerUrl, NewRequest, OpenError, Reader};
+use crate::scheduler::in_zone;
 use crate::session::{AttemptRecord, Operation, Outcome, Trigger};
 use crate::{clock, place};
 
@@ -163,9 +164,18 @@ async fn report(
     let end = attempt.as_ref().and_then(|attempt| attempt.end.as_ref());
     let succeeded = answer.done && end.is_none_or(|end| end.outcome == Outcome::Succeeded);
     if options.json {
-        let exit_code = end.and_then(|end| if let Outcome::Failed { code } = end.outcome { Some(code) } else { None });
+        let exit_code = end.and_then(|end| match end.outcome {
+            Outcome::Succeeded => Some(0),
+            Outcome::Failed { code } => Some(code),
+            _ => None,
+        });
+        let zone = super::start::read_registry(options)
+            .ok()
+            .and_then(|registry| registry.jobs.iter().find(|job| job.name == ask.job).map(|job| job.timetable.zone()));
+        let date = |attempt: &AttemptRecord| in_zone(attempt.key.session.date, zone.unwrap_or(chrono_tz::UTC));
         say(&json!({
             "job": ask.job.as_str(),
+            "date": attempt.as_ref().map(date),
             "operation": ask.operation.word(),
             "done": answer.done,
             "text": answer.text,

@@ -54,6 +54,16 @@ pub(super) fn fail(error: &dyn Display, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// A short name of a ledger, the same at every start: FNV-1a of where it is.
+fn mark(url: &LedgerUrl) -> String {
+    let place = match url {
+        LedgerUrl::Sqlite(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
+        LedgerUrl::Postgres(_) => url.to_string(),
+    };
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:x}", place.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
 /// Reads the registry, and says what is wrong with it.
 pub(super) fn read_registry(options: &Options) -> Result<Registry, ExitCode> {
     Registry::load(&options.registry, clock::now()).map_err(|error| {
@@ -66,7 +76,7 @@ pub(super) fn read_registry(options: &Options) -> Result<Registry, ExitCode> {
 /// Finds the ledger. The place that nobody named is made, so that the first start needs no preparation.
 pub(super) fn find_ledger(options: &Options, registry: &Registry) -> Result<LedgerUrl, ExitCode> {
     let (given, of_registry) = (options.ledger.as_deref(), registry.daemon.ledger.as_deref());
-    let url = place::ledger(given, of_registry).map_err(|error| fail(&error, 1))?;
+    let url = place::ledger(given, of_registry, registry.folder()).map_err(|error| fail(&error, 1))?;
     if let LedgerUrl::Sqlite(path) = &url
         && given.or(of_registry).is_none_or(|named| named.trim().is_empty())
         && let Some(folder) = path.parent()
@@ -111,6 +121,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         inbox,
         voice,
         logs: place::logs(&url),
+        mark: mark(&url),
+        ledger_named: registry.daemon.ledger.clone(),
         inherited: inherited_environment(),
         later: Vec::new(),
         output_limit: 0,
@@ -191,7 +203,7 @@ impl Daemon {
         let nameless: Vec<AttemptKey> =
             open.iter().filter(|attempt| attempt.process.is_none()).map(|attempt| attempt.key.clone()).collect();
         // The last daemon may have died between the birth of a process and the writing of its number.
-        let found = if nameless.is_empty() { Vec::new() } else { runner::find_orphans(&nameless) };
+        let found = if nameless.is_empty() { Vec::new() } else { runner::find_orphans(&nameless, &self.mark) };
         for attempt in open {
             let process = attempt
                 .process

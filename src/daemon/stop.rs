@@ -48,7 +48,7 @@ impl Daemon {
                 self.engine.handle(Event::Stop, clock::now());
                 if self.in_trouble {
                     self.voice.warn(
-                        "stopping: what ended waits for the ledger, which cannot be written; a third signal leaves it",
+                        "stopping: what ended waits for the ledger, which cannot be written; a second signal leaves it",
                     );
                 }
                 self.stopping = Some(Stopping::Waiting(Instant::now() + self.stop_grace));
@@ -59,6 +59,13 @@ impl Daemon {
                         self.name_open_attempts()
                     ));
                 }
+            }
+            // Nobody can wait for ever for a ledger that is away.
+            Some(_) if self.in_trouble => {
+                for attempt in self.open_attempts() {
+                    self.runner.kill(&attempt, Outcome::Interrupted);
+                }
+                self.stopping = Some(Stopping::Leaving);
             }
             Some(Stopping::Waiting(_) | Stopping::Terminating) => {
                 // Kill at once on a second signal: the operator has already waited.
@@ -103,7 +110,9 @@ impl Daemon {
 
     /// Says whether there is nothing left to wait for.
     pub(super) fn is_done(&self) -> bool {
-        let ended = self.engine.scheduler.running() <= self.left_alone && self.engine.is_settled();
+        // What was only to be recorded is recorded at the next start as well.
+        let written = self.engine.is_settled() || (self.in_trouble && !self.engine.holds_outcomes());
+        let ended = self.engine.scheduler.running() <= self.left_alone && written;
         let has_served = match self.mode {
             Mode::Serve => self.stopping.is_some(),
             Mode::Once => self.stopping.is_some() || self.engine.scheduler.is_idle(),
@@ -123,10 +132,13 @@ impl Daemon {
                 .warn("left before every outcome was written; what is not known is recorded as lost at the next start");
             return ExitCode::FAILURE;
         }
-        self.scribe.close();
+        if self.engine.is_settled() {
+            self.scribe.close();
+        }
         if self.mode == Mode::Serve {
             self.voice.say("stopped");
         }
-        ExitCode::from(u8::from(self.mode == Mode::Once && self.saw_failure))
+        let is_cut_short = self.stopping.is_some();
+        ExitCode::from(u8::from(self.mode == Mode::Once && (self.saw_failure || is_cut_short)))
     }
 }

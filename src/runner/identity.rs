@@ -14,6 +14,7 @@ use crate::session::{AttemptKey, ProcessIdentity};
 struct Stat {
     state: u8,
     group: i32,
+    session: i32,
     start_ticks: u64,
 }
 
@@ -27,7 +28,7 @@ impl Stat {
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("unreadable `/proc/{pid}/stat`")))
     }
 
-    /// Reads fields 3, 5 and 22 of proc(5). The name in field 2 may hold spaces, parentheses and any other byte, so the
+    /// Reads fields 3, 5, 6 and 22 of proc(5). The name in field 2 may hold spaces, parentheses and any other byte, so the
     /// fields are counted from the last parenthesis.
     fn parse(text: &[u8]) -> Option<Self> {
         let name_end = text.iter().rposition(|&byte| byte == b')')?;
@@ -35,8 +36,9 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?.bytes().next()?;
         let group = fields.nth(1)?.parse().ok()?;
-        let start_ticks = fields.nth(16)?.parse().ok()?;
-        Some(Self { state, group, start_ticks })
+        let session = fields.next()?.parse().ok()?;
+        let start_ticks = fields.nth(15)?.parse().ok()?;
+        Some(Self { state, group, session, start_ticks })
     }
 
     fn is_running(&self) -> bool {
@@ -75,23 +77,24 @@ pub fn is_alive(process: &ProcessIdentity) -> bool {
 /// Finds the living process of an attempt by its environment, for one whose process was never recorded.
 #[must_use]
 pub fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
-    find_orphans(std::slice::from_ref(attempt)).pop().map(|(_, process)| process)
+    find_orphans(std::slice::from_ref(attempt), "").pop().map(|(_, process)| process)
 }
 
 /// Finds the living processes of many attempts in one pass over `/proc`, in the order of `attempts`.
 ///
-/// Only the leader of a process group counts, and of several the oldest: what a job starts inherits its environment.
-/// Processes of other users show theirs to root alone.
+/// `mark` tells our ledger from others, whose attempts may have the same names. Only the leader of a process group counts
+/// that made no session of its own, and of several the oldest: what a job starts inherits its environment. Processes of
+/// other users show theirs to root alone.
 #[must_use]
-pub fn find_orphans(attempts: &[AttemptKey]) -> Vec<(AttemptKey, ProcessIdentity)> {
+pub fn find_orphans(attempts: &[AttemptKey], mark: &str) -> Vec<(AttemptKey, ProcessIdentity)> {
     let Ok(boot_id) = boot_id() else { return Vec::new() };
-    let wanted: HashSet<Vec<u8>> = attempts.iter().map(|key| key.to_string().into_bytes()).collect();
+    let wanted: HashSet<Vec<u8>> = attempts.iter().map(|key| attempt_name(key, mark).into_bytes()).collect();
     if wanted.is_empty() {
         return Vec::new();
     }
     let mut found: HashMap<Vec<u8>, (u64, i32)> = HashMap::new();
     for (pid, stat) in processes() {
-        if stat.group != pid || !stat.is_running() {
+        if stat.group != pid || stat.session == pid || !stat.is_running() {
             continue;
         }
         let Some(key) = attempt_of(pid).filter(|key| wanted.contains(key)) else { continue };
@@ -102,10 +105,16 @@ pub fn find_orphans(attempts: &[AttemptKey]) -> Vec<(AttemptKey, ProcessIdentity
         }
     }
     let identity = |key: &AttemptKey| {
-        let &(start_ticks, pid) = found.get(key.to_string().as_bytes())?;
+        let &(start_ticks, pid) = found.get(attempt_name(key, mark).as_bytes())?;
         Some((key.clone(), ProcessIdentity { pid, start_ticks, boot_id: boot_id.clone() }))
     };
     attempts.iter().filter_map(identity).collect()
+}
+
+/// How an attempt is named in the environment of its process: by its key, and the mark of its ledger if that has one.
+#[must_use]
+pub fn attempt_name(attempt: &AttemptKey, mark: &str) -> String {
+    if mark.is_empty() { attempt.to_string() } else { format!("{attempt}@{mark}") }
 }
 
 /// Maps every process group that has a running member to one such member.
@@ -137,7 +146,7 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_spaces_and_invalid_utf8_does_not_shift_the_fields() {
         let text = b"42 (a) R 1 (\xff b) S 1 42 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
-        assert_eq!(Stat::parse(text), Some(Stat { state: b'S', group: 42, start_ticks: 987_654 }));
+        assert_eq!(Stat::parse(text), Some(Stat { state: b'S', group: 42, session: 7, start_ticks: 987_654 }));
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"42 (x"), None);
         assert_eq!(Stat::parse(b"42 (x)"), None);

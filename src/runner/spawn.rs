@@ -70,7 +70,9 @@ pub(super) fn spawn(launch: &Launch, watch: Watch<'_>) -> Result<Spawned, StartF
     let mut command = Command::new(&program);
     command.arg0(name).args(arguments).env_clear().process_group(0);
     command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
-    command.env(ATTEMPT_VARIABLE, launch.attempt.to_string());
+    if !launch.environment.iter().any(|(name, _)| name == ATTEMPT_VARIABLE) {
+        command.env(ATTEMPT_VARIABLE, launch.attempt.to_string());
+    }
     command.stdin(Stdio::null()).stdout(theirs).stderr(theirs_too);
     if let Some(folder) = &launch.working_directory {
         command.current_dir(folder);

@@ -71,6 +71,7 @@ impl Scheduler {
             let mut lane = Lane::new(first_record(&name, &job.timetable, 1, now));
             step.entries.push(Entry::Enter(lane.record.clone()));
             lane.seek_next(&job.timetable, step);
+            lane.set_delay(delay_of(&job));
             lane.job = Some(job);
             self.lanes.insert(name.clone(), lane);
             return Some((name, Vec::new()));
@@ -80,6 +81,7 @@ impl Scheduler {
             lane.switch_timetable(&job, now, step);
         }
         lane.seek_next(&job.timetable, step);
+        lane.set_delay(delay_of(&job));
         lane.shorten_retries(now, step);
         if !job.backfill {
             // It may have been backfillable until now.
@@ -110,6 +112,10 @@ impl Scheduler {
             Note::Changed { job, keys, adding }
         });
     }
+}
+
+fn delay_of(job: &Job) -> TimeDelta {
+    TimeDelta::from_std(job.timetable.delay()).unwrap_or(TimeDelta::MAX)
 }
 
 /// What the ledger first knows of a job, or of a new generation of it.

@@ -4,6 +4,7 @@
 //! scheduler's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,8 +22,11 @@ const WINDOW: usize = 1000;
 /// So many dates are recorded in one step, so that a job with a long past does not hold up the others.
 const CHUNK: usize = 5000;
 
-/// So many due dates are counted beyond the recorded ones, for people.
-const COUNTED: u64 = 20_000;
+/// So many due dates beyond the recorded ones are counted at the most, for people: ten years of minutes.
+const COUNTED: u64 = 6_000_000;
+
+/// So many of them are few enough to be counted again whenever dates are recorded.
+const COUNTED_ANEW: u64 = 5_000;
 
 /// An unsettled session.
 #[derive(Debug, Clone)]
@@ -31,23 +35,28 @@ pub(super) struct Session {
     pub trigger: Trigger,
     pub attempts: u32,
     pub used: u32,
-    /// Its first attempt starts no earlier, where it was recorded before it was due.
-    pub not_before: Option<DateTime<Utc>>,
 }
 
 impl Session {
     pub(super) fn waiting(trigger: Trigger) -> Self {
-        Self { state: State::Waiting, trigger, attempts: 0, used: 0, not_before: None }
+        Self { state: State::Waiting, trigger, attempts: 0, used: 0 }
     }
 
-    /// Since when, or from when on, it may start; absent for one that runs or needs a person.
-    fn ready_at(&self, date: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// Since when, or from when on, it may start; absent for one that runs or needs a person. What waits is due
+    /// `delay` after its date, also if the clock was set back since it was recorded.
+    fn ready_at(&self, date: DateTime<Utc>, delay: TimeDelta) -> Option<DateTime<Utc>> {
         match self.state {
-            State::Waiting => Some(self.not_before.unwrap_or(date)),
+            State::Waiting => Some(date.checked_add_signed(delay).unwrap_or(date)),
             State::Failed { retry_at } => Some(retry_at),
             _ => None,
         }
     }
+}
+
+/// The dates before and after one.
+pub(super) struct Neighbours {
+    pub previous: Option<DateTime<Utc>>,
+    pub next: Option<DateTime<Utc>>,
 }
 
 /// Which date of a lane may start.
@@ -74,6 +83,8 @@ pub(super) struct Lane {
     ready: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
     /// How many of them wait.
     waiting: usize,
+    /// The job's `delay`.
+    delay: TimeDelta,
     /// Open attempts, of any generation.
     pub running: Vec<AttemptKey>,
     pub has_settled: bool,
@@ -97,6 +108,7 @@ impl Lane {
             sessions: BTreeMap::new(),
             ready: BTreeSet::new(),
             waiting: 0,
+            delay: TimeDelta::zero(),
             running: Vec::new(),
             has_settled: false,
             next: None,
@@ -110,12 +122,12 @@ impl Lane {
     /// Takes up a session of the ledger.
     pub(super) fn restore(&mut self, session: SessionRecord) {
         let SessionRecord { key, state, trigger, attempts, used, .. } = session;
-        self.put(key.date, Session { state, trigger, attempts, used, not_before: None });
+        self.put(key.date, Session { state, trigger, attempts, used });
     }
 
     pub(super) fn put(&mut self, date: DateTime<Utc>, session: Session) {
         self.waiting += usize::from(session.state == State::Waiting);
-        self.ready.extend(session.ready_at(date).map(|at| (at, date)));
+        self.ready.extend(session.ready_at(date, self.delay).map(|at| (at, date)));
         self.sessions.insert(date, session);
     }
 
@@ -124,22 +136,27 @@ impl Lane {
         let Some(session) = self.sessions.get_mut(&date) else { return };
         self.waiting -= usize::from(session.state == State::Waiting);
         self.waiting += usize::from(state == State::Waiting);
-        if let Some(at) = session.ready_at(date) {
+        if let Some(at) = session.ready_at(date, self.delay) {
             self.ready.remove(&(at, date));
         }
         session.state = state;
-        self.ready.extend(session.ready_at(date).map(|at| (at, date)));
+        self.ready.extend(session.ready_at(date, self.delay).map(|at| (at, date)));
+    }
+
+    /// Takes the delay of the job that the registry has now.
+    pub(super) fn set_delay(&mut self, delay: TimeDelta) {
+        if delay != self.delay {
+            self.delay = delay;
+            let ready = |(date, session): (&DateTime<Utc>, &Session)| Some((session.ready_at(*date, delay)?, *date));
+            self.ready = self.sessions.iter().filter_map(ready).collect();
+        }
     }
 
     /// Forgets a session that was settled.
     pub(super) fn settle(&mut self, date: DateTime<Utc>) {
-        self.drop_session(date);
-        self.has_settled = true;
-    }
-
-    fn drop_session(&mut self, date: DateTime<Utc>) {
         self.change(date, State::Running);
         self.sessions.remove(&date);
+        self.has_settled = true;
     }
 
     pub(super) fn key(&self, date: DateTime<Utc>) -> SessionKey {
@@ -192,10 +209,15 @@ impl Lane {
         let room = if job.backfill { WINDOW.saturating_sub(self.waiting) } else { CHUNK };
         // Half a window must be free, so that a long catch-up records in batches and not date by date.
         if job.backfill && room < WINDOW / 2 {
+            if self.uncounted == 0 {
+                self.uncounted = self.count_due(&job.timetable, now);
+            }
             return false;
         }
         let dates = self.take_due(&job.timetable, now, room.min(CHUNK), step);
-        self.uncounted = self.count_due(&job.timetable, now);
+        // A long way to go is counted once, and then counted down.
+        let left = self.uncounted.saturating_sub(dates.len() as u64);
+        self.uncounted = if left > COUNTED_ANEW { left } else { self.count_due(&job.timetable, now) };
         self.record(&job, &job.timetable, dates, at, step)
     }
 
@@ -251,7 +273,8 @@ impl Lane {
         self.take_up(&sessions);
         let clock = self.record.clock;
         self.record.clock = Some(newest);
-        if superseded > 0 || sessions.len() > 1 {
+        let is_whole = job.backfill || !more_to_come;
+        if is_whole && (superseded > 0 || sessions.len() > 1) {
             self.note_behind(superseded, step);
         }
         step.entries.push(self.entry(clock, sessions, at));
@@ -266,13 +289,6 @@ impl Lane {
         let sessions: Vec<NewSession> =
             dates.iter().map(|date| NewSession { date: *date, state: state.clone(), trigger }).collect();
         self.take_up(&sessions);
-        for date in dates {
-            let due = job.timetable.due(*date);
-            if due > at && self.sessions.contains_key(date) {
-                self.drop_session(*date);
-                self.put(*date, Session { not_before: Some(due), ..Session::waiting(trigger) });
-            }
-        }
         let clock = self.record.clock;
         self.record.clock = clock.max(dates.last().copied());
         step.entries.push(self.entry(clock, sessions, at));
@@ -323,6 +339,23 @@ impl Lane {
         self.sessions.iter().rfind(idle).map(|(date, _)| *date)
     }
 
+    /// The dates before and after one that belongs to a timetable that is no longer in force, as far as they are known:
+    /// the present timetable would name dates that the job never had.
+    pub(super) fn neighbours(&self, date: DateTime<Utc>) -> Option<Neighbours> {
+        if date > self.record.anchor || self.record.clock.is_none_or(|clock| date > clock) || self.is_first_timetable()
+        {
+            return None;
+        }
+        let before = self.sessions.range(..date).next_back().map(|(date, _)| *date);
+        let done = self.record.last_success.filter(|success| *success < date);
+        let after = self.sessions.range((Excluded(date), Unbounded)).next().map(|(date, _)| *date);
+        Some(Neighbours { previous: before.max(done), next: after.or(self.next) })
+    }
+
+    fn is_first_timetable(&self) -> bool {
+        self.record.anchor <= self.record.since
+    }
+
     /// When the next date is to be recorded, unless the window is full.
     pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let job = self.job.as_ref().filter(|job| job.enabled)?;
@@ -341,18 +374,13 @@ impl Lane {
             self.ready.first().copied()
         } else {
             let first = self.sessions.first_key_value();
-            first.and_then(|(date, session)| session.ready_at(*date).map(|at| (at, *date)))
+            first.and_then(|(date, session)| session.ready_at(*date, self.delay).map(|at| (at, *date)))
         };
         match next {
-            // What waits is due, whatever an early recording by an operator says.
-            Some((at, date)) if at <= now || self.is_waiting_plainly(date) => Turn::Now(date),
+            Some((at, date)) if at <= now => Turn::Now(date),
             Some((at, _)) => Turn::At(at),
             None => Turn::None,
         }
-    }
-
-    fn is_waiting_plainly(&self, date: DateTime<Utc>) -> bool {
-        self.sessions.get(&date).is_some_and(|session| session.state == State::Waiting && session.not_before.is_none())
     }
 
     /// What the next attempt at a session is made by.

@@ -1,6 +1,6 @@
 //! What an operator asks for: attempt a job now, or forget that it ever ran.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{Job, JobName, Order};
 use crate::schedule::Timetable;
@@ -78,6 +78,7 @@ impl Scheduler {
         let record = first_record(name, &timetable, lane.record.generation + 1, now);
         let mut fresh = Lane::new(record.clone());
         fresh.job.clone_from(&lane.job);
+        fresh.set_delay(TimeDelta::from_std(timetable.delay()).unwrap_or(TimeDelta::MAX));
         fresh.running = std::mem::take(&mut lane.running);
         fresh.turn = lane.turn;
         fresh.timer = lane.timer;

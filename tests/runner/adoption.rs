@@ -69,9 +69,9 @@ fn a_process_is_found_by_its_attempt() {
     crate::lab::await_that("the programs", || find_by_attempt(&one).is_some() && find_by_attempt(&two).is_some());
     assert_eq!(find_by_attempt(&one), Some(first_process.clone()));
     assert_eq!(find_by_attempt(&none), None);
-    let found = find_orphans(&[two.clone(), none, one.clone()]);
+    let found = find_orphans(&[two.clone(), none, one.clone()], "");
     assert_eq!(found, [(two, second_process), (one.clone(), first_process.clone())]);
-    assert_eq!(find_orphans(&[]), []);
+    assert_eq!(find_orphans(&[], ""), []);
     for child in [&mut first, &mut second] {
         let group = rustix::process::Pid::from_child(child);
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -131,7 +132,7 @@ impl Daemon {
         i32::try_from(self.child.id()).expect("a process number")
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: Signal) {
         signal_process(self.pid(), signal);
     }
 
@@ -148,12 +149,12 @@ impl Daemon {
     }
 
     pub(crate) fn stop(&mut self) -> ExitStatus {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         self.wait()
     }
 
     pub(crate) fn kill(&mut self) {
-        self.signal("KILL");
+        self.signal(Signal::KILL);
         self.wait();
     }
 }
@@ -166,9 +167,14 @@ impl Drop for Daemon {
 }
 
 /// Sends a signal to a process that a test started.
-pub(crate) fn signal_process(pid: i32, signal: &str) {
-    let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().expect("kill");
-    assert!(status.success());
+pub(crate) fn signal_process(pid: i32, signal: Signal) {
+    rustix::process::kill_process(Pid::from_raw(pid).expect("a process number"), signal).expect("it can be signalled");
+}
+
+/// Kills the process group of a job that a test had started.
+pub(crate) fn kill_group(leader: i64) {
+    let leader = i32::try_from(leader).ok().filter(|leader| *leader > 1).and_then(Pid::from_raw);
+    rustix::process::kill_process_group(leader.expect("a process group"), Signal::KILL).expect("it can be killed");
 }
 
 /// Standard error as text.
