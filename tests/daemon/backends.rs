@@ -1,10 +1,12 @@
 //! The real daemon on a real PostgreSQL that comes and goes, and on a disk that fills up.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::lab::{Lab, stderr};
 use crate::postgres::{self, Postgres};
+use rustix::process::Signal;
 
 const DAILY: &str = r#"
 [jobs.load]
@@ -79,24 +81,37 @@ fn outcomes_are_kept_while_postgresql_is_away() {
     assert_eq!(lab.sessions("slow"), ["2026-11-01 succeeded 1", "2026-11-02 succeeded 1"]);
 }
 
-#[test]
-fn outcomes_are_kept_while_the_disk_is_full() {
-    let lab = Lab::new(SLOW);
+/// A lab whose ledger is on a disk of one megabyte; `None`, and said so, where nobody may mount one.
+#[expect(clippy::print_stdout, reason = "what is left out is reported by name")]
+fn small_disk(test: &str, registry: &str) -> Option<(Lab, PathBuf)> {
+    let lab = Lab::new(registry);
     let disk = lab.path("disk");
-    fs::create_dir(&disk).unwrap();
+    fs::create_dir(&disk).expect("a folder");
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(&disk).status();
     if !mount.is_ok_and(|status| status.success()) {
-        println!("not run: outcomes_are_kept_while_the_disk_is_full (needs to mount a small file system)");
-        return;
+        println!("not run: {test} (needs to mount a small file system)");
+        return None;
     }
-    let lab = lab.with_ledger(&format!("sqlite://{}", disk.join("ledger.db").display()));
+    let ledger = format!("sqlite://{}", disk.join("ledger.db").display());
+    Some((lab.with_ledger(&ledger), disk))
+}
+
+/// Fills a disk to the last byte.
+fn fill(disk: &Path) {
+    let filler = format!("of={}", disk.join("filler").display());
+    _ = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(filler).output();
+}
+
+fn unmount(disk: &Path) {
+    assert!(Command::new("umount").arg("-l").arg(disk).status().is_ok_and(|status| status.success()));
+}
+
+#[test]
+fn outcomes_are_kept_while_the_disk_is_full() {
+    let Some((lab, disk)) = small_disk("outcomes_are_kept_while_the_disk_is_full", SLOW) else { return };
     let mut daemon = lab.daemon();
     lab.until_file("began");
-    // Filled to the last byte.
-    _ = Command::new("dd")
-        .args(["if=/dev/zero", "bs=4k"])
-        .arg(format!("of={}", disk.join("filler").display()))
-        .output();
+    fill(&disk);
     fs::write(lab.path("go"), "").unwrap();
     lab.until("it says so", || lab.log().contains("cannot be written"));
     fs::remove_file(disk.join("filler")).unwrap();
@@ -104,7 +119,28 @@ fn outcomes_are_kept_while_the_disk_is_full() {
     assert_eq!(lab.lines("began").len(), 2, "nothing ran twice");
     let stopped = daemon.stop();
     let sessions = lab.sessions("slow");
-    assert!(Command::new("umount").arg("-l").arg(&disk).status().unwrap().success());
+    unmount(&disk);
     assert!(stopped.success());
     assert_eq!(sessions, ["2026-11-01 succeeded 1", "2026-11-02 succeeded 1"]);
+}
+
+#[test]
+fn a_second_signal_ends_a_daemon_whose_disk_is_full() {
+    let Some((lab, disk)) = small_disk("a_second_signal_ends_a_daemon_whose_disk_is_full", SLOW) else { return };
+    let mut daemon = lab.daemon();
+    lab.until_file("began");
+    fill(&disk);
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("it says so", || lab.log().contains("cannot be written"));
+    daemon.signal(Signal::TERM);
+    lab.until("it waits", || lab.log().contains("a second signal leaves it"));
+    let status = daemon.stop();
+    fs::remove_file(disk.join("filler")).unwrap();
+    // What it could not write is not known: the date is attempted again, and goes on from there.
+    let once = lab.run(&["once"]);
+    let outcomes = lab.outcomes("slow");
+    unmount(&disk);
+    assert_eq!(status.code(), Some(1));
+    assert!(once.status.success(), "{}", stderr(&once));
+    assert_eq!(outcomes, ["lost", "succeeded", "succeeded"]);
 }
