@@ -16,6 +16,9 @@ use crate::systemd;
 use super::start::Mode;
 use super::{Daemon, Requests};
 
+/// For the signals of a daemon that leaves at once.
+const LAST_MOMENT: Duration = Duration::from_millis(300);
+
 /// For what a stop takes besides its graces.
 const SLACK: Duration = Duration::from_secs(15);
 
@@ -128,6 +131,10 @@ impl Daemon {
             return ExitCode::FAILURE;
         }
         if self.stopping == Some(Stopping::Leaving) {
+            if self.engine.scheduler.running() > 0 {
+                // The runner's thread ends with us, and has yet to send what it was asked to.
+                std::thread::sleep(LAST_MOMENT);
+            }
             self.voice
                 .warn("left before every outcome was written; what is not known is recorded as lost at the next start");
             return ExitCode::FAILURE;
