@@ -137,10 +137,15 @@ fn schedule(
         return None;
     }
     let schedule = if is_there("schedule") { crontab(section, zone) } else { interval(section, zone) }?;
-    if schedule.never_fires_after(now) {
+    if let Err(past_domain) = schedule.next_after(now) {
         let key = if is_there("schedule") { "schedule" } else { "every" };
         let text = section.text(key)?;
-        section.wrong(text.span, key, format_args!("never fires: no day is like {}", quoted(text.value)), None);
+        let shown = quoted(text.value);
+        if schedule.never_fires_after(DateTime::UNIX_EPOCH) {
+            section.wrong(text.span, key, format_args!("never fires: no day is like {shown}"), None);
+        } else {
+            section.wrong(text.span, key, format_args!("{shown} has no date ahead: {past_domain}"), None);
+        }
         return None;
     }
     Some(schedule)

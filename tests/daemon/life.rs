@@ -512,3 +512,26 @@ fn two_ledgers_with_the_same_jobs_do_not_take_each_others_processes() {
     other.until("its own end", || other.outcomes("slow") == ["lost"]);
     assert!(first.stop().success() && second.stop().success());
 }
+
+#[test]
+fn a_failure_of_a_second_date_is_a_second_failure() {
+    let lab = Lab::new(
+        r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+order = "independent"
+start = 2026-11-01
+end = 2026-11-02
+command = "exit 3"
+"#,
+    );
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    let health = lab.run(&["health"]);
+    assert_eq!(health.status.code(), Some(2), "{}", stdout(&health));
+    assert!(
+        stdout(&health).contains("2026-11-01") && stdout(&health).contains("2 dates failed"),
+        "{}",
+        stdout(&health)
+    );
+}

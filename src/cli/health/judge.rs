@@ -1,5 +1,6 @@
 //! What is wrong with each job, and how bad that is.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -73,13 +74,16 @@ impl Judge<'_> {
     }
 
     fn failed(&self, job: &Job, view: &JobView, sessions: &[&SessionRecord]) -> Option<Finding> {
-        let worst = sessions
-            .iter()
-            .filter(|session| session.used > 0 && Self::counts(job, view, session.key.date))
-            .max_by_key(|session| session.used)?;
+        let failed = || {
+            let counts = |session: &&&SessionRecord| session.used > 0 && Self::counts(job, view, session.key.date);
+            sessions.iter().filter(counts)
+        };
+        let worst = failed().max_by_key(|session| (session.used, Reverse(session.key.date)))?;
+        // A second failure is a second one, also where another date had the first.
+        let failures: u32 = failed().map(|session| session.used).sum();
         let date = worst.key.date;
         let zone = job.timetable.zone();
-        let mut status = if job.backfill && worst.used < 2 { Status::Warning } else { Status::Critical };
+        let mut status = if job.backfill && failures < 2 { Status::Warning } else { Status::Critical };
         let is_running = view.running.iter().any(|open| open.session.date == date);
         let then = match worst.state {
             _ if is_running => "attempted again now".to_owned(),
@@ -90,7 +94,11 @@ impl Judge<'_> {
             State::Failed { retry_at } => format!("next attempt at {}", short(retry_at, zone)),
             _ => "to be attempted again".to_owned(),
         };
-        Some(self.finding(job, status, Some(date), &format!("failed {}, {then}", times(worst.used))))
+        let others = match failed().count() {
+            1 => String::new(),
+            dates => format!("; {dates} dates failed"),
+        };
+        Some(self.finding(job, status, Some(date), &format!("failed {}, {then}{others}", times(worst.used))))
     }
 
     /// An attempt that nobody looks after any more.
