@@ -535,3 +535,30 @@ command = "exit 3"
         stdout(&health)
     );
 }
+
+#[test]
+fn a_signal_wakes_and_an_interrupt_stops() {
+    let lab = Lab::new(DAILY);
+    let mut daemon = lab.daemon();
+    lab.until("its work", || lab.lines("ran").len() == 6);
+    daemon.signal(Signal::USR1);
+    lab.until("it is woken", || lab.log().contains("woken by a signal"));
+    daemon.signal(Signal::INT);
+    assert!(daemon.wait().success());
+    assert!(lab.log().contains("stopped"), "{}", lab.log());
+    assert_eq!(lab.lines("ran").len(), 6);
+}
+
+#[test]
+fn a_wake_that_is_cut_short_says_so() {
+    let lab = Lab::new(SLOW);
+    let log = fs::File::create(lab.path("daemon.log")).unwrap();
+    let mut child = lab.command(&["once"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    lab.until_file("pids");
+    signal_process(pid, Signal::INT);
+    lab.until("the stop is said", || lab.log().contains("stopping"));
+    signal_process(pid, Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(lab.outcomes("slow"), ["interrupted"]);
+}
