@@ -1973,3 +1973,10 @@ mod any_text {
         }
     }
 }
+
+#[test]
+fn a_wrong_every_does_not_hide_a_wrong_at() {
+    let shown = mistakes("[jobs.load]\nevery = \"1x\"\nat = \"25:00\"\ncommand = \"true\"\n");
+    assert!(shown.contains("jobs.toml:2:") && shown.contains("jobs.toml:3:"), "{shown}");
+    assert_eq!(shown.matches("error: ").count(), 2, "{shown}");
+}

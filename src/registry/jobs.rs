@@ -170,12 +170,19 @@ fn interval(section: &Section<'_>, zone: Tz) -> Option<Schedule> {
         return None;
     }
     let every = every?;
-    let error = match Schedule::every(every.value, at.as_ref().map(|at| at.value), zone) {
+    let clock = at.as_ref().map(|at| at.value);
+    let error = match Schedule::every(every.value, clock, zone) {
         Ok(schedule) => return Some(schedule),
         Err(error) => error,
     };
-    let text = if error.is_about_at() { at.unwrap_or(every) } else { every };
-    section.page.mistake(text.part(error.span()), format!("{}: {}", section.whose, error.message()), error.hint());
+    // A wrong `every` hides what is wrong with `at`.
+    let hidden = if error.is_about_at() { None } else { Schedule::every("1d", clock, zone).err() };
+    let (mut every, mut at) = (Some(every), at);
+    for error in [Some(error), hidden].into_iter().flatten() {
+        let text = if error.is_about_at() { at.take() } else { every.take() };
+        let Some(text) = text else { continue };
+        section.page.mistake(text.part(error.span()), format!("{}: {}", section.whose, error.message()), error.hint());
+    }
     None
 }
 
