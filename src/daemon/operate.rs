@@ -66,6 +66,8 @@ enum OperateError {
 async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
     let registry = start::read_registry(&options).map_err(OperateError::Said)?;
     let url = start::find_ledger(&options, &registry).map_err(OperateError::Said)?;
+    let job = registry.jobs.iter().find(|job| job.name == ask.job);
+    let zone = job.map_or(chrono_tz::UTC, |job| job.timetable.zone());
     let mut signals = stop::signals().map_err(OperateError::Signals)?;
     let asked_at = clock::now();
     let mut posted = None;
@@ -99,7 +101,7 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
             Err(code) => return Err(OperateError::Said(code)),
         }
     };
-    report(&options, &url, &ask, &answer, &mut signals).await
+    report(&options, &url, &ask, &answer, zone, &mut signals).await
 }
 
 fn post(url: &LedgerUrl, ask: &Ask, at: DateTime<Utc>) -> Result<i64, OperateError> {
@@ -145,6 +147,7 @@ async fn report(
     url: &LedgerUrl,
     ask: &Ask,
     answer: &Answer,
+    zone: chrono_tz::Tz,
     signals: &mut Signals,
 ) -> Result<ExitCode, OperateError> {
     let attempt = if answer.done && matches!(ask.operation, Operation::Run { .. }) {
@@ -169,10 +172,7 @@ async fn report(
             Outcome::Failed { code } => Some(code),
             _ => None,
         });
-        let zone = super::start::read_registry(options)
-            .ok()
-            .and_then(|registry| registry.jobs.iter().find(|job| job.name == ask.job).map(|job| job.timetable.zone()));
-        let date = |attempt: &AttemptRecord| in_zone(attempt.key.session.date, zone.unwrap_or(chrono_tz::UTC));
+        let date = |attempt: &AttemptRecord| in_zone(attempt.key.session.date, zone);
         say(&json!({
             "job": ask.job.as_str(),
             "date": attempt.as_ref().map(date),

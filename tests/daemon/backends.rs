@@ -4,18 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::lab::{Lab, stderr};
+use crate::lab::{DAILY, Lab, stderr};
 use crate::postgres::{self, Postgres};
 use rustix::process::Signal;
-
-const DAILY: &str = r#"
-[jobs.load]
-schedule = "0 3 * * *"
-backfill = true
-start = 2026-11-01
-end = 2026-11-06
-command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
-"#;
 
 /// A job that waits for a file before it ends.
 const SLOW: &str = r#"

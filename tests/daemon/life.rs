@@ -1,21 +1,13 @@
 //! The real daemon, with real processes and signals, on SQLite.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
-use crate::lab::{Lab, kill_group, lives, signal_process, stderr, stdout};
+use crate::lab::{DAILY, Lab, kill_group, lives, signal_process, stderr, stdout};
 use rustix::process::Signal;
-
-/// A strict job with days from the first of November on, that writes each into `ran`.
-const DAILY: &str = r#"
-[jobs.load]
-schedule = "0 3 * * *"
-backfill = true
-start = 2026-11-01
-end = 2026-11-06
-command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
-"#;
 
 fn days(from: u32, to: u32, more: &str) -> Vec<String> {
     (from..=to).map(|day| format!("2026-11-{day:02}{more}")).collect()
@@ -561,4 +553,82 @@ fn a_wake_that_is_cut_short_says_so() {
     signal_process(pid, Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert_eq!(lab.outcomes("slow"), ["interrupted"]);
+}
+
+/// Runs a command as a user who owns nothing, which takes root; `None`, and said so, where we are not.
+#[expect(clippy::print_stdout, reason = "what is left out is reported by name")]
+fn run_as_nobody(test: &str, lab: &Lab, arguments: &[&str]) -> Option<std::process::Output> {
+    if !rustix::process::getuid().is_root() {
+        println!("not run: {test} (needs root, to be nobody)");
+        return None;
+    }
+    // Nobody may not look into every folder in which a binary is built.
+    let binary = lab.path("crontabber");
+    fs::copy(env!("CARGO_BIN_EXE_crontabber"), &binary).expect("a copy");
+    fs::set_permissions(lab.folder.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    let mut command = std::process::Command::new(binary);
+    command.arg("--config").arg(lab.path("jobs.toml")).args(arguments).env_clear().uid(65534).gid(65534);
+    Some(command.current_dir("/").output().expect("the binary runs"))
+}
+
+#[test]
+fn a_registry_that_may_not_be_read_exits_with_78() {
+    let lab = Lab::new(DAILY);
+    fs::set_permissions(lab.path("jobs.toml"), fs::Permissions::from_mode(0o600)).unwrap();
+    let test = "a_registry_that_may_not_be_read_exits_with_78";
+    let Some(output) = run_as_nobody(test, &lab, &["once"]) else { return };
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("jobs.toml") && stderr(&output).contains("ermission denied"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_ledger_in_a_folder_that_may_not_be_written_says_so() {
+    let lab = Lab::new(DAILY);
+    let ledger = lab.ledger.clone();
+    let test = "a_ledger_in_a_folder_that_may_not_be_written_says_so";
+    let Some(output) = run_as_nobody(test, &lab, &["--ledger", &ledger, "once"]) else { return };
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot be written"), "{}", stderr(&output));
+    assert!(lab.lines("ran").is_empty(), "nothing was started");
+}
+
+#[test]
+fn on_a_terminal_it_prints_lines_a_bar_and_when_it_looks_again() {
+    let lab = Lab::new(&format!(
+        "{}\n[jobs.many]\nschedule = \"*/10 * * * *\"\nbackfill = true\nstart = 2026-11-01\nend = 2026-11-01\n\
+         command = [\"/bin/true\"]\n[jobs.yearly]\nschedule = \"@yearly\"\ncommand = \"true\"\n",
+        DAILY.replace("echo", "test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2026-11-041 && echo")
+    ));
+    // A terminal of its own for the daemon: util-linux's `script`, which is on every Debian.
+    let config = lab.path("jobs.toml").display().to_string();
+    let typed =
+        format!("stty cols 100; {} --config {config} --ledger {}", env!("CARGO_BIN_EXE_crontabber"), lab.ledger);
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-q", "-f", "-c", &typed]).arg(lab.path("terminal")).env_remove("JOURNAL_STREAM");
+    let mut terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let screen = || String::from_utf8_lossy(&fs::read(lab.path("terminal")).unwrap_or_default()).into_owned();
+    lab.until("the bar's end and its rest", || {
+        screen().contains("caught up: 144 dates") && screen().contains("again at")
+    });
+    let text = screen();
+    // Ctrl-C.
+    terminal.stdin.take().unwrap().write_all(b"\x03").unwrap();
+    terminal.wait().unwrap();
+    lab.until("the daemon's end", || lab.run(&["once"]).status.code() != Some(3));
+    assert!(text.contains("144") && text.contains("many"), "{text}");
+    assert!(text.contains("2026-11-01 03:00+00:00  attempt 1") && text.contains("failed(1)"), "{text}");
+    assert!(text.contains("3 behind"), "how many dates wait: {text}");
+}
+
+#[test]
+fn completions_are_those_of_the_shell() {
+    let lab = Lab::new(DAILY);
+    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef crontabber"), ("fish", "complete -c crontabber")] {
+        let output = lab.run(&["completions", shell]);
+        assert!(output.status.success() && stdout(&output).contains(mark), "{shell}: {}", stderr(&output));
+    }
 }

@@ -12,6 +12,16 @@ use tempfile::TempDir;
 /// Nothing here takes longer on a machine that does its work; whatever does is broken.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A strict job with days from the first of November on, that writes each into `ran`.
+pub(crate) const DAILY: &str = r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-06
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#;
+
 /// A folder with a registry and a ledger.
 pub(crate) struct Lab {
     pub(crate) folder: TempDir,
