@@ -248,6 +248,7 @@ impl Daemon {
                     duration: None,
                     detail: Some(error.to_string()),
                     has_log: false,
+                    usage: None,
                 };
                 self.engine.handle(Event::Ended { attempt: start.attempt.clone(), end }, clock::now());
                 None
@@ -266,11 +267,7 @@ impl Daemon {
     fn take_report(&mut self, report: Report) {
         match report {
             Report::Started { attempt, process } => self.later.push(Entry::Process { attempt, process }),
-            Report::Ended { attempt, outcome, detail, duration, has_log } => {
-                let ended_at = clock::now();
-                let end = AttemptEnd { outcome, ended_at, duration, detail, has_log };
-                self.engine.handle(Event::Ended { attempt, end }, ended_at);
-            }
+            Report::Ended { attempt, end } => self.engine.handle(Event::Ended { attempt, end }, clock::now()),
         }
     }
 
@@ -288,7 +285,7 @@ impl Daemon {
                     let ended_at = clock::now();
                     let detail = Some("the daemon was stopped before it was started".to_owned());
                     let outcome = Outcome::Interrupted;
-                    let end = AttemptEnd { outcome, ended_at, duration: None, detail, has_log: false };
+                    let end = AttemptEnd { outcome, ended_at, duration: None, detail, has_log: false, usage: None };
                     self.engine.handle(Event::Ended { attempt, end }, ended_at);
                 }
             }

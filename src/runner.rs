@@ -42,7 +42,7 @@ use rustix::fd::OwnedFd;
 
 pub use identity::{attempt_name, boot_id, find_by_attempt, find_orphans, is_alive, process_identity};
 
-use crate::session::{AttemptKey, Outcome, ProcessIdentity};
+use crate::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity};
 use supervisor::Supervisor;
 
 /// Set in the environment of every attempt, to the attempt's key as it writes itself: by it [`find_orphans`] knows a
@@ -98,13 +98,7 @@ pub enum Report {
         /// Which attempt.
         attempt: AttemptKey,
         /// How.
-        outcome: Outcome,
-        /// A sentence for people, where the outcome alone does not tell.
-        detail: Option<String>,
-        /// From start to exit; absent where it was never started, or not by us.
-        duration: Option<Duration>,
-        /// Whether it printed anything that is in its log.
-        has_log: bool,
+        end: AttemptEnd,
     },
 }
 

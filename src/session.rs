@@ -265,7 +265,7 @@ pub struct AttemptRecord {
 }
 
 /// The end of an attempt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEnd {
     /// How.
     pub outcome: Outcome,
@@ -277,6 +277,20 @@ pub struct AttemptEnd {
     pub detail: Option<String>,
     /// Whether it printed anything, so that there is a log to show.
     pub has_log: bool,
+    /// What it took of the machine; absent where nobody measured it.
+    pub usage: Option<Usage>,
+}
+
+/// What an attempt took of the machine: its process, and those that this waited for; all of its control group where it
+/// had one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time in its own code.
+    pub cpu_user: Duration,
+    /// Processor time in the kernel on its behalf.
+    pub cpu_system: Duration,
+    /// The most memory that it held at a time, in bytes.
+    pub peak_memory: u64,
 }
 
 /// What a crontabber must know of a ledger to go on where the last one stopped.

@@ -248,7 +248,7 @@ impl Daemon {
     fn lose(&mut self, attempt: AttemptKey, detail: String) {
         let ended_at = clock::now();
         let detail = Some(detail);
-        let end = AttemptEnd { outcome: Outcome::Lost, ended_at, duration: None, detail, has_log: false };
+        let end = AttemptEnd { outcome: Outcome::Lost, ended_at, duration: None, detail, has_log: false, usage: None };
         self.engine.handle(Event::Ended { attempt, end }, ended_at);
     }
 }

@@ -126,6 +126,7 @@ impl AttemptRow {
                 duration: self.duration_micros.map(|micros| Duration::from_micros(micros.unsigned_abs())),
                 detail: self.detail,
                 has_log: self.has_log,
+                usage: None,
             }),
             _ => None,
         };

@@ -22,7 +22,8 @@ use super::output::Output;
 use super::running::{Adopted, Child, Starting};
 use super::spawn::{Spawned, StartFailure};
 use super::{Launch, Report, Request};
-use crate::session::{AttemptKey, Outcome};
+use crate::clock;
+use crate::session::{AttemptEnd, AttemptKey, Outcome};
 
 /// The epoll data of the descriptor that announces requests.
 const WAKE: u64 = 0;
@@ -273,6 +274,8 @@ impl Supervisor {
     /// Reports an end of which no more is known than this, and forgets the attempt.
     fn ended(&mut self, attempt: AttemptKey, outcome: Outcome, detail: Option<String>) {
         self.numbers.remove(&attempt);
-        (self.report)(Report::Ended { attempt, outcome, detail, duration: None, has_log: false });
+        let ended_at = clock::now();
+        let end = AttemptEnd { outcome, ended_at, duration: None, detail, has_log: false, usage: None };
+        (self.report)(Report::Ended { attempt, end });
     }
 }

@@ -84,7 +84,7 @@ impl Place {
                 let Some(outcome) = ends(&start.attempt) else { continue };
                 let ended_at = now + TimeDelta::seconds(1);
                 let duration = Some(Duration::from_millis(1_250));
-                let end = AttemptEnd { outcome, ended_at, duration, detail: None, has_log: false };
+                let end = AttemptEnd { outcome, ended_at, duration, detail: None, has_log: false, usage: None };
                 let event = Event::Ended { attempt: start.attempt, end };
                 let step = scheduler.handle(event, ended_at);
                 // Entries name what they expect, so that they are written in the order in which they were decided.

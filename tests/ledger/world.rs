@@ -132,6 +132,7 @@ pub(crate) fn end(outcome: Outcome) -> AttemptEnd {
         duration: Some(Duration::from_micros(1_500_001)),
         detail: None,
         has_log: true,
+        usage: None,
     }
 }
 

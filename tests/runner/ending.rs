@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crontabber::runner::{Report, is_alive};
-use crontabber::session::Outcome;
+use crontabber::session::{AttemptEnd, Outcome};
 
 use crate::lab::{Lab, await_that, exists, key};
 
@@ -156,7 +156,7 @@ fn what_never_started_can_be_stopped() {
     }
     let mut ended = 0;
     while ended < 50 {
-        if let Report::Ended { outcome, .. } = lab.report() {
+        if let Report::Ended { end: AttemptEnd { outcome, .. }, .. } = lab.report() {
             assert_eq!(outcome, Outcome::Interrupted);
             ended += 1;
         }

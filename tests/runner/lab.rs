@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use crontabber::job::JobName;
 use crontabber::runner::{Launch, Program, Report, Runner};
-use crontabber::session::{AttemptKey, Outcome, ProcessIdentity, SessionKey};
+use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
 use tempfile::TempDir;
 
 /// Far longer than anything here takes; reached only by a failure.
@@ -75,7 +75,7 @@ impl Lab {
         self.runner.start(launch);
         match self.report() {
             Report::Started { process, .. } => process,
-            Report::Ended { outcome, detail, .. } => panic!("ended at once: {outcome} {detail:?}"),
+            Report::Ended { end, .. } => panic!("ended at once: {end:?}"),
         }
     }
 
@@ -90,7 +90,8 @@ impl Lab {
     /// Waits for the next end.
     pub(crate) fn end(&self) -> End {
         loop {
-            if let Report::Ended { attempt, outcome, detail, duration, has_log } = self.report() {
+            if let Report::Ended { attempt, end } = self.report() {
+                let AttemptEnd { outcome, detail, duration, has_log, .. } = end;
                 return End { attempt, outcome, detail, duration, has_log };
             }
         }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crontabber::runner::{Report, Runner, process_identity};
-use crontabber::session::Outcome;
+use crontabber::session::{AttemptEnd, Outcome};
 
 use crate::lab::{End, Lab, again, is_again, key};
 
@@ -25,7 +25,7 @@ fn started_comes_first_and_names_the_process() {
 fn a_job_that_ends_at_once_is_not_looked_up_and_not_reported_as_started() {
     let lab = Lab::new();
     lab.runner.start(lab.shell("exit 0"));
-    assert!(matches!(lab.report(), Report::Ended { outcome: Outcome::Succeeded, .. }));
+    assert!(matches!(lab.report(), Report::Ended { end: AttemptEnd { outcome: Outcome::Succeeded, .. }, .. }));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
     while started.len() + refused < 40 {
         match lab.report() {
             Report::Started { attempt, .. } => started.push(attempt),
-            Report::Ended { outcome, detail, .. } => {
+            Report::Ended { end: AttemptEnd { outcome, detail, .. }, .. } => {
                 assert_eq!(outcome, Outcome::Failed { code: 125 });
                 assert!(detail.unwrap().contains("Too many open files"));
                 refused += 1;

@@ -231,7 +231,7 @@ impl World {
 
     pub(crate) fn end_attempt(&mut self, attempt: AttemptKey, outcome: Outcome) {
         self.running.retain(|start| start.attempt != attempt);
-        let end = AttemptEnd { outcome, ended_at: self.now, duration: None, detail: None, has_log: false };
+        let end = AttemptEnd { outcome, ended_at: self.now, duration: None, detail: None, has_log: false, usage: None };
         self.handle(Event::Ended { attempt, end });
     }
 

@@ -12,10 +12,11 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tracing::error;
 
 use super::{Supervisor, later};
+use crate::clock;
 use crate::runner::running::{Child, Ending, Starting, tokens};
 use crate::runner::spawn::Spawned;
 use crate::runner::{Report, exit, identity};
-use crate::session::Outcome;
+use crate::session::{AttemptEnd, Outcome};
 
 /// What one read of a pipe came to.
 enum Piece {
@@ -229,7 +230,8 @@ impl Supervisor {
         self.numbers.remove(&child.attempt);
         while self.unannounced.pop_front_if(|(_, ended)| *ended == number).is_some() {}
         let duration = Some(gone_at.saturating_duration_since(child.started));
-        (self.report)(Report::Ended { attempt: child.attempt, outcome, detail, duration, has_log });
+        let end = AttemptEnd { outcome, ended_at: clock::now(), duration, detail, has_log, usage: None };
+        (self.report)(Report::Ended { attempt: child.attempt, end });
     }
 
     /// Reads what a process that has ended had printed, and no more: what it left behind may print for ever.
