@@ -21,6 +21,7 @@ mod schema;
 mod sessions;
 mod table;
 mod version;
+mod warden;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Some(Command::Once) => options(&context).map(daemon::once),
         Some(Command::Run(asked)) => run(&context, asked),
         Some(Command::Reset(asked)) => reset(&context, asked),
+        Some(Command::Warden(asked)) => warden::warden(asked),
         Some(command) => read(&context, &command),
     };
     result.unwrap_or_else(Failure::tell)
@@ -63,7 +65,9 @@ fn read(context: &Context, command: &Command) -> Result<ExitCode, Failure> {
         Command::Schema => schema::schema(output),
         Command::Completions(asked) => completions::completions(asked, output),
         Command::Version => version::version(context, output),
-        Command::Once | Command::Run(_) | Command::Reset(_) => unreachable!("these do more than read"),
+        Command::Once | Command::Run(_) | Command::Reset(_) | Command::Warden(_) => {
+            unreachable!("these do more than read")
+        }
     }?;
     output.finish()?;
     Ok(exit)

@@ -12,6 +12,7 @@ mod start;
 mod stop;
 pub mod voice;
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,10 +29,10 @@ use crate::job::Job;
 use crate::registry::Registry;
 use crate::runner::{Launch, Report, Runner};
 use crate::scheduler::{Event, Note, Start};
-use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome};
+use crate::session::{AttemptKey, Outcome};
 use crate::{clock, systemd};
-use engine::Engine;
-use launch::prepare;
+use engine::{Engine, Greeting};
+use launch::{Surroundings, prepare};
 use scribe::{Scribe, Word};
 use start::Mode;
 use stop::Stopping;
@@ -46,8 +47,8 @@ pub use operate::{Ask, operate};
 /// looked for as often.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Nothing new is recorded while so many commits are under way: what is decided must not outrun what is written.
-const IN_FLIGHT: u64 = 4;
+/// Between two requests to a warden of another version to make room.
+const RETIRE: Duration = Duration::from_mins(1);
 
 /// The registry has errors: systemd need not try again.
 pub const EXIT_REGISTRY: u8 = 78;
@@ -99,25 +100,25 @@ struct Daemon {
     mark: String,
     /// What every job inherits of our environment.
     inherited: Vec<(OsString, OsString)>,
-    /// Entries that nobody waits for: they go with the next commit, or a second later.
-    later: Vec<Entry>,
+    /// Where a job is started that says nothing of it.
+    home: Option<PathBuf>,
     output_limit: u64,
     /// The ledger as the registry named it at the start.
     ledger_named: Option<String>,
     stop_grace: Duration,
     longest_kill_grace: Duration,
     stopping: Option<Stopping>,
-    /// The ledger cannot be written at the moment.
-    in_trouble: bool,
     /// Why the daemon must not go on.
     fatal: Option<String>,
     /// An attempt ended without success.
     saw_failure: bool,
     requests: Requests,
-    /// When the attempts of an earlier daemon have taken as long as they may.
-    overdue_at: Vec<(Instant, AttemptKey)>,
-    /// Open attempts of an earlier daemon that this one leaves to a later one.
-    left_alone: usize,
+    /// Open attempts of an earlier daemon that are not waited for.
+    left_alone: HashSet<AttemptKey>,
+    /// When a warden of another version was asked last to make room.
+    asked_to_retire: Option<Instant>,
+    /// Whether the warden outlives us, so that what runs can be left to it.
+    leaves_jobs: bool,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -166,7 +167,7 @@ impl Daemon {
 
     /// How long nothing needs to be done, as far as is known now.
     fn pause(&self, look: Duration) -> Duration {
-        if self.in_trouble || self.stopping.is_some() || self.engine.in_flight() >= IN_FLIGHT {
+        if self.stopping.is_some() || !self.engine.may_decide() {
             return look;
         }
         let next = self.engine.scheduler.next_wake().map(|(at, _)| (at - clock::now()).to_std().unwrap_or_default());
@@ -177,36 +178,36 @@ impl Daemon {
     fn look(&mut self) {
         systemd::alive();
         systemd::status(&self.status());
-        if !self.later.is_empty() && !self.in_trouble {
-            self.scribe.write(std::mem::take(&mut self.later));
+        if let Some(entries) = self.engine.take_later() {
+            self.scribe.write(entries);
         }
         // An answer that is decided goes first, or the request would be seen a second time.
         self.flush();
-        self.end_overdue();
-        if self.requests != Requests::Asked && self.stopping.is_none() {
+        if self.requests != Requests::Asked && self.stopping.is_none() && self.engine.is_certain() {
             self.requests = Requests::Asked;
             self.scribe.ask_requests();
+        }
+        let asked = self.asked_to_retire.is_some_and(|at| at.elapsed() < RETIRE);
+        if self.engine.scheduler.running() == 0 && self.mode == Mode::Serve && !asked {
+            self.asked_to_retire = Some(Instant::now());
+            self.runner.replace_other_version();
         }
     }
 
     fn status(&self) -> String {
         let scheduler = &self.engine.scheduler;
         let base = format!("{} running, {} behind", scheduler.running(), scheduler.behind());
-        match (&self.stopping, self.in_trouble) {
-            (_, true) => format!("the ledger cannot be written: {base}"),
-            (Some(_), false) => format!("stopping: {base}"),
-            (None, false) => base,
+        match (&self.stopping, self.engine.is_writable()) {
+            (_, false) => format!("the ledger cannot be written: {base}"),
+            (Some(_), true) => format!("stopping: {base}"),
+            (None, true) => base,
         }
     }
 
-    /// Lets the scheduler see the time, if something is due. While nothing can be written, nothing new is decided.
+    /// Lets the scheduler see the time, if something is due.
     fn tick(&mut self) {
-        let now = clock::now();
-        let is_due = self.engine.scheduler.next_wake().is_some_and(|(at, _)| at <= now);
-        let set_back = now + TimeDelta::seconds(1) < self.engine.scheduler.now();
-        let may = !self.in_trouble && self.stopping.is_none() && self.engine.in_flight() < IN_FLIGHT;
-        if (is_due || set_back) && may {
-            self.engine.handle(Event::Tick, now);
+        if self.stopping.is_none() {
+            self.engine.tick(clock::now());
         }
     }
 
@@ -216,16 +217,21 @@ impl Daemon {
             self.release(0);
             return;
         };
-        let mut entries = std::mem::take(&mut self.later);
-        entries.extend(commit.entries);
         let launches = commit.starts.iter().filter_map(|start| self.prepare(start)).collect();
-        self.scribe.commit(commit.number, entries, launches);
+        self.scribe.commit(commit.number, commit.entries, launches);
     }
 
-    /// Tells what waited for the commits up to `number` to be durable.
+    /// Does what waited for the commits up to `number` to be durable.
     fn release(&mut self, number: u64) {
-        for note in self.engine.released(number) {
-            self.note(&note);
+        let released = self.engine.released(number, clock::now());
+        for note in &released.notes {
+            self.note(note);
+        }
+        if !released.forget.is_empty() {
+            self.runner.forget(&released.forget);
+        }
+        if !released.watch.is_empty() {
+            self.runner.watch(released.watch);
         }
     }
 
@@ -239,18 +245,18 @@ impl Daemon {
 
     /// Describes the process of an attempt; one that cannot be described has failed.
     fn prepare(&mut self, start: &Start) -> Option<Launch> {
-        match prepare(start, &self.inherited, &self.mark, &self.logs, self.output_limit) {
+        let around = Surroundings {
+            inherited: &self.inherited,
+            home: self.home.as_deref(),
+            mark: &self.mark,
+            logs: &self.logs,
+            output_limit: self.output_limit,
+        };
+        match prepare(start, &around) {
             Ok(launch) => Some(launch),
             Err(error) => {
-                let end = AttemptEnd {
-                    outcome: Outcome::Failed { code: 125 },
-                    ended_at: clock::now(),
-                    duration: None,
-                    detail: Some(error.to_string()),
-                    has_log: false,
-                    usage: None,
-                };
-                self.engine.handle(Event::Ended { attempt: start.attempt.clone(), end }, clock::now());
+                let outcome = Outcome::Failed { code: 125 };
+                self.engine.not_started(&start.attempt, outcome, error.to_string(), clock::now());
                 None
             }
         }
@@ -266,9 +272,33 @@ impl Daemon {
 
     fn take_report(&mut self, report: Report) {
         match report {
-            Report::Started { attempt, process } => self.later.push(Entry::Process { attempt, process }),
-            Report::Ended { attempt, end } => self.engine.handle(Event::Ended { attempt, end }, clock::now()),
+            Report::Here(known) => {
+                self.voice.say("there is a warden again");
+                let greeting = self.engine.greet(known, clock::now());
+                self.greet(greeting);
+            }
+            Report::Trouble(text) => self.voice.warn(&text),
+            report => {
+                if report == Report::Gone && self.stopping.is_none() {
+                    self.voice.warn("the warden is gone; another is looked for, and nothing new is started meanwhile");
+                }
+                if let Some(attempt) = self.engine.hear(report, clock::now()) {
+                    self.runner.forget(&[attempt]);
+                }
+            }
         }
+    }
+
+    /// Asks a warden that is there (again) what is not known.
+    fn greet(&mut self, greeting: Greeting) {
+        for stranger in &greeting.strangers {
+            self.voice.warn(&format!(
+                "{}: attempt {} runs, and the ledger does not know it: was the ledger put back to an earlier state?",
+                stranger.session.job, stranger.number
+            ));
+        }
+        self.runner.forget(&greeting.forget);
+        self.runner.watch(greeting.watch);
     }
 
     fn take_word(&mut self, word: Word) {
@@ -282,22 +312,19 @@ impl Daemon {
             }
             Word::NotStarted(attempts) => {
                 for attempt in attempts {
-                    let ended_at = clock::now();
-                    let detail = Some("the daemon was stopped before it was started".to_owned());
-                    let outcome = Outcome::Interrupted;
-                    let end = AttemptEnd { outcome, ended_at, duration: None, detail, has_log: false, usage: None };
-                    self.engine.handle(Event::Ended { attempt, end }, ended_at);
+                    let detail = "the daemon was stopped before it was started".to_owned();
+                    self.engine.not_started(&attempt, Outcome::Interrupted, detail, clock::now());
                 }
             }
             Word::Trouble(error) => {
-                self.in_trouble = true;
+                self.engine.set_writable(false);
                 self.voice.warn(&format!(
                     "the ledger cannot be written: {error}; nothing new is started, the outcomes of what runs are kept, \
                      and it is tried again every half second"
                 ));
             }
             Word::Recovered { after } => {
-                self.in_trouble = false;
+                self.engine.set_writable(true);
                 let after = crate::duration::format(after);
                 self.voice.say(&format!("the ledger is written again, after {after}"));
             }
@@ -315,18 +342,6 @@ impl Daemon {
             }
             _ => {}
         }
-    }
-
-    /// Ends what an earlier daemon started and what has outlived its job's `timeout` under this one.
-    fn end_overdue(&mut self) {
-        let now = Instant::now();
-        let runner = &self.runner;
-        self.overdue_at.retain(|(at, attempt)| {
-            if *at <= now {
-                runner.stop(attempt, Outcome::TimedOut);
-            }
-            *at > now
-        });
     }
 
     /// Reads the registry again; the one in force stays if there is any mistake in it.

@@ -20,7 +20,7 @@
 //! # The map
 //! Each file imports only what stands in a layer below it.
 //! - wiring: [`cli`] (the commands), [`daemon`] (connects all of it, signals), [`systemd`], [`place`] (where things are)
-//! - shell: [`registry`], [`ledger`], [`runner`], [`clock`]
+//! - shell: [`registry`], [`ledger`], [`runner`] (asks the [`warden`], the process that owns the jobs), [`clock`]
 //! - core, without I/O: [`scheduler`], [`session`], [`job`], [`schedule`], [`duration`]
 
 pub mod cli;
@@ -36,3 +36,4 @@ pub mod schedule;
 pub mod scheduler;
 pub mod session;
 pub mod systemd;
+pub mod warden;

@@ -2,6 +2,13 @@
 
 use std::process::ExitCode;
 
+use crontabber::{cli, warden};
+
 fn main() -> ExitCode {
-    crontabber::cli::main()
+    // Where it stands in for a job's program, it is to become that as soon as it can.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == warden::STAND_IN) {
+        return ExitCode::from(warden::stand_in(arguments));
+    }
+    cli::main()
 }

@@ -10,6 +10,7 @@ use std::{env, fs};
 use chrono::{DateTime, Utc};
 
 use crate::ledger::{LedgerUrl, LedgerUrlError};
+use crate::runner::House;
 use crate::session::AttemptKey;
 
 /// The registry's name, wherever it is looked for.
@@ -105,6 +106,23 @@ pub fn logs(ledger: &LedgerUrl) -> PathBuf {
         LedgerUrl::Sqlite(file) => file.with_file_name("logs"),
         LedgerUrl::Postgres(_) => state_directory().unwrap_or_else(|| PathBuf::from(SYSTEM_STATE)).join("logs"),
     }
+}
+
+/// Where the warden of a ledger lives: beside the logs; its socket is the one that systemd keeps for the unit, if it does.
+#[must_use]
+pub fn warden(ledger: &LedgerUrl) -> House {
+    let folder = logs(ledger).with_file_name("warden");
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
+    let runtime = variable("RUNTIME_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
+    let managed = runtime.map(|runtime| runtime.join("warden.sock")).filter(|socket| socket.exists());
+    House { managed, ..House::new(folder) }
+}
+
+/// Where a warden that systemd starts keeps its spool: in the state directory of its unit.
+#[must_use]
+pub fn warden_of_unit() -> Option<PathBuf> {
+    let folder = variable("STATE_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
+    folder.map(|folder| folder.join("warden"))
 }
 
 /// The log of one attempt, `JOB/20261103T013000Z.1.log`: the date in UTC, then the number.

@@ -1,77 +1,47 @@
-//! Starts the process of an attempt, watches it, bounds its output and ends it.
+//! The daemon's hand on its jobs: finds the warden or starts it, asks it to start and end attempts, and hears of them.
 //!
-//! Every process is known to one state machine, which one thread at a time may touch, and one thread at a time waits
-//! for all of them together (see `crew`). A job's exit status is taken there only, so that a signal can never meet a
-//! process group whose number has passed to another.
-//!
-//! Never here: a decision about what follows from an outcome, a read of the wall clock, a write to the ledger. Nothing
-//! in this module may panic, for a panic would lose the exit status of every job that runs: the lints below hold it to
-//! that.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::string_slice,
-        clippy::unreachable,
-        clippy::unwrap_used
-    )
-)]
+//! The warden is another process, which outlives us, and may be killed itself: then it is found again, or another is
+//! started, and [`Report::Here`] tells what that one knows. Never here: a decision about what follows from an outcome, a
+//! write to the ledger.
 
-mod crew;
-mod exit;
-mod identity;
-mod output;
-mod running;
-mod signals;
-mod spawn;
-mod supervisor;
+mod hire;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use rustix::event::epoll::{self, CreateFlags};
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::OwnedFd;
-
-pub use identity::{attempt_name, boot_id, find_by_attempt, find_orphans, is_alive, process_identity};
+pub use hire::{HireError, House};
 
 use crate::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity};
-use supervisor::Supervisor;
+use crate::warden::protocol::{
+    self, End, ProtocolError, Reply, Request, Start, Watch, bytes, micros, outcome_number, put,
+};
+use hire::{Broken, Link};
 
-/// Set in the environment of every attempt, to the attempt's key as it writes itself: by it [`find_orphans`] knows a
-/// process that was started by a crontabber that died before it could record the process.
-pub const ATTEMPT_VARIABLE: &str = "CRONTABBER_ATTEMPT_ID";
-
-/// A program with its arguments; nobody splits or expands them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
-    /// The program, and what follows it. A program without a slash is searched in the `PATH` of its own environment.
-    pub argv: Vec<OsString>,
-}
-
-impl From<Vec<OsString>> for Program {
-    fn from(argv: Vec<OsString>) -> Self {
-        Self { argv }
-    }
-}
+/// Between two tries at a warden that is not there.
+const RETRY: Duration = Duration::from_millis(500);
+/// A warden that takes nothing for so long is as good as gone; it is asked again.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Everything that one attempt needs to start.
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// Which attempt.
     pub attempt: AttemptKey,
-    /// What is started.
-    pub program: Program,
-    /// The whole environment; nothing is inherited. [`ATTEMPT_VARIABLE`] is added if it is not there.
+    /// The program, and what follows it; nobody splits or expands them. A program without a slash is searched in the
+    /// `PATH` of its own environment.
+    pub argv: Vec<OsString>,
+    /// What it inherits of our environment; a warden of systemd's has its own in the place of this.
+    pub inherited: Vec<(OsString, OsString)>,
+    /// What it is given besides.
     pub environment: Vec<(OsString, OsString)>,
-    /// Where it is started; our own directory if absent.
+    /// Where it is started.
     pub working_directory: Option<PathBuf>,
     /// How long it may take.
     pub timeout: Option<Duration>,
@@ -83,52 +53,55 @@ pub struct Launch {
     pub output_limit: u64,
 }
 
-/// What happened to an attempt. Those of one attempt come in order: `Started` (unless it never was), then `Ended`.
+/// An open attempt of the ledger that the warden is to find out about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Which.
+    pub attempt: AttemptKey,
+    /// Its process, if that was recorded.
+    pub process: Option<ProcessIdentity>,
+    /// How long it may still take.
+    pub timeout: Option<Duration>,
+    /// Between TERM and KILL.
+    pub kill_grace: Duration,
+}
+
+/// What a warden knows of the attempts of our ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Those that run.
+    pub running: Vec<AttemptKey>,
+    /// Those that are over, and that we have not told it to forget.
+    pub ended: Vec<(AttemptKey, AttemptEnd)>,
+}
+
+/// What happened to an attempt, or to the warden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// Its process lives, and has for a moment: one that ends at once is not reported as started.
+    /// It runs: told once its process has lived for a moment (one that ends at once is not reported as started), and in
+    /// answer to [`Runner::watch`].
     Started {
         /// Which attempt.
         attempt: AttemptKey,
-        /// Its process.
-        process: ProcessIdentity,
+        /// Its process, if it has been looked up yet.
+        process: Option<ProcessIdentity>,
     },
-    /// It is over; nothing more will be said of it.
+    /// It is over, and the warden remembers that until it is told to [`Runner::forget`] it. May come more than once.
     Ended {
         /// Which attempt.
         attempt: AttemptKey,
         /// How.
         end: AttemptEnd,
     },
+    /// The warden is gone; what it was told last may never have reached it.
+    Gone,
+    /// A warden is here (again), and knows this.
+    Here(Known),
+    /// Something is wrong that people should know.
+    Trouble(String),
 }
 
-/// What the supervisor is asked or told from outside its thread.
-#[derive(Debug)]
-enum Request {
-    Start(Box<Launch>),
-    Adopt(AttemptKey, ProcessIdentity),
-    End { attempt: AttemptKey, outcome: Outcome, at_once: bool },
-    Close,
-}
-
-/// The way to the supervisor: a queue, and the descriptor that wakes it.
-#[derive(Debug, Clone)]
-struct Inbox {
-    sender: Sender<Request>,
-    wake: Arc<OwnedFd>,
-}
-
-impl Inbox {
-    fn send(&self, request: Request) {
-        if self.sender.send(request).is_err() {
-            return;
-        }
-        // It fails only when the counter is full, and then the supervisor is awake already.
-        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
-    }
-}
-
-/// The supervisor, as others hold it. When the last clone is dropped the supervisor ends; processes are left alone.
+/// A handle on the warden. When the last clone is dropped the connection ends; processes are left alone.
 #[derive(Debug, Clone)]
 pub struct Runner {
     shared: Arc<Shared>,
@@ -136,54 +109,241 @@ pub struct Runner {
 
 #[derive(Debug)]
 struct Shared {
-    inbox: Inbox,
+    /// Tells the attempts of our ledger from those of others.
+    mark: String,
+    house: House,
+    link: Mutex<Option<UnixStream>>,
+    /// The version of the warden.
+    version: Mutex<String>,
+    closing: AtomicBool,
 }
 
-impl Drop for Shared {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Runner {
     fn drop(&mut self) {
-        self.inbox.send(Request::Close);
+        // One more is the thread's.
+        if Arc::strong_count(&self.shared) <= 2 {
+            self.shared.closing.store(true, Ordering::SeqCst);
+            self.shared.hang_up();
+        }
     }
 }
 
 impl Runner {
-    /// Begins to supervise. `report` is called in the midst of the
-    /// supervisor's work: it must neither block nor panic.
+    /// Finds the warden, or starts one, and hears what it knows. `mark` tells our ledger's attempts from others'. `report`
+    /// is called from a thread of its own; what is known first is the second value.
     ///
     /// # Errors
-    /// When the kernel refuses the descriptors or the threads that it needs, or `/proc` is not mounted.
-    pub fn new(report: impl Fn(Report) + Send + 'static) -> io::Result<Self> {
-        signals::prepare()?;
-        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        let (sender, receiver) = channel();
-        let inbox = Inbox { sender, wake: Arc::clone(&wake) };
-        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
-        let (boot_id, most) = (boot_id()?, crew::starts_at_once());
-        let supervisor = Supervisor::new(Box::new(report), receiver, wake, Arc::clone(&epoll), boot_id, most)?;
-        crew::muster(supervisor, epoll)?;
-        Ok(Self { shared: Arc::new(Shared { inbox }) })
+    /// There is no warden, and none can be started.
+    pub fn new(house: House, mark: &str, report: impl Fn(Report) + Send + 'static) -> Result<(Self, Known), HireError> {
+        let link = hire::connect(&house, mark)?;
+        let shared = Arc::new(Shared {
+            mark: mark.to_owned(),
+            house,
+            link: Mutex::new(None),
+            version: Mutex::new(String::new()),
+            closing: AtomicBool::new(false),
+        });
+        let known = shared.known(&link);
+        let reading = shared.pick_up(link).map_err(HireError::Kernel)?;
+        let of_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("warden".to_owned());
+        thread.spawn(move || of_thread.listen(reading, &report)).map_err(HireError::Kernel)?;
+        Ok((Self { shared }, known))
     }
 
-    /// Starts an attempt. Returns at once; a start that fails is reported as the attempt's end, with the exit status
-    /// that a shell would give (127 not found, 126 not executable, 125 anything else).
+    /// Starts an attempt, if the warden does not know it yet. A start that fails is reported as the attempt's end, with
+    /// the exit status that a shell would give (127 not found, 126 not executable, 125 anything else). If there is no
+    /// warden now, it is not started.
     pub fn start(&self, launch: Launch) {
-        self.shared.inbox.send(Request::Start(Box::new(launch)));
+        let pairs = |pairs: Vec<(OsString, OsString)>| {
+            pairs.into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect::<Vec<_>>()
+        };
+        let start = Start {
+            attempt: attempt_name(&launch.attempt, &self.shared.mark),
+            argv: launch.argv.into_iter().map(bytes).collect(),
+            inherited: pairs(launch.inherited),
+            environment: pairs(launch.environment),
+            working_directory: launch.working_directory.map(|folder| bytes(folder.into_os_string())),
+            timeout: launch.timeout.map(micros),
+            kill_grace: micros(launch.kill_grace),
+            log: bytes(launch.log.into_os_string()),
+            output_limit: launch.output_limit,
+        };
+        self.shared.send(&[Request::Start(Box::new(start))]);
     }
 
-    /// Watches a process that an earlier crontabber started. Its exit status went to another parent, so that its end is
-    /// reported as [`Outcome::Lost`], at once if it is gone already.
-    pub fn adopt(&self, attempt: AttemptKey, process: ProcessIdentity) {
-        self.shared.inbox.send(Request::Adopt(attempt, process));
+    /// Has the warden find out about attempts that the ledger has open: each is reported, as started or as ended. After
+    /// this, what the warden does not know was never started.
+    pub fn watch(&self, open: Vec<Open>) {
+        let watch = |open: Open| {
+            Request::Watch(Watch {
+                attempt: attempt_name(&open.attempt, &self.shared.mark),
+                process: open.process.as_ref().map(protocol::Process::from),
+                timeout: open.timeout.map(micros),
+                kill_grace: micros(open.kill_grace),
+            })
+        };
+        let requests: Vec<Request> = open.into_iter().map(watch).chain([Request::Ready]).collect();
+        self.shared.send(&requests);
     }
 
-    /// Ends an attempt: TERM to its process group, and KILL after its grace. It is reported as `outcome`, unless it
-    /// ended by itself before the signal, or with exit status 0 after it. An attempt that is over is left alone.
+    /// Ends an attempt: TERM to its processes, and KILL after its grace. It is reported as `outcome`, unless it ended by
+    /// itself before the signal, or with exit status 0 after it. An attempt that is over is left alone.
     pub fn stop(&self, attempt: &AttemptKey, outcome: Outcome) {
-        self.shared.inbox.send(Request::End { attempt: attempt.clone(), outcome, at_once: false });
+        self.end(attempt, outcome, false);
     }
 
     /// Ends an attempt as [`Runner::stop`] does, but with KILL at once. An attempt that was being stopped keeps the
     /// outcome it was stopped for.
     pub fn kill(&self, attempt: &AttemptKey, outcome: Outcome) {
-        self.shared.inbox.send(Request::End { attempt: attempt.clone(), outcome, at_once: true });
+        self.end(attempt, outcome, true);
     }
+
+    fn end(&self, attempt: &AttemptKey, outcome: Outcome, at_once: bool) {
+        let attempt = attempt_name(attempt, &self.shared.mark);
+        self.shared.send(&[Request::End(End { attempt, outcome: outcome_number(outcome).0, at_once })]);
+    }
+
+    /// The ledger has the ends of these attempts: the warden need not remember them.
+    pub fn forget(&self, attempts: &[AttemptKey]) {
+        let names = attempts.iter().map(|attempt| attempt_name(attempt, &self.shared.mark)).collect();
+        self.shared.send(&[Request::Forget(names)]);
+    }
+
+    /// Has a warden of another version make room for one of ours; it does so only if nothing runs.
+    pub fn replace_other_version(&self) {
+        if *lock(&self.shared.version) != env!("CARGO_PKG_VERSION") {
+            self.shared.send(&[Request::Retire]);
+        }
+    }
+}
+
+impl Shared {
+    /// Sends requests together. What cannot be sent is not sent later: the next warden is told anew what matters.
+    fn send(&self, requests: &[Request]) {
+        let mut buffer = Vec::new();
+        for request in requests {
+            if let Err(error) = put(request, &mut buffer) {
+                tracing::error!(%error, "the warden cannot be asked");
+            }
+        }
+        let mut link = lock(&self.link);
+        if let Some(stream) = link.as_mut()
+            && stream.write_all(&buffer).is_err()
+        {
+            // The thread that reads sees the end of it, and looks for a warden.
+            _ = stream.shutdown(Shutdown::Both);
+            *link = None;
+        }
+    }
+
+    fn hang_up(&self) {
+        if let Some(stream) = lock(&self.link).take() {
+            _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Uses a connection from now on; gives back the side that reads.
+    fn pick_up(&self, link: Link) -> io::Result<Link> {
+        let writing = link.stream.try_clone()?;
+        writing.set_write_timeout(Some(STUCK))?;
+        lock(&self.version).clone_from(&link.version);
+        *lock(&self.link) = Some(writing);
+        Ok(link)
+    }
+
+    /// Reads what the warden says, for ever.
+    fn listen(&self, mut link: Link, report: &impl Fn(Report)) {
+        loop {
+            loop {
+                match link.next() {
+                    Ok(reply) => self.take(reply, report),
+                    // A newer warden says what we do not know.
+                    Err(Broken::Protocol(ProtocolError::Strange(_))) => {}
+                    Err(_) => break,
+                }
+            }
+            self.hang_up();
+            if self.closing.load(Ordering::SeqCst) {
+                return;
+            }
+            report(Report::Gone);
+            let Some(again) = self.find_again(report) else { return };
+            link = again;
+        }
+    }
+
+    /// Looks for a warden until there is one; nothing when we are no longer needed.
+    fn find_again(&self, report: &impl Fn(Report)) -> Option<Link> {
+        let mut said = None;
+        loop {
+            if self.closing.load(Ordering::SeqCst) {
+                return None;
+            }
+            let found = hire::connect(&self.house, &self.mark);
+            let found = found.and_then(|link| {
+                let known = self.known(&link);
+                Ok((self.pick_up(link).map_err(HireError::Kernel)?, known))
+            });
+            match found {
+                Ok((link, known)) => {
+                    report(Report::Here(known));
+                    return Some(link);
+                }
+                Err(error) => {
+                    let text = format!("{error}; tried again until there is one");
+                    if said.as_ref() != Some(&text) {
+                        report(Report::Trouble(text.clone()));
+                        said = Some(text);
+                    }
+                }
+            }
+            thread::sleep(RETRY);
+        }
+    }
+
+    fn known(&self, link: &Link) -> Known {
+        let mut known = Known::default();
+        for reply in &link.listed {
+            match reply {
+                Reply::Running(running) => known.running.extend(self.key(&running.attempt)),
+                Reply::Ended(ended) => known.ended.extend(self.key(&ended.attempt).zip(ended.end())),
+                _ => {}
+            }
+        }
+        known
+    }
+
+    fn take(&self, reply: Reply, report: &impl Fn(Report)) {
+        match reply {
+            Reply::Running(running) => {
+                if let Some(attempt) = self.key(&running.attempt) {
+                    report(Report::Started { attempt, process: running.process.map(Into::into) });
+                }
+            }
+            Reply::Ended(ended) => {
+                if let Some((attempt, end)) = self.key(&ended.attempt).zip(ended.end()) {
+                    report(Report::Ended { attempt, end });
+                }
+            }
+            Reply::Trouble(text) => report(Report::Trouble(format!("the warden: {text}"))),
+            Reply::Welcome(_) | Reply::Listed | Reply::Refused(_) => {}
+        }
+    }
+
+    /// The key of an attempt of our ledger.
+    fn key(&self, name: &str) -> Option<AttemptKey> {
+        let (key, mark) = name.rsplit_once('@')?;
+        if mark == self.mark { key.parse().ok() } else { None }
+    }
+}
+
+/// How an attempt is named outside of its ledger: by its key, and the mark of the ledger.
+#[must_use]
+pub fn attempt_name(attempt: &AttemptKey, mark: &str) -> String {
+    format!("{attempt}@{mark}")
 }

@@ -193,6 +193,12 @@ impl Scheduler {
         self.lanes.values().flat_map(|lane| lane.running.iter().cloned()).collect()
     }
 
+    /// Says whether an attempt is open.
+    #[must_use]
+    pub fn is_open(&self, attempt: &AttemptKey) -> bool {
+        self.lanes.get(&attempt.session.job).is_some_and(|lane| lane.running.contains(attempt))
+    }
+
     /// How many attempts are open.
     #[must_use]
     pub fn running(&self) -> usize {

@@ -5,6 +5,7 @@
 //! and nothing else changes a ledger. Values only: no I/O, no clock, no rule about what follows from what.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -36,6 +37,27 @@ impl fmt::Display for AttemptKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SessionKey { job, generation, date } = &self.session;
         write!(f, "{job}/{generation}/{}/{}", date.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), self.number)
+    }
+}
+
+/// A text that names no attempt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names no attempt: job/generation/date/number")]
+pub struct AttemptKeyError(String);
+
+impl FromStr for AttemptKey {
+    type Err = AttemptKeyError;
+
+    /// Reads what [`AttemptKey`] writes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut parts = text.rsplitn(4, '/');
+            let (number, date, generation, job) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+            let date = DateTime::parse_from_rfc3339(date).ok()?.to_utc();
+            let session = SessionKey { job: JobName::new(job).ok()?, generation: generation.parse().ok()?, date };
+            Some(Self { session, number: number.parse().ok()? })
+        };
+        parse().ok_or_else(|| AttemptKeyError(text.to_owned()))
     }
 }
 

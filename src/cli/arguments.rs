@@ -177,6 +177,20 @@ pub(super) enum Command {
     Completions(Completions),
     /// The version, and that of the time zone rules.
     Version,
+    /// The warden, which owns the job processes; the daemon or systemd starts it, with its socket as standard input.
+    #[command(hide = true)]
+    Warden(Warden),
+}
+
+/// `warden`.
+#[derive(Debug, Args)]
+pub(super) struct Warden {
+    /// The folder of its spool; else `warden` in the state directory of its unit.
+    #[arg(long, value_name = "FOLDER", env = "CRONTABBER_WARDEN_FOLDER")]
+    pub(super) folder: Option<PathBuf>,
+    /// It is a unit of systemd's: jobs have its environment, and each a control group below its own.
+    #[arg(long)]
+    pub(super) managed: bool,
 }
 
 /// `run`.

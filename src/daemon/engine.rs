@@ -1,13 +1,22 @@
-//! Write first, then act: what a step of the scheduler starts goes with its entries, and what it tells is kept back
-//! until they are durable.
+//! Write first, then act: what a step of the scheduler starts goes with its entries, what it tells is kept back until they
+//! are durable, and the warden is told to forget an end when the ledger has it.
+//!
+//! Between the ledger and the warden a crash can fall anywhere, of us and of either. So whenever a warden is there (again)
+//! it is asked about every attempt that is open, unless its opening is still being written; and an end is taken however
+//! late or often it comes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 
 use chrono::{DateTime, Utc};
 
+use crate::job::DEFAULT_KILL_GRACE;
+use crate::runner::{Known, Open, Report};
 use crate::scheduler::{Event, Note, Scheduler, Start};
-use crate::session::Entry;
+use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome, ProcessIdentity};
+
+/// Nothing new is recorded while so many commits are under way: what is decided must not outrun what is written.
+const IN_FLIGHT: u64 = 4;
 
 /// Entries that must become durable together, and what is started once they are.
 #[derive(Debug)]
@@ -18,6 +27,37 @@ pub struct Commit {
     pub entries: Vec<Entry>,
     /// What to start then.
     pub starts: Vec<Start>,
+}
+
+/// What may be done now.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// To tell people.
+    pub notes: Vec<Note>,
+    /// The ledger has their ends.
+    pub forget: Vec<AttemptKey>,
+    /// What became of these is not known: they were being written while the warden was replaced.
+    pub watch: Vec<Open>,
+}
+
+/// What to ask of a warden that is there (again).
+#[derive(Debug, Default)]
+pub struct Greeting {
+    /// What became of these is not known.
+    pub watch: Vec<Open>,
+    /// The ledger has their ends.
+    pub forget: Vec<AttemptKey>,
+    /// These run, and the ledger does not have them open: it was put back to an earlier state, or replaced.
+    pub strangers: Vec<AttemptKey>,
+}
+
+/// An open attempt.
+#[derive(Debug)]
+struct Opened {
+    /// The commit that opens it; 0 for one of an earlier daemon.
+    commit: u64,
+    started_at: DateTime<Utc>,
+    process: Option<ProcessIdentity>,
 }
 
 /// The scheduler, and what waits for its entries to be durable. No I/O.
@@ -31,6 +71,19 @@ pub struct Engine {
     waiting: VecDeque<(u64, Vec<Note>)>,
     commits: u64,
     durable: u64,
+    open: HashMap<AttemptKey, Opened>,
+    /// Ends that are not durable yet, with their commits.
+    closing: VecDeque<(u64, AttemptKey)>,
+    /// Openings that were being written when the warden was replaced, with their commits.
+    doubtful: VecDeque<(u64, AttemptKey)>,
+    /// What the warden has been asked about and has not answered.
+    unanswered: HashSet<AttemptKey>,
+    /// Entries that nobody waits for: they go with the next commit, or a second later.
+    later: Vec<Entry>,
+    /// There is a warden.
+    connected: bool,
+    /// The ledger is written.
+    writable: bool,
 }
 
 impl Engine {
@@ -45,15 +98,163 @@ impl Engine {
             waiting: VecDeque::new(),
             commits: 0,
             durable: 0,
+            open: HashMap::new(),
+            closing: VecDeque::new(),
+            doubtful: VecDeque::new(),
+            unanswered: HashSet::new(),
+            later: Vec::new(),
+            connected: true,
+            writable: true,
         }
+    }
+
+    /// Takes up the attempts that were open when the last daemon ended, with what the warden knows of them.
+    pub fn take_up(
+        &mut self,
+        open: Vec<AttemptRecord>,
+        known: Known,
+        (host, boot_id): (&str, Option<&str>),
+        now: DateTime<Utc>,
+    ) -> Greeting {
+        for AttemptRecord { key, host: its_host, process, started_at, .. } in open {
+            let is_known = known.running.contains(&key) || known.ended.iter().any(|(ended, _)| *ended == key);
+            // A machine may have got another name, and is still the same until it is booted again.
+            let here = its_host == host || process.as_ref().is_some_and(|its| Some(its.boot_id.as_str()) == boot_id);
+            self.open.insert(key.clone(), Opened { commit: 0, started_at, process });
+            if !is_known && !here {
+                self.lose(&key, format!("it ran on {its_host}, which cannot be asked"), now);
+            }
+        }
+        self.greet(known, now)
+    }
+
+    fn lose(&mut self, attempt: &AttemptKey, detail: String, now: DateTime<Utc>) {
+        let (outcome, detail) = (Outcome::Lost, Some(detail));
+        let end = AttemptEnd { outcome, ended_at: now, duration: None, detail, has_log: false, usage: None };
+        _ = self.ended(attempt, end, now);
     }
 
     /// Hands the scheduler an event and gathers what follows; [`Engine::flush`] gives it away.
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) {
         let step = self.scheduler.handle(event, now);
+        for start in &step.starts {
+            let opened = Opened { commit: self.commits + 1, started_at: now, process: None };
+            self.open.insert(start.attempt.clone(), opened);
+        }
         self.gathered.extend(step.entries);
         self.starts.extend(step.starts);
         self.notes.extend(step.notes);
+    }
+
+    /// Lets the scheduler see the time if something is due, and if what follows could be written and started.
+    pub fn tick(&mut self, now: DateTime<Utc>) {
+        let is_due = self.scheduler.next_wake().is_some_and(|(at, _)| at <= now);
+        let set_back = now + chrono::TimeDelta::seconds(1) < self.scheduler.now();
+        if (is_due || set_back) && self.may_decide() {
+            self.handle(Event::Tick, now);
+        }
+    }
+
+    /// Says whether new dates may be decided: there is somebody to write them and somebody to run them.
+    #[must_use]
+    pub fn may_decide(&self) -> bool {
+        self.connected && self.writable && self.in_flight() < IN_FLIGHT
+    }
+
+    /// Takes note of whether the ledger can be written.
+    pub fn set_writable(&mut self, writable: bool) {
+        self.writable = writable;
+    }
+
+    /// Says whether the ledger can be written, as far as is known.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Takes what the warden reports of an attempt. Gives it back if the warden may forget it at once.
+    pub fn hear(&mut self, report: Report, now: DateTime<Utc>) -> Option<AttemptKey> {
+        match report {
+            Report::Started { attempt, process } => {
+                self.unanswered.remove(&attempt);
+                if let (Some(process), Some(opened)) = (process, self.open.get_mut(&attempt))
+                    && opened.process.as_ref() != Some(&process)
+                {
+                    opened.process = Some(process.clone());
+                    self.later.push(Entry::Process { attempt, process });
+                }
+                None
+            }
+            Report::Ended { attempt, end } => self.ended(&attempt, end, now),
+            Report::Gone => {
+                self.connected = false;
+                None
+            }
+            Report::Here(_) | Report::Trouble(_) => None,
+        }
+    }
+
+    /// An attempt is over. Gives it back if the ledger has known that before.
+    fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>) -> Option<AttemptKey> {
+        self.unanswered.remove(attempt);
+        if self.open.remove(attempt).is_some() {
+            self.closing.push_back((self.commits + 1, attempt.clone()));
+            self.handle(Event::Ended { attempt: attempt.clone(), end }, now);
+            return None;
+        }
+        // It may be on its way into the ledger; then it is forgotten when it is there.
+        let is_closing = self.closing.iter().any(|(_, closing)| closing == attempt);
+        (!is_closing).then(|| attempt.clone())
+    }
+
+    /// An attempt was not given to the warden, for this reason.
+    pub fn not_started(&mut self, attempt: &AttemptKey, outcome: Outcome, detail: String, now: DateTime<Utc>) {
+        let detail = Some(detail);
+        let end = AttemptEnd { outcome, ended_at: now, duration: None, detail, has_log: false, usage: None };
+        _ = self.ended(attempt, end, now);
+    }
+
+    /// A warden is there (again), and knows this.
+    pub fn greet(&mut self, known: Known, now: DateTime<Utc>) -> Greeting {
+        self.connected = true;
+        let mut greeting = Greeting::default();
+        for (attempt, end) in known.ended {
+            greeting.forget.extend(self.ended(&attempt, end, now));
+        }
+        greeting.strangers = known.running.into_iter().filter(|attempt| !self.open.contains_key(attempt)).collect();
+        // What is being written has not been given to it yet, or has been given to the one before it.
+        let durable = self.durable;
+        let (sure, doubtful): (Vec<_>, Vec<_>) = self
+            .open
+            .iter()
+            .map(|(attempt, opened)| (opened.commit, attempt.clone()))
+            .partition(|(commit, _)| *commit <= durable);
+        self.doubtful = doubtful.into();
+        self.doubtful.make_contiguous().sort();
+        greeting.watch = sure.into_iter().filter_map(|(_, attempt)| self.watch(&attempt, now)).collect();
+        greeting.watch.sort_by(|one, other| one.attempt.cmp(&other.attempt));
+        greeting
+    }
+
+    fn watch(&mut self, attempt: &AttemptKey, now: DateTime<Utc>) -> Option<Open> {
+        let opened = self.open.get(attempt)?;
+        let job = self.scheduler.job(&attempt.session.job);
+        let taken = (now - opened.started_at).to_std().unwrap_or_default();
+        let timeout = job.as_ref().and_then(|job| job.timeout).map(|timeout| timeout.saturating_sub(taken));
+        let kill_grace = job.map_or(DEFAULT_KILL_GRACE, |job| job.kill_grace);
+        self.unanswered.insert(attempt.clone());
+        Some(Open { attempt: attempt.clone(), process: opened.process.clone(), timeout, kill_grace })
+    }
+
+    /// The open attempts whose opening is durable: those that the warden may have started.
+    pub fn given_out(&self) -> impl Iterator<Item = &AttemptKey> {
+        self.open.iter().filter(|(_, opened)| opened.commit <= self.durable).map(|(attempt, _)| attempt)
+    }
+
+    /// Says whether the warden has answered all that it was asked about.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.unanswered.is_empty()
     }
 
     /// Gives what was gathered since the last flush, to be committed. An attempt always comes with its opening.
@@ -68,17 +269,30 @@ impl Engine {
         }
         self.commits += 1;
         self.waiting.push_back((self.commits, notes));
-        let (entries, starts) = (mem::take(&mut self.gathered), mem::take(&mut self.starts));
-        Some(Commit { number: self.commits, entries, starts })
+        let mut entries = mem::take(&mut self.later);
+        entries.append(&mut self.gathered);
+        Some(Commit { number: self.commits, entries, starts: mem::take(&mut self.starts) })
     }
 
-    /// Takes note that the commits up to `number` are durable, and gives what may be told now.
-    pub fn released(&mut self, number: u64) -> Vec<Note> {
+    /// Gives the entries that nobody waits for, if the ledger can be written.
+    pub fn take_later(&mut self) -> Option<Vec<Entry>> {
+        (self.writable && !self.later.is_empty()).then(|| mem::take(&mut self.later))
+    }
+
+    /// Takes note that the commits up to `number` are durable and what they open was given to the warden, and says what
+    /// may be done now.
+    pub fn released(&mut self, number: u64, now: DateTime<Utc>) -> Released {
         self.durable = self.durable.max(number);
         let durable = self.durable;
-        let mut released = Vec::new();
+        let mut released = Released::default();
         while let Some((_, notes)) = self.waiting.pop_front_if(|(after, _)| *after <= durable) {
-            released.extend(notes);
+            released.notes.extend(notes);
+        }
+        while let Some((_, attempt)) = self.closing.pop_front_if(|(commit, _)| *commit <= durable) {
+            released.forget.push(attempt);
+        }
+        while let Some((_, attempt)) = self.doubtful.pop_front_if(|(commit, _)| *commit <= durable) {
+            released.watch.extend(self.watch(&attempt, now));
         }
         released
     }
@@ -92,8 +306,7 @@ impl Engine {
     /// Says whether the end of an attempt is among what is not durable yet.
     #[must_use]
     pub fn holds_outcomes(&self) -> bool {
-        let is_end = |note: &Note| matches!(note, Note::Closed { .. });
-        self.notes.iter().chain(self.waiting.iter().flat_map(|(_, notes)| notes)).any(is_end)
+        !self.closing.is_empty()
     }
 
     /// Says whether nothing is gathered and nothing waits to be durable.

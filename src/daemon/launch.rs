@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::job::{Command, Job};
 use crate::place;
-use crate::runner::{Launch, Program, attempt_name};
+use crate::runner::{Launch, attempt_name};
 use crate::scheduler::{Start, in_zone};
 
 /// Ours, and nobody else's: what systemd told the daemon, and where the ledger is (with its password, maybe).
@@ -50,35 +50,43 @@ pub(super) enum PrepareError {
 ///
 /// # Errors
 /// The job's `environment_file` cannot be read.
-pub(super) fn prepare(
-    start: &Start,
-    inherited: &[(OsString, OsString)],
-    mark: &str,
-    logs: &Path,
-    output_limit: u64,
-) -> Result<Launch, PrepareError> {
+pub(super) fn prepare(start: &Start, around: &Surroundings<'_>) -> Result<Launch, PrepareError> {
     let job = &start.job;
     Ok(Launch {
         attempt: start.attempt.clone(),
-        program: program(job, start.attempt.session.date),
-        environment: environment(start, inherited, mark)?,
-        working_directory: job.working_directory.clone(),
+        argv: argv(job, start.attempt.session.date),
+        inherited: around.inherited.to_vec(),
+        environment: environment(start, around.mark)?,
+        working_directory: job.working_directory.as_deref().or(around.home).map(Path::to_owned),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
-        log: place::log_file(logs, &start.attempt),
-        output_limit,
+        log: place::log_file(around.logs, &start.attempt),
+        output_limit: around.output_limit,
     })
 }
 
-fn program(job: &Job, date: DateTime<Utc>) -> Program {
-    let argv: Vec<OsString> = match &job.command {
+/// What every attempt of a daemon has in common.
+pub(super) struct Surroundings<'a> {
+    /// What a job inherits of our environment.
+    pub(super) inherited: &'a [(OsString, OsString)],
+    /// Where a job is started that says nothing of it.
+    pub(super) home: Option<&'a Path>,
+    /// What tells our ledger's attempts from others'.
+    pub(super) mark: &'a str,
+    /// The folder of the logs.
+    pub(super) logs: &'a Path,
+    /// How much output is kept of an attempt.
+    pub(super) output_limit: u64,
+}
+
+fn argv(job: &Job, date: DateTime<Utc>) -> Vec<OsString> {
+    match &job.command {
         Command::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.into()],
         Command::Argv(templates) => {
             let date = date.with_timezone(&job.timetable.zone());
             templates.iter().map(|template| template.render(&job.name, date).into()).collect()
         }
-    };
-    Program { argv }
+    }
 }
 
 /// What every job inherits of our environment.
@@ -90,12 +98,9 @@ pub(super) fn inherited_environment() -> Vec<(OsString, OsString)> {
     env::vars_os().filter(|(name, _)| is_for_jobs(name)).collect()
 }
 
-fn environment(
-    start: &Start,
-    inherited: &[(OsString, OsString)],
-    mark: &str,
-) -> Result<Vec<(OsString, OsString)>, PrepareError> {
-    let mut all: BTreeMap<OsString, OsString> = inherited.iter().cloned().collect();
+/// What a job is given besides what it inherits.
+fn environment(start: &Start, mark: &str) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+    let mut all: BTreeMap<OsString, OsString> = BTreeMap::new();
     if let Some(path) = &start.job.environment_file {
         all.extend(environment_file(path)?);
     }

@@ -1,11 +1,12 @@
 //! The beginning of a daemon: the registry, the ledger, and what was running when the last one ended.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::fs::DirBuilder;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -14,10 +15,10 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
 use crate::registry::Registry;
-use crate::runner::{self, Runner};
-use crate::scheduler::{Event, Recovered, Scheduler};
-use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome};
-use crate::{clock, place, systemd};
+use crate::runner::{House, Known, Runner};
+use crate::scheduler::{Recovered, Scheduler};
+use crate::session::{AttemptKey, AttemptRecord};
+use crate::{clock, place, systemd, warden};
 
 use super::engine::Engine;
 use super::launch::inherited_environment;
@@ -107,11 +108,15 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     }
     let (outbox, inbox) = unbounded_channel();
     let (words, reports) = (outbox.clone(), outbox);
-    let threads = Runner::new(move |report| _ = reports.send(Message::Runner(report))).and_then(|runner| {
-        let scribe = Scribe::new(writer, runner.clone(), move |word| _ = words.send(Message::Scribe(word)))?;
-        Ok((runner, scribe))
-    });
-    let (runner, scribe) = threads.map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
+    let (house, mark) = (place::warden(&url), mark(&url));
+    let leaves_jobs = !dies_with_us(&house);
+    let hired = Runner::new(house, &mark, move |report| _ = reports.send(Message::Runner(report)));
+    let (runner, known) = hired.map_err(|error| {
+        voice.fail(&error.to_string());
+        ExitCode::FAILURE
+    })?;
+    let scribe = Scribe::new(writer, runner.clone(), move |word| _ = words.send(Message::Scribe(word)));
+    let scribe = scribe.map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let mut daemon = Daemon {
         options,
         mode,
@@ -121,25 +126,50 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         inbox,
         voice,
         logs: place::logs(&url),
-        mark: mark(&url),
+        mark,
         ledger_named: registry.daemon.ledger.clone(),
         inherited: inherited_environment(),
-        later: Vec::new(),
+        home: std::env::current_dir().ok(),
         output_limit: 0,
         stop_grace: Duration::ZERO,
         longest_kill_grace: Duration::ZERO,
         stopping: None,
-        in_trouble: false,
         fatal: None,
         saw_failure: false,
         requests: Requests::Unasked,
-        overdue_at: Vec::new(),
-        left_alone: 0,
+        left_alone: HashSet::new(),
+        asked_to_retire: None,
+        leaves_jobs,
     };
     daemon.adopt(registry);
-    daemon.take_up(open_attempts);
+    daemon.take_up(open_attempts, known);
     daemon.flush();
     Ok(daemon)
+}
+
+impl Daemon {
+    /// Takes up the attempts that were open when the last daemon ended: those that run are waited for.
+    fn take_up(&mut self, open: Vec<AttemptRecord>, known: Known) {
+        for attempt in open.iter().filter(|attempt| known.running.contains(&attempt.key)) {
+            let AttemptKey { session, number } = &attempt.key;
+            self.voice.say(&format!("{}: attempt {number} still runs, and is waited for", session.job));
+        }
+        let (host, boot_id) = (place::host_name(), warden::boot_id().ok());
+        let greeting = self.engine.take_up(open, known, (&host, boot_id.as_deref()), clock::now());
+        self.greet(greeting);
+        if self.mode == Mode::Operate {
+            // Whoever serves next waits for them; an operator's request does not.
+            self.left_alone = self.engine.scheduler.open_attempts().into_iter().collect();
+        }
+    }
+}
+
+/// Says whether the warden will end with us: in a container whose first process we are, and as a service of systemd whose
+/// warden is none of its own.
+fn dies_with_us(house: &House) -> bool {
+    let us = std::process::id();
+    let of_systemd = std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == us.to_string());
+    us == 1 || (of_systemd && house.managed.is_none())
 }
 
 /// Opens the ledger; a daemon waits for one that cannot be reached.
@@ -194,61 +224,4 @@ fn open_once(url: &LedgerUrl) -> Result<(Recovered, Writer), OpenError> {
     let recovered =
         writer.load().map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
     Ok((recovered, writer))
-}
-
-impl Daemon {
-    /// Takes up the attempts that were open when the last daemon ended: those whose process lives are waited for.
-    fn take_up(&mut self, open: Vec<AttemptRecord>) {
-        let (host, boot_id) = (place::host_name(), runner::boot_id().ok());
-        let nameless: Vec<AttemptKey> =
-            open.iter().filter(|attempt| attempt.process.is_none()).map(|attempt| attempt.key.clone()).collect();
-        // The last daemon may have died between the birth of a process and the writing of its number.
-        let found = if nameless.is_empty() { Vec::new() } else { runner::find_orphans(&nameless, &self.mark) };
-        for attempt in open {
-            let process = attempt
-                .process
-                .clone()
-                .or_else(|| found.iter().find(|(key, _)| *key == attempt.key).map(|(_, process)| process.clone()));
-            match process {
-                // A machine may have got another name, and is still the same until it is booted again.
-                ref process
-                    if attempt.host != host && process.as_ref().map(|process| &process.boot_id) != boot_id.as_ref() =>
-                {
-                    self.lose(attempt.key, format!("it ran on {}, which cannot be asked", attempt.host));
-                }
-                Some(process) => {
-                    if attempt.process.is_none() {
-                        let attempt = attempt.key.clone();
-                        self.later.push(Entry::Process { attempt, process: process.clone() });
-                    }
-                    let alive = runner::is_alive(&process);
-                    if alive && self.mode == Mode::Operate {
-                        // Whoever serves next waits for it; an operator's request does not.
-                        self.left_alone += 1;
-                        continue;
-                    }
-                    if alive {
-                        self.voice.say(&format!(
-                            "{}: attempt {} still runs as process {}, and is waited for",
-                            attempt.key.session.job, attempt.key.number, process.pid
-                        ));
-                    }
-                    let job = self.engine.scheduler.job(&attempt.key.session.job);
-                    if let Some(timeout) = job.and_then(|job| job.timeout) {
-                        let taken = (clock::now() - attempt.started_at).to_std().unwrap_or_default();
-                        self.overdue_at.push((Instant::now() + timeout.saturating_sub(taken), attempt.key.clone()));
-                    }
-                    self.runner.adopt(attempt.key, process);
-                }
-                None => self.lose(attempt.key, "the daemon ended before it could say whether it started".to_owned()),
-            }
-        }
-    }
-
-    fn lose(&mut self, attempt: AttemptKey, detail: String) {
-        let ended_at = clock::now();
-        let detail = Some(detail);
-        let end = AttemptEnd { outcome: Outcome::Lost, ended_at, duration: None, detail, has_log: false, usage: None };
-        self.engine.handle(Event::Ended { attempt, end }, ended_at);
-    }
 }

@@ -32,10 +32,12 @@ pub(super) fn signals() -> io::Result<Signals> {
 pub(super) enum Stopping {
     /// What runs may end by itself until then.
     Waiting(Instant),
-    /// What runs was sent TERM, and is sent KILL by the runner after its `kill_grace`.
+    /// What runs was sent TERM, and is sent KILL by the warden after its `kill_grace`.
     Terminating,
     /// What runs was sent KILL.
     Killing,
+    /// What runs is left to the warden, and the next daemon takes it up.
+    HandingOver,
     /// Whatever is left, is left.
     Leaving,
 }
@@ -49,10 +51,9 @@ impl Daemon {
                 systemd::stopping(self.stop_grace + self.longest_kill_grace + SLACK);
                 self.scribe.start_nothing();
                 self.engine.handle(Event::Stop, clock::now());
-                if self.in_trouble {
-                    self.voice.warn(
-                        "stopping: what ended waits for the ledger, which cannot be written; a second signal leaves it",
-                    );
+                if !self.engine.is_writable() {
+                    self.voice
+                        .warn("stopping: the ledger cannot be written; the warden keeps what ended for the next start");
                 }
                 self.stopping = Some(Stopping::Waiting(Instant::now() + self.stop_grace));
                 if running > 0 {
@@ -64,13 +65,13 @@ impl Daemon {
                 }
             }
             // Nobody can wait for ever for a ledger that is away.
-            Some(_) if self.in_trouble => {
+            Some(_) if !self.engine.is_writable() => {
                 for attempt in self.open_attempts() {
                     self.runner.kill(&attempt, Outcome::Interrupted);
                 }
                 self.stopping = Some(Stopping::Leaving);
             }
-            Some(Stopping::Waiting(_) | Stopping::Terminating) => {
+            Some(Stopping::Waiting(_) | Stopping::Terminating | Stopping::HandingOver) => {
                 // Kill at once on a second signal: the operator has already waited.
                 self.voice
                     .say(&format!("killing {running} attempts: their dates are attempted again at the next start"));
@@ -89,6 +90,14 @@ impl Daemon {
             && Instant::now() >= until
         {
             let open = self.open_attempts();
+            if self.leaves_jobs {
+                if !open.is_empty() {
+                    let names = self.name_open_attempts();
+                    self.voice.say(&format!("left to the warden: {names}; the next start takes them up"));
+                }
+                self.stopping = Some(Stopping::HandingOver);
+                return;
+            }
             if !open.is_empty() {
                 let names = self.name_open_attempts();
                 self.voice.say(&format!("ending {names}: interrupted, attempted again at the next start"));
@@ -113,9 +122,11 @@ impl Daemon {
 
     /// Says whether there is nothing left to wait for.
     pub(super) fn is_done(&self) -> bool {
-        // What was only to be recorded is recorded at the next start as well.
-        let written = self.engine.is_settled() || (self.in_trouble && !self.engine.holds_outcomes());
-        let ended = self.engine.scheduler.running() <= self.left_alone && written;
+        // What was only to be recorded is recorded at the next start as well, and the warden keeps what ended until then.
+        let written = self.engine.is_settled() || !self.engine.is_writable();
+        let is_left = self.stopping == Some(Stopping::HandingOver);
+        let waits = || self.engine.given_out().any(|attempt| !self.left_alone.contains(attempt));
+        let ended = written && (is_left || !waits());
         let has_served = match self.mode {
             Mode::Serve => self.stopping.is_some(),
             Mode::Once => self.stopping.is_some() || self.engine.scheduler.is_idle(),
@@ -132,15 +143,18 @@ impl Daemon {
         }
         if self.stopping == Some(Stopping::Leaving) {
             if self.engine.scheduler.running() > 0 {
-                // The runner's thread ends with us, and has yet to send what it was asked to.
+                // The warden has yet to kill what it was asked to, which the next start need not wait for then.
                 std::thread::sleep(LAST_MOMENT);
             }
-            self.voice
-                .warn("left before every outcome was written; what is not known is recorded as lost at the next start");
+            self.voice.warn(
+                "left before every outcome was written; the warden keeps what ended, and the next start takes it up",
+            );
             return ExitCode::FAILURE;
         }
         if self.engine.is_settled() {
             self.scribe.close();
+        } else if self.engine.holds_outcomes() {
+            self.voice.warn("left while the ledger cannot be written; the warden keeps what ended for the next start");
         }
         if self.mode == Mode::Serve {
             self.voice.say("stopped");

@@ -1,12 +1,12 @@
 //! The real daemon, with real processes and signals, on SQLite.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use crate::lab::{DAILY, Lab, kill_group, lives, signal_process, stderr, stdout};
+use crate::lab::{DAILY, Daemon, Lab, kill_group, lives, signal_process, stderr, stdout};
 use rustix::process::Signal;
 
 fn days(from: u32, to: u32, more: &str) -> Vec<String> {
@@ -62,10 +62,8 @@ command = ["/bin/sh", "-c", "echo $CRONTABBER_UNIXTIME start >> DIR/ran; echo $C
     assert!(ends.is_sorted(), "in order");
     let all = ends.len();
     ends.dedup();
-    // A crash can fall between a job's last line and the record of its end: that one attempt is lost, and repeated.
-    assert!(ends.len() == 144 && all - ends.len() <= 5, "{all} ends of {} dates", ends.len());
-    let lost = lab.outcomes("load").iter().filter(|outcome| *outcome == "lost").count();
-    assert!(lost <= 5 && all - ends.len() <= lost, "{lost} lost");
+    assert_eq!((ends.len(), all), (144, 144), "each date once");
+    assert!(!lab.outcomes("load").contains(&"lost".to_owned()), "every end is known");
 }
 
 #[test]
@@ -133,24 +131,64 @@ fn a_second_signal_kills_and_uses_up_no_attempt() {
 }
 
 #[test]
-fn what_outlives_the_stop_grace_is_interrupted() {
+fn what_outlives_the_stop_grace_is_left_to_the_warden_and_taken_up() {
     let lab = Lab::new(&format!("[daemon]\nstop_grace = \"100ms\"\n{SLOW}"));
     let mut daemon = lab.daemon();
     lab.until_file("pids");
     assert!(daemon.stop().success());
-    assert_eq!(lab.outcomes("slow"), ["interrupted"]);
-    assert_eq!(lab.sessions("slow"), ["2026-11-01 waiting 1"]);
+    assert!(lab.log().contains("left to the warden: slow"), "{}", lab.log());
+    assert_eq!(lab.outcomes("slow"), ["open"]);
+    // It ends while nobody but the warden is there.
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until_file("ran");
+    let mut daemon = lab.daemon();
+    lab.until("its end is known", || lab.sessions("slow") == ["2026-11-01 succeeded 1"]);
+    assert_eq!(lab.lines("pids").len(), 1, "no second one beside it");
+    assert!(daemon.stop().success());
 }
 
 #[test]
-fn a_job_still_going_from_before_is_waited_for_and_then_lost() {
+fn what_outlives_the_stop_grace_is_interrupted_where_the_warden_ends_with_us() {
+    let lab = Lab::new(&format!("[daemon]\nstop_grace = \"100ms\"\n{SLOW}"));
+    let command = lab.command(&[]);
+    // As a service of systemd's without a unit for the warden.
+    let child = Command::new("/bin/sh")
+        .args(["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stderr(File::create(lab.path("daemon.log")).unwrap())
+        .spawn()
+        .unwrap();
+    let mut daemon = Daemon { child };
+    lab.until_file("pids");
+    assert!(daemon.stop().success());
+    assert_eq!(lab.outcomes("slow"), ["interrupted"]);
+    assert_eq!(lab.sessions("slow"), ["2026-11-01 waiting 1"], "it uses up no attempt");
+}
+
+#[test]
+fn a_job_still_going_from_before_is_waited_for_and_its_end_is_known() {
+    let lab = Lab::new(SLOW);
+    let mut daemon = lab.daemon();
+    lab.until_file("pids");
+    daemon.kill();
+    let mut daemon = lab.daemon();
+    lab.until("it is found", || lab.log().contains("slow: attempt 1 still runs, and is waited for"));
+    assert_eq!(lab.outcomes("slow"), ["open"]);
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("it succeeds", || lab.sessions("slow") == ["2026-11-01 succeeded 1"]);
+    assert_eq!(lab.outcomes("slow"), ["succeeded"]);
+    assert_eq!(lab.lines("pids").len(), 1, "no second one beside it");
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_job_whose_warden_was_killed_is_waited_for_and_then_lost() {
     let lab = Lab::new(&SLOW.replace(", attempts = 1", ""));
     let mut daemon = lab.daemon();
     lab.until_file("pids");
-    lab.until("its process is recorded", || lab.json(&["attempts", "slow"])[0]["pid"].is_number());
-    daemon.kill();
-    let mut daemon = lab.daemon();
-    lab.until("it is found", || lab.log().contains("still runs as process"));
+    lab.kill_warden();
+    lab.until("there is another", || lab.log().contains("there is a warden again"));
     assert_eq!(lab.lines("pids").len(), 1, "no second one beside it");
     assert_eq!(lab.outcomes("slow"), ["open"]);
     fs::write(lab.path("go"), "").unwrap();
@@ -162,12 +200,13 @@ fn a_job_still_going_from_before_is_waited_for_and_then_lost() {
 #[test]
 fn a_process_whose_number_was_never_written_is_found() {
     let lab = Lab::new(SLOW);
-    // The number is written with the next commit or a moment later: a daemon that is killed at once has not written it.
+    // The number is written with the next commit or a moment later: who is killed at once has not written it.
     let mut daemon = lab.daemon();
     lab.until_file("pids");
     daemon.kill();
+    lab.kill_warden();
     let mut daemon = lab.daemon();
-    lab.until("it is found", || lab.log().contains("still runs as process"));
+    lab.until("it is found", || lab.json(&["attempts", "slow"])[0]["pid"].is_number());
     assert_eq!(lab.lines("pids").len(), 1, "no second one beside it");
     signal_process(lab.lines("pids")[0].trim().parse().unwrap(), Signal::KILL);
     lab.until("it is lost", || lab.outcomes("slow") == ["lost"]);
@@ -477,6 +516,7 @@ fn a_wake_after_a_crash_attempts_what_was_lost() {
     lab.until("its process", || lab.json(&["attempts", "load"])[0]["pid"].is_number());
     let pid = lab.json(&["attempts", "load"])[0]["pid"].as_i64().unwrap();
     daemon.kill();
+    lab.kill_warden();
     kill_group(pid);
     fs::write(lab.path("go"), "").unwrap();
     let output = lab.run(&["once"]);
@@ -493,10 +533,11 @@ fn two_ledgers_with_the_same_jobs_do_not_take_each_others_processes() {
     other.until_file("pids");
     // Killed before the number of its process is written: it is found by its environment, and by its ledger's mark.
     second.kill();
+    other.kill_warden();
     let mut second = other.daemon();
-    other.until("its own process", || other.log().contains("still runs as process"));
+    other.until("its own process", || other.json(&["attempts", "slow"])[0]["pid"].is_number());
     let own = other.lines("pids")[0].clone();
-    assert!(other.log().contains(&format!("still runs as process {own},")), "{}", other.log());
+    assert_eq!(other.json(&["attempts", "slow"])[0]["pid"].to_string(), own);
     fs::write(one.path("go"), "").unwrap();
     one.until("the other's end", || one.lines("ran").len() == 1);
     assert_eq!(other.outcomes("slow"), ["open"]);

@@ -3,16 +3,17 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
-use crontabber::runner::{ATTEMPT_VARIABLE, find_by_attempt, find_orphans, is_alive, process_identity};
+use crontabber::runner::{Open, attempt_name};
 use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
+use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
 
-use crate::lab::{Lab, key};
+use crate::lab::{Lab, MARK, key};
 
 /// Starts a process as an earlier crontabber would have.
 fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
     let child = Command::new("/bin/sh")
         .args(["-c", text])
-        .env(ATTEMPT_VARIABLE, attempt.to_string())
+        .env(ATTEMPT_VARIABLE, attempt_name(attempt, MARK))
         .process_group(0)
         .spawn()
         .unwrap();
@@ -20,23 +21,32 @@ fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
     (child, identity)
 }
 
+fn watch(lab: &Lab, attempt: AttemptKey, process: ProcessIdentity) {
+    let kill_grace = std::time::Duration::from_secs(20);
+    lab.runner.watch(vec![Open { attempt, process: Some(process), timeout: None, kill_grace }]);
+}
+
+fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
+    find_orphans(&[&attempt_name(attempt, MARK)]).pop().flatten()
+}
+
 #[test]
 fn the_end_of_an_adopted_process_is_seen_and_lost() {
     let lab = Lab::new();
     let (mut child, process) = orphan(&key("job", 1), "exec sleep 1000");
-    lab.runner.adopt(key("job", 1), process.clone());
-    lab.runner.adopt(key("other", 1), ProcessIdentity { start_ticks: process.start_ticks + 1, ..process.clone() });
+    watch(&lab, key("job", 1), process.clone());
+    watch(&lab, key("other", 1), ProcessIdentity { start_ticks: process.start_ticks + 1, ..process.clone() });
     let end = lab.end();
     assert_eq!((end.attempt, end.outcome), (key("other", 1), Outcome::Lost));
-    assert!(end.detail.unwrap().contains("while no crontabber watched"));
+    assert!(end.detail.unwrap().contains("while no warden watched"));
     child.kill().unwrap();
     let end = lab.end();
     assert_eq!((end.attempt, end.outcome, end.duration), (key("job", 1), Outcome::Lost, None));
     assert!(end.detail.unwrap().contains(&format!("process {} has ended", process.pid)));
     child.wait().unwrap();
-    lab.runner.adopt(key("job", 2), process.clone());
+    watch(&lab, key("job", 2), process.clone());
     assert_eq!(lab.end().outcome, Outcome::Lost);
-    lab.runner.adopt(key("job", 3), ProcessIdentity { boot_id: "another".to_owned(), ..process });
+    watch(&lab, key("job", 3), ProcessIdentity { boot_id: "another".to_owned(), ..process });
     assert!(lab.end().detail.unwrap().contains("started anew"));
 }
 
@@ -44,18 +54,18 @@ fn the_end_of_an_adopted_process_is_seen_and_lost() {
 fn an_adopted_process_can_be_ended() {
     let lab = Lab::new();
     let (mut child, process) = orphan(&key("job", 1), "exec sleep 1000");
-    lab.runner.adopt(key("job", 1), process.clone());
+    watch(&lab, key("job", 1), process.clone());
     lab.runner.stop(&key("job", 1), Outcome::Cancelled);
     assert_eq!(lab.end().outcome, Outcome::Cancelled);
     assert!(!is_alive(&process));
     child.wait().unwrap();
     let (mut child, process) = orphan(&key("job", 2), "exec sleep 1000");
-    lab.runner.adopt(key("job", 2), process);
+    watch(&lab, key("job", 2), process);
     lab.runner.kill(&key("job", 2), Outcome::Interrupted);
     assert_eq!(lab.end().outcome, Outcome::Interrupted);
     child.wait().unwrap();
     let (mut child, process) = orphan(&key("job", 3), "exec sleep 1000");
-    lab.runner.adopt(key("job", 3), process);
+    watch(&lab, key("job", 3), process);
     lab.runner.stop(&key("job", 3), Outcome::Interrupted);
     assert_eq!(lab.end().outcome, Outcome::Lost);
     child.wait().unwrap();
@@ -69,9 +79,10 @@ fn a_process_is_found_by_its_attempt() {
     crate::lab::await_that("the programs", || find_by_attempt(&one).is_some() && find_by_attempt(&two).is_some());
     assert_eq!(find_by_attempt(&one), Some(first_process.clone()));
     assert_eq!(find_by_attempt(&none), None);
-    let found = find_orphans(&[two.clone(), none, one.clone()], "");
-    assert_eq!(found, [(two, second_process), (one.clone(), first_process.clone())]);
-    assert_eq!(find_orphans(&[], ""), []);
+    let names = [&two, &none, &one].map(|attempt| attempt_name(attempt, MARK));
+    let found = find_orphans(&names.each_ref().map(String::as_str));
+    assert_eq!(found, [Some(second_process), None, Some(first_process.clone())]);
+    assert_eq!(find_orphans(&[]), []);
     for child in [&mut first, &mut second] {
         let group = rustix::process::Pid::from_child(child);
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use crontabber::job::JobName;
-use crontabber::runner::{Launch, Program, Report, Runner};
+use crontabber::runner::{House, Launch, Report, Runner};
 use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
 use tempfile::TempDir;
 
@@ -34,9 +34,15 @@ pub(crate) struct End {
 
 impl Lab {
     pub(crate) fn new() -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    /// A daemon's hand on the warden of this folder.
+    pub(crate) fn in_folder(folder: TempDir) -> Self {
         let (sender, reports) = channel();
-        let runner = Runner::new(move |report| drop(sender.send(report))).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), runner, reports }
+        let (runner, _) = Runner::new(house(folder.path()), MARK, move |report| drop(sender.send(report))).unwrap();
+        runner.watch(Vec::new());
+        Self { folder, runner, reports }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -50,7 +56,8 @@ impl Lab {
     pub(crate) fn launch(&self, argv: &[&str]) -> Launch {
         Launch {
             attempt: key("job", 1),
-            program: Program::from(argv.iter().map(OsString::from).collect::<Vec<_>>()),
+            argv: argv.iter().map(OsString::from).collect(),
+            inherited: Vec::new(),
             environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
             working_directory: Some(self.folder.path().to_owned()),
             timeout: None,
@@ -74,8 +81,8 @@ impl Lab {
     pub(crate) fn begin(&self, launch: Launch) -> ProcessIdentity {
         self.runner.start(launch);
         match self.report() {
-            Report::Started { process, .. } => process,
-            Report::Ended { end, .. } => panic!("ended at once: {end:?}"),
+            Report::Started { process: Some(process), .. } => process,
+            other => panic!("not started: {other:?}"),
         }
     }
 
@@ -91,6 +98,8 @@ impl Lab {
     pub(crate) fn end(&self) -> End {
         loop {
             if let Report::Ended { attempt, end } = self.report() {
+                // As a daemon does, once its ledger has it.
+                self.runner.forget(std::slice::from_ref(&attempt));
                 let AttemptEnd { outcome, detail, duration, has_log, .. } = end;
                 return End { attempt, outcome, detail, duration, has_log };
             }
@@ -117,6 +126,14 @@ impl Lab {
         let path = self.path(name);
         await_that(name, || path.exists());
     }
+}
+
+/// The mark of the ledger that these attempts would be in.
+pub(crate) const MARK: &str = "lab";
+
+/// The house of a warden, with the binary in the place of this test.
+pub(crate) fn house(folder: &Path) -> House {
+    House { program: env!("CARGO_BIN_EXE_crontabber").into(), ..House::new(folder.join("warden")) }
 }
 
 pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {

@@ -12,14 +12,14 @@ fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
     let lab = Lab::new();
     for number in 0..200 {
         let mut launch = lab.shell("touch go.$1; while [ ! -e go ]; do sleep 0.2; done; echo $1; exit $1");
-        launch.program.argv.extend(["sh".into(), (number % 100).to_string().into()]);
+        launch.argv.extend(["sh".into(), (number % 100).to_string().into()]);
         launch.attempt = key("many", number);
         launch.log = lab.path(&format!("{number}.log"));
         lab.runner.start(launch);
     }
     let mut processes = HashMap::new();
     while processes.len() < 200 {
-        let Report::Started { attempt, process } = lab.report() else { panic!("none may end yet") };
+        let Report::Started { attempt, process: Some(process) } = lab.report() else { panic!("none may end yet") };
         processes.insert(attempt, process);
     }
     std::fs::write(lab.path("go"), "").unwrap();

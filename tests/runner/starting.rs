@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use crontabber::runner::{Report, Runner, process_identity};
+use crontabber::runner::{Report, Runner};
 use crontabber::session::{AttemptEnd, Outcome};
+use crontabber::warden::{is_alive, process_identity};
 
 use crate::lab::{End, Lab, again, is_again, key};
 
@@ -11,14 +12,14 @@ use crate::lab::{End, Lab, again, is_again, key};
 fn started_comes_first_and_names_the_process() {
     let lab = Lab::new();
     lab.runner.start(lab.shell("echo $$; sleep 0.5"));
-    let Report::Started { attempt, process } = lab.report() else { panic!("not started") };
+    let Report::Started { attempt, process: Some(process) } = lab.report() else { panic!("not started") };
     assert_eq!(attempt, key("job", 1));
     let end = lab.end();
     assert_eq!(end.outcome, Outcome::Succeeded);
     assert_eq!(end.attempt, attempt);
     assert!(end.duration.is_some() && end.has_log && end.detail.is_none());
     assert_eq!(lab.printed(), format!("{}\n", process.pid));
-    assert_eq!(process.boot_id, crontabber::runner::boot_id().unwrap());
+    assert_eq!(process.boot_id, crontabber::warden::boot_id().unwrap());
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn the_environment_is_the_one_given_and_the_attempt() {
     lines.sort();
     assert_eq!(
         lines,
-        [&format!("CRONTABBER_ATTEMPT_ID={}", key("job", 1)), "ODD=a=b c", "PATH=/usr/bin:/bin"].map(str::to_owned)
+        [&format!("CRONTABBER_ATTEMPT_ID={}@lab", key("job", 1)), "ODD=a=b c", "PATH=/usr/bin:/bin"].map(str::to_owned)
     );
 }
 
@@ -184,6 +185,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
                 assert!(detail.unwrap().contains("Too many open files"));
                 refused += 1;
             }
+            other => panic!("{other:?}"),
         }
     }
     assert!(started.len() > 5 && refused > 5);
@@ -197,7 +199,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
 }
 
 #[test]
-fn the_last_handle_ends_the_supervisor_and_leaves_jobs_alone() {
+fn the_last_handle_ends_the_connection_and_leaves_jobs_alone() {
     let lab = Lab::new();
     let process = lab.begin(lab.shell("while [ ! -e go ]; do sleep 0.01; done; echo done > done; sleep 1000"));
     let Lab { folder, runner, .. } = lab;
@@ -209,5 +211,5 @@ fn the_last_handle_ends_the_supervisor_and_leaves_jobs_alone() {
     assert_eq!(process_identity(process.pid).unwrap(), process);
     let group = rustix::process::Pid::from_raw(process.pid).unwrap();
     rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
-    rustix::process::waitpid(Some(group), rustix::process::WaitOptions::empty()).unwrap();
+    crate::lab::await_that("the end", || !is_alive(&process));
 }

@@ -65,6 +65,8 @@ impl Lab {
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "CRONTABBER_LEDGER", "CRONTABBER_CONFIG"] {
             command.env_remove(name);
         }
+        // What is not beside the ledger is in the folder too.
+        command.env("STATE_DIRECTORY", self.path("state"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command
@@ -126,9 +128,55 @@ impl Lab {
         rows.as_array().expect("an array").iter().map(outcome).collect()
     }
 
+    /// The process of the warden, if there was one.
+    pub(crate) fn warden(&self) -> Option<i32> {
+        let folder = match self.ledger.strip_prefix("sqlite://") {
+            Some(file) => Path::new(file).with_file_name("warden"),
+            None => self.path("state/warden"),
+        };
+        let log = folder.join("warden.log");
+        let log = fs::read_to_string(log).ok()?;
+        let (_, pid) = log.rsplit_once("serves pid=")?;
+        pid.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Whether the warden lives.
+    pub(crate) fn has_warden(&self) -> bool {
+        let is_warden = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_of(&line, self));
+        self.warden().is_some_and(is_warden)
+    }
+
+    /// Kills the warden, and leaves its jobs.
+    pub(crate) fn kill_warden(&self) {
+        assert!(self.has_warden(), "there is a warden");
+        let pid = self.warden().expect("a warden");
+        signal_process(pid, Signal::KILL);
+        self.until("the warden's end", || !lives(&pid.to_string()));
+    }
+
     /// The lines of a file that jobs write.
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+/// Whether this command line is that of a lab's warden.
+fn is_of(line: &[u8], lab: &Lab) -> bool {
+    let line = String::from_utf8_lossy(line);
+    line.contains("warden") && line.contains(&*lab.folder.path().to_string_lossy())
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // Twice: what still runs is killed with it.
+        for _ in 0..2 {
+            if self.has_warden()
+                && let Some(pid) = self.warden().and_then(Pid::from_raw)
+            {
+                _ = rustix::process::kill_process(pid, Signal::TERM);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }
 

@@ -11,12 +11,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tracing::error;
 
-use super::{Supervisor, later};
+use super::Supervisor;
 use crate::clock;
-use crate::runner::running::{Child, Ending, Starting, tokens};
-use crate::runner::spawn::Spawned;
-use crate::runner::{Report, exit, identity};
 use crate::session::{AttemptEnd, Outcome};
+use crate::warden::protocol::Process;
+use crate::warden::running::{Ending, tokens};
+use crate::warden::{Id, exit, identity};
 
 /// What one read of a pipe came to.
 enum Piece {
@@ -35,47 +35,15 @@ fn read_piece(pipe: &OwnedFd, buffer: &mut [u8]) -> Piece {
 }
 
 impl Supervisor {
-    /// Takes over a process that has been started.
-    pub(super) fn watch_child(&mut self, number: u64, starting: Starting, spawned: Spawned) {
-        let Starting { attempt, started, deadline, kill_grace, output, end_as } = starting;
-        let Spawned { pid, pidfd, output: pipe } = spawned;
-        let (end, out) = tokens(number);
-        for (descriptor, token) in [(&pidfd, end), (&pipe, out)] {
-            if let Err(error) = epoll::modify(&*self.epoll, descriptor, EventData::new_u64(token), EventFlags::IN) {
-                error!(%attempt, %error, "a job cannot be watched");
-            }
-        }
-        let child = Child {
-            attempt,
-            pid,
-            pidfd,
-            pipe: Some(pipe),
-            output,
-            started,
-            kill_grace,
-            deadline,
-            ending: None,
-            gone_at: None,
-            survivor: None,
-        };
-        self.children.insert(number, child);
-        if let Some((outcome, at_once)) = end_as {
-            self.end_child(number, outcome, at_once);
-            // Whoever waits for events does not know of the deadline that this may have set.
-            let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
-        }
-    }
-
-    /// Reports the processes that have lived for a moment. To look one up in `/proc`, and to record it, would cost a job
-    /// that ends at once a good part of its own time, and nobody will ever ask for it.
+    /// Looks up the processes that have lived for a moment, and reports them. To look one up in `/proc`, and to record
+    /// it, would cost a job that ends at once a good part of its own time, and nobody will ever ask for it.
     pub(super) fn announce(&mut self) {
-        while let Some((when, number)) = self.unannounced.pop_front_if(|(when, _)| *when <= Instant::now()) {
-            if self.starting.contains_key(&number) {
-                self.unannounced.push_back((later(when), number));
-            } else if let Some(child) = self.children.get(&number)
+        while let Some((_, number)) = self.unannounced.pop_front_if(|(when, _)| *when <= Instant::now()) {
+            if let Some(child) = self.children.get(&number)
                 && let Ok(process) = identity::identity_in_boot(child.pid.as_raw_nonzero().get(), self.boot_id.clone())
             {
-                (self.report)(Report::Started { attempt: child.attempt.clone(), process });
+                let attempt = Id::clone(&child.attempt);
+                self.looked_up(&attempt, Process::from(&process));
             }
         }
     }
@@ -87,18 +55,17 @@ impl Supervisor {
             match read_piece(pipe, &mut self.buffer) {
                 Piece::Bytes(count) => child.output.write(self.buffer.get(..count).unwrap_or_default()),
                 Piece::Nothing => {}
-                Piece::End => self.close(number),
+                Piece::End => self.close_pipe(number),
             }
         } else if let Some(pipe) = self.leftovers.get(&number)
             && let Piece::End = read_piece(pipe, &mut self.buffer)
         {
-            self.close(number);
+            self.close_pipe(number);
         }
     }
 
-    /// Gives up the pipe of an attempt. It leaves the epoll explicitly, for a start under way on another thread may hold
-    /// a copy for an instant.
-    fn close(&mut self, number: u64) {
+    /// Gives up the pipe of an attempt.
+    fn close_pipe(&mut self, number: u64) {
         let child = self.children.get_mut(&number).and_then(|child| child.pipe.take());
         if let Some(pipe) = child.or_else(|| self.leftovers.remove(&number)) {
             let _ = epoll::delete(&*self.epoll, &pipe);
@@ -213,12 +180,13 @@ impl Supervisor {
         if let Some(pipe) = child.pipe.take() {
             self.leftovers.insert(number, pipe);
         }
+        let failure = child.failure();
         let mut details = Vec::new();
-        let outcome = match exit {
-            Ok(exit) => exit::outcome(exit, child.ending.map(|ending| ending.outcome)),
+        let (outcome, mut usage) = match exit {
+            Ok((exit, usage)) => (exit::outcome(exit, child.ending.map(|ending| ending.outcome)), Some(usage)),
             Err(error) => {
                 details.push(format!("its exit status went to somebody else: {error}"));
-                Outcome::Lost
+                (Outcome::Lost, None)
             }
         };
         if child.ending.is_some_and(|ending| ending.outlived_term) {
@@ -226,12 +194,20 @@ impl Supervisor {
         }
         let (has_log, trouble) = child.output.finish();
         details.extend(trouble);
+        if let Some(group) = child.group {
+            usage = group.usage(usage);
+            group.remove();
+        }
+        let mut duration = Some(gone_at.saturating_duration_since(child.started));
+        if let Some(failure) = failure {
+            // The stand-in has ended, and not the program: this was a start that failed.
+            (duration, usage) = (None, None);
+            details = vec![failure];
+        }
         let detail = if details.is_empty() { None } else { Some(details.join("; ")) };
-        self.numbers.remove(&child.attempt);
+        let end = AttemptEnd { outcome, ended_at: clock::now(), duration, detail, has_log, usage };
+        self.over(&child.attempt, &end);
         while self.unannounced.pop_front_if(|(_, ended)| *ended == number).is_some() {}
-        let duration = Some(gone_at.saturating_duration_since(child.started));
-        let end = AttemptEnd { outcome, ended_at: clock::now(), duration, detail, has_log, usage: None };
-        (self.report)(Report::Ended { attempt: child.attempt, end });
     }
 
     /// Reads what a process that has ended had printed, and no more: what it left behind may print for ever.
@@ -250,7 +226,7 @@ impl Supervisor {
                     }
                 }
                 Piece::Nothing => return,
-                Piece::End => return self.close(number),
+                Piece::End => return self.close_pipe(number),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What an exit means for its attempt. Pure.
 
-use rustix::process::WaitIdStatus;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 use crate::session::Outcome;
 
@@ -12,9 +13,9 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// Reads what `waitid` tells; nothing if the process has not ended.
-    pub(super) fn from_status(status: &WaitIdStatus) -> Option<Self> {
-        status.exit_status().map(Self::Code).or_else(|| status.terminating_signal().map(Self::Signal))
+    /// Reads an exit status; nothing if the process has not ended.
+    pub(super) fn from_status(status: ExitStatus) -> Option<Self> {
+        status.code().map(Self::Code).or_else(|| status.signal().map(Self::Signal))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The attempts that the supervisor holds, by what it can know of them.
 
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
@@ -7,9 +9,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tracing::warn;
 
+use super::Id;
+use super::cgroup::Group;
 use super::exit::Exit;
 use super::output::Output;
-use crate::session::{AttemptKey, Outcome, ProcessIdentity};
+use crate::session::{Outcome, ProcessIdentity, Usage};
 
 /// Returns the data of the two epoll entries of an attempt: for its end, and for its output. 0 stays free.
 pub(super) fn tokens(number: u64) -> (u64, u64) {
@@ -34,28 +38,20 @@ impl Ending {
     }
 }
 
-/// An attempt whose program is being started, outside the supervisor.
-#[derive(Debug)]
-pub(super) struct Starting {
-    pub(super) attempt: AttemptKey,
-    pub(super) started: Instant,
-    pub(super) deadline: Option<Instant>,
-    pub(super) kill_grace: Duration,
-    pub(super) output: Output,
-    /// What to end it as when it is there, and whether at once.
-    pub(super) end_as: Option<(Outcome, bool)>,
-}
-
 /// An attempt whose process is our child, and not reaped.
 #[derive(Debug)]
 pub(super) struct Child {
-    pub(super) attempt: AttemptKey,
+    pub(super) attempt: Id,
     /// The process, and its group. The number is ours until we reap: the one place that does also forgets the child.
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
     /// Its output; absent after its end.
     pub(super) pipe: Option<OwnedFd>,
     pub(super) output: Output,
+    /// Where a stand-in said why it could not turn into the program.
+    pub(super) stand_in: Option<UnixStream>,
+    /// Its control group.
+    pub(super) group: Option<Group>,
     pub(super) started: Instant,
     pub(super) kill_grace: Duration,
     pub(super) deadline: Option<Instant>,
@@ -79,39 +75,60 @@ impl Child {
         signal_group(self.pid, Signal::CONT, &self.attempt);
     }
 
-    /// Sends KILL to the group.
+    /// Sends KILL to all that belong to it.
     pub(super) fn kill(&mut self) {
         signal_group(self.pid, Signal::KILL, &self.attempt);
+        if let Some(group) = &self.group {
+            group.kill();
+        }
         if let Some(ending) = &mut self.ending {
             ending.killed = true;
         }
     }
 
-    /// Takes the exit status, and with it gives the number of the process back to the kernel. Nothing if it still runs.
-    pub(super) fn reap(&self) -> Option<Result<Exit, Errno>> {
-        match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-            Ok(status) => Exit::from_status(&status?).map(Ok),
-            Err(Errno::INTR) => None,
+    /// Takes the exit status and what it cost, and with it gives the number of the process back to the kernel. Nothing if
+    /// it still runs.
+    pub(super) fn reap(&self) -> Option<io::Result<(Exit, Usage)>> {
+        let number = u32::try_from(self.pid.as_raw_nonzero().get()).unwrap_or(0);
+        match wait4::try_wait4_pid(number) {
+            Ok(ended) => {
+                let ended = ended?;
+                let usage = ended.rusage;
+                let (cpu_user, cpu_system, peak_memory) = (usage.utime, usage.stime, usage.maxrss);
+                Exit::from_status(ended.status).map(|exit| Ok((exit, Usage { cpu_user, cpu_system, peak_memory })))
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
             Err(error) => Some(Err(error)),
         }
+    }
+
+    /// Takes what a stand-in said of its failure.
+    pub(super) fn failure(&mut self) -> Option<String> {
+        let mut text = [0; 4096];
+        let count = self.stand_in.take()?.read(&mut text).ok()?;
+        let text = String::from_utf8_lossy(text.get(..count)?).into_owned();
+        if text.is_empty() { None } else { Some(text) }
     }
 }
 
 /// An attempt whose process an earlier crontabber started.
 #[derive(Debug)]
 pub(super) struct Adopted {
-    pub(super) attempt: AttemptKey,
+    pub(super) attempt: Id,
     pub(super) process: ProcessIdentity,
     pub(super) pid: Pid,
     /// Absent where the kernel had none to give: then the process is looked at from time to time.
     pub(super) pidfd: Option<OwnedFd>,
     pub(super) deadline: Option<Instant>,
     pub(super) ending: Option<Ending>,
+    /// When its time is up.
+    pub(super) timeout_at: Option<Instant>,
+    pub(super) kill_grace: Duration,
     pub(super) kill_at: Option<Instant>,
 }
 
 /// Sends a signal to a process group whose leader is known to hold its number.
-pub(super) fn signal_group(group: Pid, signal: Signal, attempt: &AttemptKey) {
+pub(super) fn signal_group(group: Pid, signal: Signal, attempt: &Id) {
     match kill_process_group(group, signal) {
         // A group that is gone is what the signal was for.
         Ok(()) | Err(Errno::SRCH) => {}

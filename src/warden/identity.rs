@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 
 use super::ATTEMPT_VARIABLE;
-use crate::session::{AttemptKey, ProcessIdentity};
+use crate::session::ProcessIdentity;
 
 /// The fields of `/proc/PID/stat` that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,47 +74,33 @@ pub fn is_alive(process: &ProcessIdentity) -> bool {
         && Stat::read(process.pid).is_ok_and(|stat| stat.start_ticks == process.start_ticks && stat.is_running())
 }
 
-/// Finds the living process of an attempt by its environment, for one whose process was never recorded.
-#[must_use]
-pub fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
-    find_orphans(std::slice::from_ref(attempt), "").pop().map(|(_, process)| process)
-}
-
-/// Finds the living processes of many attempts in one pass over `/proc`, in the order of `attempts`.
+/// Finds the living processes of attempts by the names in their environments, in one pass over `/proc`, in the order of
+/// `attempts`.
 ///
-/// `mark` tells our ledger from others, whose attempts may have the same names. Only the leader of a process group counts
-/// that made no session of its own, and of several the oldest: what a job starts inherits its environment. Processes of
-/// other users show theirs to root alone.
+/// Only the leader of a process group counts that made no session of its own, and of several the oldest: what a job
+/// starts inherits its environment. Processes of other users show theirs to root alone.
 #[must_use]
-pub fn find_orphans(attempts: &[AttemptKey], mark: &str) -> Vec<(AttemptKey, ProcessIdentity)> {
-    let Ok(boot_id) = boot_id() else { return Vec::new() };
-    let wanted: HashSet<Vec<u8>> = attempts.iter().map(|key| attempt_name(key, mark).into_bytes()).collect();
-    if wanted.is_empty() {
-        return Vec::new();
-    }
+pub fn find_orphans(attempts: &[&str]) -> Vec<Option<ProcessIdentity>> {
+    let Ok(boot_id) = boot_id() else { return attempts.iter().map(|_| None).collect() };
+    let wanted: HashSet<&[u8]> = attempts.iter().map(|name| name.as_bytes()).collect();
     let mut found: HashMap<Vec<u8>, (u64, i32)> = HashMap::new();
-    for (pid, stat) in processes() {
+    let processes = processes().take_while(|_| !wanted.is_empty());
+    for (pid, stat) in processes {
         if stat.group != pid || stat.session == pid || !stat.is_running() {
             continue;
         }
-        let Some(key) = attempt_of(pid).filter(|key| wanted.contains(key)) else { continue };
+        let Some(key) = attempt_of(pid).filter(|key| wanted.contains(key.as_slice())) else { continue };
         // The environment is this process's only if the number did not change hands in between.
         if Stat::read(pid).is_ok_and(|again| again.start_ticks == stat.start_ticks) {
             let oldest = found.entry(key).or_insert((stat.start_ticks, pid));
             *oldest = (*oldest).min((stat.start_ticks, pid));
         }
     }
-    let identity = |key: &AttemptKey| {
-        let &(start_ticks, pid) = found.get(attempt_name(key, mark).as_bytes())?;
-        Some((key.clone(), ProcessIdentity { pid, start_ticks, boot_id: boot_id.clone() }))
+    let identity = |name: &&str| {
+        let &(start_ticks, pid) = found.get(name.as_bytes())?;
+        Some(ProcessIdentity { pid, start_ticks, boot_id: boot_id.clone() })
     };
-    attempts.iter().filter_map(identity).collect()
-}
-
-/// How an attempt is named in the environment of its process: by its key, and the mark of its ledger if that has one.
-#[must_use]
-pub fn attempt_name(attempt: &AttemptKey, mark: &str) -> String {
-    if mark.is_empty() { attempt.to_string() } else { format!("{attempt}@{mark}") }
+    attempts.iter().map(identity).collect()
 }
 
 /// Maps every process group that has a running member to one such member.

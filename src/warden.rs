@@ -1,0 +1,54 @@
+//! The warden: the parent of all job processes. It owns their output, their time limits and their ends, so that the daemon
+//! can be killed or upgraded while they run.
+//!
+//! One process with one thread, our own binary re-executed: it waits for its clients, its jobs and their deadlines all at
+//! once. What must survive it is in the [`spool`]; what it says is in the [`protocol`]. It knows attempts by name only,
+//! and decides nothing about them.
+//!
+//! Nothing in this module may panic, for a panic would lose the exit status of every job that runs: the lints below hold
+//! it to that. A client that vanishes, a process that is gone and a disk that is full are ordinary events.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod cgroup;
+mod client;
+mod exit;
+mod identity;
+mod mounts;
+mod output;
+pub mod protocol;
+mod running;
+mod server;
+mod signals;
+mod spawn;
+pub mod spool;
+mod supervisor;
+
+use std::rc::Rc;
+
+pub use identity::{boot_id, find_orphans, is_alive, process_identity};
+pub use server::{Service, serve};
+pub use spawn::{STAND_IN, stand_in};
+
+/// The name of an attempt, as it came: the warden reads nothing out of it but the mark of its ledger.
+type Id = Rc<str>;
+
+/// Set in the environment of every attempt, to its name: by it [`find_orphans`] knows a process whose warden died before
+/// it could write down whom it had started.
+pub const ATTEMPT_VARIABLE: &str = "CRONTABBER_ATTEMPT_ID";
+
+/// The mark of the ledger in the name of an attempt: what follows the last `@`.
+#[must_use]
+pub fn mark_of(attempt: &str) -> &str {
+    attempt.rsplit_once('@').map_or("", |(_, mark)| mark)
+}

@@ -1,0 +1,131 @@
+//! One connection of a daemon to its warden: bytes in both directions, none of them trusted, and no more kept than fits.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use rustix::net::sockopt::socket_peercred;
+
+use super::protocol::{Frames, ProtocolError, Reply, Request, put};
+
+/// A client that does not read is let go: it asks again when it comes back.
+const MOST_UNREAD: usize = 8 * 1024 * 1024;
+/// How often one client is read before the others have their turn.
+const READS: usize = 4;
+/// How often one is read that another takes the place of: more than a socket holds.
+const LAST_READS: usize = 1024;
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Client {
+    stream: UnixStream,
+    frames: Frames,
+    /// The mark of its ledger, once it has said hello.
+    pub(super) ledger: Option<String>,
+    out: Vec<u8>,
+    sent: usize,
+    /// There was no room for all that is to be sent.
+    pub(super) waits_for_room: bool,
+    /// It is gone, or must go.
+    pub(super) over: bool,
+}
+
+impl Client {
+    /// Takes a new connection, if it comes from our own user or from root.
+    pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let peer = socket_peercred(&stream)?.uid;
+        let mut client = Self {
+            stream,
+            frames: Frames::default(),
+            ledger: None,
+            out: Vec::new(),
+            sent: 0,
+            waits_for_room: false,
+            over: false,
+        };
+        if !is_trusted(peer) {
+            client.say(&Reply::Refused(format!("the warden does not serve user {}", peer.as_raw())));
+            client.write();
+            client.over = true;
+        }
+        Ok(client)
+    }
+
+    pub(super) fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
+    /// Reads what has come. `last` reads all that there is, for one whose place another takes.
+    pub(super) fn read(&mut self, buffer: &mut [u8], last: bool) -> Vec<Request> {
+        let mut requests = Vec::new();
+        for _ in 0..if last { LAST_READS } else { READS } {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    self.over = true;
+                    break;
+                }
+                Ok(count) => {
+                    self.frames.add(buffer.get(..count).unwrap_or_default());
+                    self.take_frames(&mut requests);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => {
+                    self.over = true;
+                    break;
+                }
+            }
+        }
+        requests
+    }
+
+    fn take_frames(&mut self, requests: &mut Vec<Request>) {
+        loop {
+            match self.frames.take() {
+                Ok(Some(request)) => requests.push(request),
+                Ok(None) => return,
+                Err(error @ ProtocolError::TooLong(_)) => {
+                    self.say(&Reply::Refused(error.to_string()));
+                    self.write();
+                    self.over = true;
+                    return;
+                }
+                // A newer daemon asks for what we do not know; it knows that, for we have told it our protocol.
+                Err(error @ ProtocolError::Strange(_)) => self.say(&Reply::Trouble(error.to_string())),
+            }
+        }
+    }
+
+    /// Says something; [`Client::write`] sends it.
+    pub(super) fn say(&mut self, reply: &Reply) {
+        if let Err(error) = put(reply, &mut self.out) {
+            tracing::error!(%error, "an answer cannot be sent");
+        }
+        if self.out.len() > MOST_UNREAD {
+            self.over = true;
+        }
+    }
+
+    /// Sends what can be sent. Says whether more is to be sent when there is room.
+    pub(super) fn write(&mut self) -> bool {
+        while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(count) => self.sent = self.sent.saturating_add(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(_) => {
+                    self.over = true;
+                    return false;
+                }
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        false
+    }
+}
+
+/// Says whether a user may ask, or answer: our own, and root, who may do anything anyway.
+fn is_trusted(user: rustix::process::Uid) -> bool {
+    user.is_root() || user == rustix::process::geteuid()
+}

@@ -1,0 +1,468 @@
+//! What the warden must not forget when it is killed: which attempts it began, their processes, and their ends until the
+//! ledger has them.
+//!
+//! One file, `spool`, of two halves that are used in turn. A half begins with its epoch; its records follow, each with
+//! its length and a checksum over the epoch and itself, so that neither a torn record nor one of an earlier use of the
+//! half is ever taken for a record. When a half is full, what still matters is written to the other one under the next
+//! epoch, and only then does that one count. So the room is taken once, and a full disk takes none of it away; it grows
+//! only with attempts that are under way at the same time, or whose ends the ledger has not taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use minicbor::{CborLen, Decode, Encode};
+use rustix::fs::{FlockOperation, flock};
+
+use super::protocol::{Ended, Process};
+
+/// The file.
+const NAME: &str = "spool";
+/// The file whose lock says that a warden keeps the spool.
+const LOCK: &str = "warden.lock";
+/// What a half begins with, before its epoch.
+const MAGIC: [u8; 8] = *b"crontSP1";
+/// Where the records of a half begin: a disk writes so much whole or not at all.
+const HEAD: u64 = 512;
+/// The room of a half at first: some hundreds of attempts.
+const HALF: u64 = 128 * 1024;
+/// The largest half that is ever read.
+const LARGEST_HALF: u64 = 256 * 1024 * 1024;
+
+/// One step in the life of an attempt.
+#[derive(Debug, Encode, Decode, CborLen)]
+enum Record {
+    /// It is about to be started, in this boot.
+    #[n(0)]
+    Begun(#[n(0)] String, #[n(1)] String),
+    /// Its process.
+    #[n(1)]
+    Process(#[n(0)] String, #[n(1)] Process),
+    /// Its end.
+    #[n(2)]
+    Ended(#[n(0)] Box<Ended>),
+    /// The ledger has its end.
+    #[n(3)]
+    Forgotten(#[n(0)] String),
+    /// A daemon of this ledger was here in this boot: from then on all its attempts are in the spool.
+    #[n(4)]
+    Ledger(#[n(0)] String, #[n(1)] String),
+}
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The boot in which it was begun.
+    pub boot: String,
+    /// Its process, once it has been looked up.
+    pub process: Option<Process>,
+    /// Its end.
+    pub end: Option<Ended>,
+}
+
+/// What is wrong with a spool.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Its folder or file cannot be made, read or written.
+    #[error("the spool `{}` cannot be {what}: {source}", path.display())]
+    Unusable {
+        /// Which.
+        path: PathBuf,
+        /// Made, read or written.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another warden has it.
+    #[error("another warden keeps the spool `{}`", .0.display())]
+    Busy(PathBuf),
+}
+
+/// The spool.
+#[derive(Debug)]
+pub struct Spool {
+    path: PathBuf,
+    file: File,
+    /// The room of a half.
+    half: u64,
+    /// Which half is in use: 0 or 1.
+    active: u64,
+    epoch: u64,
+    /// Where the next record goes in the half.
+    at: u64,
+    /// Records that are not written yet.
+    pending: Vec<u8>,
+    /// Whether something was written since the last flush.
+    dirty: bool,
+    entries: BTreeMap<String, Entry>,
+    ledgers: BTreeSet<(String, String)>,
+    /// Held for its lock.
+    _lock: File,
+}
+
+/// The contents of a half, as they were found.
+#[derive(Debug, Default)]
+struct Found {
+    epoch: u64,
+    /// Which half it was.
+    active: u64,
+    entries: BTreeMap<String, Entry>,
+    ledgers: BTreeSet<(String, String)>,
+    torn: bool,
+}
+
+impl Spool {
+    /// Opens the spool of a folder, and makes it if it is not there. What is found there that is no spool is put aside
+    /// and left alone. The second value is what people should know of it.
+    ///
+    /// # Errors
+    /// Another warden has it, or it cannot be read or written.
+    pub fn open(folder: &Path) -> Result<(Self, Vec<String>), SpoolError> {
+        let lock = lock(folder)?;
+        let path = folder.join(NAME);
+        let unusable = |what| {
+            let path = path.clone();
+            move |source| SpoolError::Unusable { path, what, source }
+        };
+        let mut told = Vec::new();
+        let bytes = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST_HALF.saturating_mul(2) => {
+                fs::read(&path).map_err(unusable("read"))?
+            }
+            // Too large, or a folder: nothing of ours.
+            Ok(_) => vec![1],
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(unusable("read")(error)),
+        };
+        let found = read(&bytes);
+        if found.is_none() && bytes.iter().any(|&byte| byte != 0) {
+            let aside = put_aside(&path).map_err(unusable("put aside"))?;
+            told.push(format!("`{}` is no spool, and was put aside as `{}`", path.display(), aside.display()));
+        }
+        let found = found.unwrap_or_default();
+        if found.torn {
+            told.push(format!("the last record of `{}` is torn, and was passed over", path.display()));
+        }
+        let half = u64::try_from(bytes.len() >> 1).unwrap_or(0);
+        let (epoch, active, entries, ledgers) = (found.epoch, found.active, found.entries, found.ledgers);
+        let (pending, dirty, at) = (Vec::new(), false, half);
+        let with = |file| Self {
+            path: path.clone(),
+            file,
+            half,
+            active,
+            epoch,
+            at,
+            pending,
+            dirty,
+            entries,
+            ledgers,
+            _lock: lock,
+        };
+        // What is behind the last record could be mistaken for one later, so that we go on in the other half: that takes
+        // no room on a disk that is full.
+        let spool = if epoch > 0 && half >= HALF {
+            let file = OpenOptions::new().read(true).write(true).open(&path).map_err(unusable("written"))?;
+            let mut spool = with(file);
+            spool.turn_over().map_err(unusable("written"))?;
+            spool
+        } else {
+            let mut spool = with(File::open("/dev/null").map_err(unusable("read"))?);
+            spool.replace().map_err(unusable("made"))?;
+            spool
+        };
+        Ok((spool, told))
+    }
+
+    /// What is known, by the names of the attempts.
+    #[must_use]
+    pub fn entries(&self) -> &BTreeMap<String, Entry> {
+        &self.entries
+    }
+
+    /// Says whether a daemon of this ledger was here before in this boot. If so, an attempt of that ledger that is not in
+    /// the spool has never been started.
+    #[must_use]
+    pub fn knows_ledger(&self, mark: &str, boot: &str) -> bool {
+        self.ledgers.contains(&(mark.to_owned(), boot.to_owned()))
+    }
+
+    /// A daemon of this ledger is here.
+    pub fn ledger(&mut self, mark: &str, boot: &str) {
+        if !self.knows_ledger(mark, boot) {
+            // What was true in another boot says nothing any more.
+            self.ledgers.retain(|(other, _)| other != mark);
+            self.ledgers.insert((mark.to_owned(), boot.to_owned()));
+            self.put(&Record::Ledger(mark.to_owned(), boot.to_owned()));
+        }
+    }
+
+    /// An attempt is about to be started, or watched.
+    pub fn begin(&mut self, attempt: &str, boot: &str) {
+        self.entries.insert(attempt.to_owned(), Entry { boot: boot.to_owned(), process: None, end: None });
+        self.put(&Record::Begun(attempt.to_owned(), boot.to_owned()));
+    }
+
+    /// The process of an attempt is known.
+    pub fn process(&mut self, attempt: &str, process: Process) {
+        if let Some(entry) = self.entries.get_mut(attempt) {
+            entry.process = Some(process.clone());
+            self.put(&Record::Process(attempt.to_owned(), process));
+        }
+    }
+
+    /// An attempt is over.
+    pub fn end(&mut self, ended: Ended) {
+        let entry = self.entries.entry(ended.attempt.clone()).or_default();
+        entry.end = Some(ended.clone());
+        self.put(&Record::Ended(Box::new(ended)));
+    }
+
+    /// The ledger has the end of an attempt.
+    pub fn forget(&mut self, attempt: &str) {
+        if self.entries.remove(attempt).is_some() {
+            self.put(&Record::Forgotten(attempt.to_owned()));
+        }
+    }
+
+    /// How many bytes were added and not written yet.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Hands what was added to the kernel: it outlives us, though not the machine.
+    ///
+    /// # Errors
+    /// It could not be written; it is kept, and can be tried again.
+    pub fn write(&mut self) -> Result<(), SpoolError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let length = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
+        let result = if self.at.saturating_add(length) > self.half {
+            self.turn_over()
+        } else {
+            let place = self.active.saturating_mul(self.half).saturating_add(self.at);
+            self.file.write_all_at(&self.pending, place).map(|()| {
+                self.at = self.at.saturating_add(length);
+                self.dirty = true;
+                self.pending.clear();
+            })
+        };
+        result.map_err(|source| SpoolError::Unusable { path: self.path.clone(), what: "written", source })
+    }
+
+    /// Makes durable what was added: it outlives the machine.
+    ///
+    /// # Errors
+    /// As for [`Spool::write`].
+    pub fn flush(&mut self) -> Result<(), SpoolError> {
+        self.write()?;
+        if self.dirty {
+            let flushed = self.file.sync_data();
+            flushed.map_err(|source| SpoolError::Unusable { path: self.path.clone(), what: "flushed", source })?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, record: &Record) {
+        put(self.epoch, record, &mut self.pending);
+    }
+
+    /// All that still matters, as records of an epoch.
+    fn image(&self, epoch: u64) -> Vec<u8> {
+        let mut image = Vec::new();
+        for (mark, boot) in &self.ledgers {
+            put(epoch, &Record::Ledger(mark.clone(), boot.clone()), &mut image);
+        }
+        for (attempt, entry) in &self.entries {
+            put(epoch, &Record::Begun(attempt.clone(), entry.boot.clone()), &mut image);
+            if let Some(process) = &entry.process {
+                put(epoch, &Record::Process(attempt.clone(), process.clone()), &mut image);
+            }
+            if let Some(end) = &entry.end {
+                put(epoch, &Record::Ended(Box::new(end.clone())), &mut image);
+            }
+        }
+        image
+    }
+
+    /// Goes on in the other half, with what still matters.
+    fn turn_over(&mut self) -> io::Result<()> {
+        let epoch = self.epoch.saturating_add(1);
+        let image = self.image(epoch);
+        let length = u64::try_from(image.len()).unwrap_or(u64::MAX);
+        // Half of a half is to be free afterwards, or it would be turned over at every record.
+        if HEAD.saturating_add(length) > self.half >> 1 {
+            match self.replace() {
+                Err(_) if HEAD.saturating_add(length) <= self.half => {}
+                result => return result,
+            }
+        }
+        let other = 1_u64.saturating_sub(self.active);
+        let start = other.saturating_mul(self.half);
+        self.file.write_all_at(&image, start.saturating_add(HEAD))?;
+        self.file.sync_data()?;
+        self.file.write_all_at(&head(epoch), start)?;
+        self.file.sync_data()?;
+        (self.active, self.epoch, self.at, self.dirty) = (other, epoch, HEAD.saturating_add(length), false);
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Goes on in a fresh file that is large enough, with what still matters.
+    fn replace(&mut self) -> io::Result<()> {
+        let epoch = self.epoch.saturating_add(1);
+        let image = self.image(epoch);
+        let length = u64::try_from(image.len()).unwrap_or(u64::MAX);
+        let mut half = HALF;
+        while HEAD.saturating_add(length) > half >> 2 && half < LARGEST_HALF {
+            half = half.saturating_mul(2);
+        }
+        let new = self.path.with_extension("new");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let zeros = vec![0; 64 * 1024];
+        let step = u64::try_from(zeros.len()).unwrap_or(1);
+        for place in (0..half.saturating_mul(2)).step_by(zeros.len()) {
+            let room = half.saturating_mul(2).saturating_sub(place).min(step);
+            file.write_all_at(zeros.get(..usize::try_from(room).unwrap_or(0)).unwrap_or_default(), place)?;
+        }
+        file.write_all_at(&head(epoch), 0)?;
+        file.write_all_at(&image, HEAD)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        if let Some(folder) = self.path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        (self.file, self.half, self.active, self.epoch) = (file, half, 0, epoch);
+        (self.at, self.dirty) = (HEAD.saturating_add(length), false);
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// Takes the lock of a folder, and makes the folder if it is not there.
+fn lock(folder: &Path) -> Result<File, SpoolError> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    let path = folder.join(LOCK);
+    let unusable = |source| SpoolError::Unusable { path: path.clone(), what: "made", source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(unusable)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::Busy(folder.to_owned())),
+        Err(error) => Err(unusable(error.into())),
+    }
+}
+
+/// Renames what is in the spool's place, over nothing that was put aside before.
+fn put_aside(path: &Path) -> io::Result<PathBuf> {
+    for number in 1..1000 {
+        let aside = path.with_extension(format!("foreign-{number}"));
+        if !aside.exists() {
+            fs::rename(path, &aside)?;
+            return Ok(aside);
+        }
+    }
+    Err(io::Error::other("too many files were put aside here"))
+}
+
+fn head(epoch: u64) -> Vec<u8> {
+    let mut head = MAGIC.to_vec();
+    head.extend(epoch.to_le_bytes());
+    head.extend(crc32fast::hash(&head).to_le_bytes());
+    head
+}
+
+fn checksum(epoch: u64, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&epoch.to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+fn put(epoch: u64, record: &Record, bytes: &mut Vec<u8>) {
+    // A vector takes all that it is given.
+    let Ok(payload) = minicbor::to_vec(record) else { return };
+    let Ok(length) = u32::try_from(payload.len()) else { return };
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(checksum(epoch, &payload).to_le_bytes());
+    bytes.extend(payload);
+}
+
+/// Reads the newer half of a spool; nothing if neither is one.
+fn read(bytes: &[u8]) -> Option<Found> {
+    let (first, second) = bytes.split_at_checked(bytes.len() >> 1)?;
+    let second = read_half(second).map(|found| Found { active: 1, ..found });
+    [read_half(first), second].into_iter().flatten().max_by_key(|found| found.epoch)
+}
+
+/// Says what a spool of these bytes would be taken for: the entries, by their names.
+#[must_use]
+pub fn entries_of(bytes: &[u8]) -> Option<BTreeMap<String, Entry>> {
+    read(bytes).map(|found| found.entries)
+}
+
+fn read_half(bytes: &[u8]) -> Option<Found> {
+    let (magic, rest) = bytes.split_first_chunk::<8>()?;
+    let (number, rest) = rest.split_first_chunk::<8>()?;
+    let epoch = u64::from_le_bytes(*number);
+    let sum = rest.first_chunk::<4>()?;
+    if *magic != MAGIC || head(epoch).get(16..) != Some(sum.as_slice()) {
+        return None;
+    }
+    let mut found = Found { epoch, ..Found::default() };
+    let mut rest = bytes.get(usize::try_from(HEAD).ok()?..)?;
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        if length == 0 {
+            return Some(found);
+        }
+        let record = after.split_first_chunk::<4>().and_then(|(sum, after)| {
+            let (payload, after) = after.split_at_checked(length)?;
+            (checksum(epoch, payload) == u32::from_le_bytes(*sum)).then_some((payload, after))
+        });
+        let Some((payload, after)) = record else {
+            found.torn = true;
+            return Some(found);
+        };
+        // A record of a newer crontabber, of a kind that this one does not know, is passed over.
+        if let Ok(record) = minicbor::decode(payload) {
+            found.take(record);
+        }
+        rest = after;
+    }
+    Some(found)
+}
+
+impl Found {
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Begun(attempt, boot) => {
+                self.entries.insert(attempt, Entry { boot, process: None, end: None });
+            }
+            Record::Process(attempt, process) => {
+                if let Some(entry) = self.entries.get_mut(&attempt) {
+                    entry.process = Some(process);
+                }
+            }
+            Record::Ended(end) => {
+                let entry = self.entries.entry(end.attempt.clone()).or_default();
+                entry.end = Some(*end);
+            }
+            Record::Forgotten(attempt) => {
+                self.entries.remove(&attempt);
+            }
+            Record::Ledger(mark, boot) => {
+                self.ledgers.retain(|(other, _)| *other != mark);
+                self.ledgers.insert((mark, boot));
+            }
+        }
+    }
+}
