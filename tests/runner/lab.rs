@@ -41,7 +41,7 @@ impl Lab {
     pub(crate) fn in_folder(folder: TempDir) -> Self {
         let (sender, reports) = channel();
         let (runner, _) = Runner::new(house(folder.path()), MARK, move |report| drop(sender.send(report))).unwrap();
-        runner.watch(Vec::new());
+        runner.greet(Vec::new());
         Self { folder, runner, reports }
     }
 
