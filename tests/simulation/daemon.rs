@@ -4,7 +4,7 @@
 pub(crate) mod hand;
 pub(crate) mod scribe;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use crontabber::daemon::engine::{Engine, Greeting};
@@ -49,6 +49,16 @@ pub(crate) enum Signal {
     Wake,
 }
 
+/// What a daemon is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Serve,
+    /// One wake.
+    Once,
+    /// To do what operators ask for, where nobody serves.
+    Operate,
+}
+
 /// How far a stop has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopping {
@@ -73,12 +83,16 @@ enum Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) registry: Rc<Registry>,
+    pub(crate) mode: Mode,
+    /// How many attempts may run at once.
+    pub(crate) places: usize,
     pub(crate) starts: Vec<Start>,
     /// The least and the greatest time that the engine was told.
     pub(crate) times: Option<(At, At)>,
 }
 
 pub(crate) struct Daemon {
+    pub(crate) mode: Mode,
     pub(crate) engine: Engine,
     pub(crate) registry: Rc<Registry>,
     pub(crate) inbox: VecDeque<Message>,
@@ -86,6 +100,8 @@ pub(crate) struct Daemon {
     pub(crate) scribe: Scribe,
     pub(crate) hand: Hand,
     pub(crate) stopping: Option<Stopping>,
+    /// Open attempts of an earlier daemon that are not waited for.
+    left_alone: HashSet<AttemptKey>,
     place: Place,
     /// When it looks again for what comes without a message.
     pub(crate) looks_at: Option<i64>,
@@ -138,8 +154,15 @@ impl Daemon {
     fn is_done(&self) -> bool {
         let written = self.engine.is_settled() || !self.engine.is_writable();
         let is_left = self.stopping == Some(Stopping::HandingOver);
-        let ended = written && (is_left || self.engine.given_out().next().is_none());
-        self.stopping == Some(Stopping::Leaving) || (self.stopping.is_some() && ended)
+        let waits = || self.engine.given_out().any(|attempt| !self.left_alone.contains(attempt));
+        let ended = written && (is_left || !waits());
+        let has_served = self.stopping.is_some()
+            || match self.mode {
+                Mode::Serve => false,
+                Mode::Once => self.engine.scheduler.is_idle(),
+                Mode::Operate => self.engine.has_heard_requests(),
+            };
+        self.stopping == Some(Stopping::Leaving) || (has_served && ended)
     }
 
     /// Says whether nothing is under way.
@@ -195,7 +218,7 @@ impl Daemon {
         if launches.len() == commit.starts.len() {
             self.times = None;
         }
-        let context = Context { registry, starts: commit.starts, times };
+        let context = Context { registry, mode: self.mode, places: self.places(), starts: commit.starts, times };
         let order = Order::Commit { number: commit.number, entries: commit.entries, launches };
         self.order(order, Some(context));
         Ok(())
@@ -280,9 +303,13 @@ impl Daemon {
     }
 
     fn adopt(&mut self, registry: Rc<Registry>, now: At) {
-        self.engine.scheduler.set_max_running(registry.max_running);
-        self.engine.handle(Event::Registry(registry.list()), now);
         self.registry = registry;
+        self.engine.scheduler.set_max_running(self.places());
+        self.engine.handle(Event::Registry(self.registry.list()), now);
+    }
+
+    fn places(&self) -> usize {
+        if self.mode == Mode::Operate { 0 } else { self.registry.max_running }
     }
 
     fn begin_or_hasten_stop(&mut self, world: &mut World) {
@@ -333,7 +360,7 @@ impl Daemon {
         if is_asked {
             self.order(Order::Requests, None);
         }
-        if self.stopping.is_some() || !world.ledger.unanswered.is_empty() {
+        if self.stopping.is_some() || self.mode != Mode::Serve || !world.ledger.unanswered.is_empty() {
             self.wants_look(world);
         }
         Ok(())
@@ -344,18 +371,25 @@ impl Daemon {
 pub(crate) fn begin(
     (registry, recovered, known): (Rc<Registry>, Recovered, Known),
     (scribe, hand): (Scribe, Hand),
+    mode: Mode,
     world: &mut World,
 ) -> Result<Daemon, String> {
     let now = world.machine.now();
     let open = recovered.open.clone();
+    let mut scheduler = Scheduler::new(recovered, HOST, 0, now);
+    if mode == Mode::Once {
+        scheduler.set_horizon(now);
+    }
     let mut daemon = Daemon {
-        engine: Engine::new(Scheduler::new(recovered, HOST, 0, now)),
+        mode,
+        engine: Engine::new(scheduler),
         registry: registry.clone(),
         inbox: VecDeque::new(),
         signals: VecDeque::new(),
         scribe,
         hand,
         stopping: None,
+        left_alone: HashSet::new(),
         place: Place::Drain,
         looks_at: Some(world.machine.monotonic + SECOND),
         times: Some((now, now)),
@@ -364,6 +398,9 @@ pub(crate) fn begin(
     daemon.adopt(registry, now);
     let greeting = daemon.engine.take_up(open, known, (HOST, Some(&world.machine.boot_id())), now);
     daemon.greet(greeting, world)?;
+    if mode == Mode::Operate {
+        daemon.left_alone = daemon.engine.scheduler.open_attempts().into_iter().collect();
+    }
     daemon.flush(world)?;
     Ok(daemon)
 }

@@ -4,7 +4,7 @@ use crontabber::daemon::engine::Engine;
 
 use crate::Held;
 use crate::checks::{self, Rest};
-use crate::daemon::{self, Daemon, Life, Signal, hand::Ear, hand::Hand, scribe::Scribe};
+use crate::daemon::{self, Daemon, Life, Mode, Signal, hand::Ear, hand::Hand, scribe::Scribe};
 use crate::machine::SECOND;
 use crate::plan::Pace;
 use crate::warden::{Move, Warden};
@@ -126,7 +126,7 @@ impl Simulation {
     fn rests(&self) -> bool {
         let Life::Up(daemon) = &self.life else { return false };
         let is_quiet = daemon.rests() && daemon.looks_at.is_none() && daemon.stopping.is_none();
-        is_quiet && self.choices.is_empty() && self.world.ledger.open.is_empty()
+        is_quiet && daemon.mode == Mode::Serve && self.choices.is_empty() && self.world.ledger.open.is_empty()
     }
 
     /// One action of somebody.
@@ -210,7 +210,7 @@ impl Simulation {
     fn look_at_rest(&self) -> Held {
         let Life::Up(daemon) = &self.life else { return Ok(()) };
         let is_quiet = daemon.rests() && daemon.looks_at.is_none() && daemon.stopping.is_none();
-        if !is_quiet || !daemon.engine.may_decide() {
+        if !is_quiet || daemon.mode != Mode::Serve || !daemon.engine.may_decide() {
             return Ok(());
         }
         self.rest().map_or(Ok(()), |rest| rest.holds())
@@ -220,7 +220,9 @@ impl Simulation {
     fn rest(&self) -> Option<Rest<'_>> {
         let Life::Up(daemon) = &self.life else { return None };
         let (now, ledger, machine) = (self.world.now(), &self.world.ledger, &self.world.machine);
-        Some(Rest { now, ledger, machine, registry: &daemon.registry, calendars: &self.world.plan.calendars })
+        let (registry, calendars, scheduler) =
+            (&*daemon.registry, &self.world.plan.calendars, &daemon.engine.scheduler);
+        Some(Rest { now, ledger, registry, calendars, machine, scheduler })
     }
 
     fn act(&mut self, actor: Actor) -> Held {
@@ -291,7 +293,13 @@ impl Simulation {
                 Life::Hired { registry, recovered, scribe, hand, known }
             }
             Life::Hired { registry, recovered, scribe, hand, known } => {
-                Life::Up(Box::new(daemon::begin((registry, recovered, known), (scribe, hand), world)?))
+                let mode = match world.random.below(12) {
+                    0 if !self.calm => Mode::Once,
+                    1 if !self.calm => Mode::Operate,
+                    _ => Mode::Serve,
+                };
+                world.trace.note(|| format!("{mode:?}"));
+                Life::Up(Box::new(daemon::begin((registry, recovered, known), (scribe, hand), mode, world)?))
             }
             up @ Life::Up(_) => up,
         };

@@ -55,13 +55,14 @@ fn follows(job: Option<&Job>, outcome: Outcome, state: &State, facts: (u32, bool
             let is_doubtful = |job: &Job| outcome == Outcome::Lost && job.on_lost == OnLost::Hold;
             !reason.is_empty() && job.is_some_and(|job| is_used_up(job) || is_doubtful(job))
         }
+        // What was lost is due again at once, also in a wake that has its own time.
+        (Outcome::Lost, State::Failed { retry_at }) if *retry_at > view.times.1 => false,
         (_, State::Failed { retry_at }) => match job {
-            None => again(TimeDelta::zero(), *retry_at),
+            None => outcome == Outcome::Lost || again(TimeDelta::zero(), *retry_at),
             Some(job) => {
                 let is_left = job.retry.attempts.is_none_or(|attempts| used < attempts);
                 let is_held = outcome == Outcome::Lost && job.on_lost == OnLost::Hold;
-                let wait = if outcome == Outcome::Lost { TimeDelta::zero() } else { wait(job, used) };
-                is_left && !is_held && again(wait, *retry_at)
+                is_left && !is_held && (outcome == Outcome::Lost || again(wait(job, used), *retry_at))
             }
         },
         _ => false,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crontabber::job::Order;
+use crontabber::job::{Job, JobName, Order};
+use crontabber::scheduler::Scheduler;
 use crontabber::session::State;
 
 use super::TICK;
@@ -23,12 +24,14 @@ pub(crate) struct Rest<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) calendars: &'a BTreeMap<String, Calendar>,
     pub(crate) machine: &'a Machine,
+    /// What people are told.
+    pub(crate) scheduler: &'a Scheduler,
 }
 
 impl Rest<'_> {
     /// Nothing is under way: whatever could start has been started, and whatever runs does run.
     pub(crate) fn holds(&self) -> Held {
-        let Self { now, ledger, registry, calendars, machine } = *self;
+        let Self { now, ledger, registry, calendars, machine, .. } = *self;
         if let Some(attempt) = ledger.open.keys().find(|attempt| machine.find(attempt).is_none()) {
             return Err(format!("P8: {attempt} is open, has no process, and nobody will ever close it"));
         }
@@ -45,13 +48,32 @@ impl Rest<'_> {
             if let Some(date) = next.filter(|_| spec.job.enabled && waiting < WINDOW) {
                 return Err(format!("P4: {date} of {name} is due, and is not recorded"));
             }
+            self.is_explained(name, &spec.job)?;
+        }
+        Ok(())
+    }
+
+    /// Whoever asks why the oldest date of a job does not start is told so.
+    fn is_explained(&self, name: &JobName, job: &Job) -> Held {
+        let Self { now, ledger, calendars, .. } = *self;
+        let oldest = ledger.jobs[name].dates().unsettled.first_key_value();
+        let runs = ledger.open.keys().any(|open| open.session.job == *name);
+        let Some((date, row)) = oldest.filter(|_| !runs && job.order == Order::Strict) else { return Ok(()) };
+        let has_reason = match &row.state {
+            State::Held { .. } => true,
+            State::Failed { retry_at } if *retry_at > now => true,
+            _ => !job.enabled || missing_dependency(job, *date, ledger, calendars).is_some(),
+        };
+        let told = self.scheduler.view(name).and_then(|view| view.blocked_by);
+        if has_reason && told.is_none() {
+            return Err(format!("P7: {date} of {name} is {:?}, and nobody is told why it does not start", row.state));
         }
         Ok(())
     }
 
     /// Failures have stopped, and time has passed.
     pub(crate) fn ends(&self) -> Held {
-        let Self { now, ledger, registry, calendars, machine } = *self;
+        let Self { now, ledger, registry, calendars, machine, .. } = *self;
         self.holds()?;
         if let Some(attempt) = ledger.open.keys().next() {
             return Err(format!("P8: {attempt} is open in the end"));

@@ -7,6 +7,7 @@ use crontabber::session::{AttemptKey, Entry, SessionRecord, State, Trigger};
 use super::{Checks, View};
 use crate::Held;
 use crate::calendar::At;
+use crate::daemon::Mode;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
 
@@ -49,7 +50,7 @@ impl Checks {
         if *trigger == Trigger::Manual {
             return if view.request(job).is_some() { Ok(()) } else { wrong("P1: nobody asked for it") };
         }
-        if !start.job.enabled || view.ledger.open.len() >= view.context.registry.max_running {
+        if !start.job.enabled || view.ledger.open.len() >= view.context.places {
             return wrong("P8: its job is disabled, or no place is free");
         }
         // A clock that is set back by a second or so changes nobody's turn.
@@ -61,7 +62,8 @@ impl Checks {
                 return wrong(&format!("P8: {first:?} comes first"));
             }
         }
-        self.overtake(job, *started_at, view)
+        // One wake leaves for later what comes due meanwhile.
+        if view.context.mode == Mode::Serve { self.overtake(job, *started_at, view) } else { Ok(()) }
     }
 
     /// A job that could start is not overtaken again and again.
