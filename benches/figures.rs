@@ -35,12 +35,20 @@ fn main() -> Outcome<()> {
     let place = tempfile::Builder::new().prefix("crontabber-bench").tempdir()?;
     println!("| figure | asked | measured | floor | crontabber |");
     println!("|---|---|---|---|---|");
-    catch_up(place.path())?;
-    sixteen_jobs(place.path())?;
-    one_instant(place.path())?;
-    plan(place.path())?;
-    many_jobs(place.path())?;
-    many_rows(place.path())?;
+    let figures: [(&str, fn(&Path) -> Outcome<()>); 6] = [
+        ("catch-up", catch_up),
+        ("sixteen-jobs", sixteen_jobs),
+        ("one-instant", one_instant),
+        ("plan", plan),
+        ("many-jobs", many_jobs),
+        ("many-rows", many_rows),
+    ];
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, figure) in figures {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            figure(place.path())?;
+        }
+    }
     Ok(())
 }
 
