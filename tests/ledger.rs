@@ -12,6 +12,8 @@ mod failures;
 mod opening;
 #[path = "ledger/reading.rs"]
 mod reading;
+#[path = "ledger/upgrade.rs"]
+mod upgrade;
 #[path = "ledger/world.rs"]
 mod world;
 
