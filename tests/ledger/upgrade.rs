@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crontabber::ledger::{AttemptFilter, LedgerUrl, OpenError, Reader, SCHEMA_VERSION, SessionFilter};
+use crontabber::ledger::{AttemptFilter, LedgerUrl, OpenError, Reader, SCHEMA_VERSION, SessionFilter, Writer};
 use crontabber::session::{Entry, Outcome, State, Usage};
 
 use crate::on_both;
@@ -10,6 +10,7 @@ use crate::world::*;
 
 on_both! {
     a_ledger_without_usage_gets_room_for_it
+    an_upgrade_that_fails_changes_nothing
     the_usage_is_whole_or_absent
     the_room_for_usage_can_be_taken_back
 }
@@ -56,6 +57,16 @@ fn a_ledger_without_usage_gets_room_for_it(world: &World) {
     let old = found[0].end.clone().unwrap();
     assert_eq!((old.detail.as_deref(), old.duration, old.usage), (Some("well"), Some(Duration::from_micros(10)), None));
     assert_eq!(found[1].end, Some(end));
+}
+
+fn an_upgrade_that_fails_changes_nothing(world: &World) {
+    first_schema(world);
+    // The second of three columns is in the way.
+    world.tamper("ALTER TABLE attempts ADD COLUMN cpu_system_micros INTEGER");
+    let error = Writer::open(&world.url, &owner(), at(0)).err().unwrap();
+    assert!(error.to_string().contains("its tables were not made"), "{error}");
+    world.tamper("ALTER TABLE attempts DROP COLUMN cpu_system_micros");
+    assert_eq!(reopened(world).load().unwrap().open.len(), 1);
 }
 
 fn the_usage_is_whole_or_absent(world: &World) {
