@@ -588,6 +588,20 @@ fn a_clock_set_back_starts_nothing_that_is_not_due_any_more() {
 }
 
 #[test]
+fn a_schedule_that_changes_while_its_clock_is_ahead_ends_at_the_clock() {
+    let mut world = World::new("2026-11-01 12:30", vec![backfill("load", "0 * * * *", "2026-11-01 12:00")]);
+    world.pass("2026-11-01 18:30");
+    world.settle(succeed);
+    world.take_started();
+    world.now = at("2026-11-01 13:30");
+    world.reload(vec![backfill("load", "*/30 * * * *", "2026-11-01 12:00")]);
+    assert_eq!(world.rows.jobs[&name("load")].anchor, at("2026-11-01 18:00"), "up to there the dates are the old ones");
+    world.pass("2026-11-01 18:30");
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-01T18:30");
+}
+
+#[test]
 fn a_backlog_beyond_the_window_is_counted_whole() {
     let start = "2026-11-01 00:00";
     let mut world = World::new("2026-11-03 00:00", vec![backfill("big", "* * * * *", start)]);
