@@ -8,6 +8,8 @@
 mod entries;
 #[path = "ledger/failures.rs"]
 mod failures;
+#[path = "ledger/history.rs"]
+mod history;
 #[path = "ledger/opening.rs"]
 mod opening;
 #[path = "ledger/reading.rs"]

@@ -108,6 +108,12 @@ impl Lab {
         self.until(&format!("a file `{name}`"), || self.path(name).exists());
     }
 
+    /// Sees to it that the ledger keeps the promise, whether a daemon runs or not.
+    pub(crate) fn verify(&self) {
+        let output = self.run(&["verify"]);
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    }
+
     /// `date state attempts` of each session of a job.
     pub(crate) fn sessions(&self, job: &str) -> Vec<String> {
         let rows = self.json(&["sessions", job]);
@@ -129,6 +135,16 @@ impl Lab {
     /// The lines of a file that jobs write.
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+/// Whatever a daemon has lived through, its ledger keeps the promise (if it is still there to be asked).
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let output = self.run(&["verify"]);
+            assert!(!stdout(&output).contains("the promise is broken"), "{}{}", stdout(&output), stderr(&output));
+        }
     }
 }
 
