@@ -24,6 +24,9 @@ use crontabber::session::{Entry, JobRecord, NewSession, SkipReason, State, Trigg
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// Measures something in a folder, and prints a row.
+type Figure = fn(&Path) -> Outcome<()>;
+
 /// So often each side of a comparison runs.
 const ROUNDS: usize = 3;
 
@@ -35,7 +38,7 @@ fn main() -> Outcome<()> {
     let place = tempfile::Builder::new().prefix("crontabber-bench").tempdir()?;
     println!("| figure | asked | measured | floor | crontabber |");
     println!("|---|---|---|---|---|");
-    let figures: [(&str, fn(&Path) -> Outcome<()>); 6] = [
+    let figures: [(&str, Figure); 6] = [
         ("catch-up", catch_up),
         ("sixteen-jobs", sixteen_jobs),
         ("one-instant", one_instant),
