@@ -335,7 +335,7 @@ impl Warden {
         }
     }
 
-    /// Tells what ended, once it is durable.
+    /// Tells what ended, once it is written.
     fn settle(&mut self) {
         match self.supervisor.settle() {
             Ok(replies) => {
