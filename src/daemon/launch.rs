@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 
@@ -11,19 +11,6 @@ use crate::job::{Command, Job};
 use crate::place;
 use crate::runner::{Launch, attempt_name};
 use crate::scheduler::{Start, in_zone};
-
-/// Ours, and nobody else's: what systemd told the daemon, and where the ledger is (with its password, maybe).
-const NOT_FOR_JOBS: [&str; 9] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-    "JOURNAL_STREAM",
-    "MAINPID",
-    "CREDENTIALS_DIRECTORY",
-];
 
 /// Why an attempt could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -87,15 +74,6 @@ fn argv(job: &Job, date: DateTime<Utc>) -> Vec<OsString> {
             templates.iter().map(|template| template.render(&job.name, date).into()).collect()
         }
     }
-}
-
-/// What every job inherits of our environment.
-pub(super) fn inherited_environment() -> Vec<(OsString, OsString)> {
-    let is_for_jobs = |name: &OsString| {
-        let name = name.to_string_lossy();
-        !name.starts_with("CRONTABBER_") && !NOT_FOR_JOBS.contains(&name.as_ref())
-    };
-    env::vars_os().filter(|(name, _)| is_for_jobs(name)).collect()
 }
 
 /// What a job is given besides what it inherits.

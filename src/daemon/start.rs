@@ -21,7 +21,6 @@ use crate::session::{AttemptKey, AttemptRecord};
 use crate::{clock, place, systemd, warden};
 
 use super::engine::Engine;
-use super::launch::inherited_environment;
 use super::scribe::Scribe;
 use super::voice::Voice;
 use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options, Requests};
@@ -128,7 +127,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         logs: place::logs(&url),
         mark,
         ledger_named: registry.daemon.ledger.clone(),
-        inherited: inherited_environment(),
+        inherited: warden::inherited_environment(),
         home: std::env::current_dir().ok(),
         output_limit: 0,
         stop_grace: Duration::ZERO,

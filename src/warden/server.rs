@@ -86,6 +86,8 @@ pub fn serve(service: Service) -> Result<(), ServeError> {
     }
     let listener = UnixListener::from(listener);
     listener.set_nonblocking(true)?;
+    // What it was started as is `exe`, which tells an operator nothing.
+    let _ = rustix::thread::set_name(c"crontabber");
     // A terminal's signals are not for us, and no folder is kept from being unmounted. A leader of its own session, as
     // systemd starts us, is refused the first and has it already.
     let _ = rustix::process::setsid();
@@ -105,7 +107,7 @@ pub fn serve(service: Service) -> Result<(), ServeError> {
     add(&signal, SIGNAL)?;
     let mounts = Mounts::new(&epoll, MOUNTS);
     let delegated = if service.managed { delegated() } else { None };
-    let environment: Option<Vec<(OsString, OsString)>> = service.managed.then(|| std::env::vars_os().collect());
+    let environment: Option<Vec<(OsString, OsString)>> = service.managed.then(super::inherited_environment);
     let supervisor = Supervisor::new(Rc::clone(&epoll), boot_id()?, spool, mounts, delegated, environment);
     let mut warden = Warden {
         version: service.version,

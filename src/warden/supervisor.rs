@@ -17,7 +17,7 @@ use rustix::fd::OwnedFd;
 use tracing::{error, warn};
 
 use super::Id;
-use super::cgroup::Delegated;
+use super::cgroup::{Delegated, Lingering};
 use super::mounts::Mounts;
 use super::output::Output;
 use super::protocol::{Ended, Process, Reply, Running, Start};
@@ -50,6 +50,7 @@ pub(super) struct Supervisor {
     spool: Spool,
     mounts: Mounts,
     delegated: Option<Delegated>,
+    lingering: Lingering,
     /// The environment of every job, in the place of what the daemon would have it inherit.
     environment: Option<Vec<(OsString, OsString)>>,
     /// Attempts are numbered as they come; a number is never used again, so that a late event meets nobody.
@@ -95,6 +96,7 @@ impl Supervisor {
             spool,
             mounts,
             delegated,
+            lingering: Lingering::default(),
             environment,
             last_number: 0,
             numbers: HashMap::new(),
@@ -144,7 +146,9 @@ impl Supervisor {
         let deadline = self.deadlines.first().map(|(when, _)| until(*when));
         let retry = self.retry_at.or(self.unflushed.front().map(|(when, _)| *when)).map(until);
         let more = self.busy || !self.waiting.is_empty();
-        if more { Some(Duration::ZERO) } else { deadline.into_iter().chain(announce).chain(retry).min() }
+        let lingering = self.lingering.next().map(until);
+        let waits = deadline.into_iter().chain(announce).chain(retry).chain(lingering);
+        if more { Some(Duration::ZERO) } else { waits.min() }
     }
 
     /// What is mounted has changed.
@@ -194,6 +198,7 @@ impl Supervisor {
         self.act_on_deadlines();
         self.announce();
         self.look_at_groups();
+        self.lingering.look(Instant::now());
     }
 
     /// Writes down what ended, and says what may be told now: what is written outlives us, whoever kills us. What the
@@ -336,7 +341,7 @@ impl Supervisor {
             }
             Err(StartFailure { code, detail }) => {
                 if let Some(group) = group {
-                    group.remove();
+                    self.lingering.add(group);
                 }
                 self.ended(&attempt, Outcome::Failed { code }, Some(detail));
             }
