@@ -192,6 +192,7 @@ impl Warden {
             for event in events.drain(..) {
                 self.take_event(event.data.u64());
             }
+            self.read_more();
             self.supervisor.turn();
             self.settle();
             self.write();
@@ -215,7 +216,8 @@ impl Warden {
 
     fn wait(&mut self, events: &mut Vec<Event>) {
         let idle = self.idle_since.map(|since| IDLE.saturating_sub(since.elapsed()));
-        let timeout = self.supervisor.longest_wait().into_iter().chain(idle).min();
+        let more = self.clients.values().any(|client| client.has_more).then_some(Duration::ZERO);
+        let timeout = self.supervisor.longest_wait().into_iter().chain(idle).chain(more).min();
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match epoll::wait(&*self.epoll, rustix::buffer::spare_capacity(events), timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -271,8 +273,19 @@ impl Warden {
         }
     }
 
-    /// Reads what a client sent. `last` reads all that there is.
+    /// Reads the clients of whom more was read than was taken.
+    fn read_more(&mut self) {
+        let more = self.clients.iter().filter(|(_, client)| client.has_more).map(|(token, _)| *token);
+        for token in more.collect::<Vec<_>>() {
+            self.read(token, false);
+        }
+    }
+
+    /// Reads what a client sent. `last` reads all that there is; otherwise starts that wait are started first.
     fn read(&mut self, token: u64, last: bool) {
+        if !last && self.supervisor.is_full() {
+            return;
+        }
         let Some(client) = self.clients.get_mut(&token) else { return };
         for request in client.read(&mut self.buffer, last) {
             self.take_request(token, request);

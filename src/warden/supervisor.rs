@@ -29,6 +29,8 @@ use crate::session::{AttemptEnd, Outcome};
 
 /// How many programs are started before exits are looked at again.
 const STARTS: usize = 4;
+/// How many may wait for that here; more of them wait in the clients' sockets.
+const MOST_WAITING: usize = 16;
 /// How much of one job's output is read before the others have their turn: what a pipe holds.
 const PIECE: usize = 64 * 1024;
 /// A process is looked up and reported once it has lived so long.
@@ -117,6 +119,11 @@ impl Supervisor {
         };
         supervisor.restore();
         supervisor
+    }
+
+    /// Says whether so many programs wait for their start that no more are to be taken from clients.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= MOST_WAITING
     }
 
     /// Says how many attempts are under way.
