@@ -106,11 +106,10 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         scheduler.set_horizon(now);
     }
     let (outbox, inbox) = unbounded_channel();
-    let (words, reports) = (outbox.clone(), outbox);
+    let words = outbox.clone();
     let (house, mark) = (place::warden(&url), mark(&url));
     let leaves_jobs = !dies_with_us(&house);
-    let hired = Runner::new(house, &mark, move |report| _ = reports.send(Message::Runner(report)));
-    let (runner, known) = hired.map_err(|error| {
+    let (runner, ear, known) = Runner::new(house, &mark).map_err(|error| {
         voice.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
@@ -121,8 +120,11 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         mode,
         engine: Engine::new(scheduler),
         runner,
+        ear,
+        line: None,
         scribe,
         inbox,
+        outbox,
         voice,
         logs: place::logs(&url),
         mark,
@@ -140,6 +142,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         asked_to_retire: None,
         leaves_jobs,
     };
+    daemon.attach();
     daemon.adopt(registry);
     daemon.take_up(open_attempts, known);
     daemon.flush();

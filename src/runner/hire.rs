@@ -301,6 +301,23 @@ pub(super) enum Broken {
 }
 
 impl Link {
+    /// Takes the next message, if it has come.
+    pub(super) fn take_now(&mut self) -> Result<Option<Reply>, Broken> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            if let Some(reply) = self.frames.take().map_err(Broken::Protocol)? {
+                return Ok(Some(reply));
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(Broken::Over),
+                Ok(count) => self.frames.add(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(_) => return Err(Broken::Over),
+            }
+        }
+    }
+
     /// Waits for the next message.
     pub(super) fn next(&mut self) -> Result<Reply, Broken> {
         let mut buffer = [0; 16 * 1024];

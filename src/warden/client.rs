@@ -15,6 +15,7 @@ const REQUESTS: usize = 16;
 const LAST_READS: usize = 1024;
 
 /// A client.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug)]
 pub(super) struct Client {
     stream: UnixStream,

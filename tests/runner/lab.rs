@@ -11,6 +11,7 @@ use chrono::DateTime;
 use crontabber::job::JobName;
 use crontabber::runner::{House, Launch, Report, Runner};
 use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
+use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 
 /// Far longer than anything here takes; reached only by a failure.
@@ -40,7 +41,16 @@ impl Lab {
     /// A daemon's hand on the warden of this folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
         let (sender, reports) = channel();
-        let (runner, _) = Runner::new(house(folder.path()), MARK, move |report| drop(sender.send(report))).unwrap();
+        let (runner, mut ear, _) = Runner::new(house(folder.path()), MARK).unwrap();
+        std::thread::spawn(move || {
+            let line = ear.line().unwrap().unwrap();
+            let mut open = true;
+            while open {
+                let mut wait = [PollFd::new(&line, PollFlags::IN)];
+                poll(&mut wait, None).unwrap();
+                ear.hear(&mut |report| open &= report != Report::Gone && sender.send(report).is_ok());
+            }
+        });
         runner.watch(Vec::new());
         Self { folder, runner, reports }
     }
