@@ -15,7 +15,7 @@
 //!
 //! # The way of the data
 //! [`registry`] (TOML → jobs) → [`schedule`] (job → dates) → [`scheduler`] (what to do now) → [`ledger`] (written
-//! first) → [`runner`] (then started) → exit status → [`ledger`].
+//! first) → [`runner`] (then started, by the [`warden`]) → exit status → [`ledger`].
 //!
 //! # The map
 //! Each file imports only what stands in a layer below it.
