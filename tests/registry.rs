@@ -412,6 +412,26 @@ mod files {
 
     #[cfg(unix)]
     #[test]
+    fn at_hand_are_read_as_from_the_disk() {
+        let main = "include = \"jobs.d/*\"\n[daemon]\ntimezone = \"Europe/Berlin\"\n[jobs.a]\nschedule = \"@daily\"\n";
+        let more = "[jobs.b]\nevery = \"1d\"\ncommand = \"true\"\ndepends_on = \"a\"\nstart = 2026-11-01\n";
+        for command in ["", "command = \"true\"\n"] {
+            let main = format!("{main}{command}");
+            let folder = folder(&[("jobs.toml", &main), ("jobs.d/b.toml", more)]);
+            let paths = ["jobs.toml", "jobs.d/b.toml"].map(|name| folder.path().join(name));
+            let read = Registry::parse((&paths[0], main.as_bytes()), &[(&paths[1], more.as_bytes())], now());
+            match (load(&folder), read) {
+                (Ok(loaded), Ok(read)) => assert_eq!((loaded.jobs, loaded.files), (read.jobs, read.files)),
+                (Err(loaded), Err(read)) => assert_eq!(loaded.mistakes(), read.mistakes()),
+                (loaded, read) => panic!("loaded {loaded:?}, read {read:?}"),
+            }
+        }
+        let large = vec![b'#'; 9 * 1024 * 1024];
+        let error = Registry::parse((Path::new("jobs.toml"), &large), &[], now()).unwrap_err();
+        assert_eq!(error.to_string(), "jobs.toml: the file has 9.0 MiB, and a registry at most 8 MiB");
+    }
+
+    #[test]
     fn a_link_to_nothing() {
         let folder = folder(&[("jobs.toml", "include = \"jobs.d/*\"\n"), ("jobs.d/a", "")]);
         std::os::unix::fs::symlink("nowhere", folder.path().join("jobs.d/b")).unwrap();
