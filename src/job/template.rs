@@ -5,7 +5,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
@@ -147,17 +146,22 @@ fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piec
     while let Some(offset) = format[position..].find('%') {
         let percent = position + offset;
         let end = end_of_specifier(format, percent);
-        if StrftimeItems::new(&format[percent..end]).any(|item| matches!(item, Item::Error)) {
+        if !can_be_written(&format[percent..end]) {
             let message = format!("`{}` is not a date format", &format[percent..end]);
             return Err(TemplateError::new(start + percent..start + end, message, HINT));
         }
         position = end;
     }
     // Pieces that are good one by one could still be read differently as a whole.
-    if StrftimeItems::new(format).any(|item| matches!(item, Item::Error)) {
+    if !can_be_written(format) {
         return Err(TemplateError::new(span, "this is not a date format", HINT));
     }
     Ok(Piece::FormattedDate(format.into()))
+}
+
+/// Whether a date can be written so: what is no format cannot, nor what is only for reading one, such as `%#z`.
+fn can_be_written(format: &str) -> bool {
+    DateTime::UNIX_EPOCH.format(format).write_to(&mut String::new()).is_ok()
 }
 
 /// A specifier is `%`, then flags, digits, dots and colons, then one character that says what it shows.
@@ -243,6 +247,7 @@ mod tests {
             "{date:}",
             "{date:YYYY-MM-DD}",
             "{date:%Y-%Q}",
+            "{date:%Y%#z}",
             "{date:%}",
             "{date:ü %é}",
             "${HOME}/x",
@@ -272,6 +277,7 @@ mod tests {
         {date:}  at `{date:}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:YYYY-MM-DD}  at `{date:YYYY-MM-DD}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:%Y-%Q}  at `%Q`: `%Q` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
+        {date:%Y%#z}  at `%#z`: `%#z` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:%}  at `%`: `%` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:ü %é}  at `%é`: `%é` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
         ${HOME}/x  at `${HOME}`: no shell reads an argument of a list, so that nothing replaces this variable; give the command as one string, or double the braces to pass it on as it is
@@ -292,7 +298,7 @@ mod tests {
         }
 
         #[test]
-        fn every_good_format_can_be_rendered(format in "(%[-_0]?[a-zA-Z+:.3fz]{1,3} ?){1,4}") {
+        fn every_good_format_can_be_rendered(format in "(%[-_0#]?[a-zA-Z+:.3fz]{1,3} ?){1,4}") {
             if let Ok(template) = Template::parse(&format!("{{date:{format}}}")) {
                 let _ = template.render(&JobName::new("load").unwrap(), date());
             }
