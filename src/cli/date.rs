@@ -67,6 +67,8 @@ impl DateArgument {
             return Ok(Self::Day(day));
         }
         let (stamp, offset) = split_offset(text);
+        // RFC 3339 allows a small one.
+        let stamp = stamp.replacen('t', "T", 1);
         let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
         let wall = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(stamp.trim_end(), format).ok());
         let wall = wall.filter(|wall| (0..=9999).contains(&wall.year())).ok_or(DateArgumentError)?;
@@ -147,7 +149,8 @@ impl DateArgument {
 }
 
 fn day(text: &str) -> Option<NaiveDate> {
-    let is_day = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let is_day =
+        text.len() == 10 && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if is_day { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None }
 }
 
@@ -258,6 +261,7 @@ mod tests {
             "2026-11-03 02:30 +01:00",
             "2026-11-03T01:30Z",
             "2026-11-02T23:00-02:30",
+            "2026-11-03t01:30:00z",
         ] {
             assert_eq!(read(text), instant, "{text}");
         }
@@ -266,9 +270,17 @@ mod tests {
             assert_eq!(read(text), DateArgument::Wall(wall), "{text}");
         }
         assert_eq!(read("2026-11-03"), DateArgument::Day(wall.date()));
-        for wrong in
-            ["", "yesterday", "2026-11-31", "2026-11-3", "2026-11-03T", "2026-11-03T25:00", "1700000000", "é:+00:00"]
-        {
+        for wrong in [
+            "",
+            "yesterday",
+            "2026-11-31",
+            "2026-11-3",
+            "-123-11-03",
+            "2026-11-03T",
+            "2026-11-03T25:00",
+            "1700000000",
+            "é:+00:00",
+        ] {
             assert_eq!(DateArgument::parse(wrong), Err(DateArgumentError), "{wrong}");
         }
         for wrong in ["2026-11-03T02:30+0100", "2026-11-03T02:30+25:00", "2026-11-03T02:30+aa:00"] {
