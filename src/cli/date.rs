@@ -4,7 +4,7 @@
 //! the command line is read, and its instants, once the job is known.
 
 use chrono::offset::LocalResult;
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::schedule::{self, Timetable};
@@ -106,7 +106,13 @@ impl DateArgument {
         let tick = TimeDelta::microseconds(1);
         match self {
             Self::Instant(instant) => Ok((instant, instant + tick)),
-            Self::Day(day) => Ok((schedule::day_start(day, zone), schedule::day_start(next_day(day), zone))),
+            Self::Day(day) => {
+                let next = day.succ_opt().unwrap_or(day);
+                // A clock that is set back shortly after midnight shows the end of the day once more.
+                let again = zone.from_local_datetime(&next.and_time(NaiveTime::MIN)).latest();
+                let end = schedule::day_start(next, zone);
+                Ok((schedule::day_start(day, zone), again.map_or(end, |again| end.max(again.to_utc()))))
+            }
             Self::Wall(wall) => match zone.from_local_datetime(&wall) {
                 LocalResult::Single(at) => Ok((at.to_utc(), at.to_utc() + tick)),
                 LocalResult::Ambiguous(first, second) => Ok((first.to_utc(), second.to_utc() + tick)),
@@ -115,7 +121,7 @@ impl DateArgument {
         }
     }
 
-    /// Says whether `date` is among what is meant; [`DateArgument::range`] is wider for a repeated wall time.
+    /// Says whether `date` is among what is meant; [`DateArgument::range`] is wider where a clock was set back.
     #[must_use]
     pub fn means(self, date: DateTime<Utc>, zone: Tz) -> bool {
         match self {
@@ -152,10 +158,6 @@ fn day(text: &str) -> Option<NaiveDate> {
     let is_day =
         text.len() == 10 && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if is_day { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None }
-}
-
-fn next_day(day: NaiveDate) -> NaiveDate {
-    day.succ_opt().unwrap_or(day)
 }
 
 /// Splits off `Z` or `+01:00` from the end.
@@ -228,6 +230,8 @@ fn digit(number: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const BERLIN: Tz = chrono_tz::Europe::Berlin;
@@ -249,7 +253,7 @@ mod tests {
 
     fn timetable(crontab: &str) -> Timetable {
         let schedule = schedule::Schedule::crontab(crontab, BERLIN).unwrap();
-        Timetable::new(schedule, None, None, std::time::Duration::ZERO)
+        Timetable::new(schedule, None, None, Duration::ZERO)
     }
 
     #[test]
@@ -314,6 +318,21 @@ mod tests {
             of("2026-03-29T02:30", &hourly),
             "no clock of `Europe/Berlin` ever showed 2026-03-29 02:30:00: it was set forward there"
         );
+    }
+
+    #[test]
+    fn a_day_whose_end_comes_once_more_has_all_its_dates() {
+        // At 00:01 of the 7th the clock went back to 23:01 of the 6th.
+        let zone = chrono_tz::America::Goose_Bay;
+        let daily = schedule::Schedule::crontab("30 23 * * *", zone).unwrap();
+        let twice = schedule::Schedule::crontab("30 */23 * * *", zone).unwrap();
+        let [daily, twice] = [daily, twice].map(|schedule| Timetable::new(schedule, None, None, Duration::ZERO));
+        assert_eq!(of("2010-11-06", &daily), "2010-11-06T23:30:00-03:00");
+        assert_eq!(
+            of("2010-11-06", &twice),
+            "there are 3 dates: 2010-11-06T00:30:00-03:00, 2010-11-06T23:30:00-03:00, 2010-11-06T23:30:00-04:00"
+        );
+        assert!(of("2010-11-07", &twice).starts_with("there are 2 dates: 2010-11-07T00:30:00-04:00, "));
     }
 
     #[test]
