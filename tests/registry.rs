@@ -1498,6 +1498,16 @@ error: job `g`: `schedule` cannot be read: the schedule is empty
     }
 
     #[test]
+    fn a_leap_second_is_no_instant() {
+        for text in
+            ["2016-12-31T23:59:60Z", "\"2016-12-31T23:59:60Z\"", "\"2016-12-31T23:59:60\"", "2016-12-31T23:59:60"]
+        {
+            let told = job(&format!("start = {text}"));
+            assert!(told.starts_with("error: job `load`: `start` is neither a day nor an instant\n"), "{text}: {told}");
+        }
+    }
+
+    #[test]
     fn start_and_end() {
         assert_snapshot!(job("start = 2026-11-02\nend = 2026-11-01"), @r#"
         error: job `load`: `end` is before `start`

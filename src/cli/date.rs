@@ -71,7 +71,9 @@ impl DateArgument {
         let stamp = stamp.replacen('t', "T", 1);
         let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
         let wall = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(stamp.trim_end(), format).ok());
-        let wall = wall.filter(|wall| (0..=9999).contains(&wall.year())).ok_or(DateArgumentError)?;
+        // A leap second is none of the instants that we count.
+        let is_counted = |wall: &NaiveDateTime| (0..=9999).contains(&wall.year()) && wall.nanosecond() < 1_000_000_000;
+        let wall = wall.filter(is_counted).ok_or(DateArgumentError)?;
         match offset {
             None => Ok(Self::Wall(wall)),
             Some(offset) => {
@@ -282,6 +284,8 @@ mod tests {
             "-123-11-03",
             "2026-11-03T",
             "2026-11-03T25:00",
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:60",
             "1700000000",
             "é:+00:00",
         ] {
