@@ -530,6 +530,16 @@ error: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
     }
 
     #[test]
+    fn what_cannot_stand_in_quotes_is_not_offered_in_them() {
+        for (value, offered) in [("Europe/Berlin", true), ("\u{1b}[31m", false), ("a\u{9b}b", false), ("a\\b", false)] {
+            let text = format!("[daemon]\ntimezone = {value}\n");
+            assert_eq!(mistakes(&text).contains(&format!("write `\"{value}\"`")), offered, "{text:?}");
+            let folder = folder(&[("jobs.toml", &text)]);
+            assert_eq!(load(&folder).unwrap_err().mistakes()[0].hint.is_some(), offered, "{text:?}");
+        }
+    }
+
+    #[test]
     fn keys_and_tables_declared_twice() {
         assert_snapshot!(mistakes(r#"
 [jobs.load]
