@@ -9,6 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
 use super::JobName;
+use crate::schedule::shown;
 
 /// One argument of a command: text with `{date}`, `{date:STRFTIME}` and `{job}` in it; `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +148,7 @@ fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piec
         let percent = position + offset;
         let end = end_of_specifier(format, percent);
         if !can_be_written(&format[percent..end]) {
-            let message = format!("`{}` is not a date format", &format[percent..end]);
+            let message = format!("`{}` is not a date format", shown(&format[percent..end]));
             return Err(TemplateError::new(start + percent..start + end, message, HINT));
         }
         position = end;
@@ -199,7 +200,7 @@ fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
         Some(meant) => format!("did you mean `{{{meant}}}`?"),
         None => "there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces".to_owned(),
     };
-    TemplateError::new(span.clone(), format!("unknown template `{}`", &text[span]), hint)
+    TemplateError::new(span.clone(), format!("unknown template `{}`", shown(&text[span])), hint)
 }
 
 #[cfg(test)]
@@ -286,6 +287,16 @@ mod tests {
         {job:%Y}  at `{job:%Y}`: unknown template `{job:%Y}`; did you mean `{job}`?
         {{date}  at `}`: `}` ends no template; write `}}` for a brace
         "#);
+    }
+
+    #[test]
+    fn a_message_is_a_short_line() {
+        for text in
+            ["{job:a\nb}", &format!("{{date:%{}}}", "#".repeat(1_000)), &format!("{{job:{}}}", "ä".repeat(1_000))]
+        {
+            let message = Template::parse(text).unwrap_err().to_string();
+            assert!(message.chars().count() < 80 && !message.contains('\n'), "{message}");
+        }
     }
 
     proptest! {
