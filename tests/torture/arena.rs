@@ -1,6 +1,8 @@
 //! Where a torture takes place: a folder for the registry and the jobs' files, a small disk for the ledger, a database
 //! where it is asked for. All that was started here ends with it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::job;
 use crate::jobs::{TortureJob, registry};
-use crate::lab::{Lab, lives};
+use crate::lab::{Daemon, Lab};
 use crate::postgres::Postgres;
 
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
@@ -37,6 +39,8 @@ pub(crate) struct Arena {
     offset: TimeDelta,
     /// The furthest that it ever was ahead.
     furthest: TimeDelta,
+    /// Every process that had the clock that moves, and cannot clear up after itself when it is killed.
+    pids: RefCell<BTreeSet<i32>>,
 }
 
 impl Arena {
@@ -65,7 +69,8 @@ impl Arena {
                 .with_environment("FAKETIME_TIMESTAMP_FILE", &file);
         }
         let (offset, furthest) = (TimeDelta::zero(), TimeDelta::zero());
-        let mut arena = Self { lab, server, disk, jobs, seed, clock_moves, offset, furthest };
+        let pids = RefCell::default();
+        let mut arena = Self { lab, server, disk, jobs, seed, clock_moves, offset, furthest, pids };
         arena.write_registry(0);
         arena.move_clock(TimeDelta::zero());
         arena
@@ -136,7 +141,16 @@ impl Arena {
         let mut wanted = b"warden\0--folder\0".to_vec();
         wanted.extend(folder.bytes());
         wanted.push(0);
-        processes_where(|line| line.windows(wanted.len()).any(|window| window == wanted))
+        let wardens = processes_where(|line| line.windows(wanted.len()).any(|window| window == wanted));
+        self.pids.borrow_mut().extend(&wardens);
+        wardens
+    }
+
+    /// Starts a daemon.
+    pub(crate) fn daemon(&self) -> Daemon {
+        let daemon = self.lab.daemon();
+        self.pids.borrow_mut().insert(daemon.pid());
+        daemon
     }
 
     /// Sends a signal to a warden, if it is one.
@@ -181,6 +195,11 @@ impl Drop for Arena {
         if let Some(disk) = self.disk.take() {
             _ = Command::new("umount").arg("-l").arg(&disk).status();
         }
+        for pid in self.pids.take().iter().filter(|_| self.clock_moves) {
+            for name in ["faketime_shm_", "sem.faketime_sem_"] {
+                _ = fs::remove_file(format!("/dev/shm/{name}{pid}"));
+            }
+        }
     }
 }
 
@@ -202,5 +221,11 @@ fn processes() -> impl Iterator<Item = i32> {
 /// The living processes with such a command line.
 pub(crate) fn processes_where(is_wanted: impl Fn(&[u8]) -> bool) -> Vec<i32> {
     let is_one = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_wanted(&line));
-    processes().filter(is_one).filter(|pid| lives(&pid.to_string())).collect()
+    processes().filter(is_one).filter(|pid| is_alive(*pid)).collect()
+}
+
+/// Whether a process has not ended; one that nobody has waited for yet has.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }

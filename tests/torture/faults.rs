@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use rustix::process::Signal;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, is_alive};
 use crate::chance::Chance;
 use crate::journal::{Fault, Gap, Journal, Moment};
 use crate::keeper::Keeper;
-use crate::lab::lives;
 
 /// Every kind but those of the database, with its weight.
 const KINDS: [(u64, Fault); 9] = [
@@ -28,6 +27,9 @@ const KINDS: [(u64, Fault); 9] = [
 /// The clock is never further behind than this.
 const BEHIND: TimeDelta = TimeDelta::minutes(10);
 
+/// What a warden that was stopped needs to take up what ended meanwhile.
+const TO_TAKE_UP: Duration = Duration::from_millis(500);
+
 /// A fault that lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lasting {
@@ -43,8 +45,8 @@ pub(crate) struct Tormentor<'a> {
     journal: &'a Journal,
     chance: Chance,
     lasting: Vec<(Instant, Lasting)>,
-    /// Since when a warden is stopped.
-    warden_stopped: Option<(i32, Moment)>,
+    /// Which warden was stopped last, since when, and until when.
+    warden_stopped: Option<(i32, Moment, Option<Instant>)>,
     edition: u64,
 }
 
@@ -64,7 +66,7 @@ impl<'a> Tormentor<'a> {
             if next <= Instant::now() {
                 // Each fault draws from a chance of its own, so that the next is the same whatever came of this one.
                 let mut chance = Chance::new(self.chance.next());
-                next = Instant::now() + chance.millis(10, 400);
+                next = Instant::now() + chance.millis(5, 250);
                 self.strike(&mut chance);
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -74,8 +76,10 @@ impl<'a> Tormentor<'a> {
 
     fn strike(&mut self, chance: &mut Chance) {
         let fault = chance.weighed(&KINDS);
-        let pause = if chance.once_in(2) { Duration::ZERO } else { chance.millis(0, 1500) };
-        let while_it_lasts = if chance.once_in(8) { chance.millis(1500, 6500) } else { chance.millis(20, 1500) };
+        let pause = chance.weighed(&[(4, 0), (3, 200), (1, 1500)]);
+        let pause = chance.millis(0, pause);
+        let while_it_lasts = chance.weighed(&[(10, (20, 400)), (5, (400, 1500)), (2, (1500, 6500))]);
+        let while_it_lasts = chance.millis(while_it_lasts.0, while_it_lasts.1);
         let both_first = chance.once_in(2);
         let minutes = TimeDelta::seconds(i64::try_from(chance.below(900)).unwrap_or(0) + 1);
         let is_back = chance.once_in(3);
@@ -121,12 +125,13 @@ impl<'a> Tormentor<'a> {
     /// Kills every warden that there is, and writes down since when it could do nothing.
     fn kill_wardens(&mut self, fault: Option<Fault>) {
         for pid in self.arena.wardens() {
-            let stopped = self.warden_stopped.filter(|(stopped, _)| *stopped == pid);
-            let from = stopped.map_or_else(Moment::now, |(_, since)| since);
+            let is_behind = |until: Option<Instant>| until.is_none_or(|until| until.elapsed() < TO_TAKE_UP);
+            let stopped = self.warden_stopped.filter(|(stopped, _, until)| *stopped == pid && is_behind(*until));
+            let from = stopped.map_or_else(Moment::now, |(_, since, _)| since);
             if !self.arena.signal_warden(pid, Signal::KILL) {
                 continue;
             }
-            while lives(&pid.to_string()) {
+            while is_alive(pid) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             self.journal.gap(Gap { from, to: Moment::now() });
@@ -158,7 +163,7 @@ impl<'a> Tormentor<'a> {
             && self.arena.signal_warden(pid, Signal::STOP)
         {
             self.journal.did(Fault::StopWarden, &format!("{pid} for {duration:?}"));
-            self.warden_stopped = Some((pid, since));
+            self.warden_stopped = Some((pid, since, None));
             self.lasting.push((Instant::now() + duration, Lasting::WardenStopped(pid)));
         }
     }
@@ -195,7 +200,9 @@ impl<'a> Tormentor<'a> {
                 Lasting::DaemonStopped(_) => {}
                 Lasting::WardenStopped(pid) => {
                     self.arena.signal_warden(pid, Signal::CONT);
-                    self.warden_stopped = None;
+                    if let Some((_, _, until)) = &mut self.warden_stopped {
+                        *until = Some(Instant::now());
+                    }
                 }
                 Lasting::DiskFull => self.arena.free_disk(),
             }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use signal_hook::consts::SIGTERM;
 
@@ -22,8 +22,11 @@ use crate::journal::{Moment, born};
 pub(crate) const AS_JOB: &str = "as-job";
 /// While this file is there, jobs are quick and good.
 pub(crate) const CALM: &str = "calm";
-/// A job that is to be ended for its timeout says no more that it succeeded when it has taken so long.
-const LATE: Duration = Duration::from_millis(250);
+/// The timeout of a job that hangs at times.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
+/// Such a job says no more that it succeeded when it has taken so long, for it could be ended before it has exited, and
+/// what has exited well after its time was up has timed out all the same.
+const LATE: Duration = Duration::from_millis(500);
 
 /// How a job behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,20 +85,20 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         let line = format!("{word} {date} {attempt} {} {}{more}\n", std::process::id(), Moment::now());
         lines.write_all(line.as_bytes()).and_then(|()| lines.sync_data()).expect("the line is on the disk");
     };
-    let since = Instant::now();
-    say(if alone { "start" } else { "overlap" }, format!(" {}", born().expect("our own process")));
+    let born = born().expect("our own process");
+    say(if alone { "start" } else { "overlap" }, format!(" {born}"));
     if !calm {
         std::thread::sleep(chance.millis(0, behaviour.sleep));
     }
     print(chance.below(behaviour.print + 1), calm);
     let mut status = u8::from(!calm && behaviour.fail > 0 && chance.once_in(behaviour.fail));
     if hangs {
-        std::thread::sleep(if deaf { Duration::from_secs(4) } else { Duration::from_secs(2) });
+        std::thread::sleep(if deaf { TIMEOUT * 3 } else { TIMEOUT * 2 });
         status = 3;
     }
     // From here on it can only be killed, or else it could be ended between its line and its exit.
     ignore_term();
-    if behaviour.hang > 0 && since.elapsed() > LATE {
+    if behaviour.hang > 0 && Moment::now() > born.after(LATE) {
         status = 3;
     }
     say("end", format!(" {status}"));

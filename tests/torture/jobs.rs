@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
-use crate::job::{AS_JOB, Behaviour};
+use crate::job::{AS_JOB, Behaviour, TIMEOUT};
 
 /// Which dates of a job run, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ const STRICT: TortureJob = TortureJob {
     order: Order::Strict,
     depends_on: None,
     behaviour: Behaviour { sleep: 20, fail: 0, print: 0, hang: 0 },
-    rate: 12.0,
+    rate: 10.0,
     shell: false,
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn mixed() -> Vec<TortureJob> {
     let behaviour = STRICT.behaviour;
     vec![
         TortureJob { name: "quick", ..STRICT },
-        TortureJob { name: "slow", behaviour: Behaviour { sleep: 300, ..behaviour }, rate: 5.0, ..STRICT },
+        TortureJob { name: "slow", behaviour: Behaviour { sleep: 300, ..behaviour }, rate: 3.0, ..STRICT },
         TortureJob { name: "shell", shell: true, rate: 8.0, ..STRICT },
         TortureJob { name: "dependent", depends_on: Some("quick"), ..STRICT },
         TortureJob { name: "flaky", behaviour: Behaviour { fail: 20, ..behaviour }, rate: 6.0, ..STRICT },
@@ -56,7 +56,7 @@ pub(crate) fn mixed() -> Vec<TortureJob> {
             ..STRICT
         },
         TortureJob { name: "loud", behaviour: Behaviour { print: 300_000, ..behaviour }, rate: 5.0, ..STRICT },
-        TortureJob { name: "late", behaviour: Behaviour { hang: 25, ..behaviour }, rate: 5.0, ..STRICT },
+        TortureJob { name: "late", behaviour: Behaviour { hang: 40, ..behaviour }, rate: 3.0, ..STRICT },
         TortureJob { name: "newest", order: Order::Newest, behaviour: Behaviour { fail: 3, ..behaviour }, ..STRICT },
     ]
 }
@@ -116,7 +116,7 @@ pub(crate) fn registry(jobs: &[(TortureJob, DateTime<Utc>)], folder: &Path, seed
             text.push_str(&format!("depends_on = [\"{other}\"]\n"));
         }
         if behaviour.hang > 0 {
-            text.push_str("timeout = \"300ms\"\nkill_grace = \"2s\"\n");
+            text.push_str(&format!("timeout = \"{}s\"\nkill_grace = \"2s\"\n", TIMEOUT.as_secs()));
         }
         if job.shell {
             // A second command keeps the shell from becoming the first.

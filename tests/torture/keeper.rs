@@ -41,7 +41,7 @@ impl Keeper {
                 self.kill(Duration::ZERO);
             }
         } else if self.restart_at.is_none_or(|at| at <= Instant::now()) {
-            self.daemon = Some(arena.lab.daemon());
+            self.daemon = Some(arena.daemon());
             (self.restart_at, self.told_to_end, self.stopped) = (None, None, false);
         }
     }
@@ -68,7 +68,8 @@ impl Keeper {
         if last.contains("not as expected") || last.contains("damaged") {
             self.problems.push(format!("the daemon gave up its ledger\n{}", tail(&new)));
         }
-        *self.ends.entry(without_numbers(&last)).or_default() += 1;
+        let last = last.replace(&arena.folder().display().to_string(), "DIR");
+        *self.ends.entry(format!("{status}: {}", without_numbers(&last))).or_default() += 1;
     }
 
     /// Kills it, and has it started again after a pause. Says whether there was one.
@@ -134,12 +135,12 @@ pub(crate) fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(25)..].join("\n")
 }
 
-/// What a line says, whatever the numbers and the time in it.
+/// What a line says, whatever the time and the numbers in it.
 fn without_numbers(line: &str) -> String {
-    let line = line.split_once("error").map_or(line, |(_, rest)| rest);
+    let line = line.split_once(" ERROR ").map_or(line, |(_, rest)| rest);
     let mut text: String = line.chars().map(|letter| if letter.is_ascii_digit() { '#' } else { letter }).collect();
     while text.contains("##") {
         text = text.replace("##", "#");
     }
-    text.trim_matches([':', ' ']).to_owned()
+    text
 }

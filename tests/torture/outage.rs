@@ -61,6 +61,10 @@ fn kill_server(server: &Postgres) {
         assert!(since.elapsed() < Duration::from_mins(1), "PostgreSQL's processes outlive their first");
         std::thread::sleep(Duration::from_millis(10));
     }
+    // Until somebody has waited for it, its number would count as that of a server that runs.
+    for lock in [data.join("postmaster.pid"), folder(server).join(".s.PGSQL.5432.lock")] {
+        fs::remove_file(lock).expect("it left its lock");
+    }
 }
 
 /// The processes of the server with this directory: they all work in it.

@@ -1,6 +1,7 @@
 //! What came of a torture.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::journal::Fault;
 
@@ -20,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) ends: BTreeMap<String, u64>,
     /// Everything that must not be, in words.
     pub(crate) problems: Vec<String>,
+    /// How long it took to do what was left, in peace.
+    pub(crate) recovery: Duration,
     /// What `crontabber verify` said.
     pub(crate) verify: &'static str,
 }
@@ -43,16 +46,17 @@ impl Tally {
         self.excused += other.excused;
         self.violations += other.violations;
         self.problems.extend(other.problems);
+        self.recovery += other.recovery;
         self.verify = other.verify;
     }
 
     /// One line.
     pub(crate) fn line(&self) -> String {
         let faults: u64 = self.faults.values().sum();
-        let Self { dates, attempts, lost, excused, violations, .. } = self;
+        let Self { dates, attempts, lost, excused, violations, recovery, .. } = self;
         format!(
             "{faults} faults, {dates} dates, {attempts} attempts, {lost} lost, {excused} repeated for a killed warden, \
-             {violations} violations"
+             {violations} violations; recovered in {recovery:.1?}"
         )
     }
 
@@ -68,6 +72,7 @@ impl Tally {
         row("outcomes lost", &self.lost.to_string());
         row("dates repeated, their warden killed before it could say", &self.excused.to_string());
         row("violations", &self.violations.to_string());
+        row("seconds to recover", &self.recovery.as_secs().to_string());
         text.push_str(&format!("crontabber verify: {}\n", self.verify));
         for (end, count) in &self.ends {
             text.push_str(&format!("the daemon ended unasked {count} times: {end}\n"));

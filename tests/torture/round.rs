@@ -67,8 +67,10 @@ impl Round {
         let mut keeper = Keeper::default();
         self.torture(&mut arena, &mut keeper, &journal, over);
         let mut tally = Tally::default();
+        let since = Instant::now();
         let until = drain(&mut arena, &mut keeper, &mut tally.problems, over);
         keeper.close(&arena);
+        tally.recovery = since.elapsed();
         if !over.load(Ordering::SeqCst) {
             self.judge(&arena, &journal, until, &mut tally);
         }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crontabber::clock;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -95,25 +95,24 @@ impl Settings {
         if self.kills > 0 {
             self.one(self.backends[0], Plan::Kills(self.kills, None), seeds.next(), &mut all);
         }
-        let until = Instant::now() + Duration::from_secs(minutes * 60);
-        for backend in self.backends.iter().cycle() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left < Duration::from_secs(5) || self.over.load(Ordering::SeqCst) {
-                break;
+        let total = Duration::from_secs(minutes * 60);
+        let rounds =
+            total.as_secs().div_ceil(ROUND.as_secs() * self.backends.len() as u64) * self.backends.len() as u64;
+        let duration = total / u32::try_from(rounds.max(1)).unwrap_or(u32::MAX);
+        for backend in (0..rounds).zip(self.backends.iter().cycle()).map(|(_, backend)| *backend) {
+            if !self.over.load(Ordering::SeqCst) {
+                self.one(backend, Plan::Mixed(duration), seeds.next(), &mut all);
             }
-            let even = left / u32::try_from(self.backends.len()).unwrap_or(1);
-            let duration = ROUND.min(left).min(even.max(Duration::from_secs(10)));
-            self.one(*backend, Plan::Mixed(duration), seeds.next(), &mut all);
         }
         self.tell(&all)
     }
 
     fn one(&self, backend: Backend, plan: Plan, seed: u64, all: &mut Tally) {
-        println!("{} {backend:?} {plan:?}", clock::now().format("%T"));
+        println!("{} {backend:?} {plan:?}, seed {seed}", clock::now().format("%T"));
         let tally = self.round(backend, plan, seed);
         println!("{} {}", clock::now().format("%T"), tally.line());
         for problem in &tally.problems {
-            println!("PROBLEM (round seed {seed}) {problem}");
+            println!("PROBLEM in the round with seed {seed}: {problem}");
         }
         all.add(tally);
     }
