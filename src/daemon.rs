@@ -7,6 +7,7 @@ pub mod engine;
 mod launch;
 mod once;
 mod operate;
+pub mod pile;
 mod scribe;
 mod start;
 mod stop;
@@ -81,14 +82,6 @@ enum Message {
     Scribe(Word),
 }
 
-/// How it stands with the operators' requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Requests {
-    Unasked,
-    Asked,
-    Arrived,
-}
-
 /// A running daemon.
 struct Daemon {
     options: Options,
@@ -119,7 +112,6 @@ struct Daemon {
     fatal: Option<String>,
     /// An attempt ended without success.
     saw_failure: bool,
-    requests: Requests,
     /// Open attempts of an earlier daemon that are not waited for.
     left_alone: HashSet<AttemptKey>,
     /// When a warden of another version was asked last to make room.
@@ -199,8 +191,7 @@ impl Daemon {
         }
         // An answer that is decided goes first, or the request would be seen a second time.
         self.flush();
-        if self.requests != Requests::Asked && self.stopping.is_none() && self.engine.is_certain() {
-            self.requests = Requests::Asked;
+        if self.stopping.is_none() && self.engine.wants_requests() {
             self.scribe.ask_requests();
         }
         let asked = self.asked_to_retire.is_some_and(|at| at.elapsed() < RETIRE);
@@ -364,18 +355,8 @@ impl Daemon {
     fn take_word(&mut self, word: Word) {
         match word {
             Word::Committed(number) => self.release(number),
-            Word::Requests(requests) => {
-                self.requests = Requests::Arrived;
-                for request in requests {
-                    self.engine.handle(Event::Request(request), clock::now());
-                }
-            }
-            Word::NotStarted(attempts) => {
-                for attempt in attempts {
-                    let detail = "the daemon was stopped before it was started".to_owned();
-                    self.engine.not_started(&attempt, Outcome::Interrupted, detail, clock::now());
-                }
-            }
+            Word::Requests(requests) => self.engine.take_requests(requests, clock::now()),
+            Word::NotStarted(attempts) => self.engine.refused(attempts, clock::now()),
             Word::Trouble(error) => {
                 self.engine.set_writable(false);
                 self.voice.warn(&format!(

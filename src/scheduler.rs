@@ -257,7 +257,6 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(name) else { return };
         let settled = lane.record_due(now, self.now, step);
         let (turn, timer) = (lane.turn.take(), lane.timer.take());
-        let candidate = lane.candidate(now);
         let recording = lane.next_recording(now);
         let job = lane.job.clone();
         if let Some((number, date)) = turn {
@@ -266,16 +265,13 @@ impl Scheduler {
         if let Some(at) = timer {
             self.timers.remove(&(at, name.clone()));
         }
+        let blocked_from = job.and_then(|job| self.blocked_from(&job));
+        let candidate = self.lanes.get(name).map_or(Turn::None, |lane| lane.candidate(now, blocked_from));
         let mut at = recording;
         let mut turn_now = None;
         match candidate {
-            Turn::Now(date) => {
-                if job.is_some_and(|job| self.missing_dependency(&job, date).is_none()) {
-                    // A job that was ready before keeps its place among the others.
-                    let number = turn.map_or(self.step, |(number, _)| number);
-                    turn_now = Some((number, date));
-                }
-            }
+            // A job that was ready before keeps its place among the others.
+            Turn::Now(date) => turn_now = Some((turn.map_or(self.step, |(number, _)| number), date)),
             Turn::At(retry) => at = Some(at.map_or(retry, |at| at.min(retry))),
             Turn::None => {}
         }
@@ -292,6 +288,15 @@ impl Scheduler {
         if settled {
             self.reconsider_dependents(name, step);
         }
+    }
+
+    /// The first date that the dependencies of `job` do not let start: it waits, and so does every later one.
+    fn blocked_from(&self, job: &Job) -> Option<DateTime<Utc>> {
+        let first = |name: &JobName| match self.lanes.get(name) {
+            Some(lane) if lane.has_settled => lane.unsettled_until(DateTime::<Utc>::MAX_UTC),
+            _ => Some(DateTime::<Utc>::MIN_UTC),
+        };
+        job.depends_on.iter().filter_map(first).min()
     }
 
     /// The first dependency of `job` that does not let `date` start, with the date of it that is not settled.

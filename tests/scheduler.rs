@@ -278,6 +278,22 @@ fn in_independent_order_a_failed_date_does_not_hold_the_later_ones() {
 }
 
 #[test]
+fn in_independent_order_a_date_whose_dependency_is_held_does_not_hold_the_retry_of_another() {
+    let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
+    load.retry.attempts = Some(1);
+    let mut free = backfill("free", "0 4 * * *", "2026-11-01 00:00");
+    (free.order, free.depends_on) = (Order::Independent, vec![name("load")]);
+    let mut world = World::new("2026-11-03 12:00", vec![free, load]);
+    world.settle(|start| match (start.attempt.session.job.as_str(), start.attempt.session.date) {
+        ("load", date) if date < at("2026-11-02 00:00") => Outcome::Succeeded,
+        _ => Outcome::Failed { code: 1 },
+    });
+    assert_eq!(world.take_started(), "load 11-01T03:00, free 11-01T04:00, load 11-02T03:00", "load is held on Monday");
+    world.pass("2026-11-03 12:05");
+    assert_eq!(world.take_started(), "free 11-01T04:00", "and Sunday is tried again");
+}
+
+#[test]
 fn a_job_far_behind_does_not_hold_back_the_others() {
     let jobs = vec![
         backfill("big", "* * * * *", "2026-11-01 00:00"),

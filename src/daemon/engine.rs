@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use crate::job::DEFAULT_KILL_GRACE;
 use crate::runner::{Known, Open, Report};
 use crate::scheduler::{Event, Note, Scheduler, Start};
-use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome, ProcessIdentity};
+use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome, ProcessIdentity, Request};
 
 /// Nothing new is recorded while so many commits are under way: what is decided must not outrun what is written.
 const IN_FLIGHT: u64 = 4;
@@ -60,6 +60,14 @@ struct Opened {
     process: Option<ProcessIdentity>,
 }
 
+/// How it stands with the operators' requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Requests {
+    Unasked,
+    Asked,
+    Arrived,
+}
+
 /// The scheduler, and what waits for its entries to be durable. No I/O.
 #[derive(Debug)]
 pub struct Engine {
@@ -80,6 +88,7 @@ pub struct Engine {
     unanswered: HashSet<AttemptKey>,
     /// Entries that nobody waits for: they go with the next commit, or a second later.
     later: Vec<Entry>,
+    requests: Requests,
     /// There is a warden.
     connected: bool,
     /// The ledger is written.
@@ -103,6 +112,7 @@ impl Engine {
             doubtful: VecDeque::new(),
             unanswered: HashSet::new(),
             later: Vec::new(),
+            requests: Requests::Unasked,
             connected: true,
             writable: true,
         }
@@ -212,6 +222,38 @@ impl Engine {
         let detail = Some(detail);
         let end = AttemptEnd { outcome, ended_at: now, duration: None, detail, has_log: false, usage: None };
         _ = self.ended(attempt, end, now);
+    }
+
+    /// The scribe did not give these to the warden, since the daemon stops.
+    pub fn refused(&mut self, attempts: Vec<AttemptKey>, now: DateTime<Utc>) {
+        for attempt in attempts {
+            let detail = "the daemon was stopped before it was started".to_owned();
+            self.not_started(&attempt, Outcome::Interrupted, detail, now);
+        }
+    }
+
+    /// Says whether the scribe is to look for operators' requests now, and takes it that it will. Nothing gathered may be
+    /// left behind by then: a request whose answer is not on its way would be seen a second time.
+    pub fn wants_requests(&mut self) -> bool {
+        let wants = self.requests != Requests::Asked && self.is_certain();
+        if wants {
+            self.requests = Requests::Asked;
+        }
+        wants
+    }
+
+    /// Takes the requests that nobody has answered.
+    pub fn take_requests(&mut self, requests: Vec<Request>, now: DateTime<Utc>) {
+        self.requests = Requests::Arrived;
+        for request in requests {
+            self.handle(Event::Request(request), now);
+        }
+    }
+
+    /// Says whether what was asked last has arrived.
+    #[must_use]
+    pub fn has_heard_requests(&self) -> bool {
+        self.requests == Requests::Arrived
     }
 
     /// A warden is there (again), and knows this.

@@ -15,15 +15,10 @@ use crate::ledger::{CommitError, Writer};
 use crate::runner::{Launch, Runner};
 use crate::session::{AttemptKey, Entry, Request};
 
+use super::pile::{Deed, Order, Pile};
+
 /// Between two tries at a ledger that is away.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// What the scribe is told to do.
-enum Order {
-    Commit { number: u64, entries: Vec<Entry>, launches: Vec<Launch> },
-    Write(Vec<Entry>),
-    Requests,
-}
 
 /// What the scribe says.
 #[derive(Debug)]
@@ -47,7 +42,7 @@ pub(super) enum Word {
 
 /// A handle on the thread.
 pub(super) struct Scribe {
-    orders: Option<Sender<Order>>,
+    orders: Option<Sender<Order<Launch>>>,
     thread: Option<JoinHandle<()>>,
     stops: Arc<AtomicBool>,
 }
@@ -96,7 +91,7 @@ impl Scribe {
         }
     }
 
-    fn send(&self, order: Order) {
+    fn send(&self, order: Order<Launch>) {
         if let Some(orders) = &self.orders {
             // The thread ends only after it said `Fatal`, and then nothing is expected of it.
             _ = orders.send(order);
@@ -104,40 +99,28 @@ impl Scribe {
     }
 }
 
-fn run(mut writer: Writer, runner: &Runner, stops: &AtomicBool, inbox: &Receiver<Order>, tell: &impl Fn(Word)) {
+fn run(mut writer: Writer, runner: &Runner, stops: &AtomicBool, inbox: &Receiver<Order<Launch>>, tell: &impl Fn(Word)) {
     while let Ok(first) = inbox.recv() {
-        let mut batches: Vec<Vec<Entry>> = Vec::new();
-        let mut launches = Vec::new();
-        let (mut newest, mut asked) = (None, false);
-        let mut next = Some(first);
-        while let Some(order) = next {
-            match order {
-                Order::Commit { number, entries, launches: more } => {
-                    newest = Some(number);
-                    batches.push(entries);
-                    launches.extend(more);
+        let mut pile = Pile::default();
+        pile.add(first);
+        while let Ok(next) = inbox.try_recv() {
+            pile.add(next);
+        }
+        while let Some(deed) = pile.next(stops.load(Ordering::SeqCst)) {
+            match deed {
+                Deed::Write(batches) => {
+                    if !write(&mut writer, &batches, tell) {
+                        return;
+                    }
                 }
-                Order::Write(entries) => batches.push(entries),
-                Order::Requests => asked = true,
+                Deed::Start(launch) => runner.start(launch),
+                Deed::Refuse(launches) => {
+                    tell(Word::NotStarted(launches.into_iter().map(|launch| launch.attempt).collect()));
+                }
+                Deed::Committed(number) => tell(Word::Committed(number)),
+                // An error here is an error of the next commit too, which says so.
+                Deed::Requests => tell(Word::Requests(writer.requests().unwrap_or_default())),
             }
-            next = inbox.try_recv().ok();
-        }
-        if !batches.is_empty() && !write(&mut writer, &batches, tell) {
-            return;
-        }
-        if stops.load(Ordering::SeqCst) {
-            tell(Word::NotStarted(launches.into_iter().map(|launch| launch.attempt).collect()));
-        } else {
-            for launch in launches {
-                runner.start(launch);
-            }
-        }
-        if let Some(number) = newest {
-            tell(Word::Committed(number));
-        }
-        if asked {
-            // An error here is an error of the next commit too, which says so.
-            tell(Word::Requests(writer.requests().unwrap_or_default()));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{clock, place, systemd, warden};
 use super::engine::Engine;
 use super::scribe::Scribe;
 use super::voice::Voice;
-use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options, Requests};
+use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options};
 
 /// Between two tries at a ledger that cannot be reached.
 const RETRY: Duration = Duration::from_secs(2);
@@ -137,7 +137,6 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         stopping: None,
         fatal: None,
         saw_failure: false,
-        requests: Requests::Unasked,
         left_alone: HashSet::new(),
         asked_to_retire: None,
         leaves_jobs,

@@ -13,8 +13,8 @@ use crate::scheduler::Event;
 use crate::session::Outcome;
 use crate::systemd;
 
+use super::Daemon;
 use super::start::Mode;
-use super::{Daemon, Requests};
 
 /// For the signals of a daemon that leaves at once.
 const LAST_MOMENT: Duration = Duration::from_millis(300);
@@ -130,7 +130,7 @@ impl Daemon {
         let has_served = match self.mode {
             Mode::Serve => self.stopping.is_some(),
             Mode::Once => self.stopping.is_some() || self.engine.scheduler.is_idle(),
-            Mode::Operate => self.stopping.is_some() || self.requests == Requests::Arrived,
+            Mode::Operate => self.stopping.is_some() || self.engine.has_heard_requests(),
         };
         self.fatal.is_some() || self.stopping == Some(Stopping::Leaving) || (has_served && ended)
     }

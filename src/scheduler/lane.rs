@@ -364,16 +364,18 @@ impl Lane {
         (!full).then_some(due)
     }
 
-    /// Which date may start, as far as this job alone is concerned.
-    pub(super) fn candidate(&self, now: DateTime<Utc>) -> Turn {
+    /// Which date may start, of those before `blocked_from`, which the job's dependencies hold back.
+    pub(super) fn candidate(&self, now: DateTime<Utc>, blocked_from: Option<DateTime<Utc>>) -> Turn {
         if !self.is_active() || !self.running.is_empty() {
             return Turn::None;
         }
         let independent = self.job.as_ref().is_some_and(|job| job.backfill && job.order == Order::Independent);
+        let is_free = |date: DateTime<Utc>| blocked_from.is_none_or(|blocked| date < blocked);
         let next = if independent {
-            self.ready.first().copied()
+            // One that is held back does not hold others in its turn.
+            self.ready.iter().find(|(_, date)| is_free(*date)).copied()
         } else {
-            let first = self.sessions.first_key_value();
+            let first = self.sessions.first_key_value().filter(|(date, _)| is_free(**date));
             first.and_then(|(date, session)| session.ready_at(*date, self.delay).map(|at| (at, *date)))
         };
         match next {

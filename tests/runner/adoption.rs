@@ -3,11 +3,11 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
-use crontabber::runner::{Open, attempt_name};
+use crontabber::runner::{Known, Open, Report, Runner, attempt_name};
 use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
 use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
 
-use crate::lab::{Lab, MARK, key};
+use crate::lab::{Lab, MARK, house, key};
 
 /// Starts a process as an earlier crontabber would have.
 fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
@@ -103,4 +103,27 @@ fn the_runners_own_processes_are_found_by_attempt() {
     lab.runner.kill(&key("own", 1), Outcome::Cancelled);
     lab.end();
     assert_eq!(find_by_attempt(&key("own", 1)), None);
+}
+
+#[test]
+fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let connect = || {
+        let (sender, reports) = std::sync::mpsc::channel();
+        let report = move |report| drop(sender.send(report));
+        let (runner, known) = Runner::new(house(folder.path()), MARK, report).unwrap();
+        (runner, known, reports)
+    };
+    let kill_grace = std::time::Duration::from_secs(20);
+    // As after a power cut: the ledger has an attempt open of which this warden never heard.
+    let (runner, known, reports) = connect();
+    assert_eq!(known, Known::default());
+    runner.watch(vec![Open { attempt: key("job", 1), process: None, timeout: None, kill_grace }]);
+    let report = reports.recv_timeout(kill_grace).unwrap();
+    assert!(matches!(&report, Report::Ended { end, .. } if end.outcome == Outcome::Lost), "{report:?}");
+    drop(runner);
+    let (runner, known, _) = connect();
+    let [(attempt, end)] = known.ended.try_into().unwrap();
+    assert_eq!((attempt, end.outcome), (key("job", 1), Outcome::Lost));
+    runner.forget(&[key("job", 1)]);
 }

@@ -97,7 +97,12 @@ impl Supervisor {
                         "it was never started: the daemon ended before it could say so",
                     );
                 }
-                None => self.tell(watch, Outcome::Lost, "the daemon ended before it could say whether it started"),
+                // Written down, for the next daemon of this boot would hear that it was never started.
+                None => self.ended(
+                    &Id::from(watch.attempt.as_str()),
+                    Outcome::Lost,
+                    Some("the daemon ended before it could say whether it started".to_owned()),
+                ),
             }
         }
     }
