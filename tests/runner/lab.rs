@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use crontabber::job::JobName;
-use crontabber::runner::{House, Launch, Report, Runner};
+use crontabber::runner::{Ear, House, Launch, Report, Runner};
 use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
 use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
@@ -40,17 +40,8 @@ impl Lab {
 
     /// A daemon's hand on the warden of this folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
-        let (sender, reports) = channel();
-        let (runner, mut ear, _) = Runner::new(house(folder.path()), MARK).unwrap();
-        std::thread::spawn(move || {
-            let line = ear.line().unwrap().unwrap();
-            let mut open = true;
-            while open {
-                let mut wait = [PollFd::new(&line, PollFlags::IN)];
-                poll(&mut wait, None).unwrap();
-                ear.hear(&mut |report| open &= report != Report::Gone && sender.send(report).is_ok());
-            }
-        });
+        let (runner, ear, _) = Runner::new(house(folder.path()), MARK).unwrap();
+        let reports = listen(ear);
         runner.watch(Vec::new());
         Self { folder, runner, reports }
     }
@@ -136,6 +127,21 @@ impl Lab {
         let path = self.path(name);
         await_that(name, || path.exists());
     }
+}
+
+/// Hears the warden on a thread, until the connection ends.
+pub(crate) fn listen(mut ear: Ear) -> Receiver<Report> {
+    let (sender, reports) = channel();
+    std::thread::spawn(move || {
+        let line = ear.line().unwrap().unwrap();
+        let mut open = true;
+        while open {
+            let mut wait = [PollFd::new(&line, PollFlags::IN)];
+            poll(&mut wait, None).unwrap();
+            ear.hear(&mut |report| open &= report != Report::Gone && sender.send(report).is_ok());
+        }
+    });
+    reports
 }
 
 /// The mark of the ledger that these attempts would be in.
