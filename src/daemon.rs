@@ -195,7 +195,8 @@ impl Daemon {
             self.scribe.ask_requests();
         }
         let asked = self.asked_to_retire.is_some_and(|at| at.elapsed() < RETIRE);
-        if self.engine.scheduler.running() == 0 && self.mode == Mode::Serve && !asked {
+        let rests = self.engine.scheduler.running() == 0 && self.engine.is_settled();
+        if rests && self.mode == Mode::Serve && !asked {
             self.asked_to_retire = Some(Instant::now());
             self.runner.replace_other_version();
         }
@@ -204,6 +205,9 @@ impl Daemon {
     fn status(&self) -> String {
         let scheduler = &self.engine.scheduler;
         let base = format!("{} running, {} behind", scheduler.running(), scheduler.behind());
+        if !self.engine.is_connected() {
+            return format!("there is no warden: {base}");
+        }
         match (&self.stopping, self.engine.is_writable()) {
             (_, false) => format!("the ledger cannot be written: {base}"),
             (Some(_), true) => format!("stopping: {base}"),

@@ -31,19 +31,34 @@ pub(super) enum PrepareError {
         /// Counted from 1.
         line: usize,
     },
+    /// More than the kernel takes.
+    #[error(
+        "its command and its environment have {0} bytes together, and no program can be started with more than {MOST_BYTES}"
+    )]
+    TooLong(usize),
 }
+
+/// The kernel takes at most six megabytes, and commonly two.
+const MOST_BYTES: usize = 3_000_000;
 
 /// Describes the process of an attempt.
 ///
 /// # Errors
-/// The job's `environment_file` cannot be read.
+/// The job's `environment_file` cannot be read, or there is more of all than the kernel takes.
 pub(super) fn prepare(start: &Start, around: &Surroundings<'_>) -> Result<Launch, PrepareError> {
     let job = &start.job;
+    let (argv, environment) = (argv(job, start.attempt.session.date), environment(start, around.mark)?);
+    let pairs = around.inherited.iter().chain(&environment);
+    let length = pairs.map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
+        + argv.iter().map(|argument| argument.len() + 1).sum::<usize>();
+    if length > MOST_BYTES {
+        return Err(PrepareError::TooLong(length));
+    }
     Ok(Launch {
         attempt: start.attempt.clone(),
-        argv: argv(job, start.attempt.session.date),
+        argv,
         inherited: around.inherited.to_vec(),
-        environment: environment(start, around.mark)?,
+        environment,
         working_directory: job.working_directory.as_deref().or(around.home).map(Path::to_owned),
         timeout: job.timeout,
         kill_grace: job.kill_grace,

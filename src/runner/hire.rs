@@ -21,6 +21,7 @@ use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::net::sockopt::socket_peercred;
 
 use crate::warden::protocol::{Frames, Hello, PROTOCOL, ProtocolError, Reply, Request, put};
+use crate::warden::spool::belong;
 
 /// The name of the socket in our folder.
 const SOCKET: &str = "socket";
@@ -128,6 +129,7 @@ enum Try {
 pub(super) fn connect(house: &House, mark: &str) -> Result<Link, HireError> {
     let unusable = |source| HireError::Folder { path: house.folder.clone(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(&house.folder).map_err(unusable)?;
+    belong(&house.folder);
     let since = Instant::now();
     let (mut has_retired, mut started) = (false, None);
     loop {
@@ -253,11 +255,14 @@ fn start(house: &House) -> Result<Option<Receiver<ExitStatus>>, HireError> {
     let place = File::open(folder).map_err(unusable)?;
     let listener = UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET}", place.as_raw_fd())).map_err(unusable)?;
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(unusable)?;
+    belong(&socket);
     let log_path = folder.join(LOG);
     let long = fs::metadata(&log_path).is_ok_and(|metadata| metadata.len() > LOG_LIMIT);
     let mut how = OpenOptions::new();
     how.create(true).mode(0o600).append(!long).write(long).truncate(long);
     let stderr = how.open(&log_path).map_err(unusable)?;
+    belong(&log_path);
+    belong(&folder.join(LOCK));
     let mut command = Command::new(&house.program);
     command.arg0("crontabber").arg("warden").arg("--folder").arg(folder);
     command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(stderr);

@@ -307,6 +307,7 @@ impl Spool {
             half = half.saturating_mul(2);
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(new)?;
+        belong(new);
         put_zeros(&file, 0, half.saturating_mul(2))?;
         file.write_all_at(&head(epoch, half, length), 0)?;
         file.write_all_at(&image, HEAD)?;
@@ -337,6 +338,20 @@ pub fn entries_of(bytes: &[u8]) -> Option<BTreeMap<String, Entry>> {
     read(bytes).map(|found| found.entries)
 }
 
+/// Gives a file that root made to the owner of its folder, who would not get at it otherwise: root may do by hand what the
+/// service does.
+pub fn belong(path: &Path) {
+    use std::os::unix::fs::{MetadataExt, lchown};
+
+    if rustix::process::geteuid().is_root()
+        && let Some(folder) = path.parent().and_then(|folder| fs::metadata(folder).ok())
+        && folder.uid() != 0
+    {
+        // As root it works for us either way.
+        let _ = lchown(path, Some(folder.uid()), Some(folder.gid()));
+    }
+}
+
 /// Takes the lock of a folder, and makes the folder if it is not there.
 fn lock(folder: &Path) -> Result<File, SpoolError> {
     use std::os::unix::fs::DirBuilderExt;
@@ -346,6 +361,7 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(unusable)?;
+    belong(&path);
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::Busy(folder.to_owned())),
