@@ -338,6 +338,18 @@ pub fn entries_of(bytes: &[u8]) -> Option<BTreeMap<String, Entry>> {
     read(bytes).map(|found| found.entries)
 }
 
+/// Makes the bytes of a spool with these payloads as its records, whatever they are: what [`entries_of`] may be asked about.
+#[must_use]
+pub fn made_of(epoch: u64, payloads: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = head(epoch, HALF, 0);
+    bytes.resize(usize::try_from(HEAD).unwrap_or(0), 0);
+    for payload in payloads {
+        records::put_payload(epoch, payload, &mut bytes);
+    }
+    bytes.resize(usize::try_from(HALF).unwrap_or(0).saturating_mul(2), 0);
+    bytes
+}
+
 /// Gives a file that root made to the owner of its folder, who would not get at it otherwise: root may do by hand what the
 /// service does.
 pub fn belong(path: &Path) {

@@ -79,10 +79,16 @@ fn checksum(epoch: u64, payload: &[u8]) -> u32 {
 /// Puts a record behind those of its epoch.
 pub(super) fn put(epoch: u64, record: &Record, bytes: &mut Vec<u8>) {
     // A vector takes all that it is given.
-    let Ok(payload) = minicbor::to_vec(record) else { return };
+    if let Ok(payload) = minicbor::to_vec(record) {
+        put_payload(epoch, &payload, bytes);
+    }
+}
+
+/// Puts the bytes of a record behind those of its epoch.
+pub(super) fn put_payload(epoch: u64, payload: &[u8], bytes: &mut Vec<u8>) {
     let Ok(length) = u32::try_from(payload.len()) else { return };
     bytes.extend(length.to_le_bytes());
-    bytes.extend(checksum(epoch, &payload).to_le_bytes());
+    bytes.extend(checksum(epoch, payload).to_le_bytes());
     bytes.extend(payload);
 }
 
