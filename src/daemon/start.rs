@@ -222,7 +222,6 @@ fn open_once(url: &LedgerUrl) -> Result<(Recovered, Writer), OpenError> {
     let owner =
         Owner { host: place::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(url, &owner, clock::now())?;
-    let recovered =
-        writer.load().map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+    let recovered = writer.load().map_err(|error| OpenError::unread(url, &error))?;
     Ok((recovered, writer))
 }

@@ -117,7 +117,7 @@ impl<'a> Tormentor<'a> {
 
     fn kill_daemon(&mut self, fault: Fault, pause: Duration) {
         let pid = self.keeper.pid();
-        if self.keeper.kill(pause) {
+        if self.keeper.kill(self.arena, pause) {
             self.journal.did(fault, &format!("{pid:?}, again after {pause:?}"));
         }
     }
@@ -225,7 +225,7 @@ pub(crate) fn kill_often(
         let pause = if chance.once_in(3) { chance.millis(0, 30) } else { chance.millis(20, 150) };
         std::thread::sleep(pause);
         let pid = keeper.pid();
-        if keeper.kill(Duration::ZERO) {
+        if keeper.kill(arena, Duration::ZERO) {
             journal.did(Fault::KillDaemon, &format!("{pid:?}, after {pause:?}"));
         }
     }

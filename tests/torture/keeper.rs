@@ -38,7 +38,7 @@ impl Keeper {
             } else if self.told_to_end.is_some_and(|at| at.elapsed() > TO_END) && !self.stopped {
                 self.problems
                     .push(format!("the daemon does not end {TO_END:?} after SIGTERM\n{}", tail(&arena.lab.log())));
-                self.kill(Duration::ZERO);
+                self.kill(arena, Duration::ZERO);
             }
         } else if self.restart_at.is_none_or(|at| at <= Instant::now()) {
             self.daemon = Some(arena.daemon());
@@ -53,9 +53,6 @@ impl Keeper {
         let log = arena.lab.log();
         let new = log.get(self.said..).unwrap_or_default().to_owned();
         self.said = log.len();
-        if let Some(line) = new.lines().find(|line| line.contains("panicked")) {
-            self.problems.push(format!("the daemon panicked: {line}\n{}", tail(&new)));
-        }
         // A signal can come before it is listened to.
         let is_early = matches!(status.signal(), Some(1 | 15));
         if status.success() && asked || is_early {
@@ -73,8 +70,13 @@ impl Keeper {
     }
 
     /// Kills it, and has it started again after a pause. Says whether there was one.
-    pub(crate) fn kill(&mut self, pause: Duration) -> bool {
+    pub(crate) fn kill(&mut self, arena: &Arena, pause: Duration) -> bool {
         let Some(mut daemon) = self.daemon.take() else { return false };
+        if let Some(status) = daemon.child.try_wait().expect("our child") {
+            // It was faster.
+            self.ended(arena, status);
+            return false;
+        }
         daemon.kill();
         self.restart_at = Some(Instant::now() + pause);
         (self.told_to_end, self.stopped) = (None, false);

@@ -122,6 +122,12 @@ impl Round {
                 tally.problems.push(told(violation, journal));
             }
         }
+        for log in ["daemon.log", "state/warden/warden.log"] {
+            let text = fs::read(arena.lab.path(log)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let panics = text.lines().filter(|line| line.contains("panicked at"));
+            tally.problems.extend(panics.map(|line| format!("{log} has a panic: {line}")));
+        }
         match verify(arena) {
             Ok(note) => tally.verify = note,
             Err(found) => tally.problems.push(format!("`crontabber verify` found:\n{found}")),
