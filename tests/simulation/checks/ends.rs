@@ -1,0 +1,106 @@
+//! P6 and P7: an end is what really happened, and what follows from it has its reason.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use crontabber::job::{Job, OnLost};
+use crontabber::session::{AttemptEnd, AttemptKey, Entry, Outcome, SkipReason, State};
+
+use super::{Checks, View};
+use crate::Held;
+use crate::machine::{Exit, Fate, Machine};
+
+impl Checks {
+    /// An attempt is closed.
+    pub(super) fn closed(&mut self, entry: &Entry, view: &View<'_>) -> Held {
+        let Entry::Close { attempt, end, state, used } = entry else { return Ok(()) };
+        is_true(attempt, end, view.machine)?;
+        let session = &attempt.session;
+        let counted = self.used.entry(session.clone()).or_default();
+        *counted += u32::from(end.outcome != Outcome::Interrupted);
+        let rows = view.ledger.jobs.get(&session.job).ok_or_else(|| format!("{attempt} is of no job"))?;
+        if rows.record.generation != session.generation {
+            let right = match end.outcome {
+                Outcome::Succeeded => State::Succeeded,
+                _ => State::Skipped { reason: SkipReason::Operator },
+            };
+            return if *state == right { Ok(()) } else { Err(format!("P7: {attempt} of an earlier life: {state:?}")) };
+        }
+        if used != counted {
+            return Err(format!("P7: {attempt} is said to be use {used} of its date, and is use {counted}"));
+        }
+        let job = view.context.registry.jobs.get(&session.job).map(|spec| &*spec.job);
+        let has_newer = rows.dates().unsettled.keys().next_back().is_some_and(|newest| *newest > session.date);
+        if follows(job, end.outcome, state, (*used, has_newer), view) {
+            Ok(())
+        } else {
+            Err(format!("P7: {attempt} ended as {}, use {used}, and its date is {state:?}", end.outcome))
+        }
+    }
+}
+
+/// Says whether this state follows from that outcome.
+fn follows(job: Option<&Job>, outcome: Outcome, state: &State, facts: (u32, bool), view: &View<'_>) -> bool {
+    let (used, has_newer) = facts;
+    let again = |after: TimeDelta, at: chrono::DateTime<chrono::Utc>| {
+        (view.times.0 + after..=view.times.1 + after).contains(&at)
+    };
+    match (outcome, state) {
+        (Outcome::Succeeded, state) => *state == State::Succeeded,
+        (_, State::Skipped { reason: SkipReason::Superseded }) => has_newer && job.is_some_and(|job| !job.backfill),
+        _ if has_newer && job.is_some_and(|job| !job.backfill) => false,
+        (Outcome::Interrupted, state) => *state == State::Waiting,
+        (_, State::Held { reason }) => {
+            let is_used_up = |job: &Job| job.retry.attempts.is_some_and(|attempts| used >= attempts);
+            let is_doubtful = |job: &Job| outcome == Outcome::Lost && job.on_lost == OnLost::Hold;
+            !reason.is_empty() && job.is_some_and(|job| is_used_up(job) || is_doubtful(job))
+        }
+        (_, State::Failed { retry_at }) => match job {
+            None => again(TimeDelta::zero(), *retry_at),
+            Some(job) => {
+                let is_left = job.retry.attempts.is_none_or(|attempts| used < attempts);
+                let is_held = outcome == Outcome::Lost && job.on_lost == OnLost::Hold;
+                let wait = if outcome == Outcome::Lost { TimeDelta::zero() } else { wait(job, used) };
+                is_left && !is_held && again(wait, *retry_at)
+            }
+        },
+        _ => false,
+    }
+}
+
+/// The wait before the next attempt, said once more: each is the last one times the factor, up to the most.
+fn wait(job: &Job, used: u32) -> TimeDelta {
+    let day = Duration::from_hours(24);
+    let most = job.retry.at_most.unwrap_or(day.max(job.retry.after)).as_secs_f64();
+    let mut seconds = job.retry.after.as_secs_f64();
+    for _ in 1..used.min(200) {
+        seconds = (seconds * job.retry.factor).min(1e12);
+    }
+    TimeDelta::from_std(Duration::from_secs_f64(seconds.min(most))).expect("not so long")
+}
+
+/// Holds an end against what happened.
+fn is_true(attempt: &AttemptKey, end: &AttemptEnd, machine: &Machine) -> Held {
+    let wrong = |what: &str| Err(format!("P6: {attempt} is recorded as {}: {what}", end.outcome));
+    let unknown = Fate::default();
+    let fate = machine.fates.get(attempt).unwrap_or(&unknown);
+    if machine.find(attempt).is_some() {
+        return wrong("it runs");
+    }
+    if end.outcome == Outcome::Succeeded && fate.exit != Some(Exit::Code(0)) {
+        return wrong("it did not succeed");
+    }
+    if let Some(delivered) = &fate.delivered {
+        return if delivered == end { Ok(()) } else { wrong(&format!("it was delivered as {delivered:?}")) };
+    }
+    match end.outcome {
+        Outcome::Lost => {
+            let survived = fate.boot == machine.boot && fate.warden_knew;
+            let is_known = !fate.started && survived && (!fate.begun || fate.deaths == machine.deaths);
+            if is_known { wrong("it was never started") } else { Ok(()) }
+        }
+        Outcome::Interrupted if !fate.started => Ok(()),
+        Outcome::Failed { code: 125 } if !fate.begun => Ok(()),
+        _ => wrong("nobody delivered that"),
+    }
+}

@@ -1,0 +1,365 @@
+//! The daemon: the production engine and scheduler in a shell as thin as `src/daemon.rs`, taken apart into single actions,
+//! so that it can die between any two of them.
+
+pub(crate) mod hand;
+pub(crate) mod scribe;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crontabber::daemon::engine::{Engine, Greeting};
+use crontabber::daemon::pile::Order;
+use crontabber::runner::{Known, Report};
+use crontabber::scheduler::{Event, Scheduler, Start};
+use crontabber::session::{AttemptKey, Outcome, Recovered, Request};
+
+use crate::Held;
+use crate::calendar::At;
+use crate::checks;
+use crate::link::{Ask, Launch};
+use crate::machine::SECOND;
+use crate::plan::Registry;
+use crate::world::World;
+use hand::Hand;
+use scribe::Scribe;
+
+pub(crate) const HOST: &str = "here";
+
+/// What arrives from the other threads.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Runner(Report),
+    Scribe(Word),
+}
+
+/// What the scribe says.
+#[derive(Debug)]
+pub(crate) enum Word {
+    Committed(u64),
+    Requests(Vec<Request>),
+    NotStarted(Vec<AttemptKey>),
+    Trouble,
+    Recovered,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Reload,
+    Stop,
+    Wake,
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopping {
+    /// What runs may end by itself until then.
+    Waiting(i64),
+    Terminating,
+    Killing,
+    HandingOver,
+    Leaving,
+}
+
+/// Where the daemon is in its loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Tick,
+    Flush,
+    Wait,
+    Drain,
+    Look,
+}
+
+/// What was known when the entries of a commit were decided.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) registry: Rc<Registry>,
+    pub(crate) starts: Vec<Start>,
+    /// The least and the greatest time that the engine was told.
+    pub(crate) times: Option<(At, At)>,
+}
+
+pub(crate) struct Daemon {
+    pub(crate) engine: Engine,
+    pub(crate) registry: Rc<Registry>,
+    pub(crate) inbox: VecDeque<Message>,
+    pub(crate) signals: VecDeque<Signal>,
+    pub(crate) scribe: Scribe,
+    pub(crate) hand: Hand,
+    pub(crate) stopping: Option<Stopping>,
+    place: Place,
+    /// When it looks again for what comes without a message.
+    pub(crate) looks_at: Option<i64>,
+    times: Option<(At, At)>,
+}
+
+/// A daemon's beginning.
+pub(crate) enum Life {
+    Down {
+        until: i64,
+    },
+    /// The registry and the ledger were read.
+    Loaded {
+        registry: Rc<Registry>,
+        recovered: Recovered,
+        scribe: Scribe,
+    },
+    /// And the warden was found.
+    Hired {
+        registry: Rc<Registry>,
+        recovered: Recovered,
+        scribe: Scribe,
+        hand: Hand,
+        known: Known,
+    },
+    Up(Box<Daemon>),
+}
+
+impl Daemon {
+    /// What the engine is told now.
+    fn note(&mut self, now: At) -> At {
+        let (least, greatest) = self.times.unwrap_or((now, now));
+        self.times = Some((least.min(now), greatest.max(now)));
+        now
+    }
+
+    /// Says whether the loop has something to do now.
+    pub(crate) fn is_awake(&self, now: At, monotonic: i64) -> bool {
+        let due = || self.stopping.is_none() && self.engine.scheduler.next_wake().is_some_and(|(at, _)| at <= now);
+        self.place != Place::Wait
+            || !self.inbox.is_empty()
+            || !self.signals.is_empty()
+            || self.looks_at.is_some_and(|at| at <= monotonic)
+            || (self.engine.may_decide() && due())
+            || self.is_done()
+    }
+
+    fn is_done(&self) -> bool {
+        let written = self.engine.is_settled() || !self.engine.is_writable();
+        let is_left = self.stopping == Some(Stopping::HandingOver);
+        let ended = written && (is_left || self.engine.given_out().next().is_none());
+        self.stopping == Some(Stopping::Leaving) || (self.stopping.is_some() && ended)
+    }
+
+    /// Says whether nothing is under way.
+    pub(crate) fn rests(&self) -> bool {
+        self.place == Place::Wait && self.inbox.is_empty() && self.engine.is_settled() && self.engine.in_flight() == 0
+    }
+
+    fn ask(&mut self, ask: Ask, world: &mut World) {
+        self.hand.send(ask, &mut world.links);
+    }
+
+    fn greet(&mut self, greeting: Greeting, world: &mut World) -> Held {
+        if let Some(stranger) = greeting.strangers.first() {
+            return Err(format!("P6: {stranger} runs, and the daemon does not know it"));
+        }
+        checks::may_forget(&world.ledger, &greeting.forget)?;
+        self.ask(Ask::Forget(greeting.forget), world);
+        for open in greeting.watch {
+            self.ask(Ask::Watch(open), world);
+        }
+        self.ask(Ask::Ready, world);
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self, world: &mut World) -> Held {
+        let Some(commit) = self.engine.flush() else {
+            self.times = None;
+            return self.release(0, world);
+        };
+        let mut launches = Vec::new();
+        for start in &commit.starts {
+            if world.machine.misses() {
+                let (outcome, detail) = (Outcome::Failed { code: 125 }, "its environment cannot be read".to_owned());
+                let now = world.machine.now();
+                self.note(now);
+                self.engine.not_started(&start.attempt, outcome, detail, now);
+            } else {
+                let (timeout, kill_grace) = (start.job.timeout, start.job.kill_grace);
+                launches.push(Launch { attempt: start.attempt.clone(), timeout, kill_grace });
+            }
+        }
+        let (registry, times) = (self.registry.clone(), self.times);
+        if launches.len() == commit.starts.len() {
+            self.times = None;
+        }
+        let context = Context { registry, starts: commit.starts, times };
+        let order = Order::Commit { number: commit.number, entries: commit.entries, launches };
+        self.scribe.order(order, Some(context));
+        Ok(())
+    }
+
+    fn release(&mut self, number: u64, world: &mut World) -> Held {
+        let now = world.machine.now();
+        let released = self.engine.released(number, now);
+        checks::may_tell(&world.ledger, &released.notes)?;
+        checks::may_forget(&world.ledger, &released.forget)?;
+        if !released.forget.is_empty() {
+            self.ask(Ask::Forget(released.forget), world);
+        }
+        if !released.watch.is_empty() {
+            for open in released.watch {
+                self.ask(Ask::Watch(open), world);
+            }
+            self.ask(Ask::Ready, world);
+        }
+        Ok(())
+    }
+
+    /// One action. Says whether the daemon goes on.
+    pub(crate) fn step(&mut self, world: &mut World) -> Result<bool, String> {
+        match self.place {
+            Place::Tick if self.is_done() => return Ok(false),
+            Place::Tick => {
+                if self.stopping.is_none() {
+                    let now = self.note(world.machine.now());
+                    self.engine.tick(now);
+                }
+                self.place = Place::Flush;
+            }
+            Place::Flush => {
+                self.flush(world)?;
+                self.place = Place::Wait;
+            }
+            Place::Wait => {
+                self.place = Place::Drain;
+                let listens = self.inbox.is_empty() || world.random.once_in(2);
+                match self.signals.pop_front_if(|_| listens) {
+                    Some(signal) => self.signal(signal, world),
+                    None => self.take(world)?,
+                }
+            }
+            Place::Drain if self.inbox.is_empty() => self.place = Place::Look,
+            Place::Drain => self.take(world)?,
+            Place::Look => {
+                self.look(world)?;
+                self.place = Place::Tick;
+            }
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, world: &mut World) -> Held {
+        let now = self.note(world.machine.now());
+        let message = self.inbox.pop_front();
+        world.trace.note(|| format!("          hears {message:?}"));
+        match message {
+            Some(Message::Runner(Report::Here(known))) => {
+                let greeting = self.engine.greet(known, now);
+                self.greet(greeting, world)?;
+            }
+            Some(Message::Runner(report)) => {
+                if let Some(attempt) = self.engine.hear(report, now) {
+                    checks::may_forget(&world.ledger, std::slice::from_ref(&attempt))?;
+                    self.ask(Ask::Forget(vec![attempt]), world);
+                }
+                self.wants_look(world);
+            }
+            Some(Message::Scribe(Word::Committed(number))) => self.release(number, world)?,
+            Some(Message::Scribe(Word::Requests(requests))) => self.engine.take_requests(requests, now),
+            Some(Message::Scribe(Word::NotStarted(attempts))) => self.engine.refused(attempts, now),
+            Some(Message::Scribe(Word::Trouble)) => self.engine.set_writable(false),
+            Some(Message::Scribe(Word::Recovered)) => self.engine.set_writable(true),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: Signal, world: &mut World) {
+        let now = self.note(world.machine.now());
+        match signal {
+            Signal::Stop => self.begin_or_hasten_stop(world),
+            Signal::Reload if self.stopping.is_none() => self.adopt(world.plan.registry.clone(), now),
+            Signal::Wake => self.engine.handle(Event::Tick, now),
+            Signal::Reload => {}
+        }
+    }
+
+    fn adopt(&mut self, registry: Rc<Registry>, now: At) {
+        self.engine.scheduler.set_max_running(registry.max_running);
+        self.engine.handle(Event::Registry(registry.list()), now);
+        self.registry = registry;
+    }
+
+    fn begin_or_hasten_stop(&mut self, world: &mut World) {
+        let end = |at_once| move |attempt| Ask::End { attempt, outcome: Outcome::Interrupted, at_once };
+        let open = self.engine.scheduler.open_attempts();
+        self.stopping = Some(match self.stopping {
+            None => {
+                self.scribe.stops = true;
+                self.engine.handle(Event::Stop, world.machine.now());
+                Stopping::Waiting(world.machine.monotonic + world.random.between(0, 60 * SECOND))
+            }
+            Some(Stopping::Killing | Stopping::Leaving) => Stopping::Leaving,
+            Some(before) => {
+                open.into_iter().map(end(true)).for_each(|ask| self.ask(ask, world));
+                let is_away = !self.engine.is_writable();
+                if is_away && before != Stopping::HandingOver { Stopping::Leaving } else { Stopping::Killing }
+            }
+        });
+        self.wants_look(world);
+    }
+
+    /// Something may have happened of which nobody sends word.
+    pub(crate) fn wants_look(&mut self, world: &World) {
+        self.looks_at.get_or_insert(world.machine.monotonic + SECOND);
+    }
+
+    fn look(&mut self, world: &mut World) -> Held {
+        if let Some(Stopping::Waiting(until)) = self.stopping
+            && until <= world.machine.monotonic
+        {
+            self.stopping = Some(Stopping::HandingOver);
+            if world.random.once_in(2) {
+                for attempt in self.engine.scheduler.open_attempts() {
+                    self.ask(Ask::End { attempt, outcome: Outcome::Interrupted, at_once: false }, world);
+                }
+                self.stopping = Some(Stopping::Terminating);
+            }
+        }
+        if self.looks_at.is_none_or(|at| at > world.machine.monotonic) {
+            return Ok(());
+        }
+        self.looks_at = None;
+        if let Some(entries) = self.engine.take_later() {
+            self.scribe.order(Order::Write(entries), None);
+        }
+        self.flush(world)?;
+        let is_asked = self.stopping.is_none() && self.engine.wants_requests();
+        if is_asked {
+            self.scribe.order(Order::Requests, None);
+        }
+        if self.stopping.is_some() || !world.ledger.unanswered.is_empty() {
+            self.wants_look(world);
+        }
+        Ok(())
+    }
+}
+
+/// A daemon with all that it needs to begin, as far as its first decisions.
+pub(crate) fn begin(
+    (registry, recovered, known): (Rc<Registry>, Recovered, Known),
+    (scribe, hand): (Scribe, Hand),
+    world: &mut World,
+) -> Result<Daemon, String> {
+    let now = world.machine.now();
+    let open = recovered.open.clone();
+    let mut daemon = Daemon {
+        engine: Engine::new(Scheduler::new(recovered, HOST, 0, now)),
+        registry: registry.clone(),
+        inbox: VecDeque::new(),
+        signals: VecDeque::new(),
+        scribe,
+        hand,
+        stopping: None,
+        place: Place::Tick,
+        looks_at: Some(world.machine.monotonic + SECOND),
+        times: Some((now, now)),
+    };
+    daemon.adopt(registry, now);
+    let greeting = daemon.engine.take_up(open, known, (HOST, Some(&world.machine.boot_id())), now);
+    daemon.greet(greeting, world)?;
+    daemon.flush(world)?;
+    Ok(daemon)
+}

@@ -1,0 +1,211 @@
+//! The ledger, in memory: what is committed stays, and every expectation that an entry names is checked as the real one
+//! does.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crontabber::job::JobName;
+use crontabber::session::{
+    AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, NewSession, Recovered, Request, SessionKey, SessionRecord,
+    State,
+};
+
+use crate::Held;
+use crate::calendar::At;
+
+/// The dates of one generation of a job.
+#[derive(Debug, Default)]
+pub(crate) struct Dates {
+    pub(crate) unsettled: BTreeMap<At, SessionRecord>,
+    pub(crate) settled: BTreeMap<At, SessionRecord>,
+}
+
+impl Dates {
+    pub(crate) fn get(&self, date: At) -> Option<&SessionRecord> {
+        self.unsettled.get(&date).or_else(|| self.settled.get(&date))
+    }
+
+    pub(crate) fn newest(&self) -> Option<At> {
+        let last = |rows: &BTreeMap<At, SessionRecord>| rows.last_key_value().map(|(date, _)| *date);
+        last(&self.unsettled).max(last(&self.settled))
+    }
+
+    fn put(&mut self, row: SessionRecord) {
+        let rows = if row.settled_at.is_some() { &mut self.settled } else { &mut self.unsettled };
+        rows.insert(row.key.date, row);
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct JobRows {
+    pub(crate) record: JobRecord,
+    pub(crate) generations: BTreeMap<u32, Dates>,
+}
+
+impl JobRows {
+    /// The dates of its generation.
+    pub(crate) fn dates(&self) -> &Dates {
+        &self.generations[&self.record.generation]
+    }
+}
+
+/// All rows, and the writer's.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) jobs: BTreeMap<JobName, JobRows>,
+    pub(crate) open: BTreeMap<AttemptKey, AttemptRecord>,
+    pub(crate) closed: HashMap<AttemptKey, AttemptEnd>,
+    pub(crate) unanswered: BTreeMap<i64, Request>,
+    pub(crate) answered: BTreeMap<i64, bool>,
+    /// Who writes.
+    pub(crate) epoch: u64,
+    /// How many transactions that one has committed.
+    pub(crate) batch: u64,
+}
+
+impl Ledger {
+    /// What a daemon that starts now finds; it is the writer from now on.
+    pub(crate) fn take(&mut self) -> Recovered {
+        self.epoch += 1;
+        self.batch = 0;
+        let mut recovered = Recovered::default();
+        for (name, job) in &self.jobs {
+            recovered.jobs.push(job.record.clone());
+            recovered.sessions.extend(job.dates().unsettled.values().cloned());
+            if !job.dates().settled.is_empty() {
+                recovered.settled.push(name.clone());
+            }
+        }
+        recovered.open = self.open.values().cloned().collect();
+        recovered
+    }
+
+    pub(crate) fn row(&self, key: &SessionKey) -> Option<&SessionRecord> {
+        self.jobs.get(&key.job)?.generations.get(&key.generation)?.get(key.date)
+    }
+
+    fn job(&mut self, name: &JobName, generation: u32) -> Result<&mut JobRows, String> {
+        let job = self.jobs.get_mut(name).ok_or_else(|| format!("conflict: {name} was never entered"))?;
+        let found = job.record.generation;
+        if found == generation { Ok(job) } else { Err(format!("conflict: {name} is in generation {found}")) }
+    }
+
+    /// Changes a row that must be there.
+    fn change(&mut self, key: &SessionKey, change: impl FnOnce(&mut SessionRecord) -> Held) -> Held {
+        let dates = self.jobs.get_mut(&key.job).and_then(|job| job.generations.get_mut(&key.generation));
+        let dates = dates.ok_or_else(|| format!("conflict: no such job or generation: {key:?}"))?;
+        let row = dates.unsettled.remove(&key.date).or_else(|| dates.settled.remove(&key.date));
+        let mut row = row.ok_or_else(|| format!("conflict: no such date: {key:?}"))?;
+        change(&mut row).map_err(|conflict| format!("conflict at {} {}: {conflict}", key.job, key.date))?;
+        dates.put(row);
+        Ok(())
+    }
+
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Held {
+        match entry {
+            Entry::Enter(record) => self.enter(record),
+            Entry::Adopt { job, generation, timetable, since, anchor } => {
+                let record = &mut self.job(job, *generation)?.record;
+                timetable.clone_into(&mut record.timetable);
+                (record.since, record.anchor) = (*since, *anchor);
+                Ok(())
+            }
+            Entry::Reset(record) => {
+                let job = self.job(&record.name, record.generation - 1)?;
+                job.record = record.clone();
+                job.generations.insert(record.generation, Dates::default());
+                Ok(())
+            }
+            Entry::Record { job, generation, clock, to, sessions, at } => {
+                let rows = self.job(job, *generation)?;
+                if rows.record.clock != *clock {
+                    return Err(format!("conflict: the clock of {job} is {:?}, not {clock:?}", rows.record.clock));
+                }
+                if to < clock {
+                    return Err(format!("P5: the clock of {job} goes back from {clock:?} to {to:?}"));
+                }
+                rows.record.clock = *to;
+                let dates = rows.generations.get_mut(generation).expect("made with its job");
+                sessions.iter().try_for_each(|new| record(dates, job, *generation, new, *at))
+            }
+            Entry::Process { attempt, process } => {
+                if let Some(open) = self.open.get_mut(attempt) {
+                    open.process = Some(process.clone());
+                }
+                Ok(())
+            }
+            Entry::Answer { request, done, .. } => {
+                self.unanswered.remove(request).ok_or_else(|| format!("P7: request {request} is answered twice"))?;
+                self.answered.insert(*request, *done);
+                Ok(())
+            }
+            Entry::Move { session, from, to, at } => self.change(session, |row| {
+                if row.state.word() != *from || *from == "running" || *to == State::Running {
+                    return Err(format!("{:?} is moved from {from} to {to:?}", row.state));
+                }
+                row.settled_at = to.is_settled().then_some(*at);
+                row.state = to.clone();
+                Ok(())
+            }),
+            Entry::Open { .. } => self.open(entry),
+            Entry::Close { .. } => self.close(entry),
+        }
+    }
+
+    fn enter(&mut self, record: &JobRecord) -> Held {
+        let generations = BTreeMap::from([(record.generation, Dates::default())]);
+        let before = self.jobs.insert(record.name.clone(), JobRows { record: record.clone(), generations });
+        if before.is_some() { Err(format!("conflict: {} is entered twice", record.name)) } else { Ok(()) }
+    }
+
+    fn open(&mut self, entry: &Entry) -> Held {
+        let Entry::Open { attempt, from, trigger, host, started_at } = entry else { return Ok(()) };
+        self.change(&attempt.session, |row| {
+            if row.state.word() != *from || *from == "running" || row.attempts + 1 != attempt.number {
+                return Err(format!("{attempt} opens from {from}, and finds {:?}, {}", row.state, row.attempts));
+            }
+            row.state = State::Running;
+            row.attempts += 1;
+            row.settled_at = None;
+            Ok(())
+        })?;
+        let (key, host, started_at) = (attempt.clone(), host.clone(), *started_at);
+        let record = AttemptRecord { key, trigger: *trigger, host, process: None, started_at, end: None };
+        self.open.insert(attempt.clone(), record);
+        Ok(())
+    }
+
+    fn close(&mut self, entry: &Entry) -> Held {
+        let Entry::Close { attempt, end, state, used } = entry else { return Ok(()) };
+        self.open.remove(attempt).ok_or_else(|| format!("conflict: {attempt} is closed, and is not open"))?;
+        self.closed.insert(attempt.clone(), end.clone());
+        self.change(&attempt.session, |row| {
+            if row.state != State::Running || row.attempts != attempt.number || *state == State::Running {
+                return Err(format!("{attempt} is closed, and finds {:?}, {}", row.state, row.attempts));
+            }
+            row.settled_at = state.is_settled().then_some(end.ended_at);
+            (row.state, row.used) = (state.clone(), *used);
+            Ok(())
+        })?;
+        let session = &attempt.session;
+        if *state == State::Succeeded
+            && let Some(job) = self.jobs.get_mut(&session.job)
+            && job.record.generation == session.generation
+        {
+            job.record.last_success = job.record.last_success.max(Some(session.date));
+        }
+        Ok(())
+    }
+}
+
+fn record(dates: &mut Dates, job: &JobName, generation: u32, new: &NewSession, at: At) -> Held {
+    if !matches!(new.state, State::Waiting | State::Skipped { .. }) {
+        return Err(format!("conflict: {job} {} enters as {:?}", new.date, new.state));
+    }
+    if dates.get(new.date).is_some() {
+        return Err(format!("conflict: {job} {} enters twice", new.date));
+    }
+    let key = SessionKey { job: job.clone(), generation, date: new.date };
+    let (state, settled_at) = (new.state.clone(), new.state.is_settled().then_some(at));
+    dates.put(SessionRecord { key, state, trigger: new.trigger, attempts: 0, used: 0, recorded_at: at, settled_at });
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Years of a daemon's life in seconds, with everything going wrong that can: see `tests/simulation/README.md`.
+//!
+//! The scheduler, the engine and the scribe's order of things are the production code. The clock, the ledger, the warden
+//! and its processes are simulated, and every choice is taken from a seed.
+
+mod calendar;
+mod checks;
+mod daemon;
+mod faults;
+mod ledger;
+mod link;
+mod machine;
+mod plan;
+mod random;
+mod simulation;
+mod warden;
+mod world;
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime};
+
+use simulation::{Figures, Simulation};
+
+/// What a check says: nothing, or which promise is broken, and how.
+pub(crate) type Held = Result<(), String>;
+
+/// Before the fresh seeds, these are tried in every run.
+const FIXED: u64 = 400;
+
+/// So many lines are told of what came before a failure.
+const LINES: usize = 40;
+
+pub(crate) fn at(text: &str) -> calendar::At {
+    text.parse().expect("an instant")
+}
+
+/// Runs a seed; a broken promise and a panic come to the same.
+fn attempt(simulation: &mut Simulation) -> Held {
+    let result = catch_unwind(AssertUnwindSafe(|| simulation.run()));
+    result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("panic: {}", text.unwrap_or_default()))
+    })
+}
+
+/// Runs a seed, and once more with every action told if it fails.
+fn run(seed: u64) -> Figures {
+    let mut simulation = Simulation::new(seed);
+    if attempt(&mut simulation).is_ok() {
+        return simulation.figures;
+    }
+    let mut again = Simulation::new(seed);
+    again.world.trace.length =
+        number("SIMULATION_LINES").map_or(LINES, |lines| usize::try_from(lines).expect("not so many"));
+    let broken = attempt(&mut again).err().unwrap_or_else(|| "it went well the second time".to_owned());
+    panic!(
+        "{broken}\n\nseed {seed}, action {}, {} by the clock; {}\nthe last actions:\n{}\nreplay: SIMULATION_SEED={seed} \
+         cargo test --test simulation\n",
+        again.figures.actions,
+        again.world.now(),
+        again.tell_engine(),
+        again.world.trace.tell()
+    );
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, not `{text}`")))
+}
+
+/// Runs seeds until the time is up.
+fn run_for(time: Duration, seeds: impl Iterator<Item = u64>) -> Figures {
+    let since = Instant::now();
+    let mut figures = Figures::default();
+    for seed in seeds {
+        figures.add(run(seed));
+        if since.elapsed() > time {
+            break;
+        }
+    }
+    tell(&figures, since.elapsed());
+    figures
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are for whoever runs this")]
+fn tell(figures: &Figures, taken: Duration) {
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    let (minutes, job_years) = (taken.as_secs_f64() / 60.0, figures.job_time as f64 / (365.25 * 86_400e6));
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    let rate = |count: u64| count as f64 / minutes;
+    println!(
+        "{} seeds in {:.1} s: {job_years:.0} job-years, {} attempts, {} crashes, {} actions; a minute: {:.0} seeds, {:.0} \
+         job-years, {:.0} attempts, {:.0} crashes",
+        figures.seeds,
+        taken.as_secs_f64(),
+        figures.attempts,
+        figures.crashes,
+        figures.actions,
+        rate(figures.seeds),
+        job_years / minutes,
+        rate(figures.attempts),
+        rate(figures.crashes)
+    );
+}
+
+/// How long the tests may take together.
+fn seconds() -> Duration {
+    Duration::from_secs(number("SIMULATION_SECONDS").unwrap_or(20))
+}
+
+#[test]
+fn fixed_seeds_keep_the_promises() {
+    match (number("SIMULATION_SEED"), number("SIMULATION_SEEDS")) {
+        (Some(seed), None) => tell(&run(seed), Duration::from_secs(1)),
+        (from, Some(seeds)) => {
+            let from = from.unwrap_or(1);
+            run_for(Duration::MAX, from..from + seeds);
+        }
+        (None, None) => _ = run_for(seconds() / 2, 1..=FIXED),
+    }
+}
+
+#[test]
+fn fresh_seeds_keep_the_promises() {
+    if number("SIMULATION_SEED").is_some() || number("SIMULATION_SEEDS").is_some() {
+        return;
+    }
+    let since = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_micros();
+    let first = u64::try_from(since).expect("before the year 500,000");
+    println!("fresh seeds from {first} on");
+    run_for(seconds() / 2, first..);
+}
