@@ -15,3 +15,5 @@ mod lab;
 mod life;
 #[path = "warden/requests.rs"]
 mod requests;
+#[path = "warden/socket.rs"]
+mod socket;
