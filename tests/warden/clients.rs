@@ -230,36 +230,29 @@ fn clients_of_two_ledgers_hear_of_their_own_attempts_only() {
     assert_eq!(names(house.connect().hello("three")), Vec::<String>::new());
 }
 
-/// The processor time that a warden has taken, in ticks of a hundredth of a second.
-fn ticks(house: &House) -> u64 {
-    let stat = house.proc("stat");
-    let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
-    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
-}
-
 #[test]
 fn a_warden_without_descriptors_left_waits_for_one_and_takes_its_ease() {
     let house = House::new();
     let mut first = house.client("first");
     let pid = Pid::from_raw(house.pid());
     works(&house, &mut first, "before", "first");
-    let open = fs::read_dir(format!("/proc/{}/fd", house.pid())).unwrap().count();
     // As the warden has inherited it from us.
     let usual = getrlimit(Resource::Nofile);
-    prlimit(pid, Resource::Nofile, Rlimit { current: Some(open as u64), ..usual }).unwrap();
+    prlimit(pid, Resource::Nofile, Rlimit { current: Some(3), ..usual }).unwrap();
     let mut second = house.connect();
     second.ask(&hello("second"));
-    let (since, before) = (Instant::now(), ticks(&house));
-    while since.elapsed() < Duration::from_millis(600) {
+    for _ in 0..5 {
         // A start fails, and says why; the warden lives.
         first.start(house.start(&house.name("job", "first"), "true"));
-        let ended = first.ended();
-        assert!(ended.detail.unwrap().contains("Too many open files"));
+        assert!(first.ended().detail.unwrap().contains("Too many open files"));
         first.ask(&Request::Forget(vec![house.name("job", "first")]));
-        std::thread::sleep(Duration::from_millis(50));
     }
-    let taken = ticks(&house) - before;
-    assert!(taken < 30, "{taken} hundredths of a second");
+    // One that asked for the connection again and again would never be seen asleep, however busy the machine is.
+    let mut asleep = 0;
+    await_that("some rest", || {
+        asleep += u32::from(house.proc("stat").contains(") S "));
+        asleep > 20
+    });
     prlimit(pid, Resource::Nofile, usual).unwrap();
     assert!(matches!(second.reply(), Some(Reply::Welcome(_))));
 }
