@@ -242,6 +242,7 @@ impl Daemon {
             self.runner.forget(&released.forget);
         }
         if !released.watch.is_empty() {
+            // Not a greeting: there may be yet another warden by now, that has not been asked about all the others.
             self.runner.watch(released.watch);
         }
     }
@@ -353,7 +354,7 @@ impl Daemon {
             ));
         }
         self.runner.forget(&greeting.forget);
-        self.runner.watch(greeting.watch);
+        self.runner.greet(greeting.watch);
     }
 
     fn take_word(&mut self, word: Word) {

@@ -81,7 +81,7 @@ pub struct Known {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// It runs: told once its process has lived for a moment (one that ends at once is not reported as started), and in
-    /// answer to [`Runner::watch`].
+    /// answer to [`Runner::watch`] and [`Runner::greet`].
     Started {
         /// Which attempt.
         attempt: AttemptKey,
@@ -186,9 +186,18 @@ impl Runner {
         self.shared.send(&[Request::Start(Box::new(start))]);
     }
 
-    /// Has the warden find out about attempts that the ledger has open: each is reported, as started or as ended. After
-    /// this, what the warden does not know was never started.
+    /// Has the warden find out about attempts that the ledger has open: each is reported, as started or as ended.
     pub fn watch(&self, open: Vec<Open>) {
+        self.ask_about(open, None);
+    }
+
+    /// Has a warden that is there (again) find out about all attempts that the ledger has open. After this, what it does
+    /// not know was never started.
+    pub fn greet(&self, open: Vec<Open>) {
+        self.ask_about(open, Some(Request::Ready));
+    }
+
+    fn ask_about(&self, open: Vec<Open>, last: Option<Request>) {
         let watch = |open: Open| {
             Request::Watch(Watch {
                 attempt: attempt_name(&open.attempt, &self.shared.mark),
@@ -197,7 +206,7 @@ impl Runner {
                 kill_grace: micros(open.kill_grace),
             })
         };
-        let requests: Vec<Request> = open.into_iter().map(watch).chain([Request::Ready]).collect();
+        let requests: Vec<Request> = open.into_iter().map(watch).chain(last).collect();
         self.shared.send(&requests);
     }
 

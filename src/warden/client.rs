@@ -27,6 +27,8 @@ pub(super) struct Client {
     /// There may be more requests in what was read.
     pub(super) has_more: bool,
     is_gone: bool,
+    /// With more than this unread it is let go.
+    most_unread: usize,
     /// There was no room for all that is to be sent.
     pub(super) waits_for_room: bool,
     /// It is gone, or must go.
@@ -46,6 +48,7 @@ impl Client {
             sent: 0,
             has_more: false,
             is_gone: false,
+            most_unread: MOST_UNREAD,
             waits_for_room: false,
             over: false,
         };
@@ -66,7 +69,7 @@ impl Client {
     pub(super) fn read(&mut self, buffer: &mut [u8], last: bool) -> Vec<Request> {
         let mut requests = Vec::new();
         for _ in 0..if last { LAST_READS } else { 1 } {
-            if self.has_more && !last {
+            if self.over || (self.has_more && !last) {
                 break;
             }
             match self.stream.read(buffer) {
@@ -120,9 +123,23 @@ impl Client {
         if let Err(error) = put(reply, &mut self.out) {
             tracing::error!(%error, "an answer cannot be sent");
         }
-        if self.out.len() > MOST_UNREAD {
+        if self.unread() > self.most_unread {
             self.over = true;
         }
+    }
+
+    /// Says what is known, however much that is: a client that must have it could never come in otherwise.
+    pub(super) fn list(&mut self, known: &[Reply]) {
+        self.most_unread = usize::MAX;
+        for reply in known {
+            self.say(reply);
+        }
+        self.most_unread = self.unread().saturating_add(MOST_UNREAD);
+    }
+
+    /// How much it has not read, in bytes.
+    fn unread(&self) -> usize {
+        self.out.len().saturating_sub(self.sent)
     }
 
     /// Sends what can be sent. Says whether more is to be sent when there is room.
@@ -131,7 +148,13 @@ impl Client {
             match self.stream.write(rest) {
                 Ok(count) => self.sent = self.sent.saturating_add(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.sent > self.out.len() >> 1 {
+                        self.out.drain(..self.sent.min(self.out.len()));
+                        self.sent = 0;
+                    }
+                    return true;
+                }
                 Err(_) => {
                     self.over = true;
                     return false;
@@ -139,6 +162,8 @@ impl Client {
             }
         }
         self.out.clear();
+        // One long list is no reason to keep so much for ever.
+        self.out.shrink_to(1 << 16);
         self.sent = 0;
         false
     }

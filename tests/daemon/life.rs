@@ -700,3 +700,13 @@ fn a_command_that_is_longer_than_any_program_can_take_has_failed() {
     let attempts = lab.json(&["attempts", "load"]);
     assert!(attempts[0]["detail"].as_str().unwrap().contains("no program can be started with more"), "{attempts}");
 }
+
+#[test]
+fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
+    let lab = Lab::new(DAILY);
+    let mut child = lab.command(&[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let mut daemon = Daemon { child };
+    lab.until("its work", || lab.lines("ran").len() == 6);
+    assert!(daemon.stop().success());
+}

@@ -2,6 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::mpsc::Receiver;
 
 use crontabber::runner::{Known, Open, Report, Runner, attempt_name};
 use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
@@ -117,11 +118,20 @@ fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
     let (runner, known, reports) = connect();
     assert_eq!(known, Known::default());
     runner.watch(vec![Open { attempt: key("job", 1), process: None, timeout: None, kill_grace }]);
-    let report = reports.recv_timeout(kill_grace).unwrap();
-    assert!(matches!(&report, Report::Ended { end, .. } if end.outcome == Outcome::Lost), "{report:?}");
+    let outcome = |reports: &Receiver<Report>| match reports.recv_timeout(kill_grace).unwrap() {
+        Report::Ended { end, .. } => end.outcome,
+        other => panic!("not ended: {other:?}"),
+    };
+    assert_eq!(outcome(&reports), Outcome::Lost);
+    // To be asked about one says nothing of the others.
+    runner.watch(vec![Open { attempt: key("job", 2), process: None, timeout: None, kill_grace }]);
+    assert_eq!(outcome(&reports), Outcome::Lost);
+    runner.greet(Vec::new());
     drop(runner);
-    let (runner, known, _) = connect();
-    let [(attempt, end)] = known.ended.try_into().unwrap();
-    assert_eq!((attempt, end.outcome), (key("job", 1), Outcome::Lost));
-    runner.forget(&[key("job", 1)]);
+    let (runner, known, reports) = connect();
+    let ended: Vec<_> = known.ended.into_iter().map(|(attempt, end)| (attempt, end.outcome)).collect();
+    assert_eq!(ended, [(key("job", 1), Outcome::Lost), (key("job", 2), Outcome::Lost)]);
+    runner.watch(vec![Open { attempt: key("job", 3), process: None, timeout: None, kill_grace }]);
+    assert_eq!(outcome(&reports), Outcome::Interrupted);
+    runner.forget(&[key("job", 1), key("job", 2)]);
 }

@@ -42,7 +42,7 @@ impl Lab {
     pub(crate) fn in_folder(folder: TempDir) -> Self {
         let (runner, ear, _) = Runner::new(house(folder.path()), MARK).unwrap();
         let reports = listen(ear);
-        runner.watch(Vec::new());
+        runner.greet(Vec::new());
         Self { folder, runner, reports }
     }
 

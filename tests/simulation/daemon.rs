@@ -63,11 +63,10 @@ pub(crate) enum Stopping {
 /// Where the daemon is in its loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    Tick,
-    Flush,
+    /// It waits for something to happen.
     Wait,
+    /// It takes all messages there are.
     Drain,
-    Look,
 }
 
 /// What was known when the entries of a commit were decided.
@@ -91,6 +90,8 @@ pub(crate) struct Daemon {
     /// When it looks again for what comes without a message.
     pub(crate) looks_at: Option<i64>,
     times: Option<(At, At)>,
+    /// It was killed in the middle of something.
+    pub(crate) dies: bool,
 }
 
 /// A daemon's beginning.
@@ -147,7 +148,17 @@ impl Daemon {
     }
 
     fn ask(&mut self, ask: Ask, world: &mut World) {
-        self.hand.send(ask, &mut world.links);
+        // It may be killed before any of several things that it sends.
+        self.dies = self.dies || world.random.once_in(world.odds.fault);
+        if !self.dies {
+            self.hand.send(ask, &mut world.links);
+        }
+    }
+
+    fn order(&mut self, order: Order<Launch>, context: Option<Context>) {
+        if !self.dies {
+            self.scribe.order(order, context);
+        }
     }
 
     fn greet(&mut self, greeting: Greeting, world: &mut World) -> Held {
@@ -186,7 +197,7 @@ impl Daemon {
         }
         let context = Context { registry, starts: commit.starts, times };
         let order = Order::Commit { number: commit.number, entries: commit.entries, launches };
-        self.scribe.order(order, Some(context));
+        self.order(order, Some(context));
         Ok(())
     }
 
@@ -198,11 +209,8 @@ impl Daemon {
         if !released.forget.is_empty() {
             self.ask(Ask::Forget(released.forget), world);
         }
-        if !released.watch.is_empty() {
-            for open in released.watch {
-                self.ask(Ask::Watch(open), world);
-            }
-            self.ask(Ask::Ready, world);
+        for open in released.watch {
+            self.ask(Ask::Watch(open), world);
         }
         Ok(())
     }
@@ -210,18 +218,6 @@ impl Daemon {
     /// One action. Says whether the daemon goes on.
     pub(crate) fn step(&mut self, world: &mut World) -> Result<bool, String> {
         match self.place {
-            Place::Tick if self.is_done() => return Ok(false),
-            Place::Tick => {
-                if self.stopping.is_none() {
-                    let now = self.note(world.machine.now());
-                    self.engine.tick(now);
-                }
-                self.place = Place::Flush;
-            }
-            Place::Flush => {
-                self.flush(world)?;
-                self.place = Place::Wait;
-            }
             Place::Wait => {
                 self.place = Place::Drain;
                 let listens = self.inbox.is_empty() || world.random.once_in(2);
@@ -230,11 +226,18 @@ impl Daemon {
                     None => self.take(world)?,
                 }
             }
-            Place::Drain if self.inbox.is_empty() => self.place = Place::Look,
-            Place::Drain => self.take(world)?,
-            Place::Look => {
+            Place::Drain if !self.inbox.is_empty() => self.take(world)?,
+            Place::Drain => {
                 self.look(world)?;
-                self.place = Place::Tick;
+                if self.is_done() {
+                    return Ok(false);
+                }
+                if self.stopping.is_none() {
+                    let now = self.note(world.machine.now());
+                    self.engine.tick(now);
+                }
+                self.flush(world)?;
+                self.place = Place::Wait;
             }
         }
         Ok(true)
@@ -323,12 +326,12 @@ impl Daemon {
         }
         self.looks_at = None;
         if let Some(entries) = self.engine.take_later() {
-            self.scribe.order(Order::Write(entries), None);
+            self.order(Order::Write(entries), None);
         }
         self.flush(world)?;
         let is_asked = self.stopping.is_none() && self.engine.wants_requests();
         if is_asked {
-            self.scribe.order(Order::Requests, None);
+            self.order(Order::Requests, None);
         }
         if self.stopping.is_some() || !world.ledger.unanswered.is_empty() {
             self.wants_look(world);
@@ -353,9 +356,10 @@ pub(crate) fn begin(
         scribe,
         hand,
         stopping: None,
-        place: Place::Tick,
+        place: Place::Drain,
         looks_at: Some(world.machine.monotonic + SECOND),
         times: Some((now, now)),
+        dies: false,
     };
     daemon.adopt(registry, now);
     let greeting = daemon.engine.take_up(open, known, (HOST, Some(&world.machine.boot_id())), now);

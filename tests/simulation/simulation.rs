@@ -107,7 +107,7 @@ impl Simulation {
         world.trace.note(|| "failures have stopped".to_owned());
         self.calm = true;
         world.away_until = 0;
-        world.odds.commit = 0;
+        (world.odds.commit, world.odds.fault) = (0, 0);
         world.machine.workload.fails_once_in = 0;
         world.machine.workload.is_missing_once_in = 0;
         world.machine.workload.is_long_once_in = 0;
@@ -229,6 +229,9 @@ impl Simulation {
         match (actor, &mut self.life) {
             (Actor::Warden(next), _) => {
                 let Some(mut warden) = world.warden.take() else { return Ok(()) };
+                if let Move::Read(link) = next {
+                    world.trace.note(|| format!("          reads {:?}", world.links[&link].asks.front()));
+                }
                 let spawned = warden.make(next, &mut world.machine, &mut world.links);
                 world.warden = Some(warden);
                 if let Some(attempt) = spawned {
@@ -237,7 +240,12 @@ impl Simulation {
                 }
             }
             (Actor::Daemon, Life::Up(daemon)) => {
-                if !daemon.step(world)? {
+                let goes_on = daemon.step(world)?;
+                if daemon.dies {
+                    world.trace.note(|| "killed meanwhile".to_owned());
+                    return self.kill_daemon(0);
+                }
+                if !goes_on {
                     world.trace.note(|| "the daemon has ended".to_owned());
                     world.lose_daemon();
                     let until = world.machine.monotonic + world.random.between(0, 100 * SECOND);
