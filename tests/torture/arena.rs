@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::clock;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::job;
+use crate::job::{self, lines_of};
 use crate::jobs::{TortureJob, registry};
 use crate::lab::{Daemon, Lab};
 use crate::postgres::Postgres;
@@ -181,6 +181,19 @@ impl Arena {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// How much the jobs have written, in bytes.
+    pub(crate) fn written(&self) -> u64 {
+        let length = |file: PathBuf| fs::metadata(file).map_or(0, |file| file.len());
+        self.jobs.iter().map(|(job, _)| length(lines_of(self.folder(), job.name))).sum()
+    }
+
+    /// How many attempts have ended, as their jobs say.
+    pub(crate) fn finished(&self) -> u64 {
+        let text = |job: &TortureJob| fs::read_to_string(lines_of(self.folder(), job.name)).unwrap_or_default();
+        let ends = |text: String| text.lines().filter(|line| line.starts_with("end ")).count() as u64;
+        self.jobs.iter().map(|(job, _)| ends(text(job))).sum()
     }
 
     /// The processes of jobs.

@@ -27,6 +27,12 @@ const KINDS: [(u64, Fault); 9] = [
 /// The clock is never further behind than this.
 const BEHIND: TimeDelta = TimeDelta::minutes(10);
 
+/// After so many faults in which no job got to write a line, they are given the time to: a machine that is busy with other
+/// things may take longer to start a daemon than it lives here, and then nothing at all would be seen.
+const FRUITLESS: u32 = 8;
+/// So much time at the most.
+const RESPITE: Duration = Duration::from_secs(15);
+
 /// What a warden that was stopped needs to take up what ended meanwhile.
 const TO_TAKE_UP: Duration = Duration::from_millis(500);
 
@@ -48,12 +54,14 @@ pub(crate) struct Tormentor<'a> {
     /// Which warden was stopped last, since when, and until when.
     warden_stopped: Option<(i32, Moment, Option<Instant>)>,
     edition: u64,
+    /// How much the jobs had written when that was last more, and how many faults ago.
+    written: (u64, u32),
 }
 
 impl<'a> Tormentor<'a> {
     pub(crate) fn new(arena: &'a mut Arena, keeper: &'a mut Keeper, journal: &'a Journal, seed: u64) -> Self {
         let chance = Chance::fork(seed, "faults");
-        Self { arena, keeper, journal, chance, lasting: Vec::new(), warden_stopped: None, edition: 0 }
+        Self { arena, keeper, journal, chance, lasting: Vec::new(), warden_stopped: None, edition: 0, written: (0, 0) }
     }
 
     /// Goes on for so long, or until it is told to end; then repairs everything.
@@ -63,15 +71,24 @@ impl<'a> Tormentor<'a> {
         while Instant::now() < until && !over.load(Ordering::SeqCst) {
             self.keeper.keep(self.arena);
             self.repair(false);
-            if next <= Instant::now() {
+            if next <= Instant::now() && (self.is_fruitful() || next.elapsed() > RESPITE) {
                 // Each fault draws from a chance of its own, so that the next is the same whatever came of this one.
                 let mut chance = Chance::new(self.chance.next());
                 next = Instant::now() + chance.millis(5, 250);
+                self.written.1 += 1;
                 self.strike(&mut chance);
             }
             std::thread::sleep(Duration::from_millis(2));
         }
         self.repair(true);
+    }
+
+    fn is_fruitful(&mut self) -> bool {
+        let written = self.arena.written();
+        if written > self.written.0 {
+            self.written = (written, 0);
+        }
+        self.written.1 < FRUITLESS
     }
 
     fn strike(&mut self, chance: &mut Chance) {

@@ -12,6 +12,8 @@ pub(crate) struct Tally {
     /// Dates that succeeded.
     pub(crate) dates: u64,
     pub(crate) attempts: u64,
+    /// Those that ended while all this was done, and not in the peace afterwards.
+    pub(crate) amid: u64,
     /// Attempts of which the ledger says that nobody can know how they ended.
     pub(crate) lost: u64,
     /// Dates that were attempted again after a success that a kill of the warden had made unknowable.
@@ -42,6 +44,7 @@ impl Tally {
         }
         self.dates += other.dates;
         self.attempts += other.attempts;
+        self.amid += other.amid;
         self.lost += other.lost;
         self.excused += other.excused;
         self.violations += other.violations;
@@ -53,9 +56,9 @@ impl Tally {
     /// One line.
     pub(crate) fn line(&self) -> String {
         let faults: u64 = self.faults.values().sum();
-        let Self { dates, attempts, lost, excused, violations, recovery, .. } = self;
+        let Self { dates, attempts, amid, lost, excused, violations, recovery, .. } = self;
         format!(
-            "{faults} faults, {dates} dates, {attempts} attempts, {lost} lost, {excused} repeated for a killed warden, \
+            "{faults} faults, {dates} dates, {attempts} attempts ({amid} amid the faults), {lost} lost, {excused} repeated for a killed warden, \
              {violations} violations; recovered in {recovery:.1?}"
         )
     }
@@ -69,6 +72,7 @@ impl Tally {
         }
         row("dates run", &self.dates.to_string());
         row("attempts", &self.attempts.to_string());
+        row("attempts that ended amid the faults", &self.amid.to_string());
         row("outcomes lost", &self.lost.to_string());
         row("dates repeated, their warden killed before it could say", &self.excused.to_string());
         row("violations", &self.violations.to_string());

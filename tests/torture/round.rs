@@ -66,7 +66,7 @@ impl Round {
         let journal = Journal::default();
         let mut keeper = Keeper::default();
         self.torture(&mut arena, &mut keeper, &journal, over);
-        let mut tally = Tally::default();
+        let mut tally = Tally { amid: arena.finished(), ..Tally::default() };
         let since = Instant::now();
         let until = drain(&mut arena, &mut keeper, &mut tally.problems, over);
         keeper.close(&arena);
@@ -156,17 +156,12 @@ fn drain(arena: &mut Arena, keeper: &mut Keeper, problems: &mut Vec<String>, ove
     fs::write(arena.lab.path(CALM), "").expect("a file");
     arena.free_disk();
     arena.settle_clock();
-    let size = |arena: &Arena| -> u64 {
-        let length =
-            |(job, _): &(TortureJob, _)| fs::metadata(lines_of(arena.folder(), job.name)).map_or(0, |file| file.len());
-        arena.jobs.iter().map(length).sum()
-    };
-    let (mut seen, mut since, mut asked) = (size(arena), Instant::now(), Instant::now());
+    let (mut seen, mut since, mut asked) = (arena.written(), Instant::now(), Instant::now());
     while !over.load(Ordering::SeqCst) {
         keeper.keep(arena);
         std::thread::sleep(Duration::from_millis(20));
-        if size(arena) > seen {
-            (seen, since) = (size(arena), Instant::now());
+        if arena.written() > seen {
+            (seen, since) = (arena.written(), Instant::now());
         }
         if asked.elapsed() > Duration::from_millis(700) {
             let now = arena.now().timestamp();
