@@ -45,17 +45,25 @@ fn attempt(simulation: &mut Simulation) -> Held {
     })
 }
 
+/// A seed whose simulation broke a promise.
+struct Failure {
+    seed: u64,
+    broken: String,
+    /// What to show of it.
+    story: String,
+}
+
 /// Runs a seed, and once more with every action told if it fails.
-fn run(seed: u64) -> Figures {
+fn run(seed: u64) -> Result<Figures, Failure> {
     let mut simulation = Simulation::new(seed);
     if attempt(&mut simulation).is_ok() {
-        return simulation.figures;
+        return Ok(simulation.figures);
     }
     let mut again = Simulation::new(seed);
-    again.world.trace.length =
-        number("SIMULATION_LINES").map_or(LINES, |lines| usize::try_from(lines).expect("not so many"));
+    let lines = number("SIMULATION_LINES").map(|lines| usize::try_from(lines).expect("not so many"));
+    again.world.trace.length = lines.unwrap_or(LINES);
     let broken = attempt(&mut again).err().unwrap_or_else(|| "it went well the second time".to_owned());
-    panic!(
+    let story = format!(
         "{broken}\n\nseed {seed}, action {}, {} by the clock; {}\nthe last actions:\n{}\nreplay: SIMULATION_SEED={seed} \
          cargo test --test simulation\n",
         again.figures.actions,
@@ -63,24 +71,47 @@ fn run(seed: u64) -> Figures {
         again.tell_engine(),
         again.world.trace.tell()
     );
+    Err(Failure { seed, broken, story })
 }
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, not `{text}`")))
 }
 
-/// Runs seeds until the time is up.
-fn run_for(time: Duration, seeds: impl Iterator<Item = u64>) -> Figures {
+/// Runs seeds until the time is up, or one fails.
+fn run_for(time: Duration, seeds: impl Iterator<Item = u64>) {
     let since = Instant::now();
     let mut figures = Figures::default();
     for seed in seeds {
-        figures.add(run(seed));
+        match run(seed) {
+            Ok(more) => figures.add(more),
+            Err(failure) => panic!("{}", failure.story),
+        }
         if since.elapsed() > time {
             break;
         }
     }
     tell(&figures, since.elapsed());
-    figures
+}
+
+/// Runs all of these seeds, whether some fail or not.
+#[expect(clippy::print_stdout, reason = "the seeds that fail are for whoever runs this")]
+fn run_all(seeds: impl Iterator<Item = u64>) {
+    let since = Instant::now();
+    let (mut figures, mut failures) = (Figures::default(), Vec::new());
+    for seed in seeds {
+        match run(seed) {
+            Ok(more) => figures.add(more),
+            Err(failure) => {
+                println!("seed {}: {}", failure.seed, failure.broken);
+                failures.push(failure);
+            }
+        }
+    }
+    tell(&figures, since.elapsed());
+    if let Some(first) = failures.first() {
+        panic!("{} seeds failed, the first of them so:\n{}", failures.len(), first.story);
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are for whoever runs this")]
@@ -112,12 +143,12 @@ fn seconds() -> Duration {
 #[test]
 fn fixed_seeds_keep_the_promises() {
     match (number("SIMULATION_SEED"), number("SIMULATION_SEEDS")) {
-        (Some(seed), None) => tell(&run(seed), Duration::from_secs(1)),
+        (Some(seed), None) => run_all(seed..=seed),
         (from, Some(seeds)) => {
             let from = from.unwrap_or(1);
-            run_for(Duration::MAX, from..from + seeds);
+            run_all(from..from + seeds);
         }
-        (None, None) => _ = run_for(seconds() / 2, 1..=FIXED),
+        (None, None) => run_for(seconds() / 2, 1..=FIXED),
     }
 }
 

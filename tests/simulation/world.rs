@@ -83,7 +83,7 @@ impl World {
         let (fails_once_in, is_long_once_in) = (2 + random.next() % 30, *random.pick(&[5, 20, 20, 100]));
         let workload = Workload { fails_once_in, is_missing_once_in: 200, is_long_once_in, long_seconds };
         let odds = Odds {
-            fault: *random.pick(&[30, 100, 300, 1000, 1000, 3000]),
+            fault: *random.pick(&[50, 200, 500, 1000, 3000, 3000]),
             commit: *random.pick(&[5, 30, 30, 200]),
             pause: *random.pick(&[4, 20, 100]),
         };

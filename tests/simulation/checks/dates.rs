@@ -49,7 +49,10 @@ pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
         let is_now = new.start.is_some() || (least..=greatest).contains(anchor);
         return if *anchor == expected && is_now { Ok(()) } else { wrong(format!("it begins at {anchor}")) };
     }
-    if *anchor > greatest || *anchor < record.anchor || (*anchor < least - old.delay && *anchor != record.anchor) {
+    if *anchor > greatest.max(record.anchor)
+        || *anchor < record.anchor
+        || (*anchor < least - old.delay && *anchor != record.anchor)
+    {
         return wrong(format!("its dates begin after {anchor}"));
     }
     if *since > record.since {
