@@ -6,6 +6,8 @@
 pub mod crontab;
 pub mod dates;
 pub mod registry;
+pub mod spool;
+pub mod warden_protocol;
 
 mod oracle;
 mod walk;
@@ -15,4 +17,10 @@ mod words;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 3] = [("registry", registry::check), ("crontab", crontab::check), ("dates", dates::check)];
+pub const TARGETS: [Target; 5] = [
+    ("registry", registry::check),
+    ("crontab", crontab::check),
+    ("dates", dates::check),
+    ("warden_protocol", warden_protocol::check),
+    ("spool", spool::check),
+];
