@@ -12,7 +12,7 @@ use crontabber::warden::spool::{entries_of, made_of};
 pub fn check(data: &[u8]) {
     match data {
         [0, file @ ..] => {
-            entries_of(file);
+            _ = entries_of(file);
         }
         [_, high, low, rest @ ..] => {
             let records = records(rest);
