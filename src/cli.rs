@@ -20,6 +20,7 @@ mod plan;
 mod schema;
 mod sessions;
 mod table;
+mod verify;
 mod version;
 mod warden;
 
@@ -62,6 +63,7 @@ fn read(context: &Context, command: &Command) -> Result<ExitCode, Failure> {
         Command::Sessions(asked) => sessions::sessions(context, asked, output),
         Command::Attempts(asked) => attempts::attempts(context, asked, output),
         Command::Log(asked) => log::log(context, asked, output),
+        Command::Verify => verify::verify(context, output),
         Command::Schema => schema::schema(output),
         Command::Completions(asked) => completions::completions(asked, output),
         Command::Version => version::version(context, output),

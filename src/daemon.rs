@@ -15,6 +15,7 @@ pub mod voice;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,11 +25,13 @@ use chrono::TimeDelta;
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::Signals;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::job::Job;
 use crate::registry::Registry;
-use crate::runner::{Launch, Report, Runner};
+use crate::runner::{Ear, Launch, Report, Runner, Sought};
 use crate::scheduler::{Event, Note, Start};
 use crate::session::{AttemptKey, Outcome};
 use crate::{clock, systemd};
@@ -75,7 +78,7 @@ pub struct Options {
 /// What arrives from the other threads.
 #[derive(Debug)]
 enum Message {
-    Runner(Report),
+    Sought(Sought),
     Scribe(Word),
 }
 
@@ -85,8 +88,12 @@ struct Daemon {
     mode: Mode,
     engine: Engine,
     runner: Runner,
+    ear: Ear,
+    /// The connection to the warden, to be waited for.
+    line: Option<UnixStream>,
     scribe: Scribe,
     inbox: UnboundedReceiver<Message>,
+    outbox: UnboundedSender<Message>,
     voice: Voice,
     logs: PathBuf,
     /// What tells the processes of this ledger's attempts from those of others.
@@ -130,6 +137,14 @@ pub fn serve(options: Options) -> ExitCode {
     })
 }
 
+/// Waits until the warden has something to say; for ever while there is none.
+async fn hear(line: Option<&UnixStream>) -> io::Result<()> {
+    match line {
+        Some(line) => line.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Daemon {
     async fn run(&mut self, signals: &mut Signals) -> ExitCode {
         let watchdog = systemd::watchdog_interval();
@@ -142,6 +157,7 @@ impl Daemon {
             let pause = self.pause(look);
             tokio::select! {
                 message = self.inbox.recv() => self.take(message),
+                is_heard = hear(self.line.as_ref()) => self.hear(is_heard),
                 signal = signals.next() => self.signal(signal),
                 () = tokio::time::sleep(pause) => {}
             }
@@ -179,7 +195,8 @@ impl Daemon {
             self.scribe.ask_requests();
         }
         let asked = self.asked_to_retire.is_some_and(|at| at.elapsed() < RETIRE);
-        if self.engine.scheduler.running() == 0 && self.mode == Mode::Serve && !asked {
+        let rests = self.engine.scheduler.running() == 0 && self.engine.is_settled();
+        if rests && self.mode == Mode::Serve && !asked {
             self.asked_to_retire = Some(Instant::now());
             self.runner.replace_other_version();
         }
@@ -188,6 +205,9 @@ impl Daemon {
     fn status(&self) -> String {
         let scheduler = &self.engine.scheduler;
         let base = format!("{} running, {} behind", scheduler.running(), scheduler.behind());
+        if !self.engine.is_connected() {
+            return format!("there is no warden: {base}");
+        }
         match (&self.stopping, self.engine.is_writable()) {
             (_, false) => format!("the ledger cannot be written: {base}"),
             (Some(_), true) => format!("stopping: {base}"),
@@ -256,9 +276,53 @@ impl Daemon {
 
     fn take(&mut self, message: Option<Message>) {
         match message {
-            Some(Message::Runner(report)) => self.take_report(report),
+            Some(Message::Sought(Sought::Trouble(text))) => self.voice.warn(&text),
+            Some(Message::Sought(Sought::Found(found))) => {
+                let mut reports = Vec::new();
+                self.ear.pick_up(found, &mut |report| reports.push(report));
+                self.take_reports(reports);
+                self.attach();
+            }
             Some(Message::Scribe(word)) => self.take_word(word),
             None => self.fatal = Some("the threads that do the work are gone".to_owned()),
+        }
+    }
+
+    /// Hears the warden, which has something to say.
+    fn hear(&mut self, is_heard: io::Result<()>) {
+        if let Err(error) = is_heard {
+            self.fatal = Some(format!("the warden cannot be heard: {error}"));
+            return;
+        }
+        let (mut reports, ear) = (Vec::new(), &mut self.ear);
+        let mut hear = || {
+            ear.hear(&mut |report| reports.push(report));
+            // All that has come was read.
+            Err::<(), _>(io::ErrorKind::WouldBlock.into())
+        };
+        _ = self.line.as_ref().map(|line| line.try_io(Interest::READABLE, &mut hear));
+        self.take_reports(reports);
+    }
+
+    fn take_reports(&mut self, reports: Vec<Report>) {
+        for report in reports {
+            if report == Report::Gone {
+                self.line = None;
+                let outbox = self.outbox.clone();
+                if let Err(error) = self.ear.seek(move |sought| _ = outbox.send(Message::Sought(sought))) {
+                    self.fatal = Some(format!("cannot look for a warden: {error}"));
+                }
+            }
+            self.take_report(report);
+        }
+    }
+
+    /// Waits for the warden's words from now on.
+    fn attach(&mut self) {
+        let line = self.ear.line().and_then(|line| line.map(UnixStream::from_std).transpose());
+        match line {
+            Ok(line) => self.line = line,
+            Err(error) => self.fatal = Some(format!("the warden cannot be heard: {error}")),
         }
     }
 

@@ -9,6 +9,7 @@ mod connection;
 mod desk;
 mod entries;
 mod error;
+mod history;
 mod lock;
 mod migrate;
 mod pages;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use desk::{Answer, Desk, NewRequest};
 pub use error::{CommitError, LedgerError, OpenError};
+pub use history::Snapshot;
 pub use migrate::SCHEMA_VERSION;
 pub use pages::{AttemptFilter, SessionFilter};
 pub use reader::{Backlog, OwnerRecord, Reader};

@@ -15,13 +15,14 @@
 //!
 //! # The way of the data
 //! [`registry`] (TOML → jobs) → [`schedule`] (job → dates) → [`scheduler`] (what to do now) → [`ledger`] (written
-//! first) → [`runner`] (then started) → exit status → [`ledger`].
+//! first) → [`runner`] (then started, by the [`warden`]) → exit status → [`ledger`].
 //!
 //! # The map
 //! Each file imports only what stands in a layer below it.
 //! - wiring: [`cli`] (the commands), [`daemon`] (connects all of it, signals), [`systemd`], [`place`] (where things are)
 //! - shell: [`registry`], [`ledger`], [`runner`] (asks the [`warden`], the process that owns the jobs), [`clock`]
-//! - core, without I/O: [`scheduler`], [`session`], [`job`], [`schedule`], [`duration`]
+//! - core, without I/O: [`scheduler`], [`promise`] (whether a ledger keeps it), [`session`], [`job`], [`schedule`],
+//!   [`duration`]
 
 pub mod cli;
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod duration;
 pub mod job;
 pub mod ledger;
 pub mod place;
+pub mod promise;
 pub mod registry;
 pub mod runner;
 pub mod schedule;

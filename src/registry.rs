@@ -66,10 +66,25 @@ impl Registry {
     /// A file that cannot be read, or every mistake of every file.
     pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
         let main = file::read(path).map_err(|error| unreadable(path, error))?;
-        let mut loading = Loading { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new() };
+        let mut loading = Loading::new(now);
         let (daemon, includes) = loading.main_page(main);
         loading.included_pages(&includes, daemon.timezone);
-        dependencies::check(&loading.drafts, &loading.pages, &loading.nearest);
+        loading.finish(daemon)
+    }
+
+    /// Reads a registry whose files are at hand already, each with its path, and opens none.
+    ///
+    /// The `included` ones count as what the `main` one includes, whatever it says itself.
+    ///
+    /// # Errors
+    /// Every mistake of every file.
+    pub fn parse(main: (&Path, &[u8]), included: &[(&Path, &[u8])], now: DateTime<Utc>) -> Result<Self, RegistryError> {
+        let page = |(path, bytes): (&Path, &[u8])| file::page(path, bytes.to_owned(), bytes.len() as u64);
+        let mut loading = Loading::new(now);
+        let (daemon, _) = loading.main_page(page(main));
+        for file in included {
+            loading.included_page(page(*file), daemon.timezone);
+        }
         loading.finish(daemon)
     }
 
@@ -103,6 +118,10 @@ struct Include {
 }
 
 impl Loading {
+    fn new(now: DateTime<Utc>) -> Self {
+        Self { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new() }
+    }
+
     fn main_page(&mut self, page: Page) -> (DaemonSettings, Vec<Include>) {
         let mut daemon = DaemonSettings::default();
         let mut includes = Vec::new();
@@ -176,6 +195,7 @@ impl Loading {
     }
 
     fn finish(self, daemon: DaemonSettings) -> Result<Registry, RegistryError> {
+        dependencies::check(&self.drafts, &self.pages, &self.nearest);
         let mut mistakes = Vec::new();
         let mut warnings = Vec::new();
         if self.drafts.is_empty() && self.pages.iter().all(|page| page.mistakes() == 0) {

@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 pub use hire::{HireError, House};
 
 use crate::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity};
@@ -101,11 +103,32 @@ pub enum Report {
     Trouble(String),
 }
 
-/// A handle on the warden. When the last clone is dropped the connection ends; processes are left alone.
+/// A handle on the warden: what speaks to it.
 #[derive(Debug, Clone)]
 pub struct Runner {
     shared: Arc<Shared>,
 }
+
+/// What listens to the warden. Without it, what is said goes nowhere: when it is dropped the connection ends. Processes
+/// are left alone.
+#[derive(Debug)]
+pub struct Ear {
+    shared: Arc<Shared>,
+    link: Option<Link>,
+}
+
+/// What became of the search for a warden.
+#[derive(Debug)]
+pub enum Sought {
+    /// None is found yet, for this reason; the search goes on.
+    Trouble(String),
+    /// One is found.
+    Found(Found),
+}
+
+/// A warden that was found.
+#[derive(Debug)]
+pub struct Found(Link);
 
 #[derive(Debug)]
 struct Shared {
@@ -122,23 +145,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Runner {
-    fn drop(&mut self) {
-        // One more is the thread's.
-        if Arc::strong_count(&self.shared) <= 2 {
-            self.shared.closing.store(true, Ordering::SeqCst);
-            self.shared.hang_up();
-        }
-    }
-}
-
 impl Runner {
-    /// Finds the warden, or starts one, and hears what it knows. `mark` tells our ledger's attempts from others'. `report`
-    /// is called from a thread of its own; what is known first is the second value.
+    /// Finds the warden, or starts one, and hears what it knows. `mark` tells our ledger's attempts from others'.
     ///
     /// # Errors
     /// There is no warden, and none can be started.
-    pub fn new(house: House, mark: &str, report: impl Fn(Report) + Send + 'static) -> Result<(Self, Known), HireError> {
+    pub fn new(house: House, mark: &str) -> Result<(Self, Ear, Known), HireError> {
         let link = hire::connect(&house, mark)?;
         let shared = Arc::new(Shared {
             mark: mark.to_owned(),
@@ -148,11 +160,9 @@ impl Runner {
             closing: AtomicBool::new(false),
         });
         let known = shared.known(&link);
-        let reading = shared.pick_up(link).map_err(HireError::Kernel)?;
-        let of_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("warden".to_owned());
-        thread.spawn(move || of_thread.listen(reading, &report)).map_err(HireError::Kernel)?;
-        Ok((Self { shared }, known))
+        shared.pick_up(&link).map_err(HireError::Kernel)?;
+        let ear = Ear { shared: Arc::clone(&shared), link: Some(link) };
+        Ok((Self { shared }, ear, known))
     }
 
     /// Starts an attempt, if the warden does not know it yet. A start that fails is reported as the attempt's end, with
@@ -242,9 +252,9 @@ impl Shared {
         }
         let mut link = lock(&self.link);
         if let Some(stream) = link.as_mut()
-            && stream.write_all(&buffer).is_err()
+            && write(stream, &buffer).is_err()
         {
-            // The thread that reads sees the end of it, and looks for a warden.
+            // Who listens hears the end of it, and looks for a warden.
             _ = stream.shutdown(Shutdown::Both);
             *link = None;
         }
@@ -256,57 +266,25 @@ impl Shared {
         }
     }
 
-    /// Uses a connection from now on; gives back the side that reads.
-    fn pick_up(&self, link: Link) -> io::Result<Link> {
+    /// Speaks by this connection from now on.
+    fn pick_up(&self, link: &Link) -> io::Result<()> {
         let writing = link.stream.try_clone()?;
-        writing.set_write_timeout(Some(STUCK))?;
+        writing.set_nonblocking(true)?;
         lock(&self.version).clone_from(&link.version);
         *lock(&self.link) = Some(writing);
-        Ok(link)
+        Ok(())
     }
 
-    /// Reads what the warden says, for ever.
-    fn listen(&self, mut link: Link, report: &impl Fn(Report)) {
-        loop {
-            loop {
-                match link.next() {
-                    Ok(reply) => self.take(reply, report),
-                    // A newer warden says what we do not know.
-                    Err(Broken::Protocol(ProtocolError::Strange(_))) => {}
-                    Err(_) => break,
-                }
-            }
-            self.hang_up();
-            if self.closing.load(Ordering::SeqCst) {
-                return;
-            }
-            report(Report::Gone);
-            let Some(again) = self.find_again(report) else { return };
-            link = again;
-        }
-    }
-
-    /// Looks for a warden until there is one; nothing when we are no longer needed.
-    fn find_again(&self, report: &impl Fn(Report)) -> Option<Link> {
+    /// Looks for a warden until there is one, or until nobody needs it.
+    fn seek(&self, tell: &impl Fn(Sought)) {
         let mut said = None;
-        loop {
-            if self.closing.load(Ordering::SeqCst) {
-                return None;
-            }
-            let found = hire::connect(&self.house, &self.mark);
-            let found = found.and_then(|link| {
-                let known = self.known(&link);
-                Ok((self.pick_up(link).map_err(HireError::Kernel)?, known))
-            });
-            match found {
-                Ok((link, known)) => {
-                    report(Report::Here(known));
-                    return Some(link);
-                }
+        while !self.closing.load(Ordering::SeqCst) {
+            match hire::connect(&self.house, &self.mark) {
+                Ok(link) => return tell(Sought::Found(Found(link))),
                 Err(error) => {
                     let text = format!("{error}; tried again until there is one");
                     if said.as_ref() != Some(&text) {
-                        report(Report::Trouble(text.clone()));
+                        tell(Sought::Trouble(text.clone()));
                         said = Some(text);
                     }
                 }
@@ -327,7 +305,7 @@ impl Shared {
         known
     }
 
-    fn take(&self, reply: Reply, report: &impl Fn(Report)) {
+    fn take(&self, reply: Reply, report: &mut impl FnMut(Report)) {
         match reply {
             Reply::Running(running) => {
                 if let Some(attempt) = self.key(&running.attempt) {
@@ -349,6 +327,79 @@ impl Shared {
         let (key, mark) = name.rsplit_once('@')?;
         if mark == self.mark { key.parse().ok() } else { None }
     }
+}
+
+impl Ear {
+    /// The connection, which can be read when there is something to hear (by [`Ear::hear`] only); nothing while there is no
+    /// warden. It does not block.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub fn line(&self) -> io::Result<Option<UnixStream>> {
+        self.link.as_ref().map(|link| link.stream.try_clone()).transpose()
+    }
+
+    /// Hears what has come, and does not wait for more. After [`Report::Gone`] another warden is to be sought.
+    pub fn hear(&mut self, report: &mut impl FnMut(Report)) {
+        let Some(link) = &mut self.link else { return };
+        loop {
+            match link.take_now() {
+                Ok(Some(reply)) => self.shared.take(reply, report),
+                Ok(None) => return,
+                // A newer warden says what we do not know.
+                Err(Broken::Protocol(ProtocolError::Strange(_))) => {}
+                Err(_) => break,
+            }
+        }
+        self.shared.hang_up();
+        self.link = None;
+        report(Report::Gone);
+    }
+
+    /// Looks for a warden on a thread of its own, which says what it finds.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn seek(&self, tell: impl Fn(Sought) + Send + 'static) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new().name("warden".to_owned()).spawn(move || shared.seek(&tell)).map(drop)
+    }
+
+    /// Uses a warden that was found.
+    pub fn pick_up(&mut self, Found(link): Found, report: &mut impl FnMut(Report)) {
+        let known = self.shared.known(&link);
+        if self.shared.pick_up(&link).is_ok() {
+            self.link = Some(link);
+            report(Report::Here(known));
+        } else {
+            report(Report::Gone);
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        self.shared.hang_up();
+    }
+}
+
+/// Writes all of `bytes` to a connection that does not block, and waits for room where there is none.
+fn write(stream: &mut UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut wait = [PollFd::new(&*stream, PollFlags::OUT)];
+                if poll(&mut wait, Timespec::try_from(STUCK).ok().as_ref())? == 0 {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// How an attempt is named outside of its ledger: by its key, and the mark of the ledger.

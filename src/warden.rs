@@ -34,6 +34,7 @@ mod spawn;
 pub mod spool;
 mod supervisor;
 
+use std::ffi::OsString;
 use std::rc::Rc;
 
 pub use identity::{boot_id, find_orphans, is_alive, process_identity};
@@ -46,6 +47,31 @@ type Id = Rc<str>;
 /// Set in the environment of every attempt, to its name: by it [`find_orphans`] knows a process whose warden died before
 /// it could write down whom it had started.
 pub const ATTEMPT_VARIABLE: &str = "CRONTABBER_ATTEMPT_ID";
+
+/// What systemd told us, and nobody else; and where the ledger is, with its password maybe.
+const NOT_FOR_JOBS: [&str; 11] = [
+    "CREDENTIALS_DIRECTORY",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "MAINPID",
+    "NOTIFY_SOCKET",
+    "SYSTEMD_EXEC_PID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
+/// What jobs inherit of our environment.
+#[must_use]
+pub fn inherited_environment() -> Vec<(OsString, OsString)> {
+    let is_for_jobs = |name: &OsString| {
+        let name = name.to_string_lossy();
+        !name.starts_with("CRONTABBER_") && !NOT_FOR_JOBS.contains(&name.as_ref())
+    };
+    std::env::vars_os().filter(|(name, _)| is_for_jobs(name)).collect()
+}
 
 /// The mark of the ledger in the name of an attempt: what follows the last `@`.
 #[must_use]

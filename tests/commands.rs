@@ -15,3 +15,5 @@ mod log;
 mod place;
 #[path = "commands/plan.rs"]
 mod plan;
+#[path = "commands/verify.rs"]
+mod verify;

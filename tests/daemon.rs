@@ -12,3 +12,5 @@ mod life;
 mod postgres;
 #[path = "daemon/readme.rs"]
 mod readme;
+#[path = "daemon/verify.rs"]
+mod verify;

@@ -8,10 +8,14 @@
 mod entries;
 #[path = "ledger/failures.rs"]
 mod failures;
+#[path = "ledger/history.rs"]
+mod history;
 #[path = "ledger/opening.rs"]
 mod opening;
 #[path = "ledger/reading.rs"]
 mod reading;
+#[path = "ledger/upgrade.rs"]
+mod upgrade;
 #[path = "ledger/world.rs"]
 mod world;
 

@@ -412,6 +412,26 @@ mod files {
 
     #[cfg(unix)]
     #[test]
+    fn at_hand_are_read_as_from_the_disk() {
+        let main = "include = \"jobs.d/*\"\n[daemon]\ntimezone = \"Europe/Berlin\"\n[jobs.a]\nschedule = \"@daily\"\n";
+        let more = "[jobs.b]\nevery = \"1d\"\ncommand = \"true\"\ndepends_on = \"a\"\nstart = 2026-11-01\n";
+        for command in ["", "command = \"true\"\n"] {
+            let main = format!("{main}{command}");
+            let folder = folder(&[("jobs.toml", &main), ("jobs.d/b.toml", more)]);
+            let paths = ["jobs.toml", "jobs.d/b.toml"].map(|name| folder.path().join(name));
+            let read = Registry::parse((&paths[0], main.as_bytes()), &[(&paths[1], more.as_bytes())], now());
+            match (load(&folder), read) {
+                (Ok(loaded), Ok(read)) => assert_eq!((loaded.jobs, loaded.files), (read.jobs, read.files)),
+                (Err(loaded), Err(read)) => assert_eq!(loaded.mistakes(), read.mistakes()),
+                (loaded, read) => panic!("loaded {loaded:?}, read {read:?}"),
+            }
+        }
+        let large = vec![b'#'; 9 * 1024 * 1024];
+        let error = Registry::parse((Path::new("jobs.toml"), &large), &[], now()).unwrap_err();
+        assert_eq!(error.to_string(), "jobs.toml: the file has 9.0 MiB, and a registry at most 8 MiB");
+    }
+
+    #[test]
     fn a_link_to_nothing() {
         let folder = folder(&[("jobs.toml", "include = \"jobs.d/*\"\n"), ("jobs.d/a", "")]);
         std::os::unix::fs::symlink("nowhere", folder.path().join("jobs.d/b")).unwrap();
@@ -507,6 +527,16 @@ error: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
 16 | = 3
    | ^
 "#);
+    }
+
+    #[test]
+    fn what_cannot_stand_in_quotes_is_not_offered_in_them() {
+        for (value, offered) in [("Europe/Berlin", true), ("\u{1b}[31m", false), ("a\u{9b}b", false), ("a\\b", false)] {
+            let text = format!("[daemon]\ntimezone = {value}\n");
+            assert_eq!(mistakes(&text).contains(&format!("write `\"{value}\"`")), offered, "{text:?}");
+            let folder = folder(&[("jobs.toml", &text)]);
+            assert_eq!(load(&folder).unwrap_err().mistakes()[0].hint.is_some(), offered, "{text:?}");
+        }
     }
 
     #[test]
@@ -1475,6 +1505,16 @@ error: job `g`: `schedule` cannot be read: the schedule is empty
         2 | schedule = "0 0 30 2 *"
           |            ^^^^^^^^^^^^
         "#);
+    }
+
+    #[test]
+    fn a_leap_second_is_no_instant() {
+        for text in
+            ["2016-12-31T23:59:60Z", "\"2016-12-31T23:59:60Z\"", "\"2016-12-31T23:59:60\"", "2016-12-31T23:59:60"]
+        {
+            let told = job(&format!("start = {text}"));
+            assert!(told.starts_with("error: job `load`: `start` is neither a day nor an instant\n"), "{text}: {told}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The scheduler's stories: the old crontabber's scenarios, its bugs, and the promises, without I/O.
 
+#[path = "scheduler/promise.rs"]
+mod promise;
 #[path = "support/world.rs"]
 mod world;
 
@@ -604,6 +606,20 @@ fn a_clock_set_back_starts_nothing_that_is_not_due_any_more() {
 }
 
 #[test]
+fn a_schedule_that_changes_while_its_clock_is_ahead_ends_at_the_clock() {
+    let mut world = World::new("2026-11-01 12:30", vec![backfill("load", "0 * * * *", "2026-11-01 12:00")]);
+    world.pass("2026-11-01 18:30");
+    world.settle(succeed);
+    world.take_started();
+    world.now = at("2026-11-01 13:30");
+    world.reload(vec![backfill("load", "*/30 * * * *", "2026-11-01 12:00")]);
+    assert_eq!(world.rows.jobs[&name("load")].anchor, at("2026-11-01 18:00"), "up to there the dates are the old ones");
+    world.pass("2026-11-01 18:30");
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-01T18:30");
+}
+
+#[test]
 fn a_backlog_beyond_the_window_is_counted_whole() {
     let start = "2026-11-01 00:00";
     let mut world = World::new("2026-11-03 00:00", vec![backfill("big", "* * * * *", start)]);
@@ -702,5 +718,55 @@ fn a_crash_at_any_event_keeps_the_promises() {
         world.settle(succeed);
         let unsettled = world.rows.recovered().sessions.len();
         assert_eq!(unsettled, 0, "seed {seed}: {unsettled} dates never settled");
+    }
+}
+
+#[test]
+fn what_operators_registries_and_clocks_do_keeps_the_promises() {
+    for seed in 0..200_u64 {
+        let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut roll = move |below: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        let minutes = |minutes: u64| chrono::TimeDelta::minutes(i64::try_from(minutes).unwrap());
+        let mut free = backfill("free", "15 * * * *", "2026-11-01 00:00");
+        free.order = Order::Independent;
+        let jobs = vec![backfill("load", "0 * * * *", "2026-11-01 00:00"), free, job("plain", "*/20 * * * *")];
+        let mut world = World::new("2026-11-01 06:00", jobs);
+        for _ in 0..200 {
+            // No two moments are the same to the microsecond.
+            world.now += chrono::TimeDelta::microseconds(i64::try_from(roll(999_999)).unwrap());
+            let name = ["load", "free", "plain"][usize::try_from(roll(3)).unwrap()];
+            match roll(16) {
+                0 => world.crash(),
+                1 => world.request(name, Operation::Reset),
+                2 => world.request(name, Operation::Run { date: None, force: roll(2) == 0 }),
+                3 => {
+                    // The clock is set, forward or back.
+                    world.now = world.now + minutes(roll(400)) - minutes(roll(400));
+                    world.handle(crontabber::scheduler::Event::Tick);
+                }
+                4 => {
+                    let every = ["0 * * * *", "*/30 * * * *", "10 */3 * * *"][usize::try_from(roll(3)).unwrap()];
+                    let start = ["2026-11-01 00:00", "2026-10-31 12:00"][usize::try_from(roll(2)).unwrap()];
+                    let schedule = Schedule::crontab(every, chrono_tz::UTC).unwrap();
+                    let delay = Duration::from_secs(60 * roll(90));
+                    let mut jobs = world.jobs.clone();
+                    jobs[0].timetable = Timetable::new(schedule, Some(at(start)), None, delay);
+                    world.reload(jobs);
+                }
+                5..=8 => world.pass_to(world.now + minutes(roll(90))),
+                _ => {
+                    if let Some(start) = world.running.first() {
+                        let attempt = start.attempt.clone();
+                        let outcome = if roll(3) == 0 { Outcome::Failed { code: 1 } } else { Outcome::Succeeded };
+                        world.end_attempt(attempt, outcome);
+                    }
+                }
+            }
+        }
     }
 }

@@ -4,6 +4,9 @@
 #[path = "systemd/boot.rs"]
 mod boot;
 
+use std::path::Path;
+use std::process::Command;
+
 use boot::Machine;
 
 /// A job whose one date is due at once and which goes on until it is stopped; it reports its process.
@@ -35,7 +38,8 @@ fn the_unit_is_one_that_systemd_has_nothing_to_say_about() {
     let Some(machine) = Machine::with_registry(LONG_JOB) else { return };
     let report = machine.run(
         r"
-        systemd-analyze verify crontabber.service >/report/verify 2>&1 && say verify ok $(</report/verify)
+        systemd-analyze verify crontabber.service crontabber-warden.{service,socket} >/report/verify 2>&1 &&
+            say verify ok $(</report/verify)
         systemctl enable --now crontabber 2>/dev/null
         say enabled $(systemctl is-enabled crontabber)
         ",
@@ -126,7 +130,7 @@ fn a_registry_with_a_mistake_is_refused_at_reload_and_the_old_one_stays() {
 }
 
 #[test]
-fn a_stop_gives_a_running_job_its_grace_and_leaves_no_process() {
+fn a_stop_waits_its_grace_and_leaves_a_running_job_to_the_warden_and_a_stop_of_that_ends_it() {
     let Some(machine) = Machine::with_registry(LONG_JOB) else { return };
     let report = machine.run(
         r"
@@ -138,18 +142,184 @@ fn a_stop_gives_a_running_job_its_grace_and_leaves_no_process() {
         ended=$EPOCHREALTIME
         say milliseconds $(((${ended/./} - ${began/./}) / 1000))
         say unit $(show ActiveState) $(show Result)
-        kill -0 $(</report/pid) 2>/dev/null && say left_over yes || say left_over no
+        kill -0 $(</report/pid) && say job_lives yes
         attempts long
+        say left $(</tmp/outcomes)
+
+        systemctl stop crontabber-warden
+        kill -0 $(</report/pid) 2>/dev/null && say job_lives_on yes || say job_lives_on no
+        say warden $(systemctl show --property Result --value crontabber-warden)
+        systemctl start crontabber
+        wait_for has_outcomes long interrupted running
         ",
     );
     report.expect(&[
         ("job", "crontabber"),
         ("unit", "inactive success"),
-        ("left_over", "no"),
-        ("outcomes", "interrupted"),
+        ("job_lives", "yes"),
+        ("left", "running"),
+        ("job_lives_on", "no"),
+        ("warden", "success"),
+        ("outcomes", "interrupted running"),
     ]);
     let milliseconds: u64 = report.said("milliseconds").parse().expect("a number");
     assert!((1_000..10_000).contains(&milliseconds), "a stop with a grace of 1 s took {milliseconds} ms");
+}
+
+/// A job that goes on until it is told to end, and says what it is.
+const PATIENT_JOB: &str = r#"
+[daemon]
+stop_grace = "0s"
+
+[jobs.patient]
+every    = "1d"
+start    = 2026-01-01
+end      = 2026-01-01
+backfill = true
+command  = "echo $$ >> /report/pids; cat /proc/self/cgroup > /report/group; while ! test -e /report/go; do sleep 0.05; done; echo bye"
+"#;
+
+#[test]
+fn a_job_outlives_two_restarts_and_an_upgrade() {
+    let Some(machine) = Machine::with_registry(PATIENT_JOB) else { return };
+    let report = machine.run(
+        r#"
+        systemctl start crontabber
+        wait_for test -s /report/pids
+        systemctl restart crontabber
+        systemctl restart crontabber
+        say before $(crontabber --version)
+        # The file is another one; who runs it now goes on with the old one.
+        sed 's/0\.1\.0/0.1.9/g' /usr/bin/crontabber >/tmp/newer
+        chmod 755 /tmp/newer
+        mount --bind /tmp/newer /usr/bin/crontabber
+        say after $(crontabber --version)
+        systemctl restart crontabber
+        speaks() { journalctl --unit "$1" --output cat | grep "$2"; }
+        wait_for speaks crontabber.service 'crontabber 0.1.9 with'
+        kill -0 $(</report/pids) && say job_lives yes
+        touch /report/go
+        wait_for has_outcomes patient succeeded
+        say started $(wc -l </report/pids)
+        # Nothing runs any more: the warden makes room for one of the new version.
+        wait_for speaks crontabber-warden.service 'serves.*0.1.9'
+        say restarts $(show NRestarts)
+        say lost $(journalctl --output cat | grep -c lost)
+        crontabber --version >/dev/null
+        STATE_DIRECTORY=/var/lib/crontabber crontabber --config /etc/crontabber/jobs.toml verify >/report/verified &&
+            say verified yes
+        "#,
+    );
+    report.expect(&[
+        ("job_lives", "yes"),
+        ("outcomes", "succeeded"),
+        ("started", "1"),
+        ("restarts", "0"),
+        ("lost", "0"),
+        ("verified", "yes"),
+    ]);
+    assert!(report.said("before").contains("0.1.0") && report.said("after").contains("0.1.9"));
+}
+
+#[test]
+fn a_job_whose_warden_is_killed_is_waited_for_and_no_second_one_started_beside_it() {
+    let Some(machine) = Machine::with_registry(PATIENT_JOB) else { return };
+    let report = machine.run(
+        r#"
+        systemctl start crontabber
+        wait_for test -s /report/pids
+        first=$(systemctl show --property MainPID --value crontabber-warden)
+        kill -KILL "$first"
+        is_another() { [[ $(systemctl show --property MainPID --value crontabber-warden) != @(0|$first) ]]; }
+        shopt -s extglob
+        wait_for is_another
+        kill -0 $(</report/pids) && say job_lives yes
+        sleep 0.5
+        say started $(wc -l </report/pids)
+        touch /report/go
+        wait_for has_outcomes patient lost succeeded
+        say daemon $(show ActiveState) $(show NRestarts)
+        "#,
+    );
+    report.expect(&[("job_lives", "yes"), ("started", "1"), ("outcomes", "lost succeeded"), ("daemon", "active 0")]);
+}
+
+#[test]
+fn a_job_has_a_control_group_of_its_own_which_ends_with_its_time_limit() {
+    let registry = r#"
+[jobs.escapes]
+every    = "1d"
+start    = 2026-01-01
+end      = 2026-01-01
+backfill = true
+timeout  = "1s"
+kill_grace = "200ms"
+retry    = { after = "1h" }
+command  = "cat /proc/self/cgroup > /report/group; setsid sh -c 'trap : TERM; echo $$ > /report/escaped; while :; do sleep 1; done' & while :; do :; done"
+"#;
+    let Some(machine) = Machine::with_registry(registry) else { return };
+    let report = machine.run(
+        r#"
+        systemctl start crontabber
+        wait_for has_outcomes escapes timed-out
+        say group $(grep -c 'crontabber-warden.service/attempt-' /report/group)
+        kill -0 $(</report/escaped) 2>/dev/null && say escaped lives || say escaped ended
+        is_gone() { ! compgen -G '/sys/fs/cgroup/system.slice/crontabber-warden.service/attempt-*'; }
+        wait_for is_gone
+        say cpu $(grep -oE '"cpu_(user|system)_seconds": *[0-9.]+' /report/attempts | grep -oE '[0-9.]+$')
+        say memory $(grep -oE '"peak_memory_bytes": *[0-9]+' /report/attempts | grep -oE '[0-9]+$')
+        "#,
+    );
+    report.expect(&[("group", "1"), ("escaped", "ended")]);
+    let cpu: f64 = report.said("cpu").split(' ').map(|part| part.parse::<f64>().expect("seconds")).sum();
+    assert!((0.3..3.0).contains(&cpu), "a job that was busy for a second took {cpu} s of the processor");
+    assert!(report.said("memory").parse::<u64>().expect("bytes") > 100_000);
+}
+
+#[test]
+fn jobs_have_the_environment_and_the_sandbox_of_the_wardens_unit_and_nothing_of_the_daemons() {
+    let registry = r#"
+[jobs.looks]
+every    = "1d"
+start    = 2026-01-01
+end      = 2026-01-01
+backfill = true
+environment = { OF_THE_JOB = "yes" }
+command  = "env > /report/environment; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status > /report/status-of-job; ls -l /proc/self/fd > /report/descriptors"
+"#;
+    let Some(machine) = Machine::with_registry(registry) else { return };
+    let machine = machine
+        .with_lines_for("crontabber-warden", "Environment=OF_THE_WARDEN=yes")
+        .with_service_lines("Environment=OF_THE_DAEMON=yes");
+    let report = machine.run(
+        r"
+        systemctl start crontabber
+        wait_for has_outcomes looks succeeded
+        say of $(grep -o '^OF_THE_[A-Z]*' /report/environment | sort)
+        say ours $(grep -cE '^(NOTIFY_SOCKET|LISTEN_|WATCHDOG_|SYSTEMD_EXEC_PID|JOURNAL_STREAM)' /report/environment)
+        say job $(tr -d '\t' </report/status-of-job)
+        say daemon $(grep -E '^(NoNewPrivs|Seccomp):' /proc/$(show MainPID)/status | tr -d '\t')
+        say descriptors $(grep -c socket /report/descriptors)
+        ",
+    );
+    report.expect(&[
+        ("of", "OF_THE_JOB OF_THE_WARDEN"),
+        ("ours", "0"),
+        ("job", "NoNewPrivs:0 Seccomp:0"),
+        ("daemon", "NoNewPrivs:1 Seccomp:2"),
+        ("descriptors", "0"),
+    ]);
+}
+
+#[test]
+fn the_daemon_is_exposed_to_at_most_2_5() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/crontabber.service");
+    let analyze =
+        Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=25"]).arg(unit).output();
+    let analyze = analyze.expect("systemd-analyze is installed with systemd");
+    let said = String::from_utf8_lossy(&analyze.stdout);
+    assert!(analyze.status.success(), "{said}");
+    assert!(said.contains("Overall exposure level"), "{said}");
 }
 
 #[test]
@@ -188,22 +358,22 @@ fn a_daemon_that_hangs_is_restarted_by_the_watchdog_and_one_that_idles_is_not() 
 }
 
 #[test]
-fn a_daemon_that_dies_takes_its_job_along_and_the_date_is_attempted_again() {
-    let Some(machine) = Machine::with_registry(LONG_JOB) else { return };
+fn a_daemon_that_is_killed_comes_back_to_its_running_job() {
+    let Some(machine) = Machine::with_registry(PATIENT_JOB) else { return };
     let report = machine.with_service_lines("RestartSec=100ms").run(
-        r#"
+        r"
         systemctl start crontabber
-        wait_for test -s /report/pid
-        first=$(</report/pid)
+        wait_for test -s /report/pids
         systemctl kill --signal=KILL --kill-who=main crontabber
-        is_another() { (($(</report/pid) != first)); }
-        wait_for is_another
-        kill -0 "$first" 2>/dev/null && say first still there || say first gone
-        say then $(show ActiveState) $(show NRestarts)
-        attempts long
-        "#,
+        wait_for is NRestarts 1
+        wait_for is ActiveState active
+        kill -0 $(</report/pids) && say job lives
+        touch /report/go
+        wait_for has_outcomes patient succeeded
+        say started $(wc -l </report/pids)
+        ",
     );
-    report.expect(&[("first", "gone"), ("then", "active 1"), ("outcomes", "lost running")]);
+    report.expect(&[("job", "lives"), ("outcomes", "succeeded"), ("started", "1")]);
 }
 
 #[test]

@@ -25,6 +25,7 @@ const MODULES: &[(&str, Layer, &[&str])] = &[
     ("job", Core, &["schedule"]),
     ("session", Core, &["job"]),
     ("scheduler", Core, &["duration", "schedule", "job", "session"]),
+    ("promise", Core, &["schedule", "job", "session", "scheduler"]),
     ("clock", Shell, &[]),
     ("registry", Shell, &[]),
     ("ledger", Shell, &[]),

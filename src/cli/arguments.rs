@@ -171,6 +171,13 @@ pub(super) enum Command {
     Attempts(Attempts),
     /// What an attempt printed, as it printed it.
     Log(Log),
+    /// Check that the whole ledger keeps the promise; exit 1 and name what breaks it.
+    ///
+    /// P1 once: what succeeded was not started again. P2 alone: no two attempts of a job at once. P3 in order: in strict
+    /// order, as the registry has it now, no date was started before the earlier ones were settled. P4 none lost: every
+    /// date of the schedule in force has a row. P5 forward: the clock went back by resets only. And the rows agree with
+    /// one another. What only looks wrong by the wall clock, which may have been set back, is noted and is no violation.
+    Verify,
     /// The JSON Schema of the registry, for editors.
     Schema,
     /// The completions of this command line for a shell.

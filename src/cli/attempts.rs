@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,7 +14,7 @@ use super::context::{Context, Zones};
 use super::date::DateArgument;
 use super::failure::Failure;
 use super::json::Array;
-use super::output::Output;
+use super::output::{Output, brief, size};
 use super::sessions::{SHOWN, more_line, newest_only, nothing};
 use super::table::{Cell, Column, Table};
 use crate::job::JobName;
@@ -25,15 +26,23 @@ use crate::{duration, place};
 /// How far back a date is looked for at first; then ten times as far, and so on.
 const LOOK_BACK: u32 = 1_000;
 
-const COLUMNS: [Column; 7] = [
+/// The columns of the table; the last only where there is room.
+const COLUMNS: [Column; 8] = [
     Column::Cut("JOB"),
     Column::Whole("DATE"),
-    Column::Number("ATTEMPT"),
-    Column::Whole("OUTCOME"),
+    Column::Whole("ATTEMPT"),
     Column::Whole("STARTED"),
     Column::Number("TOOK"),
-    Column::Cut("TRIGGER"),
+    Column::Number("CPU"),
+    Column::Number("MEMORY"),
+    Column::Whole("TRIGGER"),
 ];
+
+/// From this width on there is room for every column, whatever they hold.
+const WIDE: usize = 110;
+
+/// Below this width instants are written without their year and seconds, and times in one unit: 80 columns are enough.
+const NARROW: usize = 100;
 
 /// An attempt in JSON.
 #[derive(Debug, Serialize)]
@@ -47,6 +56,9 @@ struct AttemptRow<'a> {
     started_at: String,
     ended_at: Option<String>,
     duration_seconds: Option<f64>,
+    cpu_user_seconds: Option<f64>,
+    cpu_system_seconds: Option<f64>,
+    peak_memory_bytes: Option<u64>,
     trigger: &'static str,
     host: &'a str,
     pid: Option<i32>,
@@ -194,6 +206,7 @@ fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow
     let end = attempt.end.as_ref();
     let outcome = end.map(|end| end.outcome);
     let has_log = end.is_some_and(|end| end.has_log);
+    let usage = end.and_then(|end| end.usage);
     AttemptRow {
         job: key.session.job.as_str(),
         date: at(key.session.date),
@@ -211,6 +224,9 @@ fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow
         started_at: at(attempt.started_at),
         ended_at: end.map(|end| at(end.ended_at)),
         duration_seconds: end.and_then(|end| end.duration).map(|duration| duration.as_secs_f64()),
+        cpu_user_seconds: usage.map(|usage| usage.cpu_user.as_secs_f64()),
+        cpu_system_seconds: usage.map(|usage| usage.cpu_system.as_secs_f64()),
+        peak_memory_bytes: usage.map(|usage| usage.peak_memory),
         trigger: attempt.trigger.word(),
         host: &attempt.host,
         pid: attempt.process.as_ref().map(|process| process.pid),
@@ -222,22 +238,29 @@ fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow
 }
 
 fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
-    let mut table = Table::new(&COLUMNS, output);
+    let columns = if output.width < WIDE { &COLUMNS[..COLUMNS.len() - 1] } else { &COLUMNS[..] };
+    let is_narrow = output.width < NARROW;
+    let (instant, took): (_, fn(Duration) -> String) =
+        if is_narrow { ("%m-%d %H:%M", brief) } else { ("%Y-%m-%d %H:%M:%S", duration::format) };
+    let mut table = Table::new(columns, output);
     for attempt in rows {
         let session = &attempt.key.session;
         let zone = zones.of(&session.job);
         let end = attempt.end.as_ref();
+        let usage = end.and_then(|end| end.usage);
         let outcome = end.map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());
-        let cells = vec![
+        let mut cells = vec![
             Cell::new(session.job.as_str()),
             Cell::new(output.date(session.date, zone)),
-            Cell::number(attempt.key.number.into()),
-            Cell::word(&outcome),
+            Cell::numbered(attempt.key.number, &outcome),
             // In the zone of the date beside it.
-            Cell::new(attempt.started_at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()),
-            Cell::or_dash(end.and_then(|end| end.duration).map(duration::format)),
+            Cell::new(attempt.started_at.with_timezone(&zone).format(instant).to_string()),
+            Cell::or_dash(end.and_then(|end| end.duration).map(took)),
+            Cell::or_dash(usage.map(|usage| brief(usage.cpu_user + usage.cpu_system))),
+            Cell::or_dash(usage.map(|usage| size(usage.peak_memory))),
             Cell::new(attempt.trigger.word()),
         ];
+        cells.truncate(columns.len());
         table.row(cells, end.and_then(|end| end.detail.as_deref()));
     }
     table.print(output)?;

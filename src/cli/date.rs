@@ -4,7 +4,7 @@
 //! the command line is read, and its instants, once the job is known.
 
 use chrono::offset::LocalResult;
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::schedule::{self, Timetable};
@@ -67,9 +67,13 @@ impl DateArgument {
             return Ok(Self::Day(day));
         }
         let (stamp, offset) = split_offset(text);
+        // RFC 3339 allows a small one.
+        let stamp = stamp.replacen('t', "T", 1);
         let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
         let wall = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(stamp.trim_end(), format).ok());
-        let wall = wall.filter(|wall| (0..=9999).contains(&wall.year())).ok_or(DateArgumentError)?;
+        // A leap second is none of the instants that we count.
+        let is_counted = |wall: &NaiveDateTime| (0..=9999).contains(&wall.year()) && wall.nanosecond() < 1_000_000_000;
+        let wall = wall.filter(is_counted).ok_or(DateArgumentError)?;
         match offset {
             None => Ok(Self::Wall(wall)),
             Some(offset) => {
@@ -104,7 +108,13 @@ impl DateArgument {
         let tick = TimeDelta::microseconds(1);
         match self {
             Self::Instant(instant) => Ok((instant, instant + tick)),
-            Self::Day(day) => Ok((schedule::day_start(day, zone), schedule::day_start(next_day(day), zone))),
+            Self::Day(day) => {
+                let next = day.succ_opt().unwrap_or(day);
+                // A clock that is set back shortly after midnight shows the end of the day once more.
+                let again = zone.from_local_datetime(&next.and_time(NaiveTime::MIN)).latest();
+                let end = schedule::day_start(next, zone);
+                Ok((schedule::day_start(day, zone), again.map_or(end, |again| end.max(again.to_utc()))))
+            }
             Self::Wall(wall) => match zone.from_local_datetime(&wall) {
                 LocalResult::Single(at) => Ok((at.to_utc(), at.to_utc() + tick)),
                 LocalResult::Ambiguous(first, second) => Ok((first.to_utc(), second.to_utc() + tick)),
@@ -113,7 +123,7 @@ impl DateArgument {
         }
     }
 
-    /// Says whether `date` is among what is meant; [`DateArgument::range`] is wider for a repeated wall time.
+    /// Says whether `date` is among what is meant; [`DateArgument::range`] is wider where a clock was set back.
     #[must_use]
     pub fn means(self, date: DateTime<Utc>, zone: Tz) -> bool {
         match self {
@@ -147,12 +157,9 @@ impl DateArgument {
 }
 
 fn day(text: &str) -> Option<NaiveDate> {
-    let is_day = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let is_day =
+        text.len() == 10 && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if is_day { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None }
-}
-
-fn next_day(day: NaiveDate) -> NaiveDate {
-    day.succ_opt().unwrap_or(day)
 }
 
 /// Splits off `Z` or `+01:00` from the end.
@@ -225,6 +232,8 @@ fn digit(number: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const BERLIN: Tz = chrono_tz::Europe::Berlin;
@@ -246,7 +255,7 @@ mod tests {
 
     fn timetable(crontab: &str) -> Timetable {
         let schedule = schedule::Schedule::crontab(crontab, BERLIN).unwrap();
-        Timetable::new(schedule, None, None, std::time::Duration::ZERO)
+        Timetable::new(schedule, None, None, Duration::ZERO)
     }
 
     #[test]
@@ -258,6 +267,7 @@ mod tests {
             "2026-11-03 02:30 +01:00",
             "2026-11-03T01:30Z",
             "2026-11-02T23:00-02:30",
+            "2026-11-03t01:30:00z",
         ] {
             assert_eq!(read(text), instant, "{text}");
         }
@@ -266,9 +276,19 @@ mod tests {
             assert_eq!(read(text), DateArgument::Wall(wall), "{text}");
         }
         assert_eq!(read("2026-11-03"), DateArgument::Day(wall.date()));
-        for wrong in
-            ["", "yesterday", "2026-11-31", "2026-11-3", "2026-11-03T", "2026-11-03T25:00", "1700000000", "é:+00:00"]
-        {
+        for wrong in [
+            "",
+            "yesterday",
+            "2026-11-31",
+            "2026-11-3",
+            "-123-11-03",
+            "2026-11-03T",
+            "2026-11-03T25:00",
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:60",
+            "1700000000",
+            "é:+00:00",
+        ] {
             assert_eq!(DateArgument::parse(wrong), Err(DateArgumentError), "{wrong}");
         }
         for wrong in ["2026-11-03T02:30+0100", "2026-11-03T02:30+25:00", "2026-11-03T02:30+aa:00"] {
@@ -302,6 +322,21 @@ mod tests {
             of("2026-03-29T02:30", &hourly),
             "no clock of `Europe/Berlin` ever showed 2026-03-29 02:30:00: it was set forward there"
         );
+    }
+
+    #[test]
+    fn a_day_whose_end_comes_once_more_has_all_its_dates() {
+        // At 00:01 of the 7th the clock went back to 23:01 of the 6th.
+        let zone = chrono_tz::America::Goose_Bay;
+        let daily = schedule::Schedule::crontab("30 23 * * *", zone).unwrap();
+        let twice = schedule::Schedule::crontab("30 */23 * * *", zone).unwrap();
+        let [daily, twice] = [daily, twice].map(|schedule| Timetable::new(schedule, None, None, Duration::ZERO));
+        assert_eq!(of("2010-11-06", &daily), "2010-11-06T23:30:00-03:00");
+        assert_eq!(
+            of("2010-11-06", &twice),
+            "there are 3 dates: 2010-11-06T00:30:00-03:00, 2010-11-06T23:30:00-03:00, 2010-11-06T23:30:00-04:00"
+        );
+        assert!(of("2010-11-07", &twice).starts_with("there are 2 dates: 2010-11-07T00:30:00-04:00, "));
     }
 
     #[test]

@@ -152,6 +152,11 @@ impl Cell {
         Self { text: word.to_owned(), color }
     }
 
+    /// The number of an attempt and the word of its outcome, in the colour of that.
+    pub(super) fn numbered(number: u32, word: &str) -> Self {
+        Self { text: format!("{number} {word}"), ..Self::word(word) }
+    }
+
     fn styled(self, color: bool) -> comfy_table::Cell {
         let cell = comfy_table::Cell::new(self.text);
         match self.color.filter(|_| color) {

@@ -12,8 +12,9 @@ use crate::warden::{Service, serve};
 
 /// Serves until there is nothing to do.
 pub(super) fn warden(asked: Warden) -> Result<ExitCode, Failure> {
-    // Its log is a file of its own, or the journal by way of it.
-    _ = fmt().with_writer(io::stderr).with_target(false).with_ansi(false).try_init();
+    // Its log is a file of its own, or the journal by way of it. What cannot be written there is told to nobody: to say so
+    // on standard error, which is the same file, would be a panic on a full disk.
+    _ = fmt().with_writer(io::stderr).with_target(false).with_ansi(false).log_internal_errors(false).try_init();
     let folder = asked.folder.or_else(place::warden_of_unit);
     let folder =
         folder.ok_or_else(|| Failure::usage("the warden needs `--folder` or `$STATE_DIRECTORY`".to_owned()))?;

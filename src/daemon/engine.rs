@@ -171,6 +171,12 @@ impl Engine {
         self.connected && self.writable && self.in_flight() < IN_FLIGHT
     }
 
+    /// Says whether there is a warden, as far as is known.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// Takes note of whether the ledger can be written.
     pub fn set_writable(&mut self, writable: bool) {
         self.writable = writable;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 
@@ -11,19 +11,6 @@ use crate::job::{Command, Job};
 use crate::place;
 use crate::runner::{Launch, attempt_name};
 use crate::scheduler::{Start, in_zone};
-
-/// Ours, and nobody else's: what systemd told the daemon, and where the ledger is (with its password, maybe).
-const NOT_FOR_JOBS: [&str; 9] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-    "JOURNAL_STREAM",
-    "MAINPID",
-    "CREDENTIALS_DIRECTORY",
-];
 
 /// Why an attempt could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -44,19 +31,34 @@ pub(super) enum PrepareError {
         /// Counted from 1.
         line: usize,
     },
+    /// More than the kernel takes.
+    #[error(
+        "its command and its environment have {0} bytes together, and no program can be started with more than {MOST_BYTES}"
+    )]
+    TooLong(usize),
 }
+
+/// The kernel takes at most six megabytes, and commonly two.
+const MOST_BYTES: usize = 3_000_000;
 
 /// Describes the process of an attempt.
 ///
 /// # Errors
-/// The job's `environment_file` cannot be read.
+/// The job's `environment_file` cannot be read, or there is more of all than the kernel takes.
 pub(super) fn prepare(start: &Start, around: &Surroundings<'_>) -> Result<Launch, PrepareError> {
     let job = &start.job;
+    let (argv, environment) = (argv(job, start.attempt.session.date), environment(start, around.mark)?);
+    let pairs = around.inherited.iter().chain(&environment);
+    let length = pairs.map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
+        + argv.iter().map(|argument| argument.len() + 1).sum::<usize>();
+    if length > MOST_BYTES {
+        return Err(PrepareError::TooLong(length));
+    }
     Ok(Launch {
         attempt: start.attempt.clone(),
-        argv: argv(job, start.attempt.session.date),
+        argv,
         inherited: around.inherited.to_vec(),
-        environment: environment(start, around.mark)?,
+        environment,
         working_directory: job.working_directory.as_deref().or(around.home).map(Path::to_owned),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
@@ -87,15 +89,6 @@ fn argv(job: &Job, date: DateTime<Utc>) -> Vec<OsString> {
             templates.iter().map(|template| template.render(&job.name, date).into()).collect()
         }
     }
-}
-
-/// What every job inherits of our environment.
-pub(super) fn inherited_environment() -> Vec<(OsString, OsString)> {
-    let is_for_jobs = |name: &OsString| {
-        let name = name.to_string_lossy();
-        !name.starts_with("CRONTABBER_") && !NOT_FOR_JOBS.contains(&name.as_ref())
-    };
-    env::vars_os().filter(|(name, _)| is_for_jobs(name)).collect()
 }
 
 /// What a job is given besides what it inherits.

@@ -21,7 +21,6 @@ use crate::session::{AttemptKey, AttemptRecord};
 use crate::{clock, place, systemd, warden};
 
 use super::engine::Engine;
-use super::launch::inherited_environment;
 use super::scribe::Scribe;
 use super::voice::Voice;
 use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options};
@@ -107,11 +106,10 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         scheduler.set_horizon(now);
     }
     let (outbox, inbox) = unbounded_channel();
-    let (words, reports) = (outbox.clone(), outbox);
+    let words = outbox.clone();
     let (house, mark) = (place::warden(&url), mark(&url));
     let leaves_jobs = !dies_with_us(&house);
-    let hired = Runner::new(house, &mark, move |report| _ = reports.send(Message::Runner(report)));
-    let (runner, known) = hired.map_err(|error| {
+    let (runner, ear, known) = Runner::new(house, &mark).map_err(|error| {
         voice.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
@@ -122,13 +120,16 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         mode,
         engine: Engine::new(scheduler),
         runner,
+        ear,
+        line: None,
         scribe,
         inbox,
+        outbox,
         voice,
         logs: place::logs(&url),
         mark,
         ledger_named: registry.daemon.ledger.clone(),
-        inherited: inherited_environment(),
+        inherited: warden::inherited_environment(),
         home: std::env::current_dir().ok(),
         output_limit: 0,
         stop_grace: Duration::ZERO,
@@ -140,6 +141,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         asked_to_retire: None,
         leaves_jobs,
     };
+    daemon.attach();
     daemon.adopt(registry);
     daemon.take_up(open_attempts, known);
     daemon.flush();
@@ -220,7 +222,6 @@ fn open_once(url: &LedgerUrl) -> Result<(Recovered, Writer), OpenError> {
     let owner =
         Owner { host: place::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(url, &owner, clock::now())?;
-    let recovered =
-        writer.load().map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+    let recovered = writer.load().map_err(|error| OpenError::unread(url, &error))?;
     Ok((recovered, writer))
 }

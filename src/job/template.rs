@@ -5,11 +5,11 @@
 use std::fmt;
 use std::ops::Range;
 
-use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
 use super::JobName;
+use crate::schedule::shown;
 
 /// One argument of a command: text with `{date}`, `{date:STRFTIME}` and `{job}` in it; `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,17 +147,22 @@ fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piec
     while let Some(offset) = format[position..].find('%') {
         let percent = position + offset;
         let end = end_of_specifier(format, percent);
-        if StrftimeItems::new(&format[percent..end]).any(|item| matches!(item, Item::Error)) {
-            let message = format!("`{}` is not a date format", &format[percent..end]);
+        if !can_be_written(&format[percent..end]) {
+            let message = format!("`{}` is not a date format", shown(&format[percent..end]));
             return Err(TemplateError::new(start + percent..start + end, message, HINT));
         }
         position = end;
     }
     // Pieces that are good one by one could still be read differently as a whole.
-    if StrftimeItems::new(format).any(|item| matches!(item, Item::Error)) {
+    if !can_be_written(format) {
         return Err(TemplateError::new(span, "this is not a date format", HINT));
     }
     Ok(Piece::FormattedDate(format.into()))
+}
+
+/// Whether a date can be written so: what is no format cannot, nor what is only for reading one, such as `%#z`.
+fn can_be_written(format: &str) -> bool {
+    DateTime::UNIX_EPOCH.format(format).write_to(&mut String::new()).is_ok()
 }
 
 /// A specifier is `%`, then flags, digits, dots and colons, then one character that says what it shows.
@@ -195,7 +200,7 @@ fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
         Some(meant) => format!("did you mean `{{{meant}}}`?"),
         None => "there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces".to_owned(),
     };
-    TemplateError::new(span.clone(), format!("unknown template `{}`", &text[span]), hint)
+    TemplateError::new(span.clone(), format!("unknown template `{}`", shown(&text[span])), hint)
 }
 
 #[cfg(test)]
@@ -243,6 +248,7 @@ mod tests {
             "{date:}",
             "{date:YYYY-MM-DD}",
             "{date:%Y-%Q}",
+            "{date:%Y%#z}",
             "{date:%}",
             "{date:ü %é}",
             "${HOME}/x",
@@ -272,6 +278,7 @@ mod tests {
         {date:}  at `{date:}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:YYYY-MM-DD}  at `{date:YYYY-MM-DD}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:%Y-%Q}  at `%Q`: `%Q` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
+        {date:%Y%#z}  at `%#z`: `%#z` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:%}  at `%`: `%` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
         {date:ü %é}  at `%é`: `%é` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
         ${HOME}/x  at `${HOME}`: no shell reads an argument of a list, so that nothing replaces this variable; give the command as one string, or double the braces to pass it on as it is
@@ -280,6 +287,16 @@ mod tests {
         {job:%Y}  at `{job:%Y}`: unknown template `{job:%Y}`; did you mean `{job}`?
         {{date}  at `}`: `}` ends no template; write `}}` for a brace
         "#);
+    }
+
+    #[test]
+    fn a_message_is_a_short_line() {
+        for text in
+            ["{job:a\nb}", &format!("{{date:%{}}}", "#".repeat(1_000)), &format!("{{job:{}}}", "ä".repeat(1_000))]
+        {
+            let message = Template::parse(text).unwrap_err().to_string();
+            assert!(message.chars().count() < 80 && !message.contains('\n'), "{message}");
+        }
     }
 
     proptest! {
@@ -292,7 +309,7 @@ mod tests {
         }
 
         #[test]
-        fn every_good_format_can_be_rendered(format in "(%[-_0]?[a-zA-Z+:.3fz]{1,3} ?){1,4}") {
+        fn every_good_format_can_be_rendered(format in "(%[-_0#]?[a-zA-Z+:.3fz]{1,3} ?){1,4}") {
             if let Ok(template) = Template::parse(&format!("{{date:{format}}}")) {
                 let _ = template.render(&JobName::new("load").unwrap(), date());
             }

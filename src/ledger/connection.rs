@@ -25,6 +25,17 @@ impl AnyConnection {
         }
     }
 
+    /// Begins a transaction that only reads, and sees the ledger as it is now however long it takes.
+    pub(super) fn begin_snapshot(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN"),
+            Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction_sql(
+                postgres,
+                "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            ),
+        }
+    }
+
     /// Commits the transaction that was begun. After an error nobody knows whether it was committed.
     pub(super) fn commit(&mut self) -> QueryResult<()> {
         match self {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use diesel::result::{DatabaseErrorKind, Error};
 
+use super::LedgerUrl;
+
 /// Why a ledger could not be opened. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -110,6 +112,20 @@ pub enum OpenError {
         /// What was said, without a password.
         detail: String,
     },
+}
+
+impl OpenError {
+    /// A ledger that was opened, and could not be read then. A server that goes away just now may come back.
+    #[must_use]
+    pub fn unread(url: &LedgerUrl, error: &LedgerError) -> Self {
+        let text = url.to_string();
+        match (url, error) {
+            (LedgerUrl::Postgres(_), LedgerError::Unavailable(detail)) => {
+                Self::Unreachable { url: text, detail: detail.clone() }
+            }
+            _ => Self::Failed { url: text, detail: error.to_string() },
+        }
+    }
 }
 
 /// Why a commit was not made, or may not have been.
@@ -238,5 +254,21 @@ impl From<LedgerError> for CommitError {
             LedgerError::Conflict(text) => Self::Conflict(text),
             LedgerError::Corrupt(text) => Self::Corrupt(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_goes_away_while_it_is_read_is_waited_for() {
+        let (server, file) =
+            (LedgerUrl::Postgres("postgres:///ledger".to_owned()), LedgerUrl::Sqlite("ledger.db".into()));
+        let away = LedgerError::Unavailable("terminating connection due to administrator command".to_owned());
+        assert!(matches!(OpenError::unread(&server, &away), OpenError::Unreachable { .. }));
+        assert!(matches!(OpenError::unread(&file, &away), OpenError::Failed { .. }));
+        let corrupt = LedgerError::Corrupt("a word".to_owned());
+        assert!(matches!(OpenError::unread(&server, &corrupt), OpenError::Failed { .. }));
     }
 }

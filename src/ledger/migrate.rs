@@ -13,23 +13,35 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The newest schema that this crontabber knows.
-pub const SCHEMA_VERSION: &str = "0001";
+pub const SCHEMA_VERSION: &str = "0002";
 
-/// Runs the migrations that the ledger lacks.
+/// Runs the migrations that the ledger lacks: all in one transaction, so that nobody sees a ledger between two schemas.
 pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
     match found(url, connection)? {
         Some(found) if found.as_str() > SCHEMA_VERSION => return Err(newer(url, connection, found, version)),
         Some(found) if found == SCHEMA_VERSION => return Ok(()),
         _ => {}
     }
+    run_pending(connection).map_err(|error| OpenError::Failed {
+        url: url.to_string(),
+        detail: format!("its tables were not made: {error}"),
+    })
+}
+
+fn run_pending(connection: &mut AnyConnection) -> diesel::migration::Result<()> {
+    connection.begin()?;
     let run = match connection {
         AnyConnection::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE).map(drop),
         AnyConnection::Postgres(postgres) => postgres.run_pending_migrations(POSTGRES).map(drop),
     };
-    run.map_err(|error| OpenError::Failed {
-        url: url.to_string(),
-        detail: format!("its tables were not made: {error}"),
-    })
+    match run {
+        Ok(()) => Ok(connection.commit()?),
+        Err(error) => {
+            // The first error is the one to tell; the connection is closed with it.
+            let _ = connection.rollback();
+            Err(error)
+        }
+    }
 }
 
 /// Checks that the ledger is of the schema that we know, and changes nothing.

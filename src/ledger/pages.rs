@@ -55,6 +55,13 @@ pub(super) struct Lane {
     date: Option<i64>,
 }
 
+impl Lane {
+    /// The rows of one generation of a job.
+    pub(super) fn of(job_id: i32, generation: i32) -> Self {
+        Self { job: Some((job_id, generation)), in_force: false, date: None }
+    }
+}
+
 /// The key of a row, in the order of the indices by date.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cursor {
@@ -65,6 +72,16 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    /// Before every row.
+    pub(super) fn start() -> Self {
+        Self::at(i64::MIN)
+    }
+
+    /// The row's date.
+    pub(super) fn date(self) -> i64 {
+        self.date
+    }
+
     /// Before every row at this date.
     fn at(date: i64) -> Self {
         Self { date, job_id: i32::MIN, generation: i32::MIN, number: i32::MIN }

@@ -8,6 +8,7 @@ use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
+use super::history::Snapshot;
 use super::pages::{self, Selection};
 use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number};
 use super::schema::{attempts, jobs, sessions, writer};
@@ -235,6 +236,19 @@ impl Reader {
             (AnyConnection::Sqlite(_), LedgerUrl::Postgres(_)) => false,
         };
         Ok(Some(OwnerRecord { host, pid: count(pid), version, since: instant(since)?, alive }))
+    }
+
+    /// Lets `read` look at the whole ledger as it is at one instant, whatever is written meanwhile. That keeps SQLite's
+    /// log from being emptied, so that nobody should be waited for in it.
+    ///
+    /// # Errors
+    /// When the database cannot be read; what `read` itself cannot do is in its value.
+    pub fn snapshot<T>(&mut self, read: impl FnOnce(&mut Snapshot<'_>) -> T) -> Result<T, LedgerError> {
+        self.connection.begin_snapshot()?;
+        let value = read(&mut Snapshot::new(&mut self.connection));
+        // Nothing was written, so that there is nothing to take back but the place in the log.
+        self.connection.rollback()?;
+        Ok(value)
     }
 
     /// What became of a request; nothing yet if absent.

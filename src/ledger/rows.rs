@@ -11,7 +11,7 @@ use super::schema::sessions;
 use crate::job::JobName;
 use crate::session::{
     AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, ProcessIdentity, SessionKey, SessionRecord, SkipReason,
-    State, Trigger,
+    State, Trigger, Usage,
 };
 
 /// A row of `jobs`.
@@ -65,6 +65,9 @@ pub(super) struct AttemptRow {
     duration_micros: Option<i64>,
     detail: Option<String>,
     has_log: bool,
+    cpu_user_micros: Option<i64>,
+    cpu_system_micros: Option<i64>,
+    peak_memory_bytes: Option<i64>,
 }
 
 impl JobRow {
@@ -110,9 +113,18 @@ impl SessionRow {
 }
 
 impl AttemptRow {
+    fn usage(&self) -> Option<Usage> {
+        Some(Usage {
+            cpu_user: Duration::from_micros(self.cpu_user_micros?.unsigned_abs()),
+            cpu_system: Duration::from_micros(self.cpu_system_micros?.unsigned_abs()),
+            peak_memory: self.peak_memory_bytes?.unsigned_abs(),
+        })
+    }
+
     pub(super) fn record(self, job: &JobName) -> Result<AttemptRecord, LedgerError> {
         let date = instant(self.date)?;
         let strange = |what: &str| damaged(job, date, what);
+        let usage = self.usage();
         let process = match (self.pid, self.start_ticks, self.boot_id) {
             (Some(pid), Some(ticks), Some(boot_id)) => {
                 Some(ProcessIdentity { pid, start_ticks: ticks.cast_unsigned(), boot_id })
@@ -126,7 +138,7 @@ impl AttemptRow {
                 duration: self.duration_micros.map(|micros| Duration::from_micros(micros.unsigned_abs())),
                 detail: self.detail,
                 has_log: self.has_log,
-                usage: None,
+                usage,
             }),
             _ => None,
         };
@@ -161,6 +173,15 @@ pub(super) fn outcome_columns(outcome: Outcome) -> (Option<i32>, Option<i32>) {
         Outcome::Killed { signal } => (None, Some(signal)),
         _ => (None, None),
     }
+}
+
+/// The columns `cpu_user_micros`, `cpu_system_micros` and `peak_memory_bytes`: all of them, or none.
+pub(super) fn usage_columns(usage: Option<Usage>) -> [Option<i64>; 3] {
+    let micros = |taken: Duration| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX);
+    usage.map_or([None; 3], |Usage { cpu_user, cpu_system, peak_memory }| {
+        let peak_memory = i64::try_from(peak_memory).unwrap_or(i64::MAX);
+        [Some(micros(cpu_user)), Some(micros(cpu_system)), Some(peak_memory)]
+    })
 }
 
 fn outcome(word: &str, exit_code: Option<i32>, signal: Option<i32>) -> Option<Outcome> {

@@ -49,6 +49,9 @@ diesel::table! {
         duration_micros -> Nullable<BigInt>,
         detail -> Nullable<Text>,
         has_log -> Bool,
+        cpu_user_micros -> Nullable<BigInt>,
+        cpu_system_micros -> Nullable<BigInt>,
+        peak_memory_bytes -> Nullable<BigInt>,
     }
 }
 

@@ -26,7 +26,7 @@ enum Value<'a> {
 impl<'a> Statement<'a> {
     /// A statement with a `?` for each value.
     pub(super) fn new(sql: &'static str) -> Self {
-        Self { sql, values: Vec::with_capacity(12) }
+        Self { sql, values: Vec::with_capacity(14) }
     }
 
     /// The next value, of a column of 64 bits.

@@ -71,8 +71,7 @@ impl Writer {
             LedgerUrl::Postgres(_) => OpenError::Unreachable { url: url.to_string(), detail: text(&error) },
         };
         let epoch = connection.write(|connection| enrol(connection, owner, now)).map_err(failed)?;
-        let jobs = job_ids(&mut connection)
-            .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+        let jobs = job_ids(&mut connection).map_err(|error| OpenError::unread(url, &error))?;
         Ok(Self {
             url: url.clone(),
             owner: owner.clone(),

@@ -49,7 +49,10 @@ pub(super) fn cut(text: &str, line: Range<usize>, span: Range<usize>, secrets: &
     if to < line.end {
         excerpt.text.push('…');
     }
-    Excerpt { text: excerpt.text, span }
+    // The renderer leaves these control characters, which move some terminals. The dot has two bytes as they have, so that
+    // the span stays right.
+    let text = excerpt.text.replace(|character| ('\u{80}'..='\u{9f}').contains(&character), "·");
+    Excerpt { text, span }
 }
 
 /// A text that is copied with gaps, and where a span of the original is in it.
@@ -159,6 +162,11 @@ mod tests {
         ] {
             assert_eq!(shown(line, pointed_at), (text.to_owned(), still_pointed_at.to_owned()), "{line}");
         }
+    }
+
+    #[test]
+    fn no_control_character_of_a_terminal_is_shown() {
+        assert_eq!(shown("a = \u{9b}31m\u{85} x", "x"), ("a = ·31m· x".to_owned(), "x".to_owned()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::page::Page;
 /// No registry that people write is larger; a larger file is something else, given by accident.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// Reads a file. What it holds may be wrong, which is then noted on the page, whose text is as far as it is known.
+/// Reads a file. What it holds may be wrong, which is then noted on the page.
 pub(super) fn read(path: &Path) -> io::Result<Page> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -19,16 +19,21 @@ pub(super) fn read(path: &Path) -> io::Result<Page> {
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     let length = bytes.len() as u64;
-    if length > LARGEST {
+    let size = if metadata.is_file() { metadata.len().max(length) } else { length };
+    Ok(page(path, bytes, size))
+}
+
+/// Makes a page of what a file of that `size` holds, whose text is as far as it is known.
+pub(super) fn page(path: &Path, bytes: Vec<u8>, size: u64) -> Page {
+    if bytes.len() as u64 > LARGEST {
         let page = Page::new(path, String::new());
-        let size = if metadata.is_file() { metadata.len().max(length) } else { length };
         page.whole(
             format!("the file has {}, and a registry at most 8 MiB", megabytes(size)),
             Some("divide it with `include`, if it is a registry".to_owned()),
         );
-        return Ok(page);
+        return page;
     }
-    Ok(match String::from_utf8(bytes) {
+    match String::from_utf8(bytes) {
         Ok(text) => Page::new(path, text),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
@@ -40,7 +45,7 @@ pub(super) fn read(path: &Path) -> io::Result<Page> {
             page.syntax(at..end, format!("the file is not UTF-8: byte 0x{byte:02x}"), Some(hint));
             page
         }
-    })
+    }
 }
 
 fn megabytes(bytes: u64) -> String {

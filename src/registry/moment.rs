@@ -1,6 +1,8 @@
 //! Zones, and the `start` and `end` of a job.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeZone, Utc};
+use chrono::{
+    DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc,
+};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
@@ -132,11 +134,14 @@ fn from_text(text: &str) -> Option<Moment> {
     if is_day {
         return NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Moment::Day);
     }
+    // A leap second is none of the instants that we count.
+    let is_counted = |time: NaiveTime| time.nanosecond() < 1_000_000_000;
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return Some(Moment::Instant(instant.to_utc()));
+        return Some(Moment::Instant(instant.to_utc())).filter(|_| is_counted(instant.time()));
     }
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .filter(|wall| is_counted(wall.time()))
         .map(Moment::Wall)
 }

@@ -210,7 +210,7 @@ fn explained(page: &Page, message: &str, span: Range<usize>) -> (Range<usize>, S
             let key = line.split('=').next().unwrap_or_default().trim();
             return (span, format!("{} has no value", super::section::quoted(key)), None);
         }
-        let is_short = value.len() < 60 && !value.contains(['"', '\\']);
+        let is_short = value.len() < 60 && !value.contains(|c: char| matches!(c, '"' | '\\') || c.is_control());
         // What is assigned to the ledger may hold a password.
         let hint =
             (is_short && !line.contains("ledger") && !value.contains("://")).then(|| format!("write `\"{value}\"`"));

@@ -7,7 +7,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,11 @@ use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, flock, statvfs};
-use rustix::net::sockopt::socket_peercred;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::warden::protocol::{Frames, Hello, PROTOCOL, ProtocolError, Reply, Request, put};
+use crate::warden::spool::belong;
 
 /// The name of the socket in our folder.
 const SOCKET: &str = "socket";
@@ -89,8 +91,11 @@ pub enum HireError {
         /// Why we think so.
         detail: String,
     },
+    /// Something that is no socket.
+    #[error("`{}` is in the place of the warden's socket: move it away", .0.display())]
+    InTheWay(PathBuf),
     /// It does not answer.
-    #[error("the warden at `{}` has not answered for {} seconds; its log is `{}`", path.display(), ANSWER.as_secs(), log.display())]
+    #[error("what listens at `{}` has not answered for {} seconds: if it is another program, stop it; if it is the warden, its log is `{}`", path.display(), ANSWER.as_secs(), log.display())]
     Silent {
         /// Where.
         path: PathBuf,
@@ -110,6 +115,8 @@ pub enum HireError {
 pub(super) struct Link {
     pub(super) stream: UnixStream,
     frames: Frames,
+    /// How long a message may take to come.
+    patience: Option<Duration>,
     pub(super) version: String,
     pub(super) pid: i32,
     pub(super) listed: Vec<Reply>,
@@ -128,8 +135,11 @@ enum Try {
 pub(super) fn connect(house: &House, mark: &str) -> Result<Link, HireError> {
     let unusable = |source| HireError::Folder { path: house.folder.clone(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(&house.folder).map_err(unusable)?;
+    belong(&house.folder);
     let since = Instant::now();
     let (mut has_retired, mut started) = (false, None);
+    // Since when whoever is there hangs up.
+    let mut left: Option<Instant> = None;
     loop {
         let tried = match &house.managed {
             Some(socket) => attempt(socket, house, mark)?,
@@ -153,7 +163,15 @@ pub(super) fn connect(house: &House, mark: &str) -> Result<Link, HireError> {
             (Try::Nobody(source), Some(path)) if late || source.kind() != ErrorKind::ConnectionRefused => {
                 return Err(HireError::Unmanaged { path: path.clone(), source });
             }
-            (Try::Nobody(_), None) if !late => started = start(house)?.or(started),
+            (Try::Nobody(_), None) if !late => {
+                left = None;
+                started = start(house)?.or(started);
+            }
+            // A warden that leaves is gone in a moment.
+            (Try::Left, managed) if left.get_or_insert_with(Instant::now).elapsed() > ANSWER => {
+                let path = managed.clone().unwrap_or_else(|| house.folder.join(SOCKET));
+                return Err(HireError::Foreign { path, detail: "it hangs up without an answer".to_owned() });
+            }
             _ if late => return Err(HireError::Ended(last_words(house))),
             _ => {}
         }
@@ -178,8 +196,11 @@ fn point_at(socket: &Path, house: &House) {
 
 /// Asks at a socket who is there.
 fn attempt(socket: &Path, house: &House, mark: &str) -> Result<Try, HireError> {
+    let since = Instant::now();
+    let silent = || HireError::Silent { path: socket.to_owned(), log: house.folder.join(LOG) };
     let stream = match connect_to(socket) {
         Ok(stream) => stream,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(silent()),
         Err(error) => return Ok(Try::Nobody(error)),
     };
     let foreign = |detail: String| HireError::Foreign { path: socket.to_owned(), detail };
@@ -192,7 +213,8 @@ fn attempt(socket: &Path, house: &House, mark: &str) -> Result<Try, HireError> {
     let mut buffer = Vec::new();
     put(&Request::Hello(hello), &mut buffer).map_err(|error| foreign(error.to_string()))?;
     stream.set_read_timeout(Some(ANSWER)).map_err(HireError::Kernel)?;
-    let mut link = Link { stream, frames: Frames::default(), version: String::new(), pid: 0, listed: Vec::new() };
+    let (frames, patience) = (Frames::default(), Some(ANSWER));
+    let mut link = Link { stream, frames, patience, version: String::new(), pid: 0, listed: Vec::new() };
     if link.stream.write_all(&buffer).is_err() {
         return Ok(Try::Left);
     }
@@ -203,23 +225,28 @@ fn attempt(socket: &Path, house: &House, mark: &str) -> Result<Try, HireError> {
             Ok(_) if link.pid == 0 => return Err(foreign("it does not say who it is".to_owned())),
             Ok(Reply::Listed) => {
                 link.stream.set_read_timeout(None).map_err(HireError::Kernel)?;
+                link.patience = None;
                 return Ok(Try::Connected(link));
             }
+            Ok(_) if since.elapsed() > PATIENCE => return Err(silent()),
             Ok(reply) => link.listed.push(reply),
             Err(Broken::Protocol(error)) => return Err(foreign(error.to_string())),
-            Err(Broken::Silent) => {
-                return Err(HireError::Silent { path: socket.to_owned(), log: house.folder.join(LOG) });
-            }
+            Err(Broken::Silent) => return Err(silent()),
             Err(Broken::Over) => return Ok(Try::Left),
         }
     }
 }
 
-/// Connects by way of the folder's descriptor: the path of a socket may be no longer than 107 bytes.
+/// Connects by way of the folder's descriptor: the path of a socket may be no longer than 107 bytes. Would block where
+/// nobody takes connections.
 fn connect_to(socket: &Path) -> io::Result<UnixStream> {
     let (folder, name) = (socket.parent().unwrap_or(Path::new("/")), socket.file_name().unwrap_or_default());
     let folder = File::open(folder)?;
-    UnixStream::connect(format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), name.display()))
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), name.display()))?;
+    let stream = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&stream, Timeout::Send, Some(ANSWER))?;
+    net::connect(&stream, &address)?;
+    Ok(UnixStream::from(stream))
 }
 
 /// Has a warden make room, and waits until it has.
@@ -243,8 +270,17 @@ fn start(house: &House) -> Result<Option<Receiver<ExitStatus>>, HireError> {
     match connect_to(&socket) {
         // Somebody else did.
         Ok(_) => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(unusable(error)),
+        // Ours all the same: seen when it is tried again.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let ours = fs::Permissions::from_mode(0o600);
+            return fs::set_permissions(&socket, ours).map(|()| None).map_err(|_| unusable(error));
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
         Err(_) => {}
+    }
+    let found = fs::symlink_metadata(&socket).map(|found| found.file_type());
+    if found.is_ok_and(|found| !found.is_socket() && !found.is_symlink()) {
+        return Err(HireError::InTheWay(socket));
     }
     match fs::remove_file(&socket) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(error)),
@@ -253,11 +289,14 @@ fn start(house: &House) -> Result<Option<Receiver<ExitStatus>>, HireError> {
     let place = File::open(folder).map_err(unusable)?;
     let listener = UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET}", place.as_raw_fd())).map_err(unusable)?;
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(unusable)?;
+    belong(&socket);
     let log_path = folder.join(LOG);
     let long = fs::metadata(&log_path).is_ok_and(|metadata| metadata.len() > LOG_LIMIT);
     let mut how = OpenOptions::new();
     how.create(true).mode(0o600).append(!long).write(long).truncate(long);
     let stderr = how.open(&log_path).map_err(unusable)?;
+    belong(&log_path);
+    belong(&folder.join(LOCK));
     let mut command = Command::new(&house.program);
     command.arg0("crontabber").arg("warden").arg("--folder").arg(folder);
     command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(stderr);
@@ -301,12 +340,33 @@ pub(super) enum Broken {
 }
 
 impl Link {
-    /// Waits for the next message.
-    pub(super) fn next(&mut self) -> Result<Reply, Broken> {
+    /// Takes the next message, if it has come.
+    pub(super) fn take_now(&mut self) -> Result<Option<Reply>, Broken> {
         let mut buffer = [0; 16 * 1024];
         loop {
             if let Some(reply) = self.frames.take().map_err(Broken::Protocol)? {
+                return Ok(Some(reply));
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(Broken::Over),
+                Ok(count) => self.frames.add(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(_) => return Err(Broken::Over),
+            }
+        }
+    }
+
+    /// Waits for the next message.
+    pub(super) fn next(&mut self) -> Result<Reply, Broken> {
+        let mut buffer = [0; 16 * 1024];
+        let since = Instant::now();
+        loop {
+            if let Some(reply) = self.frames.take().map_err(Broken::Protocol)? {
                 return Ok(reply);
+            }
+            if self.patience.is_some_and(|patience| since.elapsed() > patience) {
+                return Err(Broken::Silent);
             }
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(Broken::Over),

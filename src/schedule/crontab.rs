@@ -9,7 +9,7 @@ mod problem;
 use std::ops::Range;
 
 use field::Field;
-pub(super) use problem::shown;
+pub(crate) use problem::shown;
 use problem::{Problem, did_you_mean};
 
 use super::calendar::DaySet;

@@ -193,7 +193,9 @@ fn time_of_day(at: &str) -> Result<i64, IntervalError> {
         |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
     let parts = text.split_once(':').and_then(|(hour, minute)| Some((number(hour)?, number(minute)?)));
     let hint = match parts {
-        Some((hour @ 0..=23, minute @ 0..=59)) if text.len() == 5 => return Ok(hour * 3600 + minute * 60),
+        Some((hour @ 0..=23, minute @ 0..=59)) if text.len() == 5 && text.find(':') == Some(2) => {
+            return Ok(hour * 3600 + minute * 60);
+        }
         Some((hour @ 0..=23, minute @ 0..=59)) => format!("did you mean `{hour:02}:{minute:02}`?"),
         Some((24, 0)) => "did you mean `00:00`?".to_owned(),
         _ => match number(text) {

@@ -155,7 +155,8 @@ impl Lane {
     }
 
     /// Records what is due by the timetable in force, and moves the anchor to where that one ends: the dates not due
-    /// by now, counted with its own delay, so that none falls between the two.
+    /// by now, counted with its own delay, so that none falls between the two. What it recorded beyond that, before its
+    /// time or before the clock was set back, was its own too.
     fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
         match self.record.timetable.parse::<Timetable>() {
             Ok(before) => {
@@ -173,6 +174,7 @@ impl Lane {
                 self.record.anchor = self.record.anchor.max(now);
             }
         }
+        self.record.anchor = self.frontier();
     }
 }
 

@@ -4,12 +4,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::session::Usage;
 
 /// The group that we move to ourselves, for one with members cannot be divided further.
 const OURS: &str = "warden";
+
+/// Between an attempt's end and the first look whether its group is empty.
+const SOON: Duration = Duration::from_millis(20);
+/// The longest time between two looks.
+const LATE: Duration = Duration::from_mins(1);
 
 /// Our part of the hierarchy.
 #[derive(Debug)]
@@ -89,9 +94,46 @@ impl Group {
         }
     }
 
-    /// Removes it, unless the attempt left somebody behind.
-    pub(super) fn remove(&self) {
-        let _ = fs::remove_dir(&self.path);
+    /// Removes it. Says whether it is gone: not while somebody of the attempt is left in it.
+    pub(super) fn remove(&self) -> bool {
+        match fs::remove_dir(&self.path) {
+            Ok(()) => true,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+}
+
+/// Groups of attempts that are over, in which somebody is left: for a moment, or for good.
+#[derive(Debug, Default)]
+pub(super) struct Lingering {
+    groups: Vec<Group>,
+    /// When they are looked at again, and after how long once more.
+    next: Option<(Instant, Duration)>,
+}
+
+impl Lingering {
+    /// Removes a group, now or when it is empty.
+    pub(super) fn add(&mut self, group: Group) {
+        if !group.remove() {
+            self.groups.push(group);
+            self.next = Instant::now().checked_add(SOON).map(|at| (at, SOON));
+        }
+    }
+
+    /// When they are looked at again.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next.map(|(at, _)| at)
+    }
+
+    /// Looks at them, if it is time.
+    pub(super) fn look(&mut self, now: Instant) {
+        if let Some((at, pause)) = self.next
+            && at <= now
+        {
+            self.groups.retain(|group| !group.remove());
+            let pause = pause.saturating_mul(2).min(LATE);
+            self.next = now.checked_add(pause).map(|at| (at, pause)).filter(|_| !self.groups.is_empty());
+        }
     }
 }
 

@@ -147,7 +147,7 @@ pub enum Reply {
     /// An attempt runs: in answer to a hello, and once it has lived for a moment.
     #[n(1)]
     Running(#[n(0)] Running),
-    /// An attempt is over, and in the spool: in answer to a hello, and when it ends.
+    /// An attempt is over, and written to the spool: in answer to a hello, and when it ends.
     #[n(2)]
     Ended(#[n(0)] Box<Ended>),
     /// All attempts that were known at the hello have been named.

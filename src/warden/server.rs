@@ -16,7 +16,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::cgroup::Delegated;
 use super::client::Client;
@@ -38,6 +38,8 @@ const MOUNTS: u64 = u64::MAX;
 const CLIENT: u64 = 1 << 63;
 /// How many clients are served: a daemon, and a few who are about to take its place.
 const MOST_CLIENTS: usize = 32;
+/// Between two tries at a connection that cannot be taken.
+const BREATH: Duration = Duration::from_millis(10);
 /// How many events are taken at once.
 const EVENTS: usize = 256;
 /// A warden with nothing to do and nobody connected goes away after this.
@@ -86,13 +88,15 @@ pub fn serve(service: Service) -> Result<(), ServeError> {
     }
     let listener = UnixListener::from(listener);
     listener.set_nonblocking(true)?;
+    // What it was started as is `exe`, which tells an operator nothing.
+    let _ = rustix::thread::set_name(c"crontabber");
     // A terminal's signals are not for us, and no folder is kept from being unmounted. A leader of its own session, as
     // systemd starts us, is refused the first and has it already.
     let _ = rustix::process::setsid();
     std::env::set_current_dir("/")?;
     signals::prepare()?;
     signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
-    let spool = open_spool(&service)?;
+    let (spool, told) = open_spool(&service)?;
     let epoll = Rc::new(epoll::create(CreateFlags::CLOEXEC).map_err(io::Error::from)?);
     let add = |descriptor: &dyn AsFd, data| {
         epoll::add(&*epoll, descriptor.as_fd(), EventData::new_u64(data), EventFlags::IN).map_err(io::Error::from)
@@ -105,7 +109,7 @@ pub fn serve(service: Service) -> Result<(), ServeError> {
     add(&signal, SIGNAL)?;
     let mounts = Mounts::new(&epoll, MOUNTS);
     let delegated = if service.managed { delegated() } else { None };
-    let environment: Option<Vec<(OsString, OsString)>> = service.managed.then(|| std::env::vars_os().collect());
+    let environment: Option<Vec<(OsString, OsString)>> = service.managed.then(super::inherited_environment);
     let supervisor = Supervisor::new(Rc::clone(&epoll), boot_id()?, spool, mounts, delegated, environment);
     let mut warden = Warden {
         version: service.version,
@@ -116,6 +120,7 @@ pub fn serve(service: Service) -> Result<(), ServeError> {
         clients: BTreeMap::new(),
         last_client: 0,
         buffer: vec![0; 64 * 1024],
+        told,
         trouble: None,
         terms: 0,
         retires: false,
@@ -140,16 +145,16 @@ fn delegated() -> Option<Delegated> {
 }
 
 /// Opens the spool; another warden may be just about to leave it.
-fn open_spool(service: &Service) -> Result<Spool, SpoolError> {
+fn open_spool(service: &Service) -> Result<(Spool, Vec<String>), SpoolError> {
     let since = Instant::now();
     let mut said = false;
     loop {
         match Spool::open(&service.folder) {
             Ok((spool, told)) => {
-                for line in told {
+                for line in &told {
                     warn!("{line}");
                 }
-                return Ok(spool);
+                return Ok((spool, told));
             }
             Err(error @ SpoolError::Busy(_)) if service.managed || since.elapsed() < PATIENCE => {
                 if !said {
@@ -173,6 +178,8 @@ struct Warden {
     clients: BTreeMap<u64, Client>,
     last_client: u64,
     buffer: Vec<u8>,
+    /// What was found out about the spool at the start and nobody has heard yet.
+    told: Vec<String>,
     /// What was said last of the spool.
     trouble: Option<String>,
     /// How often we were told to end.
@@ -190,6 +197,7 @@ impl Warden {
             for event in events.drain(..) {
                 self.take_event(event.data.u64());
             }
+            self.read_more();
             self.supervisor.turn();
             self.settle();
             self.write();
@@ -213,7 +221,8 @@ impl Warden {
 
     fn wait(&mut self, events: &mut Vec<Event>) {
         let idle = self.idle_since.map(|since| IDLE.saturating_sub(since.elapsed()));
-        let timeout = self.supervisor.longest_wait().into_iter().chain(idle).min();
+        let more = self.clients.values().any(|client| client.has_more).then_some(Duration::ZERO);
+        let timeout = self.supervisor.longest_wait().into_iter().chain(idle).chain(more).min();
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match epoll::wait(&*self.epoll, rustix::buffer::spare_capacity(events), timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -239,10 +248,24 @@ impl Warden {
     /// Takes the connections that wait. Says whether there was one.
     fn accept(&mut self) -> bool {
         let mut any = false;
-        while let Ok((stream, _)) = self.listener.accept() {
+        loop {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    // No descriptors are left. The client waits until there is one, and we do not burn a processor.
+                    debug!(%error, "a client cannot be accepted");
+                    std::thread::sleep(BREATH);
+                    break;
+                }
+            };
             any = true;
             if self.clients.len() >= MOST_CLIENTS {
-                continue;
+                // Whoever has been here longest without a hello makes room.
+                let silent = self.clients.iter().find(|(_, client)| client.ledger.is_none()).map(|(token, _)| *token);
+                if silent.and_then(|token| self.clients.remove(&token)).is_none() {
+                    continue;
+                }
             }
             self.last_client = self.last_client.saturating_add(1);
             let token = CLIENT | self.last_client;
@@ -269,8 +292,19 @@ impl Warden {
         }
     }
 
-    /// Reads what a client sent. `last` reads all that there is.
+    /// Reads the clients of whom more was read than was taken.
+    fn read_more(&mut self) {
+        let more = self.clients.iter().filter(|(_, client)| client.has_more).map(|(token, _)| *token);
+        for token in more.collect::<Vec<_>>() {
+            self.read(token, false);
+        }
+    }
+
+    /// Reads what a client sent. `last` reads all that there is; otherwise starts that wait are started first.
     fn read(&mut self, token: u64, last: bool) {
+        if !last && self.supervisor.is_full() {
+            return;
+        }
         let Some(client) = self.clients.get_mut(&token) else { return };
         for request in client.read(&mut self.buffer, last) {
             self.take_request(token, request);
@@ -326,16 +360,17 @@ impl Warden {
         client.ledger = Some(hello.ledger.clone());
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         client.say(&Reply::Welcome(Welcome { protocol: PROTOCOL, version: self.version.clone(), pid }));
-        for reply in &known {
-            client.say(reply);
-        }
+        client.list(&known);
         client.say(&Reply::Listed);
+        for line in std::mem::take(&mut self.told) {
+            client.say(&Reply::Trouble(line));
+        }
         if let Some(trouble) = &self.trouble {
             client.say(&Reply::Trouble(trouble.clone()));
         }
     }
 
-    /// Tells what ended, once it is durable.
+    /// Tells what ended, once it is written.
     fn settle(&mut self) {
         match self.supervisor.settle() {
             Ok(replies) => {

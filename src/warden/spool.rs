@@ -3,9 +3,14 @@
 //!
 //! One file, `spool`, of two halves that are used in turn. A half begins with its epoch; its records follow, each with
 //! its length and a checksum over the epoch and itself, so that neither a torn record nor one of an earlier use of the
-//! half is ever taken for a record. When a half is full, what still matters is written to the other one under the next
-//! epoch, and only then does that one count. So the room is taken once, and a full disk takes none of it away; it grows
-//! only with attempts that are under way at the same time, or whose ends the ledger has not taken.
+//! half is ever taken for a record; zeros follow them. When a half is full, what still matters is written to the other one
+//! under the next epoch, and only then does that one count. So the room is taken once, and a full disk takes none of it
+//! away; it grows only with attempts that are under way at the same time, or whose ends the ledger has not taken. The bytes
+//! themselves are read and made in `records`.
+
+mod records;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -13,43 +18,15 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use minicbor::{CborLen, Decode, Encode};
 use rustix::fs::{FlockOperation, flock};
 
 use super::protocol::{Ended, Process};
+use records::{HALF, HEAD, LARGEST_HALF, Record, head, put, read};
 
 /// The file.
 const NAME: &str = "spool";
 /// The file whose lock says that a warden keeps the spool.
 const LOCK: &str = "warden.lock";
-/// What a half begins with, before its epoch.
-const MAGIC: [u8; 8] = *b"crontSP1";
-/// Where the records of a half begin: a disk writes so much whole or not at all.
-const HEAD: u64 = 512;
-/// The room of a half at first: some hundreds of attempts.
-const HALF: u64 = 128 * 1024;
-/// The largest half that is ever read.
-const LARGEST_HALF: u64 = 256 * 1024 * 1024;
-
-/// One step in the life of an attempt.
-#[derive(Debug, Encode, Decode, CborLen)]
-enum Record {
-    /// It is about to be started, in this boot.
-    #[n(0)]
-    Begun(#[n(0)] String, #[n(1)] String),
-    /// Its process.
-    #[n(1)]
-    Process(#[n(0)] String, #[n(1)] Process),
-    /// Its end.
-    #[n(2)]
-    Ended(#[n(0)] Box<Ended>),
-    /// The ledger has its end.
-    #[n(3)]
-    Forgotten(#[n(0)] String),
-    /// A daemon of this ledger was here in this boot: from then on all its attempts are in the spool.
-    #[n(4)]
-    Ledger(#[n(0)] String, #[n(1)] String),
-}
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,17 +79,6 @@ pub struct Spool {
     _lock: File,
 }
 
-/// The contents of a half, as they were found.
-#[derive(Debug, Default)]
-struct Found {
-    epoch: u64,
-    /// Which half it was.
-    active: u64,
-    entries: BTreeMap<String, Entry>,
-    ledgers: BTreeSet<(String, String)>,
-    torn: bool,
-}
-
 impl Spool {
     /// Opens the spool of a folder, and makes it if it is not there. What is found there that is no spool is put aside
     /// and left alone. The second value is what people should know of it.
@@ -137,16 +103,17 @@ impl Spool {
             Err(error) => return Err(unusable("read")(error)),
         };
         let found = read(&bytes);
-        if found.is_none() && bytes.iter().any(|&byte| byte != 0) {
+        if found.is_none() && !bytes.is_empty() {
             let aside = put_aside(&path).map_err(unusable("put aside"))?;
             told.push(format!("`{}` is no spool, and was put aside as `{}`", path.display(), aside.display()));
         }
         let found = found.unwrap_or_default();
-        if found.torn {
-            told.push(format!("the last record of `{}` is torn, and was passed over", path.display()));
+        if found.damaged {
+            told.push(format!("`{}` is torn or damaged: what can still be read of it counts", path.display()));
         }
-        let half = u64::try_from(bytes.len() >> 1).unwrap_or(0);
-        let (epoch, active, entries, ledgers) = (found.epoch, found.active, found.entries, found.ledgers);
+        let (half, epoch, active) = (found.half, found.epoch, found.active);
+        let (entries, ledgers) = (found.entries, found.ledgers);
+        let is_whole = u64::try_from(bytes.len()) == Ok(half.saturating_mul(2));
         let (pending, dirty, at) = (Vec::new(), false, half);
         let with = |file| Self {
             path: path.clone(),
@@ -163,10 +130,13 @@ impl Spool {
         };
         // What is behind the last record could be mistaken for one later, so that we go on in the other half: that takes
         // no room on a disk that is full.
-        let spool = if epoch > 0 && half >= HALF {
+        let spool = if epoch > 0 && is_whole {
             let file = OpenOptions::new().read(true).write(true).open(&path).map_err(unusable("written"))?;
             let mut spool = with(file);
-            spool.turn_over().map_err(unusable("written"))?;
+            // What is damaged is not written over while there is room beside it.
+            if !found.damaged || spool.replace().is_err() {
+                spool.turn_over().map_err(unusable("written"))?;
+            }
             spool
         } else {
             let mut spool = with(File::open("/dev/null").map_err(unusable("read"))?);
@@ -199,9 +169,10 @@ impl Spool {
         }
     }
 
-    /// An attempt is about to be started, or watched.
+    /// An attempt is about to be started, or watched; one that is known keeps what is known of it.
     pub fn begin(&mut self, attempt: &str, boot: &str) {
-        self.entries.insert(attempt.to_owned(), Entry { boot: boot.to_owned(), process: None, end: None });
+        let begun = || Entry { boot: boot.to_owned(), process: None, end: None };
+        self.entries.entry(attempt.to_owned()).or_insert_with(begun);
         self.put(&Record::Begun(attempt.to_owned(), boot.to_owned()));
     }
 
@@ -305,17 +276,29 @@ impl Spool {
         }
         let other = 1_u64.saturating_sub(self.active);
         let start = other.saturating_mul(self.half);
+        let at = HEAD.saturating_add(length);
         self.file.write_all_at(&image, start.saturating_add(HEAD))?;
+        put_zeros(&self.file, start.saturating_add(at), start.saturating_add(self.half))?;
         self.file.sync_data()?;
-        self.file.write_all_at(&head(epoch), start)?;
+        self.file.write_all_at(&head(epoch, self.half, length), start)?;
         self.file.sync_data()?;
-        (self.active, self.epoch, self.at, self.dirty) = (other, epoch, HEAD.saturating_add(length), false);
+        (self.active, self.epoch, self.at, self.dirty) = (other, epoch, at, false);
         self.pending.clear();
         Ok(())
     }
 
     /// Goes on in a fresh file that is large enough, with what still matters.
     fn replace(&mut self) -> io::Result<()> {
+        let new = self.path.with_extension("new");
+        let replaced = self.replace_by(&new);
+        if replaced.is_err() {
+            // On a full disk others need what room it took.
+            let _ = fs::remove_file(&new);
+        }
+        replaced
+    }
+
+    fn replace_by(&mut self, new: &Path) -> io::Result<()> {
         let epoch = self.epoch.saturating_add(1);
         let image = self.image(epoch);
         let length = u64::try_from(image.len()).unwrap_or(u64::MAX);
@@ -323,25 +306,61 @@ impl Spool {
         while HEAD.saturating_add(length) > half >> 2 && half < LARGEST_HALF {
             half = half.saturating_mul(2);
         }
-        let new = self.path.with_extension("new");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        let zeros = vec![0; 64 * 1024];
-        let step = u64::try_from(zeros.len()).unwrap_or(1);
-        for place in (0..half.saturating_mul(2)).step_by(zeros.len()) {
-            let room = half.saturating_mul(2).saturating_sub(place).min(step);
-            file.write_all_at(zeros.get(..usize::try_from(room).unwrap_or(0)).unwrap_or_default(), place)?;
-        }
-        file.write_all_at(&head(epoch), 0)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(new)?;
+        belong(new);
+        put_zeros(&file, 0, half.saturating_mul(2))?;
+        file.write_all_at(&head(epoch, half, length), 0)?;
         file.write_all_at(&image, HEAD)?;
         file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
+        fs::rename(new, &self.path)?;
+        // From here on this is the spool, whatever else fails.
         (self.file, self.half, self.active, self.epoch) = (file, half, 0, epoch);
         (self.at, self.dirty) = (HEAD.saturating_add(length), false);
         self.pending.clear();
-        Ok(())
+        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+}
+
+fn put_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
+    let zeros = [0; 16 * 1024];
+    let mut place = from;
+    while place < to {
+        let some = zeros.get(..usize::try_from(to.saturating_sub(place)).unwrap_or(usize::MAX)).unwrap_or(&zeros);
+        file.write_all_at(some, place)?;
+        place = place.saturating_add(u64::try_from(some.len()).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
+/// Says what a spool of these bytes would be taken for: the entries, by their names.
+#[must_use]
+pub fn entries_of(bytes: &[u8]) -> Option<BTreeMap<String, Entry>> {
+    read(bytes).map(|found| found.entries)
+}
+
+/// Makes the bytes of a spool with these payloads as its records, whatever they are: what [`entries_of`] may be asked about.
+#[must_use]
+pub fn made_of(epoch: u64, payloads: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = head(epoch, HALF, 0);
+    bytes.resize(usize::try_from(HEAD).unwrap_or(0), 0);
+    for payload in payloads {
+        records::put_payload(epoch, payload, &mut bytes);
+    }
+    bytes.resize(usize::try_from(HALF).unwrap_or(0).saturating_mul(2), 0);
+    bytes
+}
+
+/// Gives a file that root made to the owner of its folder, who would not get at it otherwise: root may do by hand what the
+/// service does.
+pub fn belong(path: &Path) {
+    use std::os::unix::fs::{MetadataExt, lchown};
+
+    if rustix::process::geteuid().is_root()
+        && let Some(folder) = path.parent().and_then(|folder| fs::metadata(folder).ok())
+        && folder.uid() != 0
+    {
+        // As root it works for us either way.
+        let _ = lchown(path, Some(folder.uid()), Some(folder.gid()));
     }
 }
 
@@ -354,6 +373,7 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(unusable)?;
+    belong(&path);
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::Busy(folder.to_owned())),
@@ -371,98 +391,4 @@ fn put_aside(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many files were put aside here"))
-}
-
-fn head(epoch: u64) -> Vec<u8> {
-    let mut head = MAGIC.to_vec();
-    head.extend(epoch.to_le_bytes());
-    head.extend(crc32fast::hash(&head).to_le_bytes());
-    head
-}
-
-fn checksum(epoch: u64, payload: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&epoch.to_le_bytes());
-    hasher.update(payload);
-    hasher.finalize()
-}
-
-fn put(epoch: u64, record: &Record, bytes: &mut Vec<u8>) {
-    // A vector takes all that it is given.
-    let Ok(payload) = minicbor::to_vec(record) else { return };
-    let Ok(length) = u32::try_from(payload.len()) else { return };
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(checksum(epoch, &payload).to_le_bytes());
-    bytes.extend(payload);
-}
-
-/// Reads the newer half of a spool; nothing if neither is one.
-fn read(bytes: &[u8]) -> Option<Found> {
-    let (first, second) = bytes.split_at_checked(bytes.len() >> 1)?;
-    let second = read_half(second).map(|found| Found { active: 1, ..found });
-    [read_half(first), second].into_iter().flatten().max_by_key(|found| found.epoch)
-}
-
-/// Says what a spool of these bytes would be taken for: the entries, by their names.
-#[must_use]
-pub fn entries_of(bytes: &[u8]) -> Option<BTreeMap<String, Entry>> {
-    read(bytes).map(|found| found.entries)
-}
-
-fn read_half(bytes: &[u8]) -> Option<Found> {
-    let (magic, rest) = bytes.split_first_chunk::<8>()?;
-    let (number, rest) = rest.split_first_chunk::<8>()?;
-    let epoch = u64::from_le_bytes(*number);
-    let sum = rest.first_chunk::<4>()?;
-    if *magic != MAGIC || head(epoch).get(16..) != Some(sum.as_slice()) {
-        return None;
-    }
-    let mut found = Found { epoch, ..Found::default() };
-    let mut rest = bytes.get(usize::try_from(HEAD).ok()?..)?;
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        if length == 0 {
-            return Some(found);
-        }
-        let record = after.split_first_chunk::<4>().and_then(|(sum, after)| {
-            let (payload, after) = after.split_at_checked(length)?;
-            (checksum(epoch, payload) == u32::from_le_bytes(*sum)).then_some((payload, after))
-        });
-        let Some((payload, after)) = record else {
-            found.torn = true;
-            return Some(found);
-        };
-        // A record of a newer crontabber, of a kind that this one does not know, is passed over.
-        if let Ok(record) = minicbor::decode(payload) {
-            found.take(record);
-        }
-        rest = after;
-    }
-    Some(found)
-}
-
-impl Found {
-    fn take(&mut self, record: Record) {
-        match record {
-            Record::Begun(attempt, boot) => {
-                self.entries.insert(attempt, Entry { boot, process: None, end: None });
-            }
-            Record::Process(attempt, process) => {
-                if let Some(entry) = self.entries.get_mut(&attempt) {
-                    entry.process = Some(process);
-                }
-            }
-            Record::Ended(end) => {
-                let entry = self.entries.entry(end.attempt.clone()).or_default();
-                entry.end = Some(*end);
-            }
-            Record::Forgotten(attempt) => {
-                self.entries.remove(&attempt);
-            }
-            Record::Ledger(mark, boot) => {
-                self.ledgers.retain(|(other, _)| *other != mark);
-                self.ledgers.insert((mark, boot));
-            }
-        }
-    }
 }

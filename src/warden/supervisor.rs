@@ -17,7 +17,7 @@ use rustix::fd::OwnedFd;
 use tracing::{error, warn};
 
 use super::Id;
-use super::cgroup::Delegated;
+use super::cgroup::{Delegated, Lingering};
 use super::mounts::Mounts;
 use super::output::Output;
 use super::protocol::{Ended, Process, Reply, Running, Start};
@@ -29,6 +29,8 @@ use crate::session::{AttemptEnd, Outcome};
 
 /// How many programs are started before exits are looked at again.
 const STARTS: usize = 4;
+/// How many may wait for that here; more of them wait in the clients' sockets.
+const MOST_WAITING: usize = 16;
 /// How much of one job's output is read before the others have their turn: what a pipe holds.
 const PIECE: usize = 64 * 1024;
 /// A process is looked up and reported once it has lived so long.
@@ -37,6 +39,9 @@ const ANNOUNCE_AFTER: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Between two tries at a spool that cannot be written.
 const RETRY: Duration = Duration::from_millis(500);
+/// An end is durable after this at the latest: by the ledger's commit, as nearly always, or else by the spool's own flush.
+/// To flush the spool before every commit would cost each date a second flush, which is longer than all else we do.
+const FLUSH_AFTER: Duration = Duration::from_millis(5);
 /// Forgotten attempts are written to the spool with what comes next, or when there is so much of it, in bytes.
 const ENOUGH: usize = 4096;
 
@@ -47,6 +52,7 @@ pub(super) struct Supervisor {
     spool: Spool,
     mounts: Mounts,
     delegated: Option<Delegated>,
+    lingering: Lingering,
     /// The environment of every job, in the place of what the daemon would have it inherit.
     environment: Option<Vec<(OsString, OsString)>>,
     /// Attempts are numbered as they come; a number is never used again, so that a late event meets nobody.
@@ -64,8 +70,10 @@ pub(super) struct Supervisor {
     unannounced: VecDeque<(Instant, u64)>,
     /// Attempts to watch whose processes must be searched.
     sought: Vec<super::protocol::Watch>,
-    /// What is to be said when the spool is flushed.
+    /// What is to be said when it is written.
     ended: Vec<Ended>,
+    /// What has been said, and is to be flushed then unless the ledger has it before.
+    unflushed: VecDeque<(Instant, Id)>,
     replies: Vec<Reply>,
     /// The spool cannot be written, and is tried again then.
     retry_at: Option<Instant>,
@@ -90,6 +98,7 @@ impl Supervisor {
             spool,
             mounts,
             delegated,
+            lingering: Lingering::default(),
             environment,
             last_number: 0,
             numbers: HashMap::new(),
@@ -102,6 +111,7 @@ impl Supervisor {
             unannounced: VecDeque::new(),
             sought: Vec::new(),
             ended: Vec::new(),
+            unflushed: VecDeque::new(),
             replies: Vec::new(),
             retry_at: None,
             buffer: vec![0; PIECE],
@@ -109,6 +119,11 @@ impl Supervisor {
         };
         supervisor.restore();
         supervisor
+    }
+
+    /// Says whether so many programs wait for their start that no more are to be taken from clients.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= MOST_WAITING
     }
 
     /// Says how many attempts are under way.
@@ -121,7 +136,7 @@ impl Supervisor {
         self.numbers.is_empty() && self.ended.is_empty() && self.leftovers.is_empty()
     }
 
-    /// Says whether an end is not durable yet, and so not told.
+    /// Says whether an end is not written yet, and so not told.
     pub(super) fn owes(&self) -> bool {
         !self.ended.is_empty()
     }
@@ -136,9 +151,11 @@ impl Supervisor {
         let until = |when: Instant| when.saturating_duration_since(Instant::now()).min(LONGEST_WAIT);
         let announce = self.unannounced.front().map(|(when, _)| until(*when));
         let deadline = self.deadlines.first().map(|(when, _)| until(*when));
-        let retry = self.retry_at.map(until);
+        let retry = self.retry_at.or(self.unflushed.front().map(|(when, _)| *when)).map(until);
         let more = self.busy || !self.waiting.is_empty();
-        if more { Some(Duration::ZERO) } else { deadline.into_iter().chain(announce).chain(retry).min() }
+        let lingering = self.lingering.next().map(until);
+        let waits = deadline.into_iter().chain(announce).chain(retry).chain(lingering);
+        if more { Some(Duration::ZERO) } else { waits.min() }
     }
 
     /// What is mounted has changed.
@@ -151,10 +168,10 @@ impl Supervisor {
         let of_ledger = |name: &str| super::mark_of(name) == mark;
         let entries = self.spool.entries().iter().filter(|(name, _)| of_ledger(name));
         let waiting = self.waiting.iter().map(|(_, start)| start.attempt.as_str()).filter(|name| of_ledger(name));
-        let unflushed = |name: &str| self.ended.iter().any(|ended| ended.attempt == name);
+        let untold = |name: &str| self.ended.iter().any(|ended| ended.attempt == name);
         let known = entries.filter_map(|(name, entry)| match &entry.end {
-            // It is told when it is durable.
-            Some(_) if unflushed(name) => None,
+            // It is told when it is written.
+            Some(_) if untold(name) => None,
             Some(end) => Some(Reply::Ended(Box::new(end.clone()))),
             None => Some(Reply::Running(Running { attempt: name.clone(), process: entry.process.clone() })),
         });
@@ -188,9 +205,11 @@ impl Supervisor {
         self.act_on_deadlines();
         self.announce();
         self.look_at_groups();
+        self.lingering.look(Instant::now());
     }
 
-    /// Makes durable what ended, and says what may be told now.
+    /// Writes down what ended, and says what may be told now: what is written outlives us, whoever kills us. What the
+    /// ledger does not take in a moment is made to outlive the machine too.
     ///
     /// # Errors
     /// The spool cannot be written: it is tried again in a moment.
@@ -199,9 +218,9 @@ impl Supervisor {
         if self.retry_at.is_some_and(|at| at > now) {
             return Ok(std::mem::take(&mut self.replies));
         }
-        let written = if !self.ended.is_empty() {
-            self.spool.flush()
-        } else if self.spool.unwritten() > ENOUGH || self.retry_at.is_some() {
+        let written = if self.is_flush_due(now) {
+            self.spool.flush().map(|()| self.unflushed.clear())
+        } else if !self.ended.is_empty() || self.spool.unwritten() > ENOUGH || self.retry_at.is_some() {
             self.spool.write()
         } else {
             Ok(())
@@ -211,10 +230,21 @@ impl Supervisor {
             return Err(error);
         }
         self.retry_at = None;
-        let ended = std::mem::take(&mut self.ended).into_iter().map(|ended| Reply::Ended(Box::new(ended)));
         let mut replies = std::mem::take(&mut self.replies);
-        replies.extend(ended);
+        for ended in std::mem::take(&mut self.ended) {
+            if let Some(at) = now.checked_add(FLUSH_AFTER) {
+                self.unflushed.push_back((at, Id::from(ended.attempt.as_str())));
+            }
+            replies.push(Reply::Ended(Box::new(ended)));
+        }
         Ok(replies)
+    }
+
+    /// Says whether there is an end that the ledger should have taken by now.
+    fn is_flush_due(&mut self, now: Instant) -> bool {
+        let entries = self.spool.entries();
+        while self.unflushed.pop_front_if(|(_, attempt)| !entries.contains_key(&**attempt)).is_some() {}
+        self.unflushed.front().is_some_and(|(at, _)| *at <= now)
     }
 
     /// Leaves nothing unwritten behind.
@@ -230,9 +260,9 @@ impl Supervisor {
     /// Has an attempt started, unless it is known.
     pub(super) fn start(&mut self, start: Box<Start>) {
         if let Some(entry) = self.spool.entries().get(&start.attempt) {
-            let unflushed = self.ended.iter().any(|ended| ended.attempt == start.attempt);
+            let untold = self.ended.iter().any(|ended| ended.attempt == start.attempt);
             match &entry.end {
-                Some(_) if unflushed => {}
+                Some(_) if untold => {}
                 Some(end) => self.replies.push(Reply::Ended(Box::new(end.clone()))),
                 None => self
                     .replies
@@ -318,7 +348,7 @@ impl Supervisor {
             }
             Err(StartFailure { code, detail }) => {
                 if let Some(group) = group {
-                    group.remove();
+                    self.lingering.add(group);
                 }
                 self.ended(&attempt, Outcome::Failed { code }, Some(detail));
             }
@@ -386,7 +416,7 @@ impl Supervisor {
         self.over(attempt, &end);
     }
 
-    /// An attempt is over: it is told once that is durable.
+    /// An attempt is over: it is told once that is written.
     fn over(&mut self, attempt: &Id, end: &AttemptEnd) {
         self.numbers.remove(attempt);
         let ended = Ended::new(attempt.to_string(), end);

@@ -8,7 +8,7 @@ use crate::place::{Place, at, said, succeeds};
 
 const ONE: &str = "[jobs.load]\nschedule = \"0 0 * * *\"\nstart = 2024-11-01\nend = 2024-11-03\ncommand = \"true\"\n";
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "once",
     "list",
     "run",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 14] = [
     "sessions",
     "attempts",
     "log",
+    "verify",
     "schema",
     "completions",
     "version",

@@ -104,6 +104,9 @@ fn attempts_are_told_as_they_ended() {
         "started_at": "2024-11-05T01:00:01+01:00",
         "ended_at": "2024-11-05T01:00:01+01:00",
         "duration_seconds": 1.25,
+        "cpu_user_seconds": 1.1,
+        "cpu_system_seconds": 0.0875,
+        "peak_memory_bytes": 34_123_776,
         "trigger": "catch-up",
         "host": "host",
         "pid": null,
@@ -115,14 +118,17 @@ fn attempts_are_told_as_they_ended() {
     assert_eq!(said.json()[0], first);
     assert_eq!(said.json()[1]["outcome"], json!(null));
     assert_eq!(said.json()[1]["trigger"], "retry");
+    for field in ["cpu_user_seconds", "cpu_system_seconds", "peak_memory_bytes"] {
+        assert_eq!(said.json()[1][field], json!(null), "{field}");
+    }
     assert_eq!(place.ask(&["attempts", "load", "--json"]).column("attempt"), ["1", "1", "2"]);
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T02:30", "--json"]).column("attempt"), ["1", "2"]);
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T01:30:00Z", "--json"]).column("attempt"), ["1", "2"]);
     insta::assert_snapshot!(place.ask(&["attempts", "load"]).out, @"
-    JOB   DATE                     ATTEMPT  OUTCOME    STARTED               TOOK  TRIGGER
-    load  2024-11-01 02:30 +01:00        1  succeeded  2024-11-05 01:00:00  1.3 s  catch-up
-    load  2024-11-02 02:30 +01:00        1  failed(4)  2024-11-05 01:00:01  1.3 s  catch-up
-    load  2024-11-02 02:30 +01:00        2  running    2024-11-05 01:11:00      -  retry
+    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
+    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-05 01:00:00  1.3 s  1.2 s   34 MB
+    load  2024-11-02 02:30 +01:00  1 failed(4)  2024-11-05 01:00:01  1.3 s  1.2 s   34 MB
+    load  2024-11-02 02:30 +01:00  2 running    2024-11-05 01:11:00      -      -       -
     ");
 }
 
@@ -181,6 +187,42 @@ fn the_list_fits_a_hundred_columns() {
             assert!(!line.contains('\x1b'), "{command}: {line}");
         }
     }
+}
+
+#[test]
+fn the_attempts_fit_a_terminal() {
+    let job = "a".repeat(40);
+    let place = Place::new(&format!(
+        "[daemon]\ntimezone = \"Europe/Berlin\"\n[jobs.{job}]\nschedule = \"30 2 * * *\"\nstart = 2024-11-01\n\
+         end = 2024-11-03\nbackfill = true\norder = \"independent\"\ncommand = \"true\"\n"
+    ));
+    place.live(at("2024-11-05T00:00:00Z"), |attempt| match attempt.session.date {
+        first if first == at("2024-11-01T01:30:00Z") => Some(Outcome::Killed { signal: 15 }),
+        second if second == at("2024-11-02T01:30:00Z") => Some(Outcome::Failed { code: 127 }),
+        _ => None,
+    });
+    let table = |width: usize| {
+        let asked = format!("stty cols {width}; {} attempts", env!("CARGO_BIN_EXE_crontabber"));
+        // A terminal of its own: util-linux's `script`, which is on every Debian.
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &asked, "/dev/null"]).current_dir(place.path(""));
+        script.env("STATE_DIRECTORY", place.path("")).env("NO_COLOR", "1").stdin(std::process::Stdio::null());
+        let table = crate::place::said(&script.output().unwrap()).out.replace('\r', "");
+        assert!(table.lines().all(|line| line.chars().count() <= width), "{table}");
+        table
+    };
+    insta::assert_snapshot!(table(80), @"
+    JOB           DATE              ATTEMPT        STARTED       TOOK    CPU  MEMORY
+    aaaaaaaaaaa…  2024-11-01 02:30  1 killed(15)   11-05 01:00  1.3 s      -       -
+    aaaaaaaaaaa…  2024-11-02 02:30  1 failed(127)  11-05 01:00  1.3 s  1.2 s   34 MB
+    aaaaaaaaaaa…  2024-11-03 02:30  1 running      11-05 01:00      -      -       -
+    ");
+    insta::assert_snapshot!(table(120), @"
+    JOB                          DATE                     ATTEMPT        STARTED               TOOK    CPU  MEMORY  TRIGGER
+    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-01 02:30 +01:00  1 killed(15)   2024-11-05 01:00:00  1.3 s      -       -  catch-up
+    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-02 02:30 +01:00  1 failed(127)  2024-11-05 01:00:01  1.3 s  1.2 s   34 MB  catch-up
+    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-03 02:30 +01:00  1 running      2024-11-05 01:00:01      -      -       -  catch-up
+    ");
 }
 
 #[test]

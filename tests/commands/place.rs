@@ -11,9 +11,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::ledger::{LedgerUrl, Owner, Writer};
 use crontabber::registry::Registry;
 use crontabber::scheduler::{Event, Scheduler, Step};
-use crontabber::session::{AttemptEnd, AttemptKey, Outcome};
+use crontabber::session::{AttemptEnd, AttemptKey, Outcome, Usage};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// What every attempt takes.
+const USAGE: Usage = Usage {
+    cpu_user: Duration::from_millis(1_100),
+    cpu_system: Duration::from_micros(87_500),
+    peak_memory: 34_123_776,
+};
 
 /// A folder with a registry and a ledger.
 pub(crate) struct Place {
@@ -84,7 +91,9 @@ impl Place {
                 let Some(outcome) = ends(&start.attempt) else { continue };
                 let ended_at = now + TimeDelta::seconds(1);
                 let duration = Some(Duration::from_millis(1_250));
-                let end = AttemptEnd { outcome, ended_at, duration, detail: None, has_log: false, usage: None };
+                // Of what was killed nobody measured anything.
+                let usage = (!matches!(outcome, Outcome::Killed { .. })).then_some(USAGE);
+                let end = AttemptEnd { outcome, ended_at, duration, detail: None, has_log: false, usage };
                 let event = Event::Ended { attempt: start.attempt, end };
                 let step = scheduler.handle(event, ended_at);
                 // Entries name what they expect, so that they are written in the order in which they were decided.

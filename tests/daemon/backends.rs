@@ -1,6 +1,7 @@
 //! The real daemon on a real PostgreSQL that comes and goes, and on a disk that fills up.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -130,5 +131,32 @@ fn what_ended_while_the_disk_was_full_is_kept_by_the_warden() {
     let outcomes = lab.outcomes("slow");
     unmount(&disk);
     assert!(status.success() && once.status.success(), "{}", stderr(&once));
+    assert_eq!(outcomes, ["succeeded", "succeeded"]);
+}
+
+#[test]
+fn a_warden_that_cannot_write_its_log_goes_on() {
+    let name = "a_warden_that_cannot_write_its_log_goes_on";
+    // It prints more than a disk that is full takes, of which the warden warns in its own log, on the same disk.
+    let loud = SLOW.replace("; echo", "; seq 1000; echo");
+    let Some((lab, disk)) = small_disk(name, &loud) else { return };
+    let mut daemon = lab.daemon();
+    lab.until_file("began");
+    let warden = lab.warden();
+    // Its log has no room left in the piece of the disk that it has.
+    let mut log = File::options().append(true).open(disk.join("warden/warden.log")).unwrap();
+    let room = 4096 - log.metadata().unwrap().len() % 4096;
+    log.write_all(" ".repeat(usize::try_from(room).unwrap()).as_bytes()).unwrap();
+    fill(&disk);
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("the end of the first", || lab.lines("ran").len() == 1);
+    lab.until("it says so", || lab.log().contains("cannot be written"));
+    fs::remove_file(disk.join("filler")).unwrap();
+    lab.until("the rest", || lab.lines("ran").len() == 2);
+    let still = lab.has_warden() && lab.warden() == warden;
+    let stopped = daemon.stop();
+    let outcomes = lab.outcomes("slow");
+    unmount(&disk);
+    assert!(still && stopped.success());
     assert_eq!(outcomes, ["succeeded", "succeeded"]);
 }

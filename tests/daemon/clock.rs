@@ -57,7 +57,9 @@ fn a_clock_set_forward_and_back_gives_every_date_once() {
     assert!(seen.is_sorted(), "in order");
     seen.dedup();
     assert_eq!(seen.len(), 28, "none twice");
+    lab.verify();
     assert!(daemon.stop().success());
+    lab.verify();
     let newest = lab.sessions("newest");
     assert_eq!(newest.iter().filter(|row| row.contains("succeeded")).count(), 2, "{newest:?}");
     assert_eq!(newest.len(), 25, "those that did not run have a row: {newest:?}");
@@ -85,6 +87,7 @@ command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
     lab.until("it is said", || lab.log().contains("is in the future"));
     assert!(daemon.stop().success());
     assert_eq!(lab.lines("ran").len(), 13);
+    lab.verify();
     let list = lab.json(&["list"]);
     assert!(list[0]["blocked_by"].to_string().contains("2027"), "{list}");
 }

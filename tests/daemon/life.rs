@@ -673,3 +673,40 @@ fn completions_are_those_of_the_shell() {
         assert!(output.status.success() && stdout(&output).contains(mark), "{shell}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn what_root_does_by_hand_leaves_the_warden_of_another_user_its_files() {
+    let lab = Lab::new(DAILY);
+    if !rustix::process::geteuid().is_root() {
+        println!("not run: what_root_does_by_hand_leaves_the_warden_of_another_user_its_files (needs root)");
+        return;
+    }
+    let nobody = Some(65534);
+    std::os::unix::fs::chown(lab.folder.path(), nobody, nobody).unwrap();
+    assert!(lab.run(&["once"]).status.success());
+    let mut files: Vec<_> = fs::read_dir(lab.path("warden")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.push(lab.path("warden"));
+    assert!(files.len() >= 5, "{files:?}");
+    for file in files {
+        let owner = std::os::unix::fs::MetadataExt::uid(&fs::symlink_metadata(&file).unwrap());
+        assert_eq!(Some(owner), nobody, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_command_that_is_longer_than_any_program_can_take_has_failed() {
+    let lab = Lab::new(&DAILY.replace("echo", &format!("true {} && echo", "x".repeat(4_000_000))));
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    let attempts = lab.json(&["attempts", "load"]);
+    assert!(attempts[0]["detail"].as_str().unwrap().contains("no program can be started with more"), "{attempts}");
+}
+
+#[test]
+fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
+    let lab = Lab::new(DAILY);
+    let mut child = lab.command(&[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let mut daemon = Daemon { child };
+    lab.until("its work", || lab.lines("ran").len() == 6);
+    assert!(daemon.stop().success());
+}

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use crontabber::ledger::{AttemptFilter, CommitError, SessionFilter, Writer};
-use crontabber::session::{Entry, NewSession, Outcome, ProcessIdentity, SkipReason, State, Trigger};
+use crontabber::session::{Entry, NewSession, Outcome, ProcessIdentity, SkipReason, State, Trigger, Usage};
 
 use crate::on_both;
 use crate::world::*;
@@ -247,6 +247,11 @@ fn an_end_comes_back_as_it_was_written(world: &World) {
         end.duration = (outcome != Outcome::Lost).then_some(std::time::Duration::from_micros(17));
         end.detail = (outcome == Outcome::Lost).then(|| "the machine lost power".to_owned());
         end.has_log = outcome != Outcome::Cancelled;
+        end.usage = (outcome != Outcome::Lost).then_some(Usage {
+            cpu_user: std::time::Duration::from_micros(90_000_000_001 + u64::from(number)),
+            cpu_system: std::time::Duration::ZERO,
+            peak_memory: 34_000_000_000,
+        });
         let attempt = attempt("a", 1, number);
         let close = Entry::Close { attempt, end: end.clone(), state: State::Waiting, used: 0 };
         writer.commit(&[vec![open("a", 1, number, "waiting"), close]]).unwrap();

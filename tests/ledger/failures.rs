@@ -84,6 +84,8 @@ fn a_commit_that_is_not_answered(server: &Postgres, world: &World, writer: &mut 
     };
     let lose_answer = |writer: &mut Writer, batches: &[Vec<Entry>]| {
         standby("nobody");
+        // The server's checkpointer takes note of it in its own time, and nothing tells when it has.
+        thread::sleep(Duration::from_millis(500));
         thread::scope(|scope| {
             let commit = scope.spawn(|| writer.commit(batches));
             let waits = format!("SELECT count(*) {OURS} AND wait_event = 'SyncRep'");

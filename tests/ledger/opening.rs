@@ -7,8 +7,6 @@ use std::path::Path;
 use crontabber::ledger::{
     Desk, LedgerUrl, LedgerUrlError, OpenError, Owner, Reader, SCHEMA_VERSION, SessionFilter, Writer,
 };
-use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
 
 use crate::on_both;
 use crate::world::*;
@@ -20,16 +18,6 @@ on_both! {
     a_newer_ledger_is_refused
     a_database_of_something_else_is_refused
     the_ledger_survives_its_writers
-}
-
-/// Runs SQL behind the ledger's back.
-fn tamper(world: &World, sql: &str) {
-    match &world.url {
-        LedgerUrl::Sqlite(path) => {
-            SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(sql).unwrap();
-        }
-        LedgerUrl::Postgres(url) => PgConnection::establish(url).unwrap().batch_execute(sql).unwrap(),
-    }
 }
 
 fn open_error(world: &World) -> OpenError {
@@ -52,17 +40,6 @@ fn a_second_writer_is_told_who_is_first(world: &World) {
     assert!(text.contains("process 4711 on `alpha`"), "{text}");
     drop(first);
     drop(reopened(world));
-}
-
-/// The server gives a lock back a moment after its connection has gone.
-fn reopened(world: &World) -> Writer {
-    for _ in 0..200 {
-        match Writer::open(&world.url, &owner(), at(0)) {
-            Err(OpenError::Busy { .. }) => std::thread::sleep(std::time::Duration::from_millis(10)),
-            other => return other.unwrap(),
-        }
-    }
-    panic!("the lock is not given back");
 }
 
 fn the_owner_is_known(world: &World) {
@@ -90,25 +67,24 @@ fn a_missing_ledger_is_missing(world: &World) {
 
 fn a_newer_ledger_is_refused(world: &World) {
     drop(world.writer());
-    tamper(
-        world,
-        "INSERT INTO __diesel_schema_migrations (version) VALUES ('0002'); UPDATE writer SET version = '7.0.1'",
+    world.tamper(
+        "INSERT INTO __diesel_schema_migrations (version) VALUES ('0003'); UPDATE writer SET version = '7.0.1'",
     );
     std::thread::sleep(std::time::Duration::from_millis(50));
     let errors = [open_error(world), Reader::open(&world.url).err().unwrap(), Desk::open(&world.url).err().unwrap()];
     for error in errors {
         assert!(matches!(error, OpenError::Newer { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains("7.0.1 (schema 0002)") && text.contains("(schema 0001)"), "{text}");
+        assert!(text.contains("7.0.1 (schema 0003)") && text.contains("(schema 0002)"), "{text}");
     }
-    assert_eq!(SCHEMA_VERSION, "0001");
+    assert_eq!(SCHEMA_VERSION, "0002");
 }
 
 fn a_database_of_something_else_is_refused(world: &World) {
-    tamper(world, "CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT)");
+    world.tamper("CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT)");
     assert!(matches!(open_error(world), OpenError::Foreign { .. }), "{}", open_error(world));
     assert!(Reader::open(&world.url).is_err());
-    tamper(world, "INSERT INTO jobs (id, title) VALUES (1, 'still there')");
+    world.tamper("INSERT INTO jobs (id, title) VALUES (1, 'still there')");
 }
 
 fn the_ledger_survives_its_writers(world: &World) {
@@ -200,10 +176,8 @@ fn a_read_only_directory_can_be_read() {
 #[test]
 fn an_opening_that_was_cut_short_is_done_again() {
     let world = World::sqlite();
-    tamper(
-        &world,
-        "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP)",
-    );
+    world
+        .tamper("CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP)");
     assert!(matches!(Reader::open(&world.url).err(), Some(OpenError::Missing { .. })));
     world.with_three_dates();
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::job::JobName;
-use crontabber::ledger::{AttemptFilter, LedgerUrl, Owner, Reader, SessionFilter, Writer};
+use crontabber::ledger::{AttemptFilter, LedgerUrl, OpenError, Owner, Reader, SessionFilter, Writer};
 use crontabber::session::{
     AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, NewSession, Outcome, SessionKey, SessionRecord, State,
     Trigger,
 };
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 use tempfile::TempDir;
 
 /// Where a test's ledger is.
@@ -49,12 +51,35 @@ impl World {
         Reader::open(&self.url).unwrap()
     }
 
+    /// Runs SQL behind the ledger's back.
+    pub(crate) fn tamper(&self, sql: &str) {
+        self.try_to_tamper(sql).unwrap();
+    }
+
+    pub(crate) fn try_to_tamper(&self, sql: &str) -> QueryResult<()> {
+        match &self.url {
+            LedgerUrl::Sqlite(path) => SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(sql),
+            LedgerUrl::Postgres(url) => PgConnection::establish(url).unwrap().batch_execute(sql),
+        }
+    }
+
     /// A ledger with the job `a` and its dates 1 to 3, waiting.
     pub(crate) fn with_three_dates(&self) -> Writer {
         let mut writer = self.writer();
         writer.commit(&[vec![enter("a"), record("a", None, &[1, 2, 3])]]).unwrap();
         writer
     }
+}
+
+/// The server gives a lock back a moment after its connection has gone.
+pub(crate) fn reopened(world: &World) -> Writer {
+    for _ in 0..200 {
+        match Writer::open(&world.url, &owner(), at(0)) {
+            Err(OpenError::Busy { .. }) => std::thread::sleep(Duration::from_millis(10)),
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the lock is not given back");
 }
 
 pub(crate) fn owner() -> Owner {

@@ -2,13 +2,13 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 
 use crontabber::runner::{Known, Open, Report, Runner, attempt_name};
 use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
 use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
 
-use crate::lab::{Lab, MARK, house, key};
+use crate::lab::{Lab, MARK, house, key, listen};
 
 /// Starts a process as an earlier crontabber would have.
 fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
@@ -110,10 +110,8 @@ fn the_runners_own_processes_are_found_by_attempt() {
 fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
     let folder = tempfile::tempdir().unwrap();
     let connect = || {
-        let (sender, reports) = channel();
-        let report = move |report| drop(sender.send(report));
-        let (runner, known) = Runner::new(house(folder.path()), MARK, report).unwrap();
-        (runner, known, reports)
+        let (runner, ear, known) = Runner::new(house(folder.path()), MARK).unwrap();
+        (runner, known, listen(ear))
     };
     let kill_grace = std::time::Duration::from_secs(20);
     // As after a power cut: the ledger has an attempt open of which this warden never heard.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use crontabber::job::JobName;
-use crontabber::runner::{House, Launch, Report, Runner};
+use crontabber::runner::{Ear, House, Launch, Report, Runner};
 use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
+use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 
 /// Far longer than anything here takes; reached only by a failure.
@@ -39,8 +40,8 @@ impl Lab {
 
     /// A daemon's hand on the warden of this folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
-        let (sender, reports) = channel();
-        let (runner, _) = Runner::new(house(folder.path()), MARK, move |report| drop(sender.send(report))).unwrap();
+        let (runner, ear, _) = Runner::new(house(folder.path()), MARK).unwrap();
+        let reports = listen(ear);
         runner.greet(Vec::new());
         Self { folder, runner, reports }
     }
@@ -126,6 +127,21 @@ impl Lab {
         let path = self.path(name);
         await_that(name, || path.exists());
     }
+}
+
+/// Hears the warden on a thread, until the connection ends.
+pub(crate) fn listen(mut ear: Ear) -> Receiver<Report> {
+    let (sender, reports) = channel();
+    std::thread::spawn(move || {
+        let line = ear.line().unwrap().unwrap();
+        let mut open = true;
+        while open {
+            let mut wait = [PollFd::new(&line, PollFlags::IN)];
+            poll(&mut wait, None).unwrap();
+            ear.hear(&mut |report| open &= report != Report::Gone && sender.send(report).is_ok());
+        }
+    });
+    reports
 }
 
 /// The mark of the ledger that these attempts would be in.

@@ -259,6 +259,7 @@ fn intervals_are_refused() {
         ("90m", Some("02:30")), ("24h", Some("02:30")), ("48h", Some("xx")), ("1d", Some("2:30")), ("1d", Some("24:00")),
         ("1d", Some("02:60")), ("1d", Some("2")), ("1d", Some("")), ("1d", Some("02:30:00")), ("1d", Some("0230")),
         ("1d", Some("2:30pm")), ("1d", Some(":")), ("1d", Some("ä")), ("1d", Some("+2:30")),
+        ("1d", Some("2:030")), ("1d", Some("000:1")),
     ]), @r#"
     "" None [] `every` is empty; write a number and a unit, such as `15m`, `2h` or `1d`
     "1h30m" None [1h30m] `every` is `1h30m`, but takes one number and one unit; did you mean `90m`?
@@ -300,6 +301,8 @@ fn intervals_are_refused() {
     "1d" Some(":") [:] `at` is `:`, which is not a time of day `HH:MM`; write the hour 00 to 23 and the minute 00 to 59, such as `02:30`
     "1d" Some("ä") [ä] `at` is `ä`, which is not a time of day `HH:MM`; write the hour 00 to 23 and the minute 00 to 59, such as `02:30`
     "1d" Some("+2:30") [+2:30] `at` is `+2:30`, which is not a time of day `HH:MM`; write the hour 00 to 23 and the minute 00 to 59, such as `02:30`
+    "1d" Some("2:030") [2:030] `at` is `2:030`, which is not a time of day `HH:MM`; did you mean `02:30`?
+    "1d" Some("000:1") [000:1] `at` is `000:1`, which is not a time of day `HH:MM`; did you mean `00:01`?
     "#);
 }
 

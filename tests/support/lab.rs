@@ -110,6 +110,12 @@ impl Lab {
         self.until(&format!("a file `{name}`"), || self.path(name).exists());
     }
 
+    /// Sees to it that the ledger keeps the promise, whether a daemon runs or not.
+    pub(crate) fn verify(&self) {
+        let output = self.run(&["verify"]);
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    }
+
     /// `date state attempts` of each session of a job.
     pub(crate) fn sessions(&self, job: &str) -> Vec<String> {
         let rows = self.json(&["sessions", job]);
@@ -166,8 +172,10 @@ fn is_of(line: &[u8], lab: &Lab) -> bool {
     line.contains("warden") && line.contains(&*lab.folder.path().to_string_lossy())
 }
 
+/// Whatever a daemon has lived through, its ledger keeps the promise (if it is still there to be asked).
 impl Drop for Lab {
     fn drop(&mut self) {
+        let verified = (!std::thread::panicking()).then(|| self.run(&["verify"]));
         // Twice: what still runs is killed with it.
         for _ in 0..2 {
             if self.has_warden()
@@ -176,6 +184,9 @@ impl Drop for Lab {
                 _ = rustix::process::kill_process(pid, Signal::TERM);
                 std::thread::sleep(Duration::from_millis(20));
             }
+        }
+        if let Some(output) = verified {
+            assert!(!stdout(&output).contains("the promise is broken"), "{}{}", stdout(&output), stderr(&output));
         }
     }
 }

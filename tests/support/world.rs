@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use crontabber::job::{Command, Job, JobName, OnLost, Order, Retry, Template};
+use crontabber::promise::{Examination, Row, Subject, Unchecked, Violation};
 use crontabber::schedule::{Schedule, Timetable};
 use crontabber::scheduler::{Event, Note, Scheduler, Start, Step};
 use crontabber::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, Operation, Outcome, Recovered, Request, SessionKey,
-    SessionRecord, State,
+    AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, Operation, Outcome, ProcessIdentity, Recovered, Request,
+    SessionKey, SessionRecord, State,
 };
 
 /// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
@@ -133,6 +134,24 @@ impl Rows {
         self.jobs.get(&key.job).is_some_and(|job| job.generation == key.generation)
     }
 
+    /// Says what of the promise is broken by the rows of a job, and what they cannot tell. The audit is not kept here.
+    pub(crate) fn examine(
+        &self,
+        record: &JobRecord,
+        is_strict: Option<bool>,
+        resets: u64,
+    ) -> (Vec<Violation>, Vec<Unchecked>) {
+        let subject = Subject::new(record.clone(), is_strict, chrono_tz::UTC, resets);
+        let mut examination = Examination::new(&subject);
+        for session in self.sessions.values().filter(|row| row.key.job == record.name) {
+            examination.row(Row::Session(session.clone()));
+            let first = AttemptKey { session: session.key.clone(), number: 0 };
+            let attempts = self.attempts.range(first..).take_while(|(key, _)| key.session == session.key);
+            attempts.for_each(|(_, attempt)| examination.row(Row::Attempt(attempt.clone())));
+        }
+        examination.finish()
+    }
+
     /// What a crontabber that starts now finds.
     pub(crate) fn recovered(&self) -> Recovered {
         let rows = || self.sessions.values().filter(|row| self.current(&row.key));
@@ -156,6 +175,8 @@ pub(crate) struct World {
     pub(crate) started: Vec<String>,
     pub(crate) notes: Vec<Note>,
     pub(crate) max_running: usize,
+    /// What the kernel counts, whatever the clock says.
+    ticks: u64,
 }
 
 impl World {
@@ -176,6 +197,7 @@ impl World {
             started: Vec::new(),
             notes: Vec::new(),
             max_running: 16,
+            ticks: 0,
         };
         world.reload(jobs);
         world
@@ -209,6 +231,10 @@ impl World {
                 "P2: {} is running already",
                 key.job
             );
+            self.ticks += 1;
+            if let Some(row) = self.rows.attempts.get_mut(&start.attempt) {
+                row.process = Some(ProcessIdentity { pid: 2, start_ticks: self.ticks, boot_id: "boot".to_owned() });
+            }
             self.started.push(format!("{} {}", key.job, date.format("%m-%dT%H:%M")));
             self.running.push(start);
         }
@@ -270,6 +296,21 @@ impl World {
     /// What was started since the last call.
     pub(crate) fn take_started(&mut self) -> String {
         std::mem::take(&mut self.started).join(", ")
+    }
+}
+
+/// Whatever a story was about, its rows keep the promise.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for record in self.rows.jobs.values() {
+            let job = self.jobs.iter().find(|job| job.name == record.name);
+            let is_strict = job.map(|job| job.backfill && job.order == Order::Strict);
+            let (violations, _) = self.rows.examine(record, is_strict, u64::from(record.generation) - 1);
+            assert!(violations.is_empty(), "{}: {violations:#?}\n{}", record.name, self.rows_of(record.name.as_str()));
+        }
     }
 }
 

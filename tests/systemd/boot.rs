@@ -50,7 +50,13 @@ impl Machine {
         machine.put("etc/systemd/system/default.target", include_str!("box.target"));
         machine.put("etc/systemd/system/driver.service", include_str!("driver.service"));
         machine.put("etc/systemd/journald.conf.d/box.conf", "[Journal]\nStorage=volatile\nReadKMsg=no\n");
-        machine.put("etc/systemd/system/crontabber.service", include_str!("../../packaging/crontabber.service"));
+        for (unit, text) in [
+            ("crontabber.service", include_str!("../../packaging/crontabber.service")),
+            ("crontabber-warden.service", include_str!("../../packaging/crontabber-warden.service")),
+            ("crontabber-warden.socket", include_str!("../../packaging/crontabber-warden.socket")),
+        ] {
+            machine.put(&format!("etc/systemd/system/{unit}"), text);
+        }
         machine.put("etc/sysusers.d/crontabber.conf", include_str!("../../packaging/crontabber.sysusers"));
         machine.put("etc/crontabber/jobs.toml", registry);
         Some(machine)
@@ -59,7 +65,13 @@ impl Machine {
     /// Adds the lines of a drop-in to the `[Service]` section of the unit.
     #[must_use]
     pub(crate) fn with_service_lines(self, lines: &str) -> Self {
-        self.put("etc/systemd/system/crontabber.service.d/test.conf", &format!("[Service]\n{lines}\n"));
+        self.with_lines_for("crontabber", lines)
+    }
+
+    /// Adds the lines of a drop-in to the `[Service]` section of a unit.
+    #[must_use]
+    pub(crate) fn with_lines_for(self, unit: &str, lines: &str) -> Self {
+        self.put(&format!("etc/systemd/system/{unit}.service.d/test.conf"), &format!("[Service]\n{lines}\n"));
         self
     }
 

@@ -39,10 +39,16 @@ attempts() {
     say outcomes "$(</tmp/outcomes)"
 }
 
+# has_outcomes JOB WORDS…: for wait_for.
+has_outcomes() {
+    attempts "$1"
+    [[ $(</tmp/outcomes) == "${*:2}" ]]
+}
+
 at_the_end() {
     local status=$?
     ((status)) || say driver finished
-    journalctl --unit crontabber.service --output short-precise --no-pager >/report/journal
-    systemctl status --no-pager --full crontabber.service >/report/status || true
+    journalctl --unit 'crontabber*' --output short-precise --no-pager >/report/journal
+    systemctl status --no-pager --full 'crontabber*' >/report/status || true
 }
 trap at_the_end EXIT

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{Transaction, in_place, place};
 use crate::ledger::CommitError;
-use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns};
+use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns, usage_columns};
 use crate::ledger::statement::Statement;
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, Trigger};
 
@@ -119,9 +119,11 @@ impl Transaction<'_> {
         let (exit_code, signal) = outcome_columns(end.outcome);
         let micros_taken = end.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
         let detail = end.detail.as_deref().map(clean);
+        let [cpu_user, cpu_system, peak_memory] = usage_columns(end.usage);
         let changed = Statement::new(
             "UPDATE attempts SET ended_at = ?, outcome = ?, exit_code = ?, signal = ?, duration_micros = ?, detail = ?, \
-             has_log = ? WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
+             has_log = ?, cpu_user_micros = ?, cpu_system_micros = ?, peak_memory_bytes = ? \
+             WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
         )
         .long(micros(end.ended_at))
         .word(end.outcome.word())
@@ -130,6 +132,9 @@ impl Transaction<'_> {
         .long(micros_taken)
         .word(detail.as_deref())
         .flag(end.has_log)
+        .long(cpu_user)
+        .long(cpu_system)
+        .long(peak_memory)
         .number(id)
         .number(generation)
         .long(date)

@@ -28,7 +28,7 @@ pub(super) fn did_you_mean(form: &str) -> String {
 }
 
 /// Returns a text as it may stand in a message: short, and without control characters.
-pub(in crate::schedule) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 40;
     let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     if text.chars().nth(LONGEST).is_some() {

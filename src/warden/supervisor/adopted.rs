@@ -143,7 +143,8 @@ impl Supervisor {
 
     /// Takes up a process, if it lives.
     fn adopt(&mut self, attempt: &Id, process: &ProcessIdentity, timeout: Option<u64>, kill_grace: Duration) -> bool {
-        let Some(pid) = Pid::from_raw(process.pid) else { return false };
+        // The first process is nobody's job, and the signal for its group would go to all there are.
+        let Some(pid) = Some(process.pid).filter(|pid| *pid > 1).and_then(Pid::from_raw) else { return false };
         let Some(number) = self.number(attempt) else { return true };
         // The descriptor comes first: it holds whoever has the number now, and then we see whether that is the one.
         let opened = self.open(number, pid);

@@ -196,7 +196,7 @@ impl Supervisor {
         details.extend(trouble);
         if let Some(group) = child.group {
             usage = group.usage(usage);
-            group.remove();
+            self.lingering.add(group);
         }
         let mut duration = Some(gone_at.saturating_duration_since(child.started));
         if let Some(failure) = failure {

@@ -1,0 +1,69 @@
+//! The ledger of a real daemon that was asked for everything: `verify` has nothing to say of it.
+
+use rustix::process::Signal;
+
+use crate::lab::{Lab, stdout};
+use crate::postgres;
+
+/// A job that fails at one date until a file is there, one that depends on it, and one of which the newest date
+/// matters.
+const JOBS: &str = r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-05
+retry = { after = "100ms" }
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/load; test $CRONTABBER_SESSION_DATE != 2026-11-03 || test -e DIR/healed"
+[jobs.clean]
+schedule = "0 4 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-05
+depends_on = ["load"]
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/clean"
+[jobs.newest]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-05
+command = "true"
+"#;
+
+fn a_life(lab: &Lab) {
+    let mut daemon = lab.daemon();
+    lab.until("a date that is attempted again and again", || lab.outcomes("load").len() > 4);
+    // Beside the daemon, in the middle of its work.
+    for _ in 0..10 {
+        lab.verify();
+    }
+    daemon.kill();
+    lab.verify();
+    let mut daemon = lab.daemon();
+    std::fs::write(lab.path("healed"), "").expect("a file");
+    lab.until("the last date", || lab.lines("clean").len() == 5);
+    assert!(lab.run(&["run", "newest"]).status.success());
+    assert!(lab.run(&["reset", "load", "--reason", "again"]).status.success());
+    lab.until("all of it again", || lab.sessions("load").iter().filter(|row| row.contains("succeeded")).count() == 5);
+    lab.verify();
+    // Another schedule, and a start that is moved back.
+    lab.write_registry(&JOBS.replace("0 3 * * *", "30 3 * * *").replace("start = 2026-11-01", "start = 2026-10-30"));
+    daemon.signal(Signal::HUP);
+    lab.until("the dates before", || lab.sessions("load").iter().filter(|row| row.contains("succeeded")).count() == 7);
+    lab.until("the end of it", || !lab.outcomes("clean").iter().any(|outcome| outcome == "open"));
+    assert!(daemon.stop().success());
+    lab.verify();
+    let told = lab.json(&["verify"]);
+    assert_eq!((told["jobs"].as_u64(), told["violations"].as_array().map(Vec::len)), (Some(3), Some(0)));
+    assert!(told["sessions"].as_u64() > Some(20) && told["attempts"].as_u64() > Some(20), "{told}");
+    assert!(stdout(&lab.run(&["verify"])).starts_with("the promise holds: 3 jobs, "));
+}
+
+#[test]
+fn a_life_on_sqlite_keeps_the_promise() {
+    a_life(&Lab::new(JOBS));
+}
+
+#[test]
+fn a_life_on_postgresql_keeps_the_promise() {
+    a_life(&Lab::new(JOBS).with_ledger(&postgres::database()).with_environment("XDG_STATE_HOME", "/tmp"));
+}

@@ -1,0 +1,52 @@
+//! The real binary under kill -9, SIGSTOP, a full disk, a database that goes away and a clock that is moved; and at the
+//! end a checker that reads what the jobs themselves wrote.
+//!
+//! It has a `main` of its own, because it is also the job that it has crontabber start. As a test it is short, and
+//! `TORTURE_SECONDS`, `TORTURE_BACKEND` and `TORTURE_SEED` say more; `scripts/torture` runs it for as long as you like.
+
+#![expect(clippy::print_stdout, reason = "it reports, and speaks to the test runner")]
+
+#[path = "torture/arena.rs"]
+mod arena;
+#[path = "torture/chance.rs"]
+mod chance;
+#[path = "torture/checker.rs"]
+mod checker;
+#[path = "torture/faults.rs"]
+mod faults;
+#[path = "torture/job.rs"]
+mod job;
+#[path = "torture/jobs.rs"]
+mod jobs;
+#[path = "torture/journal.rs"]
+mod journal;
+#[path = "torture/keeper.rs"]
+mod keeper;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "support/lab.rs"]
+mod lab;
+#[path = "torture/ledger.rs"]
+mod ledger;
+#[path = "torture/outage.rs"]
+mod outage;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "torture/report.rs"]
+mod report;
+#[path = "torture/round.rs"]
+mod round;
+#[path = "torture/run.rs"]
+mod run;
+#[path = "torture/selfcheck.rs"]
+mod selfcheck;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.peek().is_some_and(|first| first == job::AS_JOB) {
+        return job::run(arguments.skip(1));
+    }
+    run::run(&arguments.collect::<Vec<_>>())
+}

@@ -1,0 +1,244 @@
+//! Where a torture takes place: a folder for the registry and the jobs' files, a small disk for the ledger, a database
+//! where it is asked for. All that was started here ends with it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use crontabber::clock;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::job::{self, lines_of};
+use crate::jobs::{TortureJob, registry};
+use crate::lab::{Daemon, Lab};
+use crate::postgres::Postgres;
+
+const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+/// Which ledger is tortured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// See the module's page.
+pub(crate) struct Arena {
+    pub(crate) lab: Lab,
+    pub(crate) server: Option<Postgres>,
+    /// The small disk; there is none where nobody may mount one.
+    pub(crate) disk: Option<PathBuf>,
+    pub(crate) jobs: Vec<(TortureJob, DateTime<Utc>)>,
+    seed: u64,
+    clock_moves: bool,
+    /// By how much the clock of crontabber is off.
+    offset: TimeDelta,
+    /// The furthest that it ever was ahead.
+    furthest: TimeDelta,
+    /// Every process that had the clock that moves, and cannot clear up after itself when it is killed.
+    pids: RefCell<BTreeSet<i32>>,
+}
+
+impl Arena {
+    /// An arena for a torture of so many seconds.
+    pub(crate) fn new(backend: Backend, jobs: &[TortureJob], seed: u64, seconds: f64, clock_moves: bool) -> Self {
+        let now = clock::now();
+        let jobs: Vec<_> = jobs.iter().map(|job| (*job, job.start(now, seconds))).collect();
+        let lab = Lab::new("");
+        let state = lab.path("state");
+        fs::create_dir(&state).expect("a folder");
+        let server = (backend == Backend::Postgres).then(Postgres::start);
+        let disk = mount(&state).then(|| state.clone());
+        let ledger = match &server {
+            Some(server) => server.database(),
+            None => format!("sqlite://{}", state.join("ledger.db").display()),
+        };
+        let mut lab = lab.with_ledger(&ledger);
+        if clock_moves {
+            let library = std::env::var("CRONTABBER_FAKETIME").unwrap_or_else(|_| LIBRARY.to_owned());
+            assert!(Path::new(&library).exists(), "`{library}` is missing: install Debian's package `faketime`");
+            let file = lab.path("clock").display().to_string();
+            lab = lab
+                .with_environment("LD_PRELOAD", &library)
+                .with_environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+                .with_environment("FAKETIME_NO_CACHE", "1")
+                .with_environment("FAKETIME_TIMESTAMP_FILE", &file);
+        }
+        let (offset, furthest) = (TimeDelta::zero(), TimeDelta::zero());
+        let pids = RefCell::default();
+        let mut arena = Self { lab, server, disk, jobs, seed, clock_moves, offset, furthest, pids };
+        arena.write_registry(0);
+        arena.move_clock(TimeDelta::zero());
+        arena
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.lab.folder.path()
+    }
+
+    pub(crate) fn write_registry(&self, edition: u64) {
+        let text = registry(&self.jobs, self.folder(), self.seed, edition);
+        // Whoever reads it meanwhile sees a whole one.
+        fs::write(self.lab.path("jobs.new"), text).expect("a registry");
+        fs::rename(self.lab.path("jobs.new"), self.lab.path("jobs.toml")).expect("a registry");
+    }
+
+    pub(crate) fn can_move_clock(&self) -> bool {
+        self.clock_moves
+    }
+
+    /// Moves the clock of crontabber.
+    pub(crate) fn move_clock(&mut self, by: TimeDelta) {
+        self.offset += by;
+        self.furthest = self.furthest.max(self.offset);
+        let seconds = self.offset.num_seconds();
+        fs::write(self.lab.path("clock.new"), format!("{seconds:+}\n")).expect("a clock");
+        fs::rename(self.lab.path("clock.new"), self.lab.path("clock")).expect("a clock");
+    }
+
+    /// How far ahead the clock is.
+    pub(crate) fn offset(&self) -> TimeDelta {
+        self.offset
+    }
+
+    /// Sets the clock to where no date that was recorded is in the future.
+    pub(crate) fn settle_clock(&mut self) {
+        self.move_clock(self.furthest - self.offset);
+    }
+
+    /// The time as crontabber sees it.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        clock::now() + self.offset
+    }
+
+    /// Fills the disk to the last byte.
+    pub(crate) fn fill_disk(&self) {
+        if let Some(disk) = &self.disk {
+            _ = File::create(disk.join("filler")).and_then(|mut filler| {
+                let piece = vec![0; 64 * 1024];
+                loop {
+                    std::io::Write::write_all(&mut filler, &piece)?;
+                }
+                #[expect(unreachable_code, reason = "it ends by the error that it is there for")]
+                Ok::<(), std::io::Error>(())
+            });
+        }
+    }
+
+    pub(crate) fn free_disk(&self) {
+        if let Some(disk) = &self.disk {
+            _ = fs::remove_file(disk.join("filler"));
+        }
+    }
+
+    /// The wardens: mostly one, and while one comes and another goes there can be two.
+    pub(crate) fn wardens(&self) -> Vec<i32> {
+        let folder = self.lab.path("state/warden").display().to_string();
+        let mut wanted = b"warden\0--folder\0".to_vec();
+        wanted.extend(folder.bytes());
+        wanted.push(0);
+        let wardens = processes_where(|line| line.windows(wanted.len()).any(|window| window == wanted));
+        self.pids.borrow_mut().extend(&wardens);
+        wardens
+    }
+
+    /// Starts a daemon.
+    pub(crate) fn daemon(&self) -> Daemon {
+        let daemon = self.lab.daemon();
+        self.pids.borrow_mut().insert(daemon.pid());
+        daemon
+    }
+
+    /// Sends a signal to a warden, if it is one.
+    pub(crate) fn signal_warden(&self, pid: i32, signal: Signal) -> bool {
+        // The descriptor comes first, so that it is the one that we then look at.
+        let Some(descriptor) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+            return false;
+        };
+        self.wardens().contains(&pid) && pidfd_send_signal(descriptor, signal).is_ok()
+    }
+
+    /// Ends what was started here, but for the daemon and the database.
+    fn end_all(&self) {
+        for _ in 0..100 {
+            let wardens = self.wardens();
+            for pid in &wardens {
+                self.signal_warden(*pid, Signal::KILL);
+            }
+            let jobs = self.running_jobs();
+            for pid in &jobs {
+                let descriptor = Pid::from_raw(*pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+                if let Some(descriptor) = descriptor.filter(|_| job::is_of(*pid, self.folder())) {
+                    _ = pidfd_send_signal(descriptor, Signal::KILL);
+                }
+            }
+            if wardens.is_empty() && jobs.is_empty() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How much the jobs have written, in bytes.
+    pub(crate) fn written(&self) -> u64 {
+        let length = |file: PathBuf| fs::metadata(file).map_or(0, |file| file.len());
+        self.jobs.iter().map(|(job, _)| length(lines_of(self.folder(), job.name))).sum()
+    }
+
+    /// How many attempts have ended, as their jobs say.
+    pub(crate) fn finished(&self) -> u64 {
+        let text = |job: &TortureJob| fs::read_to_string(lines_of(self.folder(), job.name)).unwrap_or_default();
+        let ends = |text: String| text.lines().filter(|line| line.starts_with("end ")).count() as u64;
+        self.jobs.iter().map(|(job, _)| ends(text(job))).sum()
+    }
+
+    /// The processes of jobs.
+    pub(crate) fn running_jobs(&self) -> Vec<i32> {
+        processes().filter(|pid| job::is_of(*pid, self.folder())).collect()
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        self.end_all();
+        if let Some(disk) = self.disk.take() {
+            _ = Command::new("umount").arg("-l").arg(&disk).status();
+        }
+        for pid in self.pids.take().iter().filter(|_| self.clock_moves) {
+            for name in ["faketime_shm_", "sem.faketime_sem_"] {
+                _ = fs::remove_file(format!("/dev/shm/{name}{pid}"));
+            }
+        }
+    }
+}
+
+/// Mounts a small disk, where we may.
+fn mount(place: &Path) -> bool {
+    rustix::process::geteuid().is_root()
+        && Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64m", "crontabber-torture"])
+            .arg(place)
+            .status()
+            .is_ok_and(|status| status.success())
+}
+
+fn processes() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The living processes with such a command line.
+pub(crate) fn processes_where(is_wanted: impl Fn(&[u8]) -> bool) -> Vec<i32> {
+    let is_one = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_wanted(&line));
+    processes().filter(is_one).filter(|pid| is_alive(*pid)).collect()
+}
+
+/// Whether a process has not ended; one that nobody has waited for yet has.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}

@@ -1,0 +1,148 @@
+//! Keeps a daemon: starts it again whenever it has ended, and tells the ends that it was asked for from others.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::arena::Arena;
+use crate::lab::{Daemon, signal_process};
+
+/// A daemon that was told to end has to within this, whatever else happens to it.
+const TO_END: Duration = Duration::from_secs(40);
+/// Before a daemon that ended by itself is started again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// See the module's page.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    daemon: Option<Daemon>,
+    restart_at: Option<Instant>,
+    told_to_end: Option<Instant>,
+    stopped: bool,
+    said: usize,
+    /// How often it ended unasked, by what it said.
+    pub(crate) ends: BTreeMap<String, u64>,
+    /// What must not be.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Keeper {
+    /// Sees to it that there is a daemon.
+    pub(crate) fn keep(&mut self, arena: &Arena) {
+        if let Some(daemon) = &mut self.daemon {
+            if let Some(status) = daemon.child.try_wait().expect("our child") {
+                self.ended(arena, status);
+            } else if self.told_to_end.is_some_and(|at| at.elapsed() > TO_END) && !self.stopped {
+                self.problems
+                    .push(format!("the daemon does not end {TO_END:?} after SIGTERM\n{}", tail(&arena.lab.log())));
+                self.kill(arena, Duration::ZERO);
+            }
+        } else if self.restart_at.is_none_or(|at| at <= Instant::now()) {
+            self.daemon = Some(arena.daemon());
+            (self.restart_at, self.told_to_end, self.stopped) = (None, None, false);
+        }
+    }
+
+    fn ended(&mut self, arena: &Arena, status: ExitStatus) {
+        let asked = self.told_to_end.take().is_some();
+        self.daemon = None;
+        self.restart_at = Some(Instant::now() + PAUSE);
+        let log = arena.lab.log();
+        let new = log.get(self.said..).unwrap_or_default().to_owned();
+        self.said = log.len();
+        // A signal can come before it is listened to.
+        let is_early = matches!(status.signal(), Some(1 | 15));
+        if status.success() && asked || is_early {
+            return;
+        }
+        let last = new.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned();
+        if status.code() != Some(1) && status.code() != Some(3) {
+            self.problems.push(format!("the daemon ended with {status}\n{}", tail(&new)));
+        }
+        if last.contains("not as expected") || last.contains("damaged") {
+            self.problems.push(format!("the daemon gave up its ledger\n{}", tail(&new)));
+        }
+        let last = last.replace(&arena.folder().display().to_string(), "DIR");
+        *self.ends.entry(format!("{status}: {}", without_numbers(&last))).or_default() += 1;
+    }
+
+    /// Kills it, and has it started again after a pause. Says whether there was one.
+    pub(crate) fn kill(&mut self, arena: &Arena, pause: Duration) -> bool {
+        let Some(mut daemon) = self.daemon.take() else { return false };
+        if let Some(status) = daemon.child.try_wait().expect("our child") {
+            // It was faster.
+            self.ended(arena, status);
+            return false;
+        }
+        daemon.kill();
+        self.restart_at = Some(Instant::now() + pause);
+        (self.told_to_end, self.stopped) = (None, false);
+        true
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.daemon.as_ref().map(Daemon::pid)
+    }
+
+    /// Stops it until [`Keeper::go_on`]. Says whether there was one.
+    pub(crate) fn stop(&mut self) -> bool {
+        self.stopped = self.signal(Signal::STOP);
+        self.stopped
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&mut self) {
+        if self.stopped {
+            self.signal(Signal::CONT);
+            self.stopped = false;
+            // It had no time to end meanwhile.
+            self.told_to_end = self.told_to_end.map(|_| Instant::now());
+        }
+    }
+
+    /// Tells it to end. Says whether there was one that had not been told.
+    pub(crate) fn end(&mut self) -> bool {
+        if self.told_to_end.is_some() || !self.signal(Signal::TERM) {
+            return false;
+        }
+        self.told_to_end = Some(Instant::now());
+        true
+    }
+
+    /// Sends it a signal. Says whether there was one.
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
+        // It is our child, and not waited for yet, so that its number is its own.
+        self.pid().map(|pid| signal_process(pid, signal)).is_some()
+    }
+
+    /// Ends it for good; waits for that.
+    pub(crate) fn close(&mut self, arena: &Arena) {
+        self.go_on();
+        self.restart_at = Some(Instant::now() + TO_END + TO_END);
+        self.end();
+        while self.daemon.is_some() {
+            self.keep(arena);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The end of a text.
+pub(crate) fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
+
+/// What a line says, whatever the time and the numbers in it.
+fn without_numbers(line: &str) -> String {
+    let line = line.split_once(" ERROR ").map_or(line, |(_, rest)| rest);
+    let mut text: String = line.chars().map(|letter| if letter.is_ascii_digit() { '#' } else { letter }).collect();
+    while text.contains("##") {
+        text = text.replace("##", "#");
+    }
+    text
+}

@@ -1,0 +1,89 @@
+//! What came of a torture.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::journal::Fault;
+
+/// The figures of one round, or of several.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) faults: BTreeMap<Fault, u64>,
+    /// Dates that succeeded.
+    pub(crate) dates: u64,
+    pub(crate) attempts: u64,
+    /// Those that ended while all this was done, and not in the peace afterwards.
+    pub(crate) amid: u64,
+    /// Attempts of which the ledger says that nobody can know how they ended.
+    pub(crate) lost: u64,
+    /// Dates that were attempted again after a success that a kill of the warden had made unknowable.
+    pub(crate) excused: u64,
+    pub(crate) violations: u64,
+    /// How often the daemon ended unasked, by what it said.
+    pub(crate) ends: BTreeMap<String, u64>,
+    /// Everything that must not be, in words.
+    pub(crate) problems: Vec<String>,
+    /// How long it took to do what was left, in peace.
+    pub(crate) recovery: Duration,
+    /// What `crontabber verify` said.
+    pub(crate) verify: &'static str,
+}
+
+impl Tally {
+    pub(crate) fn is_bad(&self) -> bool {
+        self.violations > 0 || !self.problems.is_empty()
+    }
+
+    /// Adds the figures of another round.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (fault, count) in other.faults {
+            *self.faults.entry(fault).or_default() += count;
+        }
+        for (end, count) in other.ends {
+            *self.ends.entry(end).or_default() += count;
+        }
+        self.dates += other.dates;
+        self.attempts += other.attempts;
+        self.amid += other.amid;
+        self.lost += other.lost;
+        self.excused += other.excused;
+        self.violations += other.violations;
+        self.problems.extend(other.problems);
+        self.recovery += other.recovery;
+        self.verify = other.verify;
+    }
+
+    /// One line.
+    pub(crate) fn line(&self) -> String {
+        let faults: u64 = self.faults.values().sum();
+        let Self { dates, attempts, amid, lost, excused, violations, recovery, .. } = self;
+        format!(
+            "{faults} faults, {dates} dates, {attempts} attempts ({amid} amid the faults), {lost} lost, {excused} repeated for a killed warden, \
+             {violations} violations; recovered in {recovery:.1?}"
+        )
+    }
+
+    /// A table.
+    pub(crate) fn table(&self) -> String {
+        let mut text = String::new();
+        let mut row = |name: &str, value: &str| text.push_str(&format!("{name:<56} {value:>9}\n"));
+        for fault in Fault::ALL {
+            row(fault.name(), &self.faults.get(&fault).unwrap_or(&0).to_string());
+        }
+        row("dates run", &self.dates.to_string());
+        row("attempts", &self.attempts.to_string());
+        row("attempts that ended amid the faults", &self.amid.to_string());
+        row("outcomes lost", &self.lost.to_string());
+        row("dates repeated, their warden killed before it could say", &self.excused.to_string());
+        row("violations", &self.violations.to_string());
+        row("seconds to recover", &self.recovery.as_secs().to_string());
+        text.push_str(&format!("crontabber verify: {}\n", self.verify));
+        for (end, count) in &self.ends {
+            text.push_str(&format!("the daemon ended unasked {count} times: {end}\n"));
+        }
+        for problem in &self.problems {
+            text.push_str(&format!("\nPROBLEM {problem}\n"));
+        }
+        text
+    }
+}

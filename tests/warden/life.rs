@@ -1,0 +1,224 @@
+//! How long a warden lives, what it costs, how it is ended, and what it does while no daemon is there.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crontabber::session::{AttemptEnd, Outcome};
+use crontabber::warden::protocol::{Ended, Reply, Request};
+use crontabber::warden::spool::{Spool, entries_of};
+use rustix::process::Signal;
+
+use crate::house::{House, await_that};
+use crate::lab::{Lab, lives, stderr};
+
+#[test]
+fn a_warden_is_one_small_thread_in_a_session_of_its_own() {
+    let house = House::new();
+    let mut wire = house.client("one");
+    for number in 0..50 {
+        wire.start(
+            house.start(&house.name(&format!("job-{number}"), "one"), "head -c 100000 /dev/zero; exec sleep 1000"),
+        );
+    }
+    for _ in 0..50 {
+        wire.running();
+    }
+    assert_eq!(fs::read_dir(format!("/proc/{}/task", house.pid())).unwrap().count(), 1);
+    let stat = house.proc("stat");
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    assert_eq!(fields[3], house.pid().to_string(), "its session");
+    assert_eq!(fs::read_link(format!("/proc/{}/cwd", house.pid())).unwrap().to_str(), Some("/"));
+    let memory = house.memory();
+    assert!(memory < 4_000, "{memory} kB for 50 jobs");
+}
+
+#[test]
+fn a_warden_goes_away_two_seconds_after_its_last_client() {
+    let mut house = House::new();
+    let wire = house.client("one");
+    drop(wire);
+    let since = Instant::now();
+    assert!(house.end().success());
+    assert!(since.elapsed() > Duration::from_millis(1_900), "{:?}", since.elapsed());
+    assert!(house.text("warden.log").contains("the warden leaves"));
+}
+
+#[test]
+fn a_warden_stays_while_a_job_runs() {
+    let mut house = House::new();
+    let name = house.name("job", "one");
+    house.client("one").start(house.start(&name, "sleep 3; exit 5"));
+    assert!(house.end().success());
+    let spool = entries_of(&fs::read(house.path("spool")).unwrap()).unwrap();
+    let end = spool[&name].end.as_ref().unwrap().end().unwrap();
+    assert_eq!(end.outcome, Outcome::Failed { code: 5 }, "it has seen the end");
+    house.start_again();
+    assert!(matches!(&house.connect().hello("one")[..], [Reply::Ended(ended)] if ended.attempt == name));
+}
+
+fn outcomes(house: &House) -> Vec<(String, Outcome, Option<String>)> {
+    let entries = entries_of(&fs::read(house.path("spool")).unwrap()).unwrap();
+    let end = |entry: &crontabber::warden::spool::Entry| entry.end.as_ref().unwrap().end().unwrap();
+    let name = |name: &str| name.split('#').next().unwrap().to_owned();
+    entries.iter().map(|(attempt, entry)| (name(attempt), end(entry).outcome, end(entry).detail)).collect()
+}
+
+#[test]
+fn a_warden_that_is_told_to_end_ends_its_jobs_and_writes_that_down() {
+    let mut house = House::new();
+    let mut wire = house.client("one");
+    let mut start = |attempt: &str, grace: u64, script: &str| {
+        let mut start = house.start(&house.name(attempt, "one"), script);
+        start.kill_grace = grace;
+        wire.start(start);
+        wire.running();
+    };
+    let waits = "touch $0; while :; do sleep 0.02; done";
+    start("deaf", 200_000, &format!("trap '' TERM; {}", waits.replace("$0", "deaf")));
+    start("tidy", 20_000_000, &format!("trap 'touch tidied; exit 1' TERM; {}", waits.replace("$0", "tidy")));
+    start("well", 20_000_000, &format!("trap 'exit 0' TERM; {}", waits.replace("$0", "well")));
+    for name in ["deaf", "tidy", "well"] {
+        house.await_file(name);
+    }
+    house.signal(Signal::TERM);
+    assert!(house.end().success());
+    let found = outcomes(&house);
+    let detail = Some("it did not end within 200ms of TERM, and was killed".to_owned());
+    assert_eq!(
+        found,
+        [
+            ("deaf".to_owned(), Outcome::Interrupted, detail),
+            ("tidy".to_owned(), Outcome::Interrupted, None),
+            ("well".to_owned(), Outcome::Succeeded, None),
+        ]
+    );
+    assert!(house.path("tidied").exists());
+}
+
+#[test]
+fn a_warden_that_is_told_twice_kills_at_once() {
+    let mut house = House::new();
+    let mut wire = house.client("one");
+    let name = house.name("deaf", "one");
+    wire.start(house.start(&name, "trap 'touch told' TERM; touch deaf; while :; do sleep 0.02; done"));
+    house.await_file("deaf");
+    house.signal(Signal::TERM);
+    house.await_file("told");
+    // What is asked for now is not started any more.
+    let late = house.name("late", "one");
+    wire.start(house.start(&late, "touch late"));
+    assert_eq!(wire.ended().attempt, late);
+    let since = Instant::now();
+    house.signal(Signal::TERM);
+    assert!(house.end().success());
+    assert!(since.elapsed() < Duration::from_secs(10), "its grace is twenty");
+    let found = outcomes(&house);
+    assert_eq!(found[0], ("deaf".to_owned(), Outcome::Interrupted, None));
+    assert_eq!(found[1].1, Outcome::Interrupted);
+    assert!(!house.path("late").exists());
+}
+
+#[test]
+fn a_timeout_holds_while_the_daemon_is_down() {
+    let lab = Lab::new(
+        r#"
+[jobs.late]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+timeout = "1s"
+command = "echo $$ > DIR/pid.new; mv DIR/pid.new DIR/pid; exec sleep 1000"
+"#,
+    );
+    let mut daemon = lab.daemon();
+    lab.until_file("pid");
+    daemon.kill();
+    let pid = lab.lines("pid")[0].clone();
+    lab.until("the job's end", || !lives(&pid));
+    assert_eq!(lab.outcomes("late"), ["open"], "nobody has told the ledger");
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    assert_eq!(lab.outcomes("late"), ["timed-out"]);
+    let duration = lab.json(&["attempts", "late"])[0]["duration_seconds"].as_f64().unwrap();
+    assert!((1.0..20.0).contains(&duration), "{duration}");
+}
+
+#[test]
+fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut spool, _) = Spool::open(folder.path()).unwrap();
+    let end = AttemptEnd {
+        outcome: Outcome::Failed { code: 9 },
+        ended_at: chrono::DateTime::from_timestamp(1_793_000_000, 0).unwrap(),
+        duration: Some(Duration::from_secs(3)),
+        detail: None,
+        has_log: true,
+        usage: None,
+    };
+    let us = crontabber::warden::process_identity(i32::try_from(std::process::id()).unwrap()).unwrap();
+    spool.ledger("one", "another boot");
+    for name in ["ended@one", "nameless@one", "ran@one"] {
+        spool.begin(name, "another boot");
+    }
+    // The number has come to somebody else, who even started at the same tick.
+    let process = crontabber::warden::protocol::Process::from(&us);
+    spool.process("ran@one", crontabber::warden::protocol::Process { boot_id: "another boot".to_owned(), ..process });
+    spool.end(Ended::new("ended@one".to_owned(), &end));
+    spool.flush().unwrap();
+    drop(spool);
+    let house = House::in_folder(folder);
+    let mut wire = house.connect();
+    let mut found: Vec<Ended> = Vec::new();
+    for reply in wire.hello("one") {
+        let Reply::Ended(ended) = reply else { panic!("{reply:?}") };
+        found.push(*ended);
+    }
+    while found.len() < 3 {
+        found.push(wire.ended());
+    }
+    found.sort_by(|one, other| one.attempt.cmp(&other.attempt));
+    assert_eq!(found[0], Ended::new("ended@one".to_owned(), &end));
+    for lost in &found[1..] {
+        assert_eq!(lost.end().unwrap().outcome, Outcome::Lost);
+        assert!(lost.detail.as_ref().unwrap().contains("the machine was started anew"), "{lost:?}");
+    }
+    // What is not in the spool was not vouched for in this boot.
+    wire.ask(&Request::Watch(crate::house::watch("unnamed@one")));
+    assert_eq!(wire.outcome(), Outcome::Lost);
+    await_that("no job", || !house.path("logs").exists());
+}
+
+#[test]
+fn the_next_daemon_after_a_boot_takes_what_the_spool_knows() {
+    let lab = Lab::new(
+        r#"
+[jobs.ran]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done"
+"#,
+    );
+    let mut daemon = lab.daemon();
+    lab.until_file("pids");
+    lab.until("its process in the ledger", || lab.json(&["attempts", "ran"])[0]["pid"].is_number());
+    daemon.kill();
+    lab.kill_warden();
+    let pid: i64 = lab.lines("pids")[0].parse().unwrap();
+    crate::lab::kill_group(pid);
+    fs::write(lab.path("go"), "").unwrap();
+    // The same spool, had the machine been started anew.
+    let (before, _) = Spool::open(&lab.path("warden")).unwrap();
+    let names: Vec<String> = before.entries().keys().cloned().collect();
+    assert_eq!(names.len(), 1);
+    drop(before);
+    fs::remove_file(lab.path("warden/spool")).unwrap();
+    let (mut spool, _) = Spool::open(&lab.path("warden")).unwrap();
+    spool.begin(&names[0], "another boot");
+    spool.flush().unwrap();
+    drop(spool);
+    let output = lab.run(&["once"]);
+    assert!(stderr(&output).contains("attempt 1 lost"), "{}", stderr(&output));
+    let attempts = lab.json(&["attempts", "ran"]);
+    let lost = attempts.as_array().unwrap().iter().find(|row| row["outcome"] == "lost").expect("it is lost");
+    assert!(lost["detail"].as_str().unwrap().contains("started anew"), "{lost}");
+}

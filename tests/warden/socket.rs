@@ -1,0 +1,209 @@
+//! Something else where the warden's socket belongs.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::lab::{DAILY, Lab, stderr};
+
+/// A job that waits for a file before it ends.
+const SLOW: &str = r#"
+[jobs.slow]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = "echo x >> DIR/began; while ! test -e DIR/go; do sleep 0.05; done; echo x >> DIR/ran"
+"#;
+
+/// Another program that listens at the socket of a lab's warden, until the test ends.
+fn stranger(lab: &Lab, behave: impl Fn(UnixStream) + Send + 'static) {
+    fs::create_dir_all(lab.path("warden")).unwrap();
+    let listener = UnixListener::bind(lab.path("warden/socket")).unwrap();
+    std::thread::spawn(move || listener.incoming().flatten().for_each(behave));
+}
+
+/// A wake must end soon, say what is wrong with the socket, and start nothing.
+fn fails_soon(lab: &Lab, says: &str) -> Output {
+    let since = Instant::now();
+    let output = lab.run(&["once"]);
+    assert!(since.elapsed() < Duration::from_secs(12), "{:?}", since.elapsed());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains(&lab.path("warden/socket").display().to_string()), "it names the socket: {text}");
+    assert!(text.contains(says), "{text}");
+    assert!(lab.lines("ran").is_empty(), "nothing is started");
+    output
+}
+
+/// And when the way is free, every date has its turn.
+fn then_works(lab: &Lab) {
+    fs::remove_file(lab.path("warden/socket")).unwrap();
+    let output = lab.run(&["once"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(lab.lines("ran").len(), 6);
+}
+
+#[test]
+fn a_stranger_that_says_nothing_is_named() {
+    let lab = Lab::new(DAILY);
+    let (sender, kept) = std::sync::mpsc::channel();
+    stranger(&lab, move |stream| sender.send(stream).unwrap());
+    fails_soon(&lab, "if it is another program, stop it");
+    drop(kept);
+    then_works(&lab);
+}
+
+#[test]
+fn a_stranger_that_answers_byte_by_byte_is_not_waited_for() {
+    let lab = Lab::new(DAILY);
+    stranger(&lab, |mut stream| {
+        // The beginning of a message that will never be whole.
+        while stream.write_all(&[0, 0, 1, 0]).is_ok() {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    });
+    fails_soon(&lab, "has not answered");
+    then_works(&lab);
+}
+
+#[test]
+fn a_stranger_that_takes_no_connection_is_named() {
+    let lab = Lab::new(DAILY);
+    fs::create_dir_all(lab.path("warden")).unwrap();
+    let listener = UnixListener::bind(lab.path("warden/socket")).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let waits = UnixStream::connect(lab.path("warden/socket")).unwrap();
+    fails_soon(&lab, "has not answered");
+    drop((waits, listener));
+    then_works(&lab);
+}
+
+#[test]
+fn a_stranger_that_talks_of_something_else_is_named() {
+    for (answer, says) in [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(), "is no warden of ours"),
+        (&[0xff; 64], "4294967295 bytes"),
+        (&[0; 64], "is no warden of ours"),
+        // A whole message, of a warden that does not say who it is.
+        (&[4, 0, 0, 0, 0x82, 3, 0x80, 0], "is no warden of ours"),
+    ] {
+        let lab = Lab::new(DAILY);
+        stranger(&lab, move |mut stream| {
+            _ = stream.write_all(answer);
+            _ = stream.read_to_end(&mut Vec::new());
+        });
+        let output = fails_soon(&lab, says);
+        assert!(stderr(&output).contains("stop that program, or remove the socket"), "{}", stderr(&output));
+        then_works(&lab);
+    }
+}
+
+#[test]
+fn a_stranger_that_hangs_up_is_named() {
+    let lab = Lab::new(DAILY);
+    stranger(&lab, drop);
+    fails_soon(&lab, "hangs up without an answer");
+    then_works(&lab);
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone_and_named() {
+    let lab = Lab::new(DAILY);
+    fs::create_dir_all(lab.path("warden")).unwrap();
+    fs::write(lab.path("warden/socket"), "mine").unwrap();
+    fails_soon(&lab, "is in the place of the warden's socket: move it away");
+    assert_eq!(fs::read_to_string(lab.path("warden/socket")).unwrap(), "mine");
+    fs::remove_file(lab.path("warden/socket")).unwrap();
+    fs::create_dir(lab.path("warden/socket")).unwrap();
+    fails_soon(&lab, "is in the place of the warden's socket: move it away");
+    fs::remove_dir(lab.path("warden/socket")).unwrap();
+    // A link is how a socket of systemd's is found.
+    symlink("nowhere", lab.path("warden/socket")).unwrap();
+    let output = lab.run(&["once"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(lab.lines("ran").len(), 6);
+}
+
+#[test]
+fn a_stale_socket_is_replaced_and_all_is_for_its_owner_only() {
+    let lab = Lab::new(SLOW);
+    fs::create_dir_all(lab.path("warden")).unwrap();
+    fs::set_permissions(lab.path("warden"), fs::Permissions::from_mode(0o700)).unwrap();
+    drop(UnixListener::bind(lab.path("warden/socket")).unwrap());
+    fs::set_permissions(lab.path("warden/socket"), fs::Permissions::from_mode(0o000)).unwrap();
+    let mut daemon = lab.daemon();
+    lab.until_file("began");
+    for (name, mode) in
+        [("warden", 0o700), ("warden/socket", 0o600), ("warden/spool", 0o600), ("warden/warden.log", 0o600)]
+    {
+        let found = fs::metadata(lab.path(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{name}: {found:o}");
+    }
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("its end", || lab.lines("ran").len() == 1);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_folder_that_the_daemon_makes_is_for_its_owner_only() {
+    let lab = Lab::new(DAILY);
+    assert!(lab.run(&["once"]).status.success());
+    assert_eq!(fs::metadata(lab.path("warden")).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_socket_that_is_removed_while_a_job_runs_starts_nothing_twice() {
+    let lab = Lab::new(SLOW);
+    let mut daemon = lab.daemon();
+    lab.until_file("began");
+    let first = lab.warden().unwrap();
+    daemon.kill();
+    fs::remove_file(lab.path("warden/socket")).unwrap();
+    fails_soon(&lab, "if it is the warden, its log is");
+    let log = fs::read_to_string(lab.path("warden/warden.log")).unwrap();
+    assert!(log.contains("another warden keeps the spool"), "{log}");
+    fs::write(lab.path("go"), "").unwrap();
+    let is_gone = || !fs::exists(format!("/proc/{first}/fd/0")).unwrap();
+    lab.until("the first warden's end", is_gone);
+    let output = lab.run(&["once"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(lab.outcomes("slow"), ["succeeded"]);
+    assert_eq!(lab.lines("began").len(), 1);
+}
+
+#[test]
+fn a_warden_that_is_frozen_is_asked_again() {
+    let lab = Lab::new(SLOW);
+    let mut daemon = lab.daemon();
+    lab.until_file("began");
+    daemon.kill();
+    let warden = lab.warden().unwrap();
+    crate::lab::signal_process(warden, Signal::STOP);
+    fails_soon(&lab, "if it is the warden, its log is");
+    crate::lab::signal_process(warden, Signal::CONT);
+    fs::write(lab.path("go"), "").unwrap();
+    assert!(lab.run(&["once"]).status.success());
+    assert_eq!(lab.outcomes("slow"), ["succeeded"]);
+    assert_eq!(lab.lines("began").len(), 1);
+}
+
+#[test]
+fn two_daemons_of_different_ledgers_have_a_warden_each() {
+    let (one, other) = (Lab::new(SLOW), Lab::new(SLOW));
+    let (mut first, mut second) = (one.daemon(), other.daemon());
+    one.until_file("began");
+    other.until_file("began");
+    assert_ne!(one.warden(), other.warden());
+    other.kill_warden();
+    fs::write(one.path("go"), "").unwrap();
+    one.until("its end", || one.outcomes("slow") == ["succeeded"]);
+    fs::write(other.path("go"), "").unwrap();
+    other.until("the other's end", || other.outcomes("slow").contains(&"lost".to_owned()));
+    assert_eq!(one.outcomes("slow"), ["succeeded"]);
+    assert!(first.stop().success() && second.stop().success());
+}
