@@ -4,19 +4,19 @@
 pub(crate) mod hand;
 pub(crate) mod scribe;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use crontabber::daemon::engine::{Engine, Greeting};
 use crontabber::daemon::pile::Order;
-use crontabber::runner::{Known, Report};
+use crontabber::runner::Known;
 use crontabber::scheduler::{Event, Scheduler, Start};
 use crontabber::session::{AttemptKey, Outcome, Recovered, Request};
 
 use crate::Held;
 use crate::calendar::At;
 use crate::checks;
-use crate::link::{Ask, Launch};
+use crate::link::{Ask, Launch, Link};
 use crate::machine::SECOND;
 use crate::plan::Registry;
 use crate::world::World;
@@ -28,7 +28,8 @@ pub(crate) const HOST: &str = "here";
 /// What arrives from the other threads.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Runner(Report),
+    /// A warden is there, and knows this.
+    Found(u64, Known),
     Scribe(Word),
 }
 
@@ -141,11 +142,12 @@ impl Daemon {
     }
 
     /// Says whether the loop has something to do now.
-    pub(crate) fn is_awake(&self, now: At, monotonic: i64) -> bool {
+    pub(crate) fn is_awake(&self, now: At, monotonic: i64, links: &BTreeMap<u64, Link>) -> bool {
         let due = || self.stopping.is_none() && self.engine.scheduler.next_wake().is_some_and(|(at, _)| at <= now);
         self.place != Place::Wait
             || !self.inbox.is_empty()
             || !self.signals.is_empty()
+            || self.hand.has_word(links)
             || self.looks_at.is_some_and(|at| at <= monotonic)
             || (self.engine.may_decide() && due())
             || self.is_done()
@@ -243,10 +245,13 @@ impl Daemon {
         match self.place {
             Place::Wait => {
                 self.place = Place::Drain;
-                let listens = self.inbox.is_empty() || world.random.once_in(2);
-                match self.signals.pop_front_if(|_| listens) {
-                    Some(signal) => self.signal(signal, world),
-                    None => self.take(world)?,
+                let (listens, hears) = (world.random.once_in(2), world.random.once_in(2));
+                if self.hand.has_word(&world.links) && (hears || self.inbox.is_empty()) {
+                    self.hear(world)?;
+                } else if let Some(signal) = self.signals.pop_front_if(|_| listens || self.inbox.is_empty()) {
+                    self.signal(signal, world);
+                } else {
+                    self.take(world)?;
                 }
             }
             Place::Drain if !self.inbox.is_empty() => self.take(world)?,
@@ -271,16 +276,10 @@ impl Daemon {
         let message = self.inbox.pop_front();
         world.trace.note(|| format!("          hears {message:?}"));
         match message {
-            Some(Message::Runner(Report::Here(known))) => {
+            Some(Message::Found(link, known)) => {
+                self.hand = Hand::new(link);
                 let greeting = self.engine.greet(known, now);
                 self.greet(greeting, world)?;
-            }
-            Some(Message::Runner(report)) => {
-                if let Some(attempt) = self.engine.hear(report, now) {
-                    checks::may_forget(&world.ledger, std::slice::from_ref(&attempt))?;
-                    self.ask(Ask::Forget(vec![attempt]), world);
-                }
-                self.wants_look(world);
             }
             Some(Message::Scribe(Word::Committed(number))) => self.release(number, world)?,
             Some(Message::Scribe(Word::Requests(requests))) => self.engine.take_requests(requests, now),
@@ -289,6 +288,20 @@ impl Daemon {
             Some(Message::Scribe(Word::Recovered)) => self.engine.set_writable(true),
             None => {}
         }
+        Ok(())
+    }
+
+    /// Hears the warden, which has something to say.
+    fn hear(&mut self, world: &mut World) -> Held {
+        for report in self.hand.hear(&mut world.links) {
+            world.trace.note(|| format!("          hears {report:?}"));
+            let now = self.note(world.machine.now());
+            if let Some(attempt) = self.engine.hear(report, now) {
+                checks::may_forget(&world.ledger, std::slice::from_ref(&attempt))?;
+                self.ask(Ask::Forget(vec![attempt]), world);
+            }
+        }
+        self.wants_look(world);
         Ok(())
     }
 

@@ -31,6 +31,7 @@ pub(crate) struct Process {
 
 /// What really happened to an attempt.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Fate {
     /// The boot in which its opening was committed, and how many wardens had died by then.
     pub(crate) boot: u32,
@@ -42,7 +43,11 @@ pub(crate) struct Fate {
     /// It had a process.
     pub(crate) started: bool,
     pub(crate) exit: Option<Exit>,
-    /// An end of which the warden can be sure that it will not forget it.
+    /// An end that the warden has written down, and in which boot: it will not forget it while the machine stands.
+    pub(crate) said: Option<(u32, AttemptEnd)>,
+    /// The ledger has its end.
+    pub(crate) recorded: bool,
+    /// An end that the warden will never forget.
     pub(crate) delivered: Option<AttemptEnd>,
 }
 
@@ -131,10 +136,15 @@ impl Machine {
 
     /// An end that the warden will not forget until it is told to.
     pub(crate) fn deliver(&mut self, attempt: &AttemptKey, end: &AttemptEnd) {
+        let fate = self.fates.entry(attempt.clone()).or_default();
+        // What the ledger has is known better there than by a warden that lost the last lines of its spool.
+        if fate.recorded {
+            return;
+        }
+        fate.delivered.get_or_insert_with(|| end.clone());
         if end.outcome == Outcome::Succeeded {
             self.done.insert(attempt.session.clone());
         }
-        self.fate(attempt).delivered.get_or_insert_with(|| end.clone());
     }
 
     pub(crate) fn spawn(&mut self, attempt: &AttemptKey, parent: u64) -> i32 {

@@ -4,7 +4,7 @@ use crontabber::daemon::engine::Engine;
 
 use crate::Held;
 use crate::checks::{self, Rest};
-use crate::daemon::{self, Daemon, Life, Mode, Signal, hand::Ear, hand::Hand, scribe::Scribe};
+use crate::daemon::{self, Daemon, Life, Message, Mode, Signal, hand::Ear, hand::Hand, scribe::Scribe};
 use crate::machine::SECOND;
 use crate::plan::Pace;
 use crate::warden::{Move, Warden};
@@ -170,10 +170,10 @@ impl Simulation {
             Life::Down { until } if *until > monotonic => {}
             Life::Loaded { .. } if warden_is_busy => {}
             Life::Up(daemon) => {
-                self.choices.extend(daemon.is_awake(now, monotonic).then_some(Actor::Daemon));
+                self.choices.extend(daemon.is_awake(now, monotonic, &world.links).then_some(Actor::Daemon));
                 self.choices.extend(daemon.scribe.is_awake(monotonic).then_some(Actor::Scribe));
-                let waits = matches!(daemon.hand.ear, Ear::Seeks) && warden_is_busy;
-                self.choices.extend((!waits && daemon.hand.is_awake(&world.links)).then_some(Actor::Ear));
+                let seeks = daemon.hand.ear == Ear::Seeks && !warden_is_busy;
+                self.choices.extend(seeks.then_some(Actor::Ear));
             }
             _ => self.choices.push(Actor::Life),
         }
@@ -263,12 +263,9 @@ impl Simulation {
                 }
             }
             (Actor::Ear, Life::Up(daemon)) => {
-                let message = daemon.hand.listen(&mut world.links);
-                if message.is_none() {
-                    let (link, known) = world.connect();
-                    (daemon.hand.link, daemon.hand.ear) = (Some(link), Ear::Found(link, known));
-                }
-                daemon.inbox.extend(message);
+                let (link, known) = world.connect();
+                daemon.hand.ear = Ear::HasFound;
+                daemon.inbox.push_back(Message::Found(link, known));
             }
             _ => self.begin()?,
         }
@@ -289,7 +286,7 @@ impl Simulation {
             }
             Life::Loaded { registry, recovered, scribe } => {
                 let (link, known) = world.connect();
-                let hand = Hand { link: Some(link), ear: Ear::Reads(link) };
+                let hand = Hand::new(link);
                 Life::Hired { registry, recovered, scribe, hand, known }
             }
             Life::Hired { registry, recovered, scribe, hand, known } => {

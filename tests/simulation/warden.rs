@@ -17,6 +17,10 @@ use crate::machine::{Exit, Machine, Process, Record};
 const STARTS: usize = 4;
 /// A process is reported once it has lived so long.
 const ANNOUNCE_AFTER: i64 = 20_000;
+/// So many starts may wait; more of them wait in the connection.
+const MOST_WAITING: usize = 16;
+/// An end is durable after this, if the ledger has not taken it before.
+const FLUSH_AFTER: i64 = 5_000;
 /// So many records are written without need.
 const ENOUGH: usize = 30;
 
@@ -60,7 +64,6 @@ struct Entry {
 enum Settling {
     No,
     Written,
-    Flushed,
 }
 
 /// What a warden can do next.
@@ -74,6 +77,7 @@ pub(crate) enum Move {
     Deadline(i32),
     Exit(i32),
     Settle,
+    Flush,
 }
 
 #[derive(Debug)]
@@ -92,6 +96,8 @@ pub(crate) struct Warden {
     adopted: BTreeMap<i32, Adopted>,
     sought: Vec<Open>,
     ended: Vec<(AttemptKey, AttemptEnd)>,
+    /// What has been said, and is flushed then unless the ledger has it before.
+    unflushed: VecDeque<(i64, AttemptKey)>,
     replies: Vec<Tell>,
     settling: Settling,
 }
@@ -115,6 +121,7 @@ impl Warden {
             adopted: BTreeMap::new(),
             sought: Vec::new(),
             ended: Vec::new(),
+            unflushed: VecDeque::new(),
             replies: Vec::new(),
             settling: Settling::No,
         };
@@ -142,7 +149,8 @@ impl Warden {
             moves.push(Move::Settle);
             return;
         }
-        let heard = links.iter().filter(|(_, link)| link.has_warden && !link.asks.is_empty());
+        let is_full = self.waiting.len() >= MOST_WAITING;
+        let heard = links.iter().filter(|(_, link)| link.has_warden && !link.asks.is_empty() && !is_full);
         moves.extend(heard.map(|(number, _)| Move::Read(*number)));
         moves.extend((!self.sought.is_empty()).then_some(Move::Search));
         moves.extend((!self.waiting.is_empty()).then_some(Move::Launch));
@@ -167,6 +175,7 @@ impl Warden {
         }
         let settles = !self.ended.is_empty() || !self.replies.is_empty() || self.pending.len() > ENOUGH;
         moves.extend(settles.then_some(Move::Settle));
+        moves.extend(self.flush_at().is_some_and(|at| at <= now).then_some(Move::Flush));
     }
 
     /// When it will want to do something by itself.
@@ -175,7 +184,7 @@ impl Warden {
             self.children.values().filter(|child| !child.announced).map(|child| child.started + ANNOUNCE_AFTER);
         let children = self.children.values().filter_map(|child| child.deadline);
         let adopted = self.adopted.values().filter_map(Adopted::next_deadline);
-        announce.chain(children).chain(adopted).min()
+        announce.chain(children).chain(adopted).chain(self.flush_at()).min()
     }
 
     /// Makes a move. Answers with the attempt whose process that started.
@@ -213,6 +222,7 @@ impl Warden {
             Move::Exit(pid) if self.children.contains_key(&pid) => self.reap(pid, machine),
             Move::Exit(pid) => self.finish_adopted(pid, machine),
             Move::Settle => self.settle(machine, links),
+            Move::Flush => self.flush_all(machine),
         }
         None
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::TimeDelta;
 use crontabber::job::JobName;
 use crontabber::runner::Known;
-use crontabber::session::{Entry, Operation, Request};
+use crontabber::session::{Entry, Operation, Request, State};
 
 use crate::Held;
 use crate::calendar::At;
@@ -139,6 +139,12 @@ impl World {
             }
             self.trace.note(|| format!("          {}", told(entry)));
             self.ledger.apply(entry)?;
+            if let Entry::Close { attempt, state, .. } = entry {
+                self.machine.fate(attempt).recorded = true;
+                if *state == State::Succeeded {
+                    self.machine.done.insert(attempt.session.clone());
+                }
+            }
             if let Entry::Open { attempt, .. } = entry {
                 let (boot, deaths) = (self.machine.boot, self.machine.deaths);
                 let knows = |record: &Record| matches!(record, Record::Ledger(known) if *known == boot);

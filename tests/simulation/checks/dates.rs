@@ -49,7 +49,7 @@ pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
         let is_now = new.start.is_some() || (least..=greatest).contains(anchor);
         return if *anchor == expected && is_now { Ok(()) } else { wrong(format!("it begins at {anchor}")) };
     }
-    if *anchor > greatest.max(record.anchor)
+    if *anchor > greatest.max(frontier(record))
         || *anchor < record.anchor
         || (*anchor < least - old.delay && *anchor != record.anchor)
     {

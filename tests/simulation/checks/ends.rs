@@ -94,6 +94,9 @@ fn is_true(attempt: &AttemptKey, end: &AttemptEnd, machine: &Machine) -> Held {
     if let Some(delivered) = &fate.delivered {
         return if delivered == end { Ok(()) } else { wrong(&format!("it was delivered as {delivered:?}")) };
     }
+    if let Some((_, said)) = fate.said.as_ref().filter(|(boot, _)| *boot == machine.boot) {
+        return if said == end { Ok(()) } else { wrong(&format!("it was said to be {said:?}")) };
+    }
     match end.outcome {
         Outcome::Lost => {
             let survived = fate.boot == machine.boot && fate.warden_knew;

@@ -1,21 +1,21 @@
-//! The daemon's side of the connection: what `src/runner.rs` does with its thread.
+//! The daemon's side of the connection, as `src/runner.rs` has it: requests are sent at once, replies are heard when the
+//! daemon listens, and another warden is sought meanwhile.
 
 use std::collections::BTreeMap;
 
-use crontabber::runner::{Known, Report};
+use crontabber::runner::Report;
 
-use super::Message;
 use crate::link::{Ask, Link, Tell};
 
-/// What the thread that listens is about to do.
-#[derive(Debug)]
+/// How it stands with the warden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ear {
-    /// It reads from this connection.
-    Reads(u64),
-    /// It looks for a warden.
+    /// It is heard by this connection.
+    Hears(u64),
+    /// A thread looks for one.
     Seeks,
-    /// It has found one, and will say so.
-    Found(u64, Known),
+    /// That thread has found one, and the daemon does not know yet.
+    HasFound,
 }
 
 #[derive(Debug)]
@@ -26,45 +26,39 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
+    pub(crate) fn new(link: u64) -> Self {
+        Self { link: Some(link), ear: Ear::Hears(link) }
+    }
+
     pub(crate) fn send(&self, ask: Ask, links: &mut BTreeMap<u64, Link>) {
         if let Some(link) = self.link.and_then(|number| links.get_mut(&number)).filter(|link| link.has_warden) {
             link.asks.push_back(ask);
         }
     }
 
-    /// Says whether the thread has something to do.
-    pub(crate) fn is_awake(&self, links: &BTreeMap<u64, Link>) -> bool {
-        match self.ear {
-            Ear::Reads(number) => {
-                links.get(&number).is_none_or(|link| !(link.tells.is_empty() && link.has_warden && link.has_daemon))
-            }
-            Ear::Seeks | Ear::Found(..) => true,
-        }
+    /// Says whether there is something to hear.
+    pub(crate) fn has_word(&self, links: &BTreeMap<u64, Link>) -> bool {
+        let Ear::Hears(number) = self.ear else { return false };
+        links.get(&number).is_none_or(|link| !(link.tells.is_empty() && link.has_warden && link.has_daemon))
     }
 
-    /// Hears the next thing; nothing if a warden must be sought.
-    pub(crate) fn listen(&mut self, links: &mut BTreeMap<u64, Link>) -> Option<Message> {
-        match std::mem::replace(&mut self.ear, Ear::Seeks) {
-            Ear::Reads(number) => {
-                let report = match links.get_mut(&number).and_then(|link| link.tells.pop_front()) {
-                    Some(Tell::Running(attempt, process)) => Report::Started { attempt, process },
-                    Some(Tell::Ended(attempt, end)) => Report::Ended { attempt, end },
-                    None => {
-                        if let Some(link) = links.get_mut(&number) {
-                            link.has_daemon = false;
-                        }
-                        self.link = None;
-                        return Some(Message::Runner(Report::Gone));
-                    }
-                };
-                self.ear = Ear::Reads(number);
-                Some(Message::Runner(report))
-            }
-            Ear::Found(number, known) => {
-                self.ear = Ear::Reads(number);
-                Some(Message::Runner(Report::Here(known)))
-            }
-            Ear::Seeks => None,
+    /// Hears all that has come.
+    pub(crate) fn hear(&mut self, links: &mut BTreeMap<u64, Link>) -> Vec<Report> {
+        let Ear::Hears(number) = self.ear else { return Vec::new() };
+        let mut reports = Vec::new();
+        let mut is_over = true;
+        if let Some(link) = links.get_mut(&number) {
+            reports.extend(link.tells.drain(..).map(|tell| match tell {
+                Tell::Running(attempt, process) => Report::Started { attempt, process },
+                Tell::Ended(attempt, end) => Report::Ended { attempt, end },
+            }));
+            is_over = !(link.has_warden && link.has_daemon);
+            link.has_daemon = !is_over;
         }
+        if is_over {
+            (self.link, self.ear) = (None, Ear::Seeks);
+            reports.push(Report::Gone);
+        }
+        reports
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crontabber::session::{AttemptEnd, AttemptKey};
 
-use super::{Entry, Settling, Warden};
+use super::{Entry, FLUSH_AFTER, Settling, Warden};
 use crate::link::{Link, Tell};
 use crate::machine::{Machine, Record};
 
@@ -47,7 +47,8 @@ impl Warden {
 
     pub(super) fn begin(&mut self, attempt: &AttemptKey, machine: &mut Machine) {
         machine.fate(attempt).begun = true;
-        self.entries.insert(attempt.clone(), Entry { boot: machine.boot, process: None, end: None });
+        let begun = Entry { boot: machine.boot, process: None, end: None };
+        self.entries.entry(attempt.clone()).or_insert(begun);
         self.pending.push(Record::Begun(attempt.clone(), machine.boot));
     }
 
@@ -82,18 +83,32 @@ impl Warden {
         }
     }
 
-    /// Makes durable what ended, and then tells it: three steps, between which the power can fail.
+    /// When ends must be durable that the ledger has not taken.
+    pub(super) fn flush_at(&self) -> Option<i64> {
+        let due = self.unflushed.iter().find(|(_, attempt)| self.entries.contains_key(attempt));
+        due.map(|(at, _)| *at)
+    }
+
+    pub(super) fn flush_all(&mut self, machine: &mut Machine) {
+        self.write(machine);
+        Self::flush(machine);
+        self.unflushed.clear();
+    }
+
+    /// Writes down what ended, and then tells it: what is written outlives the warden, though not the machine.
     pub(super) fn settle(&mut self, machine: &mut Machine, links: &mut BTreeMap<u64, Link>) {
         match self.settling {
             Settling::No => {
                 self.write(machine);
-                self.settling = if self.ended.is_empty() { Settling::Flushed } else { Settling::Written };
+                for (attempt, end) in &self.ended {
+                    machine.fate(attempt).said = Some((machine.boot, end.clone()));
+                }
+                self.settling = Settling::Written;
             }
             Settling::Written => {
-                Self::flush(machine);
-                self.settling = Settling::Flushed;
-            }
-            Settling::Flushed => {
+                self.unflushed.retain(|(_, attempt)| self.entries.contains_key(attempt));
+                let at = machine.monotonic + FLUSH_AFTER;
+                self.unflushed.extend(self.ended.iter().map(|(attempt, _)| (at, attempt.clone())));
                 let mut tells = std::mem::take(&mut self.replies);
                 tells.extend(
                     std::mem::take(&mut self.ended).into_iter().map(|(attempt, end)| Tell::Ended(attempt, end)),
