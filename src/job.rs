@@ -3,6 +3,7 @@
 //! Values only. Nothing here reads a file, a clock or a ledger: [`crate::registry`] makes jobs from TOML, the
 //! [`crate::scheduler`] decides from them, and the daemon starts what they describe.
 
+mod dependency;
 mod name;
 mod template;
 
@@ -10,6 +11,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::NaiveTime;
+
+pub use dependency::{Dependency, Offset, Period, Span, first_at_or_after};
 pub use name::{JobName, JobNameError};
 pub use template::{Template, TemplateError};
 
@@ -48,14 +52,94 @@ pub struct Job {
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
     pub kill_grace: Duration,
-    /// Jobs whose dates up to D must be settled before D starts.
-    pub depends_on: Vec<JobName>,
+    /// Jobs whose dates must be settled before one of this job starts.
+    pub depends_on: Vec<Dependency>,
+    /// Jobs without a schedule that are started for the same date when nobody has, and waited for.
+    pub require: Vec<JobName>,
     /// What follows an attempt whose outcome cannot be known.
     pub on_lost: OnLost,
     /// A disabled job keeps its clock: nothing is recorded and nothing runs until it is enabled.
     pub enabled: bool,
     /// For people and for filters.
     pub tags: Vec<String>,
+    /// Which missed dates are too old to be run.
+    pub catch_up: CatchUp,
+    /// What becomes of a date that comes due while the one before it still runs.
+    pub overlap: Overlap,
+    /// A date that could be attempted only more than this after it was due is skipped (Digdag's `skip_delayed_by`).
+    pub skip_late: Option<Duration>,
+    /// How many dates of a job in independent order may run at once; at least 1.
+    pub max_parallel: u32,
+    /// The pool whose places its attempts take, beside the daemon's.
+    pub pool: Option<String>,
+    /// Of two jobs that could start, the one with the greater number does.
+    pub priority: i32,
+    /// Part of the timetable's delay: how much of it the job's and the machine's name may add.
+    pub jitter: Duration,
+    /// Asks whether a date is done already: exit status 0 says that it is, and the date is settled without a start.
+    pub done_when: Option<Command>,
+    /// The time of day, in the job's zone, by which a date should be settled.
+    pub expect_by: Option<NaiveTime>,
+    /// How long an attempt should take; one that takes longer is reported, and goes on.
+    pub max_duration: Option<Duration>,
+    /// The name that the job had: its ledger is taken over.
+    pub previously: Option<JobName>,
+}
+
+impl Job {
+    /// A job with nothing said of it but what must be.
+    #[must_use]
+    pub fn new(name: JobName, timetable: Timetable, command: Command) -> Self {
+        Self {
+            name,
+            description: None,
+            timetable,
+            backfill: false,
+            order: Order::default(),
+            command,
+            working_directory: None,
+            environment: BTreeMap::new(),
+            environment_file: None,
+            retry: Retry::default(),
+            timeout: None,
+            kill_grace: DEFAULT_KILL_GRACE,
+            depends_on: Vec::new(),
+            require: Vec::new(),
+            on_lost: OnLost::default(),
+            enabled: true,
+            tags: Vec::new(),
+            catch_up: CatchUp::default(),
+            overlap: Overlap::default(),
+            skip_late: None,
+            max_parallel: 1,
+            pool: None,
+            priority: 0,
+            jitter: Duration::ZERO,
+            done_when: None,
+            expect_by: None,
+            max_duration: None,
+            previously: None,
+        }
+    }
+}
+
+/// Which missed dates are run: those beyond a limit are recorded as skipped, too old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CatchUp {
+    /// How long ago a date may have come due.
+    pub max_age: Option<Duration>,
+    /// How many missed dates are run; the newest.
+    pub max_dates: Option<u32>,
+}
+
+/// What becomes of a date that comes due while the one before it still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// It waits.
+    #[default]
+    Wait,
+    /// It is skipped (Digdag's `skip_on_overtime`).
+    Skip,
 }
 
 /// Whether the dates of a backfillable job hold one another.

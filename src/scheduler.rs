@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::job::{Job, JobName};
+use crate::job::{Dependency, Job, JobName};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Request, SessionKey, State, Trigger};
 use lane::{Lane, Neighbours, Turn};
 
@@ -296,12 +296,12 @@ impl Scheduler {
             Some(lane) if lane.has_settled => lane.unsettled_until(DateTime::<Utc>::MAX_UTC),
             _ => Some(DateTime::<Utc>::MIN_UTC),
         };
-        job.depends_on.iter().filter_map(first).min()
+        job.depends_on.iter().filter_map(|dependency| first(&dependency.job)).min()
     }
 
     /// The first dependency of `job` that does not let `date` start, with the date of it that is not settled.
     fn missing_dependency(&self, job: &Job, date: DateTime<Utc>) -> Option<Block> {
-        job.depends_on.iter().find_map(|name| {
+        job.depends_on.iter().find_map(|Dependency { job: name, .. }| {
             let Some(lane) = self.lanes.get(name) else {
                 return Some(Block::Dependency { job: name.clone(), date: None });
             };

@@ -152,6 +152,16 @@ words! {
 }
 
 words! {
+    /// How a date succeeded of which no attempt did.
+    SettledBy {
+        /// An operator says that it is done.
+        Operator = "operator",
+        /// The job's `done_when` says so.
+        DoneWhen = "done-when",
+    }
+}
+
+words! {
     /// What made a session, or an attempt, happen.
     Trigger {
         /// The date came due while we watched.
@@ -267,7 +277,14 @@ pub struct SessionRecord {
     pub recorded_at: DateTime<Utc>,
     /// When it was settled.
     pub settled_at: Option<DateTime<Utc>>,
+    /// The backfill that it belongs, or belonged, to.
+    pub backfill: Option<BackfillId>,
+    /// How it succeeded, if none of its attempts did.
+    pub settled_by: Option<SettledBy>,
 }
+
+/// The number of a backfill in its ledger.
+pub type BackfillId = i32;
 
 /// An attempt as the ledger knows it.
 #[derive(Debug, Clone, PartialEq)]

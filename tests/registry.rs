@@ -96,7 +96,7 @@ mod good {
         assert!(loading.backfill && loading.enabled);
         let Command::Argv(arguments) = &loading.command else { panic!("a list") };
         assert_eq!(arguments[2].to_string(), "{date:%Y-%m-%d}");
-        assert_eq!(cleaning.depends_on, std::slice::from_ref(&loading.name));
+        assert_eq!(cleaning.depends_on, [crontabber::job::Dependency::on(loading.name.clone())]);
         assert_eq!(cleaning.retry.after, Duration::from_mins(5));
         assert_eq!(cleaning.retry.at_most, Some(Duration::from_hours(1)));
         assert_eq!(cleaning.retry.attempts, None);

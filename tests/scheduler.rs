@@ -48,7 +48,7 @@ fn first_run_of_a_backfillable_job_is_every_date_since_its_start_in_order() {
 #[test]
 fn a_dependency_that_failed_holds_the_same_date_and_no_earlier_one() {
     let mut clean = backfill("clean", "0 4 * * *", "2026-11-01 00:00");
-    clean.depends_on = vec![name("load")];
+    clean.depends_on = vec![name("load").into()];
     let load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
     let mut world = World::new("2026-11-03 12:00", vec![clean, load]);
     world.settle(fail_on("2026-11-02 03:00"));
@@ -61,7 +61,7 @@ fn a_dependency_that_failed_holds_the_same_date_and_no_earlier_one() {
 #[test]
 fn a_dependency_that_is_old_holds_the_date_until_it_has_caught_up() {
     let mut clean = backfill("clean", "0 2 * * *", "2026-11-01 00:00");
-    clean.depends_on = vec![name("load")];
+    clean.depends_on = vec![name("load").into()];
     let load = backfill("load", "0 1 * * *", "2026-11-01 00:00");
     let mut world = World::new("2026-11-02 00:00", vec![clean, load]);
     world.settle(succeed);
@@ -75,7 +75,7 @@ fn a_dependency_that_is_old_holds_the_date_until_it_has_caught_up() {
 #[test]
 fn a_dependency_that_never_ran_holds_every_date() {
     let mut clean = backfill("clean", "0 * * * *", "2026-11-01 00:00");
-    clean.depends_on = vec![name("load")];
+    clean.depends_on = vec![name("load").into()];
     let mut world = World::new("2026-11-01 05:30", vec![clean, job("load", "0 12 * * *")]);
     world.pass("2026-11-01 11:59");
     assert_eq!(world.take_started(), "");
@@ -282,7 +282,7 @@ fn in_independent_order_a_date_whose_dependency_is_held_does_not_hold_the_retry_
     let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
     load.retry.attempts = Some(1);
     let mut free = backfill("free", "0 4 * * *", "2026-11-01 00:00");
-    (free.order, free.depends_on) = (Order::Independent, vec![name("load")]);
+    (free.order, free.depends_on) = (Order::Independent, vec![name("load").into()]);
     let mut world = World::new("2026-11-03 12:00", vec![free, load]);
     world.settle(|start| match (start.attempt.session.job.as_str(), start.attempt.session.date) {
         ("load", date) if date < at("2026-11-02 00:00") => Outcome::Succeeded,
@@ -532,7 +532,7 @@ fn an_operators_run_of_a_backfillable_job_is_its_next_date_only() {
 #[test]
 fn a_dependency_that_settles_by_superseding_wakes_its_dependent() {
     let mut daily = backfill("daily", "0 10 * * *", "2026-11-01 00:00");
-    daily.depends_on = vec![name("hourly")];
+    daily.depends_on = vec![name("hourly").into()];
     let mut hourly = job("hourly", "0 * * * *");
     hourly.retry.after = Duration::from_hours(2);
     let mut world = World::new("2026-11-01 08:30", vec![daily, hourly]);
@@ -677,7 +677,7 @@ fn a_crash_at_any_event_keeps_the_promises() {
         };
         let start = "2026-11-01 00:00";
         let mut clean = backfill("clean", "30 */2 * * *", start);
-        clean.depends_on = vec![name("load")];
+        clean.depends_on = vec![name("load").into()];
         let mut free = backfill("free", "15 * * * *", start);
         free.order = Order::Independent;
         let jobs = vec![backfill("load", "0 * * * *", start), clean, free, job("plain", "*/20 * * * *")];

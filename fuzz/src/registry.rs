@@ -190,7 +190,7 @@ fn good(registry: &Registry) {
     loop {
         let before = settled.len();
         for job in &registry.jobs {
-            if job.depends_on.iter().all(|needed| settled.contains(needed.as_str())) {
+            if job.depends_on.iter().all(|needed| settled.contains(needed.job.as_str())) {
                 settled.insert(job.name.as_str());
             }
         }

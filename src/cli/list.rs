@@ -140,7 +140,7 @@ fn row<'a>(job: &'a Job, view: &JobView, zones: &Zones) -> JobRow<'a> {
         backlog: view.backlog,
         oldest: view.oldest.map(date),
         blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
-        depends_on: job.depends_on.iter().map(JobName::as_str).collect(),
+        depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),
         running: view
             .running
             .iter()

@@ -201,6 +201,8 @@ impl Transaction<'_> {
                     reason: reason.map(Cow::into_owned),
                     recorded_at: micros(at),
                     settled_at,
+                    backfill_id: None,
+                    settled_by: None,
                 });
             }
             insert_sessions(self.connection, &rows).map_err(|error| {

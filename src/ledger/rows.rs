@@ -10,8 +10,8 @@ use super::LedgerError;
 use super::schema::sessions;
 use crate::job::JobName;
 use crate::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, ProcessIdentity, SessionKey, SessionRecord, SkipReason,
-    State, Trigger, Usage,
+    AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, ProcessIdentity, SessionKey, SessionRecord, SettledBy,
+    SkipReason, State, Trigger, Usage,
 };
 
 /// A row of `jobs`.
@@ -43,6 +43,8 @@ pub(super) struct SessionRow {
     pub(super) reason: Option<String>,
     pub(super) recorded_at: i64,
     pub(super) settled_at: Option<i64>,
+    pub(super) backfill_id: Option<i32>,
+    pub(super) settled_by: Option<String>,
 }
 
 /// A row of `attempts`.
@@ -108,6 +110,11 @@ impl SessionRow {
             used: count(self.used),
             recorded_at: instant(self.recorded_at)?,
             settled_at: self.settled_at.map(instant).transpose()?,
+            backfill: self.backfill_id,
+            settled_by: self
+                .settled_by
+                .map(|word| SettledBy::from_word(&word).ok_or_else(|| strange(&word)))
+                .transpose()?,
         })
     }
 }

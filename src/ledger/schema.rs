@@ -27,6 +27,31 @@ diesel::table! {
         reason -> Nullable<Text>,
         recorded_at -> BigInt,
         settled_at -> Nullable<BigInt>,
+        backfill_id -> Nullable<Integer>,
+        settled_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    backfills (id) {
+        id -> Integer,
+        job_id -> Integer,
+        generation -> Integer,
+        name -> Nullable<Text>,
+        newest_first -> Bool,
+        parallel -> Integer,
+        request -> BigInt,
+        entered_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    disabled (job_id) {
+        job_id -> Integer,
+        at -> BigInt,
+        until -> Nullable<BigInt>,
+        user_name -> Text,
+        reason -> Nullable<Text>,
     }
 }
 
@@ -70,6 +95,7 @@ diesel::table! {
         answered_at -> Nullable<BigInt>,
         done -> Nullable<Bool>,
         answer -> Nullable<Text>,
+        dates -> Nullable<BigInt>,
     }
 }
 

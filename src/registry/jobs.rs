@@ -14,7 +14,7 @@ use super::keys;
 use super::moment::{self, Edge};
 use super::section::{Section, kind, quoted, quotes, whole_number};
 use crate::duration;
-use crate::job::{DEFAULT_KILL_GRACE, DEFAULT_RETRY_AFTER, Job, JobName, OnLost, Order, Retry};
+use crate::job::{DEFAULT_KILL_GRACE, DEFAULT_RETRY_AFTER, Dependency, Job, JobName, OnLost, Order, Retry};
 use crate::schedule::{Schedule, Timetable};
 
 /// A job as it stands in its file, until the jobs of all files are known.
@@ -65,15 +65,12 @@ pub(super) fn read(
     let on_lost = if section.word("on_lost") == Some("hold") { OnLost::Hold } else { OnLost::Retry };
     let tags = tags(section);
     let is_good = section.page.mistakes() == mistakes_before;
-    let names = depends_on.iter().filter_map(|(name, _)| JobName::new(name).ok()).collect();
+    let names = depends_on.iter().filter_map(|(name, _)| JobName::new(name).ok().map(Dependency::on)).collect();
     let job = match (job_name, timetable, command) {
         (Some(name), Some(timetable), Some(command)) if is_good => Some(Job {
-            name,
             description,
-            timetable,
             backfill,
             order,
-            command,
             working_directory,
             environment,
             environment_file,
@@ -84,6 +81,7 @@ pub(super) fn read(
             on_lost,
             enabled,
             tags,
+            ..Job::new(name, timetable, command)
         }),
         _ => None,
     };

@@ -26,7 +26,7 @@ impl Scheduler {
         for job in &jobs {
             gone.remove(&job.name);
             for dependency in &job.depends_on {
-                self.dependents.entry(dependency.clone()).or_default().push(job.name.clone());
+                self.dependents.entry(dependency.job.clone()).or_default().push(job.name.clone());
             }
         }
         for name in gone {
@@ -205,5 +205,17 @@ fn changed_keys(before: &Job, after: &Job) -> Vec<&'static str> {
     compare("on_lost", before.on_lost != after.on_lost);
     compare("enabled", before.enabled != after.enabled);
     compare("tags", before.tags != after.tags);
+    compare("require", before.require != after.require);
+    compare("catch_up", before.catch_up != after.catch_up);
+    compare("overlap", before.overlap != after.overlap);
+    compare("skip_late", before.skip_late != after.skip_late);
+    compare("max_parallel", before.max_parallel != after.max_parallel);
+    compare("pool", before.pool != after.pool);
+    compare("priority", before.priority != after.priority);
+    compare("jitter", before.jitter != after.jitter);
+    compare("done_when", before.done_when != after.done_when);
+    compare("expect_by", before.expect_by != after.expect_by);
+    compare("max_duration", before.max_duration != after.max_duration);
+    compare("previously", before.previously != after.previously);
     keys
 }

@@ -206,6 +206,16 @@ fn record(dates: &mut Dates, job: &JobName, generation: u32, new: &NewSession, a
     }
     let key = SessionKey { job: job.clone(), generation, date: new.date };
     let (state, settled_at) = (new.state.clone(), new.state.is_settled().then_some(at));
-    dates.put(SessionRecord { key, state, trigger: new.trigger, attempts: 0, used: 0, recorded_at: at, settled_at });
+    dates.put(SessionRecord {
+        key,
+        state,
+        trigger: new.trigger,
+        attempts: 0,
+        used: 0,
+        recorded_at: at,
+        settled_at,
+        backfill: None,
+        settled_by: None,
+    });
     Ok(())
 }

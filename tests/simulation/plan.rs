@@ -111,23 +111,17 @@ impl Plan {
         let backfill = !random.once_in(3);
         let depends = !before.is_empty() && random.once_in(3);
         let calendar = calendar(random, self.pace, backfill, now);
+        let command = Command::Argv(vec![Template::parse("/bin/true").expect("a template")]);
         let job = Job {
-            name,
-            description: None,
-            timetable: calendar.timetable(),
             backfill,
             order: if random.once_in(3) { Order::Independent } else { Order::Strict },
-            command: Command::Argv(vec![Template::parse("/bin/true").expect("a template")]),
-            working_directory: None,
-            environment: BTreeMap::new(),
-            environment_file: None,
             retry: retry(random, self.pace),
             timeout: random.once_in(4).then(|| Duration::from_secs(random.next() % 3000 + 20)),
             kill_grace: Duration::from_secs(random.next() % 30 + 1),
-            depends_on: if depends { vec![random.pick(before).clone()] } else { Vec::new() },
+            depends_on: if depends { vec![random.pick(before).clone().into()] } else { Vec::new() },
             on_lost: if random.once_in(6) { OnLost::Hold } else { OnLost::Retry },
             enabled: !random.once_in(30),
-            tags: Vec::new(),
+            ..Job::new(name, calendar.timetable(), command)
         };
         Spec { calendar, job: Arc::new(job) }
     }
@@ -140,7 +134,7 @@ impl Plan {
         loop {
             let names: Vec<JobName> = jobs.keys().cloned().collect();
             let count = jobs.len();
-            jobs.retain(|_, spec| spec.job.depends_on.iter().all(|name| names.contains(name)));
+            jobs.retain(|_, spec| spec.job.depends_on.iter().all(|dependency| names.contains(&dependency.job)));
             if jobs.len() == count {
                 break;
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use crontabber::job::{Command, Job, JobName, OnLost, Order, Retry, Template};
+use crontabber::job::{Command, Job, JobName, Order, Template};
 use crontabber::promise::{Examination, Row, Subject, Unchecked, Violation};
 use crontabber::schedule::{Schedule, Timetable};
 use crontabber::scheduler::{Event, Note, Scheduler, Start, Step};
@@ -26,24 +26,9 @@ pub(crate) fn at(text: &str) -> DateTime<Utc> {
 /// A job with a schedule in UTC, to be adjusted by the test.
 pub(crate) fn job(name: &str, crontab: &str) -> Job {
     let schedule = Schedule::crontab(crontab, chrono_tz::UTC).expect("a schedule");
-    Job {
-        name: JobName::new(name).expect("a name"),
-        description: None,
-        timetable: Timetable::new(schedule, None, None, Duration::ZERO),
-        backfill: false,
-        order: Order::Strict,
-        command: Command::Argv(vec![Template::parse("/bin/true").expect("a template")]),
-        working_directory: None,
-        environment: BTreeMap::new(),
-        environment_file: None,
-        retry: Retry::default(),
-        timeout: None,
-        kill_grace: Duration::from_secs(10),
-        depends_on: Vec::new(),
-        on_lost: OnLost::Retry,
-        enabled: true,
-        tags: Vec::new(),
-    }
+    let timetable = Timetable::new(schedule, None, None, Duration::ZERO);
+    let command = Command::Argv(vec![Template::parse("/bin/true").expect("a template")]);
+    Job::new(JobName::new(name).expect("a name"), timetable, command)
 }
 
 /// A backfillable job with a start.
@@ -91,6 +76,8 @@ impl Rows {
                         used: 0,
                         recorded_at: at,
                         settled_at,
+                        backfill: None,
+                        settled_by: None,
                     };
                     assert!(self.sessions.insert(key.clone(), row).is_none(), "P1: {key:?} entered twice");
                 }

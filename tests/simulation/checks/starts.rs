@@ -1,7 +1,7 @@
 //! P1, P2, P3 and P8: what may start, and whose turn it is.
 
 use chrono::TimeDelta;
-use crontabber::job::{Job, JobName, Order};
+use crontabber::job::{Dependency, Job, JobName, Order};
 use crontabber::session::{AttemptKey, Entry, SessionRecord, State, Trigger};
 
 use super::{Checks, View};
@@ -122,7 +122,7 @@ pub(super) fn missing_dependency(
     ledger: &Ledger,
     calendars: &impl Calendars,
 ) -> Option<(JobName, Option<At>)> {
-    job.depends_on.iter().find_map(|name| {
+    job.depends_on.iter().find_map(|Dependency { job: name, .. }| {
         let Some(rows) = ledger.jobs.get(name) else { return Some((name.clone(), None)) };
         let recorded = rows.dates().unsettled.keys().next().copied();
         let next = calendars.next_date(name, ledger);
