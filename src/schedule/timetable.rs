@@ -34,6 +34,12 @@ impl Timetable {
         Self { schedule, start, end, delay }
     }
 
+    /// The same dates, and those that the schedule has before the first.
+    #[must_use]
+    pub fn without_start(&self) -> Self {
+        Self { start: None, ..self.clone() }
+    }
+
     /// The schedule.
     #[must_use]
     pub fn schedule(&self) -> &Schedule {

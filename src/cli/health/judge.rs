@@ -49,7 +49,9 @@ impl Judge<'_> {
             sessions.entry(&session.key.job).or_default().push(session);
         }
         let by_name: HashMap<&JobName, &Job> = jobs.iter().map(|job| (&job.name, job.as_ref())).collect();
-        let enabled = jobs.iter().filter(|job| job.enabled);
+        let is_enabled =
+            |job: &&Arc<Job>| job.enabled && self.scheduler.view(&job.name).is_none_or(|view| view.disabled.is_none());
+        let enabled = jobs.iter().filter(is_enabled);
         let judged = enabled.filter_map(|job| {
             let view = self.scheduler.view(&job.name)?;
             let of_job = sessions.get(&job.name).map_or(&[][..], Vec::as_slice);
@@ -128,12 +130,19 @@ impl Judge<'_> {
                 };
                 Some(self.finding(job, Status::Warning, view.oldest, &format!("waits for `{on}`, which {why}")))
             }
-            Block::Held { .. } | Block::Retry { .. } | Block::Disabled => None,
+            Block::Held { .. }
+            | Block::Retry { .. }
+            | Block::Disabled
+            | Block::DisabledBy(_)
+            | Block::Pool { .. }
+            | Block::Full { .. } => None,
         }
     }
 
     fn overdue(&self, job: &Job, view: &JobView) -> Option<Finding> {
-        if view.blocked_by.is_some() || !view.running.is_empty() {
+        // That there is no place is judged below.
+        let waits = !matches!(view.blocked_by, None | Some(Block::Full { .. }));
+        if waits || !view.running.is_empty() {
             return None;
         }
         let oldest = view.oldest?;
