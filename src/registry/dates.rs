@@ -55,7 +55,7 @@ pub(super) fn read(section: &Section<'_>, of: &Of<'_>, now: DateTime<Utc>) -> Wh
     let dated = dated(section, of);
     let zone = moment::zone(section).unwrap_or(of.zone);
     let schedule = match dated {
-        Dated::Yes => schedule(section, zone, now),
+        Dated::Yes => schedule(section, zone, now, of.meant),
         Dated::No => Some(Schedule::none(zone)),
         Dated::Unclear => None,
     };
@@ -63,7 +63,8 @@ pub(super) fn read(section: &Section<'_>, of: &Of<'_>, now: DateTime<Utc>) -> Wh
     let end = moment::moment(section, "end", zone, Edge::End);
     let delay = section.duration("delay").unwrap_or_default();
     let jitter = jitter(section);
-    let due = delay.saturating_add(jitter::part(of.name, &jitter::host(), jitter));
+    let part = if jitter.is_zero() { jitter } else { jitter::part(of.name, &jitter::host(), jitter) };
+    let due = delay.saturating_add(part);
     let timetable = schedule.map(|schedule| Timetable::new(schedule, start, end, due));
     check_life(section, timetable.as_ref().filter(|_| dated == Dated::Yes), start, end);
     When { dated, start, jitter, timetable }
@@ -106,14 +107,14 @@ fn jitter(section: &Section<'_>) -> Duration {
 }
 
 /// Reads `schedule`, or `every` with `at`, of which at least one is there.
-fn schedule(section: &Section<'_>, zone: Tz, now: DateTime<Utc>) -> Option<Schedule> {
+fn schedule(section: &Section<'_>, zone: Tz, now: DateTime<Utc>, meant: &[&str]) -> Option<Schedule> {
     let is_there = |key: &'static str| section.table.contains_key(key);
     if is_there("schedule") && is_there("every") {
         let message = format!("{} has both `schedule` and `every`", section.whose);
         section.page.mistake(section.key_span("every"), message, Some("keep the one you mean".to_owned()));
         return None;
     }
-    if is_there("at") && !is_there("every") {
+    if is_there("at") && !is_there("every") && !meant.contains(&"every") {
         let hint = "the time of day is part of `schedule`".to_owned();
         section.wrong(section.key_span("at"), "at", "goes with `every` only", Some(hint));
         return None;

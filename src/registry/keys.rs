@@ -157,3 +157,29 @@ pub(super) static DAEMON: &[Key] = &[
         &["announce", "announceabove", "announcefrom", "confirmover", "warnover"],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_word_of_others_means_one_key() {
+        for keys in [TOP, INCLUDED, DAEMON, POOL, JOB, RETRY, CATCH_UP, DEPENDENCY] {
+            let mut seen = BTreeSet::new();
+            for word in keys.iter().flat_map(|key| key.foreign) {
+                assert!(seen.insert(word), "`{word}` stands for two keys");
+                assert!(!keys.iter().any(|key| key.name == *word), "`{word}` is a key itself");
+                assert!(!word.contains(['_', '-']) && *word == word.to_lowercase(), "`{word}` is never found");
+            }
+        }
+    }
+
+    #[test]
+    fn what_needs_a_schedule_is_a_key() {
+        for name in NEED_A_SCHEDULE {
+            assert!(JOB.iter().any(|key| key.name == *name), "{name}");
+        }
+    }
+}
