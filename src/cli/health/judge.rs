@@ -26,6 +26,11 @@ pub(super) struct Finding {
     pub(super) message: String,
 }
 
+/// Says whether no date of a job takes over from another. What has no schedule was asked for, date by date.
+fn every_date_matters(job: &Job) -> bool {
+    job.backfill || job.timetable.schedule().is_none()
+}
+
 /// All that a judgement is made from.
 pub(super) struct Judge<'a> {
     pub(super) scheduler: &'a Scheduler,
@@ -85,7 +90,7 @@ impl Judge<'_> {
         let failures: u32 = failed().map(|session| session.used).sum();
         let date = worst.key.date;
         let zone = job.timetable.zone();
-        let mut status = if job.backfill && failures < 2 { Status::Warning } else { Status::Critical };
+        let mut status = if every_date_matters(job) && failures < 2 { Status::Warning } else { Status::Critical };
         let is_running = view.running.iter().any(|open| open.session.date == date);
         let then = match worst.state {
             _ if is_running => "attempted again now".to_owned(),
@@ -158,7 +163,7 @@ impl Judge<'_> {
 
     /// Says whether a session still matters: the older dates of a job that is not backfillable do not.
     fn counts(job: &Job, view: &JobView, date: DateTime<Utc>) -> bool {
-        job.backfill || view.oldest.is_none_or(|oldest| date >= oldest)
+        every_date_matters(job) || view.oldest.is_none_or(|oldest| date >= oldest)
     }
 
     fn nobody(&self) -> &'static str {
