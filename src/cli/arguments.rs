@@ -3,6 +3,8 @@
 //! The classic flags, which old crontabber had, are exact equals of commands: they are translated here, so that
 //! nothing else knows them.
 
+pub(super) mod change;
+
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use super::date::DateArgument;
 use crate::daemon;
 use crate::job::JobName;
+use change::{Backfill, Change, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
 
 const GLOBAL: &str = "Global options";
 const CLASSIC: &str = "Classic flags (each the same as a command)";
@@ -106,6 +109,9 @@ struct Classic {
     /// The same as `reset JOB`.
     #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = JobName::new)]
     reset_job: Option<JobName>,
+    /// With `--reset-job`: do not ask, however many dates that repeats.
+    #[arg(long, requires = "reset_job", help_heading = CLASSIC)]
+    yes: bool,
     /// The same as `check`.
     #[arg(long, group = "classic", help_heading = CLASSIC)]
     configtest: bool,
@@ -123,8 +129,11 @@ struct Classic {
 impl Classic {
     /// The command that a flag stands for, if one was given; clap lets at most one pass.
     fn command(self) -> Option<Command> {
-        let job = self.job.map(|job| Command::Run(Run { job, date: self.date, force: self.force, reason: None }));
-        let reset = self.reset_job.map(|job| Command::Reset(Reset { job, reason: None }));
+        let job = self
+            .job
+            .map(|job| Command::Run(Run { job, date: self.date, force: self.force, change: Change::default() }));
+        let change = Change { yes: self.yes, ..Change::default() };
+        let reset = self.reset_job.map(|job| Command::Reset(Reset { job, to: None, change }));
         let flags = [
             (self.once, Command::Once),
             (self.list_jobs, Command::List),
@@ -152,6 +161,20 @@ pub(super) enum Command {
     ///
     /// The old sessions stay in the ledger, as an earlier generation of the job.
     Reset(Reset),
+    /// Attempt past dates, also those before the job's start, beside its schedule.
+    Backfill(Backfill),
+    /// Settle dates as skipped: they are not attempted, and nothing waits for them.
+    Skip(Skip),
+    /// Settle a date as succeeded: its work is done, by whomever.
+    Done(Done),
+    /// Attempt dates again that failed or are held: now, whatever their retry time.
+    Retry(Retry),
+    /// End the attempt that runs; its date is held until you say what becomes of it.
+    Kill(Kill),
+    /// Let nothing of a job run.
+    Disable(Disable),
+    /// Let a job run again that was disabled, with or without what it has missed.
+    Enable(Enable),
     /// Check the registry; exit 78 when it has mistakes.
     Check,
     /// The jobs that are in the ledger and not in the registry.
@@ -198,34 +221,6 @@ pub(super) struct Warden {
     /// It is a unit of systemd's: jobs have its environment, and each a control group below its own.
     #[arg(long)]
     pub(super) managed: bool,
-}
-
-/// `run`.
-#[derive(Debug, Args)]
-pub(super) struct Run {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(super) job: JobName,
-    /// The date to attempt; else the one that is next.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
-    pub(super) date: Option<DateArgument>,
-    /// Do not wait for dependencies, nor for the date to come due.
-    #[arg(long)]
-    pub(super) force: bool,
-    /// Why, for the audit.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-}
-
-/// `reset`.
-#[derive(Debug, Args)]
-pub(super) struct Reset {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(super) job: JobName,
-    /// Why, for the audit.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
 }
 
 /// `plan`.

@@ -164,6 +164,7 @@ fn the_list_has_first_what_needs_a_person() {
             "next_date": null,
             "next_due": null,
             "backlog": 2,
+            "backfilling": 0,
             "oldest": "2024-11-02T06:00:00+01:00",
             "blocked_by": { "by": "dependency", "job": "load", "date": "2024-11-02T02:30:00+01:00" },
             "depends_on": ["load"],
