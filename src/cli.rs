@@ -5,9 +5,13 @@
 
 mod arguments;
 mod attempts;
+mod audit;
+mod beside;
+mod calendar;
 mod check;
 mod completions;
 mod context;
+mod csv;
 pub mod date;
 mod failure;
 mod ghosts;
@@ -17,8 +21,11 @@ mod list;
 mod log;
 mod output;
 mod plan;
+mod reference;
+mod rows;
 mod schema;
 mod sessions;
+mod status;
 mod table;
 mod verify;
 mod version;
@@ -64,7 +71,11 @@ fn read(context: &Context, command: &Command) -> Result<ExitCode, Failure> {
         Command::Attempts(asked) => attempts::attempts(context, asked, output),
         Command::Log(asked) => log::log(context, asked, output),
         Command::Verify => verify::verify(context, output),
+        Command::Calendar(asked) => calendar::calendar(context, asked, output),
+        Command::Status(asked) => status::status(context, asked, output),
+        Command::Audit(asked) => audit::audit(context, asked, output),
         Command::Schema => schema::schema(output),
+        Command::Reference => reference::reference(output),
         Command::Completions(asked) => completions::completions(asked, output),
         Command::Version => version::version(context, output),
         Command::Once | Command::Run(_) | Command::Reset(_) | Command::Warden(_) => {
