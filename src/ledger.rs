@@ -6,9 +6,11 @@
 //! requests. No Diesel type leaves this module, and nothing here decides what follows from what.
 
 mod audit;
+mod beside;
 mod connection;
 mod days;
 mod desk;
+mod detail;
 mod durations;
 mod entries;
 mod error;
@@ -26,7 +28,7 @@ mod unsettled;
 mod url;
 mod writer;
 
-pub use audit::{Act, AuditFilter, Disabled};
+pub use audit::{Act, AuditFilter};
 pub use days::Tally;
 pub use desk::{Answer, Desk, NewRequest};
 pub use error::{CommitError, LedgerError, OpenError};

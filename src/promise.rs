@@ -250,7 +250,8 @@ impl<'a> Examination<'a> {
             return;
         }
         match &self.open {
-            Some(open) if open.session != key.session => {
+            // Dates in independent order may run beside one another, and so may an ordinary job's and a backfill's.
+            Some(open) if open.session != key.session && self.subject.is_strict == Some(true) => {
                 let mut other = self.report.shown(open.session.date);
                 if open.session.generation != generation {
                     other.push_str(&format!(" of generation {}", open.session.generation));

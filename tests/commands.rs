@@ -25,5 +25,7 @@ mod plan;
 mod reference;
 #[path = "commands/status.rs"]
 mod status;
+#[path = "commands/unscheduled.rs"]
+mod unscheduled;
 #[path = "commands/verify.rs"]
 mod verify;

@@ -14,14 +14,14 @@ use serde::Serialize;
 
 use super::arguments::Status;
 use super::attempts::{self, AttemptRow};
-use super::context::{Context, Zones, ask};
+use super::context::{Context, Question, Zones, ask};
 use super::date::short;
 use super::failure::Failure;
 use super::json;
 use super::list::{self, BlockRow};
 use super::output::{Output, counted, cut, one_line};
 use crate::job::Job;
-use crate::ledger::{AttemptFilter, Disabled, Reader};
+use crate::ledger::{AttemptFilter, Reader};
 use crate::scheduler::{JobView, Recovered, in_zone};
 use crate::session::AttemptRecord;
 use pace::{LOOKED_AT, Pace, PaceRow};
@@ -34,7 +34,6 @@ struct Known {
     job: Option<Arc<Job>>,
     view: JobView,
     is_in_ledger: bool,
-    disabled: Option<Disabled>,
     attempts: Vec<AttemptRecord>,
     pace: Option<Pace>,
 }
@@ -53,6 +52,7 @@ struct StatusRow<'a> {
     next_date: Option<String>,
     next_due: Option<String>,
     backlog: u64,
+    backfilling: u64,
     oldest: Option<String>,
     blocked_by: Option<BlockRow>,
     disabled: Option<DisabledRow<'a>>,
@@ -87,28 +87,27 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
     zones.know(&asked.job)?;
     let is_in_ledger = recovered.jobs.iter().any(|record| record.name == asked.job);
     // Nothing may be started by looking: what is ready is shown as waiting.
+    let max_running = registry.as_ref().map_or(0, |registry| registry.daemon.max_running);
     let jobs = registry.map(|registry| registry.jobs).unwrap_or_default();
-    let (scheduler, _, jobs) = ask(recovered, jobs, 0, context.now);
+    let (scheduler, _, jobs) = ask(recovered, jobs, max_running, Question::State, context.now);
     let view =
         scheduler.view(&asked.job).ok_or_else(|| Failure::new(format!("nothing is known of `{}`", asked.job)))?;
     let mut known = Known {
         job: jobs.into_iter().find(|job| job.name == asked.job),
         view,
         is_in_ledger,
-        disabled: None,
         attempts: Vec::new(),
         pace: None,
     };
     if let Some(reader) = &mut reader {
         let filter = AttemptFilter { job: Some(asked.job.clone()), newest: Some(ATTEMPTS), ..AttemptFilter::default() };
-        known.disabled = reader.disabled(&asked.job, context.now)?;
         known.attempts = attempts::collected(reader, &filter)?;
         known.pace = Pace::of(&reader.durations(&asked.job, LOOKED_AT)?);
     }
     if context.json() {
         json::object(output, &row(&known, &zones, &logs))?;
     } else {
-        print(&known, &zones, output)?;
+        print(&known, &zones, context.now, output)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,9 +131,10 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
         next_date: view.next.map(at),
         next_due: view.next.and_then(due),
         backlog: view.backlog,
+        backfilling: view.backfilling,
         oldest: view.oldest.map(at),
         blocked_by: view.blocked_by.as_ref().map(|block| list::block_row(block, zone, zones)),
-        disabled: known.disabled.as_ref().map(|disabled| DisabledRow {
+        disabled: view.disabled.as_ref().map(|disabled| DisabledRow {
             at: at(disabled.at),
             until: disabled.until.map(at),
             user: &disabled.user,
@@ -150,16 +150,13 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
     }
 }
 
-fn print(known: &Known, zones: &Zones, output: &mut Output) -> Result<(), Failure> {
+fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) -> Result<(), Failure> {
     let view = &known.view;
     let record = &view.record;
     let zone = zones.of(&record.name);
     writeln!(output, "{}: {}", record.name, view.state)?;
-    if let Some(why) = list::why(view, zone, zones) {
+    if let Some(why) = known.job.as_ref().and_then(|job| list::why(job, view, now, zones)) {
         writeln!(output, "  {}", one_line(&why))?;
-    }
-    if let Some(disabled) = &known.disabled {
-        writeln!(output, "  {}", one_line(&disabled_line(disabled, zone)))?;
     }
     match &known.job {
         Some(job) => section("In the registry", &entry::keys(job), output)?,
@@ -191,12 +188,6 @@ fn section(heading: &str, lines: &[(&'static str, String)], output: &mut Output)
     Ok(())
 }
 
-fn disabled_line(disabled: &Disabled, zone: Tz) -> String {
-    let until = disabled.until.map(|until| format!(" until {}", short(until, zone))).unwrap_or_default();
-    let reason = disabled.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("disabled{until} by {} at {}{reason}", disabled.user, short(disabled.at, zone))
-}
-
 /// What the ledger has of a job, and what follows from it.
 fn ledger(known: &Known, zone: Tz) -> Vec<(&'static str, String)> {
     let view = &known.view;
@@ -225,6 +216,9 @@ fn ledger(known: &Known, zone: Tz) -> Vec<(&'static str, String)> {
         _ => counted(view.backlog, "date"),
     };
     lines.push(("behind", backlog));
+    if view.backfilling > 0 {
+        lines.push(("backfills", format!("{} to go", counted(view.backfilling, "date"))));
+    }
     for open in &view.running {
         lines.push(("running", format!("{}, attempt {}", short(open.session.date, zone), open.number)));
     }

@@ -10,6 +10,7 @@ use super::rows::{instant, job_name};
 use super::schema::{audit, disabled};
 use super::{Between, LedgerError};
 use crate::job::JobName;
+use crate::session::Disabled;
 
 /// How many rows a page has.
 const PAGE: i64 = 1_000;
@@ -54,19 +55,6 @@ pub struct Act {
     pub answered_at: Option<DateTime<Utc>>,
     /// How many dates it changed.
     pub dates: Option<u64>,
-}
-
-/// Who disabled a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disabled {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Until when; until somebody enables it if absent.
-    pub until: Option<DateTime<Utc>>,
-    /// Who.
-    pub user: String,
-    /// Why, in the operator's words.
-    pub reason: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -154,6 +142,7 @@ impl Reader {
             .optional()?;
         let Some((at, until, user, reason)) = row else { return Ok(None) };
         let (at, until) = (instant(at)?, until.map(instant).transpose()?);
-        Ok(until.is_none_or(|until| until > now).then_some(Disabled { at, until, user, reason }))
+        let disabled = Disabled { job: job.clone(), at, until, user, reason };
+        Ok(until.is_none_or(|until| until > now).then_some(disabled))
     }
 }

@@ -14,10 +14,13 @@ use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number
 use super::schema::{attempts, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
 use super::{
-    Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, desk, lock, migrate, postgres, unsettled,
+    Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, beside, desk, lock, migrate, postgres,
+    unsettled,
 };
 use crate::job::JobName;
-use crate::session::{AttemptKey, AttemptRecord, JobRecord, Recovered, SessionKey, SessionRecord, State};
+use crate::session::{
+    AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord, State,
+};
 
 /// The unsettled sessions of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -286,6 +289,14 @@ impl Reader {
         // Nothing was written, so that there is nothing to take back but the place in the log.
         self.connection.rollback()?;
         Ok(value)
+    }
+
+    /// What the ledger knows of the dates that a request would be about.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn past(&mut self, job: &JobName, operation: &Operation) -> Result<Past, LedgerError> {
+        beside::past(&mut self.connection, job, 0, operation)
     }
 
     /// What became of a request; nothing yet if absent.

@@ -20,7 +20,7 @@ use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
 use super::schema::{attempts, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
 use super::statement::Statement;
-use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, desk, migrate, postgres};
+use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, beside, desk, migrate, postgres};
 use crate::job::JobName;
 use crate::session::{Entry, Recovered, Request};
 
@@ -125,7 +125,10 @@ impl Writer {
         }
         self.connection = Some(connection);
         self.batch += 1;
-        self.jobs.extend(entered);
+        for name in &entered.renamed {
+            self.jobs.remove(name);
+        }
+        self.jobs.extend(entered.ids);
         Ok(())
     }
 
@@ -251,6 +254,14 @@ fn enrol(connection: &mut AnyConnection, owner: &Owner, now: DateTime<Utc>) -> Q
     Ok(epoch)
 }
 
+/// The names of jobs that a transaction changes.
+struct Names {
+    /// Those that entered, with their numbers.
+    ids: Vec<(JobName, i32)>,
+    /// Those that are no more.
+    renamed: Vec<JobName>,
+}
+
 /// Begins a transaction and writes everything but its COMMIT; returns the jobs that entered.
 fn write(
     connection: &mut AnyConnection,
@@ -258,17 +269,18 @@ fn write(
     epoch: i64,
     batch: i64,
     batches: &[Vec<Entry>],
-) -> Result<Vec<(JobName, i32)>, CommitError> {
+) -> Result<Names, CommitError> {
     connection.begin()?;
     let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
     if ours.long(batch).long(epoch).long(batch - 1).execute(connection)? != 1 {
         return Err(CommitError::Conflict("another crontabber took it".to_owned()));
     }
-    let mut transaction = Transaction { connection, jobs, entered: Vec::new() };
+    let mut transaction = Transaction { connection, jobs, entered: Vec::new(), renamed: Vec::new() };
     for entry in batches.iter().flatten() {
         transaction.apply(entry)?;
     }
-    Ok(transaction.entered)
+    let renamed = transaction.renamed.into_iter().map(|(from, _)| from).collect();
+    Ok(Names { ids: transaction.entered, renamed })
 }
 
 pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
@@ -300,7 +312,11 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     }
     open.sort_by(|a, b| a.key.cmp(&b.key));
     tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
-    Ok(Recovered { jobs: known, sessions: unsettled, open, settled })
+    let now_known: HashMap<i32, JobName> = names.iter().map(|(id, (name, _))| (*id, name.clone())).collect();
+    let outlying = beside::outlying(connection, &now_known)?;
+    let backfills = beside::backfills(connection, &now_known)?;
+    let disabled = beside::disabled(connection, &now_known)?;
+    Ok(Recovered { jobs: known, sessions: unsettled, open, settled, outlying, backfills, disabled })
 }
 
 /// The jobs that have a settled session in their generation: one look at the index for each.

@@ -65,8 +65,9 @@ impl<'a> Dates<'a> {
             return;
         }
         self.has_clock |= Some(date) == *clock;
-        // A date that an operator's run made up is none of the timetable's, and does not move the clock.
-        let is_manual = session.trigger == Trigger::Manual;
+        // A date that an operator made up, or another job requires, is none of the timetable's; what an operator settles
+        // ahead of the time, or orders of the past, may be. None of them moves the clock.
+        let is_manual = matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required);
         if !is_manual && clock.is_none_or(|clock| date > clock) {
             let clock = clock.map_or_else(|| "unset".to_owned(), |clock| format!("at {}", report.shown(clock)));
             report.broken(Rule::Forward, *generation, date, format!("it is recorded, and the job's clock is {clock}"));

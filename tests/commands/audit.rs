@@ -2,7 +2,7 @@
 
 use crontabber::job::JobName;
 use crontabber::ledger::{Desk, LedgerUrl, NewRequest, Owner, Writer};
-use crontabber::session::{Entry, Operation};
+use crontabber::session::{Changed, Entry, Operation, Reply};
 use serde_json::json;
 
 use crate::place::{Place, at, succeeds};
@@ -22,12 +22,17 @@ fn lived() -> Place {
     };
     let date = Some(at("2024-11-01T23:00:00Z"));
     let first = post("load", Operation::Run { date, force: true }, "2024-11-05T09:00:00Z", Some("the disk was full"));
-    let second = post("gone", Operation::Reset, "2024-11-06T09:00:00Z", None);
+    let second = post("gone", Operation::Reset { to: None }, "2024-11-06T09:00:00Z", None);
     post("load", Operation::Run { date: None, force: false }, "2024-11-07T09:00:00Z", None);
     let owner = Owner { host: "host".to_owned(), pid: 1, version: "0.1.0".to_owned() };
     let mut writer = Writer::open(&url, &owner, at("2024-11-07T09:00:00Z")).unwrap();
     let answer = |request, done, text: &str| {
-        vec![Entry::Answer { request, done, text: text.to_owned(), at: at("2024-11-07T09:00:01Z") }]
+        let dates = if done { Changed { count: 1, first: date, last: date } } else { Changed::default() };
+        vec![Entry::Answer {
+            request,
+            reply: Reply { done, text: text.to_owned(), dates },
+            at: at("2024-11-07T09:00:01Z"),
+        }]
     };
     writer
         .commit(&[answer(first, true, "attempt 2 was started"), answer(second, false, "there is no such job")])
@@ -41,7 +46,7 @@ fn acts_are_told_from_the_newest_on() {
     insta::assert_snapshot!(place.ask(&["audit"]).out, @"
     AT                       WHO        ACTION  JOB   DATES                    DONE
     2024-11-07 10:00 +01:00  ada@alpha  run     load  -                        not yet
-    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  -                        refused
+    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  0                        refused
       there is no such job
     2024-11-05 10:00 +01:00  ada@alpha  run     load  2024-11-02 00:00 +01:00  yes
       reason: the disk was full; attempt 2 was started
@@ -59,7 +64,7 @@ fn acts_are_told_from_the_newest_on() {
     ");
     insta::assert_snapshot!(place.ask(&["audit", "--from", "2024-11-06", "--to", "2024-11-07"]).out, @"
     AT                       WHO        ACTION  JOB   DATES  DONE
-    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  -      refused
+    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  0      refused
       there is no such job
     ");
 }
@@ -82,7 +87,7 @@ fn programs_are_told_who_when_what_and_why() {
             "done": true,
             "answer": "attempt 2 was started",
             "answered_at": "2024-11-07T10:00:01+01:00",
-            "dates": null,
+            "dates": 1,
             "id": 1,
         })
     );
@@ -96,7 +101,7 @@ fn programs_are_told_who_when_what_and_why() {
     insta::assert_snapshot!(place.ask(&["audit", "load", "--csv"]).out.replace('\r', "~"), @"
     at,user,host,action,job,from,to,reason,done,answer,answered_at,dates,id~
     2024-11-07T10:00:00+01:00,ada,alpha,run,load,,,,,,,,3~
-    2024-11-05T10:00:00+01:00,ada,alpha,run,load,2024-11-02T00:00:00+01:00,2024-11-02T00:00:00+01:00,the disk was full,true,attempt 2 was started,2024-11-07T10:00:01+01:00,,1~
+    2024-11-05T10:00:00+01:00,ada,alpha,run,load,2024-11-02T00:00:00+01:00,2024-11-02T00:00:00+01:00,the disk was full,true,attempt 2 was started,2024-11-07T10:00:01+01:00,1,1~
     ");
 }
 

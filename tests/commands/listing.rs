@@ -139,9 +139,9 @@ fn the_list_has_first_what_needs_a_person() {
     insta::assert_snapshot!(place.ask(&["list"]).out, @"
     JOB     SCHEDULE    STATE    LAST SUCCESS             NEXT DATE  BEHIND
     load    30 2 * * *  held     2024-11-01 02:30 +01:00  -               2
-      2024-11-02 02:30 +01:00 needs a person: its 2 attempts are used up, the last of them failed(4)
+      blocked at 2024-11-02 02:30 +01:00 for 749 days, 2 behind: needs a person: its 2 attempts are use…
     clean   0 6 * * *   blocked  2024-11-01 06:00 +01:00  -               2
-      waits for `load`, whose 2024-11-02 02:30 +01:00 is not settled
+      blocked at 2024-11-02 06:00 +01:00 for 749 days, 2 behind: waits for `load`, whose 2024-11-02 02:…
     newest  0 0 * * *   ok       2024-11-03 00:00 +01:00  -               0
     ");
     let said = place.ask(&["list", "--json"]);

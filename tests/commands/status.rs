@@ -52,7 +52,7 @@ fn all_is_told_about_a_job() {
     let place = lived();
     insta::assert_snapshot!(place.ask(&["status", "load"]).out, @"
     load: held
-      2024-11-04 02:30 +01:00 needs a person: its 2 attempts are used up, the last of them failed(4)
+      blocked at 2024-11-04 02:30 +01:00 for 747 days, 3 behind: needs a person: its 2 attempts are used up, the last of them failed(4)
 
     In the registry
       description  loads a day
@@ -121,7 +121,7 @@ fn a_job_that_was_never_seen_has_a_registry() {
     let place = Place::new(TWO_JOBS);
     insta::assert_snapshot!(place.ask(&["status", "clean", "-q"]).out, @"
     clean: blocked
-      waits for `load`, whose 2024-11-01 02:30 +01:00 is not settled
+      blocked at 2024-11-01 06:00 +01:00 for 750 days, 3 behind: waits for `load`, whose 2024-11-01 02:30 +01:00 is not settled
 
     In the registry
       schedule    0 6 * * *
@@ -149,7 +149,6 @@ fn a_ghost_has_a_ledger() {
     place.write("[jobs.other]\nschedule = \"0 0 * * *\"\ncommand = \"true\"\n");
     insta::assert_snapshot!(place.ask(&["status", "load"]).out, @"
     load: ghost
-      2024-11-04 02:30 +01:00 failed twice; its next attempt is due
 
     Not in the registry: a ghost, of which nothing runs.
 
@@ -244,6 +243,7 @@ fn programs_are_told_the_same() {
             "next_date": null,
             "next_due": null,
             "backlog": 3,
+            "backfilling": 0,
             "oldest": "2024-11-04T02:30:00+01:00",
             "blocked_by": {
                 "by": "held",

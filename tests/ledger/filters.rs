@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use crontabber::ledger::{AttemptFilter, AuditFilter, Between, Desk, NewRequest, RUNNING, SessionFilter};
-use crontabber::session::{AttemptEnd, Entry, Operation, Outcome, State};
+use crontabber::session::{AttemptEnd, Changed, Entry, Operation, Outcome, Reply, State};
 
 use crate::on_both;
 use crate::world::*;
@@ -222,7 +222,9 @@ fn the_audit_is_told_from_the_newest_on(world: &World) {
         let request = NewRequest { job: name(job), operation, at: at(seconds), user, host, reason };
         numbers.push(desk.post(&request).unwrap());
     }
-    let answer = Entry::Answer { request: numbers[0], done: true, text: "it runs".to_owned(), at: at(101) };
+    let dates = Changed { count: 2, first: Some(date(1)), last: Some(date(2)) };
+    let reply = Reply { done: true, text: "it runs".to_owned(), dates };
+    let answer = Entry::Answer { request: numbers[0], reply, at: at(101) };
     writer.commit(&[vec![answer]]).unwrap();
     let mut reader = world.reader();
     let mut acts = |filter: &AuditFilter| {
@@ -245,9 +247,9 @@ fn the_audit_is_told_from_the_newest_on(world: &World) {
     assert_eq!(ids(acts(&AuditFilter { asked, ..all.clone() })), [second]);
     let told = acts(&all).pop().unwrap();
     assert_eq!((told.at, told.user.as_str(), told.host.as_str()), (at(100), "ada", "beta"));
-    assert_eq!((told.action.as_str(), told.job, told.from, told.to), ("run", name("a"), Some(date(1)), Some(date(1))));
+    assert_eq!((told.action.as_str(), told.job, told.from, told.to), ("run", name("a"), Some(date(1)), Some(date(2))));
     assert_eq!((told.reason.as_deref(), told.done, told.answer.as_deref()), (Some("why"), Some(true), Some("it runs")));
-    assert_eq!((told.answered_at, told.dates), (Some(at(101)), None));
+    assert_eq!((told.answered_at, told.dates), (Some(at(101)), Some(2)));
 }
 
 fn a_job_is_disabled_until_it_is_over(world: &World) {
