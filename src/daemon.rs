@@ -447,6 +447,7 @@ impl Daemon {
         // An operator's run takes a place of its own, and must not start the others.
         let places = if self.mode == Mode::Operate { 0 } else { registry.daemon.max_running };
         self.engine.scheduler.set_max_running(places);
+        self.engine.scheduler.set_pools(registry.pools.clone());
         self.longest_kill_grace = registry.jobs.iter().map(|job| job.kill_grace).max().unwrap_or_default();
         self.voice.learn(registry.jobs.iter());
         let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();

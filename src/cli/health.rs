@@ -110,7 +110,7 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
     let max_running = registry.daemon.max_running;
     let is_full = recovered.open.len() >= max_running;
     let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
-    let (scheduler, _, jobs) = ask(recovered, registry.jobs, max_running, Question::State, context.now);
+    let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
     let judge = Judge {
         scheduler: &scheduler,
         sessions: &sessions,

@@ -90,7 +90,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
     let zones = Zones::new(Some(&registry), &[]);
     let ghosts = ghosts(&registry.jobs, &recovered.jobs);
     // Nothing may be started by looking: what is ready is shown as waiting.
-    let (scheduler, _, jobs) = ask(recovered, registry.jobs, registry.daemon.max_running, Question::State, context.now);
+    let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
     let mut rows: Vec<(&Job, JobView)> =
         jobs.iter().filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?))).collect();
     rows.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
@@ -226,7 +226,7 @@ pub(super) fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) 
         let (date, since) = view.blocked_at?;
         let time = (now - since).to_std().unwrap_or_default();
         let behind = if view.backlog > 1 { format!(", {} behind", view.backlog) } else { String::new() };
-        Some(format!("blocked at {} for {}{behind}: ", short(date, zone), coarse(time)))
+        Some(format!("blocked at {} for {}{behind}\n", short(date, zone), coarse(time)))
     };
     let blocked = || blocked().unwrap_or_default();
     match view.blocked_by.as_ref() {

@@ -380,10 +380,10 @@ impl Lane {
 
 /// Says whether every date of a job matters, and not only the newest.
 pub(super) fn keeps_every_date(job: &Job) -> bool {
-    job.backfill
+    job.backfill || job.timetable.schedule().is_none()
 }
 
 /// Says whether the dates of a job do not hold one another.
 pub(super) fn is_independent(job: &Job) -> bool {
-    job.backfill && job.order == Order::Independent
+    (job.backfill && job.order == Order::Independent) || job.timetable.schedule().is_none()
 }

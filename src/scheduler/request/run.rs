@@ -102,6 +102,10 @@ impl Lane {
         if self.outlying.contains(&date) {
             return Err(settled_already(name, &shown));
         }
+        if timetable.schedule().is_none() {
+            // It has the dates that others require, and those that operators give it.
+            return if date > now { Err(format!("{shown} of `{name}` is in the future")) } else { Ok(date) };
+        }
         if !timetable.includes(date) && date >= self.record.since {
             return Err(no_date_of(job, date));
         }
