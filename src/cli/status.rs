@@ -22,7 +22,8 @@ use super::list::{self, BlockRow};
 use super::output::{Output, counted, cut, one_line};
 use crate::job::Job;
 use crate::ledger::{AttemptFilter, Reader};
-use crate::scheduler::{JobView, Recovered, in_zone};
+use crate::place;
+use crate::scheduler::{JobView, Recovered, Scheduler, in_zone};
 use crate::session::AttemptRecord;
 use pace::{LOOKED_AT, Pace, PaceRow};
 
@@ -87,9 +88,14 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
     zones.know(&asked.job)?;
     let is_in_ledger = recovered.jobs.iter().any(|record| record.name == asked.job);
     // Nothing may be started by looking: what is ready is shown as waiting.
-    let max_running = registry.as_ref().map_or(0, |registry| registry.daemon.max_running);
-    let jobs = registry.map(|registry| registry.jobs).unwrap_or_default();
-    let (scheduler, _, jobs) = ask(recovered, jobs, max_running, Question::State, context.now);
+    let (scheduler, jobs) = match registry {
+        Some(registry) => {
+            let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
+            (scheduler, jobs)
+        }
+        // All that is in a ledger without a registry is a ghost.
+        None => (Scheduler::new(recovered, &place::host_name(), 0, context.now), Vec::new()),
+    };
     let view =
         scheduler.view(&asked.job).ok_or_else(|| Failure::new(format!("nothing is known of `{}`", asked.job)))?;
     let mut known = Known {
@@ -156,7 +162,9 @@ fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) 
     let zone = zones.of(&record.name);
     writeln!(output, "{}: {}", record.name, view.state)?;
     if let Some(why) = known.job.as_ref().and_then(|job| list::why(job, view, now, zones)) {
-        writeln!(output, "  {}", one_line(&why))?;
+        for line in why.lines() {
+            writeln!(output, "  {}", one_line(line))?;
+        }
     }
     match &known.job {
         Some(job) => section("In the registry", &entry::keys(job), output)?,

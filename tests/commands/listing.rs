@@ -286,7 +286,7 @@ fn many_rows_are_streamed_and_shown_in_part() {
 }
 
 /// The text without the number of days that something has lasted until today.
-fn without_days(text: &str) -> String {
+pub(crate) fn without_days(text: &str) -> String {
     let line = |line: &str| match line.split_once(" for ") {
         Some((before, after)) if after.starts_with(|c: char| c.is_ascii_digit()) => {
             format!("{before} for N{}\n", after.trim_start_matches(|c: char| c.is_ascii_digit()))
