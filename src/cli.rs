@@ -5,10 +5,14 @@
 
 mod arguments;
 mod attempts;
+mod audit;
+mod beside;
+mod calendar;
 mod change;
 mod check;
 mod completions;
 mod context;
+mod csv;
 pub mod date;
 mod failure;
 mod ghosts;
@@ -18,8 +22,11 @@ mod list;
 mod log;
 mod output;
 mod plan;
+mod reference;
+mod rows;
 mod schema;
 mod sessions;
+mod status;
 mod table;
 mod verify;
 mod version;
@@ -43,15 +50,15 @@ pub fn main() -> ExitCode {
     let result = match command {
         None => context.daemon_options().map(daemon::serve),
         Some(Command::Once) => context.daemon_options().map(daemon::once),
-        Some(Command::Run(asked)) => change(&context, Asked::Run(asked)),
-        Some(Command::Reset(asked)) => change(&context, Asked::Reset(asked)),
-        Some(Command::Backfill(asked)) => change(&context, Asked::Backfill(asked)),
-        Some(Command::Skip(asked)) => change(&context, Asked::Skip(asked)),
-        Some(Command::Done(asked)) => change(&context, Asked::Done(asked)),
-        Some(Command::Retry(asked)) => change(&context, Asked::Retry(asked)),
-        Some(Command::Kill(asked)) => change(&context, Asked::Kill(asked)),
-        Some(Command::Disable(asked)) => change(&context, Asked::Disable(asked)),
-        Some(Command::Enable(asked)) => change(&context, Asked::Enable(asked)),
+        Some(Command::Run(asked)) => change(\&context, &Asked::Run(asked)),
+        Some(Command::Reset(asked)) => change(\&context, &Asked::Reset(asked)),
+        Some(Command::Backfill(asked)) => change(\&context, &Asked::Backfill(asked)),
+        Some(Command::Skip(asked)) => change(\&context, &Asked::Skip(asked)),
+        Some(Command::Done(asked)) => change(\&context, &Asked::Done(asked)),
+        Some(Command::Retry(asked)) => change(\&context, &Asked::Retry(asked)),
+        Some(Command::Kill(asked)) => change(\&context, &Asked::Kill(asked)),
+        Some(Command::Disable(asked)) => change(\&context, &Asked::Disable(asked)),
+        Some(Command::Enable(asked)) => change(\&context, &Asked::Enable(asked)),
         Some(Command::Warden(asked)) => warden::warden(asked),
         Some(command) => read(&context, &command),
     };
@@ -71,7 +78,11 @@ fn read(context: &Context, command: &Command) -> Result<ExitCode, Failure> {
         Command::Attempts(asked) => attempts::attempts(context, asked, output),
         Command::Log(asked) => log::log(context, asked, output),
         Command::Verify => verify::verify(context, output),
+        Command::Calendar(asked) => calendar::calendar(context, asked, output),
+        Command::Status(asked) => status::status(context, asked, output),
+        Command::Audit(asked) => audit::audit(context, asked, output),
         Command::Schema => schema::schema(output),
+        Command::Reference => reference::reference(output),
         Command::Completions(asked) => completions::completions(asked, output),
         Command::Version => version::version(context, output),
         _ => unreachable!("the others do more than read"),

@@ -8,6 +8,8 @@
 mod entries;
 #[path = "ledger/failures.rs"]
 mod failures;
+#[path = "ledger/filters.rs"]
+mod filters;
 #[path = "ledger/history.rs"]
 mod history;
 #[path = "ledger/opening.rs"]

@@ -57,7 +57,7 @@ struct Plan<'a> {
 }
 
 /// Does what is asked.
-pub(super) fn change(context: &Context, asked: Asked) -> Result<ExitCode, Failure> {
+pub(super) fn change(context: &Context, asked: &Asked) -> Result<ExitCode, Failure> {
     let (job, change) = asked.about();
     let registry = context.registry()?;
     let mut reader = context.reader_if_any(Some(&registry))?;
@@ -170,7 +170,7 @@ impl Plan<'_> {
         let zone = self.zone;
         let oldest = preview.oldest.map(|oldest| in_zone(oldest, zone)).unwrap_or_default();
         let backlog = format!("job `{}` has missed {} from {oldest} on", self.job, counted(preview.backlog, "date"));
-        let backlog = match preview.estimate(&self.job) {
+        let backlog = match preview.estimate() {
             Some(time) => format!("{backlog}, about {time} of work"),
             None => backlog,
         };

@@ -14,6 +14,9 @@ use crate::ledger::Reader;
 use crate::scheduler::{Event, Recovered, Step};
 use crate::session::{Changed, Entry, Operation, Past, Reply, Request};
 
+/// So many attempts tell how long one commonly takes.
+const MEASURED: u32 = 20;
+
 /// What would come of a change.
 pub(super) struct Preview {
     /// What would be answered.
@@ -30,7 +33,7 @@ pub(super) struct Preview {
 
 impl Preview {
     /// How long the backlog would take.
-    pub(super) fn estimate(&self, _job: &JobName) -> Option<String> {
+    pub(super) fn estimate(&self) -> Option<String> {
         let times = u32::try_from(self.backlog).unwrap_or(u32::MAX);
         self.typical.map(|typical| coarse(typical.saturating_mul(times)))
     }
@@ -104,7 +107,9 @@ fn ending(step: &Step) -> Reply {
     Reply { done: true, text: format!("{} would be ended, and held", named.join(", ")), dates }
 }
 
-/// How long a date of a job commonly takes.
-fn typical(_reader: &mut Reader, _job: &JobName) -> Result<Option<Duration>, Failure> {
-    Ok(None)
+/// How long a date of a job commonly takes: the median of the last ones that succeeded.
+fn typical(reader: &mut Reader, job: &JobName) -> Result<Option<Duration>, Failure> {
+    let mut durations = reader.durations(job, MEASURED)?;
+    durations.sort_unstable();
+    Ok(durations.get(durations.len() / 2).copied())
 }
