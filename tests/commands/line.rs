@@ -48,7 +48,7 @@ fn what_cannot_be_meant_exits_with_2() {
         &["--force"],
         &["--date", "2024-11-02"],
         &["list", "--date", "2024-11-02"],
-        &["why", "load"],
+        &["explain", "load"],
         &["plan", "no such name"],
         &["plan", "load", "--from", "yesterday"],
         &["plan", "load", "--count", "0"],
