@@ -18,7 +18,7 @@ use chrono_tz::Tz;
 use crate::job::JobName;
 use crate::schedule::Timetable;
 use crate::scheduler::in_zone;
-use crate::session::{AttemptKey, AttemptRecord, JobRecord, SessionRecord, State};
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, SessionRecord, State, Trigger};
 use dates::Dates;
 use order::Order;
 use tries::Tries;
@@ -306,4 +306,10 @@ impl Report {
             Unchecked { rule: *rule, gap: Gap::WallClock, text }
         })
     }
+}
+
+/// Says whether a date was made up, by an operator's run or for another job that required it: no timetable has it, it
+/// does not move the clock, and it has no place in the order.
+fn is_made_up(trigger: Trigger) -> bool {
+    matches!(trigger, Trigger::Manual | Trigger::Required)
 }

@@ -172,6 +172,8 @@ words! {
         Backfill = "backfill",
         /// An operator asked for it now.
         Manual = "manual",
+        /// A job that requires this one, which has no schedule, had a date of its own to start.
+        Required = "required",
         /// An earlier attempt did not succeed (attempts only).
         Retry = "retry",
     }

@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::exists;
+use diesel::dsl::{IntoBoxed, exists};
 use diesel::prelude::*;
 
 use super::LedgerError;
 use super::connection::{AnyConnection, MultiBackend};
 use super::rows::{AttemptRow, SessionRow, job_name, micros};
-use super::schema::{attempts, jobs, sessions};
+use super::schema::{attempts, boots, jobs, sessions};
 use crate::job::JobName;
 use crate::session::{AttemptRecord, SessionRecord};
 
@@ -175,26 +175,42 @@ impl Listed for AttemptRow {
     type Record = AttemptRecord;
 
     fn page(connection: &mut AnyConnection, lane: Lane, after: Cursor) -> QueryResult<Vec<Self>> {
-        let rows = attempts_in(lane).filter(attempts::date.ge(after.date)).limit(PAGE);
         if let Some((_, generation)) = lane.job {
             let number = after.within(generation).number;
             let beyond = attempts::date.gt(after.date).or(attempts::number.gt(number));
-            return rows.filter(beyond).order((attempts::date, attempts::number)).load(connection);
+            let rows = attempts_of_job(lane).filter(attempts::date.ge(after.date)).filter(beyond).limit(PAGE);
+            return rows.order((attempts::date, attempts::number)).select(Self::as_select()).load(connection);
         }
-        let next = attempts::generation.eq(after.generation).and(attempts::number.gt(after.number));
-        let later_here = attempts::job_id.eq(after.job_id).and(attempts::generation.gt(after.generation).or(next));
-        let beyond = attempts::date.gt(after.date).or(attempts::job_id.gt(after.job_id)).or(later_here);
-        let order = (attempts::date, attempts::job_id, attempts::generation, attempts::number);
-        rows.filter(beyond).order(order).load(connection)
+        let next = sessions::generation.eq(after.generation).and(attempts::number.gt(after.number));
+        let later_here = sessions::job_id.eq(after.job_id).and(sessions::generation.gt(after.generation).or(next));
+        let beyond = sessions::date.gt(after.date).or(sessions::job_id.gt(after.job_id)).or(later_here);
+        let order = (sessions::date, sessions::job_id, sessions::generation, attempts::number);
+        let rows = attempts_by_date(lane).filter(sessions::date.ge(after.date)).filter(beyond).limit(PAGE);
+        rows.order(order).select(Self::as_select()).load(connection)
     }
 
     fn newest(connection: &mut AnyConnection, lane: Lane, count: u32) -> QueryResult<Option<i64>> {
-        let dates = attempts_in(lane).select(attempts::date).order(attempts::date.desc());
-        dates.offset(i64::from(count) - 1).limit(1).first(connection).optional()
+        let skipped = i64::from(count) - 1;
+        if lane.job.is_some() {
+            let dates = attempts_of_job(lane).select(attempts::date).order(attempts::date.desc());
+            return dates.offset(skipped).limit(1).first(connection).optional();
+        }
+        // Every date is after it; told nothing of dates, SQLite would begin with all attempts, and sort them.
+        let dates = attempts_by_date(lane)
+            .filter(sessions::date.ge(i64::MIN))
+            .select(sessions::date)
+            .order(sessions::date.desc());
+        dates.offset(skipped).limit(1).first(connection).optional()
     }
 
     fn count_from(connection: &mut AnyConnection, lane: Lane, date: i64) -> QueryResult<i64> {
-        attempts_in(lane).filter(attempts::date.ge(date)).select(diesel::dsl::count_star()).first(connection)
+        if lane.job.is_some() {
+            let rows = attempts_of_job(lane).filter(attempts::date.ge(date));
+            return rows.select(diesel::dsl::count_star()).first(connection);
+        }
+        // A left join, because SQLite would begin an inner one with all attempts.
+        let rows = sessions_in(lane).left_join(attempts::table.on(of_session())).filter(sessions::date.ge(date));
+        rows.select(diesel::dsl::count(attempts::number.nullable())).first(connection)
     }
 
     fn cursor(&self) -> Cursor {
@@ -206,16 +222,46 @@ impl Listed for AttemptRow {
     }
 }
 
-fn attempts_in(lane: Lane) -> attempts::BoxedQuery<'static, MultiBackend> {
-    let mut rows = attempts::table.into_boxed();
+/// Attempts along their own key.
+#[diesel::dsl::auto_type(type_case = "PascalCase")]
+fn of_job() -> _ {
+    attempts::table.inner_join(boots::table)
+}
+
+fn attempts_of_job(lane: Lane) -> IntoBoxed<'static, OfJob, MultiBackend> {
+    let mut rows = of_job().into_boxed();
     if let Some((job_id, generation)) = lane.job {
         rows = rows.filter(attempts::job_id.eq(job_id)).filter(attempts::generation.eq(generation));
-    } else if lane.in_force {
-        let in_force = jobs::id.eq(attempts::job_id).and(jobs::generation.eq(attempts::generation));
-        rows = rows.filter(exists(jobs::table.filter(in_force)));
     }
     if let Some(date) = lane.date {
         rows = rows.filter(attempts::date.eq(date));
+    }
+    rows
+}
+
+/// The attempts of a session.
+#[diesel::dsl::auto_type(type_case = "PascalCase")]
+fn of_session() -> _ {
+    let of_job = attempts::job_id.eq(sessions::job_id).and(attempts::generation.eq(sessions::generation));
+    of_job.and(attempts::date.eq(sessions::date))
+}
+
+/// Attempts along the index that sessions have by date: one of their own would cost every attempt its key once more.
+#[diesel::dsl::auto_type(type_case = "PascalCase")]
+fn by_date() -> _ {
+    let of_session: OfSession = of_session();
+    let attempts = sessions::table.inner_join(attempts::table.on(of_session));
+    attempts.inner_join(boots::table.on(boots::id.eq(attempts::boot)))
+}
+
+fn attempts_by_date(lane: Lane) -> IntoBoxed<'static, ByDate, MultiBackend> {
+    let mut rows = by_date().into_boxed();
+    if lane.in_force {
+        let in_force = jobs::id.eq(sessions::job_id).and(jobs::generation.eq(sessions::generation));
+        rows = rows.filter(exists(jobs::table.filter(in_force)));
+    }
+    if let Some(date) = lane.date {
+        rows = rows.filter(sessions::date.eq(date));
     }
     rows
 }

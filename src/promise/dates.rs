@@ -4,9 +4,9 @@ use std::iter::Peekable;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Gap, Report, Rule, Subject, Unchecked};
+use super::{Gap, Report, Rule, Subject, Unchecked, is_made_up};
 use crate::schedule;
-use crate::session::{JobRecord, SessionRecord, Trigger};
+use crate::session::{JobRecord, SessionRecord};
 
 /// Just after an instant.
 const TICK: TimeDelta = TimeDelta::nanoseconds(1);
@@ -65,9 +65,8 @@ impl<'a> Dates<'a> {
             return;
         }
         self.has_clock |= Some(date) == *clock;
-        // A date that an operator's run made up is none of the timetable's, and does not move the clock.
-        let is_manual = session.trigger == Trigger::Manual;
-        if !is_manual && clock.is_none_or(|clock| date > clock) {
+        let is_made_up = is_made_up(session.trigger);
+        if !is_made_up && clock.is_none_or(|clock| date > clock) {
             let clock = clock.map_or_else(|| "unset".to_owned(), |clock| format!("at {}", report.shown(clock)));
             report.broken(Rule::Forward, *generation, date, format!("it is recorded, and the job's clock is {clock}"));
             return;
@@ -80,7 +79,7 @@ impl<'a> Dates<'a> {
         let Some(expected) = &mut self.expected else { return };
         if expected.next_if(|next| next.as_ref().is_ok_and(|next| *next == date)).is_some() {
             self.is_missing = false;
-        } else if !is_manual {
+        } else if !is_made_up {
             // Recorded by a timetable before this one (or by other rules of its zone): so were those before it.
             self.missing.clear();
             self.is_missing = false;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Gap, Report, Rule, Subject, Unchecked};
+use super::{Gap, Report, Rule, Subject, Unchecked, is_made_up};
 use crate::session::{AttemptRecord, SessionRecord, Trigger};
 
 /// A tick of `/proc/PID/stat` is a hundredth of a second on every machine that we run on.
@@ -98,8 +98,7 @@ impl<'a> Order<'a> {
 
     /// Compares an attempt at the session at hand with all that is before it.
     pub(super) fn attempt(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
-        // A date that an operator's run made up has no place in the order.
-        if self.subject.is_strict == Some(true) && !self.is_told && session.trigger != Trigger::Manual {
+        if self.subject.is_strict == Some(true) && !self.is_told && !is_made_up(session.trigger) {
             self.in_order(session, attempt, report);
         }
         let Some(process) = &attempt.process else { return };
@@ -131,7 +130,7 @@ impl<'a> Order<'a> {
 
     /// Goes on from a session.
     pub(super) fn leave(&mut self, session: &SessionRecord) {
-        if session.trigger == Trigger::Manual {
+        if is_made_up(session.trigger) {
             return;
         }
         let earlier = self.earlier(session);
