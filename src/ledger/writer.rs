@@ -314,21 +314,19 @@ pub(super) fn open_attempts(connection: &mut AnyConnection) -> QueryResult<Vec<A
     open.select(AttemptRow::as_select()).load(connection)
 }
 
-/// The jobs that have a settled session in their generation: one look at the index for each.
+/// The jobs that have a settled session in their generation: one look at the index for each, all in one query.
 fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>) -> Result<Vec<JobName>, LedgerError> {
-    let mut settled = Vec::new();
-    for (id, (name, generation)) in names {
-        let of_job = sessions::job_id.eq(*id).and(sessions::generation.eq(*generation));
-        let any = sessions::table
-            .filter(of_job.and(sessions::settled_after.is_not_null()))
-            .select(sessions::date)
-            .order(sessions::date.asc())
-            .first::<i64>(connection)
-            .optional()?;
-        if any.is_some() {
-            settled.push(name.clone());
-        }
-    }
+    let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
+    let oldest = sessions::table
+        .filter(in_force.and(sessions::settled_after.is_not_null()))
+        .select(sessions::date)
+        .order(sessions::date.asc())
+        .limit(1)
+        .single_value();
+    let rows = jobs::table.select((jobs::id, oldest)).load::<(i32, Option<i64>)>(connection)?;
+    let settled = rows.into_iter().filter(|(_, oldest)| oldest.is_some());
+    let mut settled: Vec<JobName> =
+        settled.filter_map(|(id, _)| names.get(&id)).map(|(name, _)| name.clone()).collect();
     settled.sort();
     Ok(settled)
 }
