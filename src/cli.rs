@@ -95,7 +95,7 @@ fn reset(context: &Context, asked: Reset) -> Result<ExitCode, Failure> {
         let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
         Zones::new(Some(&registry), &records).know(&asked.job)?;
     }
-    let ask = Ask { job: asked.job, operation: Operation::Reset, reason: asked.reason };
+    let ask = Ask { job: asked.job, operation: Operation::Reset { to: None }, reason: asked.reason };
     Ok(daemon::operate(options(context)?, ask))
 }
 

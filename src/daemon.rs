@@ -36,7 +36,7 @@ use crate::scheduler::{Event, Note, Start};
 use crate::session::{AttemptKey, Outcome};
 use crate::{clock, systemd};
 use engine::{Engine, Greeting};
-use launch::{Surroundings, prepare};
+use launch::{Surroundings, prepare, prepare_probe};
 use scribe::{Scribe, Word};
 use start::Mode;
 use stop::Stopping;
@@ -47,9 +47,11 @@ pub use voice::LogFormat;
 pub use once::once;
 pub use operate::{Ask, operate};
 
-/// The wall clock is read again at least this often: it can be set, and the machine can sleep. Operators' requests are
-/// looked for as often.
+/// The wall clock is read again at least this often: it can be set, and the machine can sleep.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Between two looks for what operators ask: they are to be answered within a second.
+const ASK: Duration = Duration::from_millis(200);
 
 /// Between two requests to a warden of another version to make room.
 const RETIRE: Duration = Duration::from_mins(1);
@@ -149,12 +151,12 @@ impl Daemon {
     async fn run(&mut self, signals: &mut Signals) -> ExitCode {
         let watchdog = systemd::watchdog_interval();
         let look = watchdog.map_or(LOOK, |interval| interval.min(LOOK));
-        let mut looked = Instant::now();
+        let (mut looked, mut asked) = (Instant::now(), Instant::now());
         while !self.is_done() {
             self.tick();
             self.flush();
             self.rest();
-            let pause = self.pause(look);
+            let pause = self.pause(look.min(ASK));
             tokio::select! {
                 message = self.inbox.recv() => self.take(message),
                 is_heard = hear(self.line.as_ref()) => self.hear(is_heard),
@@ -167,6 +169,10 @@ impl Daemon {
             if looked.elapsed() >= look {
                 looked = Instant::now();
                 self.look();
+            }
+            if asked.elapsed() >= ASK {
+                asked = Instant::now();
+                self.ask_requests();
             }
             self.pursue_stop();
         }
@@ -189,16 +195,20 @@ impl Daemon {
         if let Some(entries) = self.engine.take_later() {
             self.scribe.write(entries);
         }
-        // An answer that is decided goes first, or the request would be seen a second time.
-        self.flush();
-        if self.stopping.is_none() && self.engine.wants_requests() {
-            self.scribe.ask_requests();
-        }
         let asked = self.asked_to_retire.is_some_and(|at| at.elapsed() < RETIRE);
         let rests = self.engine.scheduler.running() == 0 && self.engine.is_settled();
         if rests && self.mode == Mode::Serve && !asked {
             self.asked_to_retire = Some(Instant::now());
             self.runner.replace_other_version();
+        }
+    }
+
+    /// Looks for what operators ask.
+    fn ask_requests(&mut self) {
+        // An answer that is decided goes first, or the request would be seen a second time.
+        self.flush();
+        if self.stopping.is_none() && self.engine.wants_requests() {
+            self.scribe.ask_requests();
         }
     }
 
@@ -224,11 +234,15 @@ impl Daemon {
 
     /// Has written what was decided, and then started; what needs no writing is told at once.
     fn flush(&mut self) {
+        for attempt in self.engine.take_kills() {
+            self.runner.stop(&attempt, Outcome::Cancelled);
+        }
         let Some(commit) = self.engine.flush() else {
             self.release(0);
             return;
         };
-        let launches = commit.starts.iter().filter_map(|start| self.prepare(start)).collect();
+        let mut launches: Vec<Launch> = commit.starts.iter().filter_map(|start| self.prepare(start)).collect();
+        launches.extend(commit.probes.iter().filter_map(|probe| self.prepare_probe(probe)));
         self.scribe.commit(commit.number, commit.entries, launches);
     }
 
@@ -255,16 +269,20 @@ impl Daemon {
         self.voice.tell(note);
     }
 
-    /// Describes the process of an attempt; one that cannot be described has failed.
-    fn prepare(&mut self, start: &Start) -> Option<Launch> {
-        let around = Surroundings {
+    /// What every attempt has in common.
+    fn around(&self) -> Surroundings<'_> {
+        Surroundings {
             inherited: &self.inherited,
             home: self.home.as_deref(),
             mark: &self.mark,
             logs: &self.logs,
             output_limit: self.output_limit,
-        };
-        match prepare(start, &around) {
+        }
+    }
+
+    /// Describes the process of an attempt; one that cannot be described has failed.
+    fn prepare(&mut self, start: &Start) -> Option<Launch> {
+        match prepare(start, &self.around()) {
             Ok(launch) => Some(launch),
             Err(error) => {
                 let outcome = Outcome::Failed { code: 125 };
@@ -272,6 +290,17 @@ impl Daemon {
                 None
             }
         }
+    }
+
+    /// Describes the process that tells whether a date is done. One that cannot be described says no: its attempt will
+    /// say why.
+    fn prepare_probe(&mut self, probe: &Start) -> Option<Launch> {
+        if let Some(Ok(launch)) = prepare_probe(probe, &self.around()) {
+            return Some(launch);
+        }
+        let attempt = AttemptKey { number: engine::PROBE, ..probe.attempt.clone() };
+        self.engine.not_started(&attempt, Outcome::Failed { code: 125 }, String::new(), clock::now());
+        None
     }
 
     fn take(&mut self, message: Option<Message>) {
@@ -418,6 +447,7 @@ impl Daemon {
         // An operator's run takes a place of its own, and must not start the others.
         let places = if self.mode == Mode::Operate { 0 } else { registry.daemon.max_running };
         self.engine.scheduler.set_max_running(places);
+        self.engine.scheduler.set_pools(registry.pools.clone());
         self.longest_kill_grace = registry.jobs.iter().map(|job| job.kill_grace).max().unwrap_or_default();
         self.voice.learn(registry.jobs.iter());
         let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();

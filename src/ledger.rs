@@ -5,10 +5,12 @@
 //! [`Desk`]s work beside it on connections of their own: the one reads for people, the other posts an operator's
 //! requests. No Diesel type leaves this module, and nothing here decides what follows from what.
 
+mod beside;
 mod boots;
 mod codes;
 mod connection;
 mod desk;
+mod detail;
 mod entries;
 mod error;
 mod history;

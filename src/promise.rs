@@ -18,7 +18,7 @@ use chrono_tz::Tz;
 use crate::job::JobName;
 use crate::schedule::Timetable;
 use crate::scheduler::in_zone;
-use crate::session::{AttemptKey, AttemptRecord, JobRecord, SessionRecord, State, Trigger};
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, SessionRecord, State};
 use dates::Dates;
 use order::Order;
 use tries::Tries;
@@ -250,7 +250,8 @@ impl<'a> Examination<'a> {
             return;
         }
         match &self.open {
-            Some(open) if open.session != key.session => {
+            // Dates in independent order may run beside one another, and so may an ordinary job's and a backfill's.
+            Some(open) if open.session != key.session && self.subject.is_strict == Some(true) => {
                 let mut other = self.report.shown(open.session.date);
                 if open.session.generation != generation {
                     other.push_str(&format!(" of generation {}", open.session.generation));
@@ -306,10 +307,4 @@ impl Report {
             Unchecked { rule: *rule, gap: Gap::WallClock, text }
         })
     }
-}
-
-/// Says whether a date was made up, by an operator's run or for another job that required it: no timetable has it, it
-/// does not move the clock, and it has no place in the order.
-fn is_made_up(trigger: Trigger) -> bool {
-    matches!(trigger, Trigger::Manual | Trigger::Required)
 }

@@ -5,21 +5,27 @@
 
 mod command;
 mod daemon;
+mod dates;
 mod dependencies;
 mod excerpt;
 mod file;
+mod jitter;
 mod jobs;
 mod keys;
 mod mistake;
 mod moment;
 mod nearest;
+mod needs;
+mod order;
 mod page;
+mod pools;
+mod retry;
 mod schema;
 mod section;
 mod syntax;
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -37,6 +43,7 @@ use keys::Key;
 use mistake::Level;
 use nearest::Nearest;
 use page::Page;
+use pools::Pool;
 use section::{Section, kind, quoted};
 use syntax::Document;
 
@@ -47,6 +54,9 @@ pub struct Registry {
     pub daemon: DaemonSettings,
     /// In the order of the files and of their text; the names are unique, and no dependency is missing.
     pub jobs: Vec<Job>,
+    /// What several jobs share: how many attempts of the jobs in a pool may run at once, by the name of the pool. No job
+    /// is in a pool that is not here.
+    pub pools: BTreeMap<String, usize>,
     /// The files that were read, the one that was asked for first.
     pub files: Vec<PathBuf>,
     /// What is worth a look, and stops nothing.
@@ -109,6 +119,8 @@ struct Loading {
     pages: Vec<Page>,
     /// The jobs found so far, in order.
     drafts: Vec<Draft>,
+    /// The pools found so far, in order.
+    pools: Vec<Pool>,
 }
 
 /// One `include` as it stands in the main file.
@@ -119,7 +131,7 @@ struct Include {
 
 impl Loading {
     fn new(now: DateTime<Utc>) -> Self {
-        Self { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new() }
+        Self { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new(), pools: Vec::new() }
     }
 
     fn main_page(&mut self, page: Page) -> (DaemonSettings, Vec<Include>) {
@@ -137,6 +149,7 @@ impl Loading {
                 includes.push(Include { pattern: text.value.to_owned(), span: text.span });
             }
             read_jobs(&top, daemon.timezone, self.now, self.pages.len(), &mut self.drafts);
+            pools::read(&top, self.pages.len(), &mut self.pools);
         }
         self.pages.push(page);
         (daemon, includes)
@@ -190,12 +203,14 @@ impl Loading {
             let top = section(&page, &self.nearest, document.table(), keys::INCLUDED);
             top.unknown_keys();
             read_jobs(&top, zone, self.now, self.pages.len(), &mut self.drafts);
+            pools::read(&top, self.pages.len(), &mut self.pools);
         }
         self.pages.push(page);
     }
 
     fn finish(self, daemon: DaemonSettings) -> Result<Registry, RegistryError> {
         dependencies::check(&self.drafts, &self.pages, &self.nearest);
+        let pools = pools::check(&self.pools, &self.drafts, &self.pages, &self.nearest);
         let mut mistakes = Vec::new();
         let mut warnings = Vec::new();
         if self.drafts.is_empty() && self.pages.iter().all(|page| page.mistakes() == 0) {
@@ -211,7 +226,7 @@ impl Loading {
             return Err(RegistryError::Mistaken { mistakes });
         }
         let jobs = self.drafts.into_iter().filter_map(|draft| draft.job).collect();
-        Ok(Registry { daemon, jobs, files, warnings })
+        Ok(Registry { daemon, jobs, pools, files, warnings })
     }
 }
 

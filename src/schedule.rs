@@ -52,7 +52,12 @@ enum Written {
     Crontab(Box<str>),
     /// As an interval, with its time of day if that was given.
     Every(Box<str>, Option<Box<str>>),
+    /// Not at all: there are no dates.
+    None,
 }
+
+/// The schedule that has no dates, as it is shown and recorded.
+const NONE: &str = "none";
 
 impl Schedule {
     /// Reads the five fields of crontab(5), or one of its nicknames.
@@ -74,6 +79,18 @@ impl Schedule {
         let rule = interval::parse(every, at)?;
         let written = Written::Every(every.trim().into(), at.map(|at| at.trim().into()));
         Ok(Self(Arc::new(Inner { written, rule, zone })))
+    }
+
+    /// The schedule without a date, of a job that runs only where somebody asks for it.
+    #[must_use]
+    pub fn none(zone: Tz) -> Self {
+        Self(Arc::new(Inner { written: Written::None, rule: Rule::Never, zone }))
+    }
+
+    /// Says whether this is [`Schedule::none`], which never has a date, rather than a rule for them.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.written == Written::None
     }
 
     /// Returns the least date after `after`; it depends on nothing else.
@@ -102,13 +119,14 @@ impl Schedule {
         self.0.zone
     }
 
-    /// The schedule as it was written, for tables: `15 1 * * *`, `every 1d at 02:30`.
+    /// The schedule as it was written, for tables: `15 1 * * *`, `every 1d at 02:30`, `none`.
     #[must_use]
     pub fn text(&self) -> String {
         match &self.0.written {
             Written::Crontab(text) => text.to_string(),
             Written::Every(every, None) => format!("every {every}"),
             Written::Every(every, Some(at)) => format!("every {every} at {at}"),
+            Written::None => NONE.to_owned(),
         }
     }
 

@@ -8,21 +8,29 @@
 
 mod adopt;
 mod aftermath;
+mod explain;
 mod lane;
+mod needs;
 mod note;
+mod places;
+mod probe;
+mod queue;
+mod recording;
 mod request;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::job::{Dependency, Job, JobName};
-use crate::session::{AttemptEnd, AttemptKey, Entry, Request, SessionKey, State, Trigger};
-use lane::{Lane, Neighbours, Turn};
+use crate::job::{Job, JobName};
+use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, Request, SessionKey, State, Trigger};
+use lane::{Candidates, Lane, Neighbours};
+use places::{Offer, Places};
 
 pub use crate::session::Recovered;
+pub use explain::{Explanation, Wait};
 pub use note::{Adding, Note};
 pub use view::{Block, JobView, in_zone};
 
@@ -45,6 +53,13 @@ pub enum Event {
     Registry(Vec<Arc<Job>>),
     /// An operator asks for something.
     Request(Request),
+    /// It was asked whether a date is done, by the job's `done_when`.
+    Probed {
+        /// Which.
+        session: SessionKey,
+        /// Whether it is; absent if the answer was lost, so that it is asked again.
+        is_done: Option<bool>,
+    },
     /// The daemon stops: nothing is started from now on.
     Stop,
 }
@@ -56,6 +71,10 @@ pub struct Step {
     pub entries: Vec<Entry>,
     /// Started once the entries are durable.
     pub starts: Vec<Start>,
+    /// Asked once the entries are durable.
+    pub probes: Vec<Start>,
+    /// Ended: operators ask for it.
+    pub kills: Vec<AttemptKey>,
     /// Told to people once the entries are durable.
     pub notes: Vec<Note>,
 }
@@ -81,14 +100,18 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Scheduler {
     host: String,
-    max_running: usize,
     lanes: BTreeMap<JobName, Lane>,
-    /// Jobs that could start a date now, by whose turn it is: the step in which they became ready, then the date.
-    turns: BTreeSet<(u64, DateTime<Utc>, JobName)>,
+    /// Jobs that could start a date now, and how many may.
+    places: Places,
     /// When each job wants to be looked at again.
     timers: BTreeSet<(DateTime<Utc>, JobName)>,
     dependents: HashMap<JobName, Vec<JobName>>,
-    running: usize,
+    /// Requests that are taken up and not answered yet.
+    pending: HashSet<i64>,
+    /// What was settled since the ledger was asked last.
+    recent: Vec<(SessionKey, State, u32)>,
+    /// Jobs that take over the ledger of a name under which something still runs.
+    successors: Vec<Arc<Job>>,
     step: u64,
     now: DateTime<Utc>,
     horizon: Option<DateTime<Utc>>,
@@ -102,6 +125,11 @@ impl Scheduler {
     pub fn new(recovered: Recovered, host: &str, max_running: usize, now: DateTime<Utc>) -> Self {
         let mut lanes: BTreeMap<JobName, Lane> =
             recovered.jobs.into_iter().map(|record| (record.name.clone(), Lane::new(record))).collect();
+        for backfill in recovered.backfills {
+            if let Some(lane) = lanes.get_mut(&backfill.job) {
+                lane.begin_backfill(backfill);
+            }
+        }
         for session in recovered.sessions {
             if let Some(lane) = lanes.get_mut(&session.key.job) {
                 lane.restore(session);
@@ -112,21 +140,33 @@ impl Scheduler {
                 lane.has_settled = true;
             }
         }
-        let mut running = 0;
+        for (name, date) in recovered.outlying {
+            if let Some(lane) = lanes.get_mut(&name) {
+                lane.outlying.insert(date);
+            }
+        }
+        for disabled in recovered.disabled {
+            if let Some(lane) = lanes.get_mut(&disabled.job) {
+                lane.disabled = Some(disabled);
+            }
+        }
+        let mut places = Places::new(max_running);
         for attempt in recovered.open {
             if let Some(lane) = lanes.get_mut(&attempt.key.session.job) {
+                let is_backfill = lane.backfill_of(attempt.key.session.date).is_some();
+                places.take(attempt.key.session.clone(), None, is_backfill);
                 lane.running.push(attempt.key);
-                running += 1;
             }
         }
         Self {
             host: host.to_owned(),
-            max_running,
             lanes,
-            turns: BTreeSet::new(),
+            places,
             timers: BTreeSet::new(),
             dependents: HashMap::new(),
-            running,
+            pending: HashSet::new(),
+            recent: Vec::new(),
+            successors: Vec::new(),
             step: 0,
             now,
             horizon: None,
@@ -140,9 +180,19 @@ impl Scheduler {
         self.horizon = Some(horizon);
     }
 
+    /// Starts nothing from now on, and goes on to say where everything stands.
+    pub fn freeze(&mut self) {
+        self.places.freeze();
+    }
+
     /// Sets how many attempts may run at once; those already running are left alone.
     pub fn set_max_running(&mut self, max_running: usize) {
-        self.max_running = max_running;
+        self.places.set_most(max_running);
+    }
+
+    /// Sets how many attempts each pool lets run at once. Comes before the registry that has them.
+    pub fn set_pools(&mut self, pools: BTreeMap<String, usize>) {
+        self.places.set_pools(pools);
     }
 
     /// Decides what follows from `event`. Pure, so that a test can replay any day.
@@ -156,9 +206,11 @@ impl Scheduler {
             Event::Ended { attempt, end } => self.ended(&attempt, end, &mut step),
             Event::Registry(jobs) => self.adopt_registry(jobs, &mut step),
             Event::Request(request) => self.answer(&request, &mut step),
+            Event::Probed { session, is_done } => self.probed(&session, is_done, &mut step),
             Event::Stop => self.stopping = true,
         }
         self.start_ready(&mut step);
+        self.remember_settled(&step);
         step
     }
 
@@ -199,17 +251,50 @@ impl Scheduler {
         self.lanes.get(&attempt.session.job).is_some_and(|lane| lane.running.contains(attempt))
     }
 
-    /// How many attempts are open.
+    /// How many attempts are open, and dates asked about.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.running
+        self.places.taken()
+    }
+
+    /// Says whether an operator's request is taken up and not answered yet.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// Says whether nothing is open, and nothing could be started or recorded by now (or by the horizon).
     #[must_use]
     pub fn is_idle(&self) -> bool {
         let due = self.timers.first().is_some_and(|(at, _)| *at <= self.effective_now());
-        self.running == 0 && (self.stopping || (self.turns.is_empty() && !due))
+        self.places.taken() == 0 && (self.stopping || (!self.places.has_offers() && !due))
+    }
+
+    /// Takes note that the ledger is asked now for what requests are about: what is settled from now on may be missing
+    /// in its answer.
+    pub fn ledger_is_asked(&mut self) {
+        self.recent.clear();
+    }
+
+    fn remember_settled(&mut self, step: &Step) {
+        for entry in &step.entries {
+            match entry {
+                Entry::Close { attempt, state, .. } if state.is_settled() => {
+                    self.recent.push((attempt.session.clone(), state.clone(), attempt.number));
+                }
+                Entry::Move { session, to, .. } if to.is_settled() => {
+                    self.recent.push((session.clone(), to.clone(), 0));
+                }
+                Entry::Done { session, .. } => self.recent.push((session.clone(), State::Succeeded, 0)),
+                Entry::Record { job, generation, sessions, .. } => {
+                    for new in sessions.iter().filter(|new| new.state.is_settled()) {
+                        let key = SessionKey { job: job.clone(), generation: *generation, date: new.date };
+                        self.recent.push((key, new.state.clone(), 0));
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The time by which things are due: now, or the horizon if that is earlier.
@@ -247,6 +332,7 @@ impl Scheduler {
             concerned.push(name);
         }
         for name in concerned {
+            self.enter_more(&name, step);
             self.reconsider(&name, step);
         }
     }
@@ -255,34 +341,21 @@ impl Scheduler {
     fn reconsider(&mut self, name: &JobName, step: &mut Step) {
         let now = self.effective_now();
         let Some(lane) = self.lanes.get_mut(name) else { return };
-        let settled = lane.record_due(now, self.now, step);
-        let (turn, timer) = (lane.turn.take(), lane.timer.take());
-        let recording = lane.next_recording(now);
-        let job = lane.job.clone();
-        if let Some((number, date)) = turn {
-            self.turns.remove(&(number, date, name.clone()));
+        lane.enable_if_over(self.now, step);
+        let mut settled = lane.record_due(now, self.now, step);
+        settled |= lane.skip_late(self.now, step);
+        let mut at = [lane.next_recording(now), lane.enabled_at(), lane.entering_at(now)].into_iter().flatten().min();
+        if let Some(timer) = lane.timer.take() {
+            self.timers.remove(&(timer, name.clone()));
         }
-        if let Some(at) = timer {
-            self.timers.remove(&(at, name.clone()));
-        }
-        let blocked_from = job.and_then(|job| self.blocked_from(&job));
-        let candidate = self.lanes.get(name).map_or(Turn::None, |lane| lane.candidate(now, blocked_from));
-        let mut at = recording;
-        let mut turn_now = None;
-        match candidate {
-            // A job that was ready before keeps its place among the others.
-            Turn::Now(date) => turn_now = Some((turn.map_or(self.step, |(number, _)| number), date)),
-            Turn::At(retry) => at = Some(at.map_or(retry, |at| at.min(retry))),
-            Turn::None => {}
-        }
-        if let Some((number, date)) = turn_now {
-            self.turns.insert((number, date, name.clone()));
-        }
+        let Candidates { of_schedule, of_backfill, later } = self.candidates(name, step);
+        at = [at, later].into_iter().flatten().min();
+        self.offer(name, 0, of_schedule.map(|date| (date, None)));
+        self.offer(name, 1, of_backfill.map(|(date, id)| (date, Some(id))));
         if let Some(at) = at {
             self.timers.insert((at, name.clone()));
         }
         if let Some(lane) = self.lanes.get_mut(name) {
-            lane.turn = turn_now;
             lane.timer = at;
         }
         if settled {
@@ -290,39 +363,41 @@ impl Scheduler {
         }
     }
 
-    /// The first date that the dependencies of `job` do not let start: it waits, and so does every later one.
-    fn blocked_from(&self, job: &Job) -> Option<DateTime<Utc>> {
-        let first = |name: &JobName| match self.lanes.get(name) {
-            Some(lane) if lane.has_settled => lane.unsettled_until(DateTime::<Utc>::MAX_UTC),
-            _ => Some(DateTime::<Utc>::MIN_UTC),
-        };
-        job.depends_on.iter().filter_map(|dependency| first(&dependency.job)).min()
-    }
-
-    /// The first dependency of `job` that does not let `date` start, with the date of it that is not settled.
-    fn missing_dependency(&self, job: &Job, date: DateTime<Utc>) -> Option<Block> {
-        job.depends_on.iter().find_map(|Dependency { job: name, .. }| {
-            let Some(lane) = self.lanes.get(name) else {
-                return Some(Block::Dependency { job: name.clone(), date: None });
-            };
-            match lane.unsettled_until(date) {
-                Some(unsettled) => Some(Block::Dependency { job: name.clone(), date: Some(unsettled) }),
-                None if !lane.has_settled => Some(Block::Dependency { job: name.clone(), date: None }),
-                None => None,
+    /// Has a job stand in a line with a date, or in none.
+    fn offer(&mut self, name: &JobName, queue: usize, wanted: Option<(DateTime<Utc>, Option<BackfillId>)>) {
+        let Some(lane) = self.lanes.get_mut(name) else { return };
+        if let Some(before) = lane.offers[queue].take() {
+            self.places.withdraw(&before);
+        }
+        let Some(job) = &lane.job else { return };
+        let Some((date, backfill)) = wanted else {
+            // Whose turn was only put off by a date of its own keeps its place among the others.
+            if lane.running.is_empty() && lane.probing.is_empty() {
+                lane.since[queue] = None;
             }
-        })
+            return;
+        };
+        let since = *lane.since[queue].get_or_insert(self.step);
+        let priority = std::cmp::Reverse(job.priority);
+        let offer = Offer { priority, since, date, job: name.clone(), pool: job.pool.clone(), backfill };
+        self.places.offer(offer.clone());
+        lane.offers[queue] = Some(offer);
     }
 
     /// Gives free places to the jobs whose turn it is.
     fn start_ready(&mut self, step: &mut Step) {
-        while self.running < self.max_running && !self.stopping {
-            let Some((_, date, name)) = self.turns.pop_first() else { break };
-            if let Some(lane) = self.lanes.get_mut(&name) {
-                lane.turn = None;
-                let trigger = lane.attempt_trigger(date);
+        while !self.stopping {
+            let Some(Offer { date, job: name, backfill, .. }) = self.places.next() else { break };
+            let Some(lane) = self.lanes.get_mut(&name) else { continue };
+            let queue = usize::from(backfill.is_some());
+            (lane.offers[queue], lane.since[queue]) = (None, None);
+            let trigger = lane.attempt_trigger(date);
+            if lane.job.as_ref().is_some_and(|job| job.done_when.is_some()) {
+                self.probe(&name, date, step);
+            } else {
                 self.open(&name, date, trigger, step);
-                self.reconsider(&name, step);
             }
+            self.reconsider(&name, step);
         }
     }
 
@@ -331,30 +406,16 @@ impl Scheduler {
         let (now, host) = (self.now, self.host.clone());
         let lane = self.lanes.get_mut(name)?;
         let job = lane.job.clone()?;
-        let generation = lane.record.generation;
-        let session = lane.sessions.get_mut(&date)?;
-        let from = session.state.word();
-        session.attempts += 1;
-        let key = SessionKey { job: name.clone(), generation, date };
-        let attempt = AttemptKey { session: key, number: session.attempts };
-        lane.change(date, State::Running);
+        let from = lane.get(date)?.state.word();
+        lane.change_with(date, State::Running, |session| session.attempts += 1);
+        let attempt = AttemptKey { session: lane.key(date), number: lane.get(date)?.attempts };
         lane.running.push(attempt.clone());
-        self.running += 1;
+        let is_backfill = lane.backfill_of(date).is_some();
+        self.places.take(attempt.session.clone(), job.pool.clone(), is_backfill);
         step.entries.push(Entry::Open { attempt: attempt.clone(), from, trigger, host, started_at: now });
-        step.notes.push(Note::Opened { attempt: attempt.clone(), trigger, behind: lane.behind() });
-        let timetable = &job.timetable;
-        let Neighbours { previous, next } = lane.neighbours(date).unwrap_or_else(|| Neighbours {
-            previous: timetable.previous_before(date),
-            next: timetable.next_after(date).ok().flatten(),
-        });
-        step.starts.push(Start {
-            attempt: attempt.clone(),
-            trigger,
-            previous,
-            next,
-            last_success: lane.record.last_success,
-            job,
-        });
+        let behind = if is_backfill { lane.backfilling() } else { lane.behind() };
+        step.notes.push(Note::Opened { attempt: attempt.clone(), trigger, behind });
+        step.starts.push(lane.start(attempt.clone(), trigger, job));
         Some(attempt)
     }
 
@@ -364,17 +425,34 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(&name) else { return };
         let Some(place) = lane.running.iter().position(|open| open == attempt) else { return };
         lane.running.swap_remove(place);
-        self.running -= 1;
-        let settled = lane.close(attempt, end, now, due_by, step);
+        self.places.give_back(&attempt.session);
+        let outcome = end.outcome;
+        lane.close(attempt, end, now, due_by, step);
+        self.answer_kills(attempt, outcome, step);
+        self.probe_if_lost(attempt, outcome, step);
         self.reconsider(&name, step);
-        if settled {
-            self.reconsider_dependents(&name, step);
-        }
+        // A failure, too, may be what another job waits for.
+        self.reconsider_dependents(&name, step);
+        self.adopt_successors(&name, step);
     }
 
     fn reconsider_dependents(&mut self, name: &JobName, step: &mut Step) {
         for dependent in self.dependents.get(name).cloned().unwrap_or_default() {
             self.reconsider(&dependent, step);
         }
+    }
+}
+
+impl Lane {
+    /// What is started for an attempt.
+    fn start(&self, attempt: AttemptKey, trigger: Trigger, job: Arc<Job>) -> Start {
+        let date = attempt.session.date;
+        let Neighbours { previous, next } = self.neighbours(date).unwrap_or_else(|| {
+            // The dates before a job's start are those that it would have had.
+            let is_before_start = job.timetable.start().is_some_and(|start| date < start);
+            let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
+            Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
+        });
+        Start { attempt, trigger, previous, next, last_success: self.record.last_success, job }
     }
 }

@@ -4,6 +4,38 @@
 //! A session is one (job, date); an attempt is one try at it. The scheduler decides [`Entry`]s, the ledger writes them,
 //! and nothing else changes a ledger. Values only: no I/O, no clock, no rule about what follows from what.
 
+/// Declares an enum that is stored and printed as one word, with the word of each variant.
+macro_rules! words {
+    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$inner])* $variant,)+ }
+
+        impl $name {
+            /// The word for it in tables, JSON and the ledger.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// The value that a word stands for.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+
+mod entry;
+mod request;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,6 +43,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::job::JobName;
+
+pub use entry::{Changed, Entry, NewSession, Reply};
+pub use request::{BackfillOrder, Enabling, Only, Operation, Past, Request, Retrying, Skipping};
 
 /// Names one session: a job, its generation (a reset starts a new one) and a date.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,35 +143,6 @@ impl State {
     }
 }
 
-/// Declares an enum that is stored and printed as one word, with the word of each variant.
-macro_rules! words {
-    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$outer])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$inner])* $variant,)+ }
-
-        impl $name {
-            /// The word for it in tables, JSON and the ledger.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// The value that a word stands for.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    };
-}
-
 words! {
     /// Why a session was skipped.
     SkipReason {
@@ -172,7 +178,7 @@ words! {
         Backfill = "backfill",
         /// An operator asked for it now.
         Manual = "manual",
-        /// A job that requires this one, which has no schedule, had a date of its own to start.
+        /// A date of another job requires it.
         Required = "required",
         /// An earlier attempt did not succeed (attempts only).
         Retry = "retry",
@@ -285,8 +291,42 @@ pub struct SessionRecord {
     pub settled_by: Option<SettledBy>,
 }
 
-/// The number of a backfill in its ledger.
-pub type BackfillId = i32;
+/// The number of a backfill: that of the request that ordered it.
+pub type BackfillId = i64;
+
+/// An operator's order for past dates, as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillRecord {
+    /// Its number.
+    pub id: BackfillId,
+    /// Whose dates.
+    pub job: JobName,
+    /// Of which generation.
+    pub generation: u32,
+    /// What the operator calls it; unique among those of the job.
+    pub name: Option<String>,
+    /// Whether its dates are attempted from the newest to the oldest.
+    pub newest_first: bool,
+    /// How many of its dates may be attempted at once; at least 1.
+    pub parallel: u32,
+    /// When it was entered.
+    pub entered_at: DateTime<Utc>,
+}
+
+/// Who disabled a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// The job.
+    pub job: JobName,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When it is enabled again unasked.
+    pub until: Option<DateTime<Utc>>,
+    /// Who.
+    pub user: String,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
 
 /// An attempt as the ledger knows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -345,152 +385,10 @@ pub struct Recovered {
     pub open: Vec<AttemptRecord>,
     /// The jobs that have at least one settled session in their generation.
     pub settled: Vec<JobName>,
-}
-
-/// A session as it enters the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewSession {
-    /// The instant it is for.
-    pub date: DateTime<Utc>,
-    /// [`State::Waiting`] or [`State::Skipped`].
-    pub state: State,
-    /// What made it happen.
-    pub trigger: Trigger,
-}
-
-/// One change of the ledger. A batch of them is one transaction: all or none.
-///
-/// Each names what it expects to find; finding something else means that another writer was here, and is an error
-/// that stops the daemon before it acts on what it believed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Entry {
-    /// A job that the ledger has never seen.
-    Enter(JobRecord),
-    /// Another timetable is in force (or the same one with another `since`).
-    Adopt {
-        /// The job.
-        job: JobName,
-        /// Its generation.
-        generation: u32,
-        /// The timetable from now on.
-        timetable: String,
-        /// As in [`JobRecord`].
-        since: DateTime<Utc>,
-        /// As in [`JobRecord`].
-        anchor: DateTime<Utc>,
-    },
-    /// A new generation: `record.generation` is the one expected plus 1.
-    Reset(JobRecord),
-    /// Dates enter, and the clock goes from `clock` to `to` (compare and set).
-    Record {
-        /// The job.
-        job: JobName,
-        /// Its generation.
-        generation: u32,
-        /// The clock that is expected.
-        clock: Option<DateTime<Utc>>,
-        /// The clock from now on: `clock` or later.
-        to: Option<DateTime<Utc>>,
-        /// The dates, ascending.
-        sessions: Vec<NewSession>,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// An attempt begins; its session is expected in `from`, and is running from now on.
-    Open {
-        /// Which one; its number is one more than its session's `attempts`.
-        attempt: AttemptKey,
-        /// The word of the session's state so far.
-        from: &'static str,
-        /// What made it happen.
-        trigger: Trigger,
-        /// The machine it is started on.
-        host: String,
-        /// When.
-        started_at: DateTime<Utc>,
-    },
-    /// The process of an open attempt. Not urgent: it may be written with the next batch.
-    Process {
-        /// Which attempt; nothing is written if it is no longer open.
-        attempt: AttemptKey,
-        /// Its process.
-        process: ProcessIdentity,
-    },
-    /// An open attempt ends, and its session goes from running to `state`.
-    Close {
-        /// Which one.
-        attempt: AttemptKey,
-        /// How.
-        end: AttemptEnd,
-        /// Where its session stands from now on.
-        state: State,
-        /// How many attempts of the session count from now on.
-        used: u32,
-    },
-    /// A session without an open attempt changes its state.
-    Move {
-        /// Which one.
-        session: SessionKey,
-        /// The word of its state so far.
-        from: &'static str,
-        /// Its state from now on.
-        to: State,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// An operator's request was dealt with.
-    Answer {
-        /// The request's number in the audit.
-        request: i64,
-        /// Whether it was done.
-        done: bool,
-        /// What was done, or why not; for the operator.
-        text: String,
-        /// When.
-        at: DateTime<Utc>,
-    },
-}
-
-/// What an operator asks for through the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operation {
-    /// Attempt the job now.
-    Run {
-        /// The date to attempt; the one that is next if absent.
-        date: Option<DateTime<Utc>>,
-        /// Do not wait for dependencies, nor for the date to come due.
-        force: bool,
-    },
-    /// As if the job had never run.
-    Reset,
-}
-
-impl Operation {
-    /// The word for it in the audit.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Run { .. } => "run",
-            Self::Reset => "reset",
-        }
-    }
-}
-
-/// An operator's request, as the audit keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Its number in the audit.
-    pub id: i64,
-    /// The job it is about.
-    pub job: JobName,
-    /// What is asked.
-    pub operation: Operation,
-    /// When it was asked.
-    pub at: DateTime<Utc>,
-    /// Who asked.
-    pub user: String,
-    /// From which machine.
-    pub host: String,
-    /// Why, in the operator's words.
-    pub reason: Option<String>,
+    /// The settled dates that are not between the first instant of their job's concern and its clock.
+    pub outlying: Vec<(JobName, DateTime<Utc>)>,
+    /// The backfills that have unsettled sessions.
+    pub backfills: Vec<BackfillRecord>,
+    /// The jobs that operators disabled.
+    pub disabled: Vec<Disabled>,
 }

@@ -15,5 +15,7 @@ mod log;
 mod place;
 #[path = "commands/plan.rs"]
 mod plan;
+#[path = "commands/unscheduled.rs"]
+mod unscheduled;
 #[path = "commands/verify.rs"]
 mod verify;

@@ -9,6 +9,15 @@ use crontabber::registry::{Registry, RegistryError};
 use insta::assert_snapshot;
 use tempfile::TempDir;
 
+#[path = "registry/dates.rs"]
+mod dates;
+#[path = "registry/needs.rs"]
+mod needs;
+#[path = "registry/order.rs"]
+mod order;
+#[path = "registry/pools.rs"]
+mod pools;
+
 fn now() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().expect("an instant")
 }
@@ -358,19 +367,13 @@ mod files {
          --> jobs.d/a.toml:1:1
           |
         1 | include = "x"
-          | ^^^^^^^ an included file holds jobs only
+          | ^^^^^^^ an included file holds jobs and pools only
 
         error: job `load` is declared twice
          --> jobs.d/a.toml:2:7
           |
         2 | [jobs.load]
           |       ^^^^ it is first declared at jobs.toml:2
-
-        error: job `b` has neither `schedule` nor `every`
-         --> jobs.d/a.toml:6:7
-          |
-        6 | [jobs.b]
-          |       ^ add `schedule = "30 2 * * *"`, or `every = "1d"` and `at = "02:30"`
 
         error: job `b` has no `command`
          --> jobs.d/a.toml:6:7
@@ -382,19 +385,13 @@ mod files {
          --> jobs.d/a.toml:8:2
           |
         8 | [daemon]
-          |  ^^^^^^ an included file holds jobs only
+          |  ^^^^^^ an included file holds jobs and pools only
 
         error: unclosed table, expected `]`
          --> jobs.d/b.toml:1:8
           |
         1 | [jobs.c
           |        ^
-
-        error: job `c` has neither `schedule` nor `every`
-         --> jobs.d/c.toml:1:7
-          |
-        1 | [jobs.c]
-          |       ^ add `schedule = "30 2 * * *"`, or `every = "1d"` and `at = "02:30"`
 
         error: job `c` is declared twice
          --> jobs.d/c.toml:1:7
@@ -945,7 +942,7 @@ error: job `a`: `kill_grace` must be a duration in quotes, not a whole number
 24 | kill_grace = -5
    |              ^^ such as `"90s"` or `"1h30m"`
 
-error: job `a`: `depends_on` must hold text in quotes only, not a whole number
+error: job `a`: `depends_on` must hold names of jobs and tables only, not a whole number
   --> jobs.toml:25:15
    |
 25 | depends_on = [1, "a", {}]
@@ -955,13 +952,13 @@ error: job `a` depends on itself
   --> jobs.toml:25:18
    |
 25 | depends_on = [1, "a", {}]
-   |                  ^^^
+   |                  ^^^ with `backfill = true` a date waits for the earlier ones of its job anyway
 
-error: job `a`: `depends_on` must hold text in quotes only, not a table
+error: `depends_on` of job `a` has a table without `job`
   --> jobs.toml:25:23
    |
 25 | depends_on = [1, "a", {}]
-   |                       ^^
+   |                       ^^ add `job = "NAME"`
 
 error: job `a`: `on_lost` must be `"retry"` or `"hold"`, not a whole number
   --> jobs.toml:26:11
@@ -1387,12 +1384,6 @@ at = "02:30"
 command = "true"
 [jobs.e]
 "#), @r#"
-error: job `a` has neither `schedule` nor `every`
- --> jobs.toml:2:7
-  |
-2 | [jobs.a]
-  |       ^ add `schedule = "30 2 * * *"`, or `every = "1d"` and `at = "02:30"`
-
 error: job `b` has both `schedule` and `every`
  --> jobs.toml:6:1
   |
@@ -1410,12 +1401,6 @@ error: job `d`: `at` goes with `every` only
    |
 14 | at = "02:30"
    | ^^ the time of day is part of `schedule`
-
-error: job `e` has neither `schedule` nor `every`
-  --> jobs.toml:16:7
-   |
-16 | [jobs.e]
-   |       ^ add `schedule = "30 2 * * *"`, or `every = "1d"` and `at = "02:30"`
 
 error: job `e` has no `command`
   --> jobs.toml:16:7
@@ -1721,7 +1706,7 @@ mod dependencies {
          --> jobs.toml:4:23
           |
         4 | depends_on = ["loda", "load", "something-else"]
-          |                       ^^^^^^
+          |                       ^^^^^^ with `backfill = true` a date waits for the earlier ones of its job anyway
 
         error: job `load` depends on `something-else`, which is no job
          --> jobs.toml:4:31
@@ -1892,6 +1877,9 @@ mod schema {
             &schema["$defs"]["job"],
             &schema["properties"]["daemon"],
             &schema["$defs"]["job"]["properties"]["retry"],
+            &schema["$defs"]["job"]["properties"]["catch_up"],
+            &schema["$defs"]["job"]["properties"]["depends_on"]["oneOf"][1],
+            &schema["properties"]["pools"]["additionalProperties"],
         ] {
             assert_eq!(table["additionalProperties"], false);
             for (key, value) in table["properties"].as_object().unwrap() {
@@ -1920,9 +1908,16 @@ mod schema {
             let rendered = mistakes(&format!("[jobs.a]\n{key} = 0.5\n"));
             assert!(rendered.contains(&format!("`{key}`")) && !rendered.contains("unknown key"), "{rendered}");
         }
-        for key in keys(&job["properties"]["retry"]) {
-            let rendered = super::job(&format!("retry = {{ {key} = 0.5 }}"));
-            assert!(rendered.contains(&format!("`{key}`")) && !rendered.contains("unknown key"), "{rendered}");
+        for (table, written) in [
+            (&job["properties"]["retry"], "retry"),
+            (&job["properties"]["catch_up"], "catch_up"),
+            (&job["properties"]["depends_on"]["oneOf"][1], "depends_on"),
+            (&schema["properties"]["pools"]["additionalProperties"], "[pools]\nx"),
+        ] {
+            for key in keys(table) {
+                let rendered = super::job(&format!("{written} = {{ {key} = 0.5 }}"));
+                assert!(rendered.contains(&format!("`{key}`")) && !rendered.contains("unknown key"), "{rendered}");
+            }
         }
     }
 
@@ -1932,7 +1927,10 @@ mod schema {
         let job = &schema["$defs"]["job"];
         assert_snapshot!(job["properties"]["timeout"], @r#"{"description":"How long an attempt may take. Default: as long as it likes.","examples":["90s","1h30m","2d"],"pattern":"^(?=.)(\\d+w)?(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$","type":"string"}"#);
         assert_snapshot!(job["properties"]["command"], @r#"{"description":"What is started: text for `/bin/sh -c`, or a list of arguments in which `{date}`, `{date:STRFTIME}` and `{job}` are filled in.","oneOf":[{"minLength":1,"type":"string"},{"items":{"type":"string"},"minItems":1,"type":"array"}]}"#);
-        assert_snapshot!(job["oneOf"], @r#"[{"required":["schedule"]},{"required":["every"]}]"#);
+        assert_snapshot!(job["properties"]["depends_on"]["oneOf"][1]["properties"]["offset"], @r#"{"description":"By how much the date is moved first, such as `-1d`: days and weeks of the calendar, the rest as elapsed time.","examples":["-1d","-2h30m","+1w"],"pattern":"^[+-]?(?=\\d)(\\d+w)?(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?$","type":"string"}"#);
+        assert_snapshot!(job["dependentSchemas"]["backfill"], @r#"{"anyOf":[{"required":["schedule"]},{"required":["every"]}]}"#);
+        assert_snapshot!(schema["properties"]["pools"], @r#"{"additionalProperties":{"additionalProperties":false,"properties":{"size":{"description":"How many attempts of the jobs in this pool may run at once.","minimum":1,"type":"integer"}},"required":["size"],"type":"object"},"description":"What several jobs share, each under its name: no more attempts of them run at once than a pool has places.","propertyNames":{"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},"type":"object"}"#);
+        assert_snapshot!(job["not"], @r#"{"required":["schedule","every"]}"#);
     }
 }
 
@@ -1969,6 +1967,13 @@ mod any_text {
             Just("command = [\"{date}\", \"{x\"]\n"),
             Just("command = \"\"\"\n"),
             Just("depends_on = [\"a\", \"b\"]\n"),
+            Just("depends_on = [{ job = \"a\", offset = \"-1dä\" }, { covers = \"day\" }]\n"),
+            Just("require = \"b\"\n"),
+            Just("[pools.a]\nsize = 1\n"),
+            Just("pool = \"a\"\n"),
+            Just("catch_up.max_dates = 3\n"),
+            Just("expect_by = \"7:ä\"\n"),
+            Just("jitter = \"10m\"\npreviously = \"b\"\n"),
             Just("start = 2026-11-01\n"),
             Just("end = 2026-13-01\n"),
             Just("retry.after = \"5m\"\n"),

@@ -1,5 +1,7 @@
 //! The scheduler's stories: the old crontabber's scenarios, its bugs, and the promises, without I/O.
 
+#[path = "scheduler/operator.rs"]
+mod operator;
 #[path = "scheduler/promise.rs"]
 mod promise;
 #[path = "support/world.rs"]
@@ -164,7 +166,7 @@ fn a_reset_job_starts_as_if_it_had_never_run() {
     let mut world = World::new("2026-11-02 12:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
     world.settle(succeed);
     world.take_started();
-    world.request("load", Operation::Reset);
+    world.request("load", Operation::Reset { to: None });
     world.settle(succeed);
     assert_eq!(world.take_started(), "load 11-01T03:00, load 11-02T03:00");
     let Some(Note::Answered { text, done, .. }) = world.notes.iter().find(|note| matches!(note, Note::Answered { .. }))
@@ -179,7 +181,7 @@ fn a_reset_job_starts_as_if_it_had_never_run() {
 #[test]
 fn a_reset_while_an_attempt_runs_waits_for_it() {
     let mut world = World::new("2026-11-01 12:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
-    world.request("load", Operation::Reset);
+    world.request("load", Operation::Reset { to: None });
     assert_eq!(world.take_started(), "load 11-01T03:00");
     world.settle(
         |start| if start.attempt.session.generation == 1 { Outcome::Failed { code: 1 } } else { Outcome::Succeeded },
@@ -524,7 +526,7 @@ fn an_operators_run_of_a_backfillable_job_is_its_next_date_only() {
     2026-11-02T04:00:00+00:00 is not a date of `load`; the nearest are 2026-11-02T03:00:00+00:00 and 2026-11-03T03:00:00+00:00
     attempt 2 of `load` at 2026-11-01T03:00:00+00:00 started
     job `load` is running: attempt 2 at 2026-11-01T03:00:00+00:00 is open
-    2026-11-01T03:00:00+00:00 of `load` is settled; a date is not given to its job twice
+    2026-11-01T03:00:00+00:00 of `load` is settled; a date is not given to its job twice, but by `crontabber retry --again`
     every date of `load` that is due is settled; the next is 2026-11-04T03:00:00+00:00
     ");
 }
@@ -742,7 +744,7 @@ fn what_operators_registries_and_clocks_do_keeps_the_promises() {
             let name = ["load", "free", "plain"][usize::try_from(roll(3)).unwrap()];
             match roll(16) {
                 0 => world.crash(),
-                1 => world.request(name, Operation::Reset),
+                1 => world.request(name, Operation::Reset { to: None }),
                 2 => world.request(name, Operation::Run { date: None, force: roll(2) == 0 }),
                 3 => {
                     // The clock is set, forward or back.

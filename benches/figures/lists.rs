@@ -109,8 +109,9 @@ fn fill(path: &Path) -> Outcome<()> {
         for chunk in 0..10 {
             let dates = (0..5000).map(|minute| first + TimeDelta::minutes(1 + chunk * 5000 + minute));
             let state = State::Skipped { reason: SkipReason::Superseded };
-            let sessions: Vec<NewSession> =
-                dates.map(|date| NewSession { date, state: state.clone(), trigger: Trigger::Schedule }).collect();
+            let sessions: Vec<NewSession> = dates
+                .map(|date| NewSession { date, state: state.clone(), trigger: Trigger::Schedule, backfill: None })
+                .collect();
             let to = sessions.last().map(|session| session.date);
             let entry = Entry::Record { job: job.clone(), generation: 1, clock, to, sessions, at: now };
             writer.commit(&[vec![entry]])?;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::duration;
-use crontabber::job::{Command, Job, JobName, Template};
+use crontabber::job::{CatchUp, Command, Job, JobName, Order, Overlap, Template};
 use crontabber::registry::{Mistake, Registry, RegistryError};
-use crontabber::schedule::Timetable;
+use crontabber::schedule::{Schedule, Timetable};
 use toml::de::DeTable;
 
 use super::walk;
@@ -179,10 +179,21 @@ fn good(registry: &Registry) {
     let daemon = &registry.daemon;
     assert!(daemon.max_running > 0 && daemon.output_limit >= 1024, "{daemon:?}");
     in_bounds(daemon.stop_grace);
+    for (name, size) in &registry.pools {
+        assert!(JobName::new(name).is_ok() && *size > 0, "pool {name:?} of {size}");
+    }
+    let dated: BTreeSet<&str> = registry.jobs.iter().filter(|job| is_dated(job)).map(|job| job.name.as_str()).collect();
+    let mut former = BTreeSet::new();
     for job in &registry.jobs {
         good_job(job);
+        assert!(job.pool.as_ref().is_none_or(|pool| registry.pools.contains_key(pool)), "{:?}", job.pool);
+        assert!(job.depends_on.iter().all(|needed| dated.contains(needed.job.as_str())), "{:?}", job.depends_on);
+        assert!(!job.require.iter().any(|needed| dated.contains(needed.as_str())), "{:?}", job.require);
+        if let Some(name) = &job.previously {
+            assert!(!numbers.contains_key(name.as_str()) && former.insert(name), "{name} cannot be taken over");
+        }
     }
-    for job in registry.jobs.iter().take(PLANNED) {
+    for job in registry.jobs.iter().filter(|job| is_dated(job)).take(PLANNED) {
         planned(job);
     }
     // Whoever settles jobs whose dependencies are settled settles all of them: none is missing, and there is no circle.
@@ -190,7 +201,8 @@ fn good(registry: &Registry) {
     loop {
         let before = settled.len();
         for job in &registry.jobs {
-            if job.depends_on.iter().all(|needed| settled.contains(needed.job.as_str())) {
+            let needed = job.depends_on.iter().map(|needed| &needed.job).chain(&job.require);
+            if needed.into_iter().all(|needed| settled.contains(needed.as_str())) {
                 settled.insert(job.name.as_str());
             }
         }
@@ -201,21 +213,51 @@ fn good(registry: &Registry) {
     assert_eq!(settled.len(), registry.jobs.len(), "a circle, or a job that is missing");
 }
 
+/// Whether a job has dates of its own.
+fn is_dated(job: &Job) -> bool {
+    !job.timetable.schedule().is_none()
+}
+
 fn good_job(job: &Job) {
     assert_eq!(JobName::new(job.name.as_str()).as_ref(), Ok(&job.name));
     let timetable = &job.timetable;
-    assert!(timetable.schedule().next_after(now()).is_ok(), "{} never fires again", job.name);
+    if is_dated(job) {
+        assert!(timetable.schedule().next_after(now()).is_ok(), "{} never fires again", job.name);
+    } else {
+        let bare = Timetable::new(Schedule::none(timetable.zone()), None, None, Duration::ZERO);
+        assert_eq!(*timetable, bare, "{} has no dates, and yet says something of them", job.name);
+        assert_eq!((job.backfill, job.overlap, job.skip_late), (false, Overlap::Wait, None), "{}", job.name);
+        assert_eq!((job.catch_up, job.expect_by), (CatchUp::default(), None), "{}", job.name);
+    }
+    assert!(job.max_parallel > 0, "{job:?}");
+    assert!(job.max_parallel == 1 || (job.backfill && job.order == Order::Independent), "{job:?}");
+    assert!(job.backfill || job.catch_up.max_dates.is_none(), "{job:?}");
     assert!(timetable.start().is_none_or(|start| timetable.end().is_none_or(|end| start <= end)), "ends too early");
     let retry = &job.retry;
     assert!(retry.factor >= 1.0 && retry.factor.is_finite() && retry.attempts != Some(0), "{retry:?}");
-    for duration in [Some(timetable.delay()), Some(retry.after), retry.at_most, job.timeout, Some(job.kill_grace)] {
-        duration.into_iter().for_each(in_bounds);
+    let own_delay = timetable.delay().saturating_sub(job.jitter);
+    for duration in [own_delay, job.jitter, retry.after, job.kill_grace] {
+        in_bounds(duration);
     }
-    assert!(!retry.after.is_zero() && job.timeout.is_none_or(|timeout| !timeout.is_zero()), "{job:?}");
+    for duration in [retry.at_most, job.timeout, job.max_duration, job.catch_up.max_age].into_iter().flatten() {
+        in_bounds(duration);
+        assert!(!duration.is_zero(), "{job:?}");
+    }
+    job.skip_late.into_iter().for_each(in_bounds);
+    assert!(!retry.after.is_zero(), "{job:?}");
     let waits = [1, 2, 3, 40, u32::MAX].map(|used| retry.wait(used));
     assert!(waits.is_sorted() && waits[0] > Duration::ZERO, "{waits:?} of {retry:?}");
     assert!(retry.at_most.is_none_or(|at_most| waits[4] <= at_most), "{waits:?} of {retry:?}");
-    match &job.command {
+    for command in [Some(&job.command), job.done_when.as_ref()].into_iter().flatten() {
+        good_command(command, job);
+    }
+    let variables = job.environment.iter().flat_map(|(name, value)| [name, value]);
+    assert!(!variables.into_iter().any(|text| text.contains('\0')), "{:?}", job.environment);
+    assert!(job.environment.keys().all(|name| !name.is_empty() && !name.contains('=')), "{:?}", job.environment);
+}
+
+fn good_command(command: &Command, job: &Job) {
+    match command {
         Command::Shell(script) => assert!(!script.trim().is_empty() && !script.contains('\0'), "{script:?}"),
         Command::Argv(arguments) => {
             assert!(!arguments.is_empty(), "no program");
@@ -224,9 +266,6 @@ fn good_job(job: &Job) {
             }
         }
     }
-    let variables = job.environment.iter().flat_map(|(name, value)| [name, value]);
-    assert!(!variables.into_iter().any(|text| text.contains('\0')), "{:?}", job.environment);
-    assert!(job.environment.keys().all(|name| !name.is_empty() && !name.contains('=')), "{:?}", job.environment);
 }
 
 /// A duration is at most a century, and is read back from what we write.

@@ -98,15 +98,28 @@ impl Context {
     }
 }
 
+/// What the scheduler is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Where everything stands.
+    State,
+    /// What a wake would start.
+    Wake,
+}
+
 /// Asks the daemon's own scheduler what it would do with a ledger and a registry; nothing of it is written.
 pub(super) fn ask(
     recovered: Recovered,
-    jobs: Vec<Job>,
-    max_running: usize,
+    registry: Registry,
+    question: Question,
     now: DateTime<Utc>,
 ) -> (Scheduler, Step, Vec<Arc<Job>>) {
-    let jobs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
-    let mut scheduler = Scheduler::new(recovered, &place::host_name(), max_running, now);
+    let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();
+    let mut scheduler = Scheduler::new(recovered, &place::host_name(), registry.daemon.max_running, now);
+    scheduler.set_pools(registry.pools);
+    if question == Question::State {
+        scheduler.freeze();
+    }
     let step = scheduler.handle(Event::Registry(jobs.clone()), now);
     (scheduler, step, jobs)
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::context::{Context, Zones, ask};
+use super::context::{Context, Question, Zones, ask};
 use super::failure::Failure;
 use super::json;
 use super::output::{Output, counted, one_line};
@@ -110,7 +110,7 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
     let max_running = registry.daemon.max_running;
     let is_full = recovered.open.len() >= max_running;
     let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
-    let (scheduler, _, jobs) = ask(recovered, registry.jobs, 0, context.now);
+    let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
     let judge = Judge {
         scheduler: &scheduler,
         sessions: &sessions,

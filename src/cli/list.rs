@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::context::{Context, Zones, ask};
+use super::context::{Context, Question, Zones, ask};
 use super::date::short;
 use super::failure::Failure;
 use super::json::Array;
@@ -44,6 +44,7 @@ struct JobRow<'a> {
     next_date: Option<String>,
     next_due: Option<String>,
     backlog: u64,
+    backfilling: u64,
     oldest: Option<String>,
     blocked_by: Option<BlockRow>,
     depends_on: Vec<&'a str>,
@@ -69,6 +70,14 @@ struct BlockRow {
     retry_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
 }
 
 /// Lists the jobs.
@@ -81,7 +90,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
     let zones = Zones::new(Some(&registry), &[]);
     let ghosts = ghosts(&registry.jobs, &recovered.jobs);
     // Nothing may be started by looking: what is ready is shown as waiting.
-    let (scheduler, _, jobs) = ask(recovered, registry.jobs, 0, context.now);
+    let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
     let mut rows: Vec<(&Job, JobView)> =
         jobs.iter().filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?))).collect();
     rows.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
@@ -97,7 +106,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
         writeln!(output, "the registry has no jobs")?;
     } else {
         rows.sort_by_key(|(_, view)| urgency(view.state));
-        print(&rows, &zones, output)?;
+        print(&rows, &zones, context.now, output)?;
     }
     if !ghosts.is_empty() && !context.global.quiet {
         let names: Vec<&str> = ghosts.iter().map(JobName::as_str).collect();
@@ -138,6 +147,7 @@ fn row<'a>(job: &'a Job, view: &JobView, zones: &Zones) -> JobRow<'a> {
         next_date: view.next.map(date),
         next_due: view.next.map(|next| date(job.timetable.due(next))),
         backlog: view.backlog,
+        backfilling: view.backfilling,
         oldest: view.oldest.map(date),
         blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
         depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),
@@ -170,13 +180,23 @@ fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
             ..BlockRow::default()
         },
         Block::Disabled => BlockRow { by: "disabled", ..BlockRow::default() },
+        Block::DisabledBy(disabled) => BlockRow {
+            by: "operator",
+            user: Some(disabled.user.clone()),
+            since: Some(in_zone(disabled.at, zone)),
+            until: disabled.until.map(|until| in_zone(until, zone)),
+            reason: disabled.reason.clone(),
+            ..BlockRow::default()
+        },
+        Block::Pool { pool, .. } => BlockRow { by: "pool", pool: Some(pool.clone()), ..BlockRow::default() },
+        Block::Full { .. } => BlockRow { by: "max-running", ..BlockRow::default() },
         Block::ClockAhead { clock } => {
             BlockRow { by: "clock-ahead", date: Some(in_zone(*clock, zone)), ..BlockRow::default() }
         }
     }
 }
 
-fn print(rows: &[(&Job, JobView)], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
+fn print(rows: &[(&Job, JobView)], zones: &Zones, now: DateTime<Utc>, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
     for (job, view) in rows {
         let zone = job.timetable.zone();
@@ -188,32 +208,48 @@ fn print(rows: &[(&Job, JobView)], zones: &Zones, output: &mut Output) -> Result
             Cell::or_dash(view.next.map(|at| output.date(at, zone))),
             Cell::number(view.backlog),
         ];
-        table.row(cells, why(view, zone, zones).as_deref());
+        table.row(cells, why(job, view, now, zones).as_deref());
     }
     table.print(output)?;
     Ok(())
 }
 
 /// What a person wants to know of a job that is not simply well.
-fn why(view: &JobView, zone: Tz, zones: &Zones) -> Option<String> {
+fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
+    let zone = job.timetable.zone();
     if let [open, others @ ..] = view.running.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
         return Some(format!("{}, attempt {}{more}", short(open.session.date, zone), open.number));
     }
+    let blocked = || {
+        let (date, since) = view.blocked_at?;
+        let time = (now - since).to_std().unwrap_or_default();
+        let behind = if view.backlog > 1 { format!(", {} behind", view.backlog) } else { String::new() };
+        Some(format!("blocked at {} for {}{behind}\n", short(date, zone), coarse(time)))
+    };
+    let blocked = || blocked().unwrap_or_default();
     match view.blocked_by.as_ref() {
         Some(Block::Dependency { job, date: Some(date) }) => {
-            Some(format!("waits for `{job}`, whose {} is not settled", short(*date, zones.of(job))))
+            Some(format!("{}waits for `{job}`, whose {} is not settled", blocked(), short(*date, zones.of(job))))
         }
         Some(Block::Dependency { job, date: None }) => {
-            Some(format!("waits for `{job}`, which has settled no date yet"))
+            Some(format!("{}waits for `{job}`, which has settled no date yet", blocked()))
         }
-        Some(Block::Held { date, reason }) => Some(format!("{} needs a person: {reason}", short(*date, zone))),
-        Some(Block::Retry { date, at }) => {
+        Some(Block::Held { reason, .. }) => Some(format!("{}needs a person: {reason}", blocked())),
+        Some(Block::Retry { at, .. }) => {
             let times = times(view.failures);
-            Some(format!("{} failed {times}; next attempt at {}", short(*date, zone), short(*at, zone)))
+            Some(format!("{}failed {times}; next attempt at {}", blocked(), short(*at, zone)))
+        }
+        Some(block @ (Block::Pool { .. } | Block::Full { .. })) => {
+            Some(format!("{}waits for {}", blocked(), block.describe(zone)))
         }
         Some(Block::ClockAhead { clock }) => {
             Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", short(*clock, zone)))
+        }
+        Some(Block::DisabledBy(by)) => {
+            let until = by.until.map(|until| format!(" until {}", short(until, zone))).unwrap_or_default();
+            let reason = by.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            Some(format!("disabled by {} at {}{until}{reason}", by.user, short(by.at, zone)))
         }
         Some(Block::Disabled) => None,
         None => match view.oldest {
@@ -224,6 +260,18 @@ fn why(view: &JobView, zone: Tz, zones: &Zones) -> Option<String> {
             None => None,
         },
     }
+}
+
+/// A time in its greatest unit: `3 days`, `5 hours`, `20 minutes`, `a moment`.
+pub(super) fn coarse(time: std::time::Duration) -> String {
+    let seconds = time.as_secs();
+    let (count, unit) = match seconds {
+        0..60 => return "a moment".to_owned(),
+        60..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    counted(count, unit)
 }
 
 /// `once`, `twice`, `3 times`.

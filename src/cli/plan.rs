@@ -42,7 +42,7 @@ pub(super) fn plan(context: &Context, asked: &Plan, output: &mut Output) -> Resu
     let dates = dates.take(usize::try_from(at_most).unwrap_or(usize::MAX));
     let end = if context.json() { print_json(&jobs, dates, output)? } else { print(&jobs, dates, output)? };
     match end {
-        Ok(0) if !context.json() => writeln!(output, "{}", nothing(asked))?,
+        Ok(0) if !context.json() => writeln!(output, "{}", nothing(asked, &jobs))?,
         Ok(_) => {}
         Err(past) => {
             // What was found is told all the same.
@@ -72,7 +72,12 @@ fn range(job: &Job, asked: &Plan, now: DateTime<Utc>) -> Result<(DateTime<Utc>, 
     Ok((from, to))
 }
 
-fn nothing(asked: &Plan) -> String {
+fn nothing(asked: &Plan, jobs: &[&Job]) -> String {
+    if let (Some(name), [job]) = (&asked.job, jobs)
+        && job.timetable.schedule().is_none()
+    {
+        return format!("`{name}` has no schedule: it runs when another job requires it, or an operator runs it");
+    }
     let whose = asked.job.as_ref().map_or_else(|| "no job".to_owned(), |job| format!("`{job}`"));
     let verb = if asked.job.is_some() { "has no dates" } else { "has a date" };
     match asked.to {

@@ -54,12 +54,13 @@ impl Table {
         Self { columns, inner, below: Vec::new(), width: output.width, color: output.color }
     }
 
-    /// Adds a row, and a line below it that belongs to it.
+    /// Adds a row, and the lines below it that belong to it.
     pub(super) fn row(&mut self, cells: Vec<Cell>, below: Option<&str>) {
         let mut row = Row::from(cells.into_iter().map(|cell| cell.styled(self.color)).collect::<Vec<_>>());
         row.max_height(1);
         self.inner.add_row(row);
-        self.below.push(below.map(|below| cut(&format!("  {}", one_line(below)), self.width)));
+        let line = |line: &str| cut(&format!("  {}", one_line(line)), self.width);
+        self.below.push(below.map(|below| below.lines().map(line).collect::<Vec<_>>().join("\n")));
     }
 
     /// Prints the table.

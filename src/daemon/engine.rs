@@ -13,10 +13,13 @@ use chrono::{DateTime, Utc};
 use crate::job::DEFAULT_KILL_GRACE;
 use crate::runner::{Known, Open, Report};
 use crate::scheduler::{Event, Note, Scheduler, Start};
-use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome, ProcessIdentity, Request};
+use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome, ProcessIdentity, Request, SessionKey};
 
 /// Nothing new is recorded while so many commits are under way: what is decided must not outrun what is written.
 const IN_FLIGHT: u64 = 4;
+
+/// What the warden runs under this number is no attempt: it tells whether a date is done.
+pub const PROBE: u32 = 0;
 
 /// Entries that must become durable together, and what is started once they are.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Commit {
     pub entries: Vec<Entry>,
     /// What to start then.
     pub starts: Vec<Start>,
+    /// Of which it is then asked whether they are done.
+    pub probes: Vec<Start>,
 }
 
 /// What may be done now.
@@ -75,6 +80,7 @@ pub struct Engine {
     pub scheduler: Scheduler,
     gathered: Vec<Entry>,
     starts: Vec<Start>,
+    probes: Vec<Start>,
     notes: Vec<Note>,
     waiting: VecDeque<(u64, Vec<Note>)>,
     commits: u64,
@@ -86,6 +92,10 @@ pub struct Engine {
     doubtful: VecDeque<(u64, AttemptKey)>,
     /// What the warden has been asked about and has not answered.
     unanswered: HashSet<AttemptKey>,
+    /// The dates of which it is asked whether they are done.
+    asked: HashSet<SessionKey>,
+    /// What operators want ended, and whether the warden was told.
+    kills: HashMap<AttemptKey, bool>,
     /// Entries that nobody waits for: they go with the next commit, or a second later.
     later: Vec<Entry>,
     requests: Requests,
@@ -103,6 +113,7 @@ impl Engine {
             scheduler,
             gathered: Vec::new(),
             starts: Vec::new(),
+            probes: Vec::new(),
             notes: Vec::new(),
             waiting: VecDeque::new(),
             commits: 0,
@@ -111,6 +122,8 @@ impl Engine {
             closing: VecDeque::new(),
             doubtful: VecDeque::new(),
             unanswered: HashSet::new(),
+            asked: HashSet::new(),
+            kills: HashMap::new(),
             later: Vec::new(),
             requests: Requests::Unasked,
             connected: true,
@@ -153,6 +166,9 @@ impl Engine {
         }
         self.gathered.extend(step.entries);
         self.starts.extend(step.starts);
+        self.asked.extend(step.probes.iter().map(|probe| probe.attempt.session.clone()));
+        self.probes.extend(step.probes);
+        self.kills.extend(step.kills.into_iter().map(|attempt| (attempt, false)));
         self.notes.extend(step.notes);
     }
 
@@ -213,6 +229,11 @@ impl Engine {
     /// An attempt is over. Gives it back if the ledger has known that before.
     fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>) -> Option<AttemptKey> {
         self.unanswered.remove(attempt);
+        if attempt.number == PROBE {
+            self.probed(&attempt.session, end.outcome, now);
+            return Some(attempt.clone());
+        }
+        self.kills.remove(attempt);
         if self.open.remove(attempt).is_some() {
             self.closing.push_back((self.commits + 1, attempt.clone()));
             self.handle(Event::Ended { attempt: attempt.clone(), end }, now);
@@ -221,6 +242,31 @@ impl Engine {
         // It may be on its way into the ledger; then it is forgotten when it is there.
         let is_closing = self.closing.iter().any(|(_, closing)| closing == attempt);
         (!is_closing).then(|| attempt.clone())
+    }
+
+    /// It was asked whether a date is done.
+    fn probed(&mut self, session: &SessionKey, outcome: Outcome, now: DateTime<Utc>) {
+        if self.asked.remove(session) {
+            let is_done = match outcome {
+                Outcome::Succeeded => Some(true),
+                Outcome::Lost | Outcome::Interrupted | Outcome::Cancelled => None,
+                Outcome::Failed { .. } | Outcome::Killed { .. } | Outcome::TimedOut => Some(false),
+            };
+            self.handle(Event::Probed { session: session.clone(), is_done }, now);
+        }
+    }
+
+    /// The attempts to end that the warden has and was not told of: operators want that.
+    pub fn take_kills(&mut self) -> Vec<AttemptKey> {
+        let (durable, open, connected) = (self.durable, &self.open, self.connected);
+        let is_there = |attempt: &AttemptKey| open.get(attempt).is_some_and(|opened| opened.commit <= durable);
+        let untold = self.kills.iter_mut().filter(|(attempt, told)| !**told && connected && is_there(attempt));
+        untold
+            .map(|(attempt, told)| {
+                *told = true;
+                attempt.clone()
+            })
+            .collect()
     }
 
     /// An attempt was not given to the warden, for this reason.
@@ -244,6 +290,7 @@ impl Engine {
         let wants = self.requests != Requests::Asked && self.is_certain();
         if wants {
             self.requests = Requests::Asked;
+            self.scheduler.ledger_is_asked();
         }
         wants
     }
@@ -269,9 +316,17 @@ impl Engine {
         for (attempt, end) in known.ended {
             greeting.forget.extend(self.ended(&attempt, end, now));
         }
-        greeting.strangers = known.running.into_iter().filter(|attempt| !self.open.contains_key(attempt)).collect();
-        // What is being written has not been given to it yet, or has been given to the one before it.
+        self.kills.values_mut().for_each(|told| *told = false);
+        // The answers of those that the last warden was asked, and this one does not know, are lost.
+        let is_known = |session: &SessionKey| known.running.iter().any(|running| running.session == *session);
         let durable = self.durable;
+        let lost: Vec<SessionKey> = self.asked.iter().filter(|session| !is_known(session)).cloned().collect();
+        for session in lost {
+            self.probed(&session, Outcome::Lost, now);
+        }
+        let is_stranger = |attempt: &AttemptKey| attempt.number != PROBE && !self.open.contains_key(attempt);
+        greeting.strangers = known.running.iter().filter(|attempt| is_stranger(attempt)).cloned().collect();
+        // What is being written has not been given to it yet, or has been given to the one before it.
         let (sure, doubtful): (Vec<_>, Vec<_>) = self
             .open
             .iter()
@@ -308,7 +363,7 @@ impl Engine {
     /// Gives what was gathered since the last flush, to be committed. An attempt always comes with its opening.
     pub fn flush(&mut self) -> Option<Commit> {
         let notes = mem::take(&mut self.notes);
-        if self.gathered.is_empty() {
+        if self.gathered.is_empty() && self.probes.is_empty() {
             if !notes.is_empty() {
                 // Nothing to write, but still told in order: after what is being written.
                 self.waiting.push_back((self.commits, notes));
@@ -319,7 +374,8 @@ impl Engine {
         self.waiting.push_back((self.commits, notes));
         let mut entries = mem::take(&mut self.later);
         entries.append(&mut self.gathered);
-        Some(Commit { number: self.commits, entries, starts: mem::take(&mut self.starts) })
+        let (starts, probes) = (mem::take(&mut self.starts), mem::take(&mut self.probes));
+        Some(Commit { number: self.commits, entries, starts, probes })
     }
 
     /// Gives the entries that nobody waits for, if the ledger can be written.
@@ -360,6 +416,6 @@ impl Engine {
     /// Says whether nothing is gathered and nothing waits to be durable.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.gathered.is_empty() && self.waiting.is_empty()
+        self.gathered.is_empty() && self.probes.is_empty() && self.waiting.is_empty()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,9 @@ use crate::job::{Command, Job};
 use crate::place;
 use crate::runner::{Launch, attempt_name};
 use crate::scheduler::{Start, in_zone};
+use crate::session::AttemptKey;
+
+use super::engine::PROBE;
 
 /// Why an attempt could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,9 @@ pub(super) enum PrepareError {
     TooLong(usize),
 }
 
+/// So long a job's `done_when` may take to answer, if the job has no `timeout`.
+const LONGEST_PROBE: Duration = Duration::from_mins(10);
+
 /// The kernel takes at most six megabytes, and commonly two.
 const MOST_BYTES: usize = 3_000_000;
 
@@ -46,8 +53,26 @@ const MOST_BYTES: usize = 3_000_000;
 /// # Errors
 /// The job's `environment_file` cannot be read, or there is more of all than the kernel takes.
 pub(super) fn prepare(start: &Start, around: &Surroundings<'_>) -> Result<Launch, PrepareError> {
+    launch(start, &start.job.command, start.attempt.clone(), around)
+}
+
+/// Describes the process that tells whether a date is done; `None` if the job has no `done_when`.
+pub(super) fn prepare_probe(probe: &Start, around: &Surroundings<'_>) -> Option<Result<Launch, PrepareError>> {
+    let command = probe.job.done_when.as_ref()?;
+    let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
+    let launch = launch(probe, command, attempt, around);
+    Some(launch.map(|launch| Launch { timeout: Some(launch.timeout.unwrap_or(LONGEST_PROBE)), ..launch }))
+}
+
+fn launch(
+    start: &Start,
+    command: &Command,
+    attempt: AttemptKey,
+    around: &Surroundings<'_>,
+) -> Result<Launch, PrepareError> {
     let job = &start.job;
-    let (argv, environment) = (argv(job, start.attempt.session.date), environment(start, around.mark)?);
+    let argv = argv(job, command, start.attempt.session.date);
+    let environment = environment(start, &attempt, around.mark)?;
     let pairs = around.inherited.iter().chain(&environment);
     let length = pairs.map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
         + argv.iter().map(|argument| argument.len() + 1).sum::<usize>();
@@ -55,14 +80,14 @@ pub(super) fn prepare(start: &Start, around: &Surroundings<'_>) -> Result<Launch
         return Err(PrepareError::TooLong(length));
     }
     Ok(Launch {
-        attempt: start.attempt.clone(),
         argv,
         inherited: around.inherited.to_vec(),
         environment,
         working_directory: job.working_directory.as_deref().or(around.home).map(Path::to_owned),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
-        log: place::log_file(around.logs, &start.attempt),
+        log: place::log_file(around.logs, &attempt),
+        attempt,
         output_limit: around.output_limit,
     })
 }
@@ -81,8 +106,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) output_limit: u64,
 }
 
-fn argv(job: &Job, date: DateTime<Utc>) -> Vec<OsString> {
-    match &job.command {
+fn argv(job: &Job, command: &Command, date: DateTime<Utc>) -> Vec<OsString> {
+    match command {
         Command::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.into()],
         Command::Argv(templates) => {
             let date = date.with_timezone(&job.timetable.zone());
@@ -92,13 +117,13 @@ fn argv(job: &Job, date: DateTime<Utc>) -> Vec<OsString> {
 }
 
 /// What a job is given besides what it inherits.
-fn environment(start: &Start, mark: &str) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+fn environment(start: &Start, attempt: &AttemptKey, mark: &str) -> Result<Vec<(OsString, OsString)>, PrepareError> {
     let mut all: BTreeMap<OsString, OsString> = BTreeMap::new();
     if let Some(path) = &start.job.environment_file {
         all.extend(environment_file(path)?);
     }
     all.extend(start.job.environment.iter().map(|(name, value)| (name.into(), value.into())));
-    all.extend(session_environment(start, mark));
+    all.extend(session_environment(start, attempt, mark));
     Ok(all.into_iter().collect())
 }
 
@@ -126,7 +151,7 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// What a job is told about its date (design: the environment of a job).
-fn session_environment(start: &Start, mark: &str) -> Vec<(OsString, OsString)> {
+fn session_environment(start: &Start, named: &AttemptKey, mark: &str) -> Vec<(OsString, OsString)> {
     let Start { attempt, trigger, job, previous, next, last_success } = start;
     let zone = job.timetable.zone();
     let session = &attempt.session;
@@ -141,7 +166,7 @@ fn session_environment(start: &Start, mark: &str) -> Vec<(OsString, OsString)> {
         ("NEXT_DATE", shown(next)),
         ("LAST_SUCCESS", shown(last_success)),
         ("ATTEMPT", attempt.number.to_string()),
-        ("ATTEMPT_ID", attempt_name(attempt, mark)),
+        ("ATTEMPT_ID", attempt_name(named, mark)),
         ("TRIGGER", trigger.to_string()),
         ("IDEMPOTENCY_KEY", idempotency_key),
     ]

@@ -90,7 +90,7 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
         }
         match here {
             Ok(mut daemon) => {
-                daemon.look();
+                daemon.ask_requests();
                 // What it does is read back from the ledger below, as if a daemon had done it.
                 let code = daemon.run(&mut signals).await;
                 if code != ExitCode::SUCCESS || daemon.stopping.is_some() {

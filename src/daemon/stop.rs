@@ -130,7 +130,10 @@ impl Daemon {
         let has_served = match self.mode {
             Mode::Serve => self.stopping.is_some(),
             Mode::Once => self.stopping.is_some() || self.engine.scheduler.is_idle(),
-            Mode::Operate => self.stopping.is_some() || self.engine.has_heard_requests(),
+            Mode::Operate => {
+                let answered = self.engine.has_heard_requests() && !self.engine.scheduler.has_pending();
+                self.stopping.is_some() || answered
+            }
         };
         self.fatal.is_some() || self.stopping == Some(Stopping::Leaving) || (has_served && ended)
     }

@@ -160,6 +160,12 @@ fn log(note: &Note, zone: Tz) {
         Note::UnreadableTimetable { job, .. } | Note::ClockAhead { job, .. } | Note::PastDomain { job } => {
             warn!(%job, "{text}");
         }
+        Note::TooOld { job, count, .. } => warn!(%job, count, "{text}"),
+        Note::WasDone { session, .. } => info!(job = %session.job, "{text}"),
+        Note::BackfillOver { job, .. }
+        | Note::EnabledAgain { job }
+        | Note::Renamed { job, .. }
+        | Note::WaitsToSucceed { job, .. } => info!(%job, "{text}"),
         Note::Behind { job, behind, .. } => info!(%job, behind, "{text}"),
         Note::Added { job, .. } | Note::Changed { job, .. } | Note::Removed { job, .. } => info!(%job, "{text}"),
         Note::Answered { job, user, .. } => info!(%job, user, "{text}"),

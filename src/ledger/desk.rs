@@ -7,9 +7,9 @@ use super::connection::AnyConnection;
 use super::rows::{clean, instant, job_name, micros};
 use super::schema::audit;
 use super::sqlite::{self, Purpose};
-use super::{LedgerError, LedgerUrl, OpenError, migrate, postgres};
+use super::{LedgerError, LedgerUrl, OpenError, beside, detail, migrate, postgres};
 use crate::job::JobName;
-use crate::session::{Operation, Request};
+use crate::session::{Changed, Operation, Request};
 
 /// A request that has no number yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Answer {
     pub done: bool,
     /// What was done, or why not.
     pub text: String,
+    /// The dates that it changed.
+    pub dates: Changed,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -63,18 +65,16 @@ impl Desk {
     /// # Errors
     /// When the database does not take it.
     pub fn post(&mut self, request: &NewRequest) -> Result<i64, LedgerError> {
-        let (date, detail) = match &request.operation {
-            Operation::Run { date, force } => (date.map(micros), serde_json::json!({ "force": force })),
-            Operation::Reset => (None, serde_json::json!({})),
-        };
+        let (from, to) = detail::span(&request.operation);
+        let detail = detail::write(&request.operation);
         let row = (
             audit::at.eq(micros(request.at)),
             audit::user_name.eq(clean(&request.user)),
             audit::host.eq(clean(&request.host)),
             audit::action.eq(request.operation.word()),
             audit::job.eq(request.job.as_str()),
-            audit::from_date.eq(date),
-            audit::to_date.eq(date),
+            audit::from_date.eq(from.map(micros)),
+            audit::to_date.eq(to.map(micros)),
             audit::detail.eq(detail.to_string()),
             audit::reason.eq(request.reason.as_deref().map(clean)),
         );
@@ -117,7 +117,7 @@ pub(super) fn unanswered(connection: &mut AnyConnection) -> Result<Vec<Request>,
     let mut requests = Vec::with_capacity(rows.len());
     for row in rows {
         let (id, action) = (row.id, row.action.clone());
-        if let Some(request) = request(row)? {
+        if let Some(request) = request(connection, row)? {
             requests.push(request);
         } else {
             tracing::debug!(request = id, action, "a request is not understood, and left unanswered");
@@ -126,36 +126,35 @@ pub(super) fn unanswered(connection: &mut AnyConnection) -> Result<Vec<Request>,
     Ok(requests)
 }
 
-fn request(row: RequestRow) -> Result<Option<Request>, LedgerError> {
-    let detail = serde_json::from_str::<serde_json::Value>(&row.detail).unwrap_or_default();
-    let operation = match row.action.as_str() {
-        "run" => Operation::Run {
-            date: row.from_date.map(instant).transpose()?,
-            force: detail["force"].as_bool().unwrap_or(false),
-        },
-        "reset" => Operation::Reset,
-        _ => return Ok(None),
-    };
+fn request(connection: &mut AnyConnection, row: RequestRow) -> Result<Option<Request>, LedgerError> {
+    let Some(operation) = detail::read(&row.action, &row.detail, row.from_date) else { return Ok(None) };
+    let job = job_name(&row.job)?;
+    let past = beside::past(connection, &job, row.id, &operation)?;
     Ok(Some(Request {
         id: row.id,
-        job: job_name(&row.job)?,
+        job,
         operation,
         at: instant(row.at)?,
         user: row.user_name,
         host: row.host,
         reason: row.reason,
+        past,
     }))
 }
 
 /// What became of a request; nothing yet if absent.
 pub(super) fn answer(connection: &mut AnyConnection, request: i64) -> Result<Option<Answer>, LedgerError> {
+    type Row = (Option<bool>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
     let row = audit::table
         .find(request)
-        .select((audit::done, audit::answer, audit::answered_at))
-        .first::<(Option<bool>, Option<String>, Option<i64>)>(connection)
+        .select((audit::done, audit::answer, audit::answered_at, audit::dates, audit::from_date, audit::to_date))
+        .first::<Row>(connection)
         .optional()?;
-    match row {
-        Some((Some(done), Some(text), Some(at))) => Ok(Some(Answer { done, text, at: instant(at)? })),
-        _ => Ok(None),
-    }
+    let Some((Some(done), Some(text), Some(at), count, first, last)) = row else { return Ok(None) };
+    let count = count.map_or(0, i64::unsigned_abs);
+    let dates = match count {
+        0 => Changed::default(),
+        count => Changed { count, first: first.map(instant).transpose()?, last: last.map(instant).transpose()? },
+    };
+    Ok(Some(Answer { done, text, dates, at: instant(at)? }))
 }

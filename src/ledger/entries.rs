@@ -3,6 +3,7 @@
 //! Every UPDATE names the state it expects and must hit exactly one row; whatever else is there stops the transaction.
 
 mod attempts;
+mod operator;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,12 +14,12 @@ use diesel::result::Error;
 
 use super::boots::{self, Machine};
 use super::connection::AnyConnection;
-use super::rows::{SessionRow, clean, count, instant, micros, micros_after, number, shown, state_columns};
-use super::schema::{audit, jobs, sessions};
+use super::rows::{SessionRow, count, instant, micros, micros_after, number, shown, state_columns};
+use super::schema::{jobs, sessions};
 use super::statement::Statement;
 use super::{CommitError, codes};
 use crate::job::JobName;
-use crate::session::{Entry, JobRecord, NewSession, SessionKey, State};
+use crate::session::{Entry, JobRecord, NewSession, SessionKey, SettledBy, State};
 
 /// How many sessions one INSERT carries: enough to make its cost small, and a quarter of PostgreSQL's 65,535 binds.
 const SESSIONS_AT_ONCE: usize = 1_000;
@@ -30,6 +31,8 @@ pub(super) struct Transaction<'a> {
     pub(super) jobs: &'a HashMap<JobName, i32>,
     /// The jobs that entered in this transaction.
     pub(super) entered: Vec<(JobName, i32)>,
+    /// The jobs that got another name in this transaction.
+    pub(super) renamed: Vec<(JobName, JobName)>,
     /// The machine that writes.
     pub(super) host: &'a str,
     /// The boots that were looked up before.
@@ -57,16 +60,24 @@ impl Transaction<'_> {
             Entry::Process { attempt, process } => self.process(attempt, process),
             Entry::Close { attempt, end, state, used } => self.close(attempt, end, state, *used),
             Entry::Move { session, from, to, at } => self.move_session(session, from, to, *at),
-            Entry::Answer { request, done, text, at } => self.answer(*request, *done, text, *at),
+            Entry::Done { session, from, by, at } => self.done(session, from, *by, *at),
+            Entry::Again { session, from, trigger, backfill } => self.again(session, from, *trigger, *backfill),
+            Entry::Backfill(record) => self.backfill(record),
+            Entry::Disable(disabled) => self.disable(disabled),
+            Entry::Enable { job } => self.enable(job),
+            Entry::Rename { from, to } => self.rename(from, to),
+            Entry::Answer { request, reply, at } => self.answer(*request, reply, *at),
         }
     }
 
     /// The number of a job.
     fn job_id(&self, job: &JobName) -> Result<i32, CommitError> {
-        let entered = || self.entered.iter().find(|(name, _)| name == job).map(|(_, id)| *id);
+        let entered = || self.entered.iter().rev().find(|(name, _)| name == job).map(|(_, id)| *id);
+        let is_renamed = self.renamed.iter().any(|(from, _)| from == job);
         self.jobs
             .get(job)
             .copied()
+            .filter(|_| !is_renamed)
             .or_else(entered)
             .ok_or_else(|| CommitError::Conflict(format!("job `{job}` was never entered")))
     }
@@ -198,12 +209,12 @@ impl Transaction<'_> {
             for session in chunk {
                 let settled_after = match &session.state {
                     State::Waiting => None,
-                    State::Skipped { .. } => Some(micros_after(session.date, at)),
+                    State::Skipped { .. } | State::Succeeded => Some(micros_after(session.date, at)),
                     other => {
                         let date = shown(session.date);
                         let word = other.word();
                         return Err(CommitError::Conflict(format!(
-                            "job `{job}`, date {date}: a date enters waiting or skipped, not {word}"
+                            "job `{job}`, date {date}: a date enters waiting or settled, not {word}"
                         )));
                     }
                 };
@@ -220,8 +231,9 @@ impl Transaction<'_> {
                     reason: reason.map(Cow::into_owned),
                     recorded_after: micros_after(session.date, at),
                     settled_after,
-                    backfill_id: None,
-                    settled_by: None,
+                    backfill_id: session.backfill,
+                    // No attempt of it did: an operator says so.
+                    settled_by: (session.state == State::Succeeded).then(|| SettledBy::Operator.word().to_owned()),
                 });
             }
             insert_sessions(self.connection, &rows).map_err(|error| {
@@ -232,7 +244,11 @@ impl Transaction<'_> {
                 )
             })?;
         }
-        Ok(())
+        let newest = new.iter().filter(|session| session.state == State::Succeeded).map(|session| session.date).max();
+        match newest {
+            Some(date) => self.succeeded(job_id, &SessionKey { job: job.clone(), generation, date }),
+            None => Ok(()),
+        }
     }
 
     /// Changes a session that has no open attempt.
@@ -279,20 +295,6 @@ impl Transaction<'_> {
         .long(date)
         .execute(self.connection)?;
         Ok(())
-    }
-
-    fn answer(&mut self, request: i64, done: bool, text: &str, at: DateTime<Utc>) -> Result<(), CommitError> {
-        let changed = diesel::update(audit::table.find(request).filter(audit::answered_at.is_null()))
-            .set((
-                audit::answered_at.eq(Some(micros(at))),
-                audit::done.eq(Some(done)),
-                audit::answer.eq(Some(clean(text))),
-            ))
-            .execute(self.connection)?;
-        if changed == 1 {
-            return Ok(());
-        }
-        Err(CommitError::Conflict(format!("request {request} is not there, or was answered already")))
     }
 
     /// Refuses if not exactly one job was hit.

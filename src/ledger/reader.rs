@@ -14,9 +14,11 @@ use super::pages::{self, Selection};
 use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number};
 use super::schema::{jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
-use super::{Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, desk, lock, migrate, postgres};
+use super::{
+    Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, beside, desk, lock, migrate, postgres,
+};
 use crate::job::JobName;
-use crate::session::{AttemptRecord, JobRecord, Recovered, SessionKey, SessionRecord};
+use crate::session::{AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
 
 /// The unsettled sessions of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -250,6 +252,14 @@ impl Reader {
         // Nothing was written, so that there is nothing to take back but the place in the log.
         self.connection.rollback()?;
         Ok(value)
+    }
+
+    /// What the ledger knows of the dates that a request would be about.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn past(&mut self, job: &JobName, operation: &Operation) -> Result<Past, LedgerError> {
+        beside::past(&mut self.connection, job, 0, operation)
     }
 
     /// What became of a request; nothing yet if absent.

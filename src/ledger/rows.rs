@@ -45,7 +45,7 @@ pub(super) struct SessionRow {
     pub(super) reason: Option<String>,
     pub(super) recorded_after: i64,
     pub(super) settled_after: Option<i64>,
-    pub(super) backfill_id: Option<i32>,
+    pub(super) backfill_id: Option<i64>,
     pub(super) settled_by: Option<String>,
 }
 

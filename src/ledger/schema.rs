@@ -27,20 +27,19 @@ diesel::table! {
         reason -> Nullable<Text>,
         recorded_after -> BigInt,
         settled_after -> Nullable<BigInt>,
-        backfill_id -> Nullable<Integer>,
+        backfill_id -> Nullable<BigInt>,
         settled_by -> Nullable<Text>,
     }
 }
 
 diesel::table! {
     backfills (id) {
-        id -> Integer,
+        id -> BigInt,
         job_id -> Integer,
         generation -> Integer,
         name -> Nullable<Text>,
         newest_first -> Bool,
         parallel -> Integer,
-        request -> BigInt,
         entered_at -> BigInt,
     }
 }

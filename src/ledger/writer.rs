@@ -21,7 +21,7 @@ use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
 use super::schema::{attempts, boots, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
 use super::statement::Statement;
-use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, desk, migrate, postgres};
+use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, beside, desk, migrate, postgres};
 use crate::job::JobName;
 use crate::session::{Entry, Recovered, Request};
 
@@ -42,8 +42,15 @@ pub struct Writer {
     doubt: Option<Vec<Vec<Entry>>>,
 }
 
-/// What a transaction found or entered, with its number: jobs and boots.
-type New = (Vec<(JobName, i32)>, Vec<Machine>);
+/// What a writer knows anew after a transaction.
+struct New {
+    /// The jobs that entered, with their numbers.
+    entered: Vec<(JobName, i32)>,
+    /// The names of jobs that are no more.
+    renamed: Vec<JobName>,
+    /// The boots that were looked up.
+    boots: Vec<Machine>,
+}
 
 /// What makes the ledger ours.
 enum Place {
@@ -117,7 +124,7 @@ impl Writer {
             self.connection = Some(connection);
             return Ok(());
         }
-        let (entered, boots) = match self.write(&mut connection, batches) {
+        let new = match self.write(&mut connection, batches) {
             Ok(new) => new,
             Err(error) => {
                 // A connection that can take back what was written is kept, because the server's lock hangs on it. Any
@@ -132,13 +139,15 @@ impl Writer {
         }
         self.connection = Some(connection);
         self.batch += 1;
-        self.jobs.extend(entered);
-        self.boots.extend(boots);
+        for name in &new.renamed {
+            self.jobs.remove(name);
+        }
+        self.jobs.extend(new.entered);
+        self.boots.extend(new.boots);
         Ok(())
     }
 
-    /// Begins a transaction and writes everything but its COMMIT; returns the jobs that entered, and the boots that were
-    /// looked up.
+    /// Begins a transaction and writes everything but its COMMIT.
     fn write(&self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<New, CommitError> {
         connection.begin()?;
         let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
@@ -146,12 +155,13 @@ impl Writer {
             return Err(CommitError::Conflict("another crontabber took it".to_owned()));
         }
         let (jobs, host, boots) = (&self.jobs, self.owner.host.as_str(), self.boots.as_slice());
-        let (entered, new_boots) = (Vec::new(), Vec::new());
-        let mut transaction = Transaction { connection, jobs, entered, host, boots, new_boots };
+        let (entered, renamed, new_boots) = (Vec::new(), Vec::new(), Vec::new());
+        let mut transaction = Transaction { connection, jobs, entered, renamed, host, boots, new_boots };
         for entry in batches.iter().flatten() {
             transaction.apply(entry)?;
         }
-        Ok((transaction.entered, transaction.new_boots))
+        let renamed = transaction.renamed.into_iter().map(|(from, _)| from).collect();
+        Ok(New { entered: transaction.entered, renamed, boots: transaction.new_boots })
     }
 
     /// The operators' requests without an answer, by number.
@@ -305,7 +315,11 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     }
     open.sort_by(|a, b| a.key.cmp(&b.key));
     tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
-    Ok(Recovered { jobs: known, sessions: unsettled, open, settled })
+    let now_known: HashMap<i32, JobName> = names.iter().map(|(id, (name, _))| (*id, name.clone())).collect();
+    let outlying = beside::outlying(connection, &now_known)?;
+    let backfills = beside::backfills(connection, &now_known)?;
+    let disabled = beside::disabled(connection, &now_known)?;
+    Ok(Recovered { jobs: known, sessions: unsettled, open, settled, outlying, backfills, disabled })
 }
 
 /// The attempts without an end.

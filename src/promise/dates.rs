@@ -4,9 +4,9 @@ use std::iter::Peekable;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Gap, Report, Rule, Subject, Unchecked, is_made_up};
+use super::{Gap, Report, Rule, Subject, Unchecked};
 use crate::schedule;
-use crate::session::{JobRecord, SessionRecord};
+use crate::session::{JobRecord, SessionRecord, Trigger};
 
 /// Just after an instant.
 const TICK: TimeDelta = TimeDelta::nanoseconds(1);
@@ -65,8 +65,10 @@ impl<'a> Dates<'a> {
             return;
         }
         self.has_clock |= Some(date) == *clock;
-        let is_made_up = is_made_up(session.trigger);
-        if !is_made_up && clock.is_none_or(|clock| date > clock) {
+        // A date that an operator made up, or another job requires, is none of the timetable's; what an operator settles
+        // ahead of the time, or orders of the past, may be. None of them moves the clock.
+        let is_manual = matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required);
+        if !is_manual && clock.is_none_or(|clock| date > clock) {
             let clock = clock.map_or_else(|| "unset".to_owned(), |clock| format!("at {}", report.shown(clock)));
             report.broken(Rule::Forward, *generation, date, format!("it is recorded, and the job's clock is {clock}"));
             return;
@@ -79,7 +81,7 @@ impl<'a> Dates<'a> {
         let Some(expected) = &mut self.expected else { return };
         if expected.next_if(|next| next.as_ref().is_ok_and(|next| *next == date)).is_some() {
             self.is_missing = false;
-        } else if !is_made_up {
+        } else if !is_manual {
             // Recorded by a timetable before this one (or by other rules of its zone): so were those before it.
             self.missing.clear();
             self.is_missing = false;

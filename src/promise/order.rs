@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Gap, Report, Rule, Subject, Unchecked, is_made_up};
+use super::{Gap, Report, Rule, Subject, Unchecked};
 use crate::session::{AttemptRecord, SessionRecord, Trigger};
 
 /// A tick of `/proc/PID/stat` is a hundredth of a second on every machine that we run on.
@@ -98,7 +98,7 @@ impl<'a> Order<'a> {
 
     /// Compares an attempt at the session at hand with all that is before it.
     pub(super) fn attempt(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
-        if self.subject.is_strict == Some(true) && !self.is_told && !is_made_up(session.trigger) {
+        if self.subject.is_strict == Some(true) && !self.is_told && has_place(session) {
             self.in_order(session, attempt, report);
         }
         let Some(process) = &attempt.process else { return };
@@ -118,7 +118,8 @@ impl<'a> Order<'a> {
         if let Some(duration) = attempt.end.as_ref().and_then(|end| end.duration) {
             let ticks = duration.as_secs().saturating_mul(TICKS_PER_SECOND);
             let span = Span { boot: boot.clone(), end_ticks: start.ticks.saturating_add(ticks), start: start.clone() };
-            if let Some(last) = self.last.as_ref().filter(|last| last.overlaps(&span)) {
+            let is_strict = self.subject.is_strict == Some(true);
+            if let Some(last) = self.last.as_ref().filter(|last| is_strict && last.overlaps(&span)) {
                 let other = report.shown(last.start.date);
                 let text = format!("attempt {} ran beside attempt {} at {other}", start.number, last.start.number);
                 report.broken(Rule::Alone, start.generation, start.date, text);
@@ -130,7 +131,7 @@ impl<'a> Order<'a> {
 
     /// Goes on from a session.
     pub(super) fn leave(&mut self, session: &SessionRecord) {
-        if is_made_up(session.trigger) {
+        if !has_place(session) {
             return;
         }
         let earlier = self.earlier(session);
@@ -206,6 +207,11 @@ impl Span {
             && self.start.ticks + SLACK_TICKS < other.end_ticks
             && other.start.ticks + SLACK_TICKS < self.end_ticks
     }
+}
+
+/// Says whether a date has a place in the order. What an operator makes up, or backfills, has none.
+fn has_place(session: &SessionRecord) -> bool {
+    session.backfill.is_none() && !matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required)
 }
 
 /// Keeps the later of two starts on a boot.

@@ -28,7 +28,8 @@ impl Tries {
     pub(super) fn attempt(&mut self, attempt: &AttemptRecord, report: &mut Report) {
         let number = attempt.key.number;
         let outcome = attempt.end.as_ref().map(|end| end.outcome);
-        if let Some(succeeded) = self.succeeded {
+        // What an operator has repeated belongs to a backfill from then on.
+        if let Some(succeeded) = self.succeeded.filter(|_| self.session.backfill.is_none()) {
             let too = if outcome == Some(Outcome::Succeeded) { ", and succeeded too" } else { "" };
             let text = format!("attempt {number} was opened after attempt {succeeded} had succeeded{too}");
             self.broken(Rule::Once, text, report);
@@ -51,14 +52,14 @@ impl Tries {
 
     /// Compares the session with its attempts, once all are known.
     pub(super) fn finish(&self, report: &mut Report) {
-        let SessionRecord { state, attempts, used, settled_at, .. } = &self.session;
+        let SessionRecord { state, attempts, used, settled_at, backfill, settled_by, .. } = &self.session;
         let word = state.word();
         match self.succeeded {
-            None if *state == State::Succeeded => {
+            None if *state == State::Succeeded && settled_by.is_none() => {
                 self.broken(Rule::Once, "it succeeded, and none of its attempts did".to_owned(), report);
             }
             // An attempt after the success was told of already.
-            Some(number) if *state != State::Succeeded && number == self.newest => {
+            Some(number) if *state != State::Succeeded && number == self.newest && backfill.is_none() => {
                 self.broken(Rule::Once, format!("attempt {number} succeeded, and the date is {word}"), report);
             }
             _ => {}

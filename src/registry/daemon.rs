@@ -21,17 +21,20 @@ pub struct DaemonSettings {
     pub stop_grace: Duration,
     /// How many bytes of output are kept of an attempt.
     pub output_limit: u64,
+    /// Before more missed dates than this are run, people are told how many; 0 if they always are.
+    pub announce_over: u64,
 }
 
 impl fmt::Debug for DaemonSettings {
     /// Leaves out the ledger, whose URL may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ledger: _, timezone, max_running, stop_grace, output_limit } = self;
+        let Self { ledger: _, timezone, max_running, stop_grace, output_limit, announce_over } = self;
         f.debug_struct("DaemonSettings")
             .field("timezone", timezone)
             .field("max_running", max_running)
             .field("stop_grace", stop_grace)
             .field("output_limit", output_limit)
+            .field("announce_over", announce_over)
             .finish_non_exhaustive()
     }
 }
@@ -44,6 +47,7 @@ impl Default for DaemonSettings {
             max_running: 16,
             stop_grace: Duration::from_mins(1),
             output_limit: 1024 * 1024,
+            announce_over: 100,
         }
     }
 }
@@ -64,6 +68,7 @@ pub(super) fn read(section: &Section<'_>) -> DaemonSettings {
         max_running: section.count("max_running").map_or(default.max_running, |count| count as usize),
         stop_grace: section.duration("stop_grace").unwrap_or(default.stop_grace),
         output_limit: output_limit(section).unwrap_or(default.output_limit),
+        announce_over: announce_over(section).unwrap_or(default.announce_over),
     }
 }
 
@@ -84,6 +89,11 @@ fn ledger(section: &Section<'_>) -> Option<String> {
         return None;
     }
     Some(text.value.to_owned())
+}
+
+fn announce_over(section: &Section<'_>) -> Option<u64> {
+    let dates = section.whole("announce_over", 0..=u32::MAX.into())?;
+    u64::try_from(dates).ok()
 }
 
 fn output_limit(section: &Section<'_>) -> Option<u64> {

@@ -2,6 +2,10 @@
 //!
 //! The one table that both the check of a file and its JSON Schema come from, so that they cannot drift apart.
 
+mod job;
+
+pub(super) use job::{CATCH_UP, DEPENDENCY, JOB, NEED_A_SCHEDULE, RETRY};
+
 /// One key of a table of the registry.
 #[derive(Debug)]
 pub(super) struct Key {
@@ -22,9 +26,17 @@ pub(super) enum Shape {
     Flag,
     /// A whole number of at least 1.
     Count,
+    /// A whole number of at least 0.
+    Whole,
+    /// A whole number, which may be negative.
+    Integer,
     /// A number of at least 1.
     Factor,
     Duration,
+    /// A duration with its sign.
+    Offset,
+    /// A time of day.
+    Time,
     /// Bytes, as a number or as text with a unit.
     Size,
     Zone,
@@ -35,11 +47,15 @@ pub(super) enum Shape {
     Texts,
     /// A list of text, or one text.
     TextOrTexts,
+    /// A list of names of jobs and of tables that say more of one; or one of these.
+    Dependencies,
     /// A table of text under names of variables.
     Environment,
     Table(&'static [Key]),
     /// A table of jobs under their names.
     Jobs,
+    /// A table of pools under their names.
+    Pools,
 }
 
 impl Shape {
@@ -48,17 +64,20 @@ impl Shape {
         match self {
             Self::Text | Self::Word(_) => "text in quotes",
             Self::Flag => "`true` or `false`",
-            Self::Count => "a whole number",
+            Self::Count | Self::Whole | Self::Integer => "a whole number",
             Self::Factor => "a number",
             Self::Duration => "a duration in quotes",
+            Self::Offset => "a duration with its sign in quotes",
+            Self::Time => "a time of day",
             Self::Size => "a number of bytes, or text such as `\"1MiB\"`",
             Self::Zone => "the name of a time zone in quotes",
             Self::Moment => "a day or an instant",
             Self::Command => "text in quotes, or a list of it",
             Self::Texts => "a list of text",
             Self::TextOrTexts => "a list of text, or one text",
+            Self::Dependencies => "a list of jobs, or one job",
             Self::Environment => "a table of text",
-            Self::Table(_) | Self::Jobs => "a table",
+            Self::Table(_) | Self::Jobs | Self::Pools => "a table",
         }
     }
 }
@@ -77,11 +96,27 @@ pub(super) static TOP: &[Key] = &[
         &["includes", "import", "files"],
     ),
     key("jobs", Shape::Jobs, "The jobs, each under its name.", &["job", "tasks", "task", "schedules"]),
+    POOLS,
 ];
 
 /// What an included file holds.
 pub(super) static INCLUDED: &[Key] =
-    &[key("jobs", Shape::Jobs, "The jobs, each under its name.", &["job", "tasks", "task"])];
+    &[key("jobs", Shape::Jobs, "The jobs, each under its name.", &["job", "tasks", "task"]), POOLS];
+
+const POOLS: Key = key(
+    "pools",
+    Shape::Pools,
+    "What several jobs share, each under its name: no more attempts of them run at once than a pool has places.",
+    &["pool", "queues", "queue", "resources", "resource", "limits", "semaphores"],
+);
+
+/// What a pool holds.
+pub(super) static POOL: &[Key] = &[key(
+    "size",
+    Shape::Count,
+    "How many attempts of the jobs in this pool may run at once.",
+    &["slots", "places", "limit", "max", "count", "concurrency", "capacity", "maxrunning"],
+)];
 
 /// What `[daemon]` holds.
 pub(super) static DAEMON: &[Key] = &[
@@ -115,147 +150,36 @@ pub(super) static DAEMON: &[Key] = &[
         "How many bytes of the output of an attempt are kept: the head and the tail. Default: `1MiB`.",
         &["maxoutput", "loglimit", "outputsize", "logsize", "maxlogsize"],
     ),
+    key(
+        "announce_over",
+        Shape::Whole,
+        "Before more missed dates than this are run, it is said how many of which job and for about how long. Default: 100.",
+        &["announce", "announceabove", "announcefrom", "confirmover", "warnover"],
+    ),
 ];
 
-/// What a job holds.
-pub(super) static JOB: &[Key] = &[
-    key("description", Shape::Text, "What the job is for, for people.", &["comment", "summary", "about", "title"]),
-    key(
-        "schedule",
-        Shape::Text,
-        "The dates of the job as five fields of crontab(5), or `@hourly`, `@daily` and so on.",
-        &["cron", "crontab", "when", "oncalendar", "calendar"],
-    ),
-    key(
-        "every",
-        Shape::Text,
-        "The dates of the job as an interval: `15m`, `2h`, `1d`.",
-        &["interval", "freq", "frequency", "period", "repeat"],
-    ),
-    key(
-        "at",
-        Shape::Text,
-        "With an `every` of whole days: the time of day, such as `02:30`. Default: `00:00`.",
-        &["time", "hour", "timeofday"],
-    ),
-    key(
-        "timezone",
-        Shape::Zone,
-        "The time zone of the schedule, such as `Europe/Berlin`. Default: that of `[daemon]`.",
-        &["tz", "zone", "crontz"],
-    ),
-    key(
-        "start",
-        Shape::Moment,
-        "The first day, in the job's zone, or the first instant. Default: when the job is first seen.",
-        &["startdate", "from", "since", "begin", "startsat"],
-    ),
-    key(
-        "end",
-        Shape::Moment,
-        "The last day, in the job's zone and included, or the last instant.",
-        &["enddate", "until", "to", "stop", "endsat"],
-    ),
-    key(
-        "delay",
-        Shape::Duration,
-        "How long after its date a session may start at the earliest.",
-        &["offset", "wait", "lag"],
-    ),
-    key(
-        "backfill",
-        Shape::Flag,
-        "Whether every date matters, missed ones included, or only the newest. Default: false.",
-        &["catchup", "backfillable", "persistent", "anacron"],
-    ),
-    key(
-        "order",
-        Shape::Word(&["strict", "independent"]),
-        "With `backfill`: whether a date waits for the earlier ones (`strict`, the default) or not (`independent`).",
-        &["ordering", "dependsonpast"],
-    ),
-    key(
-        "command",
-        Shape::Command,
-        "What is started: text for `/bin/sh -c`, or a list of arguments in which `{date}`, `{date:STRFTIME}` and `{job}` are filled in.",
-        &["cmd", "exec", "execstart", "run", "script", "shell", "program", "args", "argv", "entrypoint"],
-    ),
-    key(
-        "working_directory",
-        Shape::Text,
-        "Where the command is started; relative to the folder of this file.",
-        &["cwd", "workdir", "dir", "directory", "chdir", "wd"],
-    ),
-    key(
-        "environment",
-        Shape::Environment,
-        "Variables added to the environment of the command.",
-        &["env", "environ", "vars", "variables"],
-    ),
-    key(
-        "environment_file",
-        Shape::Text,
-        "A file of `NAME=value` lines, read at every start; relative to the folder of this file.",
-        &["envfile", "dotenv"],
-    ),
-    key(
-        "retry",
-        Shape::Table(RETRY),
-        "When a failed date is attempted again. Default: every 5 minutes, for ever.",
-        &["retries", "retrypolicy", "restart", "backoff"],
-    ),
-    key(
-        "timeout",
-        Shape::Duration,
-        "How long an attempt may take. Default: as long as it likes.",
-        &["maxruntime", "maxduration", "deadline", "runtimemax", "timelimit"],
-    ),
-    key(
-        "kill_grace",
-        Shape::Duration,
-        "How long after TERM an attempt is killed. Default: `10s`.",
-        &["killafter", "killtimeout", "termgrace"],
-    ),
-    key(
-        "depends_on",
-        Shape::TextOrTexts,
-        "Jobs whose dates up to D must be settled before D starts.",
-        &["depends", "dependencies", "requires", "after", "needs", "dependson"],
-    ),
-    key(
-        "on_lost",
-        Shape::Word(&["retry", "hold"]),
-        "What follows an attempt whose outcome cannot be known: another one (`retry`, the default) or a person's decision (`hold`).",
-        &["onunknown", "lost"],
-    ),
-    key("enabled", Shape::Flag, "Whether the job runs at all. Default: true.", &["enable", "active", "on"]),
-    key("tags", Shape::Texts, "Words to find the job by.", &["tag", "labels", "groups"]),
-];
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// What `retry` of a job holds.
-pub(super) static RETRY: &[Key] = &[
-    key(
-        "after",
-        Shape::Duration,
-        "The wait before the second attempt. Default: `5m`.",
-        &["delay", "wait", "interval", "initial", "initialdelay", "every", "backoff"],
-    ),
-    key(
-        "factor",
-        Shape::Factor,
-        "Each further wait is the last one times this. Default: 1.",
-        &["multiplier", "backofffactor", "exponent", "base"],
-    ),
-    key(
-        "at_most",
-        Shape::Duration,
-        "The longest wait.",
-        &["max", "maxdelay", "maxwait", "maxinterval", "maximum", "cap", "limit"],
-    ),
-    key(
-        "attempts",
-        Shape::Count,
-        "How many attempts a date has, the first included; then it is held. Default: no limit.",
-        &["maxattempts", "retries", "maxretries", "count", "times", "tries", "number"],
-    ),
-];
+    use super::*;
+
+    #[test]
+    fn a_word_of_others_means_one_key() {
+        for keys in [TOP, INCLUDED, DAEMON, POOL, JOB, RETRY, CATCH_UP, DEPENDENCY] {
+            let mut seen = BTreeSet::new();
+            for word in keys.iter().flat_map(|key| key.foreign) {
+                assert!(seen.insert(word), "`{word}` stands for two keys");
+                assert!(!keys.iter().any(|key| key.name == *word), "`{word}` is a key itself");
+                assert!(!word.contains(['_', '-']) && *word == word.to_lowercase(), "`{word}` is never found");
+            }
+        }
+    }
+
+    #[test]
+    fn what_needs_a_schedule_is_a_key() {
+        for name in NEED_A_SCHEDULE {
+            assert!(JOB.iter().any(|key| key.name == *name), "{name}");
+        }
+    }
+}

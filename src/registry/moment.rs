@@ -1,4 +1,4 @@
-//! Zones, and the `start` and `end` of a job.
+//! Zones, the `start` and `end` of a job, and times of day.
 
 use chrono::{
     DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc,
@@ -92,6 +92,60 @@ pub(super) fn moment(section: &Section<'_>, key: &'static str, zone: Tz, edge: E
         }
     };
     Some(instant)
+}
+
+/// Reads a time of day, as text or as TOML has it.
+pub(super) fn time_of_day(section: &Section<'_>, key: &'static str) -> Option<NaiveTime> {
+    let value = section.get(key)?;
+    let (read, shown) = match value.get_ref() {
+        DeValue::Datetime(Datetime { date: None, time: Some(time), offset: None }) => {
+            let (second, part) = (time.second.unwrap_or(0), time.nanosecond.unwrap_or(0));
+            let read = (part == 0).then(|| [time.hour, time.minute, second].map(u32::from));
+            (read.and_then(clock), time.to_string())
+        }
+        DeValue::String(text) => (time_from_text(text), text.to_string()),
+        _ => {
+            section.wrong_type(key, value, Some("write `\"07:30\"`".to_owned()));
+            return None;
+        }
+    };
+    if read.is_none() {
+        let problem = format!("is {}, which is not a time of day `HH:MM` or `HH:MM:SS`", quoted(&shown));
+        section.wrong(value.span(), key, problem, Some(meant_time(&shown)));
+    }
+    read
+}
+
+fn clock([hour, minute, second]: [u32; 3]) -> Option<NaiveTime> {
+    NaiveTime::from_hms_opt(hour, minute, second)
+}
+
+fn time_from_text(text: &str) -> Option<NaiveTime> {
+    let is_written_so = matches!(text.len(), 5 | 8)
+        && text.bytes().enumerate().all(|(at, byte)| if at % 3 == 2 { byte == b':' } else { byte.is_ascii_digit() });
+    if is_written_so { time_parts(text).and_then(clock) } else { None }
+}
+
+/// The numbers between the colons, however they are written.
+fn time_parts(text: &str) -> Option<[u32; 3]> {
+    let mut parts = [0; 3];
+    let written: Vec<&str> = text.trim().split(':').collect();
+    for (place, part) in written.iter().enumerate() {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        *parts.get_mut(place)? = part.parse().ok().filter(|_| is_number)?;
+    }
+    Some(parts)
+}
+
+fn meant_time(text: &str) -> String {
+    match time_parts(text) {
+        Some([24, 0, 0]) => "did you mean `00:00`?".to_owned(),
+        Some(parts) if clock(parts).is_some() => match parts {
+            [hour, minute, 0] => format!("did you mean `{hour:02}:{minute:02}`?"),
+            [hour, minute, second] => format!("did you mean `{hour:02}:{minute:02}:{second:02}`?"),
+        },
+        _ => "write the hour 00 to 23 and the minute 00 to 59, such as `07:30`".to_owned(),
+    }
 }
 
 fn outside(section: &Section<'_>, key: &'static str) -> Option<DateTime<Utc>> {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::keys::Key;
+use super::keys::{Key, Shape};
 
 /// How many cells of distance tables are filled for one registry: a tenth of a second's worth.
 ///
@@ -44,8 +44,14 @@ impl Nearest {
     }
 
     /// The one of `keys` that `word` most likely stands for: by what other tools call it, or by its letters.
-    pub(super) fn key(&self, word: &str, keys: &'static [Key]) -> Option<&'static str> {
+    ///
+    /// A word for a table is not what others call a key that holds none: their `catchup = true` is not our `catch_up`.
+    pub(super) fn key(&self, word: &str, keys: &'static [Key], is_table: bool) -> Option<&'static str> {
         let plain_word = plain(word);
+        let is_alike = |key: &Key| plain(key.name) == plain_word && is_table == matches!(key.shape, Shape::Table(_));
+        if let Some(alike) = keys.iter().find(|key| is_alike(key)) {
+            return Some(alike.name);
+        }
         let translated = keys.iter().find(|key| key.foreign.contains(&plain_word.as_str()));
         translated.map(|key| key.name).or_else(|| self.among(word, keys.iter().map(|key| key.name)))
     }

@@ -20,10 +20,15 @@ pub fn schema() -> Value {
 
 fn job() -> Value {
     let mut job = object(keys::JOB);
+    // A job without a schedule has none of these.
+    let has_schedule = json!({ "anyOf": [{ "required": ["schedule"] }, { "required": ["every"] }] });
+    let scheduled: Map<String, Value> =
+        keys::NEED_A_SCHEDULE.iter().map(|key| ((*key).to_owned(), has_schedule.clone())).collect();
     let rules = json!({
         "required": ["command"],
-        "oneOf": [{ "required": ["schedule"] }, { "required": ["every"] }],
-        "dependentRequired": { "at": ["every"], "order": ["backfill"] },
+        "not": { "required": ["schedule", "every"] },
+        "dependentRequired": { "at": ["every"], "order": ["backfill"], "max_parallel": ["order"] },
+        "dependentSchemas": scheduled,
     });
     merge(&mut job, rules);
     job
@@ -33,6 +38,13 @@ fn merge(into: &mut Value, more: Value) {
     if let (Value::Object(into), Value::Object(more)) = (into, more) {
         into.extend(more);
     }
+}
+
+/// A table with these keys and no others, of which one must be there.
+fn object_with(keys: &[Key], required: &str) -> Value {
+    let mut object = object(keys);
+    merge(&mut object, json!({ "required": [required] }));
+    object
 }
 
 /// A table with these keys and no others.
@@ -49,14 +61,20 @@ fn property(key: &Key) -> Value {
 
 fn shape(shape: Shape) -> Value {
     const DURATION: &str = r"^(?=.)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$";
+    const OFFSET: &str = r"^[+-]?(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?$";
+    const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
     let text = || json!({ "type": "string", "minLength": 1 });
     match shape {
         Shape::Text | Shape::Zone => text(),
         Shape::Word(words) => json!({ "type": "string", "enum": words }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Count => json!({ "type": "integer", "minimum": 1 }),
+        Shape::Whole => json!({ "type": "integer", "minimum": 0 }),
+        Shape::Integer => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
         Shape::Factor => json!({ "type": "number", "minimum": 1 }),
         Shape::Duration => json!({ "type": "string", "pattern": DURATION, "examples": ["90s", "1h30m", "2d"] }),
+        Shape::Offset => json!({ "type": "string", "pattern": OFFSET, "examples": ["-1d", "-2h30m", "+1w"] }),
+        Shape::Time => json!({ "type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2})?$", "examples": ["07:30"] }),
         Shape::Size => json!({
             "type": ["string", "integer"], "pattern": r"^\d+ ?([kKmMgG]i?)?[bB]?$", "minimum": 1024, "examples": ["1MiB"],
         }),
@@ -67,6 +85,10 @@ fn shape(shape: Shape) -> Value {
         }),
         Shape::Texts => json!({ "type": "array", "items": text() }),
         Shape::TextOrTexts => json!({ "oneOf": [text(), { "type": "array", "items": text() }] }),
+        Shape::Dependencies => {
+            let one = [text(), object_with(keys::DEPENDENCY, "job")];
+            json!({ "oneOf": [one[0], one[1], { "type": "array", "items": { "oneOf": one } }] })
+        }
         Shape::Environment => json!({
             "type": "object",
             "propertyNames": { "pattern": "^(?!CRONTABBER_)[A-Za-z_][A-Za-z0-9_]*$" },
@@ -75,8 +97,13 @@ fn shape(shape: Shape) -> Value {
         Shape::Table(keys) => object(keys),
         Shape::Jobs => json!({
             "type": "object",
-            "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$" },
+            "propertyNames": { "pattern": NAME },
             "additionalProperties": { "$ref": "#/$defs/job" },
+        }),
+        Shape::Pools => json!({
+            "type": "object",
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": object_with(keys::POOL, "size"),
         }),
     }
 }

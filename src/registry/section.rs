@@ -1,7 +1,7 @@
 //! One table of a file, read key by key: what has the wrong type is noted and then treated as if it were not there.
 
 use std::fmt::Display;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
@@ -55,7 +55,7 @@ impl<'a> Section<'a> {
             if self.keys.iter().any(|known| known.name == name) {
                 continue;
             }
-            let nearest = self.nearest.key(name, self.keys);
+            let nearest = self.nearest.key(name, self.keys, value.get_ref().is_table());
             let hint = match nearest {
                 Some(nearest) => Some(format!("did you mean `{nearest}`?")),
                 None => self.belongs_elsewhere(name, value.get_ref()),
@@ -89,7 +89,7 @@ impl<'a> Section<'a> {
             return Some(format!("`{name}` belongs in `[daemon]`"));
         }
         if is(keys::INCLUDED) && ["daemon", "include"].contains(&name) {
-            return Some("an included file holds jobs only".to_owned());
+            return Some("an included file holds jobs and pools only".to_owned());
         }
         match value.as_table() {
             Some(table) if !is(keys::JOB) && looks_like_a_job(table) => {
@@ -220,20 +220,26 @@ impl<'a> Section<'a> {
 
     /// Reads a whole number of at least 1.
     pub(super) fn count(&self, key: &'static str) -> Option<u32> {
+        self.whole(key, 1..=u32::MAX.into()).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// Reads a whole number of a range.
+    pub(super) fn whole(&self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(key)?;
-        let Some(number) = whole_number(value.get_ref()) else {
-            let number = value.get_ref().as_str().filter(|text| text.parse::<u32>().is_ok());
+        let Some(integer) = value.get_ref().as_integer() else {
+            let number = value.get_ref().as_str().filter(|text| text.parse::<i64>().is_ok());
             self.wrong_type(key, value, number.map(|number| format!("write `{key} = {number}`, without quotes")));
             return None;
         };
-        match u32::try_from(number) {
-            Ok(number) if number > 0 => Some(number),
-            _ => {
-                let limit = if number < 1 { "at least 1" } else { "at most 4294967295" };
-                self.wrong(value.span(), key, format_args!("must be {limit}"), None);
-                None
-            }
+        let too_long = if integer.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
+        let number = whole_number(value.get_ref()).unwrap_or(too_long);
+        if range.contains(&number) {
+            return Some(number);
         }
+        let (limit, least_or_most) =
+            if number < *range.start() { ("at least", range.start()) } else { ("at most", range.end()) };
+        self.wrong(value.span(), key, format_args!("must be {limit} {least_or_most}"), None);
+        None
     }
 
     /// Reads a duration.
@@ -276,7 +282,8 @@ impl<'a> Section<'a> {
         if let Some(word) = words.iter().find(|word| Some(**word) == text) {
             return Some(word);
         }
-        let choice = words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or ");
+        let choice: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+        let choice = listed(&choice, "or");
         let found = text.map_or(kind(value.get_ref()).to_owned(), quoted);
         let meant = text.and_then(|text| self.nearest.among(text, words.iter().copied()));
         let hint = meant.map(|meant| format!("did you mean `{meant}`?"));
@@ -303,6 +310,15 @@ fn looks_like_a_job(table: &DeTable<'_>) -> bool {
 pub(super) fn whole_number(value: &DeValue<'_>) -> Option<i64> {
     let integer = value.as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// Puts a few things one after the other, as a sentence does: `a, b or c`.
+pub(super) fn listed(things: &[String], last_by: &str) -> String {
+    match things {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} {last_by} {last}", first.join(", ")),
+    }
 }
 
 /// Names the type of a value for people.

@@ -25,6 +25,8 @@ pub(super) enum Rule {
     Grid(i64),
     /// Every so many local days from 1970-01-01, at a second of the day, as a fixed schedule.
     Days(i64, i64),
+    /// Not at all.
+    Never,
 }
 
 /// What the minute and the hour field of a crontab name. Bit n stands for the value n.
@@ -70,12 +72,13 @@ impl Rule {
             Self::Grid(step) => Some((after.div_euclid(*step) + 1) * step),
             Self::Wildcard(..) => self.next_wildcard(after, zone),
             Self::Fixed(..) | Self::Days(..) => self.next_fixed(after, zone),
+            Self::Never => None,
         }
     }
 
     /// Returns what [`Rule::next_after`] does, remembering in `calm` what spares an enumeration most of the questions.
     pub(super) fn next_of_many(&self, after: i64, zone: Tz, calm: &mut Option<Calm>) -> Option<i64> {
-        if let Self::Grid(_) = self {
+        if let Self::Grid(_) | Self::Never = self {
             return self.next_after(after, zone);
         }
         if calm.is_none_or(|calm| after >= calm.until) {
@@ -115,7 +118,7 @@ impl Rule {
                 let day = (reached + step - 1).div_euclid(*step) * step;
                 (day <= LAST_DAY).then_some(day * DAY + time)
             }
-            Self::Grid(_) => None,
+            Self::Grid(_) | Self::Never => None,
         }
     }
 

@@ -34,6 +34,12 @@ impl Timetable {
         Self { schedule, start, end, delay }
     }
 
+    /// The same dates, and those that the schedule has before the first.
+    #[must_use]
+    pub fn without_start(&self) -> Self {
+        Self { start: None, ..self.clone() }
+    }
+
     /// The schedule.
     #[must_use]
     pub fn schedule(&self) -> &Schedule {
@@ -64,12 +70,12 @@ impl Timetable {
         self.delay
     }
 
-    /// Returns the least date after `after`, or None when `end` lies before it.
+    /// Returns the least date after `after`, or None when `end` lies before it, or the schedule has no dates at all.
     ///
     /// # Errors
     /// When the domain holds no such date, and it is not `end` that forbids it.
     pub fn next_after(&self, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, PastDomain> {
-        if self.end.is_some_and(|end| after >= end) {
+        if self.schedule.is_none() || self.end.is_some_and(|end| after >= end) {
             return Ok(None);
         }
         match self.schedule.next_after(self.not_before_start(after)) {
@@ -92,6 +98,9 @@ impl Timetable {
     /// It costs a few dozen questions for a next date, however far back the answer lies.
     #[must_use]
     pub fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.schedule.is_none() {
+            return None;
+        }
         let before = self.end.and_then(|end| end.checked_add_signed(TICK)).map_or(before, |end| before.min(end));
         let before = before.min(saturating_instant(DOMAIN_END));
         // Dates fall on whole seconds: from here on, `last` is the latest that may be one.
@@ -137,7 +146,7 @@ impl Timetable {
         let first = self.start.map_or(from, |start| start.max(from));
         let before_to = to.checked_sub_signed(TICK).unwrap_or(to);
         let last = self.end.map_or(before_to, |end| end.min(before_to));
-        let over = from >= to || first > last;
+        let over = from >= to || first > last || self.schedule.is_none();
         let after = (ceiling(first) - 1).max(DOMAIN_START - 1);
         Dates { schedule: &self.schedule, after, last: last.timestamp(), over, calm: None }
     }

@@ -12,7 +12,7 @@ use crate::job::{Job, JobName};
 use crate::schedule::Timetable;
 use crate::session::{Entry, JobRecord};
 
-use super::lane::Lane;
+use super::lane::{Lane, keeps_every_date};
 use super::{Adding, Block, Note, Scheduler, Step};
 
 /// The smallest step of an instant.
@@ -25,18 +25,23 @@ impl Scheduler {
         self.dependents.clear();
         for job in &jobs {
             gone.remove(&job.name);
-            for dependency in &job.depends_on {
-                self.dependents.entry(dependency.job.clone()).or_default().push(job.name.clone());
+            for needed in job.depends_on.iter().map(|dependency| &dependency.job).chain(&job.require) {
+                self.dependents.entry(needed.clone()).or_default().push(job.name.clone());
             }
         }
+        self.successors.clear();
         for name in gone {
             self.remove(&name, step);
         }
         let names: Vec<JobName> = jobs.iter().map(|job| job.name.clone()).collect();
         let mut news = Vec::new();
         for job in jobs {
-            news.extend(self.adopt(job, step));
+            if self.may_adopt(&job, step) {
+                news.extend(self.adopt(job, step));
+            }
         }
+        let lanes = &self.lanes;
+        self.places.assign(|name| lanes.get(name)?.job.as_ref()?.pool.clone());
         for name in &names {
             self.reconsider(name, step);
         }
@@ -53,6 +58,49 @@ impl Scheduler {
             self.tell_clock_ahead(name, step);
         }
         self.has_registry = true;
+    }
+
+    /// Has a job take over the ledger of the name that it had before. While something runs under that name, the job waits.
+    fn may_adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> bool {
+        let Some(before) = job.previously.as_ref().filter(|_| !self.lanes.contains_key(&job.name)) else { return true };
+        let Some(lane) = self.lanes.get(before).filter(|lane| lane.job.is_none()) else { return true };
+        let is_busy = !lane.running.is_empty() || !lane.probing.is_empty() || !lane.entering.is_empty();
+        if is_busy {
+            self.successors.push(job.clone());
+            step.notes.push(Note::WaitsToSucceed { job: job.name.clone(), previously: before.clone() });
+            return false;
+        }
+        let Some(mut lane) = self.lanes.remove(before) else { return true };
+        if let Some(timer) = lane.timer.take() {
+            self.timers.remove(&(timer, before.clone()));
+        }
+        lane.record.name = job.name.clone();
+        if let Some(disabled) = &mut lane.disabled {
+            disabled.job = job.name.clone();
+        }
+        for backfill in lane.backfills.values_mut() {
+            backfill.record.job = job.name.clone();
+        }
+        self.lanes.insert(job.name.clone(), lane);
+        step.entries.push(Entry::Rename { from: before.clone(), to: job.name.clone() });
+        step.notes.push(Note::Renamed { job: job.name.clone(), previously: before.clone() });
+        true
+    }
+
+    /// Lets the jobs that waited for the end of an attempt take over its job's ledger.
+    pub(super) fn adopt_successors(&mut self, name: &JobName, step: &mut Step) {
+        let (ready, rest) = std::mem::take(&mut self.successors)
+            .into_iter()
+            .partition::<Vec<_>, _>(|job| job.previously.as_ref() == Some(name));
+        self.successors = rest;
+        for job in ready {
+            let name = job.name.clone();
+            if self.may_adopt(&job, step) {
+                _ = self.adopt(job, step);
+                self.reconsider(&name, step);
+                self.reconsider_dependents(&name, step);
+            }
+        }
     }
 
     fn remove(&mut self, name: &JobName, step: &mut Step) {
@@ -83,7 +131,7 @@ impl Scheduler {
         lane.seek_next(&job.timetable, step);
         lane.set_delay(delay_of(&job));
         lane.shorten_retries(now, step);
-        if !job.backfill {
+        if !keeps_every_date(&job) {
             // It may have been backfillable until now.
             lane.supersede(lane.newest_idle(), now, step);
         }
@@ -104,7 +152,7 @@ impl Scheduler {
 
     fn tell_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(lane) = self.lanes.get(name) else { return };
-        let adding = Adding { due: lane.behind(), oldest: lane.sessions.keys().next().copied(), next: lane.next };
+        let adding = Adding { due: lane.behind(), oldest: lane.main.oldest(), next: lane.next };
         let job = name.clone();
         step.notes.push(if keys.is_empty() {
             Note::Added { job, adding }
@@ -147,6 +195,7 @@ impl Lane {
                 let older: Vec<_> = timetable.dates(start, self.record.since).map_while(Result::ok).collect();
                 self.record_before(job, &older, now, step);
                 self.record.since = start;
+                self.pass_outlying();
             }
         }
         self.record.timetable = timetable.to_string();

@@ -11,7 +11,7 @@ use super::lane::Lane;
 use super::{Note, Step};
 
 impl Lane {
-    /// Closes an attempt that is no longer in `running`. Says whether its session is settled by it.
+    /// Closes an attempt that is no longer in `running`.
     /// `due_by` is the time by which things are due: what was lost is due again at once.
     pub(super) fn close(
         &mut self,
@@ -20,10 +20,11 @@ impl Lane {
         now: DateTime<Utc>,
         due_by: DateTime<Utc>,
         step: &mut Step,
-    ) -> bool {
+    ) {
         let date = attempt.session.date;
         let current = attempt.session.generation == self.record.generation;
-        let used_before = self.sessions.get(&date).map_or(0, |session| session.used);
+        let is_backfill = current && self.backfill_of(date).is_some();
+        let used_before = self.get(date).map_or(0, |session| session.used);
         let (state, used) = if current {
             let used = used_before + u32::from(end.outcome != Outcome::Interrupted);
             // What was lost was not the job's fault: it is attempted again at once.
@@ -39,28 +40,25 @@ impl Lane {
         };
         if current {
             if state.is_settled() {
-                self.settle(date);
+                self.settle(date, step);
             } else {
-                if let Some(session) = self.sessions.get_mut(&date) {
-                    session.used = used;
-                }
-                self.change(date, state.clone());
+                self.change_with(date, state.clone(), |session| session.used = used);
             }
             if state == State::Succeeded {
                 self.record.last_success = self.record.last_success.max(Some(date));
             }
         }
         step.entries.push(Entry::Close { attempt: attempt.clone(), end: end.clone(), state: state.clone(), used });
-        step.notes.push(Note::Closed { attempt: attempt.clone(), end, state: state.clone(), behind: self.behind() });
-        current && state.is_settled()
+        let behind = if is_backfill { self.backfilling() } else { self.behind() };
+        step.notes.push(Note::Closed { attempt: attempt.clone(), end, state, behind });
     }
 
     fn state_after(&self, date: DateTime<Utc>, end: &AttemptEnd, used: u32, now: DateTime<Utc>) -> State {
         if end.outcome == Outcome::Succeeded {
             return State::Succeeded;
         }
-        let newer = self.sessions.range((Excluded(date), Unbounded)).next().is_some();
-        if newer && self.job.as_ref().is_some_and(|job| !job.backfill) {
+        let newer = self.main.sessions().range((Excluded(date), Unbounded)).next().is_some();
+        if newer && !self.keeps_every_date() && self.backfill_of(date).is_none() {
             return State::Skipped { reason: SkipReason::Superseded };
         }
         match end.outcome {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::job::JobName;
-use crate::session::{AttemptEnd, AttemptKey, State, Trigger};
+use crate::session::{AttemptEnd, AttemptKey, SessionKey, State, Trigger};
 
 /// Something that people want to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +40,48 @@ pub enum Note {
         state: State,
         /// How many dates of the job are still due and not settled.
         behind: u64,
+    },
+    /// Dates were missed too long ago, or too many of them.
+    TooOld {
+        /// The job.
+        job: JobName,
+        /// How many were recorded as skipped.
+        count: u64,
+        /// The oldest of them.
+        oldest: DateTime<Utc>,
+    },
+    /// The job's `done_when` says that a date is done.
+    WasDone {
+        /// Which.
+        session: SessionKey,
+        /// How many dates of the job are still due and not settled.
+        behind: u64,
+    },
+    /// All dates of a backfill are settled.
+    BackfillOver {
+        /// The job.
+        job: JobName,
+        /// What the operator called it.
+        name: Option<String>,
+    },
+    /// The time until which an operator had disabled a job has come.
+    EnabledAgain {
+        /// The job.
+        job: JobName,
+    },
+    /// A job has taken over the ledger of its former name.
+    Renamed {
+        /// The job.
+        job: JobName,
+        /// Its former name.
+        previously: JobName,
+    },
+    /// A job takes over the ledger of its former name when what runs under that has ended.
+    WaitsToSucceed {
+        /// The job.
+        job: JobName,
+        /// Its former name.
+        previously: JobName,
     },
     /// The registry has a job that the last one had not.
     Added {

@@ -4,10 +4,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptKey, JobRecord, State};
+use crate::session::{AttemptKey, Disabled, JobRecord, State};
 
 use super::Scheduler;
-use super::lane::Lane;
+use super::lane::{Lane, is_independent};
 
 /// Why the oldest unsettled date of a job does not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,20 @@ pub enum Block {
     },
     /// The registry says `enabled = false`.
     Disabled,
+    /// An operator disabled the job.
+    DisabledBy(Disabled),
+    /// The job's pool has no free place.
+    Pool {
+        /// The pool.
+        pool: String,
+        /// How many places it has.
+        size: usize,
+    },
+    /// As many attempts are open as may be.
+    Full {
+        /// How many.
+        open: usize,
+    },
     /// The newest recorded date is in the future: the clock was wrong once.
     ClockAhead {
         /// That date.
@@ -51,16 +65,22 @@ pub struct JobView {
     pub state: &'static str,
     /// The first date that is neither recorded nor due.
     pub next: Option<DateTime<Utc>>,
-    /// How many dates are due and not settled, those that run included.
+    /// How many dates are due and not settled, those that run included, but for those of backfills.
     pub backlog: u64,
     /// The oldest of them.
     pub oldest: Option<DateTime<Utc>>,
-    /// How many attempts at that one count.
+    /// How many dates of backfills are not settled.
+    pub backfilling: u64,
+    /// How many attempts at the oldest date count.
     pub failures: u32,
-    /// Why that one does not start.
+    /// Why the oldest date does not start.
     pub blocked_by: Option<Block>,
+    /// Which date that is about, and since when it could have started.
+    pub blocked_at: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The open attempts.
     pub running: Vec<AttemptKey>,
+    /// Who disabled the job.
+    pub disabled: Option<Disabled>,
 }
 
 impl Scheduler {
@@ -68,18 +88,24 @@ impl Scheduler {
     #[must_use]
     pub fn view(&self, name: &JobName) -> Option<JobView> {
         let lane = self.lanes.get(name)?;
-        let blocked_by = lane.job.as_ref().and_then(|job| self.block(lane, job));
+        let (blocked_at, blocked_by) = lane.job.as_ref().map_or((None, None), |job| self.block(lane, job));
         let next = lane.next.filter(|_| lane.job.is_some()).and_then(|next| self.first_not_due(lane, next));
-        let first = lane.sessions.iter().next();
+        let first = lane.main.sessions().iter().next();
+        // What a disabled job has missed has no rows yet.
+        let (unrecorded, missed) = if lane.is_active() { (0, None) } else { lane.unrecorded_due(self.now) };
+        let due = |date: DateTime<Utc>| lane.job.as_ref().map_or(date, |job| job.timetable.due(date));
         Some(JobView {
             state: state_word(lane, blocked_by.as_ref()),
             record: lane.record.clone(),
             next,
-            backlog: lane.behind(),
-            oldest: first.map(|(date, _)| *date),
+            backlog: lane.main.len() as u64 + lane.uncounted.max(unrecorded),
+            oldest: first.map(|(date, _)| *date).or(missed),
+            backfilling: lane.backfilling(),
             failures: first.map_or(0, |(_, session)| session.used),
             blocked_by,
+            blocked_at: blocked_at.map(|date| (date, due(date))),
             running: lane.running.clone(),
+            disabled: lane.disabled.clone(),
         })
     }
 
@@ -89,30 +115,46 @@ impl Scheduler {
         if timetable.due(next) > self.now {
             return Some(next);
         }
-        let newest = timetable.newest_due(self.now)?;
-        timetable.next_after(newest).ok().flatten()
+        let mut after = timetable.newest_due(self.now)?;
+        loop {
+            after = timetable.next_after(after).ok().flatten()?;
+            if !lane.outlying.contains(&after) {
+                return Some(after);
+            }
+        }
     }
 
-    fn block(&self, lane: &Lane, job: &Job) -> Option<Block> {
-        if !job.enabled {
-            return Some(Block::Disabled);
+    fn block(&self, lane: &Lane, job: &Job) -> (Option<DateTime<Utc>>, Option<Block>) {
+        if let Some(disabled) = &lane.disabled {
+            return (None, Some(Block::DisabledBy(disabled.clone())));
         }
-        let independent = job.backfill && job.order == crate::job::Order::Independent;
-        let mut unsettled = lane.sessions.iter().filter(|(_, session)| session.state != State::Running);
+        if !job.enabled {
+            return (None, Some(Block::Disabled));
+        }
+        let mut unsettled = lane.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
         // A date that waits is what matters in independent order; whatever comes first does in strict order.
-        let (date, session) = if independent {
-            unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, **date))?
+        let first = if is_independent(job) {
+            unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, **date))
         } else {
-            match unsettled.next() {
-                Some(first) => first,
-                None => return self.clock_ahead(lane),
-            }
+            unsettled.next()
         };
-        match &session.state {
+        let Some((date, session)) = first else { return (None, self.clock_ahead(lane)) };
+        let block = match &session.state {
             State::Held { reason } => Some(Block::Held { date: *date, reason: reason.clone() }),
             State::Failed { retry_at } if *retry_at > self.now => Some(Block::Retry { date: *date, at: *retry_at }),
-            _ => self.missing_dependency(job, *date),
+            _ => self.missing_need(job, *date, false).or_else(|| self.missing_place(lane, job)),
+        };
+        (Some(*date), block)
+    }
+
+    /// What takes the place that a job could have.
+    pub(super) fn missing_place(&self, lane: &Lane, job: &Job) -> Option<Block> {
+        if !lane.running.is_empty() {
+            return None;
         }
+        let pool = job.pool.as_ref().filter(|pool| self.places.is_full(pool));
+        pool.and_then(|pool| Some(Block::Pool { pool: pool.clone(), size: self.places.pool(pool)?.0 }))
+            .or_else(|| self.places.full().map(|open| Block::Full { open }))
     }
 
     fn clock_ahead(&self, lane: &Lane) -> Option<Block> {
@@ -126,11 +168,11 @@ fn state_word(lane: &Lane, blocked_by: Option<&Block>) -> &'static str {
     }
     match (&lane.job, blocked_by) {
         (None, _) => "ghost",
-        (_, Some(Block::Disabled)) => "disabled",
+        (_, Some(Block::Disabled | Block::DisabledBy(_))) => "disabled",
         (_, Some(Block::Held { .. })) => "held",
         (_, Some(Block::Retry { .. })) => "failed",
         (_, Some(Block::Dependency { .. } | Block::ClockAhead { .. })) => "blocked",
-        (_, None) => match lane.sessions.values().next() {
+        (_, Some(Block::Pool { .. } | Block::Full { .. }) | None) => match lane.main.sessions().values().next() {
             Some(session) if session.used > 0 => "failed",
             Some(_) => "waiting",
             None => "ok",
@@ -142,4 +184,39 @@ fn state_word(lane: &Lane, blocked_by: Option<&Block>) -> &'static str {
 #[must_use]
 pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false)
+}
+
+impl Block {
+    /// What is waited for, as the end of a sentence.
+    #[must_use]
+    pub fn describe(&self, zone: Tz) -> String {
+        match self {
+            Self::Dependency { job, date: Some(date) } => {
+                format!("`{job}`, whose {} is not settled", in_zone(*date, zone))
+            }
+            Self::Dependency { job, date: None } => format!("`{job}`, which has not settled a date yet"),
+            Self::Held { date, reason } => format!("a person: {} is held, since {reason}", in_zone(*date, zone)),
+            Self::Retry { date, at } => {
+                format!("the retry of {} at {}", in_zone(*date, zone), in_zone(*at, zone))
+            }
+            Self::Disabled => "somebody to enable it in the registry".to_owned(),
+            Self::DisabledBy(Disabled { at, until, user, reason, .. }) => {
+                let because = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                match until {
+                    Some(until) => format!(
+                        "{}, until when {user} disabled it at {}{because}",
+                        in_zone(*until, zone),
+                        in_zone(*at, zone)
+                    ),
+                    None => format!("somebody to enable it: {user} disabled it at {}{because}", in_zone(*at, zone)),
+                }
+            }
+            Self::Pool { pool, size: 1 } => format!("the one place of the pool `{pool}`, which is taken"),
+            Self::Pool { pool, size } => format!("one of the {size} places of the pool `{pool}`, which are all taken"),
+            Self::Full { open } => format!("a free place: {open} attempts are open, as many as `max_running` allows"),
+            Self::ClockAhead { clock } => {
+                format!("the time to pass {}, its newest recorded date", in_zone(*clock, zone))
+            }
+        }
+    }
 }

@@ -456,7 +456,7 @@ fn a_registry_that_cannot_be_used_exits_with_78() {
     for (registry, says) in [
         ("", "no jobs"),
         ("[jobs.a", "jobs.toml:1"),
-        ("[jobs.a]\ncommand = \"true\"\n", "schedule"),
+        ("[jobs.a]\nbackfill = true\ncommand = \"true\"\n", "schedule"),
         ("[jobs.a]\nschedule = \"0 0 30 2 *\"\ncommand = \"true\"\n", "never"),
         ("[jobs.a]\nschedule = \"0 3 * * *\"\ncommand = \"true\"\ndepends_on = [\"a\"]\n", "itself"),
         ("[jobs.a]\nschedule = \"0 3 * * *\"\ncommand = \"true\"\nstart = 2026-11-02\nend = 2026-11-01\n", "end"),

@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 use crontabber::ledger::{AttemptFilter, CommitError, SessionFilter, Writer};
-use crontabber::session::{Entry, NewSession, Outcome, ProcessIdentity, SkipReason, State, Trigger, Usage};
+use crontabber::session::{
+    Entry, NewSession, Outcome, ProcessIdentity, Reply, SettledBy, SkipReason, State, Trigger, Usage,
+};
 
 use crate::on_both;
 use crate::world::*;
@@ -110,7 +112,7 @@ fn a_reset_keeps_the_old_generation(world: &World) {
 
 fn a_date_that_is_skipped_is_settled_at_once(world: &World) {
     let mut writer = world.writer();
-    let session = |day, state| NewSession { date: date(day), state, trigger: Trigger::Schedule };
+    let session = |day, state| NewSession { date: date(day), state, trigger: Trigger::Schedule, backfill: None };
     let entry = |clock: Option<i64>, sessions: Vec<NewSession>| Entry::Record {
         job: name("a"),
         generation: 1,
@@ -129,8 +131,14 @@ fn a_date_that_is_skipped_is_settled_at_once(world: &World) {
         assert_eq!((record.attempts, record.used, record.trigger), (0, 0, Trigger::Schedule));
     }
     assert_eq!(found.len(), 4);
-    let text = refused(world, &mut writer, vec![entry(Some(4), vec![session(5, State::Succeeded)])]);
-    assert!(text.ends_with("a date enters waiting or skipped, not succeeded"), "{text}");
+    let held = State::Held { reason: "no".to_owned() };
+    let text = refused(world, &mut writer, vec![entry(Some(4), vec![session(5, held)])]);
+    assert!(text.ends_with("a date enters waiting or settled, not held"), "{text}");
+    // Only an operator can say of a date that it is done when it enters.
+    writer.commit(&[vec![entry(Some(4), vec![session(5, State::Succeeded)])]]).unwrap();
+    let last = sessions(&mut world.reader(), &SessionFilter::default()).pop().unwrap();
+    assert_eq!((last.settled_at, last.settled_by), (Some(at(10)), Some(SettledBy::Operator)));
+    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().last_success, Some(date(5)));
 }
 
 fn the_clock_is_compared_and_set(world: &World) {
@@ -320,7 +328,7 @@ fn what_is_not_entered_is_refused(world: &World) {
     for entry in [record("b", None, &[1]), open("b", 1, 1, "waiting"), succeed("b", 1, 1), Entry::Reset(job("b"))] {
         assert_eq!(refused(world, &mut writer, vec![entry]), "job `b` was never entered");
     }
-    let answer = Entry::Answer { request: 77, done: true, text: String::new(), at: at(0) };
+    let answer = Entry::Answer { request: 77, reply: Reply::default(), at: at(0) };
     assert_eq!(refused(world, &mut writer, vec![answer]), "request 77 is not there, or was answered already");
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 use crontabber::ledger::{AttemptFilter, Desk, NewRequest, SessionFilter};
-use crontabber::session::{Entry, Operation};
+use crontabber::session::{Changed, Entry, Operation, Reply};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -164,23 +164,26 @@ fn requests_are_posted_and_answered(world: &World) {
     let asked = [
         Operation::Run { date: Some(date(1)), force: true },
         Operation::Run { date: None, force: false },
-        Operation::Reset,
+        Operation::Reset { to: None },
     ];
     let numbers = asked.clone().map(|operation| desk.post(&request(operation)).unwrap());
     let found = writer.requests().unwrap();
     assert_eq!(found.iter().map(|request| request.id).collect::<Vec<_>>(), numbers);
     assert_eq!(found.iter().map(|request| request.operation.clone()).collect::<Vec<_>>(), asked);
-    let (first, posted) = (&found[0], request(Operation::Reset));
+    let (first, posted) = (&found[0], request(Operation::Reset { to: None }));
     assert_eq!(
         (&first.user, &first.host, &first.reason, first.at),
         (&posted.user, &posted.host, &posted.reason, at(5))
     );
-    let answer = |request, done| Entry::Answer { request, done, text: "done so".to_owned(), at: at(9) };
+    let dates = Changed { count: 2, first: Some(date(1)), last: Some(date(2)) };
+    let reply = |done| Reply { done, text: "done so".to_owned(), dates: if done { dates } else { Changed::default() } };
+    let answer = |request, done| Entry::Answer { request, reply: reply(done), at: at(9) };
     let mut reader = world.reader();
     assert_eq!(reader.answer(numbers[0]).unwrap(), None);
     writer.commit(&[vec![answer(numbers[0], true), answer(numbers[2], false)]]).unwrap();
     let found = reader.answer(numbers[0]).unwrap().unwrap();
     assert_eq!((found.done, found.text.as_str(), found.at), (true, "done so", at(9)));
+    assert_eq!(found.dates, dates);
     assert!(!reader.answer(numbers[2]).unwrap().unwrap().done);
     assert_eq!(reader.answer(12_345).unwrap(), None);
     assert_eq!(writer.requests().unwrap().len(), 1);
@@ -191,7 +194,7 @@ fn requests_are_seen_beside_the_writer(world: &World) {
     let mut writer = world.with_three_dates();
     let mut desk = Desk::open(&world.url).unwrap();
     for day in 1..=3 {
-        desk.post(&request(Operation::Reset)).unwrap();
+        desk.post(&request(Operation::Reset { to: None })).unwrap();
         writer.commit(&[vec![open("a", day, 1, "waiting"), succeed("a", day, 1)]]).unwrap();
     }
     assert_eq!(writer.requests().unwrap().len(), 3);

@@ -118,7 +118,7 @@ pub(crate) fn enter(name: &str) -> Entry {
 }
 
 pub(crate) fn waiting(day: i64) -> NewSession {
-    NewSession { date: date(day), state: State::Waiting, trigger: Trigger::CatchUp }
+    NewSession { date: date(day), state: State::Waiting, trigger: Trigger::CatchUp, backfill: None }
 }
 
 pub(crate) fn record(job: &str, clock: Option<i64>, days: &[i64]) -> Entry {

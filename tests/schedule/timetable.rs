@@ -97,6 +97,32 @@ fn a_line_of_text_holds_everything() {
 }
 
 #[test]
+fn no_schedule_has_no_date_anywhere() {
+    let ages = [DateTime::<Utc>::MIN_UTC, instant("2026-11-03T00:00:00Z"), instant("2099-12-31T23:59:59Z")];
+    let bounds = Some(instant("2026-11-01T00:00:00Z"));
+    for timetable in [
+        unbounded(Schedule::none(Tz::Europe__Berlin)),
+        Timetable::new(Schedule::none(Tz::Europe__Berlin), bounds, bounds, Duration::from_hours(1)),
+    ] {
+        for now in ages {
+            assert_eq!(timetable.next_after(now), Ok(None));
+            assert_eq!(timetable.previous_before(now), None);
+            assert_eq!(timetable.newest_due(now), None);
+            assert_eq!(timetable.dates(now, DateTime::<Utc>::MAX_UTC).count(), 0);
+            assert!(!timetable.includes(now));
+        }
+        assert_eq!(timetable.zone(), Tz::Europe__Berlin);
+        let schedule = timetable.schedule();
+        assert!(schedule.is_none() && schedule.never_fires_after(ages[0]) && !schedule.includes(ages[1]));
+        assert_eq!(timetable.to_string().parse::<Timetable>().as_ref(), Ok(&timetable));
+    }
+    let none = Schedule::none(Tz::UTC);
+    assert_eq!((none.text().as_str(), crontab("@daily", "UTC").is_none()), ("none", false));
+    assert_ne!(none, Schedule::none(Tz::Europe__Berlin));
+    insta::assert_snapshot!(unbounded(none), @r#"schedule="none" zone="UTC" delay="0""#);
+}
+
+#[test]
 fn a_line_that_cannot_be_read_says_why() {
     let error = |text: &str| text.parse::<Timetable>().expect_err(text);
     let gone = error("schedule=\"0 0 * * *\" zone=\"Europe/Atlantis\" delay=\"0\"");

@@ -51,7 +51,8 @@ impl View<'_> {
     /// The operator's request about a job that this commit says it did.
     fn request(&self, job: &JobName) -> Option<&Operation> {
         self.entries.iter().find_map(|entry| {
-            let Entry::Answer { request, done: true, .. } = entry else { return None };
+            let Entry::Answer { request, reply, .. } = entry else { return None };
+            let request = Some(request).filter(|_| reply.done)?;
             let request = self.ledger.unanswered.get(request).filter(|request| request.job == *job)?;
             Some(&request.operation)
         })
@@ -81,7 +82,7 @@ impl Checks {
             Entry::Enter(record) => dates::entered(record, view),
             Entry::Adopt { .. } => dates::adopted(entry, view),
             Entry::Reset(record) => match view.request(&record.name) {
-                Some(Operation::Reset) if record.clock.is_none() => dates::first(record, view),
+                Some(Operation::Reset { .. }) if record.clock.is_none() => dates::first(record, view),
                 _ => Err(format!("P5: {} is reset, and nobody asked for it", record.name)),
             },
             Entry::Record { job, generation, sessions, .. } => {
@@ -92,8 +93,9 @@ impl Checks {
             Entry::Open { .. } => self.opened(entry, view),
             Entry::Close { .. } => self.closed(entry, view),
             Entry::Move { session, to, .. } => self.moved(session, to, view),
-            Entry::Answer { text, request, .. } if text.is_empty() => Err(format!("P7: no answer to {request}")),
+            Entry::Answer { reply, request, .. } if reply.text.is_empty() => Err(format!("P7: no answer to {request}")),
             Entry::Answer { .. } | Entry::Process { .. } => Ok(()),
+            other => Err(format!("P7: nobody asked for {other:?}")),
         }
     }
 

@@ -133,9 +133,9 @@ impl Ledger {
                 }
                 Ok(())
             }
-            Entry::Answer { request, done, .. } => {
+            Entry::Answer { request, reply, .. } => {
                 self.unanswered.remove(request).ok_or_else(|| format!("P7: request {request} is answered twice"))?;
-                self.answered.insert(*request, *done);
+                self.answered.insert(*request, reply.done);
                 Ok(())
             }
             Entry::Move { session, from, to, at } => self.change(session, |row| {
@@ -148,6 +148,7 @@ impl Ledger {
             }),
             Entry::Open { .. } => self.open(entry),
             Entry::Close { .. } => self.close(entry),
+            other => Err(format!("conflict: nobody asked for {other:?}")),
         }
     }
 

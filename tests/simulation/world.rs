@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::TimeDelta;
 use crontabber::job::JobName;
 use crontabber::runner::Known;
-use crontabber::session::{Entry, Operation, Request, State};
+use crontabber::session::{Entry, Operation, Past, Request, State};
 
 use crate::Held;
 use crate::calendar::At;
@@ -200,13 +200,13 @@ impl World {
         let job = self.random.pick(&names).clone();
         let operation = if self.resets < 2 && self.random.once_in(12) {
             self.resets += 1;
-            Operation::Reset
+            Operation::Reset { to: None }
         } else {
             Operation::Run { date: self.some_date(&job), force: self.random.once_in(3) }
         };
         self.requests += 1;
         let (id, at, user, host) = (self.requests, self.now(), "ann".to_owned(), "here".to_owned());
-        let request = Request { id, job, operation, at, user, host, reason: None };
+        let request = Request { id, job, operation, at, user, host, reason: None, past: Past::default() };
         self.trace.note(|| format!("asked: {request:?}"));
         self.ledger.unanswered.insert(id, request);
     }

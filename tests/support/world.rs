@@ -13,8 +13,8 @@ use crontabber::promise::{Examination, Row, Subject, Unchecked, Violation};
 use crontabber::schedule::{Schedule, Timetable};
 use crontabber::scheduler::{Event, Note, Scheduler, Start, Step};
 use crontabber::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, Operation, Outcome, ProcessIdentity, Recovered, Request,
-    SessionKey, SessionRecord, State,
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillOrder, BackfillRecord, Disabled, Entry, JobRecord, Operation,
+    Outcome, Past, ProcessIdentity, Recovered, Reply, Request, SessionKey, SessionRecord, SettledBy, State,
 };
 
 /// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
@@ -45,6 +45,9 @@ pub(crate) struct Rows {
     pub(crate) jobs: BTreeMap<JobName, JobRecord>,
     pub(crate) sessions: BTreeMap<SessionKey, SessionRecord>,
     pub(crate) attempts: BTreeMap<AttemptKey, AttemptRecord>,
+    pub(crate) backfills: BTreeMap<i64, BackfillRecord>,
+    pub(crate) disabled: BTreeMap<JobName, Disabled>,
+    pub(crate) answers: BTreeMap<i64, Reply>,
 }
 
 impl Rows {
@@ -68,6 +71,10 @@ impl Rows {
                 for new in sessions {
                     let key = SessionKey { job: job.clone(), generation, date: new.date };
                     let settled_at = new.state.is_settled().then_some(at);
+                    let settled_by = (new.state == State::Succeeded).then_some(SettledBy::Operator);
+                    if new.state == State::Succeeded {
+                        record.last_success = record.last_success.max(Some(new.date));
+                    }
                     let row = SessionRecord {
                         key: key.clone(),
                         state: new.state,
@@ -76,8 +83,8 @@ impl Rows {
                         used: 0,
                         recorded_at: at,
                         settled_at,
-                        backfill: None,
-                        settled_by: None,
+                        backfill: new.backfill,
+                        settled_by,
                     };
                     assert!(self.sessions.insert(key.clone(), row).is_none(), "P1: {key:?} entered twice");
                 }
@@ -93,7 +100,13 @@ impl Rows {
                     AttemptRecord { key: attempt.clone(), trigger, host, process: None, started_at, end: None };
                 assert!(self.attempts.insert(attempt, record).is_none());
             }
-            Entry::Process { .. } | Entry::Answer { .. } => {}
+            other @ (Entry::Close { .. } | Entry::Move { .. }) => self.apply_end(other),
+            other => self.apply_operator(other),
+        }
+    }
+
+    fn apply_end(&mut self, entry: Entry) {
+        match entry {
             Entry::Close { attempt, end, state, used } => {
                 let row = self.sessions.get_mut(&attempt.session).expect("recorded");
                 assert_eq!(row.state, State::Running, "{attempt}");
@@ -114,7 +127,86 @@ impl Rows {
                 row.settled_at = to.is_settled().then_some(at);
                 row.state = to;
             }
+            other => unreachable!("{other:?}"),
         }
+    }
+
+    fn apply_operator(&mut self, entry: Entry) {
+        match entry {
+            Entry::Answer { request, reply, .. } => {
+                assert!(self.answers.insert(request, reply).is_none(), "request {request} is answered twice");
+            }
+            Entry::Process { .. } => {}
+            Entry::Done { session, from, by, at } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!(row.state.word(), from, "{session:?}");
+                (row.state, row.settled_at, row.settled_by) = (State::Succeeded, Some(at), Some(by));
+                let job = self.jobs.get_mut(&session.job).expect("known");
+                job.last_success = job.last_success.max(Some(session.date));
+            }
+            Entry::Again { session, from, trigger, backfill } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!(row.state.word(), from, "{session:?}");
+                (row.state, row.settled_at, row.settled_by, row.used) = (State::Waiting, None, None, 0);
+                (row.trigger, row.backfill) = (trigger, backfill);
+            }
+            Entry::Backfill(record) => assert!(self.backfills.insert(record.id, record).is_none()),
+            Entry::Disable(disabled) => _ = self.disabled.insert(disabled.job.clone(), disabled),
+            Entry::Enable { job } => _ = self.disabled.remove(&job).expect("disabled"),
+            Entry::Rename { from, to } => self.rename(&from, &to),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn rename(&mut self, from: &JobName, to: &JobName) {
+        let mut record = self.jobs.remove(from).expect("known");
+        record.name = to.clone();
+        assert!(self.jobs.insert(to.clone(), record).is_none(), "`{to}` is another job");
+        if let Some(mut disabled) = self.disabled.remove(from) {
+            disabled.job = to.clone();
+            self.disabled.insert(to.clone(), disabled);
+        }
+        for mut row in std::mem::take(&mut self.sessions).into_values() {
+            if row.key.job == *from {
+                row.key.job = to.clone();
+            }
+            self.sessions.insert(row.key.clone(), row);
+        }
+        for mut row in std::mem::take(&mut self.attempts).into_values() {
+            if row.key.session.job == *from {
+                row.key.session.job = to.clone();
+            }
+            self.attempts.insert(row.key.clone(), row);
+        }
+        for backfill in self.backfills.values_mut().filter(|backfill| backfill.job == *from) {
+            backfill.job = to.clone();
+        }
+    }
+
+    /// What the ledger tells of the dates that a request is about.
+    pub(crate) fn past(&self, job: &JobName, id: i64, operation: &Operation) -> Past {
+        let Some(record) = self.jobs.get(job) else { return Past::default() };
+        let of_job = || self.sessions.values().filter(|row| row.key.job == *job && self.current(&row.key));
+        let settled = operation.past().map(|(from, to)| {
+            let is_meant = |row: &&SessionRecord| row.key.date >= from && row.key.date < to && row.settled_at.is_some();
+            of_job().filter(is_meant).cloned().collect()
+        });
+        let namesake = match operation {
+            Operation::Backfill(BackfillOrder { name: Some(name), .. }) => {
+                let is_it = |backfill: &&BackfillRecord| backfill.job == *job && backfill.name.as_ref() == Some(name);
+                self.backfills.values().find(is_it).map(|backfill| backfill.id)
+            }
+            _ => None,
+        };
+        let last_success = match operation {
+            Operation::Reset { to: Some(to) } => {
+                let before = of_job().filter(|row| row.key.date < *to && row.state == State::Succeeded);
+                before.map(|row| row.key.date).max()
+            }
+            _ => None,
+        };
+        let is_entered = self.backfills.contains_key(&id);
+        Past { generation: record.generation, settled: settled.unwrap_or_default(), namesake, is_entered, last_success }
     }
 
     fn current(&self, key: &SessionKey) -> bool {
@@ -139,6 +231,12 @@ impl Rows {
         examination.finish()
     }
 
+    fn lies_out(&self, row: &SessionRecord) -> bool {
+        let record = &self.jobs[&row.key.job];
+        row.settled_at.is_some()
+            && (row.key.date < record.since || record.clock.is_none_or(|clock| row.key.date > clock))
+    }
+
     /// What a crontabber that starts now finds.
     pub(crate) fn recovered(&self) -> Recovered {
         let rows = || self.sessions.values().filter(|row| self.current(&row.key));
@@ -147,6 +245,14 @@ impl Rows {
             sessions: rows().filter(|row| row.settled_at.is_none()).cloned().collect(),
             open: self.attempts.values().filter(|attempt| attempt.end.is_none()).cloned().collect(),
             settled: rows().filter(|row| row.settled_at.is_some()).map(|row| row.key.job.clone()).collect(),
+            outlying: rows().filter(|row| self.lies_out(row)).map(|row| (row.key.job.clone(), row.key.date)).collect(),
+            backfills: self
+                .backfills
+                .values()
+                .filter(|backfill| rows().any(|row| row.settled_at.is_none() && row.backfill == Some(backfill.id)))
+                .cloned()
+                .collect(),
+            disabled: self.disabled.values().cloned().collect(),
         }
     }
 }
@@ -161,6 +267,10 @@ pub(crate) struct World {
     /// `job date` of each attempt, in the order in which they were started.
     pub(crate) started: Vec<String>,
     pub(crate) notes: Vec<Note>,
+    /// The dates of which it is asked whether they are done.
+    pub(crate) probes: Vec<Start>,
+    pub(crate) kills: Vec<AttemptKey>,
+    requests: i64,
     pub(crate) max_running: usize,
     /// What the kernel counts, whatever the clock says.
     ticks: u64,
@@ -183,6 +293,9 @@ impl World {
             running: Vec::new(),
             started: Vec::new(),
             notes: Vec::new(),
+            probes: Vec::new(),
+            kills: Vec::new(),
+            requests: 0,
             max_running: 16,
             ticks: 0,
         };
@@ -207,17 +320,18 @@ impl World {
     }
 
     pub(crate) fn handle(&mut self, event: Event) {
-        let Step { entries, starts, notes } = self.scheduler.handle(event, self.now);
+        let Step { entries, starts, probes, kills, notes } = self.scheduler.handle(event, self.now);
+        self.probes.extend(probes);
+        self.kills.extend(kills);
         for entry in &entries {
             self.rows.apply(entry);
         }
         for start in starts {
             let (key, date) = (&start.attempt.session, start.attempt.session.date);
-            assert!(
-                !self.running.iter().any(|other| other.attempt.session.job == key.job),
-                "P2: {} is running already",
-                key.job
-            );
+            let is_strict = start.job.order == Order::Strict && start.job.backfill;
+            let overlaps =
+                |other: &Start| other.attempt.session.job == key.job && (is_strict || other.attempt.session == *key);
+            assert!(!self.running.iter().any(overlaps), "P2: {} is running already", key.job);
             self.ticks += 1;
             if let Some(row) = self.rows.attempts.get_mut(&start.attempt) {
                 row.process = Some(ProcessIdentity { pid: 2, start_ticks: self.ticks, boot_id: "boot".to_owned() });
@@ -258,9 +372,30 @@ impl World {
     }
 
     pub(crate) fn request(&mut self, job: &str, operation: Operation) {
+        self.requests += 1;
+        self.ask(self.requests, job, operation);
+    }
+
+    /// A request comes, for the first time or again.
+    pub(crate) fn ask(&mut self, id: i64, job: &str, operation: Operation) {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
-        self.handle(Event::Request(Request { id: 1, job, operation, at, user, host, reason: None }));
+        self.scheduler.ledger_is_asked();
+        let past = self.rows.past(&job, id, &operation);
+        self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
+    }
+
+    /// What the last request was answered: `done: …`, `refused: …`, or nothing yet.
+    pub(crate) fn answered(&self) -> String {
+        self.rows.answers.get(&self.requests).map_or_else(String::new, |Reply { done, text, dates }| {
+            format!("{} ({}): {text}", if *done { "done" } else { "refused" }, dates.count)
+        })
+    }
+
+    /// The answer to the oldest question whether a date is done.
+    pub(crate) fn answer_probe(&mut self, is_done: Option<bool>) {
+        let probe = self.probes.remove(0);
+        self.handle(Event::Probed { session: probe.attempt.session, is_done });
     }
 
     /// The current generation's rows of a job, one a line.

@@ -1,21 +1,20 @@
 -- What operators change: backfills, dates that they settle, and jobs that they disable.
 
--- An operator's order for past dates. Its dates are sessions that name it.
+-- An operator's order for past dates, by the number of the request in the audit. Its dates are sessions that name it.
 CREATE TABLE backfills (
-    id INTEGER NOT NULL PRIMARY KEY,
+    id BIGINT NOT NULL PRIMARY KEY,
     job_id INTEGER NOT NULL REFERENCES jobs (id),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     name TEXT CHECK (name <> ''),
     newest_first BOOLEAN NOT NULL,
     parallel INTEGER NOT NULL CHECK (parallel >= 1),
-    request BIGINT NOT NULL UNIQUE,
     entered_at BIGINT NOT NULL
 );
 
 CREATE UNIQUE INDEX backfills_name ON backfills (job_id, name) WHERE name IS NOT NULL;
 
 -- Set while, and after, a date belongs to a backfill.
-ALTER TABLE sessions ADD COLUMN backfill_id INTEGER;
+ALTER TABLE sessions ADD COLUMN backfill_id BIGINT;
 -- How a date succeeded of which no attempt did.
 ALTER TABLE sessions ADD COLUMN settled_by TEXT CHECK (
     settled_by IS NULL OR (settled_by IN ('operator', 'done-when') AND state = 'succeeded')

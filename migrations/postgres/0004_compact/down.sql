@@ -21,7 +21,7 @@ CREATE TABLE sessions (
     reason TEXT,
     recorded_at BIGINT NOT NULL,
     settled_at BIGINT,
-    backfill_id INTEGER,
+    backfill_id BIGINT,
     settled_by TEXT CHECK (
         settled_by IS NULL OR (settled_by IN ('operator', 'done-when') AND state = 'succeeded')
     ),

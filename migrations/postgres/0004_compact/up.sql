@@ -46,7 +46,7 @@ CREATE TABLE sessions (
     -- Microseconds after the date.
     recorded_after BIGINT NOT NULL,
     settled_after BIGINT,
-    backfill_id INTEGER,
+    backfill_id BIGINT,
     settled_by TEXT,
     PRIMARY KEY (job_id, generation, date),
     CHECK ((settled_after IS NOT NULL) = (state IN (1, 5))),

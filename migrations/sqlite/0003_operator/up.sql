@@ -1,6 +1,6 @@
 -- What operators change: backfills, dates that they settle, and jobs that they disable.
 
--- An operator's order for past dates. Its dates are sessions that name it.
+-- An operator's order for past dates, by the number of the request in the audit. Its dates are sessions that name it.
 CREATE TABLE backfills (
     id INTEGER NOT NULL PRIMARY KEY,
     job_id INTEGER NOT NULL REFERENCES jobs (id),
@@ -8,7 +8,6 @@ CREATE TABLE backfills (
     name TEXT CHECK (name <> ''),
     newest_first INTEGER NOT NULL CHECK (newest_first IN (0, 1)),
     parallel INTEGER NOT NULL CHECK (parallel >= 1),
-    request INTEGER NOT NULL UNIQUE,
     entered_at INTEGER NOT NULL
 ) STRICT;
 

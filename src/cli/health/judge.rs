@@ -26,6 +26,11 @@ pub(super) struct Finding {
     pub(super) message: String,
 }
 
+/// Says whether no date of a job takes over from another. What has no schedule was asked for, date by date.
+fn every_date_matters(job: &Job) -> bool {
+    job.backfill || job.timetable.schedule().is_none()
+}
+
 /// All that a judgement is made from.
 pub(super) struct Judge<'a> {
     pub(super) scheduler: &'a Scheduler,
@@ -49,7 +54,9 @@ impl Judge<'_> {
             sessions.entry(&session.key.job).or_default().push(session);
         }
         let by_name: HashMap<&JobName, &Job> = jobs.iter().map(|job| (&job.name, job.as_ref())).collect();
-        let enabled = jobs.iter().filter(|job| job.enabled);
+        let is_enabled =
+            |job: &&Arc<Job>| job.enabled && self.scheduler.view(&job.name).is_none_or(|view| view.disabled.is_none());
+        let enabled = jobs.iter().filter(is_enabled);
         let judged = enabled.filter_map(|job| {
             let view = self.scheduler.view(&job.name)?;
             let of_job = sessions.get(&job.name).map_or(&[][..], Vec::as_slice);
@@ -83,7 +90,7 @@ impl Judge<'_> {
         let failures: u32 = failed().map(|session| session.used).sum();
         let date = worst.key.date;
         let zone = job.timetable.zone();
-        let mut status = if job.backfill && failures < 2 { Status::Warning } else { Status::Critical };
+        let mut status = if every_date_matters(job) && failures < 2 { Status::Warning } else { Status::Critical };
         let is_running = view.running.iter().any(|open| open.session.date == date);
         let then = match worst.state {
             _ if is_running => "attempted again now".to_owned(),
@@ -128,12 +135,19 @@ impl Judge<'_> {
                 };
                 Some(self.finding(job, Status::Warning, view.oldest, &format!("waits for `{on}`, which {why}")))
             }
-            Block::Held { .. } | Block::Retry { .. } | Block::Disabled => None,
+            Block::Held { .. }
+            | Block::Retry { .. }
+            | Block::Disabled
+            | Block::DisabledBy(_)
+            | Block::Pool { .. }
+            | Block::Full { .. } => None,
         }
     }
 
     fn overdue(&self, job: &Job, view: &JobView) -> Option<Finding> {
-        if view.blocked_by.is_some() || !view.running.is_empty() {
+        // That there is no place is judged below.
+        let waits = !matches!(view.blocked_by, None | Some(Block::Full { .. }));
+        if waits || !view.running.is_empty() {
             return None;
         }
         let oldest = view.oldest?;
@@ -149,7 +163,7 @@ impl Judge<'_> {
 
     /// Says whether a session still matters: the older dates of a job that is not backfillable do not.
     fn counts(job: &Job, view: &JobView, date: DateTime<Utc>) -> bool {
-        job.backfill || view.oldest.is_none_or(|oldest| date >= oldest)
+        every_date_matters(job) || view.oldest.is_none_or(|oldest| date >= oldest)
     }
 
     fn nobody(&self) -> &'static str {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::cli::context::{Context, ask};
+use crate::cli::context::{Context, Question, ask};
 use crate::cli::failure::Failure;
 use crate::cli::json::Array;
 use crate::cli::output::{Output, counted};
@@ -35,7 +35,7 @@ pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -
         Some(mut reader) => reader.recovered()?,
         None => Recovered::default(),
     };
-    let (scheduler, step, jobs) = ask(recovered, registry.jobs, registry.daemon.max_running, context.now);
+    let (scheduler, step, jobs) = ask(recovered, registry, Question::Wake, context.now);
     let mut rows: Vec<(&Job, JobView)> =
         jobs.iter().filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?))).collect();
     if context.json() {

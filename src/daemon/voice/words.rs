@@ -19,7 +19,13 @@ pub(super) fn job_of(note: &Note) -> Option<&JobName> {
         | Note::UnreadableTimetable { job, .. }
         | Note::ClockAhead { job, .. }
         | Note::PastDomain { job }
+        | Note::TooOld { job, .. }
+        | Note::BackfillOver { job, .. }
+        | Note::EnabledAgain { job }
+        | Note::Renamed { job, .. }
+        | Note::WaitsToSucceed { job, .. }
         | Note::Answered { job, .. } => Some(job),
+        Note::WasDone { session, .. } => Some(&session.job),
         Note::ClockSetBack { .. } => None,
     }
 }
@@ -52,6 +58,19 @@ pub(super) fn clause(note: &Note, zone: Tz) -> String {
         Note::Closed { attempt, end, state, behind } => closed(attempt, end, state, *behind, zone),
         Note::Added { adding, .. } => format!("new; {}", added(adding, zone)),
         Note::Changed { keys, adding, .. } => format!("changed: {}; {}", keys.join(", "), added(adding, zone)),
+        Note::TooOld { count, oldest, .. } => {
+            format!("{} missed and skipped as too old, from {} on", dates(*count), date(*oldest, zone))
+        }
+        Note::WasDone { session, .. } => {
+            format!("{} is done already, as `done_when` says; it is not attempted", date(session.date, zone))
+        }
+        Note::BackfillOver { name: Some(name), .. } => format!("all dates of the backfill `{name}` are settled"),
+        Note::BackfillOver { name: None, .. } => "all dates of a backfill are settled".to_owned(),
+        Note::EnabledAgain { .. } => "enabled again, as whoever disabled it said".to_owned(),
+        Note::Renamed { previously, .. } => format!("takes over the ledger of `{previously}`, as it was called before"),
+        Note::WaitsToSucceed { previously, .. } => {
+            format!("takes over the ledger of `{previously}` when what runs under that name has ended")
+        }
         Note::Removed { unsettled, .. } => {
             format!("gone from the registry, its ledger stays ({unsettled} unsettled dates will not run)")
         }

@@ -3,6 +3,7 @@
 //! ```text
 //! schedule="15 1 * * *" zone="Europe/Berlin" start="2026-11-01T00:00:00Z" delay="5400"
 //! every="1d" at="02:30" zone="UTC" delay="0"
+//! schedule="none" zone="UTC" delay="0"
 //! ```
 //! Keys stand in this order, `start` and `end` only if bounded, and no value can hold a quotation mark: what a grammar
 //! accepted holds none, nor does the name of a zone. So equal timetables write equal text, and the text reads back as
@@ -16,7 +17,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::Timetable;
-use crate::schedule::{CrontabError, IntervalError, Schedule, Written, tzdata_version};
+use crate::schedule::{CrontabError, IntervalError, NONE, Schedule, Written, tzdata_version};
 
 /// Why a text is no timetable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,8 @@ impl fmt::Display for Timetable {
             Written::Crontab(text) => write!(f, "schedule=\"{text}\"")?,
             Written::Every(every, None) => write!(f, "every=\"{every}\"")?,
             Written::Every(every, Some(at)) => write!(f, "every=\"{every}\" at=\"{at}\"")?,
+            // No crontab is written like this.
+            Written::None => write!(f, "schedule=\"{NONE}\"")?,
         }
         write!(f, " zone=\"{}\"", self.zone().name())?;
         // The Debug form of an instant is RFC 3339 with exactly the digits it needs, and reads back in every year.
@@ -97,6 +100,7 @@ impl FromStr for Timetable {
         let at = every.and_then(|_| reader.take("at"));
         let zone = read_zone(reader.required("zone")?)?;
         let schedule = match (crontab, every) {
+            (Some(NONE), _) => Schedule::none(zone),
             (Some(schedule), _) => Schedule::crontab(schedule, zone)
                 .map_err(|source| TimetableError::Crontab { schedule: schedule.to_owned(), source })?,
             (None, every) => {

@@ -1,0 +1,79 @@
+//! `retry`: when a failed date is attempted again.
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::keys;
+use super::section::{Section, whole_number};
+use crate::duration;
+use crate::job::{DEFAULT_RETRY_AFTER, Retry};
+
+/// Reads `retry`; what is wrong with it is noted.
+pub(super) fn read(section: &Section<'_>) -> Retry {
+    if let Some(value) = section.get("retry")
+        && !value.get_ref().is_table()
+    {
+        let hint = match value.get_ref() {
+            DeValue::String(text) if duration::parse(text).is_ok() => {
+                format!("write `retry = {{ after = \"{text}\" }}`")
+            }
+            value if whole_number(value).is_some() => {
+                format!("write `retry = {{ attempts = {} }}`", whole_number(value).unwrap_or(3).max(1))
+            }
+            DeValue::Boolean(false) => "write `retry = { attempts = 1 }`".to_owned(),
+            _ => "write `retry = { after = \"5m\", factor = 2, at_most = \"1h\" }`".to_owned(),
+        };
+        section.wrong_type("retry", value, Some(hint));
+        return Retry::default();
+    }
+    let Some(retry) = section.section("retry", keys::RETRY, format!("`retry` of {}", section.whose)) else {
+        return Retry::default();
+    };
+    retry.unknown_keys();
+    let after = retry.positive_duration("after");
+    let at_most = retry.positive_duration("at_most");
+    let has_after = retry.table.contains_key("after");
+    let least = after.or((!has_after).then_some(DEFAULT_RETRY_AFTER));
+    if let (Some(least), Some(at_most)) = (least, at_most)
+        && at_most < least
+    {
+        let span = retry.get("at_most").map_or(0..0, Spanned::span);
+        let whose = if has_after { "`after`" } else { "the default of `after`" };
+        let problem = format!("is shorter than {whose}, `{}`", duration::notation(least));
+        retry.wrong(span, "at_most", problem, None);
+    }
+    Retry {
+        after: after.unwrap_or(DEFAULT_RETRY_AFTER),
+        factor: factor(&retry),
+        at_most,
+        attempts: retry.count("attempts"),
+    }
+}
+
+fn factor(retry: &Section<'_>) -> f64 {
+    const KEY: &str = "factor";
+    let Some(value) = retry.get(KEY) else { return 1.0 };
+    let number = match value.get_ref() {
+        DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
+        DeValue::Integer(_) => {
+            whole_number(value.get_ref()).and_then(|number| i32::try_from(number).ok()).map(f64::from)
+        }
+        _ => {
+            let number = value.get_ref().as_str().filter(|text| text.parse::<f64>().is_ok_and(f64::is_finite));
+            retry.wrong_type(KEY, value, number.map(|number| format!("write `factor = {number}`, without quotes")));
+            return 1.0;
+        }
+    };
+    match number {
+        Some(number) if number.is_finite() && number >= 1.0 => number,
+        _ => {
+            retry.wrong(
+                value.span(),
+                KEY,
+                "must be a number of at least 1",
+                Some("waits do not become shorter".to_owned()),
+            );
+            1.0
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Why a date is not attempted now, and when it will be: everything that stands in front of it.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Job, JobName};
+use crate::session::{AttemptKey, BackfillRecord, State, Trigger};
+
+use super::lane::Lane;
+use super::queue::{Queue, Session};
+use super::{Block, Scheduler};
+
+/// So many of the dates in front of one are named.
+const NAMED: usize = 5;
+
+/// What a date waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// Something outside of the job, or a person.
+    For(Block),
+    /// A date of the same job that comes first, and does not simply wait.
+    Earlier {
+        /// Which.
+        date: DateTime<Utc>,
+        /// Where it stands.
+        state: State,
+    },
+    /// Dates of the same job that come first.
+    InFront {
+        /// How many.
+        count: u64,
+        /// The one that is next.
+        first: DateTime<Utc>,
+    },
+    /// Its time.
+    Due(DateTime<Utc>),
+    /// The end of an attempt of the same job.
+    Attempt(AttemptKey),
+    /// The answer of `done_when`.
+    DoneWhen,
+}
+
+/// What the scheduler knows of a date that is not settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// Where it stands; absent if it is not recorded yet.
+    pub state: Option<State>,
+    /// What made it happen.
+    pub trigger: Option<Trigger>,
+    /// How many attempts it has had.
+    pub attempts: u32,
+    /// How many of them count.
+    pub used: u32,
+    /// The backfill that it belongs to.
+    pub backfill: Option<BackfillRecord>,
+    /// What it waits for; nothing if it could be attempted now, or runs.
+    pub waits: Vec<Wait>,
+    /// The earliest time at which it can be attempted, as far as that is known.
+    pub next_attempt: Option<DateTime<Utc>>,
+}
+
+impl Scheduler {
+    /// Explains a date of a job that is not settled: one of the schedule that is recorded or will be, or of a backfill.
+    #[must_use]
+    pub fn explain(&self, name: &JobName, date: DateTime<Utc>) -> Option<Explanation> {
+        let lane = self.lanes.get(name)?;
+        let session = lane.get(date);
+        let is_ahead = session.is_none() && lane.is_ahead(date);
+        if session.is_none() && !is_ahead {
+            return None;
+        }
+        let backfill = lane.backfill_of(date).and_then(|id| lane.backfills.get(&id));
+        let waits = match (&lane.job, session) {
+            (Some(_), Some(Session { state: State::Running, .. })) | (None, _) => Vec::new(),
+            (Some(job), session) => self.waits(lane, job, date, session),
+        };
+        Some(Explanation {
+            state: session.map(|session| session.state.clone()),
+            trigger: session.map(|session| session.trigger),
+            attempts: session.map_or(0, |session| session.attempts),
+            used: session.map_or(0, |session| session.used),
+            backfill: backfill.map(|backfill| backfill.record.clone()),
+            next_attempt: next_attempt(lane, date, session, &waits, self.now),
+            waits,
+        })
+    }
+
+    fn waits(&self, lane: &Lane, job: &Job, date: DateTime<Utc>, session: Option<&Session>) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        if let Some(disabled) = &lane.disabled {
+            waits.push(Wait::For(Block::DisabledBy(disabled.clone())));
+        }
+        if !job.enabled {
+            waits.push(Wait::For(Block::Disabled));
+        }
+        match session.map(|session| &session.state) {
+            Some(State::Held { reason }) => {
+                waits.push(Wait::For(Block::Held { date, reason: reason.clone() }));
+            }
+            Some(State::Failed { retry_at }) if *retry_at > self.now => {
+                waits.push(Wait::For(Block::Retry { date, at: *retry_at }));
+            }
+            _ if job.timetable.due(date) > self.now => waits.push(Wait::Due(job.timetable.due(date))),
+            _ => {}
+        }
+        if lane.probing.contains(&date) {
+            waits.push(Wait::DoneWhen);
+            return waits;
+        }
+        let backfill = lane.backfill_of(date).and_then(|id| lane.backfills.get(&id));
+        if lane.is_strict() {
+            match backfill {
+                Some(backfill) => in_front(&backfill.queue, date, backfill.record.newest_first, None, &mut waits),
+                None => in_front(&lane.main, date, false, lane.next.filter(|next| *next < date), &mut waits),
+            }
+        }
+        waits.extend(self.missing_needs(job, date, backfill.is_some()).into_iter().map(Wait::For));
+        let is_busy = |queue: &Queue, most: u32| queue.running() >= most as usize;
+        let holds = lane.is_strict()
+            || backfill.map_or_else(
+                || is_busy(&lane.main, if super::lane::is_independent(job) { job.max_parallel } else { 1 }),
+                |backfill| is_busy(&backfill.queue, backfill.record.parallel),
+            );
+        let others = lane.running.iter().filter(|open| open.session.date != date && holds);
+        waits.extend(others.take(NAMED).cloned().map(Wait::Attempt));
+        if waits.is_empty() {
+            waits.extend(self.missing_place(lane, job).map(Wait::For));
+        }
+        waits
+    }
+}
+
+impl Lane {
+    /// Says whether a date of the schedule is yet to be recorded.
+    fn is_ahead(&self, date: DateTime<Utc>) -> bool {
+        self.next.is_some_and(|next| date >= next)
+            && !self.outlying.contains(&date)
+            && self.job.as_ref().is_some_and(|job| job.timetable.includes(date))
+    }
+}
+
+/// Names what comes before a date in a queue, the last that is not recorded included.
+fn in_front(
+    queue: &Queue,
+    date: DateTime<Utc>,
+    newest_first: bool,
+    unrecorded: Option<DateTime<Utc>>,
+    waits: &mut Vec<Wait>,
+) {
+    let sessions = queue.sessions();
+    let before: Vec<(&DateTime<Utc>, &Session)> = if newest_first {
+        let after = (std::ops::Bound::Excluded(date), std::ops::Bound::Unbounded);
+        sessions.range(after).rev().collect()
+    } else {
+        sessions.range(..date).collect()
+    };
+    let stuck = before
+        .iter()
+        .filter(|(_, session)| matches!(session.state, State::Held { .. } | State::Failed { .. }))
+        .take(NAMED);
+    waits.extend(stuck.map(|(date, session)| Wait::Earlier { date: **date, state: session.state.clone() }));
+    let waiting = before.iter().filter(|(_, session)| session.state == State::Waiting);
+    let (mut count, mut first) = (0, None);
+    for (date, _) in waiting {
+        count += 1;
+        first = first.or(Some(**date));
+    }
+    if let Some(first) = first.or(unrecorded) {
+        waits.push(Wait::InFront { count, first });
+    }
+}
+
+/// The earliest time of an attempt: known where only time is waited for.
+fn next_attempt(
+    lane: &Lane,
+    date: DateTime<Utc>,
+    session: Option<&Session>,
+    waits: &[Wait],
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let job = lane.job.as_ref()?;
+    let mut at = job.timetable.due(date).max(now);
+    for wait in waits {
+        match wait {
+            Wait::Due(due) => at = at.max(*due),
+            Wait::For(Block::Retry { at: retry_at, .. }) => at = at.max(*retry_at),
+            Wait::For(Block::DisabledBy(disabled)) => at = at.max(disabled.until?),
+            _ => return None,
+        }
+    }
+    session.is_none_or(|session| session.state != State::Running).then_some(at)
+}

@@ -1,0 +1,122 @@
+//! What a date waits for: dates of other jobs, and jobs that are started because this one requires them.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Dependency, Job, JobName};
+use crate::session::{NewSession, State, Trigger};
+
+use super::lane::{Candidates, Lane};
+use super::queue::Session;
+use super::{Block, Scheduler, Step};
+
+impl Scheduler {
+    /// Which dates of a job may start; what they require is started first.
+    pub(super) fn candidates(&mut self, name: &JobName, step: &mut Step) -> Candidates {
+        let now = self.effective_now();
+        let Some(lane) = self.lanes.get(name) else { return Candidates::default() };
+        let Some(job) = lane.job.clone() else { return Candidates::default() };
+        // Each turn can bring forth a date whose requirements are not there yet.
+        for _ in 0..=job.max_parallel {
+            let Some(lane) = self.lanes.get(name) else { break };
+            let found = lane.candidates(now, |date, is_backfill| self.missing_need(&job, date, is_backfill).is_none());
+            let dates = [found.of_schedule, found.of_backfill.map(|(date, _)| date)];
+            let mut any = false;
+            for date in dates.into_iter().flatten() {
+                any |= self.summon(&job, date, step);
+            }
+            if !any {
+                return found;
+            }
+        }
+        Candidates { of_schedule: None, of_backfill: None, later: None }
+    }
+
+    /// Enters a date of the jobs that `job` requires and that have none; says whether there were any.
+    fn summon(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) -> bool {
+        let now = self.now;
+        let mut summoned = Vec::new();
+        for name in &job.require {
+            let Some(lane) = self.lanes.get_mut(name).filter(|lane| !lane.has_row(date)) else { continue };
+            let trigger = Trigger::Required;
+            lane.main.put(date, Session::waiting(trigger));
+            let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
+            step.entries.push(lane.entry(lane.record.clock, vec![new], now));
+            summoned.push(name.clone());
+        }
+        for name in &summoned {
+            self.reconsider(name, step);
+        }
+        !summoned.is_empty()
+    }
+
+    /// The first job that does not let `date` start, with the date of it that is not settled.
+    pub(super) fn missing_need(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Option<Block> {
+        let mut dependencies = job.depends_on.iter();
+        dependencies
+            .find_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill))
+            .or_else(|| self.missing_requirement(job, date))
+    }
+
+    /// All that does not let `date` start.
+    pub(super) fn missing_needs(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Vec<Block> {
+        let dependencies =
+            job.depends_on.iter().filter_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill));
+        let required = job.require.iter().filter_map(|name| self.requirement(name, date));
+        dependencies.chain(required).collect()
+    }
+
+    fn missing_dependency(
+        &self,
+        job: &Job,
+        dependency: &Dependency,
+        date: DateTime<Utc>,
+        is_backfill: bool,
+    ) -> Option<Block> {
+        let name = &dependency.job;
+        let Some(lane) = self.lanes.get(name) else { return Some(Block::Dependency { job: name.clone(), date: None }) };
+        let span = dependency.span(date, job.timetable.zone());
+        let is_done = |session: &Session| {
+            dependency.ignore_failure && matches!(session.state, State::Failed { .. } | State::Held { .. })
+        };
+        let unsettled = lane
+            .unsettled_within(span.from, span.until, is_done)
+            .or_else(|| lane.backfilled_within(span.from, span.until, is_done).filter(|_| is_backfill));
+        match unsettled {
+            Some(unsettled) => Some(Block::Dependency { job: name.clone(), date: Some(unsettled) }),
+            // What covers a period without any date of the other job waits for nothing.
+            None if dependency.covers.is_some() || lane.has_settled => None,
+            None if dependency.ignore_failure && !lane.main.is_empty() => None,
+            None => Some(Block::Dependency { job: name.clone(), date: None }),
+        }
+    }
+
+    /// A job that is required and has not settled its date; one that has none yet is started for it.
+    fn missing_requirement(&self, job: &Job, date: DateTime<Utc>) -> Option<Block> {
+        job.require.iter().find_map(|name| self.requirement(name, date))
+    }
+
+    fn requirement(&self, name: &JobName, date: DateTime<Utc>) -> Option<Block> {
+        let lane = self.lanes.get(name)?;
+        lane.get(date).map(|_| Block::Dependency { job: name.clone(), date: Some(date) })
+    }
+}
+
+impl Lane {
+    /// The earliest date of a backfill between two instants that is not settled.
+    fn backfilled_within(
+        &self,
+        from: Option<DateTime<Utc>>,
+        until: DateTime<Utc>,
+        is_done: impl Fn(&Session) -> bool,
+    ) -> Option<DateTime<Utc>> {
+        let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
+        if from > until {
+            return None;
+        }
+        let unsettled = |backfill: &super::lane::Backfill| {
+            let mut sessions = backfill.queue.sessions().range(from..=until);
+            sessions.find(|(_, session)| !is_done(session)).map(|(date, _)| *date)
+        };
+        self.backfills.values().filter_map(unsettled).min()
+    }
+}

@@ -1,0 +1,66 @@
+//! Asking the world whether a date is done already (`done_when`), before it is attempted and after an attempt was lost.
+//!
+//! Nothing is written before the question: it changes nothing, and is asked again after a crash.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::JobName;
+use crate::session::{AttemptKey, Entry, Outcome, SessionKey, SettledBy, State};
+
+use super::{Note, Scheduler, Step};
+
+impl Scheduler {
+    /// Has it asked whether a date is done. It takes a place as an attempt does.
+    pub(super) fn probe(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
+        let Some(lane) = self.lanes.get_mut(name) else { return };
+        let Some(job) = lane.job.clone() else { return };
+        let Some(session) = lane.get(date) else { return };
+        let (number, trigger) = (session.attempts + 1, lane.attempt_trigger(date));
+        lane.probing.insert(date);
+        let attempt = AttemptKey { session: lane.key(date), number };
+        let is_backfill = lane.backfill_of(date).is_some();
+        self.places.take(attempt.session.clone(), job.pool.clone(), is_backfill);
+        step.probes.push(lane.start(attempt, trigger, job));
+    }
+
+    /// A date that is held because its attempt was lost is perhaps done.
+    pub(super) fn probe_if_lost(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
+        let SessionKey { job: name, generation, date } = &attempt.session;
+        let Some(lane) = self.lanes.get(name) else { return };
+        let asks = lane.job.as_ref().is_some_and(|job| job.done_when.is_some());
+        let is_held = lane.get(*date).is_some_and(|session| matches!(session.state, State::Held { .. }));
+        if outcome == Outcome::Lost && asks && is_held && lane.record.generation == *generation && !self.stopping {
+            self.probe(name, *date, step);
+        }
+    }
+
+    /// The answer has come.
+    pub(super) fn probed(&mut self, session: &SessionKey, is_done: Option<bool>, step: &mut Step) {
+        let (name, date) = (&session.job, session.date);
+        let (now, stopping) = (self.now, self.stopping);
+        self.places.give_back(session);
+        let Some(lane) = self.lanes.get_mut(name) else { return };
+        if lane.record.generation != session.generation || !lane.probing.remove(&date) {
+            self.reconsider(name, step);
+            return;
+        }
+        let state = lane.get(date).map(|session| session.state.clone());
+        match state {
+            Some(State::Running) | None => {}
+            Some(state) if is_done == Some(true) => {
+                let (from, by) = (state.word(), SettledBy::DoneWhen);
+                step.entries.push(Entry::Done { session: session.clone(), from, by, at: now });
+                lane.settle(date, step);
+                lane.record.last_success = lane.record.last_success.max(Some(date));
+                step.notes.push(Note::WasDone { session: session.clone(), behind: lane.behind() });
+            }
+            Some(State::Waiting | State::Failed { .. }) if is_done.is_some() && !stopping && lane.is_active() => {
+                let trigger = lane.attempt_trigger(date);
+                self.open(name, date, trigger, step);
+            }
+            Some(_) => {}
+        }
+        self.reconsider(name, step);
+        self.reconsider_dependents(name, step);
+    }
+}

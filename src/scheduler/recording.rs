@@ -1,0 +1,283 @@
+//! The dates that come due enter the ledger: those that run, and those that do not, each with why.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Job, Overlap};
+use crate::schedule::Timetable;
+use crate::session::{NewSession, SkipReason, State, Trigger};
+
+use super::lane::{Lane, keeps_every_date};
+use super::queue::Session;
+use super::{Note, ON_TIME, Step};
+
+/// So many recorded dates wait at once; further dates that are due are recorded when these have run. It bounds what
+/// ten years of minutes cost in memory.
+const WINDOW: usize = 1000;
+
+/// So many dates are recorded in one step, so that a job with a long past does not hold up the others.
+const CHUNK: usize = 5000;
+
+/// So many due dates beyond the recorded ones are counted at the most, for people: ten years of minutes.
+const COUNTED: u64 = 6_000_000;
+
+/// So many of them are few enough to be counted again whenever dates are recorded.
+const COUNTED_ANEW: u64 = 5_000;
+
+impl Lane {
+    /// Finds the first date that is not recorded.
+    pub(super) fn seek_next(&mut self, timetable: &Timetable, step: &mut Step) {
+        self.next = self.date_after(timetable, self.frontier(), step);
+    }
+
+    /// The first date after an instant that has no row yet.
+    pub(super) fn date_after(
+        &self,
+        timetable: &Timetable,
+        after: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Option<DateTime<Utc>> {
+        let mut after = after;
+        loop {
+            match timetable.next_after(after) {
+                Ok(Some(date)) if self.outlying.contains(&date) => after = date,
+                Ok(next) => return next,
+                Err(_past_domain) => {
+                    step.notes.push(Note::PastDomain { job: self.record.name.clone() });
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The earliest date between two instants, the last of them included, that is not settled, recorded or not; but for
+    /// those of backfills, and those that `is_done` says need not be.
+    pub(super) fn unsettled_within(
+        &self,
+        from: Option<DateTime<Utc>>,
+        until: DateTime<Utc>,
+        is_done: impl Fn(&Session) -> bool,
+    ) -> Option<DateTime<Utc>> {
+        let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
+        if from > until {
+            return None;
+        }
+        let mut recorded = self.main.sessions().range(from..=until);
+        let recorded = recorded.find(|(_, session)| !is_done(session)).map(|(date, _)| *date);
+        let unrecorded = self.next.filter(|next| *next <= until).and_then(|next| {
+            if next >= from {
+                return Some(next);
+            }
+            let timetable = &self.job.as_ref()?.timetable;
+            let mut dates = timetable.dates(from, until + TimeDelta::microseconds(1)).map_while(Result::ok);
+            dates.find(|date| !self.has_row(*date))
+        });
+        [recorded, unrecorded].into_iter().flatten().min()
+    }
+
+    /// Records the dates that are due, as many as fit. `now` is the time by which they are due, `at` the time. Says
+    /// whether that settled any.
+    pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
+        let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
+        let waiting = self.main.waiting();
+        let room = if job.backfill { WINDOW.saturating_sub(waiting) } else { CHUNK };
+        // Half a window must be free, so that a long catch-up records in batches and not date by date.
+        if job.backfill && room < WINDOW / 2 {
+            if self.uncounted == 0 {
+                self.uncounted = self.count_due(&job.timetable, now);
+            }
+            return false;
+        }
+        let room = match self.too_many(&job, now) {
+            0 => room,
+            // What is skipped takes no room.
+            too_many => usize::try_from(too_many).unwrap_or(CHUNK),
+        };
+        let dates = self.take_due(&job.timetable, now, room.min(CHUNK), step);
+        // A long way to go is counted once, and then counted down.
+        let left = self.uncounted.saturating_sub(dates.len() as u64);
+        self.uncounted = if left > COUNTED_ANEW { left } else { self.count_due(&job.timetable, now) };
+        self.record(&job, &job.timetable, dates, at, step)
+    }
+
+    /// How many of the dates that are due are more than the job catches up on; the oldest.
+    fn too_many(&mut self, job: &Job, now: DateTime<Utc>) -> u64 {
+        let Some(most) = job.catch_up.max_dates else { return 0 };
+        if self.uncounted <= COUNTED_ANEW {
+            self.uncounted = self.count_due(&job.timetable, now);
+        }
+        self.uncounted.saturating_sub(most.into())
+    }
+
+    /// Takes up to `room` dates that are due from the timetable.
+    pub(super) fn take_due(
+        &mut self,
+        timetable: &Timetable,
+        now: DateTime<Utc>,
+        room: usize,
+        step: &mut Step,
+    ) -> Vec<DateTime<Utc>> {
+        let mut dates = Vec::new();
+        while let Some(date) = self.next.filter(|date| dates.len() < room && timetable.due(*date) <= now) {
+            dates.push(date);
+            self.next = self.date_after(timetable, date, step);
+        }
+        dates
+    }
+
+    fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
+        let (mut next, mut count) = (self.next, 0);
+        while let Some(date) = next.filter(|date| count < COUNTED && timetable.due(*date) <= now) {
+            count += u64::from(!self.outlying.contains(&date));
+            next = timetable.next_after(date).ok().flatten();
+        }
+        count
+    }
+
+    /// How many dates are due that are not recorded yet, and the first of them: what a disabled job has missed.
+    pub(super) fn unrecorded_due(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
+        let Some(job) = &self.job else { return (0, None) };
+        let count = self.count_due(&job.timetable, now);
+        (count, self.next.filter(|_| count > 0))
+    }
+
+    /// Enters dates of a timetable, ascending and newer than the clock, in the ledger.
+    pub(super) fn record(
+        &mut self,
+        job: &Job,
+        timetable: &Timetable,
+        dates: Vec<DateTime<Utc>>,
+        at: DateTime<Utc>,
+        step: &mut Step,
+    ) -> bool {
+        let Some(newest) = dates.last().copied() else { return false };
+        let more_to_come = self.uncounted > 0;
+        let taken_over = !keeps_every_date(job) && self.supersede(None, at, step);
+        let total = dates.len() as u64 + self.uncounted;
+        let (mut superseded, mut too_old) = (0, 0);
+        let sessions: Vec<NewSession> = dates
+            .into_iter()
+            .zip(0..)
+            .map(|(date, place)| {
+                let missed = at - timetable.due(date) > ON_TIME;
+                let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
+                let runs = keeps_every_date(job) || (date == newest && !more_to_come);
+                let late = at - timetable.due(date);
+                let skipped = if runs {
+                    self.skipped_when_recorded(job, late, total - place)
+                } else {
+                    Some(SkipReason::Superseded)
+                };
+                superseded += u64::from(skipped == Some(SkipReason::Superseded));
+                too_old += u64::from(skipped == Some(SkipReason::TooOld));
+                let state = skipped.map_or(State::Waiting, |reason| State::Skipped { reason });
+                NewSession { date, state, trigger, backfill: None }
+            })
+            .collect();
+        let skips = sessions.iter().any(|session| session.state.is_settled());
+        let clock = self.record.clock;
+        self.record.clock = Some(newest);
+        self.take_up(&sessions);
+        self.pass_outlying();
+        let is_whole = keeps_every_date(job) || !more_to_come;
+        if is_whole && (superseded > 0 || sessions.len() > 1) && too_old < sessions.len() as u64 {
+            self.note_behind(superseded, step);
+        }
+        if too_old > 0 {
+            let of = |session: &&NewSession| session.state == State::Skipped { reason: SkipReason::TooOld };
+            let oldest = sessions.iter().find(of).map_or(newest, |session| session.date);
+            step.notes.push(Note::TooOld { job: self.record.name.clone(), count: too_old, oldest });
+        }
+        step.entries.push(self.entry(clock, sessions, at));
+        taken_over || skips
+    }
+
+    /// Enters the next date, which an operator wants attempted whatever the job's limits say.
+    pub(super) fn record_this(&mut self, job: &Job, date: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) {
+        if !keeps_every_date(job) {
+            self.supersede(None, at, step);
+        }
+        let missed = at - job.timetable.due(date) > ON_TIME;
+        let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
+        let sessions = vec![NewSession { date, state: State::Waiting, trigger, backfill: None }];
+        let clock = self.record.clock;
+        self.record.clock = Some(date);
+        self.take_up(&sessions);
+        self.pass_outlying();
+        self.uncounted = self.uncounted.saturating_sub(1);
+        step.entries.push(self.entry(clock, sessions, at));
+    }
+
+    /// Why a date that comes due is not run, if it is not. `rank` counts from the newest date that is due, which has 1.
+    fn skipped_when_recorded(&self, job: &Job, late: TimeDelta, rank: u64) -> Option<SkipReason> {
+        let beyond = |limit: Option<std::time::Duration>| {
+            limit.and_then(|limit| TimeDelta::from_std(limit).ok()).is_some_and(|limit| late > limit)
+        };
+        let is_missed = late > ON_TIME;
+        let too_many = is_missed && job.catch_up.max_dates.is_some_and(|most| rank > most.into());
+        if beyond(job.catch_up.max_age) || beyond(job.skip_late) || too_many {
+            return Some(SkipReason::TooOld);
+        }
+        let most = if job.max_parallel > 1 { job.max_parallel as usize } else { 1 };
+        (job.overlap == Overlap::Skip && self.running.len() >= most).then_some(SkipReason::Overtime)
+    }
+
+    /// Enters dates that are older than every recorded one: the job's start was moved back.
+    pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], at: DateTime<Utc>, step: &mut Step) {
+        let reason = SkipReason::Superseded;
+        let state = if keeps_every_date(job) { State::Waiting } else { State::Skipped { reason } };
+        let trigger = Trigger::CatchUp;
+        let sessions: Vec<NewSession> = dates
+            .iter()
+            .filter(|date| !self.has_row(**date))
+            .map(|date| NewSession { date: *date, state: state.clone(), trigger, backfill: None })
+            .collect();
+        let clock = self.record.clock;
+        self.record.clock = clock.max(dates.last().copied());
+        self.take_up(&sessions);
+        step.entries.push(self.entry(clock, sessions, at));
+    }
+
+    fn take_up(&mut self, sessions: &[NewSession]) {
+        for NewSession { date, state, trigger, .. } in sessions {
+            if state.is_settled() {
+                self.has_settled = true;
+            } else {
+                self.main.put(*date, Session { state: state.clone(), ..Session::waiting(*trigger) });
+            }
+        }
+    }
+
+    fn note_behind(&self, superseded: u64, step: &mut Step) {
+        let oldest = self.main.oldest().or(self.record.clock).unwrap_or_default();
+        step.notes.push(Note::Behind { job: self.record.name.clone(), behind: self.behind(), oldest, superseded });
+    }
+
+    /// Skips the dates that are next and have never been attempted, and could start only too late.
+    pub(super) fn skip_late(&mut self, now: DateTime<Utc>, step: &mut Step) -> bool {
+        let Some(job) = self.job.clone().filter(|_| self.is_active() && self.running.is_empty()) else { return false };
+        let Some(limit) = job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok()) else { return false };
+        let mut any = false;
+        while let Some((date, session)) = self.main.sessions().first_key_value() {
+            let is_late = now - job.timetable.due(*date) > limit;
+            let is_scheduled = matches!(session.trigger, Trigger::Schedule | Trigger::CatchUp);
+            if session.state != State::Waiting || session.attempts > 0 || !is_late || !is_scheduled {
+                break;
+            }
+            let date = *date;
+            if self.probing.contains(&date) {
+                break;
+            }
+            self.skip(date, SkipReason::TooOld, now, step);
+            any = true;
+        }
+        any
+    }
+
+    /// When the next date is to be recorded, unless the window is full.
+    pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let job = self.job.as_ref().filter(|_| self.is_active())?;
+        let due = job.timetable.due(self.next?);
+        let full = job.backfill && due <= now && self.main.waiting() > WINDOW / 2;
+        (!full).then_some(due)
+    }
+}

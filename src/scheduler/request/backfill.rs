@@ -1,0 +1,340 @@
+//! `backfill`: past dates that an operator asks for, attempted beside the schedule.
+//!
+//! Its dates enter a part at a time, so that however many there are, what is due need not wait for them. A crash in
+//! between leaves the request unanswered; it comes again, and goes on where it was.
+
+use std::collections::{HashMap, VecDeque};
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Job, JobName};
+use crate::session::{
+    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Reply, Request, State, Trigger,
+};
+
+use super::super::adopt::TICK;
+use super::super::lane::Lane;
+use super::super::view::in_zone;
+use super::super::{Scheduler, Step};
+use super::{MOST, Verdict, are, counted, told};
+
+/// So many dates enter in one step.
+const PART: usize = 2_000;
+
+/// A date of a backfill that has not entered yet.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// It has no row.
+    New(DateTime<Utc>),
+    /// It is settled.
+    Again { date: DateTime<Utc>, from: &'static str, attempts: u32 },
+}
+
+impl Wanted {
+    fn date(self) -> DateTime<Utc> {
+        match self {
+            Self::New(date) | Self::Again { date, .. } => date,
+        }
+    }
+}
+
+/// A backfill whose dates are being entered.
+#[derive(Debug)]
+pub(in super::super) struct Entering {
+    pub request: Request,
+    pub record: BackfillRecord,
+    rest: VecDeque<Wanted>,
+    /// The first instant of the job's concern when it was ordered.
+    since: DateTime<Utc>,
+    reply: Reply,
+}
+
+impl Entering {
+    /// How many dates have not entered yet.
+    pub(in super::super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+/// What a backfill comes to.
+#[derive(Debug, Default)]
+struct Selection {
+    wanted: Vec<Wanted>,
+    changed: Changed,
+    repeated: u64,
+    retried: Vec<DateTime<Utc>>,
+    queued: u64,
+    left_out: u64,
+}
+
+impl Scheduler {
+    pub(super) fn backfill(
+        &mut self,
+        request: &Request,
+        order: &BackfillOrder,
+        step: &mut Step,
+    ) -> Result<Verdict, String> {
+        let now = self.now;
+        let name = &request.job;
+        let recent: HashMap<DateTime<Utc>, (State, u32)> = self
+            .recent
+            .iter()
+            .filter(|(key, ..)| key.job == *name)
+            .map(|(key, state, attempts)| (key.date, (state.clone(), *attempts)))
+            .collect();
+        let (job, lane) = self.lane_of(name)?;
+        lane.refuse_backfill(&job, request, order)?;
+        let dates = lane.dates_of_order(&job, order, now)?;
+        let mut known = recent;
+        if request.past.generation == lane.record.generation {
+            for row in request.past.settled.iter().filter(|row| row.backfill != Some(request.id)) {
+                let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
+                entry.1 = entry.1.max(row.attempts);
+            }
+            // What this very order has entered and settled before a crash is not wanted again.
+            for row in request.past.settled.iter().filter(|row| row.backfill == Some(request.id)) {
+                known.insert(row.key.date, (State::Running, 0));
+            }
+        }
+        let selection = lane.select(&dates, order.only, &known, request.id);
+        let text = selection.describe(&job, order, &dates);
+        if selection.wanted.is_empty() && selection.retried.is_empty() {
+            return Ok(Verdict::done(text, Changed::default()));
+        }
+        for date in &selection.retried {
+            if let Some(state) = lane.get(*date).map(|session| session.state.clone()) {
+                _ = lane.retry_unsettled(*date, &state, now, step);
+            }
+        }
+        let reply = Reply { done: true, text, dates: selection.changed };
+        if selection.wanted.is_empty() {
+            self.reconsider(name, step);
+            return Ok(Verdict::Done(reply));
+        }
+        let record = BackfillRecord {
+            id: request.id,
+            job: name.clone(),
+            generation: lane.record.generation,
+            name: order.name.clone(),
+            newest_first: order.newest_first,
+            parallel: order.parallel,
+            entered_at: now,
+        };
+        if !lane.backfills.contains_key(&request.id) {
+            if request.past.namesake.is_none() && !request.past.is_entered {
+                step.entries.push(Entry::Backfill(record.clone()));
+            }
+            lane.begin_backfill(record.clone());
+        }
+        let (since, rest) = (lane.record.since, selection.wanted.into());
+        let is_short = selection.changed.count <= PART as u64;
+        lane.entering.push_back(Entering { request: request.clone(), record, rest, since, reply });
+        self.pending.insert(request.id);
+        if is_short {
+            self.enter_more(name, step);
+        }
+        self.reconsider(name, step);
+        Ok(Verdict::Pending)
+    }
+
+    /// Enters the next part of a job's backfill, and answers when all of it has entered.
+    pub(in super::super) fn enter_more(&mut self, name: &JobName, step: &mut Step) {
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(name) else { return };
+        let Some(mut entering) = lane.entering.pop_front() else { return };
+        lane.enter_part(&mut entering, now, step);
+        if entering.rest.is_empty() {
+            let Entering { request, reply, .. } = entering;
+            self.reply(&request, reply, step);
+        } else {
+            lane.entering.push_front(entering);
+        }
+    }
+}
+
+impl Lane {
+    /// When more of a backfill can enter.
+    pub(in super::super) fn entering_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (!self.entering.is_empty()).then_some(now)
+    }
+
+    fn refuse_backfill(&self, job: &Job, request: &Request, order: &BackfillOrder) -> Result<(), String> {
+        let name = &job.name;
+        if self.is_strict() && order.parallel > 1 {
+            return Err(format!(
+                "the dates of `{name}` run in strict order, one at a time; `--parallel` needs `order = \"independent\"`"
+            ));
+        }
+        let Some(key) = &order.name else { return Ok(()) };
+        let is_other = |id: BackfillId| id != request.id;
+        let here =
+            self.backfills.values().any(|known| known.record.name.as_ref() == Some(key) && is_other(known.record.id));
+        if here || request.past.namesake.is_some_and(is_other) {
+            return Err(format!("there is a backfill of `{name}` called `{key}` already: nothing was changed"));
+        }
+        Ok(())
+    }
+
+    /// The dates of the schedule that an order is about: past ones, also before the job's start.
+    fn dates_of_order(
+        &self,
+        job: &Job,
+        order: &BackfillOrder,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DateTime<Utc>>, String> {
+        let (name, zone) = (&job.name, job.timetable.zone());
+        let next = self.next.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let limit = next.min(now + TICK);
+        let to = order.to.map_or(limit, |to| to.min(limit));
+        if order.from >= limit {
+            return Err(format!(
+                "{} is not before the next date of `{name}`{}: there is nothing to backfill from there on",
+                in_zone(order.from, zone),
+                self.next.map(|next| format!(", {}", in_zone(next, zone))).unwrap_or_default()
+            ));
+        }
+        let unbounded = job.timetable.without_start();
+        let dates: Vec<DateTime<Utc>> = unbounded.dates(order.from, to).map_while(Result::ok).take(MOST + 1).collect();
+        if dates.len() > MOST {
+            return Err(format!("these are more than {MOST} dates of `{name}`: order them in parts"));
+        }
+        let found = dates.len() as u64;
+        match order.count {
+            Some(count) if found < count => {
+                let there = if found == 1 {
+                    "there is only 1 date".to_owned()
+                } else {
+                    format!("there are only {found} dates")
+                };
+                let from = in_zone(order.from, zone);
+                Err(format!("`--count {count}`, but {there} of `{name}` from {from} on and before its next date"))
+            }
+            _ => Ok(dates),
+        }
+    }
+
+    fn select(
+        &self,
+        dates: &[DateTime<Utc>],
+        only: Only,
+        known: &HashMap<DateTime<Utc>, (State, u32)>,
+        id: BackfillId,
+    ) -> Selection {
+        let mut selection = Selection::default();
+        for date in dates.iter().copied() {
+            if let Some(session) = self.get(date) {
+                let is_failed = matches!(session.state, State::Failed { .. } | State::Held { .. });
+                if self.backfill_of(date) == Some(id) {
+                    selection.changed.add(date);
+                } else if is_failed && only != Only::Missing && !self.probing.contains(&date) {
+                    selection.retried.push(date);
+                    selection.changed.add(date);
+                } else {
+                    selection.queued += 1;
+                }
+                continue;
+            }
+            let wanted = match known.get(&date) {
+                None => (only != Only::Failed).then_some(Wanted::New(date)),
+                Some((State::Succeeded, attempts)) if only == Only::All => {
+                    selection.repeated += 1;
+                    Some(Wanted::Again { date, from: State::Succeeded.word(), attempts: *attempts })
+                }
+                Some((state @ State::Skipped { .. }, attempts)) => {
+                    let is_wanted = match only {
+                        Only::Missing => *attempts == 0,
+                        Only::Failed => *attempts > 0,
+                        Only::All => true,
+                    };
+                    is_wanted.then_some(Wanted::Again { date, from: state.word(), attempts: *attempts })
+                }
+                // Entered and settled by this order before.
+                Some((State::Running, _)) => {
+                    selection.changed.add(date);
+                    continue;
+                }
+                Some(_) => None,
+            };
+            match wanted {
+                Some(wanted) => {
+                    selection.wanted.push(wanted);
+                    selection.changed.add(date);
+                }
+                None => selection.left_out += 1,
+            }
+        }
+        selection
+    }
+
+    fn enter_part(&mut self, entering: &mut Entering, now: DateTime<Utc>, step: &mut Step) {
+        let id = entering.record.id;
+        let mut new = Vec::new();
+        let part = entering.rest.len().min(PART);
+        for wanted in entering.rest.drain(..part) {
+            let date = wanted.date();
+            // The start of the job may have been moved back since, over dates that were to be entered here.
+            let is_of_schedule = date >= self.record.since && date < entering.since;
+            if self.get(date).is_some() {
+                continue;
+            }
+            match wanted {
+                Wanted::New(_) if is_of_schedule || self.outlying.contains(&date) => {}
+                Wanted::New(date) => {
+                    let (state, trigger) = (State::Waiting, Trigger::Backfill);
+                    new.push(NewSession { date, state, trigger, backfill: Some(id) });
+                }
+                Wanted::Again { date, from, attempts } => {
+                    self.reopen(date, from, attempts, Trigger::Backfill, id, step);
+                }
+            }
+        }
+        if !new.is_empty() {
+            for new in &new {
+                self.put(new.date, super::super::queue::Session::waiting(new.trigger), Some(id));
+            }
+            step.entries.push(self.entry(self.record.clock, new, now));
+        }
+    }
+}
+
+impl Selection {
+    /// What the backfill does, in words.
+    fn describe(&self, job: &Job, order: &BackfillOrder, dates: &[DateTime<Utc>]) -> String {
+        let (name, zone) = (&job.name, job.timetable.zone());
+        let called = order.name.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();
+        let left = self.left_out + self.queued;
+        let why_not = match order.only {
+            Only::Missing => "settled by attempts, or not settled yet",
+            Only::Failed => "succeeded, never attempted, or wait",
+            Only::All => "not settled yet",
+        };
+        if self.changed.count == 0 {
+            return match dates.len() {
+                0 => format!("`{name}` has no date in that range: there is nothing to backfill"),
+                count => format!("nothing to backfill of `{name}`: {} in that range, {why_not}", counted(count as u64)),
+            };
+        }
+        let direction = if order.newest_first { "newest first" } else { "oldest first" };
+        let at_once = match order.parallel {
+            1 => "one at a time".to_owned(),
+            many => format!("{many} at once"),
+        };
+        let mut text = format!(
+            "backfill{called} of `{name}`: {}, {direction}, {at_once}, beside its schedule",
+            told(&self.changed, zone)
+        );
+        if self.repeated > 0 {
+            text.push_str(&format!("; {} repeated that succeeded before", are(self.repeated)));
+        }
+        if !self.retried.is_empty() {
+            text.push_str(&format!(
+                "; {} in the order of the schedule, and retried there",
+                are(self.retried.len() as u64)
+            ));
+        }
+        if left > 0 {
+            text.push_str(&format!("; {} left out: {why_not}", are(left)));
+        }
+        text
+    }
+}
