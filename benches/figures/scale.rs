@@ -233,20 +233,21 @@ const DAY: &str = "
 
 /// The newest dates of some jobs are not settled; and the jobs know how far they are.
 const END: &str = "
+    CREATE TEMP TABLE newest AS
+    SELECT id AS job_id, (SELECT max(date) FROM sessions WHERE job_id = jobs.id AND generation = 1) AS date FROM jobs;
     BEGIN;
-    UPDATE attempts SET outcome = 1, exit_code = 1
-    WHERE job_id IN (SELECT id FROM jobs WHERE id % 80 = 0 OR id % 400 = 1)
-    AND (date, number) = (
-        SELECT date, s.attempts FROM sessions AS s WHERE s.job_id = attempts.job_id ORDER BY date DESC LIMIT 1
-    );
-    UPDATE sessions SET state = 3, retry_at = {now} + 300000000, settled_after = NULL
-    WHERE job_id % 80 = 0 AND attempts > 0
-    AND date = (SELECT max(date) FROM sessions AS s WHERE s.job_id = sessions.job_id);
-    UPDATE sessions SET state = 4, reason = 'attempt 1 failed: exit status 1', settled_after = NULL
-    WHERE job_id % 400 = 1 AND attempts > 0
-    AND date = (SELECT max(date) FROM sessions AS s WHERE s.job_id = sessions.job_id);
-    UPDATE jobs SET clock = (SELECT max(date) FROM sessions WHERE job_id = jobs.id AND generation = 1),
-    last_success = (SELECT max(date) FROM sessions WHERE job_id = jobs.id AND generation = 1 AND state = 1);
+    UPDATE attempts SET outcome = 1, exit_code = 1 FROM newest, sessions
+    WHERE newest.job_id = attempts.job_id AND attempts.generation = 1 AND newest.date = attempts.date
+    AND sessions.job_id = newest.job_id AND sessions.generation = 1 AND sessions.date = newest.date
+    AND attempts.number = sessions.attempts AND newest.job_id % 80 < 2;
+    UPDATE sessions SET state = 3, retry_at = {now} + 300000000, settled_after = NULL FROM newest
+    WHERE newest.job_id = sessions.job_id AND sessions.generation = 1 AND newest.date = sessions.date
+    AND newest.job_id % 80 = 0 AND attempts > 0;
+    UPDATE sessions SET state = 4, reason = 'attempt 1 failed: exit status 1', settled_after = NULL FROM newest
+    WHERE newest.job_id = sessions.job_id AND sessions.generation = 1 AND newest.date = sessions.date
+    AND newest.job_id % 80 = 1 AND attempts > 0;
+    UPDATE jobs SET clock = (SELECT date FROM newest WHERE job_id = id),
+    last_success = (SELECT max(date) FROM sessions WHERE job_id = id AND generation = 1 AND state = 1);
     COMMIT;
     PRAGMA journal_mode = WAL;
 ";

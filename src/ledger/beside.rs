@@ -20,12 +20,26 @@ pub(super) fn outlying(
     connection: &mut AnyConnection,
     names: &HashMap<i32, JobName>,
 ) -> Result<Vec<(JobName, DateTime<Utc>)>, LedgerError> {
-    let rows =
-        jobs::table
-            .select((jobs::id, jobs::generation, jobs::since, jobs::clock))
-            .load::<(i32, i32, i64, Option<i64>)>(connection)?;
+    let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
+    let first = sessions::table.filter(in_force.and(sessions::settled_after.is_not_null())).select(sessions::date);
+    let before = first.filter(sessions::date.lt(jobs::since)).order(sessions::date).limit(1).single_value();
+    let after = first.filter(sessions::date.nullable().gt(jobs::clock)).order(sessions::date).limit(1).single_value();
+    // One query finds the few jobs that have any: with thousands of jobs, a query for each would be what a start takes.
+    let rows = jobs::table.select((jobs::id, jobs::generation, jobs::since, jobs::clock, before, after)).load::<(
+        i32,
+        i32,
+        i64,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+    )>(
+        connection
+    )?;
     let mut found = Vec::new();
-    for (id, generation, since, clock) in rows {
+    for (id, generation, since, clock, before, after) in rows {
+        if clock.is_some() && before.is_none() && after.is_none() {
+            continue;
+        }
         let Some(name) = names.get(&id) else { continue };
         let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
         let settled =
