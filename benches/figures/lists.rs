@@ -93,7 +93,7 @@ fn fill(path: &Path) -> Outcome<()> {
     let first: DateTime<Utc> = "2020-01-01T00:00:00Z".parse()?;
     for number in 0..20 {
         let job = JobName::new(&format!("job-{number}"))?;
-        let timetable = "schedule=\"0 3 * * *\" zone=\"UTC\"".to_owned();
+        let timetable = "schedule=\"0 3 * * *\" zone=\"UTC\" delay=\"0\"".to_owned();
         let record = JobRecord {
             name: job.clone(),
             generation: 1,

@@ -57,7 +57,7 @@ pub(crate) fn scale(place: &Path) -> Outcome<()> {
     for job in 0..JOBS {
         write!(registry, "[jobs.job-{job}]\nschedule = \"{}\"\ncommand = [\"/bin/true\"]\n", schedule(job))?;
         if job % 2 == 0 {
-            writeln!(registry, "backfill = true\nstart = {}", first.format("%Y-%m-%d"))?;
+            registry.push_str("backfill = true\n");
         }
     }
     let folder = folder(place, &registry)?;
@@ -93,6 +93,12 @@ pub(crate) fn scale(place: &Path) -> Outcome<()> {
             ask(&folder, question, asked)?;
         }
     }
+    let seconds = timed(|| {
+        let said = crontabber(&folder).args(["verify", "-q"]).stdout(Stdio::piped()).output()?;
+        let broken = String::from_utf8_lossy(&said.stdout).lines().take(5).collect::<Vec<_>>().join("; ");
+        if said.status.success() { Ok(()) } else { Err(format!("no crontabber writes such a ledger: {broken}").into()) }
+    })?;
+    row("`verify` of them", "-", &format!("{seconds:.0} s"), "-", "the promise holds");
     fs::remove_dir_all(folder)?;
     Ok(())
 }
@@ -149,7 +155,7 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             since: first,
             anchor: first - TimeDelta::microseconds(1),
             clock: None,
-            timetable: format!("schedule=\"{}\" zone=\"UTC\"", schedule(job)),
+            timetable: format!("schedule=\"{}\" zone=\"UTC\" delay=\"0\"", schedule(job)),
             last_success: None,
         }));
     }
@@ -170,7 +176,7 @@ fn fill(file: &Path, first: DateTime<Utc>, now: DateTime<Utc>) -> Outcome<i64> {
          INSERT INTO boots (id, host, boot_id) VALUES (-1, 'db1.example.com', NULL);",
     )?;
     for job in 0..JOBS {
-        let typical = 700_000 + 100_000 * (job % 97) * (job % 31);
+        let typical = 700_000 + 50_000 * (job % 97) * (job % 31);
         let (id, step, minute) = (job + 1, step(job), minute(job));
         sqlite.batch_execute(&format!("INSERT INTO plan VALUES ({id}, {step}, {minute}, {typical})"))?;
     }
@@ -183,8 +189,10 @@ fn fill(file: &Path, first: DateTime<Utc>, now: DateTime<Utc>) -> Outcome<i64> {
             sqlite.batch_execute(&format!("INSERT INTO boots VALUES ({boot}, 'db1.example.com', '{uuid}')"))?;
         }
         let (from, to) = (day.timestamp_micros(), now.timestamp_micros());
+        let booted = (first + TimeDelta::days(60 * (boot - 1))).timestamp_micros();
         let text = DAY.replace("{day}", &from.to_string()).replace("{now}", &to.to_string());
-        sqlite.batch_execute(&text.replace("{boot}", &boot.to_string()))?;
+        let text = text.replace("{boot}", &boot.to_string()).replace("{booted}", &booted.to_string());
+        sqlite.batch_execute(&text)?;
         sqlite.batch_execute("COMMIT")?;
         day += TimeDelta::days(1);
     }
@@ -197,11 +205,11 @@ const DAY: &str = "
     DELETE FROM due;
     INSERT INTO due
     SELECT date, job_id, 2000 + chance % 900000, typical / 2 + chance * 31 % typical,
-        CASE WHEN job_id % 2 = 1 THEN 10 + chance % 990 ELSE chance % 1000 END, chance
+        CASE WHEN step = 5 THEN 20 ELSE 0 END + CASE WHEN job_id % 2 = 1 THEN 10 ELSE 0 END + chance % 970, chance
     FROM (
-        SELECT date, job_id, typical, (job_id * 7919 + date / 60000000 * 104729) % 1000003 AS chance
+        SELECT date, job_id, step, typical, (job_id * 7919 + date / 60000000 * 104729) % 1000003 AS chance
         FROM (
-            SELECT {day} + (minute + number * step) * 60000000 AS date, job_id, typical
+            SELECT {day} + (minute + number * step) * 60000000 AS date, job_id, step, typical
             FROM plan CROSS JOIN turn WHERE number < 1440 / step
         )
     )
@@ -219,12 +227,12 @@ const DAY: &str = "
         job_id, generation, date, number, trigger, boot, pid, start_ticks, started_after, ended_after, outcome,
         exit_code, duration_micros, has_log, cpu_user_micros, cpu_system_micros, peak_memory_bytes
     )
-    SELECT job_id, 1, date, 1, luck < 30, {boot}, 1000 + chance * 17 % 4000000, date / 10000 % 500000000 + 100,
+    SELECT job_id, 1, date, 1, luck < 30, {boot}, 1000 + chance * 17 % 4000000, (date + late - {booted}) / 10000 + 40,
         late + 400, late + 900 + taken, luck < 20, CASE WHEN luck < 20 THEN 1 END, taken, 1,
         1000 + chance * 7 % 900000, 1000 + chance * 3 % 90000, 4096 * (1000 + chance * 11 % 20000)
     FROM due WHERE luck >= 10
     UNION ALL
-    SELECT job_id, 1, date, 2, 5, {boot}, 1000 + chance * 19 % 4000000, date / 10000 % 500000000 + 30100,
+    SELECT job_id, 1, date, 2, 5, {boot}, 1000 + chance * 19 % 4000000, (date + late - {booted}) / 10000 + 30130,
         late + 300001300, late + 300001800 + taken, 0, NULL, taken, 1,
         1000 + chance * 5 % 900000, 1000 + chance * 2 % 90000, 4096 * (1000 + chance * 13 % 20000)
     FROM due WHERE luck >= 10 AND luck < 20
