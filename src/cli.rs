@@ -5,9 +5,14 @@
 
 mod arguments;
 mod attempts;
+mod audit;
+mod beside;
+mod calendar;
+mod change;
 mod check;
 mod completions;
 mod context;
+mod csv;
 pub mod date;
 mod failure;
 mod ghosts;
@@ -17,8 +22,11 @@ mod list;
 mod log;
 mod output;
 mod plan;
+mod reference;
+mod rows;
 mod schema;
 mod sessions;
+mod status;
 mod table;
 mod verify;
 mod version;
@@ -26,14 +34,13 @@ mod warden;
 
 use std::process::ExitCode;
 
-use arguments::{Command, Global, Reset, Run};
-use context::{Context, Zones, unknown_job};
+use arguments::Command;
+use change::{Asked, change};
+use context::Context;
 use failure::Failure;
 use output::Output;
 
-use crate::daemon::{self, Ask};
-use crate::ledger::Reader;
-use crate::session::Operation;
+use crate::daemon;
 
 /// Does what the command line says.
 #[must_use]
@@ -41,10 +48,17 @@ pub fn main() -> ExitCode {
     let (global, command) = arguments::read();
     let context = Context::new(global);
     let result = match command {
-        None => options(&context).map(daemon::serve),
-        Some(Command::Once) => options(&context).map(daemon::once),
-        Some(Command::Run(asked)) => run(&context, asked),
-        Some(Command::Reset(asked)) => reset(&context, asked),
+        None => context.daemon_options().map(daemon::serve),
+        Some(Command::Once) => context.daemon_options().map(daemon::once),
+        Some(Command::Run(asked)) => change(&context, &Asked::Run(asked)),
+        Some(Command::Reset(asked)) => change(&context, &Asked::Reset(asked)),
+        Some(Command::Backfill(asked)) => change(&context, &Asked::Backfill(asked)),
+        Some(Command::Skip(asked)) => change(&context, &Asked::Skip(asked)),
+        Some(Command::Done(asked)) => change(&context, &Asked::Done(asked)),
+        Some(Command::Retry(asked)) => change(&context, &Asked::Retry(asked)),
+        Some(Command::Kill(asked)) => change(&context, &Asked::Kill(asked)),
+        Some(Command::Disable(asked)) => change(&context, &Asked::Disable(asked)),
+        Some(Command::Enable(asked)) => change(&context, &Asked::Enable(asked)),
         Some(Command::Warden(asked)) => warden::warden(asked),
         Some(command) => read(&context, &command),
     };
@@ -64,49 +78,15 @@ fn read(context: &Context, command: &Command) -> Result<ExitCode, Failure> {
         Command::Attempts(asked) => attempts::attempts(context, asked, output),
         Command::Log(asked) => log::log(context, asked, output),
         Command::Verify => verify::verify(context, output),
+        Command::Calendar(asked) => calendar::calendar(context, asked, output),
+        Command::Status(asked) => status::status(context, asked, output),
+        Command::Audit(asked) => audit::audit(context, asked, output),
         Command::Schema => schema::schema(output),
+        Command::Reference => reference::reference(output),
         Command::Completions(asked) => completions::completions(asked, output),
         Command::Version => version::version(context, output),
-        Command::Once | Command::Run(_) | Command::Reset(_) | Command::Warden(_) => {
-            unreachable!("these do more than read")
-        }
+        _ => unreachable!("the others do more than read"),
     }?;
     output.finish()?;
     Ok(exit)
-}
-
-/// Asks for an attempt at a job now.
-fn run(context: &Context, asked: Run) -> Result<ExitCode, Failure> {
-    let registry = context.registry()?;
-    let known = registry.jobs.iter().map(|job| &job.name);
-    let job = registry.jobs.iter().find(|job| job.name == asked.job);
-    let job = job.ok_or_else(|| unknown_job(asked.job.as_str(), known))?;
-    let date = asked.date.map(|date| date.one_of(&job.timetable)).transpose();
-    let date = date.map_err(|error| Failure::usage(format!("job `{}`: {error}", asked.job)))?;
-    let operation = Operation::Run { date, force: asked.force };
-    Ok(daemon::operate(options(context)?, Ask { job: asked.job, operation, reason: asked.reason }))
-}
-
-/// Asks for a job to be forgotten; a ghost can be, too, so that the ledger is asked whether it knows it.
-fn reset(context: &Context, asked: Reset) -> Result<ExitCode, Failure> {
-    let registry = context.registry()?;
-    if !registry.jobs.iter().any(|job| job.name == asked.job) {
-        let mut reader = context.reader(Some(&registry))?;
-        let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
-        Zones::new(Some(&registry), &records).know(&asked.job)?;
-    }
-    let ask = Ask { job: asked.job, operation: Operation::Reset { to: None }, reason: asked.reason };
-    Ok(daemon::operate(options(context)?, ask))
-}
-
-/// What the daemon is told of the command line.
-fn options(context: &Context) -> Result<daemon::Options, Failure> {
-    let Global { ledger, log_format, quiet, json, .. } = &context.global;
-    Ok(daemon::Options {
-        registry: context.registry_path()?,
-        ledger: ledger.clone(),
-        log_format: log_format.map(Into::into),
-        quiet: *quiet,
-        json: *json,
-    })
 }

@@ -5,12 +5,15 @@
 //! [`Desk`]s work beside it on connections of their own: the one reads for people, the other posts an operator's
 //! requests. No Diesel type leaves this module, and nothing here decides what follows from what.
 
+mod audit;
 mod beside;
 mod boots;
 mod codes;
 mod connection;
+mod days;
 mod desk;
 mod detail;
+mod durations;
 mod entries;
 mod error;
 mod history;
@@ -23,14 +26,17 @@ mod rows;
 mod schema;
 mod sqlite;
 mod statement;
+mod unsettled;
 mod url;
 mod writer;
 
+pub use audit::{Act, AuditFilter};
+pub use days::Tally;
 pub use desk::{Answer, Desk, NewRequest};
 pub use error::{CommitError, LedgerError, OpenError};
 pub use history::Snapshot;
 pub use migrate::SCHEMA_VERSION;
-pub use pages::{AttemptFilter, SessionFilter};
+pub use pages::{AttemptFilter, Between, RUNNING, SessionFilter};
 pub use reader::{Backlog, OwnerRecord, Reader};
 pub use url::{LedgerUrl, LedgerUrlError};
 pub use writer::Writer;

@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
 
+#[path = "commands/audit.rs"]
+mod audit;
+#[path = "commands/calendar.rs"]
+mod calendar;
 #[path = "commands/health.rs"]
 mod health;
 #[path = "commands/line.rs"]
@@ -11,10 +15,16 @@ mod line;
 mod listing;
 #[path = "commands/log.rs"]
 mod log;
+#[path = "commands/narrowed.rs"]
+mod narrowed;
 #[path = "commands/place.rs"]
 mod place;
 #[path = "commands/plan.rs"]
 mod plan;
+#[path = "commands/reference.rs"]
+mod reference;
+#[path = "commands/status.rs"]
+mod status;
 #[path = "commands/unscheduled.rs"]
 mod unscheduled;
 #[path = "commands/verify.rs"]

@@ -4,6 +4,8 @@
 mod backends;
 #[path = "daemon/clock.rs"]
 mod clock;
+#[path = "daemon/follow.rs"]
+mod follow;
 #[path = "support/lab.rs"]
 mod lab;
 #[path = "daemon/life.rs"]

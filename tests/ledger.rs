@@ -10,6 +10,8 @@ mod compact;
 mod entries;
 #[path = "ledger/failures.rs"]
 mod failures;
+#[path = "ledger/filters.rs"]
+mod filters;
 #[path = "ledger/history.rs"]
 mod history;
 #[path = "ledger/opening.rs"]

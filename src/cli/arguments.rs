@@ -3,16 +3,21 @@
 //! The classic flags, which old crontabber had, are exact equals of commands: they are translated here, so that
 //! nothing else knows them.
 
+pub(super) mod change;
+mod reading;
+
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub(super) use reading::{Attempts, Audit, Calendar, Log, Sessions, Status};
+
 use super::date::DateArgument;
 use crate::daemon;
 use crate::job::JobName;
+use change::{Backfill, Change, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
 
 const GLOBAL: &str = "Global options";
 const CLASSIC: &str = "Classic flags (each the same as a command)";
@@ -106,6 +111,9 @@ struct Classic {
     /// The same as `reset JOB`.
     #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = JobName::new)]
     reset_job: Option<JobName>,
+    /// With `--reset-job`: do not ask, however many dates that repeats.
+    #[arg(long, requires = "reset_job", help_heading = CLASSIC)]
+    yes: bool,
     /// The same as `check`.
     #[arg(long, group = "classic", help_heading = CLASSIC)]
     configtest: bool,
@@ -123,8 +131,11 @@ struct Classic {
 impl Classic {
     /// The command that a flag stands for, if one was given; clap lets at most one pass.
     fn command(self) -> Option<Command> {
-        let job = self.job.map(|job| Command::Run(Run { job, date: self.date, force: self.force, reason: None }));
-        let reset = self.reset_job.map(|job| Command::Reset(Reset { job, reason: None }));
+        let job = self
+            .job
+            .map(|job| Command::Run(Run { job, date: self.date, force: self.force, change: Change::default() }));
+        let change = Change { yes: self.yes, ..Change::default() };
+        let reset = self.reset_job.map(|job| Command::Reset(Reset { job, to: None, change }));
         let flags = [
             (self.once, Command::Once),
             (self.list_jobs, Command::List),
@@ -152,6 +163,20 @@ pub(super) enum Command {
     ///
     /// The old sessions stay in the ledger, as an earlier generation of the job.
     Reset(Reset),
+    /// Attempt past dates, also those before the job's start, beside its schedule.
+    Backfill(Backfill),
+    /// Settle dates as skipped: they are not attempted, and nothing waits for them.
+    Skip(Skip),
+    /// Settle a date as succeeded: its work is done, by whomever.
+    Done(Done),
+    /// Attempt dates again that failed or are held: now, whatever their retry time.
+    Retry(Retry),
+    /// End the attempt that runs; its date is held until you say what becomes of it.
+    Kill(Kill),
+    /// Let nothing of a job run.
+    Disable(Disable),
+    /// Let a job run again that was disabled, with or without what it has missed.
+    Enable(Enable),
     /// Check the registry; exit 78 when it has mistakes.
     Check,
     /// The jobs that are in the ledger and not in the registry.
@@ -166,11 +191,31 @@ pub(super) enum Command {
     /// Ranges ask the registry alone: what the ledger holds makes no difference.
     Plan(Plan),
     /// The sessions in the ledger: each date of each job, and where it stands.
+    ///
+    /// By ascending date. A limit keeps the newest, and the line below the table is the command for those before them.
+    /// A program takes the first row of a page, whose JOB/GENERATION/DATE is the `--after` of the page before it.
     Sessions(Sessions),
     /// The attempts in the ledger: each start of each date, and how it ended.
+    ///
+    /// By ascending date and number. A limit keeps the newest, and the line below the table is the command for those
+    /// before them. A program takes the first row of a page, whose JOB/GENERATION/DATE/ATTEMPT is the `--after` of the
+    /// page before it.
     Attempts(Attempts),
     /// What an attempt printed, as it printed it.
     Log(Log),
+    /// A picture of a job's dates: a block a month, a mark and a colour for where each day stands.
+    ///
+    /// A day with several dates has the mark of the worst of them, and how many are so. Without a range: this month and
+    /// the two before it.
+    Calendar(Calendar),
+    /// All about one job: what the registry says, its clock, its backlog and what blocks it, its last attempts.
+    ///
+    /// Also how long it takes: the median and the 95th percentile of the newest 100 attempts that succeeded. It is getting
+    /// slower if the median of the newest 10 is at least 1.5 times that of the 90 before them (or as many as there are, 10
+    /// at least), and at least a second more.
+    Status(Status),
+    /// What operators did: who, when, from where, to which job and dates, why, and what came of it; the newest first.
+    Audit(Audit),
     /// Check that the whole ledger keeps the promise; exit 1 and name what breaks it.
     ///
     /// P1 once: what succeeded was not started again. P2 alone: no two attempts of a job at once. P3 in order: in strict
@@ -180,6 +225,9 @@ pub(super) enum Command {
     Verify,
     /// The JSON Schema of the registry, for editors.
     Schema,
+    /// Every command, as Markdown: `docs/commands.md`.
+    #[command(hide = true)]
+    Reference,
     /// The completions of this command line for a shell.
     Completions(Completions),
     /// The version, and that of the time zone rules.
@@ -200,34 +248,6 @@ pub(super) struct Warden {
     pub(super) managed: bool,
 }
 
-/// `run`.
-#[derive(Debug, Args)]
-pub(super) struct Run {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(super) job: JobName,
-    /// The date to attempt; else the one that is next.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
-    pub(super) date: Option<DateArgument>,
-    /// Do not wait for dependencies, nor for the date to come due.
-    #[arg(long)]
-    pub(super) force: bool,
-    /// Why, for the audit.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-}
-
-/// `reset`.
-#[derive(Debug, Args)]
-pub(super) struct Reset {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(super) job: JobName,
-    /// Why, for the audit.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-}
-
 /// `plan`.
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -243,51 +263,6 @@ pub(super) struct Plan {
     /// How many dates at most; 10 if there is no `--to`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
-}
-
-/// `sessions`.
-#[derive(Debug, Args)]
-pub(super) struct Sessions {
-    /// The job; else all jobs.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(super) job: Option<JobName>,
-    /// How many of the newest; else 100, or all with `--json`.
-    #[arg(long, value_name = "N")]
-    pub(super) limit: Option<NonZeroU32>,
-    /// Also those from before a reset.
-    #[arg(long)]
-    pub(super) all_generations: bool,
-}
-
-/// `attempts`.
-#[derive(Debug, Args)]
-pub(super) struct Attempts {
-    /// The job; else all jobs.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(super) job: Option<JobName>,
-    /// The date, or a day with all its dates; else all dates.
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
-    pub(super) date: Option<DateArgument>,
-    /// How many of the newest; else 100, or all with `--json`.
-    #[arg(long, value_name = "N")]
-    pub(super) limit: Option<NonZeroU32>,
-    /// Also those from before a reset.
-    #[arg(long)]
-    pub(super) all_generations: bool,
-}
-
-/// `log`.
-#[derive(Debug, Args)]
-pub(super) struct Log {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(super) job: JobName,
-    /// The date; else the job's newest attempt.
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
-    pub(super) date: Option<DateArgument>,
-    /// The number of the attempt; else the newest.
-    #[arg(long, value_name = "N", requires = "date", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) attempt: Option<u32>,
 }
 
 /// `completions`.

@@ -10,21 +10,19 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::arguments::Attempts;
+use super::beside;
 use super::context::{Context, Zones};
 use super::date::DateArgument;
 use super::failure::Failure;
-use super::json::Array;
 use super::output::{Output, brief, size};
-use super::sessions::{SHOWN, more_line, newest_only, nothing};
+use super::rows::{SHOWN, Sink, more_line, newest_only, nothing};
+use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Table};
 use crate::job::JobName;
-use crate::ledger::{AttemptFilter, LedgerError, Reader};
+use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
 use crate::scheduler::in_zone;
-use crate::session::{AttemptRecord, Outcome};
+use crate::session::{AttemptKey, AttemptRecord, Outcome};
 use crate::{duration, place};
-
-/// How far back a date is looked for at first; then ten times as far, and so on.
-const LOOK_BACK: u32 = 1_000;
 
 /// The columns of the table; the last only where there is room.
 const COLUMNS: [Column; 8] = [
@@ -45,8 +43,8 @@ const WIDE: usize = 110;
 const NARROW: usize = 100;
 
 /// An attempt in JSON.
-#[derive(Debug, Serialize)]
-struct AttemptRow<'a> {
+#[derive(Debug, Default, Serialize)]
+pub(super) struct AttemptRow<'a> {
     job: &'a str,
     date: String,
     attempt: u32,
@@ -78,61 +76,67 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
     if let Some(job) = &asked.job {
         zones.know(job)?;
     }
-    let limit = asked.limit.map(u32::from);
-    let filter =
-        AttemptFilter { job: asked.job.clone(), date: None, newest: limit, all_generations: asked.all_generations };
+    of_this_list(asked.job.as_ref(), asked.after.as_ref().map(|after| &after.session))?;
     let at_date = asked.job.as_ref().zip(asked.date);
-    if context.json() && at_date.is_none() {
-        stream(reader.as_mut(), &filter, &zones, &logs, output)?;
+    let dates = match at_date {
+        Some((job, date)) => meant(date, job, &zones)?,
+        None => asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
+    };
+    let filter = AttemptFilter {
+        job: asked.job.clone(),
+        dates,
+        outcomes: asked.state.clone(),
+        before: asked.after.clone(),
+        newest: asked.rows.limit.map(Into::into),
+        all_generations: asked.all_generations,
+    };
+    if let (Some(reader), Some((job, date))) = (&mut reader, at_date)
+        && collected(reader, &AttemptFilter { newest: Some(1), ..filter.clone() })?.is_empty()
+    {
+        beside::must_be_a_date(reader, registry.as_ref(), job, date, &zones)?;
+    }
+    // Where a clock was set back, the instants of a day are not all of that day.
+    let zone = at_date.map(|(job, date)| (date, zones.of(job)));
+    let is_meant = |attempt: &AttemptRecord| zone.is_none_or(|(date, zone)| date.means(attempt.key.session.date, zone));
+    let show = Show { zones: &zones, logs: &logs, is_meant: &is_meant };
+    if context.json() || asked.rows.csv {
+        let first = show.stream(reader.as_mut(), &filter, asked.rows.csv, output)?;
+        if let (Some(first), Some(_), Some(reader)) = (first, filter.newest, &mut reader) {
+            // The first row of the page is where the page before it ends.
+            let older = AttemptFilter { before: Some(first.clone()), newest: Some(1), ..filter };
+            if collected(reader, &older)?.iter().any(is_meant) {
+                context.remark(&format!("there are more before: `--after {first}`"));
+            }
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let shown = limit.unwrap_or(if context.json() { u32::MAX } else { SHOWN });
-    let mut rows = match (&mut reader, at_date) {
-        (None, _) => Vec::new(),
-        (Some(reader), Some((job, date))) => {
-            at(reader, job, date, asked.all_generations, &zones).map_err(|error| error.into_failure(job))?
-        }
-        // One more than is shown tells whether there are more, without counting them.
-        (Some(reader), None) => collected(reader, &AttemptFilter { newest: Some(shown.saturating_add(1)), ..filter })?,
-    };
+    let shown = filter.newest.unwrap_or(SHOWN);
+    let narrowed = filter.dates != Between::default() || !filter.outcomes.is_empty() || filter.before.is_some();
+    // One more than is shown tells whether there are more, without counting them.
+    let filter = AttemptFilter { newest: Some(shown.saturating_add(1)), ..filter };
+    let mut rows = reader.as_mut().map_or(Ok(Vec::new()), |reader| collected(reader, &filter))?;
+    rows.retain(is_meant);
     let more = newest_only(&mut rows, shown);
-    if context.json() {
-        let mut array = Array::open(output)?;
-        rows.iter().try_for_each(|attempt| array.push(&row(attempt, &zones, &logs)))?;
-        array.close()?;
-    } else if rows.is_empty() {
-        match at_date {
-            Some((job, _)) => writeln!(output, "`{job}` has no attempts at that date in the ledger")?,
-            None => writeln!(output, "{}", nothing("attempts", asked.job.as_ref(), asked.all_generations))?,
-        }
-    } else {
-        print(&rows, &zones, output)?;
-        if more && !context.global.quiet {
-            writeln!(output, "\n{}", more_line("attempts", shown))?;
-        }
+    let Some(first) = rows.first() else {
+        let text = match at_date {
+            Some((job, _)) if asked.state.is_empty() => format!("`{job}` has no attempts at that date in the ledger"),
+            _ => nothing("attempts", asked.job.as_ref(), asked.all_generations, narrowed),
+        };
+        writeln!(output, "{text}")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let cursor = first.key.to_string();
+    print(&rows, &zones, output)?;
+    if more && !context.global.quiet {
+        writeln!(output, "\n{}", more_line("attempt", rows.len(), &cursor))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Why the attempts at a date cannot be told.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum AtError {
-    /// No such time.
-    #[error(transparent)]
-    Choice(#[from] super::date::ChoiceError),
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-impl AtError {
-    /// Names the job it is about.
-    pub(super) fn into_failure(self, job: &JobName) -> Failure {
-        match self {
-            Self::Choice(error) => Failure::usage(format!("job `{job}`: {error}")),
-            Self::Ledger(error) => error.into(),
-        }
-    }
+/// The instants among which the dates are that somebody named.
+pub(super) fn meant(date: DateArgument, job: &JobName, zones: &Zones) -> Result<Between, Failure> {
+    let range = date.range(zones.of(job)).map_err(|error| Failure::usage(format!("job `{job}`: {error}")))?;
+    Ok(Between { from: Some(range.0), to: Some(range.1) })
 }
 
 /// The attempts of a job at the date, or at the dates, that are meant, ascending.
@@ -142,35 +146,16 @@ pub(super) fn at(
     reader: &mut Reader,
     job: &JobName,
     date: DateArgument,
-    all_generations: bool,
     zones: &Zones,
-) -> Result<Vec<AttemptRecord>, AtError> {
-    let zone = zones.of(job);
-    let (from, _) = date.range(zone)?;
-    let mut filter = AttemptFilter { job: Some(job.clone()), date: None, newest: None, all_generations };
-    if let DateArgument::Instant(instant) = date {
-        return Ok(collected(reader, &AttemptFilter { date: Some(instant), ..filter })?);
-    }
-    let mut back = Some(LOOK_BACK);
-    loop {
-        filter.newest = back;
-        let (mut seen, mut reached, mut found) = (0, false, Vec::new());
-        reader.attempts(&filter, &mut |attempt| {
-            seen += 1;
-            reached |= attempt.key.session.date < from;
-            if date.means(attempt.key.session.date, zone) {
-                found.push(attempt);
-            }
-            ControlFlow::Continue(())
-        })?;
-        if reached || back.is_none_or(|back| seen < back) {
-            return Ok(found);
-        }
-        back = back.and_then(|back| back.checked_mul(10));
-    }
+) -> Result<Vec<AttemptRecord>, Failure> {
+    let dates = meant(date, job, zones)?;
+    let mut found = collected(reader, &AttemptFilter { job: Some(job.clone()), dates, ..AttemptFilter::default() })?;
+    found.retain(|attempt| date.means(attempt.key.session.date, zones.of(job)));
+    Ok(found)
 }
 
-fn collected(reader: &mut Reader, filter: &AttemptFilter) -> Result<Vec<AttemptRecord>, LedgerError> {
+/// The attempts that are selected.
+pub(super) fn collected(reader: &mut Reader, filter: &AttemptFilter) -> Result<Vec<AttemptRecord>, LedgerError> {
     let mut rows = Vec::new();
     reader.attempts(filter, &mut |attempt| {
         rows.push(attempt);
@@ -179,27 +164,42 @@ fn collected(reader: &mut Reader, filter: &AttemptFilter) -> Result<Vec<AttemptR
     Ok(rows)
 }
 
-fn stream(
-    reader: Option<&mut Reader>,
-    filter: &AttemptFilter,
-    zones: &Zones,
-    logs: &Path,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let mut array = Array::open(output)?;
-    let mut written: io::Result<()> = Ok(());
-    if let Some(reader) = reader {
-        reader.attempts(filter, &mut |attempt| {
-            written = array.push(&row(&attempt, zones, logs));
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-    }
-    written?;
-    array.close()?;
-    Ok(())
+/// What is known beside the ledger of the attempts that are shown.
+struct Show<'a> {
+    zones: &'a Zones,
+    logs: &'a Path,
+    is_meant: &'a dyn Fn(&AttemptRecord) -> bool,
 }
 
-fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow<'a> {
+impl Show<'_> {
+    /// Prints the rows as they are read; returns the first.
+    fn stream(
+        &self,
+        reader: Option<&mut Reader>,
+        filter: &AttemptFilter,
+        csv: bool,
+        output: &mut Output,
+    ) -> Result<Option<AttemptKey>, Failure> {
+        let mut sink = Sink::open(output, csv, &AttemptRow::default())?;
+        let mut written: io::Result<()> = Ok(());
+        let mut first = None;
+        if let Some(reader) = reader {
+            reader.attempts(filter, &mut |attempt| {
+                if !(self.is_meant)(&attempt) {
+                    return ControlFlow::Continue(());
+                }
+                first.get_or_insert_with(|| attempt.key.clone());
+                sink.push_or_break(&row(&attempt, self.zones, self.logs), &mut written)
+            })?;
+        }
+        written?;
+        sink.close()?;
+        Ok(first)
+    }
+}
+
+/// What programs are told of an attempt.
+pub(super) fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow<'a> {
     let key = &attempt.key;
     let zone = zones.of(&key.session.job);
     let at = |at: DateTime<Utc>| in_zone(at, zone);
@@ -237,7 +237,8 @@ fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow
     }
 }
 
-fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
+/// Prints a table of attempts.
+pub(super) fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
     let columns = if output.width < WIDE { &COLUMNS[..COLUMNS.len() - 1] } else { &COLUMNS[..] };
     let is_narrow = output.width < NARROW;
     let (instant, took): (_, fn(Duration) -> String) =

@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::schedule::Timetable;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
 use crate::session::JobRecord;
-use crate::{clock, place};
+use crate::{clock, daemon, place};
 
 /// How many names are offered for one that is not known.
 const OFFERED: usize = 3;
@@ -87,6 +87,27 @@ impl Context {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The ledger; `None` if there is none yet.
+    pub(super) fn reader_if_any(&self, registry: Option<&Registry>) -> Result<Option<Reader>, Failure> {
+        match Reader::open(&self.ledger_url(registry)?) {
+            Ok(reader) => Ok(Some(reader)),
+            Err(OpenError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the daemon is told of the command line.
+    pub(super) fn daemon_options(&self) -> Result<daemon::Options, Failure> {
+        let Global { ledger, log_format, quiet, json, .. } = &self.global;
+        Ok(daemon::Options {
+            registry: self.registry_path()?,
+            ledger: ledger.clone(),
+            log_format: log_format.map(Into::into),
+            quiet: *quiet,
+            json: *json,
+        })
     }
 
     /// Tells people something beside the answer.

@@ -60,7 +60,7 @@ struct RunningRow {
 
 /// What a job waits for, in JSON: `by` says which of the other fields there are.
 #[derive(Debug, Default, Serialize)]
-struct BlockRow {
+pub(super) struct BlockRow {
     by: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     job: Option<String>,
@@ -159,7 +159,8 @@ fn row<'a>(job: &'a Job, view: &JobView, zones: &Zones) -> JobRow<'a> {
     }
 }
 
-fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
+/// What a job waits for, in JSON.
+pub(super) fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
     match block {
         Block::Dependency { job, date } => BlockRow {
             by: "dependency",
@@ -215,7 +216,7 @@ fn print(rows: &[(&Job, JobView)], zones: &Zones, now: DateTime<Utc>, output: &m
 }
 
 /// What a person wants to know of a job that is not simply well.
-fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
+pub(super) fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
     let zone = job.timetable.zone();
     if let [open, others @ ..] = view.running.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };

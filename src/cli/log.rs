@@ -1,5 +1,7 @@
 //! `log`: what an attempt printed, byte for byte.
 
+mod follow;
+
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -9,14 +11,16 @@ use serde::Serialize;
 
 use super::arguments::Log;
 use super::attempts::at;
+use super::beside;
 use super::context::{Context, Zones};
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
 use crate::ledger::{AttemptFilter, Reader};
-use crate::place;
+use crate::registry::Registry;
 use crate::scheduler::in_zone;
-use crate::session::{AttemptKey, AttemptRecord};
+use crate::session::{AttemptKey, AttemptRecord, Outcome};
+use crate::{duration, place};
 
 /// Where a log is, in JSON.
 #[derive(Debug, Serialize)]
@@ -36,17 +40,20 @@ pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result
     };
     let zones = Zones::new(registry.as_ref(), &reader.jobs()?);
     zones.know(&asked.job)?;
-    let attempt = choose(&mut reader, asked, &zones)?;
+    let attempt = choose(&mut reader, registry.as_ref(), asked, &zones)?;
     let key = &attempt.key;
     let date = in_zone(key.session.date, zones.of(&asked.job));
     let file = place::log_file(&logs, key);
+    let name = format!("attempt {} of `{}` at {date}", key.number, asked.job);
+    if asked.follow {
+        return followed(context, &mut reader, &attempt, &file, &name, output);
+    }
     let opened = File::open(&file);
     if context.json() {
         let log = opened.is_ok().then_some(file.as_path());
         json::object(output, &LogRow { job: asked.job.as_str(), date, attempt: key.number, log })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let name = format!("attempt {} of `{}` at {date}", key.number, asked.job);
     let outcome = attempt.end.as_ref().map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());
     match opened {
         Ok(mut log) => {
@@ -67,18 +74,42 @@ pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints what is printed until the attempt has ended, then says how.
+fn followed(
+    context: &Context,
+    reader: &mut Reader,
+    attempt: &AttemptRecord,
+    file: &std::path::Path,
+    name: &str,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    if attempt.end.is_none() {
+        context.remark(&format!("{name}: running"));
+    }
+    let Some(end) = follow::follow(reader, &attempt.key, file, output)? else { return Err(Failure::Closed) };
+    let outcome = end.outcome;
+    let took = end.duration.map(|took| format!(" after {}", duration::format(took))).unwrap_or_default();
+    context.remark(&format!("{name}: {outcome}{took}{}", detail(&AttemptRecord { end: Some(end), ..attempt.clone() })));
+    Ok(if outcome == Outcome::Succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn detail(attempt: &AttemptRecord) -> String {
     let detail = attempt.end.as_ref().and_then(|end| end.detail.as_deref());
     detail.map(|detail| format!(" ({detail})")).unwrap_or_default()
 }
 
 /// The attempt that is meant: the newest, unless a number was given.
-fn choose(reader: &mut Reader, asked: &Log, zones: &Zones) -> Result<AttemptRecord, Failure> {
+fn choose(
+    reader: &mut Reader,
+    registry: Option<&Registry>,
+    asked: &Log,
+    zones: &Zones,
+) -> Result<AttemptRecord, Failure> {
     let job = &asked.job;
     let Some(date) = asked.date else {
         return newest(reader, asked)?.ok_or_else(|| Failure::new(format!("`{job}` was never attempted")));
     };
-    let attempts = at(reader, job, date, false, zones).map_err(|error| error.into_failure(job))?;
+    let attempts = at(reader, job, date, zones)?;
     let mut dates: Vec<_> = attempts.iter().map(|attempt| attempt.key.session.date).collect();
     dates.dedup();
     if dates.len() > 1 {
@@ -87,6 +118,7 @@ fn choose(reader: &mut Reader, asked: &Log, zones: &Zones) -> Result<AttemptReco
             .hint(Some(format!("name one: {}", dates.join(", ")))));
     }
     if attempts.is_empty() {
+        beside::must_be_a_date(reader, registry, job, date, zones)?;
         return Err(Failure::new(format!("`{job}` was never attempted at that date"))
             .hint(Some(format!("`crontabber sessions {job}` lists its dates"))));
     }
@@ -100,8 +132,7 @@ fn choose(reader: &mut Reader, asked: &Log, zones: &Zones) -> Result<AttemptReco
 
 /// The attempt of a job that was started last: an old date may have been attempted after a new one.
 fn newest(reader: &mut Reader, asked: &Log) -> Result<Option<AttemptRecord>, Failure> {
-    let filter =
-        AttemptFilter { job: Some(asked.job.clone()), date: None, newest: Some(1_000), all_generations: false };
+    let filter = AttemptFilter { job: Some(asked.job.clone()), newest: Some(1_000), ..AttemptFilter::default() };
     let mut newest: Option<AttemptRecord> = None;
     let order = |attempt: &AttemptRecord| -> (chrono::DateTime<chrono::Utc>, AttemptKey) {
         (attempt.started_at, attempt.key.clone())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::date::short;
 
@@ -38,6 +39,15 @@ impl Output {
             Some((stamp, _)) if self.width < WIDTH => stamp.to_owned(),
             _ => text,
         }
+    }
+
+    /// Waits so long, or until nobody reads any more; says whether that is so.
+    pub(super) fn is_closed_within(&self, time: Duration) -> bool {
+        let out = self.out.get_ref();
+        let mut looked_at = [PollFd::new(out, PollFlags::empty())];
+        let timeout = Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() };
+        // A signal makes the wait shorter, and nothing else.
+        rustix::event::poll(&mut looked_at, Some(&timeout)).is_ok_and(|found| found > 0)
     }
 
     /// Hands over what is still in the buffer.

@@ -5,21 +5,21 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::arguments::Sessions;
 use super::context::{Context, Zones};
 use super::date::short;
 use super::failure::Failure;
-use super::json::Array;
 use super::output::Output;
+use super::rows::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::table::{Cell, Column, Table};
-use crate::ledger::{Reader, SessionFilter};
+use crate::job::JobName;
+use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
+use crate::registry::Registry;
 use crate::scheduler::in_zone;
-use crate::session::{SessionRecord, State};
-
-/// How many rows a table shows unasked.
-pub(super) const SHOWN: u32 = 100;
+use crate::session::{AttemptKey, SessionKey, SessionRecord, State};
 
 const COLUMNS: [Column; 6] = [
     Column::Cut("JOB"),
@@ -31,7 +31,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// A session in JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct SessionRow<'a> {
     job: &'a str,
     date: String,
@@ -54,72 +54,97 @@ pub(super) fn sessions(context: &Context, asked: &Sessions, output: &mut Output)
     if let Some(job) = &asked.job {
         zones.know(job)?;
     }
-    let limit = asked.limit.map(Into::into);
-    let filter = SessionFilter { job: asked.job.clone(), newest: limit, all_generations: asked.all_generations };
-    if context.json() {
-        stream(reader.as_mut(), &filter, &zones, output)?;
+    of_this_list(asked.job.as_ref(), asked.after.as_ref())?;
+    let filter = SessionFilter {
+        job: asked.job.clone(),
+        dates: asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
+        states: asked.state.clone(),
+        before: asked.after.clone(),
+        newest: asked.rows.limit.map(Into::into),
+        all_generations: asked.all_generations,
+    };
+    if context.json() || asked.rows.csv {
+        let first = stream(reader.as_mut(), &filter, asked.rows.csv, &zones, output)?;
+        if let (Some(first), Some(_), Some(reader)) = (first, filter.newest, &mut reader) {
+            // The first row of the page is where the page before it ends.
+            let older = SessionFilter { before: Some(first.clone()), newest: Some(1), ..filter };
+            if !collected(reader, &older)?.is_empty() {
+                context.remark(&format!("there are more before: `--after {}`", cursor(&first)));
+            }
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let shown = limit.unwrap_or(SHOWN);
-    let mut rows = Vec::new();
-    if let Some(reader) = &mut reader {
-        // One more than is shown tells whether there are more, without counting them.
-        let filter = SessionFilter { newest: Some(shown.saturating_add(1)), ..filter };
-        reader.sessions(&filter, &mut |session| {
-            rows.push(session);
-            ControlFlow::Continue(())
-        })?;
-    }
+    let shown = filter.newest.unwrap_or(SHOWN);
+    let narrowed = filter.dates != Between::default() || !filter.states.is_empty() || filter.before.is_some();
+    // One more than is shown tells whether there are more, without counting them.
+    let filter = SessionFilter { newest: Some(shown.saturating_add(1)), ..filter };
+    let mut rows = reader.as_mut().map_or(Ok(Vec::new()), |reader| collected(reader, &filter))?;
     let more = newest_only(&mut rows, shown);
-    if rows.is_empty() {
-        writeln!(output, "{}", nothing("sessions", asked.job.as_ref(), asked.all_generations))?;
+    let Some(first) = rows.first() else {
+        writeln!(output, "{}", nothing("sessions", asked.job.as_ref(), asked.all_generations, narrowed))?;
         return Ok(ExitCode::SUCCESS);
-    }
+    };
+    let cursor = cursor(&first.key);
     print(&rows, &zones, asked.all_generations, output)?;
     if more && !context.global.quiet {
-        writeln!(output, "\n{}", more_line("sessions", shown))?;
+        writeln!(output, "\n{}", more_line("session", rows.len(), &cursor))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Drops the oldest rows beyond `shown`; says whether there were any.
-pub(super) fn newest_only<T>(rows: &mut Vec<T>, shown: u32) -> bool {
-    let beyond = rows.len().saturating_sub(usize::try_from(shown).unwrap_or(usize::MAX));
-    rows.drain(..beyond);
-    beyond > 0
+/// The zone of the days that somebody names: the job's, else the registry's.
+pub(super) fn zone_of_days(job: Option<&JobName>, registry: Option<&Registry>, zones: &Zones) -> Tz {
+    let of_registry = || registry.map_or(Tz::UTC, |registry| registry.daemon.timezone);
+    job.map_or_else(of_registry, |job| zones.of(job))
 }
 
-/// What stands below a table that does not show all.
-pub(super) fn more_line(noun: &str, shown: u32) -> String {
-    format!("the newest {shown} {noun}; there are more: `--limit N`, or `--json` for all")
-}
-
-/// What stands in the place of an empty table.
-pub(super) fn nothing(noun: &str, job: Option<&crate::job::JobName>, all_generations: bool) -> String {
-    match job {
-        Some(job) if all_generations => format!("`{job}` has no {noun} in the ledger"),
-        Some(job) => format!("`{job}` has no {noun} in the ledger, or none since its last reset (`--all-generations`)"),
-        None => format!("no {noun} in the ledger"),
+/// Refuses a cursor of another job.
+pub(super) fn of_this_list(job: Option<&JobName>, after: Option<&SessionKey>) -> Result<(), Failure> {
+    match (job, after) {
+        (Some(job), Some(after)) if after.job != *job => {
+            let text = format!("`--after` names a date of `{}`, and these are those of `{job}`", after.job);
+            Err(Failure::usage(text).hint(Some("a cursor belongs to the list that it was printed below")))
+        }
+        _ => Ok(()),
     }
 }
 
+/// What `--after` takes to go on before a session.
+fn cursor(key: &SessionKey) -> String {
+    let text = AttemptKey { session: key.clone(), number: 0 }.to_string();
+    text.trim_end_matches("/0").to_owned()
+}
+
+/// The sessions that are selected.
+pub(super) fn collected(reader: &mut Reader, filter: &SessionFilter) -> Result<Vec<SessionRecord>, LedgerError> {
+    let mut rows = Vec::new();
+    reader.sessions(filter, &mut |session| {
+        rows.push(session);
+        ControlFlow::Continue(())
+    })?;
+    Ok(rows)
+}
+
+/// Prints the rows as they are read; returns the first.
 fn stream(
     reader: Option<&mut Reader>,
     filter: &SessionFilter,
+    csv: bool,
     zones: &Zones,
     output: &mut Output,
-) -> Result<(), Failure> {
-    let mut array = Array::open(output)?;
+) -> Result<Option<SessionKey>, Failure> {
+    let mut sink = Sink::open(output, csv, &SessionRow::default())?;
     let mut written: io::Result<()> = Ok(());
+    let mut first = None;
     if let Some(reader) = reader {
         reader.sessions(filter, &mut |session| {
-            written = array.push(&row(&session, zones));
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            first.get_or_insert_with(|| session.key.clone());
+            sink.push_or_break(&row(&session, zones), &mut written)
         })?;
     }
     written?;
-    array.close()?;
-    Ok(())
+    sink.close()?;
+    Ok(first)
 }
 
 fn row<'a>(session: &'a SessionRecord, zones: &Zones) -> SessionRow<'a> {

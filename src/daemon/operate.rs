@@ -10,7 +10,7 @@ use serde_json::json;
 use signal_hook_tokio::Signals;
 
 use crate::job::JobName;
-use crate::ledger::{Answer, AttemptFilter, Desk, LedgerError, LedgerUrl, NewRequest, OpenError, Reader};
+use crate::ledger::{Answer, AttemptFilter, Between, Desk, LedgerError, LedgerUrl, NewRequest, OpenError, Reader};
 use crate::scheduler::in_zone;
 use crate::session::{AttemptRecord, Operation, Outcome, Trigger};
 use crate::{clock, place};
@@ -177,8 +177,12 @@ async fn report(
             "job": ask.job.as_str(),
             "date": attempt.as_ref().map(date),
             "operation": ask.operation.word(),
+            "dry_run": false,
             "done": answer.done,
             "text": answer.text,
+            "count": answer.dates.count,
+            "from": answer.dates.first.map(|first| in_zone(first, zone)),
+            "to": answer.dates.last.map(|last| in_zone(last, zone)),
             "attempt": attempt.as_ref().map(|attempt| attempt.key.number),
             "outcome": end.map(|end| end.outcome.word()),
             "exit_code": exit_code,
@@ -208,7 +212,8 @@ async fn wait_for_end(url: &LedgerUrl, ask: &Ask, answer: &Answer) -> Result<Att
     let Operation::Run { date, .. } = ask.operation else { return Err(OperateError::NoAttempt) };
     // First where it nearly always is.
     for newest in [Some(200), None] {
-        let filter = AttemptFilter { job: Some(ask.job.clone()), date, newest, ..AttemptFilter::default() };
+        let dates = date.map_or_else(Between::default, Between::only);
+        let filter = AttemptFilter { job: Some(ask.job.clone()), dates, newest, ..AttemptFilter::default() };
         loop {
             let mut ours = None;
             reader.attempts(&filter, &mut |attempt| {

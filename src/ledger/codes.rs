@@ -20,9 +20,20 @@ const STATES: [&str; 6] = ["waiting", "succeeded", "running", "failed", "held", 
 const TRIGGERS: [Trigger; 6] =
     [Trigger::Schedule, Trigger::CatchUp, Trigger::Backfill, Trigger::Manual, Trigger::Required, Trigger::Retry];
 
+/// The words of the outcomes, each in the place of its number.
+const OUTCOMES: [&str; 7] = ["succeeded", "failed", "killed", "timed-out", "cancelled", "interrupted", "lost"];
+
+/// What stands for the outcome of an attempt that succeeded.
+pub(super) const SUCCEEDED: i16 = 0;
+
 /// What stands for a state's word. No row has what stands for a word that is none.
 pub(super) fn state(word: &str) -> i16 {
     place(&STATES, |state| *state == word)
+}
+
+/// What stands for each of several states' words.
+pub(super) fn states(words: &[&str]) -> Vec<i16> {
+    words.iter().map(|word| state(word)).collect()
 }
 
 /// The word that a number stands for.
@@ -43,7 +54,7 @@ pub(super) fn trigger_of(code: i16) -> Option<Trigger> {
 /// What stands for an outcome.
 pub(super) fn outcome(outcome: Outcome) -> i16 {
     match outcome {
-        Outcome::Succeeded => 0,
+        Outcome::Succeeded => SUCCEEDED,
         Outcome::Failed { .. } => 1,
         Outcome::Killed { .. } => 2,
         Outcome::TimedOut => 3,
@@ -53,10 +64,15 @@ pub(super) fn outcome(outcome: Outcome) -> i16 {
     }
 }
 
+/// What stands for each of several outcomes' words.
+pub(super) fn outcomes(words: &[&str]) -> Vec<i16> {
+    words.iter().map(|word| place(&OUTCOMES, |outcome| outcome == word)).collect()
+}
+
 /// The outcome that a number stands for, with what is told of it besides.
 pub(super) fn outcome_of(code: i16, exit_code: Option<i32>, signal: Option<i32>) -> Option<Outcome> {
     Some(match code {
-        0 => Outcome::Succeeded,
+        SUCCEEDED => Outcome::Succeeded,
         1 => Outcome::Failed { code: exit_code? },
         2 => Outcome::Killed { signal: signal? },
         3 => Outcome::TimedOut,
@@ -89,7 +105,8 @@ mod tests {
         }
         assert_eq!((trigger_of(6), trigger_of(-1)), (None, None));
         for code in 0..7 {
-            assert_eq!(outcome_of(code, Some(1), Some(1)).map(outcome), Some(code));
+            let found = outcome_of(code, Some(1), Some(1)).unwrap();
+            assert_eq!((outcome(found), outcomes(&[found.word()])), (code, vec![code]));
         }
         assert_eq!((outcome_of(7, None, None), outcome_of(1, None, None)), (None, None));
     }

@@ -126,14 +126,14 @@ impl<'a> Snapshot<'a> {
 
 /// The rows of a lane, one after the other.
 struct Stream<R> {
-    lane: Lane,
+    lane: Lane<'static>,
     after: Cursor,
     page: VecDeque<R>,
     is_over: bool,
 }
 
 impl<R: Listed> Stream<R> {
-    fn new(lane: Lane) -> Self {
+    fn new(lane: Lane<'static>) -> Self {
         Self { lane, after: Cursor::start(), page: VecDeque::new(), is_over: false }
     }
 

@@ -3,29 +3,59 @@
 //! A page is a read of its own, so that a slow reader never keeps SQLite's log from being emptied. A row that changes
 //! while the list is read is shown as it was at its page.
 
+mod attempts;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, Utc};
-use diesel::dsl::{IntoBoxed, exists};
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
-use super::LedgerError;
 use super::connection::{AnyConnection, MultiBackend};
-use super::rows::{AttemptRow, SessionRow, job_name, micros};
-use super::schema::{attempts, boots, jobs, sessions};
+use super::rows::{SessionRow, job_name, micros, number as stored};
+use super::schema::{jobs, sessions};
+use super::{LedgerError, codes};
 use crate::job::JobName;
-use crate::session::{AttemptRecord, SessionRecord};
+use crate::session::{AttemptKey, SessionKey, SessionRecord};
 
 /// How many rows a page has.
 const PAGE: i64 = 1_000;
+
+/// Which dates: all of them unless bounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Between {
+    /// The first instant that may be one.
+    pub from: Option<DateTime<Utc>>,
+    /// The first instant after them.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Between {
+    /// One date.
+    #[must_use]
+    pub fn only(date: DateTime<Utc>) -> Self {
+        Self { from: Some(date), to: date.checked_add_signed(TimeDelta::microseconds(1)) }
+    }
+
+    /// The bounds as the ledger keeps instants.
+    pub(super) fn micros(self) -> (i64, i64) {
+        (self.from.map_or(i64::MIN, micros), self.to.map_or(i64::MAX, micros))
+    }
+}
 
 /// Which sessions to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionFilter {
     /// Only those of this job.
     pub job: Option<JobName>,
+    /// Only those at these dates.
+    pub dates: Between,
+    /// Only those in one of these states, by their words; in any if there are none.
+    pub states: Vec<&'static str>,
+    /// Only those that stand before this one in the list.
+    pub before: Option<SessionKey>,
     /// Only this many, the newest by date; all if absent.
     pub newest: Option<u32>,
     /// Those from before a reset too.
@@ -37,28 +67,40 @@ pub struct SessionFilter {
 pub struct AttemptFilter {
     /// Only those of this job.
     pub job: Option<JobName>,
-    /// Only those at this date.
-    pub date: Option<DateTime<Utc>>,
+    /// Only those at these dates.
+    pub dates: Between,
+    /// Only those that ended in one of these ways, by their words, or that are [`RUNNING`]; all if there are none.
+    pub outcomes: Vec<&'static str>,
+    /// Only those that stand before this one in the list.
+    pub before: Option<AttemptKey>,
     /// Only this many, the newest by date; all if absent.
     pub newest: Option<u32>,
     /// Those from before a reset too.
     pub all_generations: bool,
 }
 
+/// The word for an attempt that has no outcome yet.
+pub const RUNNING: &str = "running";
+
 /// Rows that one index has in the right order.
 #[derive(Clone, Copy)]
-pub(super) struct Lane {
+pub(super) struct Lane<'a> {
     /// One job's generation; all jobs if absent.
     job: Option<(i32, i32)>,
     /// Of all jobs, only the generation in force.
     in_force: bool,
-    date: Option<i64>,
+    /// The first date. A page has a place that is no earlier.
+    from: i64,
+    /// The first date after them.
+    to: i64,
+    /// The words of the states, or outcomes; any if there are none.
+    words: &'a [&'static str],
 }
 
-impl Lane {
+impl Lane<'_> {
     /// The rows of one generation of a job.
     pub(super) fn of(job_id: i32, generation: i32) -> Self {
-        Self { job: Some((job_id, generation)), in_force: false, date: None }
+        Self { job: Some((job_id, generation)), in_force: false, from: i64::MIN, to: i64::MAX, words: &[] }
     }
 }
 
@@ -77,9 +119,29 @@ impl Cursor {
         Self::at(i64::MIN)
     }
 
+    /// The key of a session.
+    pub(super) fn of_session(date: i64, job_id: i32, generation: i32) -> Self {
+        Self { date, job_id, generation, number: 0 }
+    }
+
     /// The row's date.
     pub(super) fn date(self) -> i64 {
         self.date
+    }
+
+    /// The number of the row's job.
+    pub(super) fn job_id(self) -> i32 {
+        self.job_id
+    }
+
+    /// The row's generation of its job.
+    pub(super) fn generation(self) -> i32 {
+        self.generation
+    }
+
+    /// The key of the row's session, as its table has it.
+    pub(super) fn session(self) -> (i32, i32, i64) {
+        (self.job_id, self.generation, self.date)
     }
 
     /// Before every row at this date.
@@ -109,13 +171,13 @@ pub(super) trait Listed: Sized {
     type Record;
 
     /// The next rows of a lane, ascending.
-    fn page(connection: &mut AnyConnection, lane: Lane, after: Cursor) -> QueryResult<Vec<Self>>;
+    fn page(connection: &mut AnyConnection, lane: Lane<'_>, after: Cursor) -> QueryResult<Vec<Self>>;
 
     /// The date of the `count`-th newest row of a lane; none if it has fewer.
-    fn newest(connection: &mut AnyConnection, lane: Lane, count: u32) -> QueryResult<Option<i64>>;
+    fn newest(connection: &mut AnyConnection, lane: Lane<'_>, count: u32) -> QueryResult<Option<i64>>;
 
     /// How many rows a lane has from a date on.
-    fn count_from(connection: &mut AnyConnection, lane: Lane, date: i64) -> QueryResult<i64>;
+    fn count_from(connection: &mut AnyConnection, lane: Lane<'_>, date: i64) -> QueryResult<i64>;
 
     /// The row's key.
     fn cursor(&self) -> Cursor;
@@ -127,7 +189,7 @@ pub(super) trait Listed: Sized {
 impl Listed for SessionRow {
     type Record = SessionRecord;
 
-    fn page(connection: &mut AnyConnection, lane: Lane, after: Cursor) -> QueryResult<Vec<Self>> {
+    fn page(connection: &mut AnyConnection, lane: Lane<'_>, after: Cursor) -> QueryResult<Vec<Self>> {
         let rows = sessions_in(lane).limit(PAGE);
         if let Some((_, generation)) = lane.job {
             let before = after.within(generation).before_date();
@@ -139,17 +201,18 @@ impl Listed for SessionRow {
         rows.order((sessions::date, sessions::job_id, sessions::generation)).load(connection)
     }
 
-    fn newest(connection: &mut AnyConnection, lane: Lane, count: u32) -> QueryResult<Option<i64>> {
-        let dates = sessions_in(lane).select(sessions::date).order(sessions::date.desc());
+    fn newest(connection: &mut AnyConnection, lane: Lane<'_>, count: u32) -> QueryResult<Option<i64>> {
+        let rows = sessions_in(lane).filter(sessions::date.ge(lane.from));
+        let dates = rows.select(sessions::date).order(sessions::date.desc());
         dates.offset(i64::from(count) - 1).limit(1).first(connection).optional()
     }
 
-    fn count_from(connection: &mut AnyConnection, lane: Lane, date: i64) -> QueryResult<i64> {
+    fn count_from(connection: &mut AnyConnection, lane: Lane<'_>, date: i64) -> QueryResult<i64> {
         sessions_in(lane).filter(sessions::date.ge(date)).select(diesel::dsl::count_star()).first(connection)
     }
 
     fn cursor(&self) -> Cursor {
-        Cursor { date: self.date, job_id: self.job_id, generation: self.generation, number: 0 }
+        Cursor::of_session(self.date, self.job_id, self.generation)
     }
 
     fn record(self, job: &JobName) -> Result<Self::Record, LedgerError> {
@@ -157,7 +220,7 @@ impl Listed for SessionRow {
     }
 }
 
-fn sessions_in(lane: Lane) -> sessions::BoxedQuery<'static, MultiBackend> {
+fn sessions_in(lane: Lane<'_>) -> sessions::BoxedQuery<'static, MultiBackend> {
     let mut rows = sessions::table.into_boxed();
     if let Some((job_id, generation)) = lane.job {
         rows = rows.filter(sessions::job_id.eq(job_id)).filter(sessions::generation.eq(generation));
@@ -165,112 +228,48 @@ fn sessions_in(lane: Lane) -> sessions::BoxedQuery<'static, MultiBackend> {
         let in_force = jobs::id.eq(sessions::job_id).and(jobs::generation.eq(sessions::generation));
         rows = rows.filter(exists(jobs::table.filter(in_force)));
     }
-    if let Some(date) = lane.date {
-        rows = rows.filter(sessions::date.eq(date));
+    if lane.to < i64::MAX {
+        rows = rows.filter(sessions::date.lt(lane.to));
+    }
+    if !lane.words.is_empty() {
+        rows = rows.filter(sessions::state.eq_any(codes::states(lane.words)));
     }
     rows
 }
 
-impl Listed for AttemptRow {
-    type Record = AttemptRecord;
-
-    fn page(connection: &mut AnyConnection, lane: Lane, after: Cursor) -> QueryResult<Vec<Self>> {
-        if let Some((_, generation)) = lane.job {
-            let number = after.within(generation).number;
-            let beyond = attempts::date.gt(after.date).or(attempts::number.gt(number));
-            let rows = attempts_of_job(lane).filter(attempts::date.ge(after.date)).filter(beyond).limit(PAGE);
-            return rows.order((attempts::date, attempts::number)).select(Self::as_select()).load(connection);
-        }
-        let next = sessions::generation.eq(after.generation).and(attempts::number.gt(after.number));
-        let later_here = sessions::job_id.eq(after.job_id).and(sessions::generation.gt(after.generation).or(next));
-        let beyond = sessions::date.gt(after.date).or(sessions::job_id.gt(after.job_id)).or(later_here);
-        let order = (sessions::date, sessions::job_id, sessions::generation, attempts::number);
-        let rows = attempts_by_date(lane).filter(sessions::date.ge(after.date)).filter(beyond).limit(PAGE);
-        rows.order(order).select(Self::as_select()).load(connection)
-    }
-
-    fn newest(connection: &mut AnyConnection, lane: Lane, count: u32) -> QueryResult<Option<i64>> {
-        let skipped = i64::from(count) - 1;
-        if lane.job.is_some() {
-            let dates = attempts_of_job(lane).select(attempts::date).order(attempts::date.desc());
-            return dates.offset(skipped).limit(1).first(connection).optional();
-        }
-        // Every date is after it; told nothing of dates, SQLite would begin with all attempts, and sort them.
-        let dates = attempts_by_date(lane)
-            .filter(sessions::date.ge(i64::MIN))
-            .select(sessions::date)
-            .order(sessions::date.desc());
-        dates.offset(skipped).limit(1).first(connection).optional()
-    }
-
-    fn count_from(connection: &mut AnyConnection, lane: Lane, date: i64) -> QueryResult<i64> {
-        if lane.job.is_some() {
-            let rows = attempts_of_job(lane).filter(attempts::date.ge(date));
-            return rows.select(diesel::dsl::count_star()).first(connection);
-        }
-        // A left join, because SQLite would begin an inner one with all attempts.
-        let rows = sessions_in(lane).left_join(attempts::table.on(of_session())).filter(sessions::date.ge(date));
-        rows.select(diesel::dsl::count(attempts::number.nullable())).first(connection)
-    }
-
-    fn cursor(&self) -> Cursor {
-        Cursor { date: self.date, job_id: self.job_id, generation: self.generation, number: self.number }
-    }
-
-    fn record(self, job: &JobName) -> Result<Self::Record, LedgerError> {
-        Self::record(self, job)
-    }
+/// A place in a list.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place<'a> {
+    date: i64,
+    job: &'a JobName,
+    generation: i32,
+    number: i32,
 }
 
-/// Attempts along their own key.
-#[diesel::dsl::auto_type(type_case = "PascalCase")]
-fn of_job() -> _ {
-    attempts::table.inner_join(boots::table)
-}
-
-fn attempts_of_job(lane: Lane) -> IntoBoxed<'static, OfJob, MultiBackend> {
-    let mut rows = of_job().into_boxed();
-    if let Some((job_id, generation)) = lane.job {
-        rows = rows.filter(attempts::job_id.eq(job_id)).filter(attempts::generation.eq(generation));
+impl<'a> Place<'a> {
+    /// Where a session stands.
+    pub(super) fn of_session(key: &'a SessionKey) -> Self {
+        Self { date: micros(key.date), job: &key.job, generation: stored(key.generation), number: 0 }
     }
-    if let Some(date) = lane.date {
-        rows = rows.filter(attempts::date.eq(date));
-    }
-    rows
-}
 
-/// The attempts of a session.
-#[diesel::dsl::auto_type(type_case = "PascalCase")]
-fn of_session() -> _ {
-    let of_job = attempts::job_id.eq(sessions::job_id).and(attempts::generation.eq(sessions::generation));
-    of_job.and(attempts::date.eq(sessions::date))
-}
-
-/// Attempts along the index that sessions have by date: one of their own would cost every attempt its key once more.
-#[diesel::dsl::auto_type(type_case = "PascalCase")]
-fn by_date() -> _ {
-    let of_session: OfSession = of_session();
-    let attempts = sessions::table.inner_join(attempts::table.on(of_session));
-    attempts.inner_join(boots::table.on(boots::id.eq(attempts::boot)))
-}
-
-fn attempts_by_date(lane: Lane) -> IntoBoxed<'static, ByDate, MultiBackend> {
-    let mut rows = by_date().into_boxed();
-    if lane.in_force {
-        let in_force = jobs::id.eq(sessions::job_id).and(jobs::generation.eq(sessions::generation));
-        rows = rows.filter(exists(jobs::table.filter(in_force)));
+    /// Where an attempt stands.
+    pub(super) fn of_attempt(key: &'a AttemptKey) -> Self {
+        Self { number: stored(key.number), ..Self::of_session(&key.session) }
     }
-    if let Some(date) = lane.date {
-        rows = rows.filter(sessions::date.eq(date));
+
+    /// Where a row of a job stands.
+    pub(super) fn of(job: &'a JobName, cursor: Cursor) -> Self {
+        Self { date: cursor.date, job, generation: cursor.generation, number: cursor.number }
     }
-    rows
 }
 
 /// Which rows to list.
 #[derive(Clone, Copy)]
 pub(super) struct Selection<'a> {
     pub(super) job: Option<&'a JobName>,
-    pub(super) date: Option<DateTime<Utc>>,
+    pub(super) dates: Between,
+    pub(super) words: &'a [&'static str],
+    pub(super) before: Option<Place<'a>>,
     pub(super) newest: Option<u32>,
     pub(super) all_generations: bool,
 }
@@ -292,7 +291,8 @@ pub(super) fn list<Row: Listed>(
 ) -> Result<(), LedgerError> {
     let mut names = names(connection)?;
     let lanes = lanes(&names, selection);
-    let Some((mut after, mut skipped)) = start::<Row>(connection, &lanes, selection.newest)? else { return Ok(()) };
+    let Some((mut after, skipped)) = start::<Row>(connection, &names, &lanes, selection)? else { return Ok(()) };
+    let mut hand = Hand { skipped, before: selection.before, each };
     // The rows at one date, whose jobs' names are in another order than their numbers.
     let mut together: Vec<(JobName, Row)> = Vec::new();
     loop {
@@ -302,7 +302,7 @@ pub(super) fn list<Row: Listed>(
         for row in page {
             let key = row.cursor();
             if together.first().is_some_and(|(_, first)| first.cursor().date != key.date)
-                && hand_over(&mut together, &mut skipped, each)?.is_break()
+                && hand.hand_over(&mut together)?.is_break()
             {
                 return Ok(());
             }
@@ -315,47 +315,81 @@ pub(super) fn list<Row: Listed>(
             together.push((name.clone(), row));
         }
     }
-    hand_over(&mut together, &mut skipped, each).map(drop)
+    hand.hand_over(&mut together).map(drop)
 }
 
 /// The lanes that have the selected rows.
-fn lanes(names: &Names, selection: Selection<'_>) -> Vec<Lane> {
-    let date = selection.date.map(micros);
+fn lanes<'a>(names: &Names, selection: Selection<'a>) -> Vec<Lane<'a>> {
+    let (from, to) = selection.dates.micros();
+    let to = selection.before.map_or(to, |before| to.min(before.date.saturating_add(1)));
+    let words = selection.words;
     let Some(job) = selection.job else {
         let in_force = !selection.all_generations && names.values().any(|(_, generation)| *generation > 1);
-        return vec![Lane { job: None, in_force, date }];
+        return vec![Lane { job: None, in_force, from, to, words }];
     };
     let Some((id, (_, generation))) = names.iter().find(|(_, (name, _))| name == job) else { return Vec::new() };
     let oldest = if selection.all_generations { 1 } else { *generation };
-    (oldest..=*generation).map(|generation| Lane { job: Some((*id, generation)), in_force: true, date }).collect()
+    let lane = |generation| Lane { job: Some((*id, generation)), in_force: true, from, to, words };
+    (oldest..=*generation).map(lane).collect()
 }
 
 /// Where to begin, and how many rows to leave out there, so that the newest remain; nowhere if none are wanted.
 fn start<Row: Listed>(
     connection: &mut AnyConnection,
-    lanes: &[Lane],
-    newest: Option<u32>,
-) -> QueryResult<Option<(Cursor, i64)>> {
-    let all = Some((Cursor::at(i64::MIN), 0));
-    let wanted = match newest {
-        None => return Ok(all),
+    names: &Names,
+    lanes: &[Lane<'_>],
+    selection: Selection<'_>,
+) -> Result<Option<(Cursor, i64)>, LedgerError> {
+    let first = selection.dates.micros().0;
+    let wanted = match selection.newest {
+        None => return Ok(Some((Cursor::at(first), 0))),
         Some(0) => return Ok(None),
         Some(wanted) => wanted,
     };
+    let beyond = match selection.before {
+        Some(before) => not_before::<Row>(connection, names, lanes, before)?,
+        None => 0,
+    };
+    let wanted = wanted.saturating_add(beyond);
     // Each lane alone has its newest after this date or at it, so all together have enough from the latest such date.
     let mut from = None;
     for lane in lanes {
         from = from.max(Row::newest(connection, *lane, wanted)?);
     }
+    if let ([_], None) = (lanes, from) {
+        return Ok(Some((Cursor::at(first), 0)));
+    }
+    let from = from.unwrap_or(first);
     let mut count = 0;
     for lane in lanes {
-        count += Row::count_from(connection, *lane, from.unwrap_or(i64::MIN))?;
+        count += Row::count_from(connection, *lane, from)?;
     }
-    Ok(Some((Cursor::at(from.unwrap_or(i64::MIN)), (count - i64::from(wanted)).max(0))))
+    Ok(Some((Cursor::at(from), (count - i64::from(wanted)).max(0))))
+}
+
+/// How many rows at the date of a place do not stand before it. That their jobs are in the order of their names is
+/// nothing that the database knows.
+fn not_before<Row: Listed>(
+    connection: &mut AnyConnection,
+    names: &Names,
+    lanes: &[Lane<'_>],
+    before: Place<'_>,
+) -> Result<u32, LedgerError> {
+    let (mut count, mut after) = (0, Cursor::at(before.date));
+    let lanes: Vec<Lane<'_>> = lanes.iter().filter(|lane| lane.from <= before.date).copied().collect();
+    loop {
+        let page = page::<Row>(connection, &lanes, after)?;
+        let Some(last) = page.last() else { return Ok(count) };
+        after = last.cursor();
+        for cursor in page.iter().map(Row::cursor) {
+            let is_before = names.get(&cursor.job_id).is_some_and(|(name, _)| Place::of(name, cursor) < before);
+            count += u32::from(!is_before);
+        }
+    }
 }
 
 /// The next rows of all lanes, ascending. More than a page where there are several lanes, less only at the end.
-fn page<Row: Listed>(connection: &mut AnyConnection, lanes: &[Lane], after: Cursor) -> QueryResult<Vec<Row>> {
+fn page<Row: Listed>(connection: &mut AnyConnection, lanes: &[Lane<'_>], after: Cursor) -> QueryResult<Vec<Row>> {
     let mut rows = Vec::new();
     for lane in lanes {
         rows.extend(Row::page(connection, *lane, after)?);
@@ -367,19 +401,32 @@ fn page<Row: Listed>(connection: &mut AnyConnection, lanes: &[Lane], after: Curs
     Ok(rows)
 }
 
-/// Hands over the rows of one date.
-fn hand_over<Row: Listed>(
-    together: &mut Vec<(JobName, Row)>,
-    skipped: &mut i64,
-    each: &mut dyn FnMut(Row::Record) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, LedgerError> {
-    together.sort_by(|(a, row), (b, other)| a.cmp(b).then_with(|| row.cursor().cmp(&other.cursor())));
-    for (job, row) in together.drain(..) {
-        if *skipped > 0 {
-            *skipped -= 1;
-        } else if each(row.record(&job)?).is_break() {
-            return Ok(ControlFlow::Break(()));
+/// Hands rows to whoever wants them.
+struct Hand<'a, Record> {
+    /// How many rows are still left out.
+    skipped: i64,
+    /// Where the list ends.
+    before: Option<Place<'a>>,
+    each: &'a mut dyn FnMut(Record) -> ControlFlow<()>,
+}
+
+impl<Record> Hand<'_, Record> {
+    /// Hands over the rows of one date.
+    fn hand_over<Row: Listed<Record = Record>>(
+        &mut self,
+        together: &mut Vec<(JobName, Row)>,
+    ) -> Result<ControlFlow<()>, LedgerError> {
+        together.sort_by(|(a, row), (b, other)| Place::of(a, row.cursor()).cmp(&Place::of(b, other.cursor())));
+        for (job, row) in together.drain(..) {
+            if self.before.is_some_and(|before| Place::of(&job, row.cursor()) >= before) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.skipped > 0 {
+                self.skipped -= 1;
+            } else if (self.each)(row.record(&job)?).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
+        Ok(ControlFlow::Continue(()))
     }
-    Ok(ControlFlow::Continue(()))
 }

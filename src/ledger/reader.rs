@@ -10,15 +10,16 @@ use diesel::prelude::*;
 use super::codes::state;
 use super::connection::AnyConnection;
 use super::history::Snapshot;
-use super::pages::{self, Selection};
+use super::pages::{self, Place, RUNNING, Selection};
 use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number};
-use super::schema::{jobs, sessions, writer};
+use super::schema::{attempts, boots, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
 use super::{
     Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, beside, desk, lock, migrate, postgres,
+    unsettled,
 };
 use crate::job::JobName;
-use crate::session::{AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
 
 /// The unsettled sessions of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +56,7 @@ pub struct OwnerRecord {
 /// Reads a ledger for people.
 pub struct Reader {
     url: LedgerUrl,
-    connection: AnyConnection,
+    pub(super) connection: AnyConnection,
 }
 
 impl Reader {
@@ -169,9 +170,18 @@ impl Reader {
         filter: &SessionFilter,
         each: &mut dyn FnMut(SessionRecord) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let SessionFilter { job, newest, all_generations } = filter;
-        let all_generations = *all_generations;
-        let selection = Selection { job: job.as_ref(), date: None, newest: *newest, all_generations };
+        let SessionFilter { job, dates, states, before, newest, all_generations } = filter;
+        let selection = Selection {
+            job: job.as_ref(),
+            dates: *dates,
+            words: states,
+            before: before.as_ref().map(Place::of_session),
+            newest: *newest,
+            all_generations: *all_generations,
+        };
+        if unsettled::has_all_of(states) {
+            return unsettled::list(&mut self.connection, selection, each);
+        }
         pages::list::<SessionRow>(&mut self.connection, selection, each)
     }
 
@@ -200,10 +210,37 @@ impl Reader {
         filter: &AttemptFilter,
         each: &mut dyn FnMut(AttemptRecord) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let AttemptFilter { job, date, newest, all_generations } = filter;
-        let all_generations = *all_generations;
-        let selection = Selection { job: job.as_ref(), date: *date, newest: *newest, all_generations };
+        let AttemptFilter { job, dates, outcomes, before, newest, all_generations } = filter;
+        let selection = Selection {
+            job: job.as_ref(),
+            dates: *dates,
+            words: outcomes,
+            before: before.as_ref().map(Place::of_attempt),
+            newest: *newest,
+            all_generations: *all_generations,
+        };
+        if outcomes.as_slice() == [RUNNING] {
+            return unsettled::list_open(&mut self.connection, selection, each);
+        }
         pages::list::<AttemptRow>(&mut self.connection, selection, each)
+    }
+
+    /// One attempt.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn attempt(&mut self, key: &AttemptKey) -> Result<Option<AttemptRecord>, LedgerError> {
+        let row = attempts::table
+            .inner_join(jobs::table)
+            .inner_join(boots::table)
+            .filter(jobs::name.eq(key.session.job.as_str()))
+            .filter(attempts::generation.eq(number(key.session.generation)))
+            .filter(attempts::date.eq(micros(key.session.date)))
+            .filter(attempts::number.eq(number(key.number)))
+            .select(AttemptRow::as_select())
+            .first::<AttemptRow>(&mut self.connection)
+            .optional()?;
+        row.map(|row| row.record(&key.session.job)).transpose()
     }
 
     /// The attempts that did not end, of any generation, ascending by job, date and number.

@@ -85,7 +85,7 @@ fn sessions_are_a_table_for_people() {
     JOB   DATE                     STATE    ATTEMPTS  TRIGGER   MORE
     load  2024-11-03 02:30 +01:00  waiting         0  catch-up
 
-    the newest 1 sessions; there are more: `--limit N`, or `--json` for all
+    the newest 1 session; those before: `crontabber sessions load --limit 1 --after load/1/2024-11-03T01:30:00Z`
     ");
 }
 
@@ -164,6 +164,7 @@ fn the_list_has_first_what_needs_a_person() {
             "next_date": null,
             "next_due": null,
             "backlog": 2,
+            "backfilling": 0,
             "oldest": "2024-11-02T06:00:00+01:00",
             "blocked_by": { "by": "dependency", "job": "load", "date": "2024-11-02T02:30:00+01:00" },
             "depends_on": ["load"],
@@ -282,12 +283,11 @@ fn many_rows_are_streamed_and_shown_in_part() {
     let table = place.ask(&["sessions", "often"]).out;
     assert_eq!(table.lines().count(), 103);
     assert!(table.contains("2024-11-01 23:59 +00:00") && table.contains("the newest 100"), "{table}");
-    // Further back than is looked at first.
     assert_eq!(place.ask(&["attempts", "often", "2024-11-01", "--json"]).column("date").len(), 1);
 }
 
 /// The text without the number of days that something has lasted until today.
-fn without_days(text: &str) -> String {
+pub(crate) fn without_days(text: &str) -> String {
     let line = |line: &str| match line.split_once(" for ") {
         Some((before, after)) if after.starts_with(|c: char| c.is_ascii_digit()) => {
             format!("{before} for N{}\n", after.trim_start_matches(|c: char| c.is_ascii_digit()))

@@ -63,9 +63,41 @@ fn a_log_that_cannot_be_meant_is_refused() {
     let said = place.ask(&["log", "load", "2024-11-01T12:00", "--attempt", "3"]);
     assert_eq!((said.exit, said.err.as_str()), (1, "error: `load` has no such attempt at that date; it has 2\n"));
     let said = place.ask(&["log", "load", "2024-11-07"]);
-    assert_eq!(said.exit, 1);
-    assert!(said.err.starts_with("error: `load` was never attempted at that date\n"), "{}", said.err);
+    assert_eq!(said.exit, 2);
+    insta::assert_snapshot!(said.err, @"
+    error: `load` has no date on 2024-11-07
+    hint: the date before it is 2024-11-01T12:00:00+00:00, and there is none after it
+    ");
+    let said = place.ask(&["log", "load", "2024-11-01T06:00"]);
+    assert_eq!(said.exit, 2);
+    insta::assert_snapshot!(said.err, @"
+    error: 2024-11-01T06:00:00+00:00 is no date of `load`
+    hint: the dates beside it are 2024-11-01T00:00:00+00:00 and 2024-11-01T12:00:00+00:00
+    ");
     fs::remove_dir_all(place.path("logs")).unwrap();
     let said = place.ask(&["log", "load"]);
     assert_eq!(said.err, "note: attempt 2 of `load` at 2024-11-01T12:00:00+00:00: succeeded; it printed nothing\n");
+}
+
+#[test]
+fn following_what_has_ended_prints_it_and_says_how_it_ended() {
+    let place = lived();
+    let said = place.ask(&["log", "load", "2024-11-01T12:00", "-f"]);
+    assert_eq!((said.exit, said.out.as_str()), (0, "third\n"));
+    insta::assert_snapshot!(said.err, @"note: attempt 2 of `load` at 2024-11-01T12:00:00+00:00: succeeded after 1.3 s");
+    let said = place.ask(&["log", "load", "2024-11-01T12:00", "--attempt", "1", "--follow"]);
+    assert_eq!(said.exit, 1);
+    insta::assert_snapshot!(said.err, @"note: attempt 1 of `load` at 2024-11-01T12:00:00+00:00: failed(1) after 1.3 s");
+}
+
+#[test]
+fn a_date_without_an_attempt_is_still_a_date() {
+    let place = Place::new(TWICE_A_DAY);
+    place.live(at("2024-11-02T00:00:00Z"), |_| Some(Outcome::Failed { code: 1 }));
+    let said = place.ask(&["log", "load", "2024-11-01T12:00"]);
+    assert_eq!(said.exit, 1);
+    insta::assert_snapshot!(said.err, @"
+    error: `load` was never attempted at that date
+    hint: `crontabber sessions load` lists its dates
+    ");
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use crontabber::ledger::{AttemptFilter, Desk, NewRequest, SessionFilter};
+use crontabber::ledger::{AttemptFilter, Between, Desk, NewRequest, RUNNING, SessionFilter};
 use crontabber::session::{Changed, Entry, Operation, Reply};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
@@ -52,7 +52,7 @@ fn sessions_are_listed_by_date_then_job(world: &World) {
 fn the_newest_are_listed_ascending(world: &World) {
     many(world, 10);
     let newest = |job: Option<&str>, newest| {
-        keys(world, &SessionFilter { job: job.map(name), newest: Some(newest), all_generations: false })
+        keys(world, &SessionFilter { job: job.map(name), newest: Some(newest), ..SessionFilter::default() })
     };
     let three = |job: &str, days: &[i64]| days.iter().map(|day| (*day, job.to_owned(), 1)).collect::<Vec<_>>();
     assert_eq!(newest(Some("c"), 3), three("c", &[8, 9, 10]));
@@ -75,7 +75,7 @@ fn old_generations_are_listed_on_request(world: &World) {
     }
     writer.commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
     let list = |job: Option<&str>, newest, all_generations| {
-        keys(world, &SessionFilter { job: job.map(name), newest, all_generations })
+        keys(world, &SessionFilter { job: job.map(name), newest, all_generations, ..SessionFilter::default() })
     };
     let a = |rows: &[(i64, u32)]| rows.iter().map(|(day, of)| (*day, "a".to_owned(), *of)).collect::<Vec<_>>();
     assert_eq!(list(Some("a"), None, false), a(&[(2, 2), (3, 2), (4, 2)]));
@@ -98,7 +98,8 @@ fn pages_do_not_cut_generations_apart(world: &World) {
     }
     writer.commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
     for newest in [None, Some(2_999)] {
-        let found = keys(world, &SessionFilter { job: Some(name("a")), newest, all_generations: true });
+        let job = Some(name("a"));
+        let found = keys(world, &SessionFilter { job, newest, all_generations: true, ..SessionFilter::default() });
         let expected = days.iter().flat_map(|day| [1, 2].map(|of| (*day, "a".to_owned(), of))).collect::<Vec<_>>();
         let expected = &expected[expected.len() - newest.map_or(3_002, |newest| newest as usize)..];
         assert!(found == expected, "{} rows", found.len());
@@ -137,11 +138,11 @@ fn attempts_are_listed_by_date_job_and_number(world: &World) {
     let all = AttemptFilter::default();
     assert_eq!(keys(all.clone()), "1a1 1a2 1b1 1b2 1c1 1c2 2a1 2a2 2b1 2b2 2c1 2c2");
     assert_eq!(keys(AttemptFilter { newest: Some(3), ..all.clone() }), "2b2 2c1 2c2");
-    assert_eq!(keys(AttemptFilter { date: Some(date(1)), ..all.clone() }), "1a1 1a2 1b1 1b2 1c1 1c2");
+    assert_eq!(keys(AttemptFilter { dates: Between::only(date(1)), ..all.clone() }), "1a1 1a2 1b1 1b2 1c1 1c2");
     let one = AttemptFilter { job: Some(name("b")), ..all };
     assert_eq!(keys(one.clone()), "1b1 1b2 2b1 2b2");
     assert_eq!(keys(AttemptFilter { newest: Some(1), ..one.clone() }), "2b2");
-    assert_eq!(keys(AttemptFilter { date: Some(date(2)), all_generations: true, ..one }), "2b1 2b2");
+    assert_eq!(keys(AttemptFilter { dates: Between::only(date(2)), all_generations: true, ..one }), "2b1 2b2");
     let open = world.reader().open_attempts().unwrap();
     assert_eq!(open.len(), 6);
     assert_eq!(open, writer.load().unwrap().open);
@@ -237,12 +238,25 @@ fn no_query_scans_or_sorts_the_ledger() {
     reader.session(&session("a", 1)).unwrap();
     for newest in [None, Some(2)] {
         for job in [None, job.clone()] {
-            sessions(&mut reader, &SessionFilter { job: job.clone(), newest, all_generations: false });
-            for date in [None, Some(date(1))] {
-                attempts(&mut reader, &AttemptFilter { job: job.clone(), date, newest, all_generations: false });
+            for dates in [Between::default(), Between { from: Some(date(1)), to: Some(date(3)) }] {
+                for states in [vec![], vec!["succeeded", "skipped"], vec!["failed", "held"], vec!["running"]] {
+                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| session("a", 3)));
+                    let filter = SessionFilter { job, dates, states, before, newest, all_generations: false };
+                    sessions(&mut reader, &filter);
+                }
+                for outcomes in [vec![], vec!["failed", "lost"], vec![RUNNING, "failed"], vec![RUNNING]] {
+                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| attempt("a", 3, 1)));
+                    let filter = AttemptFilter { job, dates, outcomes, before, newest, all_generations: false };
+                    attempts(&mut reader, &filter);
+                }
             }
         }
     }
+    reader.attempt(&attempt("a", 1, 1)).unwrap();
+    reader.days(&name("a"), &[(date(1), date(2)), (date(2), date(3))]).unwrap();
+    reader.beside(&name("a"), Between::only(date(2))).unwrap();
+    reader.durations(&name("a"), 100).unwrap();
+    reader.disabled(&name("a"), at(0)).unwrap();
     let whole = reader.snapshot(|snapshot| {
         for (record, _) in snapshot.jobs().unwrap() {
             snapshot.rows(&record.name, &mut |_| ControlFlow::Continue(())).unwrap();
@@ -255,6 +269,7 @@ fn no_query_scans_or_sorts_the_ledger() {
     asked.dedup();
     assert!(asked.len() > 20, "{asked:#?}");
     let mut sqlite = SqliteConnection::establish(world.file().to_str().unwrap()).unwrap();
+    let mut bounded = 0;
     for query in asked {
         let query = query.split(" -- binds").next().unwrap();
         let steps = diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}")).load::<Step>(&mut sqlite).unwrap();
@@ -263,6 +278,12 @@ fn no_query_scans_or_sorts_the_ledger() {
             let by_index = detail.contains("INDEX sessions_") || detail.contains("INDEX attempts_");
             assert!(!whole || by_index, "{query}\n{detail}");
             assert!(!detail.contains("TEMP B-TREE FOR ORDER BY"), "{query}\n{detail}");
+            // A list of all jobs between two dates looks at no others.
+            if query.contains("`sessions`.`date` <") && detail.contains("sessions_date") {
+                bounded += 1;
+                assert!(detail.contains("date<?"), "{query}\n{detail}");
+            }
         }
     }
+    assert!(bounded > 2, "{bounded}");
 }

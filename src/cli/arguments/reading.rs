@@ -1,0 +1,183 @@
+//! The grammar of the commands that read the ledger: which job, which dates, which rows of them, and in which form.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::cli::date::DateArgument;
+use crate::cli::failure::Failure;
+use crate::duration;
+use crate::job::JobName;
+use crate::ledger::{Between, RUNNING};
+use crate::session::{AttemptKey, AttemptKeyError, SessionKey};
+
+/// The words of the states of a session.
+const STATES: [&str; 6] = ["waiting", "running", "succeeded", "failed", "held", "skipped"];
+
+/// The words of the outcomes of an attempt, and the one for those that have none yet.
+const OUTCOMES: [&str; 8] = [RUNNING, "succeeded", "failed", "killed", "timed-out", "cancelled", "interrupted", "lost"];
+
+/// `sessions`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Sessions {
+    /// The job; else all jobs.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(in crate::cli) job: Option<JobName>,
+    /// Only those in this state; several with commas, or given again.
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = one_of(&STATES))]
+    pub(in crate::cli) state: Vec<&'static str>,
+    #[command(flatten)]
+    pub(in crate::cli) range: Range,
+    /// Only those before this one in the list, as the line below a table says it: JOB/GENERATION/DATE.
+    #[arg(long, value_name = "CURSOR", value_parser = session_cursor)]
+    pub(in crate::cli) after: Option<SessionKey>,
+    #[command(flatten)]
+    pub(in crate::cli) rows: Rows,
+    /// Also those from before a reset.
+    #[arg(long)]
+    pub(in crate::cli) all_generations: bool,
+}
+
+/// `attempts`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Attempts {
+    /// The job; else all jobs.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(in crate::cli) job: Option<JobName>,
+    /// The date, or a day with all its dates; else all dates.
+    #[arg(value_name = "DATE", value_parser = DateArgument::parse, conflicts_with_all = ["from", "to", "last"])]
+    pub(in crate::cli) date: Option<DateArgument>,
+    /// Only those that ended so, or that are running; several with commas, or given again.
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = one_of(&OUTCOMES))]
+    pub(in crate::cli) state: Vec<&'static str>,
+    #[command(flatten)]
+    pub(in crate::cli) range: Range,
+    /// Only those before this one in the list, as the line below a table says it: JOB/GENERATION/DATE/ATTEMPT.
+    #[arg(long, value_name = "CURSOR", value_parser = attempt_cursor)]
+    pub(in crate::cli) after: Option<AttemptKey>,
+    #[command(flatten)]
+    pub(in crate::cli) rows: Rows,
+    /// Also those from before a reset.
+    #[arg(long)]
+    pub(in crate::cli) all_generations: bool,
+}
+
+/// `log`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Log {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(in crate::cli) job: JobName,
+    /// The date; else the job's newest attempt.
+    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(in crate::cli) date: Option<DateArgument>,
+    /// The number of the attempt; else the newest.
+    #[arg(long, value_name = "N", requires = "date", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) attempt: Option<u32>,
+    /// Go on with what it prints until it has ended; then exit 0 if it succeeded, and 1 otherwise.
+    #[arg(short, long, conflicts_with = "json")]
+    pub(in crate::cli) follow: bool,
+}
+
+/// `calendar`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Calendar {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(in crate::cli) job: JobName,
+    /// One month, such as `2026-11`.
+    #[arg(long, value_name = "MONTH", value_parser = month, conflicts_with_all = ["from", "to", "last"])]
+    pub(in crate::cli) month: Option<NaiveDate>,
+    #[command(flatten)]
+    pub(in crate::cli) range: Range,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Audit {
+    /// The job; else all jobs.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(in crate::cli) job: Option<JobName>,
+    #[command(flatten)]
+    pub(in crate::cli) range: Range,
+    /// Only those older than the one of this number, as the line below a table says it.
+    #[arg(long, value_name = "CURSOR", value_parser = clap::value_parser!(i64).range(1..))]
+    pub(in crate::cli) after: Option<i64>,
+    #[command(flatten)]
+    pub(in crate::cli) rows: Rows,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Status {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(in crate::cli) job: JobName,
+}
+
+/// A stretch of time.
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct Range {
+    /// The first date; a day is one of the job's zone, or of the registry's where no job is named.
+    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(in crate::cli) from: Option<DateArgument>,
+    /// The end, itself not included.
+    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(in crate::cli) to: Option<DateArgument>,
+    /// From so long before now on, such as `7d`.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with_all = ["from", "to"])]
+    pub(in crate::cli) last: Option<Duration>,
+}
+
+impl Range {
+    /// The instants that are meant.
+    pub(in crate::cli) fn between(&self, zone: Tz, now: DateTime<Utc>) -> Result<Between, Failure> {
+        let last = self.last.and_then(|last| TimeDelta::from_std(last).ok());
+        let from = last.and_then(|last| now.checked_sub_signed(last)).or(self.from.map(|from| from.instant(zone)));
+        let to = self.to.map(|to| to.instant(zone));
+        if from.zip(to).is_some_and(|(from, to)| to < from) {
+            return Err(Failure::usage("the range ends before it begins")
+                .hint(Some("`--from` is the first instant of it, and `--to` the first after it")));
+        }
+        Ok(Between { from, to })
+    }
+}
+
+/// How many rows, and in which form.
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct Rows {
+    /// How many of the newest; else 100, or all with `--json` and `--csv`.
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) limit: Option<NonZeroU32>,
+    /// Print CSV (RFC 4180): a header, then the fields that `--json` has.
+    #[arg(long, conflicts_with = "json")]
+    pub(in crate::cli) csv: bool,
+}
+
+/// Reads one of a few words.
+fn one_of(words: &'static [&'static str]) -> impl TypedValueParser<Value = &'static str> {
+    let position = |word: String| words.iter().find(|known| **known == word).copied().unwrap_or_default();
+    PossibleValuesParser::new(words).map(position)
+}
+
+fn session_cursor(text: &str) -> Result<SessionKey, String> {
+    let key = format!("{text}/0").parse::<AttemptKey>().map(|key| key.session);
+    key.map_err(|_| "write JOB/GENERATION/DATE, such as `load/1/2026-11-03T01:30:00Z`".to_owned())
+}
+
+fn attempt_cursor(text: &str) -> Result<AttemptKey, String> {
+    let wrong =
+        |_: AttemptKeyError| "write JOB/GENERATION/DATE/ATTEMPT, such as `load/1/2026-11-03T01:30:00Z/2`".to_owned();
+    text.parse::<AttemptKey>().map_err(wrong)
+}
+
+/// The first day of a month.
+fn month(text: &str) -> Result<NaiveDate, &'static str> {
+    let is_month = text.len() == 7 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let first = is_month.then(|| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok()).flatten();
+    first.ok_or("write a month, such as `2026-11`")
+}

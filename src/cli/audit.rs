@@ -1,0 +1,191 @@
+//! `audit`: what operators did, the newest first.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::arguments::Audit;
+use super::context::{Context, Zones};
+use super::date::short;
+use super::failure::Failure;
+use super::output::Output;
+use super::rows::{SHOWN, Sink, more_line};
+use super::sessions::zone_of_days;
+use super::table::{Cell, Column, Table};
+use crate::ledger::{Act, AuditFilter, LedgerError, Reader};
+use crate::scheduler::in_zone;
+
+const COLUMNS: [Column; 6] = [
+    Column::Whole("AT"),
+    Column::Cut("WHO"),
+    Column::Whole("ACTION"),
+    Column::Cut("JOB"),
+    Column::Whole("DATES"),
+    Column::Whole("DONE"),
+];
+
+/// What an operator did, in JSON.
+#[derive(Debug, Default, Serialize)]
+struct ActRow<'a> {
+    at: String,
+    user: &'a str,
+    host: &'a str,
+    action: &'a str,
+    job: &'a str,
+    from: Option<String>,
+    to: Option<String>,
+    reason: Option<&'a str>,
+    done: Option<bool>,
+    answer: Option<&'a str>,
+    answered_at: Option<String>,
+    dates: Option<u64>,
+    id: i64,
+}
+
+/// Lists what operators did.
+pub(super) fn audit(context: &Context, asked: &Audit, output: &mut Output) -> Result<ExitCode, Failure> {
+    let registry = context.registry_if_any()?;
+    let mut reader = context.reader(registry.as_ref())?;
+    let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
+    let zones = Zones::new(registry.as_ref(), &records);
+    let zone = zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones);
+    let filter =
+        AuditFilter { job: asked.job.clone(), asked: asked.range.between(zone, context.now)?, before: asked.after };
+    if let Some(job) = &asked.job
+        && !reader.as_mut().map_or(Ok(false), |reader| is_named(reader, &filter))?
+    {
+        // A job may be known by its audit alone.
+        zones.know(job)?;
+    }
+    let limit = asked.rows.limit.map(u32::from);
+    let is_table = !context.json() && !asked.rows.csv;
+    let shown = limit.unwrap_or(if is_table { SHOWN } else { u32::MAX });
+    if is_table {
+        return table(context, reader.as_mut(), &filter, shown, &zones, output);
+    }
+    let mut sink = Sink::open(output, asked.rows.csv, &ActRow::default())?;
+    let mut written: io::Result<()> = Ok(());
+    let (mut told, mut last, mut more) = (0, 0, false);
+    if let Some(reader) = &mut reader {
+        reader.audit(&filter, &mut |act| {
+            if told == shown {
+                more = true;
+                return ControlFlow::Break(());
+            }
+            (told, last) = (told + 1, act.id);
+            sink.push_or_break(&row(&act, &zones), &mut written)
+        })?;
+    }
+    written?;
+    sink.close()?;
+    if more {
+        context.remark(&format!("there are more before: `--after {last}`"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says whether operators did anything to the job that is asked for.
+fn is_named(reader: &mut Reader, filter: &AuditFilter) -> Result<bool, LedgerError> {
+    let mut is_named = false;
+    reader.audit(&AuditFilter { job: filter.job.clone(), ..AuditFilter::default() }, &mut |_| {
+        is_named = true;
+        ControlFlow::Break(())
+    })?;
+    Ok(is_named)
+}
+
+fn row<'a>(act: &'a Act, zones: &Zones) -> ActRow<'a> {
+    let zone = zones.of(&act.job);
+    let at = |at: DateTime<Utc>| in_zone(at, zone);
+    ActRow {
+        at: at(act.at),
+        user: &act.user,
+        host: &act.host,
+        action: &act.action,
+        job: act.job.as_str(),
+        from: act.from.map(at),
+        to: act.to.map(at),
+        reason: act.reason.as_deref(),
+        done: act.done,
+        answer: act.answer.as_deref(),
+        answered_at: act.answered_at.map(at),
+        dates: act.dates,
+        id: act.id,
+    }
+}
+
+fn table(
+    context: &Context,
+    reader: Option<&mut Reader>,
+    filter: &AuditFilter,
+    shown: u32,
+    zones: &Zones,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    let shown = usize::try_from(shown).unwrap_or(usize::MAX);
+    let mut acts = Vec::new();
+    if let Some(reader) = reader {
+        // One more than is shown tells whether there are more.
+        reader.audit(filter, &mut |act| {
+            acts.push(act);
+            if acts.len() > shown { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+    }
+    let more = acts.len() > shown;
+    acts.truncate(shown);
+    let Some(oldest) = acts.last() else {
+        let narrowed = filter.asked != crate::ledger::Between::default() || filter.before.is_some();
+        let when = if narrowed { " there" } else { "" };
+        match &filter.job {
+            Some(job) => writeln!(output, "operators did nothing to `{job}`{when}")?,
+            None => writeln!(output, "operators did nothing{when}")?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let cursor = oldest.id.to_string();
+    let mut table = Table::new(&COLUMNS, output);
+    for act in &acts {
+        let zone = zones.of(&act.job);
+        let cells = vec![
+            Cell::new(output.date(act.at, zone)),
+            Cell::new(format!("{}@{}", act.user, act.host)),
+            Cell::new(&act.action),
+            Cell::new(act.job.as_str()),
+            Cell::or_dash(dates(act, |at| short(at, zone))),
+            Cell::new(match act.done {
+                Some(true) => "yes",
+                Some(false) => "refused",
+                None => "not yet",
+            }),
+        ];
+        table.row(cells, below(act).as_deref());
+    }
+    table.print(output)?;
+    if more && !context.global.quiet {
+        writeln!(output, "\n{}", more_line("act", shown, &cursor))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Which dates it is about, and how many it changed, as far as that is known.
+fn dates(act: &Act, short: impl Fn(DateTime<Utc>) -> String) -> Option<String> {
+    match (act.from, act.to, act.dates) {
+        (Some(from), Some(to), _) if from == to => Some(short(from)),
+        (None, None, dates) => dates.map(|dates| dates.to_string()),
+        (from, to, dates) => {
+            let [from, to] = [from, to].map(|at| at.map(&short).unwrap_or_default());
+            let dates = dates.map(|dates| format!(" ({dates})")).unwrap_or_default();
+            Some(format!("{from} .. {to}{dates}"))
+        }
+    }
+}
+
+/// Why, and what came of it.
+fn below(act: &Act) -> Option<String> {
+    let reason = act.reason.as_ref().map(|reason| format!("reason: {reason}"));
+    let parts: Vec<&str> = reason.as_deref().into_iter().chain(act.answer.as_deref()).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}

@@ -1,0 +1,244 @@
+//! `calendar`: the dates of a job as a picture, a block a month, with a mark and a colour for where each day stands.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::arguments::Calendar;
+use super::context::{Context, Zones};
+use super::failure::Failure;
+use super::json::Array;
+use super::output::Output;
+use crate::job::Job;
+use crate::schedule::day_start;
+use crate::session::JobRecord;
+
+/// Where the dates of a day stand, the worst first: the word, the mark, and the colour as a terminal takes it.
+const STATES: [(&str, char, &str); 8] = [
+    ("held", '!', "1;31"),
+    ("failed", 'x', "31"),
+    ("running", '>', "36"),
+    (DUE, '*', "33"),
+    ("waiting", '.', "33"),
+    ("skipped", '-', "2"),
+    ("succeeded", '+', "32"),
+    (PLANNED, 'o', "34"),
+];
+
+/// The word for a date that is due and that the ledger does not have yet.
+const DUE: &str = "due";
+
+/// The word for a date that is not due yet.
+const PLANNED: &str = "planned";
+
+/// The months that are shown unasked, besides this one.
+const MONTHS_BACK: Months = Months::new(2);
+
+/// A picture of more than ten years shows nothing.
+const MOST_DAYS: usize = 3_660;
+
+/// A day and how many of its dates are in each of [`STATES`].
+#[derive(Debug, Clone, Copy)]
+struct Day {
+    day: NaiveDate,
+    counts: [u64; STATES.len()],
+}
+
+impl Day {
+    /// The worst state of any of its dates.
+    fn worst(&self) -> Option<usize> {
+        self.counts.iter().position(|count| *count > 0)
+    }
+
+    fn add(&mut self, word: &str, count: u64) {
+        if let Some(place) = STATES.iter().position(|(known, ..)| *known == word) {
+            self.counts[place] += count;
+        }
+    }
+
+    /// The mark of the worst state, and how many dates are in it where there are several.
+    fn mark(&self, with_count: bool) -> Option<String> {
+        let worst = self.worst()?;
+        let several = with_count && self.counts.iter().sum::<u64>() > 1;
+        let count = if several { self.counts[worst].to_string() } else { String::new() };
+        Some(format!("{}{count}", STATES[worst].1))
+    }
+}
+
+/// The first instant of a day, and the first after it.
+type Bounds = (DateTime<Utc>, DateTime<Utc>);
+
+/// A day in JSON; only states that any of its dates is in.
+#[derive(Debug, Serialize)]
+struct DayRow<'a> {
+    job: &'a str,
+    day: String,
+    state: &'static str,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+/// Draws the dates of a job.
+pub(super) fn calendar(context: &Context, asked: &Calendar, output: &mut Output) -> Result<ExitCode, Failure> {
+    let registry = context.registry_if_any()?;
+    let mut reader = context.reader(registry.as_ref())?;
+    let record = reader.as_mut().map(|reader| reader.job(&asked.job)).transpose()?.flatten();
+    let zones = match (&record, &mut reader) {
+        (None, Some(reader)) => Zones::new(registry.as_ref(), &reader.jobs()?),
+        (record, _) => Zones::new(registry.as_ref(), record.as_slice()),
+    };
+    zones.know(&asked.job)?;
+    let zone = zones.of(&asked.job);
+    let (from, to) = range(asked, zone, context.now)?;
+    let (mut days, bounds) = days(from, to, zone)?;
+    let mut is_enabled = true;
+    if let Some(reader) = &mut reader {
+        for (day, tally) in days.iter_mut().zip(reader.days(&asked.job, &bounds)?) {
+            for (word, dates) in tally {
+                day.add(&word, dates);
+            }
+        }
+        is_enabled = reader.disabled(&asked.job, context.now)?.is_none();
+    }
+    let job = registry.iter().flat_map(|registry| &registry.jobs).find(|job| job.name == asked.job);
+    if let Some(job) = job.filter(|job| job.enabled && is_enabled) {
+        add_ahead(job, record.as_ref(), &mut days, &bounds, context.now);
+    }
+    if !context.json() {
+        draw(&days, output)?;
+        legend(&days, output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut array = Array::open(output)?;
+    for day in &days {
+        let Some(worst) = day.worst() else { continue };
+        let counts = STATES.iter().zip(day.counts).filter(|(_, count)| *count > 0);
+        array.push(&DayRow {
+            job: asked.job.as_str(),
+            day: day.day.to_string(),
+            state: STATES[worst].0,
+            counts: counts.map(|((word, ..), count)| (*word, count)).collect(),
+        })?;
+    }
+    array.close()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each day from one instant to another, and the instants of it that are meant.
+fn days(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Result<(Vec<Day>, Vec<Bounds>), Failure> {
+    let first = from.with_timezone(&zone).date_naive();
+    let days: Vec<NaiveDate> =
+        first.iter_days().take_while(|day| day_start(*day, zone) < to).take(MOST_DAYS + 1).collect();
+    if days.len() > MOST_DAYS {
+        return Err(Failure::usage("a calendar of more than ten years shows nothing")
+            .hint(Some("`--from` and `--to` bound it, or `--month` names one")));
+    }
+    // Where a clock was set back over midnight, what came twice belongs to the day that follows.
+    let bounds = days.iter().map(|day| {
+        let next = day.succ_opt().map_or(to, |next| day_start(next, zone));
+        (day_start(*day, zone).max(from), next.min(to))
+    });
+    Ok((days.iter().map(|day| Day { day: *day, counts: [0; STATES.len()] }).collect(), bounds.collect()))
+}
+
+/// From when on, and before when, the dates are drawn.
+fn range(asked: &Calendar, zone: Tz, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), Failure> {
+    let start = |day: NaiveDate| day_start(day, zone);
+    let month_of = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive().with_day(1).unwrap_or_default();
+    let next_month = |month: NaiveDate| month.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
+    if let Some(month) = asked.month {
+        return Ok((start(month), start(next_month(month))));
+    }
+    let between = asked.range.between(zone, now)?;
+    if asked.range.last.is_some() {
+        let today = now.with_timezone(&zone).date_naive();
+        let tomorrow = today.succ_opt().unwrap_or(today);
+        return Ok((between.from.unwrap_or(now), start(tomorrow)));
+    }
+    let to = between.to.unwrap_or_else(|| start(next_month(month_of(now.max(between.from.unwrap_or(now))))));
+    let last = to.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(to);
+    let from =
+        between.from.unwrap_or_else(|| start(month_of(last).checked_sub_months(MONTHS_BACK).unwrap_or_default()));
+    Ok((from, to))
+}
+
+/// Adds the dates of the schedule that the ledger does not have: those that are due, and those ahead.
+fn add_ahead(job: &Job, record: Option<&JobRecord>, days: &mut [Day], bounds: &[Bounds], now: DateTime<Utc>) {
+    let timetable = &job.timetable;
+    let after = record.map(|record| record.clock.map_or(record.anchor, |clock| clock.max(record.anchor)));
+    // A job that was never seen has its first date after it is, if it does not say where it starts.
+    let after = after.or_else(|| timetable.start().is_none().then_some(now));
+    let earliest = after.and_then(|after| after.checked_add_signed(TimeDelta::microseconds(1)));
+    for (day, (from, to)) in days.iter_mut().zip(bounds) {
+        let from = earliest.map_or(*from, |earliest| earliest.max(*from));
+        for date in timetable.dates(from, *to).map_while(Result::ok) {
+            day.add(if timetable.due(date) <= now { DUE } else { PLANNED }, 1);
+        }
+    }
+}
+
+/// Draws a block a month, a line a week.
+fn draw(days: &[Day], output: &mut Output) -> Result<(), Failure> {
+    let width_of = |with_count| days.iter().filter_map(|day| day.mark(with_count)).map(|mark| mark.len()).max();
+    let with_count = width_of(true).is_some_and(|mark| 7 * (2 + mark + 2) <= output.width);
+    let width = 2 + width_of(with_count).unwrap_or(1);
+    for month in days.chunk_by(|a, b| (a.day.year(), a.day.month()) == (b.day.year(), b.day.month())) {
+        let Some(first) = month.first().map(|day| day.day) else { continue };
+        writeln!(output, "{}", first.format("%B %Y"))?;
+        let names = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"].map(|name| format!("{name:<width$}"));
+        writeln!(output, "{}", names.join("  ").trim_end())?;
+        for week in month.chunk_by(|a, b| a.day.iso_week() == b.day.iso_week()) {
+            let blank = week.first().map_or(0, |day| day.day.weekday().num_days_from_monday());
+            let mut line = String::new();
+            for _ in 0..blank {
+                line.push_str(&" ".repeat(width + 2));
+            }
+            for day in week {
+                line.push_str(&cell(day, with_count, width, output.color));
+                line.push_str("  ");
+            }
+            writeln!(output, "{}", line.trim_end())?;
+        }
+        writeln!(output)?;
+    }
+    Ok(())
+}
+
+/// The number of a day, its mark, and blanks up to `width`.
+fn cell(day: &Day, with_count: bool, width: usize, color: bool) -> String {
+    let mark = day.mark(with_count).unwrap_or_default();
+    let text = format!("{:>2}{mark}", day.day.day());
+    let blanks = " ".repeat(width.saturating_sub(text.len()));
+    match day.worst().filter(|_| color) {
+        Some(worst) => format!("{}{blanks}", colored(&text, STATES[worst].2)),
+        None => format!("{text}{blanks}"),
+    }
+}
+
+fn colored(text: &str, code: &str) -> String {
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+/// What the marks mean, and how many dates each stands for.
+fn legend(days: &[Day], output: &mut Output) -> Result<(), Failure> {
+    let mut is_empty = true;
+    for (place, (word, mark, code)) in STATES.iter().enumerate() {
+        let count: u64 = days.iter().map(|day| day.counts[place]).sum();
+        if count > 0 {
+            is_empty = false;
+            let line = format!("{mark} {word:<9}");
+            let line = if output.color { colored(&line, code) } else { line };
+            let about = if *word == DUE { "  (and not in the ledger yet)" } else { "" };
+            writeln!(output, "{line}  {count}{about}")?;
+        }
+    }
+    if is_empty {
+        writeln!(output, "no dates there")?;
+    } else if days.iter().any(|day| day.counts.iter().sum::<u64>() > 1) {
+        writeln!(output, "A day with several dates has the mark of the worst, and how many of them are so.")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! What would come of a change, asked of the daemon's own scheduler; nothing of it is written.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Plan;
+use crate::cli::context::{Question, ask};
+use crate::cli::failure::Failure;
+use crate::cli::list::coarse;
+use crate::job::{JobName, Order};
+use crate::ledger::Reader;
+use crate::scheduler::{Event, Recovered, Step};
+use crate::session::{Changed, Entry, Operation, Past, Reply, Request};
+
+/// So many attempts tell how long one commonly takes.
+const MEASURED: u32 = 20;
+
+/// What would come of a change.
+pub(super) struct Preview {
+    /// What would be answered.
+    pub(super) reply: Reply,
+    /// Every date that would be changed.
+    pub(super) dates: BTreeSet<DateTime<Utc>>,
+    /// What the job has missed, and since when.
+    pub(super) backlog: u64,
+    pub(super) oldest: Option<DateTime<Utc>>,
+    pub(super) is_strict: bool,
+    /// How long a date commonly takes.
+    typical: Option<Duration>,
+}
+
+impl Preview {
+    /// How long the backlog would take.
+    pub(super) fn estimate(&self) -> Option<String> {
+        let times = u32::try_from(self.backlog).unwrap_or(u32::MAX);
+        self.typical.map(|typical| coarse(typical.saturating_mul(times)))
+    }
+}
+
+impl Plan<'_> {
+    /// Asks what would come of an operation.
+    pub(super) fn preview(&mut self, operation: &Operation) -> Result<Preview, Failure> {
+        let now = self.context.now;
+        let (recovered, past, typical) = match &mut self.reader {
+            Some(reader) => (reader.recovered()?, reader.past(&self.job, operation)?, typical(reader, &self.job)?),
+            None => (Recovered::default(), Past::default(), None),
+        };
+        let is_strict = self.job().is_some_and(|job| job.backfill && job.order == Order::Strict);
+        let (mut scheduler, _, _) = ask(recovered, self.registry.clone(), Question::State, now);
+        let (backlog, oldest) = scheduler.missed(&self.job);
+        let request = Request {
+            id: 0,
+            job: self.job.clone(),
+            operation: operation.clone(),
+            at: now,
+            user: String::new(),
+            host: String::new(),
+            reason: self.change.reason.clone(),
+            past,
+        };
+        let mut step = scheduler.handle(Event::Request(request), now);
+        let (mut dates, mut reply) = (BTreeSet::new(), None);
+        loop {
+            collect(&step, &mut dates, &mut reply);
+            if reply.is_some() || !scheduler.has_pending() || !step.kills.is_empty() {
+                break;
+            }
+            step = scheduler.handle(Event::Tick, now);
+        }
+        let reply = reply.unwrap_or_else(|| ending(&step));
+        // What is only recorded on the way, since it has come due, is not the operator's doing.
+        if let (Some(first), Some(last)) = (reply.dates.first, reply.dates.last) {
+            dates.retain(|date| (first..=last).contains(date));
+        } else {
+            dates.clear();
+        }
+        Ok(Preview { reply, dates, backlog, oldest, is_strict, typical })
+    }
+}
+
+/// Finds the answer, and the dates, in what would be written.
+fn collect(step: &Step, dates: &mut BTreeSet<DateTime<Utc>>, reply: &mut Option<Reply>) {
+    for entry in &step.entries {
+        match entry {
+            Entry::Answer { reply: found, .. } => *reply = Some(found.clone()),
+            Entry::Record { sessions, .. } => dates.extend(sessions.iter().map(|session| session.date)),
+            Entry::Move { session, .. } | Entry::Again { session, .. } | Entry::Done { session, .. } => {
+                dates.insert(session.date);
+            }
+            Entry::Open { attempt, .. } => _ = dates.insert(attempt.session.date),
+            _ => {}
+        }
+    }
+    dates.extend(step.kills.iter().map(|attempt| attempt.session.date));
+}
+
+/// The answer to a request that is answered only when attempts have ended.
+fn ending(step: &Step) -> Reply {
+    let mut dates = Changed::default();
+    let mut named = Vec::new();
+    for attempt in &step.kills {
+        dates.add(attempt.session.date);
+        named.push(format!("attempt {} of `{}`", attempt.number, attempt.session.job));
+    }
+    Reply { done: true, text: format!("{} would be ended, and held", named.join(", ")), dates }
+}
+
+/// How long a date of a job commonly takes: the median of the last ones that succeeded.
+fn typical(reader: &mut Reader, job: &JobName) -> Result<Option<Duration>, Failure> {
+    let mut durations = reader.durations(job, MEASURED)?;
+    durations.sort_unstable();
+    Ok(durations.get(durations.len() / 2).copied())
+}

@@ -1,0 +1,79 @@
+//! Counts the dates of a job by their states, a day after the other; and finds the dates beside an instant.
+//!
+//! Each day is one look at a range of the primary key, so that the database counts and nothing is handed over but the
+//! counts; stretches without a date are stepped over.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::{count_star, max, min};
+use diesel::prelude::*;
+
+use super::reader::Reader;
+use super::rows::{instant, micros};
+use super::schema::{jobs, sessions};
+use super::{Between, LedgerError, codes};
+use crate::job::JobName;
+
+/// How many dates are in each state, by its word; only states that have any.
+pub type Tally = Vec<(String, u64)>;
+
+impl Reader {
+    /// The dates of a job (in its generation in force) within each of `days`, counted by state. The days ascend, and each
+    /// ends where the next begins or before.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn days(&mut self, job: &JobName, days: &[(DateTime<Utc>, DateTime<Utc>)]) -> Result<Vec<Tally>, LedgerError> {
+        let mut tallies = vec![Tally::new(); days.len()];
+        let Some((id, generation)) = self.number_of(job)? else { return Ok(tallies) };
+        // Before this instant there is no date that was not counted yet.
+        let mut next = None;
+        for (tally, (from, to)) in tallies.iter_mut().zip(days) {
+            let (from, to) = (micros(*from), micros(*to));
+            if next.is_some_and(|next| next >= to) {
+                continue;
+            }
+            let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
+            *tally = sessions::table
+                .filter(of_job.and(sessions::date.ge(from)).and(sessions::date.lt(to)))
+                .group_by(sessions::state)
+                .select((sessions::state, count_star()))
+                .load::<(i16, i64)>(&mut self.connection)?
+                .into_iter()
+                .map(|(state, dates)| (codes::state_word(state).to_owned(), dates.unsigned_abs()))
+                .collect();
+            if tally.is_empty() {
+                let after = self.first_from(id, generation, to)?;
+                next = Some(after.unwrap_or(i64::MAX));
+            }
+        }
+        Ok(tallies)
+    }
+
+    /// The newest recorded date of a job before `between`, and its oldest after it (in its generation in force).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn beside(&mut self, job: &JobName, between: Between) -> Result<[Option<DateTime<Utc>>; 2], LedgerError> {
+        let Some((id, generation)) = self.number_of(job)? else { return Ok([None, None]) };
+        let (from, to) = between.micros();
+        let before = sessions::table
+            .filter(sessions::job_id.eq(id).and(sessions::generation.eq(generation)).and(sessions::date.lt(from)))
+            .select(max(sessions::date))
+            .first::<Option<i64>>(&mut self.connection)?;
+        let after = self.first_from(id, generation, to)?;
+        Ok([before.map(instant).transpose()?, after.map(instant).transpose()?])
+    }
+
+    fn first_from(&mut self, id: i32, generation: i32, from: i64) -> QueryResult<Option<i64>> {
+        sessions::table
+            .filter(sessions::job_id.eq(id).and(sessions::generation.eq(generation)).and(sessions::date.ge(from)))
+            .select(min(sessions::date))
+            .first::<Option<i64>>(&mut self.connection)
+    }
+
+    /// The number of a job and its generation in force, if the ledger knows it.
+    pub(super) fn number_of(&mut self, job: &JobName) -> QueryResult<Option<(i32, i32)>> {
+        let of_job = jobs::table.filter(jobs::name.eq(job.as_str())).select((jobs::id, jobs::generation));
+        of_job.first::<(i32, i32)>(&mut self.connection).optional()
+    }
+}

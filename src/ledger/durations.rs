@@ -1,0 +1,29 @@
+//! How long the newest attempts of a job took.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::reader::Reader;
+use super::schema::attempts;
+use super::{LedgerError, codes};
+use crate::job::JobName;
+
+impl Reader {
+    /// How long the attempts at a job's newest dates took that succeeded and were measured (in its generation in force):
+    /// at most `count` of them, the newest date first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn durations(&mut self, job: &JobName, count: u32) -> Result<Vec<Duration>, LedgerError> {
+        let Some((id, generation)) = self.number_of(job)? else { return Ok(Vec::new()) };
+        let micros = attempts::table
+            .filter(attempts::job_id.eq(id).and(attempts::generation.eq(generation)))
+            .filter(attempts::outcome.eq(codes::SUCCEEDED).and(attempts::duration_micros.is_not_null()))
+            .order((attempts::date.desc(), attempts::number.desc()))
+            .limit(i64::from(count))
+            .select(attempts::duration_micros)
+            .load::<Option<i64>>(&mut self.connection)?;
+        Ok(micros.into_iter().flatten().map(|micros| Duration::from_micros(micros.unsigned_abs())).collect())
+    }
+}

@@ -1,0 +1,96 @@
+//! Lists what is unsettled, or running: few rows among many, found by the indices that hold no others.
+//!
+//! Their keys are read first, and put in order here: a list by date would look at every settled row on its way.
+
+use std::ops::ControlFlow;
+
+use diesel::prelude::*;
+
+use super::connection::AnyConnection;
+use super::pages::{self, Cursor, Listed, Names, Place, Selection};
+use super::rows::SessionRow;
+use super::schema::sessions;
+use super::{LedgerError, codes};
+use crate::job::JobName;
+use crate::session::{AttemptRecord, SessionRecord};
+
+/// The words of the states that are not settled.
+const UNSETTLED: [&str; 4] = ["waiting", "running", "failed", "held"];
+
+/// Says whether a session in any of these states is unsettled.
+pub(super) fn has_all_of(states: &[&str]) -> bool {
+    !states.is_empty() && states.iter().all(|word| UNSETTLED.contains(word))
+}
+
+/// Hands the selected sessions to `each`, ascending by date, then job.
+pub(super) fn list(
+    connection: &mut AnyConnection,
+    selection: Selection<'_>,
+    each: &mut dyn FnMut(SessionRecord) -> ControlFlow<()>,
+) -> Result<(), LedgerError> {
+    let names = pages::names(connection)?;
+    let (from, to) = selection.dates.micros();
+    let mut rows = sessions::table
+        .filter(sessions::settled_after.is_null())
+        .filter(sessions::state.eq_any(codes::states(selection.words)))
+        .into_boxed();
+    if let Some(job) = selection.job {
+        let Some(id) = number_of(&names, job) else { return Ok(()) };
+        rows = rows.filter(sessions::job_id.eq(id));
+    }
+    let keys =
+        rows.select((sessions::job_id, sessions::generation, sessions::date)).load::<(i32, i32, i64)>(connection)?;
+    let keys = keys.into_iter().filter(|(.., date)| (from..to).contains(date));
+    let keys = keys.map(|(job_id, generation, date)| Cursor::of_session(date, job_id, generation));
+    for (name, key) in chosen(keys.map(|key| (key, key)).collect(), &names, selection) {
+        let found = sessions::table.find(key.session()).first::<SessionRow>(connection).optional()?;
+        // It may have been settled since its key was read.
+        if let Some(row) = found.filter(|row| selection.words.contains(&codes::state_word(row.state)))
+            && each(row.record(name)?).is_break()
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Hands the selected attempts that have no outcome yet to `each`, ascending by date, job and number.
+pub(super) fn list_open(
+    connection: &mut AnyConnection,
+    selection: Selection<'_>,
+    each: &mut dyn FnMut(AttemptRecord) -> ControlFlow<()>,
+) -> Result<(), LedgerError> {
+    let names = pages::names(connection)?;
+    let (from, to) = selection.dates.micros();
+    let id = selection.job.map(|job| number_of(&names, job).unwrap_or(i32::MIN));
+    let rows = super::writer::open_attempts(connection)?;
+    let rows = rows.into_iter().filter(|row| id.is_none_or(|id| row.job_id == id) && (from..to).contains(&row.date));
+    for (name, row) in chosen(rows.map(|row| (row.cursor(), row)).collect(), &names, selection) {
+        if each(row.record(name)?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn number_of(names: &Names, job: &JobName) -> Option<i32> {
+    names.iter().find_map(|(id, (name, _))| (name == job).then_some(*id))
+}
+
+/// What is selected of all that was found, in its order. A job that entered since the names were read is not there yet.
+fn chosen<'a, T>(found: Vec<(Cursor, T)>, names: &'a Names, selection: Selection<'_>) -> Vec<(&'a JobName, T)> {
+    let mut placed: Vec<(Place<'a>, &'a JobName, T)> = Vec::with_capacity(found.len());
+    for (cursor, item) in found {
+        let Some((name, in_force)) = names.get(&cursor.job_id()) else { continue };
+        if selection.all_generations || cursor.generation() == *in_force {
+            placed.push((Place::of(name, cursor), name, item));
+        }
+    }
+    if let Some(before) = selection.before {
+        placed.retain(|(place, ..)| *place < before);
+    }
+    placed.sort_by_key(|(place, ..)| *place);
+    let newest = selection.newest.map_or(usize::MAX, |newest| usize::try_from(newest).unwrap_or(usize::MAX));
+    let skipped = placed.len().saturating_sub(newest);
+    placed.into_iter().skip(skipped).map(|(_, name, item)| (name, item)).collect()
+}

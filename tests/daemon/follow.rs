@@ -1,0 +1,88 @@
+//! `log --follow` beside a real daemon: what an attempt prints while it runs, and how it ended.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::process::{Child, Stdio};
+
+use crate::lab::Lab;
+
+/// A job that does what the script `DIR/job` says; `step N` in it waits for the file `DIR/N`.
+fn lab(daemon: &str, script: &str) -> Lab {
+    let lab = Lab::new(&format!(
+        "{daemon}\n[jobs.slow]\nschedule = \"0 3 * * *\"\nbackfill = true\nstart = 2026-11-01\nend = 2026-11-01\n\
+         retry = {{ after = \"1h\" }}\ncommand = \"cd DIR; touch began; step() {{ until test -e $1; do sleep 0.02; done; \
+         }}; . ./job\"\n"
+    ));
+    fs::write(lab.path("job"), script).expect("a script");
+    lab
+}
+
+/// Follows into the file `followed`.
+fn follow(lab: &Lab) -> Child {
+    let followed = File::create(lab.path("followed")).expect("a file");
+    lab.command(&["log", "slow", "--follow", "-q"]).stdout(followed).spawn().expect("the binary runs")
+}
+
+fn until_followed(lab: &Lab, text: &str) {
+    lab.until(text, || fs::read_to_string(lab.path("followed")).is_ok_and(|followed| followed.contains(text)));
+}
+
+#[test]
+fn an_attempt_is_followed_from_before_it_prints_to_its_end() {
+    for (exit, expected) in [("0", 0), ("3", 1)] {
+        let lab = lab("", &format!("step first; echo one; step second; printf two; exit {exit}"));
+        let mut daemon = lab.daemon();
+        lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
+        let mut follower = follow(&lab);
+        assert!(!lab.path("logs").exists(), "there is nothing to follow yet");
+        fs::write(lab.path("first"), "").expect("a file");
+        until_followed(&lab, "one\n");
+        assert_eq!(follower.try_wait().expect("our child"), None, "it goes on");
+        fs::write(lab.path("second"), "").expect("a file");
+        assert_eq!(follower.wait().expect("our child").code(), Some(expected));
+        assert_eq!(fs::read_to_string(lab.path("followed")).expect("a file"), "one\ntwo");
+        assert!(daemon.stop().success());
+    }
+}
+
+#[test]
+fn what_the_log_has_no_room_for_is_followed_too() {
+    const STEPS: u32 = 6;
+    let script = format!(
+        "for n in $(seq {STEPS}); do for line in 1 2 3 4 5 6; do printf '%s-%s %050d\\n' $n $line 0; done; echo end $n; \
+         step $n; done"
+    );
+    let lab = lab("[daemon]\noutput_limit = \"1KiB\"", &script);
+    let mut daemon = lab.daemon();
+    lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
+    let mut follower = follow(&lab);
+    for step in 1..=STEPS {
+        until_followed(&lab, &format!("end {step}\n"));
+        fs::write(lab.path(&step.to_string()), "").expect("a file");
+    }
+    assert_eq!(follower.wait().expect("our child").code(), Some(0));
+    let lines = |n| (1..=6).map(move |line| format!("{n}-{line} {:050}\n", 0)).chain([format!("end {n}\n")]);
+    let printed: String = (1..=STEPS).flat_map(lines).collect();
+    assert_eq!(fs::read_to_string(lab.path("followed")).expect("a file"), printed);
+    let kept = lab.run(&["log", "slow", "-q"]).stdout;
+    assert!(String::from_utf8_lossy(&kept).contains("[crontabber: "), "the log itself was cut");
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn nobody_is_followed_for_whom_nobody_reads() {
+    let lab = lab("", "echo one; step go");
+    let mut daemon = lab.daemon();
+    lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
+    let mut follower =
+        lab.command(&["log", "slow", "-f"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut some = [0; 4];
+    let mut out = follower.stdout.take().expect("a pipe");
+    out.read_exact(&mut some).expect("its first line");
+    drop(out);
+    assert!(follower.wait().expect("our child").success(), "it ends though the attempt runs");
+    assert_eq!(lab.outcomes("slow"), ["open"]);
+    fs::write(lab.path("go"), "").expect("a file");
+    lab.until("its end", || lab.outcomes("slow") == ["succeeded"]);
+    assert!(daemon.stop().success());
+}

@@ -1,0 +1,268 @@
+//! What a reader is asked for in particular: states, outcomes, ranges of dates, pages; days counted, durations, the audit.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use crontabber::ledger::{AttemptFilter, AuditFilter, Between, Desk, NewRequest, RUNNING, SessionFilter};
+use crontabber::session::{AttemptEnd, Changed, Entry, Operation, Outcome, Reply, State};
+
+use crate::on_both;
+use crate::world::*;
+
+on_both! {
+    sessions_are_narrowed_by_state_and_date
+    attempts_are_narrowed_by_outcome_and_date
+    pages_follow_one_another_without_a_gap
+    one_attempt_is_found_by_its_key
+    days_are_counted_by_state
+    the_dates_beside_an_instant_are_found
+    durations_are_those_that_succeeded
+    the_audit_is_told_from_the_newest_on
+    a_job_is_disabled_until_it_is_over
+}
+
+/// Jobs whose numbers are in another order than their names. On each of six days: `a` succeeded on the odd ones after a
+/// failure, and is failed on the even ones; `b` is held on day 2, running on day 3; the rest waits.
+fn lived(world: &World) {
+    let days = [1, 2, 3, 4, 5, 6];
+    let mut writer = world.writer();
+    for job in ["c", "a", "b"] {
+        writer.commit(&[vec![enter(job), record(job, None, &days)]]).unwrap();
+    }
+    for day in days {
+        writer.commit(&[vec![open("a", day, 1, "waiting"), fail("a", day, 1)]]).unwrap();
+        if day % 2 == 1 {
+            writer.commit(&[vec![open("a", day, 2, "failed"), succeed("a", day, 2)]]).unwrap();
+        }
+    }
+    let held = State::Held { reason: "so it is".to_owned() };
+    writer.commit(&[vec![open("b", 2, 1, "waiting"), close("b", 2, 1, Outcome::Lost, held)]]).unwrap();
+    writer.commit(&[vec![open("b", 3, 1, "waiting")]]).unwrap();
+}
+
+fn day_of(date: chrono::DateTime<chrono::Utc>) -> i64 {
+    (date - at(0)).num_days()
+}
+
+fn found(world: &World, filter: &SessionFilter) -> String {
+    let found = sessions(&mut world.reader(), filter);
+    let texts = found.iter().map(|session| {
+        let again = if session.key.generation > 1 { "'" } else { "" };
+        format!("{}{}{again}", day_of(session.key.date), session.key.job)
+    });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+fn tried(world: &World, filter: &AttemptFilter) -> String {
+    let found = attempts(&mut world.reader(), filter);
+    let texts = found.iter().map(|attempt| {
+        format!("{}{}{}", day_of(attempt.key.session.date), attempt.key.session.job, attempt.key.number)
+    });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+fn days(from: i64, to: i64) -> Between {
+    Between { from: Some(date(from)), to: Some(date(to)) }
+}
+
+fn sessions_are_narrowed_by_state_and_date(world: &World) {
+    lived(world);
+    let all = SessionFilter::default();
+    let of = |states: &[&'static str]| SessionFilter { states: states.to_vec(), ..all.clone() };
+    assert_eq!(found(world, &of(&["succeeded"])), "1a 3a 5a");
+    assert_eq!(found(world, &of(&["failed"])), "2a 4a 6a");
+    assert_eq!(found(world, &of(&["held", "running"])), "2b 3b");
+    assert_eq!(found(world, &of(&["succeeded", "held"])), "1a 2b 3a 5a");
+    assert_eq!(found(world, &of(&["skipped"])), "");
+    assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&["succeeded"]) }), "3a 5a");
+    assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&["failed"]) }), "4a 6a");
+    assert_eq!(found(world, &SessionFilter { job: Some(name("b")), ..of(&["failed", "held"]) }), "2b");
+    assert_eq!(found(world, &SessionFilter { job: Some(name("x")), ..of(&["failed", "held"]) }), "");
+    assert_eq!(found(world, &SessionFilter { dates: days(2, 4), ..all.clone() }), "2a 2b 2c 3a 3b 3c");
+    assert_eq!(found(world, &SessionFilter { dates: days(2, 4), newest: Some(2), ..all.clone() }), "3b 3c");
+    assert_eq!(found(world, &SessionFilter { dates: days(2, 4), ..of(&["failed"]) }), "2a");
+    let until = Between { from: None, to: Some(date(2)) };
+    assert_eq!(found(world, &SessionFilter { dates: until, ..all.clone() }), "1a 1b 1c");
+    assert_eq!(found(world, &SessionFilter { dates: days(9, 10), newest: Some(5), ..all.clone() }), "");
+    let of_job = SessionFilter { job: Some(name("c")), dates: days(5, 9), ..all };
+    assert_eq!(found(world, &of_job), "5c 6c");
+}
+
+fn attempts_are_narrowed_by_outcome_and_date(world: &World) {
+    lived(world);
+    let all = AttemptFilter::default();
+    let of = |outcomes: &[&'static str]| AttemptFilter { outcomes: outcomes.to_vec(), ..all.clone() };
+    assert_eq!(tried(world, &of(&["succeeded"])), "1a2 3a2 5a2");
+    assert_eq!(tried(world, &of(&["lost", "succeeded"])), "1a2 2b1 3a2 5a2");
+    assert_eq!(tried(world, &of(&[RUNNING])), "3b1");
+    assert_eq!(tried(world, &of(&[RUNNING, "lost"])), "2b1 3b1");
+    assert_eq!(tried(world, &AttemptFilter { newest: Some(2), ..of(&["failed"]) }), "5a1 6a1");
+    assert_eq!(tried(world, &AttemptFilter { dates: days(2, 4), ..all.clone() }), "2a1 2b1 3a1 3a2 3b1");
+    assert_eq!(tried(world, &AttemptFilter { dates: days(2, 3), ..of(&[RUNNING]) }), "");
+    let one = AttemptFilter { job: Some(name("a")), dates: Between::only(date(3)), ..all };
+    assert_eq!(tried(world, &one), "3a1 3a2");
+}
+
+/// Walks back through the pages and puts them together.
+fn paged(world: &World, filter: &SessionFilter, size: u32) -> String {
+    let mut filter = SessionFilter { newest: Some(size), ..filter.clone() };
+    let mut pages = Vec::new();
+    while let Some(first) = sessions(&mut world.reader(), &filter).first() {
+        pages.push(found(world, &filter));
+        filter.before = Some(first.key.clone());
+    }
+    pages.reverse();
+    pages.join(" ")
+}
+
+fn pages_follow_one_another_without_a_gap(world: &World) {
+    lived(world);
+    let mut fresh = job("a");
+    fresh.generation = 2;
+    let mut again = record("a", None, &[2, 3, 4]);
+    if let Entry::Record { generation, .. } = &mut again {
+        *generation = 2;
+    }
+    crate::world::reopened(world).commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
+    for all_generations in [false, true] {
+        for states in [vec![], vec!["waiting"], vec!["succeeded", "failed"], vec!["held", "failed"]] {
+            for job in [None, Some(name("a")), Some(name("b"))] {
+                let filter = SessionFilter { job, states: states.clone(), all_generations, ..SessionFilter::default() };
+                let whole = found(world, &filter);
+                for size in [1, 2, 4, 100] {
+                    assert_eq!(paged(world, &filter, size), whole, "{filter:?} by {size}");
+                }
+                if let Some(third) = sessions(&mut world.reader(), &filter).get(2) {
+                    let first_two = SessionFilter { before: Some(third.key.clone()), ..filter };
+                    assert_eq!(found(world, &first_two), whole.split(' ').take(2).collect::<Vec<_>>().join(" "));
+                }
+            }
+        }
+    }
+    let whole = attempts(&mut world.reader(), &AttemptFilter { all_generations: true, ..AttemptFilter::default() });
+    let mut walked = Vec::new();
+    let mut filter = AttemptFilter { newest: Some(2), all_generations: true, ..AttemptFilter::default() };
+    loop {
+        let page = attempts(&mut world.reader(), &filter);
+        let Some(first) = page.first() else { break };
+        filter.before = Some(first.key.clone());
+        walked.splice(0..0, page);
+    }
+    assert_eq!(walked, whole);
+}
+
+fn one_attempt_is_found_by_its_key(world: &World) {
+    lived(world);
+    let mut reader = world.reader();
+    assert_eq!(reader.attempt(&attempt("a", 3, 2)).unwrap().unwrap().key, attempt("a", 3, 2));
+    assert_eq!(reader.attempt(&attempt("a", 3, 3)).unwrap(), None);
+    assert_eq!(reader.attempt(&attempt("x", 3, 1)).unwrap(), None);
+}
+
+fn days_are_counted_by_state(world: &World) {
+    lived(world);
+    let mut writer = reopened(world);
+    writer.commit(&[vec![record("c", Some(6), &[40])]]).unwrap();
+    let noon = |day: i64| date(day) - TimeDelta::hours(12);
+    let days: Vec<_> = (0..=42).map(|day| (noon(day), noon(day + 1))).collect();
+    let mut reader = world.reader();
+    let tally = |state: &str, dates| vec![(state.to_owned(), dates)];
+    let of_a = reader.days(&name("a"), &days[..4]).unwrap();
+    assert_eq!(of_a, [vec![], tally("succeeded", 1), tally("failed", 1), tally("succeeded", 1)]);
+    let whole = reader.days(&name("a"), &[(noon(0), noon(9))]).unwrap();
+    let mut whole = whole[0].clone();
+    whole.sort();
+    assert_eq!(whole, [tally("failed", 3), tally("succeeded", 3)].concat());
+    // The long gap is stepped over, and what is behind it is found.
+    let of_c = reader.days(&name("c"), &days).unwrap();
+    let with_any: Vec<usize> = (0..of_c.len()).filter(|day| !of_c[*day].is_empty()).collect();
+    assert_eq!(with_any, [1, 2, 3, 4, 5, 6, 40]);
+    assert_eq!(reader.days(&name("x"), &days[..2]).unwrap(), [vec![], vec![]]);
+}
+
+fn the_dates_beside_an_instant_are_found(world: &World) {
+    lived(world);
+    let mut reader = world.reader();
+    assert_eq!(reader.beside(&name("a"), Between::only(date(3))).unwrap(), [Some(date(2)), Some(date(4))]);
+    assert_eq!(reader.beside(&name("a"), days(0, 1)).unwrap(), [None, Some(date(1))]);
+    assert_eq!(reader.beside(&name("a"), days(7, 8)).unwrap(), [Some(date(6)), None]);
+    assert_eq!(reader.beside(&name("x"), days(7, 8)).unwrap(), [None, None]);
+}
+
+fn durations_are_those_that_succeeded(world: &World) {
+    let mut writer = world.writer();
+    let days: Vec<i64> = (1..=5).collect();
+    writer.commit(&[vec![enter("a"), record("a", None, &days)]]).unwrap();
+    for day in days {
+        let took = (day != 4).then(|| Duration::from_secs(day.unsigned_abs()));
+        let end = AttemptEnd { duration: took, ..end(Outcome::Succeeded) };
+        let close = Entry::Close { attempt: attempt("a", day, 2), end, state: State::Succeeded, used: 2 };
+        writer
+            .commit(&[vec![open("a", day, 1, "waiting"), fail("a", day, 1), open("a", day, 2, "failed"), close]])
+            .unwrap();
+    }
+    let mut reader = world.reader();
+    let mut seconds = |count| {
+        let found = reader.durations(&name("a"), count).unwrap();
+        found.into_iter().map(|took| took.as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(100), [5, 3, 2, 1]);
+    assert_eq!(seconds(2), [5, 3]);
+    assert_eq!(reader.durations(&name("x"), 9).unwrap(), []);
+}
+
+fn the_audit_is_told_from_the_newest_on(world: &World) {
+    let mut writer = world.with_three_dates();
+    let mut desk = Desk::open(&world.url).unwrap();
+    let mut numbers = Vec::new();
+    for (seconds, job) in [(100, "a"), (200, "b"), (300, "a")] {
+        let operation = Operation::Run { date: Some(date(1)), force: false };
+        let (user, host, reason) = ("ada".to_owned(), "beta".to_owned(), (seconds == 100).then(|| "why".to_owned()));
+        let request = NewRequest { job: name(job), operation, at: at(seconds), user, host, reason };
+        numbers.push(desk.post(&request).unwrap());
+    }
+    let dates = Changed { count: 2, first: Some(date(1)), last: Some(date(2)) };
+    let reply = Reply { done: true, text: "it runs".to_owned(), dates };
+    let answer = Entry::Answer { request: numbers[0], reply, at: at(101) };
+    writer.commit(&[vec![answer]]).unwrap();
+    let mut reader = world.reader();
+    let mut acts = |filter: &AuditFilter| {
+        let mut acts = Vec::new();
+        reader
+            .audit(filter, &mut |act| {
+                acts.push(act);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        acts
+    };
+    let ids = |acts: Vec<crontabber::ledger::Act>| acts.iter().map(|act| act.id).collect::<Vec<_>>();
+    let all = AuditFilter::default();
+    let [first, second, third] = numbers[..] else { panic!("three") };
+    assert_eq!(ids(acts(&all)), [third, second, first]);
+    assert_eq!(ids(acts(&AuditFilter { job: Some(name("a")), ..all.clone() })), [third, first]);
+    assert_eq!(ids(acts(&AuditFilter { before: Some(third), ..all.clone() })), [second, first]);
+    let asked = Between { from: Some(at(200)), to: Some(at(300)) };
+    assert_eq!(ids(acts(&AuditFilter { asked, ..all.clone() })), [second]);
+    let told = acts(&all).pop().unwrap();
+    assert_eq!((told.at, told.user.as_str(), told.host.as_str()), (at(100), "ada", "beta"));
+    assert_eq!((told.action.as_str(), told.job, told.from, told.to), ("run", name("a"), Some(date(1)), Some(date(2))));
+    assert_eq!((told.reason.as_deref(), told.done, told.answer.as_deref()), (Some("why"), Some(true), Some("it runs")));
+    assert_eq!((told.answered_at, told.dates), (Some(at(101)), Some(2)));
+}
+
+fn a_job_is_disabled_until_it_is_over(world: &World) {
+    world.with_three_dates();
+    let mut reader = world.reader();
+    assert_eq!(reader.disabled(&name("a"), at(0)).unwrap(), None);
+    let [since, until] = [at(100), at(200)].map(|at| at.timestamp_micros());
+    world.tamper(&format!(
+        "INSERT INTO disabled (job_id, at, until, user_name, reason) SELECT id, {since}, {until}, 'ada', 'so' FROM jobs"
+    ));
+    let disabled = reader.disabled(&name("a"), at(150)).unwrap().unwrap();
+    assert_eq!((disabled.at, disabled.until, disabled.user.as_str()), (at(100), Some(at(200)), "ada"));
+    assert_eq!(disabled.reason.as_deref(), Some("so"));
+    assert_eq!(reader.disabled(&name("a"), at(200)).unwrap(), None);
+    assert_eq!(reader.disabled(&name("x"), at(150)).unwrap(), None);
+}
