@@ -10,6 +10,7 @@ mod beside;
 mod calendar;
 mod change;
 mod check;
+mod choice;
 mod completions;
 mod context;
 mod csv;
@@ -31,6 +32,7 @@ mod table;
 mod verify;
 mod version;
 mod warden;
+mod why;
 
 use std::process::ExitCode;
 
@@ -77,6 +79,7 @@ fn read(context: &Context, command: &Command) -> Result<ExitCode, Failure> {
         Command::Sessions(asked) => sessions::sessions(context, asked, output),
         Command::Attempts(asked) => attempts::attempts(context, asked, output),
         Command::Log(asked) => log::log(context, asked, output),
+        Command::Why(asked) => why::why(context, asked, output),
         Command::Verify => verify::verify(context, output),
         Command::Calendar(asked) => calendar::calendar(context, asked, output),
         Command::Status(asked) => status::status(context, asked, output),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub(super) use reading::{Attempts, Audit, Calendar, Log, Sessions, Status};
+pub(super) use reading::{Attempts, Audit, Calendar, Log, Sessions, Status, Why};
 
 use super::date::DateArgument;
 use crate::daemon;
@@ -155,6 +155,10 @@ pub(super) enum Command {
     Once,
     /// Every job: schedule, state, last success, next date, dates behind, what blocks it.
     List,
+    /// What happened to a date, what it waits for, and when it is tried next.
+    ///
+    /// Without a date: of the first one that is not settled.
+    Why(Why),
     /// Attempt a job now.
     ///
     /// A backfillable job is attempted only at the date that is next in its order.

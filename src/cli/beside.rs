@@ -54,7 +54,7 @@ fn has_date(timetable: Option<&Timetable>, date: DateArgument, between: Between,
 }
 
 /// The nearest dates before and after, of the ledger and of the schedule.
-fn beside(
+pub(super) fn beside(
     reader: &mut Reader,
     timetable: Option<&Timetable>,
     job: &JobName,

@@ -3,7 +3,6 @@
 //! What would come of it is asked of the daemon's own scheduler, over the ledger as it is: a dry run ends there. The real
 //! thing is then done by the daemon, or by this process where there is none.
 
-mod choice;
 mod preview;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -14,6 +13,7 @@ use chrono_tz::Tz;
 use serde_json::json;
 
 use super::arguments::change::{Backfill, Change, Direction, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
+use super::choice::{Choice, Dates};
 use super::context::{Context, Zones};
 use super::date::DateArgument;
 use super::failure::Failure;
@@ -24,7 +24,6 @@ use crate::ledger::Reader;
 use crate::registry::Registry;
 use crate::scheduler::in_zone;
 use crate::session::{BackfillOrder, Enabling, Operation, Retrying, Skipping};
-use choice::Dates;
 use preview::Preview;
 
 /// More dates than this are not changed without a word.
@@ -138,6 +137,12 @@ impl Asked {
 impl Plan<'_> {
     fn job(&self) -> Option<&Job> {
         self.registry.jobs.iter().find(|job| job.name == self.job)
+    }
+
+    /// The one date that is meant.
+    fn one_date(&mut self, date: DateArgument, among: Dates) -> Result<DateTime<Utc>, Failure> {
+        let job = self.registry.jobs.iter().find(|job| job.name == self.job);
+        Choice { name: &self.job, zone: self.zone, job }.one(self.reader.as_mut(), date, among)
     }
 
     /// The order for a backfill: a count becomes the end of a range, which the scheduler counts again.

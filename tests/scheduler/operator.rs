@@ -334,7 +334,7 @@ fn what_is_killed_is_held_until_somebody_says_otherwise() {
     world.pass("2026-11-07 12:00");
     assert_snapshot!([refused, world.answered()].join("\n"), @"
     refused (0): 2026-11-04T03:00:00+00:00 of `load` is not running; 2026-11-03T03:00:00+00:00 is
-    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 was ended, and is held: `crontabber retry load` attempts it again, and the later dates wait for it
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 was ended, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
     ");
     assert_snapshot!(world.take_started(), @"load 11-03T03:00");
     assert_snapshot!(world.rows_of("load"), @"

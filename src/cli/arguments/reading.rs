@@ -181,3 +181,14 @@ fn month(text: &str) -> Result<NaiveDate, &'static str> {
     let first = is_month.then(|| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok()).flatten();
     first.ok_or("write a month, such as `2026-11`")
 }
+
+/// `why`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Why {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = JobName::new)]
+    pub(in crate::cli) job: JobName,
+    /// The date; else the first that is not settled, or the next one.
+    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
+    pub(in crate::cli) date: Option<DateArgument>,
+}

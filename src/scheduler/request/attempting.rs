@@ -89,7 +89,7 @@ impl Scheduler {
         let then = match (outcome, state) {
             (Outcome::Cancelled, Some(State::Held { .. })) => {
                 let later = if lane.is_strict() { ", and the later dates wait for it" } else { "" };
-                format!(", and is held: `crontabber retry {name}` attempts it again{later}")
+                format!(", and is held: `crontabber retry {name} --held` attempts it again{later}")
             }
             (Outcome::Cancelled, None) => ", and a newer date takes over".to_owned(),
             _ => String::new(),
