@@ -7,6 +7,8 @@
 
 mod audit;
 mod beside;
+mod boots;
+mod codes;
 mod connection;
 mod days;
 mod desk;

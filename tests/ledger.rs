@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
 
+#[path = "ledger/compact.rs"]
+mod compact;
 #[path = "ledger/entries.rs"]
 mod entries;
 #[path = "ledger/failures.rs"]

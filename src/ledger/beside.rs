@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::LedgerError;
+use super::codes::state;
 use super::connection::AnyConnection;
 use super::rows::{SessionRow, count, instant, micros};
 use super::schema::{backfills, disabled, jobs, sessions};
@@ -19,16 +20,30 @@ pub(super) fn outlying(
     connection: &mut AnyConnection,
     names: &HashMap<i32, JobName>,
 ) -> Result<Vec<(JobName, DateTime<Utc>)>, LedgerError> {
-    let rows =
-        jobs::table
-            .select((jobs::id, jobs::generation, jobs::since, jobs::clock))
-            .load::<(i32, i32, i64, Option<i64>)>(connection)?;
+    let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
+    let first = sessions::table.filter(in_force.and(sessions::settled_after.is_not_null())).select(sessions::date);
+    let before = first.filter(sessions::date.lt(jobs::since)).order(sessions::date).limit(1).single_value();
+    let after = first.filter(sessions::date.nullable().gt(jobs::clock)).order(sessions::date).limit(1).single_value();
+    // One query finds the few jobs that have any: with thousands of jobs, a query for each would be what a start takes.
+    let rows = jobs::table.select((jobs::id, jobs::generation, jobs::since, jobs::clock, before, after)).load::<(
+        i32,
+        i32,
+        i64,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+    )>(
+        connection
+    )?;
     let mut found = Vec::new();
-    for (id, generation, since, clock) in rows {
+    for (id, generation, since, clock, before, after) in rows {
+        if clock.is_some() && before.is_none() && after.is_none() {
+            continue;
+        }
         let Some(name) = names.get(&id) else { continue };
         let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
         let settled =
-            || sessions::table.filter(of_job).filter(sessions::settled_at.is_not_null()).select(sessions::date);
+            || sessions::table.filter(of_job).filter(sessions::settled_after.is_not_null()).select(sessions::date);
         let mut dates = match clock {
             None => settled().load::<i64>(connection)?,
             Some(clock) => {
@@ -53,7 +68,7 @@ pub(super) fn backfills(
     names: &HashMap<i32, JobName>,
 ) -> Result<Vec<BackfillRecord>, LedgerError> {
     let open = sessions::table
-        .filter(sessions::settled_at.is_null())
+        .filter(sessions::settled_after.is_null())
         .filter(sessions::backfill_id.is_not_null())
         .select(sessions::backfill_id)
         .distinct()
@@ -106,7 +121,7 @@ pub(super) fn past(
         let rows = sessions::table
             .filter(of_job)
             .filter(sessions::date.ge(micros(from)).and(sessions::date.lt(micros(to))))
-            .filter(sessions::settled_at.is_not_null())
+            .filter(sessions::settled_after.is_not_null())
             .order(sessions::date)
             .load::<SessionRow>(connection)?;
         past.settled = rows.into_iter().map(|row| row.record(job)).collect::<Result<_, _>>()?;
@@ -126,7 +141,7 @@ pub(super) fn past(
         Operation::Reset { to: Some(to) } => {
             let newest = sessions::table
                 .filter(of_job)
-                .filter(sessions::date.lt(micros(*to)).and(sessions::state.eq("succeeded")))
+                .filter(sessions::date.lt(micros(*to)).and(sessions::state.eq(state::SUCCEEDED)))
                 .order(sessions::date.desc())
                 .select(sessions::date)
                 .first::<i64>(connection)

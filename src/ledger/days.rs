@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use super::reader::Reader;
 use super::rows::{instant, micros};
 use super::schema::{jobs, sessions};
-use super::{Between, LedgerError};
+use super::{Between, LedgerError, codes};
 use crate::job::JobName;
 
 /// How many dates are in each state, by its word; only states that have any.
@@ -37,9 +37,9 @@ impl Reader {
                 .filter(of_job.and(sessions::date.ge(from)).and(sessions::date.lt(to)))
                 .group_by(sessions::state)
                 .select((sessions::state, count_star()))
-                .load::<(String, i64)>(&mut self.connection)?
+                .load::<(i16, i64)>(&mut self.connection)?
                 .into_iter()
-                .map(|(state, dates)| (state, dates.unsigned_abs()))
+                .map(|(state, dates)| (codes::state_word(state).to_owned(), dates.unsigned_abs()))
                 .collect();
             if tally.is_empty() {
                 let after = self.first_from(id, generation, to)?;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::LedgerError;
 use super::reader::Reader;
 use super::schema::attempts;
+use super::{LedgerError, codes};
 use crate::job::JobName;
 
 impl Reader {
@@ -19,7 +19,7 @@ impl Reader {
         let Some((id, generation)) = self.number_of(job)? else { return Ok(Vec::new()) };
         let micros = attempts::table
             .filter(attempts::job_id.eq(id).and(attempts::generation.eq(generation)))
-            .filter(attempts::outcome.eq("succeeded").and(attempts::duration_micros.is_not_null()))
+            .filter(attempts::outcome.eq(codes::SUCCEEDED).and(attempts::duration_micros.is_not_null()))
             .order((attempts::date.desc(), attempts::number.desc()))
             .limit(i64::from(count))
             .select(attempts::duration_micros)

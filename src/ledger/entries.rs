@@ -12,11 +12,12 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::Error;
 
-use super::CommitError;
+use super::boots::{self, Machine};
 use super::connection::AnyConnection;
-use super::rows::{SessionRow, count, instant, micros, number, shown, state_columns};
+use super::rows::{SessionRow, count, instant, micros, micros_after, number, shown, state_columns};
 use super::schema::{jobs, sessions};
 use super::statement::Statement;
+use super::{CommitError, codes};
 use crate::job::JobName;
 use crate::session::{Entry, JobRecord, NewSession, SessionKey, SettledBy, State};
 
@@ -32,6 +33,12 @@ pub(super) struct Transaction<'a> {
     pub(super) entered: Vec<(JobName, i32)>,
     /// The jobs that got another name in this transaction.
     pub(super) renamed: Vec<(JobName, JobName)>,
+    /// The machine that writes.
+    pub(super) host: &'a str,
+    /// The boots that were looked up before.
+    pub(super) boots: &'a [Machine],
+    /// The boots that were looked up in this transaction.
+    pub(super) new_boots: Vec<Machine>,
 }
 
 impl Transaction<'_> {
@@ -73,6 +80,18 @@ impl Transaction<'_> {
             .filter(|_| !is_renamed)
             .or_else(entered)
             .ok_or_else(|| CommitError::Conflict(format!("job `{job}` was never entered")))
+    }
+
+    /// The number of a boot, which enters if the ledger has not seen it yet.
+    fn boot(&mut self, host: &str, boot_id: Option<&str>) -> QueryResult<i32> {
+        let known = |boots| boots::known(boots, host, boot_id);
+        if let Some(id) = known(self.boots).or_else(|| known(&self.new_boots)) {
+            return Ok(id);
+        }
+        let boot = boots::find_or_enter(self.connection, host, boot_id)?;
+        let id = boot.id();
+        self.new_boots.push(boot);
+        Ok(id)
     }
 
     fn enter(&mut self, record: &JobRecord) -> Result<(), CommitError> {
@@ -188,9 +207,9 @@ impl Transaction<'_> {
         for chunk in new.chunks(SESSIONS_AT_ONCE) {
             rows.clear();
             for session in chunk {
-                let settled_at = match &session.state {
+                let settled_after = match &session.state {
                     State::Waiting => None,
-                    State::Skipped { .. } | State::Succeeded => Some(micros(at)),
+                    State::Skipped { .. } | State::Succeeded => Some(micros_after(session.date, at)),
                     other => {
                         let date = shown(session.date);
                         let word = other.word();
@@ -204,14 +223,14 @@ impl Transaction<'_> {
                     job_id,
                     generation: number(generation),
                     date: micros(session.date),
-                    state: session.state.word().to_owned(),
-                    trigger: session.trigger.word().to_owned(),
+                    state: codes::state(session.state.word()),
+                    trigger: codes::trigger(session.trigger),
                     attempts: 0,
                     used: 0,
                     retry_at,
                     reason: reason.map(Cow::into_owned),
-                    recorded_at: micros(at),
-                    settled_at,
+                    recorded_after: micros_after(session.date, at),
+                    settled_after,
                     backfill_id: session.backfill,
                     // No attempt of it did: an operator says so.
                     settled_by: (session.state == State::Succeeded).then(|| SettledBy::Operator.word().to_owned()),
@@ -250,12 +269,13 @@ impl Transaction<'_> {
         let id = self.job_id(&session.job)?;
         let (retry_at, reason) = state_columns(to);
         let row = sessions::table.find((id, number(session.generation), micros(date)));
-        let changed = diesel::update(row.filter(sessions::state.eq(from)))
+        let changed = diesel::update(row.filter(sessions::state.eq(codes::state(from))))
             .set((
-                sessions::state.eq(to.word()),
+                sessions::state.eq(codes::state(to.word())),
                 sessions::retry_at.eq(retry_at),
                 sessions::reason.eq(reason),
-                sessions::settled_at.eq(to.is_settled().then(|| micros(at))),
+                sessions::settled_after.eq(to.is_settled().then(|| micros_after(date, at))),
+                sessions::settled_by.eq(None::<&str>),
             ))
             .execute(self.connection)
             .map_err(|error| in_place(&place(session), error))?;
@@ -302,10 +322,10 @@ impl Transaction<'_> {
         let found = sessions::table
             .find((id, number(session.generation), micros(session.date)))
             .select((sessions::state, sessions::attempts))
-            .first::<(String, i32)>(self.connection)
+            .first::<(i16, i32)>(self.connection)
             .optional()?;
         let found = match found {
-            Some((state, attempts)) => format!("found `{state}` after {attempts} attempts"),
+            Some((state, attempts)) => format!("found `{}` after {attempts} attempts", codes::state_word(state)),
             None => "found no such date".to_owned(),
         };
         Err(CommitError::Conflict(format!("{}: expected {expected}, {found}", place(session))))

@@ -3,6 +3,8 @@
 //! A page is a read of its own, so that a slow reader never keeps SQLite's log from being emptied. A row that changes
 //! while the list is read is shown as it was at its page.
 
+mod attempts;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -11,12 +13,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
-use super::LedgerError;
 use super::connection::{AnyConnection, MultiBackend};
-use super::rows::{AttemptRow, SessionRow, job_name, micros, number as stored};
-use super::schema::{attempts, jobs, sessions};
+use super::rows::{SessionRow, job_name, micros, number as stored};
+use super::schema::{jobs, sessions};
+use super::{LedgerError, codes};
 use crate::job::JobName;
-use crate::session::{AttemptKey, AttemptRecord, SessionKey, SessionRecord};
+use crate::session::{AttemptKey, SessionKey, SessionRecord};
 
 /// How many rows a page has.
 const PAGE: i64 = 1_000;
@@ -230,63 +232,7 @@ fn sessions_in(lane: Lane<'_>) -> sessions::BoxedQuery<'static, MultiBackend> {
         rows = rows.filter(sessions::date.lt(lane.to));
     }
     if !lane.words.is_empty() {
-        rows = rows.filter(sessions::state.eq_any(lane.words.to_vec()));
-    }
-    rows
-}
-
-impl Listed for AttemptRow {
-    type Record = AttemptRecord;
-
-    fn page(connection: &mut AnyConnection, lane: Lane<'_>, after: Cursor) -> QueryResult<Vec<Self>> {
-        let rows = attempts_in(lane).filter(attempts::date.ge(after.date)).limit(PAGE);
-        if let Some((_, generation)) = lane.job {
-            let number = after.within(generation).number;
-            let beyond = attempts::date.gt(after.date).or(attempts::number.gt(number));
-            return rows.filter(beyond).order((attempts::date, attempts::number)).load(connection);
-        }
-        let next = attempts::generation.eq(after.generation).and(attempts::number.gt(after.number));
-        let later_here = attempts::job_id.eq(after.job_id).and(attempts::generation.gt(after.generation).or(next));
-        let beyond = attempts::date.gt(after.date).or(attempts::job_id.gt(after.job_id)).or(later_here);
-        let order = (attempts::date, attempts::job_id, attempts::generation, attempts::number);
-        rows.filter(beyond).order(order).load(connection)
-    }
-
-    fn newest(connection: &mut AnyConnection, lane: Lane<'_>, count: u32) -> QueryResult<Option<i64>> {
-        let rows = attempts_in(lane).filter(attempts::date.ge(lane.from));
-        let dates = rows.select(attempts::date).order(attempts::date.desc());
-        dates.offset(i64::from(count) - 1).limit(1).first(connection).optional()
-    }
-
-    fn count_from(connection: &mut AnyConnection, lane: Lane<'_>, date: i64) -> QueryResult<i64> {
-        attempts_in(lane).filter(attempts::date.ge(date)).select(diesel::dsl::count_star()).first(connection)
-    }
-
-    fn cursor(&self) -> Cursor {
-        Cursor { date: self.date, job_id: self.job_id, generation: self.generation, number: self.number }
-    }
-
-    fn record(self, job: &JobName) -> Result<Self::Record, LedgerError> {
-        Self::record(self, job)
-    }
-}
-
-fn attempts_in(lane: Lane<'_>) -> attempts::BoxedQuery<'static, MultiBackend> {
-    let mut rows = attempts::table.into_boxed();
-    if let Some((job_id, generation)) = lane.job {
-        rows = rows.filter(attempts::job_id.eq(job_id)).filter(attempts::generation.eq(generation));
-    } else if lane.in_force {
-        let in_force = jobs::id.eq(attempts::job_id).and(jobs::generation.eq(attempts::generation));
-        rows = rows.filter(exists(jobs::table.filter(in_force)));
-    }
-    if lane.to < i64::MAX {
-        rows = rows.filter(attempts::date.lt(lane.to));
-    }
-    let ended: Vec<&str> = lane.words.iter().copied().filter(|word| *word != RUNNING).collect();
-    if ended.len() < lane.words.len() {
-        rows = rows.filter(attempts::outcome.is_null().or(attempts::outcome.eq_any(ended)));
-    } else if !ended.is_empty() {
-        rows = rows.filter(attempts::outcome.eq_any(ended));
+        rows = rows.filter(sessions::state.eq_any(codes::states(lane.words)));
     }
     rows
 }

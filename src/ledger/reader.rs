@@ -7,20 +7,19 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 
+use super::codes::state;
 use super::connection::AnyConnection;
 use super::history::Snapshot;
 use super::pages::{self, Place, RUNNING, Selection};
 use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number};
-use super::schema::{attempts, jobs, sessions, writer};
+use super::schema::{attempts, boots, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
 use super::{
     Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, beside, desk, lock, migrate, postgres,
     unsettled,
 };
 use crate::job::JobName;
-use crate::session::{
-    AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord, State,
-};
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
 
 /// The unsettled sessions of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,15 +119,15 @@ impl Reader {
     pub fn backlogs(&mut self) -> Result<HashMap<JobName, Backlog>, LedgerError> {
         let names = pages::names(&mut self.connection)?;
         let groups = sessions::table
-            .filter(sessions::settled_at.is_null())
+            .filter(sessions::settled_after.is_null())
             .group_by((sessions::job_id, sessions::generation, sessions::state))
             .select((sessions::job_id, sessions::generation, sessions::state, count_star(), min(sessions::date)))
-            .load::<(i32, i32, String, i64, Option<i64>)>(&mut self.connection)?;
+            .load::<(i32, i32, i16, i64, Option<i64>)>(&mut self.connection)?;
         let mut tallies: HashMap<i32, Tally> = HashMap::new();
         for (id, generation, state, sessions, oldest) in groups {
             let in_force = names.get(&id).is_some_and(|(_, in_force)| *in_force == generation);
             if let (true, Some(oldest)) = (in_force, oldest) {
-                tallies.entry(id).or_default().add(&state, sessions.unsigned_abs(), oldest);
+                tallies.entry(id).or_default().add(state, sessions.unsigned_abs(), oldest);
             }
         }
         for (id, generation, worst) in self.worst()? {
@@ -155,8 +154,8 @@ impl Reader {
     /// The most attempts used by any failed or held session of each job and generation.
     fn worst(&mut self) -> QueryResult<Vec<(i32, i32, Option<i32>)>> {
         sessions::table
-            .filter(sessions::settled_at.is_null())
-            .filter(sessions::state.eq("failed").or(sessions::state.eq("held")))
+            .filter(sessions::settled_after.is_null())
+            .filter(sessions::state.eq(state::FAILED).or(sessions::state.eq(state::HELD)))
             .group_by((sessions::job_id, sessions::generation))
             .select((sessions::job_id, sessions::generation, max(sessions::used)))
             .load(&mut self.connection)
@@ -233,11 +232,12 @@ impl Reader {
     pub fn attempt(&mut self, key: &AttemptKey) -> Result<Option<AttemptRecord>, LedgerError> {
         let row = attempts::table
             .inner_join(jobs::table)
+            .inner_join(boots::table)
             .filter(jobs::name.eq(key.session.job.as_str()))
             .filter(attempts::generation.eq(number(key.session.generation)))
             .filter(attempts::date.eq(micros(key.session.date)))
             .filter(attempts::number.eq(number(key.number)))
-            .select(attempts::all_columns)
+            .select(AttemptRow::as_select())
             .first::<AttemptRow>(&mut self.connection)
             .optional()?;
         row.map(|row| row.record(&key.session.job)).transpose()
@@ -249,7 +249,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn open_attempts(&mut self) -> Result<Vec<AttemptRecord>, LedgerError> {
         let names = pages::names(&mut self.connection)?;
-        let rows = attempts::table.filter(attempts::outcome.is_null()).load::<AttemptRow>(&mut self.connection)?;
+        let rows = super::writer::open_attempts(&mut self.connection)?;
         let known = rows.into_iter().filter_map(|row| names.get(&row.job_id).map(|(name, _)| row.record(name)));
         let mut open = known.collect::<Result<Vec<_>, _>>()?;
         open.sort_by(|a, b| a.key.cmp(&b.key));
@@ -320,14 +320,13 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, state: &str, sessions: u64, oldest: i64) {
+    fn add(&mut self, state: i16, sessions: u64, oldest: i64) {
         self.oldest = if self.unsettled == 0 { oldest } else { self.oldest.min(oldest) };
         self.unsettled += sessions;
-        let running = State::Running.word();
         match state {
-            "held" => self.held += sessions,
-            "failed" => self.failed += sessions,
-            word if word == running => self.running += sessions,
+            state::HELD => self.held += sessions,
+            state::FAILED => self.failed += sessions,
+            state::RUNNING => self.running += sessions,
             _ => {}
         }
     }

@@ -1,17 +1,19 @@
 //! Turns records into rows and back. Instants are microseconds of UTC.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 
 use super::LedgerError;
-use super::schema::sessions;
+use super::codes::{self, state};
+use super::schema::{attempts, boots, sessions};
 use crate::job::JobName;
 use crate::session::{
     AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, ProcessIdentity, SessionKey, SessionRecord, SettledBy,
-    SkipReason, State, Trigger, Usage,
+    SkipReason, State, Usage,
 };
 
 /// A row of `jobs`.
@@ -35,33 +37,36 @@ pub(super) struct SessionRow {
     pub(super) job_id: i32,
     pub(super) generation: i32,
     pub(super) date: i64,
-    pub(super) state: String,
-    pub(super) trigger: String,
+    pub(super) state: i16,
+    pub(super) trigger: i16,
     pub(super) attempts: i32,
     pub(super) used: i32,
     pub(super) retry_at: Option<i64>,
     pub(super) reason: Option<String>,
-    pub(super) recorded_at: i64,
-    pub(super) settled_at: Option<i64>,
+    pub(super) recorded_after: i64,
+    pub(super) settled_after: Option<i64>,
     pub(super) backfill_id: Option<i64>,
     pub(super) settled_by: Option<String>,
 }
 
-/// A row of `attempts`.
-#[derive(Queryable)]
+/// A row of `attempts`, with the machine that it names.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = attempts)]
 pub(super) struct AttemptRow {
     pub(super) job_id: i32,
     pub(super) generation: i32,
     pub(super) date: i64,
     pub(super) number: i32,
-    trigger: String,
+    trigger: i16,
+    #[diesel(select_expression = boots::host)]
     host: String,
     pid: Option<i32>,
     start_ticks: Option<i64>,
+    #[diesel(select_expression = boots::boot_id)]
     boot_id: Option<String>,
-    started_at: i64,
-    ended_at: Option<i64>,
-    outcome: Option<String>,
+    started_after: i64,
+    ended_after: Option<i64>,
+    outcome: Option<i16>,
     exit_code: Option<i32>,
     signal: Option<i32>,
     duration_micros: Option<i64>,
@@ -90,30 +95,30 @@ impl JobRow {
 impl SessionRow {
     pub(super) fn record(self, job: &JobName) -> Result<SessionRecord, LedgerError> {
         let date = instant(self.date)?;
-        let strange = |what: &str| damaged(job, date, what);
-        let state = match (self.state.as_str(), self.retry_at, self.reason) {
-            ("waiting", ..) => State::Waiting,
-            ("running", ..) => State::Running,
-            ("succeeded", ..) => State::Succeeded,
-            ("failed", Some(retry_at), _) => State::Failed { retry_at: instant(retry_at)? },
-            ("held", _, Some(reason)) => State::Held { reason },
-            ("skipped", _, Some(reason)) => {
-                State::Skipped { reason: SkipReason::from_word(&reason).ok_or_else(|| strange(&reason))? }
+        let strange = |what: &str, value: &dyn Display| damaged(job, date, what, value);
+        let state = match (self.state, self.retry_at, self.reason) {
+            (state::WAITING, ..) => State::Waiting,
+            (state::RUNNING, ..) => State::Running,
+            (state::SUCCEEDED, ..) => State::Succeeded,
+            (state::FAILED, Some(retry_at), _) => State::Failed { retry_at: instant(retry_at)? },
+            (state::HELD, _, Some(reason)) => State::Held { reason },
+            (state::SKIPPED, _, Some(reason)) => {
+                State::Skipped { reason: SkipReason::from_word(&reason).ok_or_else(|| strange("reason", &reason))? }
             }
-            (word, ..) => return Err(strange(word)),
+            (code, ..) => return Err(strange("state", &code)),
         };
         Ok(SessionRecord {
             key: SessionKey { job: job.clone(), generation: count(self.generation), date },
             state,
-            trigger: Trigger::from_word(&self.trigger).ok_or_else(|| strange(&self.trigger))?,
+            trigger: codes::trigger_of(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             attempts: count(self.attempts),
             used: count(self.used),
-            recorded_at: instant(self.recorded_at)?,
-            settled_at: self.settled_at.map(instant).transpose()?,
+            recorded_at: instant_after(self.date, self.recorded_after)?,
+            settled_at: self.settled_after.map(|after| instant_after(self.date, after)).transpose()?,
             backfill: self.backfill_id,
             settled_by: self
                 .settled_by
-                .map(|word| SettledBy::from_word(&word).ok_or_else(|| strange(&word)))
+                .map(|word| SettledBy::from_word(&word).ok_or_else(|| strange("settled_by", &word)))
                 .transpose()?,
         })
     }
@@ -130,7 +135,7 @@ impl AttemptRow {
 
     pub(super) fn record(self, job: &JobName) -> Result<AttemptRecord, LedgerError> {
         let date = instant(self.date)?;
-        let strange = |what: &str| damaged(job, date, what);
+        let strange = |what: &str, value: &dyn Display| damaged(job, date, what, value);
         let usage = self.usage();
         let process = match (self.pid, self.start_ticks, self.boot_id) {
             (Some(pid), Some(ticks), Some(boot_id)) => {
@@ -138,10 +143,11 @@ impl AttemptRow {
             }
             _ => None,
         };
-        let end = match (self.outcome, self.ended_at) {
-            (Some(word), Some(ended_at)) => Some(AttemptEnd {
-                outcome: outcome(&word, self.exit_code, self.signal).ok_or_else(|| strange(&word))?,
-                ended_at: instant(ended_at)?,
+        let end = match (self.outcome, self.ended_after) {
+            (Some(code), Some(after)) => Some(AttemptEnd {
+                outcome: codes::outcome_of(code, self.exit_code, self.signal)
+                    .ok_or_else(|| strange("outcome", &code))?,
+                ended_at: instant_after(self.date, after)?,
                 duration: self.duration_micros.map(|micros| Duration::from_micros(micros.unsigned_abs())),
                 detail: self.detail,
                 has_log: self.has_log,
@@ -154,10 +160,10 @@ impl AttemptRow {
                 session: SessionKey { job: job.clone(), generation: count(self.generation), date },
                 number: count(self.number),
             },
-            trigger: Trigger::from_word(&self.trigger).ok_or_else(|| strange(&self.trigger))?,
+            trigger: codes::trigger_of(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             host: self.host,
             process,
-            started_at: instant(self.started_at)?,
+            started_at: instant_after(self.date, self.started_after)?,
             end,
         })
     }
@@ -191,22 +197,19 @@ pub(super) fn usage_columns(usage: Option<Usage>) -> [Option<i64>; 3] {
     })
 }
 
-fn outcome(word: &str, exit_code: Option<i32>, signal: Option<i32>) -> Option<Outcome> {
-    Some(match word {
-        "succeeded" => Outcome::Succeeded,
-        "failed" => Outcome::Failed { code: exit_code? },
-        "killed" => Outcome::Killed { signal: signal? },
-        "timed-out" => Outcome::TimedOut,
-        "cancelled" => Outcome::Cancelled,
-        "interrupted" => Outcome::Interrupted,
-        "lost" => Outcome::Lost,
-        _ => return None,
-    })
-}
-
 /// An instant as the ledger keeps it.
 pub(super) fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
+}
+
+/// An instant as the ledger keeps it beside a date: how long after that.
+pub(super) fn micros_after(date: DateTime<Utc>, instant: DateTime<Utc>) -> i64 {
+    micros(instant) - micros(date)
+}
+
+/// The instant that the ledger kept beside a date.
+fn instant_after(date: i64, after: i64) -> Result<DateTime<Utc>, LedgerError> {
+    instant(date.saturating_add(after))
 }
 
 /// The instant that the ledger kept.
@@ -240,6 +243,6 @@ pub(super) fn shown(date: DateTime<Utc>) -> String {
     date.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-fn damaged(job: &JobName, date: DateTime<Utc>, word: &str) -> LedgerError {
-    LedgerError::Corrupt(format!("job `{job}`, date {}: the word `{word}` is unknown here", shown(date)))
+fn damaged(job: &JobName, date: DateTime<Utc>, what: &str, value: &dyn Display) -> LedgerError {
+    LedgerError::Corrupt(format!("job `{job}`, date {}: the {what} `{value}` is unknown here", shown(date)))
 }

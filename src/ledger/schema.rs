@@ -19,14 +19,14 @@ diesel::table! {
         job_id -> Integer,
         generation -> Integer,
         date -> BigInt,
-        state -> Text,
-        trigger -> Text,
+        state -> SmallInt,
+        trigger -> SmallInt,
         attempts -> Integer,
         used -> Integer,
         retry_at -> Nullable<BigInt>,
         reason -> Nullable<Text>,
-        recorded_at -> BigInt,
-        settled_at -> Nullable<BigInt>,
+        recorded_after -> BigInt,
+        settled_after -> Nullable<BigInt>,
         backfill_id -> Nullable<BigInt>,
         settled_by -> Nullable<Text>,
     }
@@ -60,14 +60,13 @@ diesel::table! {
         generation -> Integer,
         date -> BigInt,
         number -> Integer,
-        trigger -> Text,
-        host -> Text,
+        trigger -> SmallInt,
+        boot -> Integer,
         pid -> Nullable<Integer>,
         start_ticks -> Nullable<BigInt>,
-        boot_id -> Nullable<Text>,
-        started_at -> BigInt,
-        ended_at -> Nullable<BigInt>,
-        outcome -> Nullable<Text>,
+        started_after -> BigInt,
+        ended_after -> Nullable<BigInt>,
+        outcome -> Nullable<SmallInt>,
         exit_code -> Nullable<Integer>,
         signal -> Nullable<Integer>,
         duration_micros -> Nullable<BigInt>,
@@ -76,6 +75,14 @@ diesel::table! {
         cpu_user_micros -> Nullable<BigInt>,
         cpu_system_micros -> Nullable<BigInt>,
         peak_memory_bytes -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    boots (id) {
+        id -> Integer,
+        host -> Text,
+        boot_id -> Nullable<Text>,
     }
 }
 
@@ -112,4 +119,5 @@ diesel::table! {
 
 diesel::joinable!(sessions -> jobs (job_id));
 diesel::joinable!(attempts -> jobs (job_id));
-diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts);
+diesel::joinable!(attempts -> boots (boot));
+diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts, boots);

@@ -6,7 +6,7 @@
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
 
 use super::connection::{AnyConnection, MultiBackend};
 
@@ -19,6 +19,7 @@ pub(super) struct Statement<'a> {
 enum Value<'a> {
     Long(Option<i64>),
     Number(Option<i32>),
+    Code(i16),
     Word(Option<&'a str>),
     Flag(bool),
 }
@@ -38,6 +39,12 @@ impl<'a> Statement<'a> {
     /// The next value, of a column of 32 bits.
     pub(super) fn number(mut self, value: impl Into<Option<i32>>) -> Self {
         self.values.push(Value::Number(value.into()));
+        self
+    }
+
+    /// The next value, of a column of numbers that stand for words.
+    pub(super) fn code(mut self, value: i16) -> Self {
+        self.values.push(Value::Code(value));
         self
     }
 
@@ -68,6 +75,7 @@ impl QueryFragment<MultiBackend> for Statement<'_> {
                 match values.next() {
                     Some(Value::Long(value)) => pass.push_bind_param::<Nullable<BigInt>, _>(value)?,
                     Some(Value::Number(value)) => pass.push_bind_param::<Nullable<Integer>, _>(value)?,
+                    Some(Value::Code(value)) => pass.push_bind_param::<SmallInt, _>(value)?,
                     Some(Value::Word(value)) => pass.push_bind_param::<Nullable<Text>, _>(value)?,
                     Some(Value::Flag(value)) => pass.push_bind_param::<Bool, _>(value)?,
                     None => {}

@@ -6,11 +6,11 @@ use std::ops::ControlFlow;
 
 use diesel::prelude::*;
 
-use super::LedgerError;
 use super::connection::AnyConnection;
 use super::pages::{self, Cursor, Listed, Names, Place, Selection};
-use super::rows::{AttemptRow, SessionRow};
-use super::schema::{attempts, sessions};
+use super::rows::SessionRow;
+use super::schema::sessions;
+use super::{LedgerError, codes};
 use crate::job::JobName;
 use crate::session::{AttemptRecord, SessionRecord};
 
@@ -31,8 +31,8 @@ pub(super) fn list(
     let names = pages::names(connection)?;
     let (from, to) = selection.dates.micros();
     let mut rows = sessions::table
-        .filter(sessions::settled_at.is_null())
-        .filter(sessions::state.eq_any(selection.words.to_vec()))
+        .filter(sessions::settled_after.is_null())
+        .filter(sessions::state.eq_any(codes::states(selection.words)))
         .into_boxed();
     if let Some(job) = selection.job {
         let Some(id) = number_of(&names, job) else { return Ok(()) };
@@ -45,7 +45,7 @@ pub(super) fn list(
     for (name, key) in chosen(keys.map(|key| (key, key)).collect(), &names, selection) {
         let found = sessions::table.find(key.session()).first::<SessionRow>(connection).optional()?;
         // It may have been settled since its key was read.
-        if let Some(row) = found.filter(|row| selection.words.contains(&row.state.as_str()))
+        if let Some(row) = found.filter(|row| selection.words.contains(&codes::state_word(row.state)))
             && each(row.record(name)?).is_break()
         {
             break;
@@ -63,7 +63,7 @@ pub(super) fn list_open(
     let names = pages::names(connection)?;
     let (from, to) = selection.dates.micros();
     let id = selection.job.map(|job| number_of(&names, job).unwrap_or(i32::MIN));
-    let rows = attempts::table.filter(attempts::outcome.is_null()).load::<AttemptRow>(connection)?;
+    let rows = super::writer::open_attempts(connection)?;
     let rows = rows.into_iter().filter(|row| id.is_none_or(|id| row.job_id == id) && (from..to).contains(&row.date));
     for (name, row) in chosen(rows.map(|row| (row.cursor(), row)).collect(), &names, selection) {
         if each(row.record(name)?).is_break() {

@@ -12,12 +12,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use super::boots::Machine;
 use super::connection::AnyConnection;
 use super::entries::Transaction;
 use super::error::text;
 use super::lock::FileLock;
 use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
-use super::schema::{attempts, jobs, sessions, writer};
+use super::schema::{attempts, boots, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
 use super::statement::Statement;
 use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, beside, desk, migrate, postgres};
@@ -32,11 +33,23 @@ pub struct Writer {
     /// Gone after any error; the next call makes a new one.
     connection: Option<AnyConnection>,
     jobs: HashMap<JobName, i32>,
+    /// The boots that were written with.
+    boots: Vec<Machine>,
     epoch: i64,
     /// The number of the last transaction that is known to be committed.
     batch: i64,
     /// What was in the transaction after that, if nobody knows whether it was committed.
     doubt: Option<Vec<Vec<Entry>>>,
+}
+
+/// What a writer knows anew after a transaction.
+struct New {
+    /// The jobs that entered, with their numbers.
+    entered: Vec<(JobName, i32)>,
+    /// The names of jobs that are no more.
+    renamed: Vec<JobName>,
+    /// The boots that were looked up.
+    boots: Vec<Machine>,
 }
 
 /// What makes the ledger ours.
@@ -78,6 +91,7 @@ impl Writer {
             place,
             connection: Some(connection),
             jobs,
+            boots: Vec::new(),
             epoch,
             batch: 0,
             doubt: None,
@@ -110,8 +124,8 @@ impl Writer {
             self.connection = Some(connection);
             return Ok(());
         }
-        let entered = match write(&mut connection, &self.jobs, self.epoch, self.batch + 1, batches) {
-            Ok(entered) => entered,
+        let new = match self.write(&mut connection, batches) {
+            Ok(new) => new,
             Err(error) => {
                 // A connection that can take back what was written is kept, because the server's lock hangs on it. Any
                 // other is closed, which takes back as well.
@@ -125,11 +139,29 @@ impl Writer {
         }
         self.connection = Some(connection);
         self.batch += 1;
-        for name in &entered.renamed {
+        for name in &new.renamed {
             self.jobs.remove(name);
         }
-        self.jobs.extend(entered.ids);
+        self.jobs.extend(new.entered);
+        self.boots.extend(new.boots);
         Ok(())
+    }
+
+    /// Begins a transaction and writes everything but its COMMIT.
+    fn write(&self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<New, CommitError> {
+        connection.begin()?;
+        let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
+        if ours.long(self.batch + 1).long(self.epoch).long(self.batch).execute(connection)? != 1 {
+            return Err(CommitError::Conflict("another crontabber took it".to_owned()));
+        }
+        let (jobs, host, boots) = (&self.jobs, self.owner.host.as_str(), self.boots.as_slice());
+        let (entered, renamed, new_boots) = (Vec::new(), Vec::new(), Vec::new());
+        let mut transaction = Transaction { connection, jobs, entered, renamed, host, boots, new_boots };
+        for entry in batches.iter().flatten() {
+            transaction.apply(entry)?;
+        }
+        let renamed = transaction.renamed.into_iter().map(|(from, _)| from).collect();
+        Ok(New { entered: transaction.entered, renamed, boots: transaction.new_boots })
     }
 
     /// The operators' requests without an answer, by number.
@@ -254,35 +286,6 @@ fn enrol(connection: &mut AnyConnection, owner: &Owner, now: DateTime<Utc>) -> Q
     Ok(epoch)
 }
 
-/// The names of jobs that a transaction changes.
-struct Names {
-    /// Those that entered, with their numbers.
-    ids: Vec<(JobName, i32)>,
-    /// Those that are no more.
-    renamed: Vec<JobName>,
-}
-
-/// Begins a transaction and writes everything but its COMMIT; returns the jobs that entered.
-fn write(
-    connection: &mut AnyConnection,
-    jobs: &HashMap<JobName, i32>,
-    epoch: i64,
-    batch: i64,
-    batches: &[Vec<Entry>],
-) -> Result<Names, CommitError> {
-    connection.begin()?;
-    let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
-    if ours.long(batch).long(epoch).long(batch - 1).execute(connection)? != 1 {
-        return Err(CommitError::Conflict("another crontabber took it".to_owned()));
-    }
-    let mut transaction = Transaction { connection, jobs, entered: Vec::new(), renamed: Vec::new() };
-    for entry in batches.iter().flatten() {
-        transaction.apply(entry)?;
-    }
-    let renamed = transaction.renamed.into_iter().map(|(from, _)| from).collect();
-    Ok(Names { ids: transaction.entered, renamed })
-}
-
 pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
     let mut names = HashMap::new();
     let mut known = Vec::new();
@@ -298,7 +301,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     };
     let settled = settled(connection, &names)?;
     let mut unsettled = Vec::new();
-    for row in sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)? {
+    for row in sessions::table.filter(sessions::settled_after.is_null()).load::<SessionRow>(connection)? {
         let (name, generation) = job(row.job_id)?;
         if row.generation == *generation {
             unsettled.push(row.record(name)?);
@@ -306,7 +309,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     }
     unsettled.sort_by(|a, b| a.key.cmp(&b.key));
     let mut open = Vec::new();
-    for row in attempts::table.filter(attempts::outcome.is_null()).load::<AttemptRow>(connection)? {
+    for row in open_attempts(connection)? {
         let (name, _) = job(row.job_id)?;
         open.push(row.record(name)?);
     }
@@ -319,21 +322,25 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     Ok(Recovered { jobs: known, sessions: unsettled, open, settled, outlying, backfills, disabled })
 }
 
-/// The jobs that have a settled session in their generation: one look at the index for each.
+/// The attempts without an end.
+pub(super) fn open_attempts(connection: &mut AnyConnection) -> QueryResult<Vec<AttemptRow>> {
+    let open = attempts::table.inner_join(boots::table).filter(attempts::outcome.is_null());
+    open.select(AttemptRow::as_select()).load(connection)
+}
+
+/// The jobs that have a settled session in their generation: one look at the index for each, all in one query.
 fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>) -> Result<Vec<JobName>, LedgerError> {
-    let mut settled = Vec::new();
-    for (id, (name, generation)) in names {
-        let of_job = sessions::job_id.eq(*id).and(sessions::generation.eq(*generation));
-        let any = sessions::table
-            .filter(of_job.and(sessions::settled_at.is_not_null()))
-            .select(sessions::date)
-            .order(sessions::date.asc())
-            .first::<i64>(connection)
-            .optional()?;
-        if any.is_some() {
-            settled.push(name.clone());
-        }
-    }
+    let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
+    let oldest = sessions::table
+        .filter(in_force.and(sessions::settled_after.is_not_null()))
+        .select(sessions::date)
+        .order(sessions::date.asc())
+        .limit(1)
+        .single_value();
+    let rows = jobs::table.select((jobs::id, oldest)).load::<(i32, Option<i64>)>(connection)?;
+    let settled = rows.into_iter().filter(|(_, oldest)| oldest.is_some());
+    let mut settled: Vec<JobName> =
+        settled.filter_map(|(id, _)| names.get(&id)).map(|(name, _)| name.clone()).collect();
     settled.sort();
     Ok(settled)
 }

@@ -178,8 +178,8 @@ fn every_rule_that_is_broken_is_named(world: &World) {
         (
             format!(
                 "UPDATE sessions SET attempts = 2 WHERE date = {d1}; \
-                     INSERT INTO attempts (job_id, generation, date, number, trigger, host, started_at, has_log) \
-                     VALUES (1, 1, {d1}, 2, 'manual', 'alpha', 50, FALSE)"
+                     INSERT INTO attempts (job_id, generation, date, number, trigger, boot, started_after, has_log) \
+                     VALUES (1, 1, {d1}, 2, 3, -1, 50, FALSE)"
             ),
             format!(
                 "DELETE FROM attempts WHERE date = {d1} AND number = 2; UPDATE sessions SET attempts = 1 WHERE date = {d1}"
@@ -187,23 +187,23 @@ fn every_rule_that_is_broken_is_named(world: &World) {
             &["P1 1", "P2 1"][..],
         ),
         (
-            format!("UPDATE attempts SET outcome = 'lost' WHERE date = {d3}"),
-            format!("UPDATE attempts SET outcome = 'succeeded' WHERE date = {d3}"),
+            format!("UPDATE attempts SET outcome = 6 WHERE date = {d3}"),
+            format!("UPDATE attempts SET outcome = 0 WHERE date = {d3}"),
             &["P1 3"],
         ),
         (
-            format!("UPDATE attempts SET outcome = NULL, ended_at = NULL WHERE date = {d4}"),
-            format!("UPDATE attempts SET outcome = 'lost', ended_at = 30 WHERE date = {d4}"),
+            format!("UPDATE attempts SET outcome = NULL, ended_after = NULL WHERE date = {d4}"),
+            format!("UPDATE attempts SET outcome = 6, ended_after = 30 WHERE date = {d4}"),
             &["P2 4"],
         ),
         (
-            format!("UPDATE sessions SET state = 'running' WHERE date = {d4}"),
-            format!("UPDATE sessions SET state = 'failed' WHERE date = {d4}"),
+            format!("UPDATE sessions SET state = 2 WHERE date = {d4}"),
+            format!("UPDATE sessions SET state = 3 WHERE date = {d4}"),
             &["P2 4"],
         ),
         (
-            format!("UPDATE sessions SET state = 'waiting', settled_at = NULL WHERE date = {d2}"),
-            format!("UPDATE sessions SET state = 'succeeded', settled_at = 30 WHERE date = {d2}"),
+            format!("UPDATE sessions SET state = 0, settled_after = NULL WHERE date = {d2}"),
+            format!("UPDATE sessions SET state = 1, settled_after = 30 WHERE date = {d2}"),
             &["P1 2", "P3 3", "P3 4"],
         ),
         (format!("UPDATE jobs SET clock = {d3}"), format!("UPDATE jobs SET clock = {d4}"), &["P5 4"]),

@@ -91,6 +91,10 @@ fn the_usage_is_whole_or_absent(world: &World) {
 fn the_room_for_usage_can_be_taken_back(world: &World) {
     first_schema(world);
     drop(world.writer());
+    world.tamper(match &world.url {
+        LedgerUrl::Sqlite(_) => include_str!("../../migrations/sqlite/0004_compact/down.sql"),
+        LedgerUrl::Postgres(_) => include_str!("../../migrations/postgres/0004_compact/down.sql"),
+    });
     // The same on both.
     world.tamper(include_str!("../../migrations/sqlite/0003_operator/down.sql"));
     world.tamper(match &world.url {

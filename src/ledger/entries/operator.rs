@@ -7,7 +7,8 @@ use diesel::prelude::*;
 use super::{Transaction, in_job, in_place, place};
 use crate::job::JobName;
 use crate::ledger::CommitError;
-use crate::ledger::rows::{clean, micros, number};
+use crate::ledger::codes::{self, state};
+use crate::ledger::rows::{clean, micros, micros_after, number};
 use crate::ledger::schema::{audit, backfills, disabled, jobs};
 use crate::ledger::statement::Statement;
 use crate::session::{BackfillId, BackfillRecord, Disabled, Reply, SessionKey, SettledBy, State, Trigger};
@@ -26,15 +27,16 @@ impl Transaction<'_> {
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
-            "UPDATE sessions SET state = 'succeeded', retry_at = NULL, reason = NULL, settled_at = ?, settled_by = ? \
+            "UPDATE sessions SET state = ?, retry_at = NULL, reason = NULL, settled_after = ?, settled_by = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
         )
-        .long(micros(at))
+        .code(state::SUCCEEDED)
+        .long(micros_after(session.date, at))
         .word(by.word())
         .number(id)
         .number(number(session.generation))
         .long(micros(session.date))
-        .word(from)
+        .code(codes::state(from))
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`{from}`"))?;
@@ -54,16 +56,17 @@ impl Transaction<'_> {
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
-            "UPDATE sessions SET state = 'waiting', trigger = ?, used = 0, retry_at = NULL, reason = NULL, \
-             settled_at = NULL, settled_by = NULL, backfill_id = ? \
+            "UPDATE sessions SET state = ?, trigger = ?, used = 0, retry_at = NULL, reason = NULL, \
+             settled_after = NULL, settled_by = NULL, backfill_id = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
         )
-        .word(trigger.word())
+        .code(state::WAITING)
+        .code(codes::trigger(trigger))
         .long(backfill)
         .number(id)
         .number(number(session.generation))
         .long(micros(session.date))
-        .word(from)
+        .code(codes::state(from))
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`{from}`"))
