@@ -110,6 +110,8 @@ pub struct Scheduler {
     pending: HashSet<i64>,
     /// What was settled since the ledger was asked last.
     recent: Vec<(SessionKey, State, u32)>,
+    /// The requests that were answered since the ledger was last asked: it may still tell of them.
+    answered: HashSet<i64>,
     /// Jobs that take over the ledger of a name under which something still runs.
     successors: Vec<Arc<Job>>,
     step: u64,
@@ -166,6 +168,7 @@ impl Scheduler {
             dependents: HashMap::new(),
             pending: HashSet::new(),
             recent: Vec::new(),
+            answered: HashSet::new(),
             successors: Vec::new(),
             step: 0,
             now,
@@ -270,10 +273,11 @@ impl Scheduler {
         self.places.taken() == 0 && (self.stopping || (!self.places.has_offers() && !due))
     }
 
-    /// Takes note that the ledger is asked now for what requests are about: what is settled from now on may be missing
-    /// in its answer.
+    /// Takes note that the ledger is asked now for requests and what they are about: what is answered or settled from now
+    /// on may be missing in its answer.
     pub fn ledger_is_asked(&mut self) {
         self.recent.clear();
+        self.answered.clear();
     }
 
     fn remember_settled(&mut self, step: &Step) {

@@ -59,7 +59,7 @@ impl From<Result<Self, String>> for Verdict {
 
 impl Scheduler {
     pub(super) fn answer(&mut self, request: &Request, step: &mut Step) {
-        if self.pending.contains(&request.id) {
+        if self.pending.contains(&request.id) || self.answered.contains(&request.id) {
             return;
         }
         let name = &request.job;
@@ -94,6 +94,7 @@ impl Scheduler {
     fn reply(&mut self, request: &Request, reply: Reply, step: &mut Step) {
         let at = self.now;
         self.pending.remove(&request.id);
+        self.answered.insert(request.id);
         step.entries.push(Entry::Answer { request: request.id, reply: reply.clone(), at });
         let (operation, user) = (request.operation.word(), request.user.clone());
         let Reply { done, text, .. } = reply;

@@ -410,3 +410,19 @@ fn what_is_noted_as_the_last_success_outlives_resets_and_repetitions() {
     world.settle(fail);
     assert_snapshot!(noted(&world), @"2026-11-05 03:00:00 UTC");
 }
+
+#[test]
+fn what_was_answered_while_the_ledger_was_asked_is_not_answered_twice() {
+    let mut world = load();
+    let asked = Operation::Kill { date: None };
+    world.request("load", asked.clone());
+    let killed = world.kills.pop().unwrap();
+    world.end_attempt(killed, Outcome::Cancelled);
+    world.hear(1, "load", asked);
+    assert!(world.answered().contains("was ended, and is held"), "{}", world.answered());
+    let asked = Operation::Backfill(order("2026-11-01 00:00", Only::Missing));
+    world.request("load", asked.clone());
+    let answered = world.answered();
+    world.hear(2, "load", asked);
+    assert_eq!(world.answered(), answered);
+}

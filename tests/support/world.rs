@@ -382,9 +382,14 @@ impl World {
 
     /// A request comes, for the first time or again.
     pub(crate) fn ask(&mut self, id: i64, job: &str, operation: Operation) {
+        self.scheduler.ledger_is_asked();
+        self.hear(id, job, operation);
+    }
+
+    /// A request arrives that the ledger was asked for a while ago.
+    pub(crate) fn hear(&mut self, id: i64, job: &str, operation: Operation) {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
-        self.scheduler.ledger_is_asked();
         let past = self.rows.past(&job, id, &operation);
         self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
     }
