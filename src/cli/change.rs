@@ -69,6 +69,7 @@ pub(super) fn change(context: &Context, asked: &Asked) -> Result<ExitCode, Failu
     let mut preview = plan.preview(&operation)?;
     if let (Operation::Enable(Enabling::Plain), false) = (&operation, preview.reply.done)
         && preview.backlog > 0
+        && plan.job().is_some_and(|job| job.enabled)
     {
         operation = Operation::Enable(plan.ask_for_backlog(&preview)?);
         preview = plan.preview(&operation)?;

@@ -130,7 +130,7 @@ impl Known<'_> {
                 format!("its retry time, {}", self.at(*at))
             }
             Wait::For(Block::Held { date, .. }) if *date == self.date => "a person, since it is held".to_owned(),
-            Wait::For(block) => block.describe(self.zone),
+            Wait::For(block) => one_line(&block.describe(self.zone)),
             Wait::Earlier { date, state: State::Held { reason } } => {
                 format!("{}, which comes first and is held: {}", self.at(*date), one_line(reason))
             }
