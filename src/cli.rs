@@ -19,6 +19,7 @@ mod failure;
 mod ghosts;
 mod health;
 mod json;
+mod lateness;
 mod list;
 mod log;
 mod output;

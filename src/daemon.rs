@@ -3,6 +3,8 @@
 //! It decides nothing about dates. The [`engine`] keeps the order of things: what the scheduler decides is written,
 //! then done, then told.
 
+mod adopt;
+mod announce;
 pub mod engine;
 mod launch;
 mod once;
@@ -18,7 +20,6 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -29,7 +30,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use crate::job::Job;
+use crate::ledger::LedgerUrl;
 use crate::registry::Registry;
 use crate::runner::{Ear, Launch, Report, Runner, Sought};
 use crate::scheduler::{Event, Note, Start};
@@ -98,6 +99,7 @@ struct Daemon {
     outbox: UnboundedSender<Message>,
     voice: Voice,
     logs: PathBuf,
+    ledger: LedgerUrl,
     /// What tells the processes of this ledger's attempts from those of others.
     mark: String,
     /// What every job inherits of our environment.
@@ -266,6 +268,9 @@ impl Daemon {
             // What was lost had been started by an earlier crontabber.
             self.saw_failure |= !matches!(end.outcome, Outcome::Succeeded | Outcome::Interrupted | Outcome::Lost);
         }
+        if let Note::Renamed { job, previously } = note {
+            self.move_logs(previously, job);
+        }
         self.voice.tell(note);
     }
 
@@ -433,25 +438,6 @@ impl Daemon {
             }
         }
         systemd::ready(&self.status());
-    }
-
-    fn adopt(&mut self, registry: Registry) {
-        for warning in &registry.warnings {
-            self.voice.warn(&warning.render(false));
-        }
-        if self.ledger_named != registry.daemon.ledger {
-            self.voice.warn("the registry names another ledger: that takes effect when the daemon is restarted");
-        }
-        self.output_limit = registry.daemon.output_limit;
-        self.stop_grace = registry.daemon.stop_grace;
-        // An operator's run takes a place of its own, and must not start the others.
-        let places = if self.mode == Mode::Operate { 0 } else { registry.daemon.max_running };
-        self.engine.scheduler.set_max_running(places);
-        self.engine.scheduler.set_pools(registry.pools.clone());
-        self.longest_kill_grace = registry.jobs.iter().map(|job| job.kill_grace).max().unwrap_or_default();
-        self.voice.learn(registry.jobs.iter());
-        let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();
-        self.engine.handle(Event::Registry(jobs), clock::now());
     }
 
     /// Tells a person that nothing is left to do for now.

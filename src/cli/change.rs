@@ -271,22 +271,23 @@ impl Plan<'_> {
 /// What a change means for the order of the dates, and for the promise.
 fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
     let strict = preview.is_strict;
+    let changes = preview.reply.dates.count > 0;
     let text = match operation {
         Operation::Run { force: true, .. } => "it does not wait for what the job depends on",
         Operation::Reset { .. } => {
             "a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 \
              are broken by your word, which the audit keeps)"
         }
-        Operation::Backfill(order) if order.only == crate::session::Only::All => {
+        Operation::Backfill(_) if preview.repeats => {
             "dates that succeeded are attempted once more (P1 is broken by your word, which the audit keeps)"
         }
-        Operation::Retry(Retrying::Date { again: true, .. }) => {
+        Operation::Retry(_) if preview.repeats => {
             "a date that succeeded is attempted once more (P1 is broken by your word, which the audit keeps)"
         }
-        Operation::Skip(_) | Operation::Enable(Enabling::SkipMissed | Enabling::SkipTo(_)) => {
+        Operation::Skip(_) | Operation::Enable(Enabling::SkipMissed | Enabling::SkipTo(_)) if changes => {
             "what is skipped counts as settled: later dates, and other jobs, no longer wait for it"
         }
-        Operation::Done { .. } => {
+        Operation::Done { .. } if changes => {
             "it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it"
         }
         Operation::Kill { .. } if strict => {
@@ -294,7 +295,7 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
         }
         Operation::Kill { .. } => "what is ended is held until `crontabber retry`, `skip` or `done`",
         Operation::Disable { .. } => "no date is recorded meanwhile: what it misses is decided when it is enabled",
-        Operation::Run { .. } | Operation::Backfill(_) | Operation::Enable(_) | Operation::Retry(_) => return None,
+        _ => return None,
     };
     Some(text.to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -11,11 +12,12 @@ use super::context::{Context, Question, Zones, ask};
 use super::date::short;
 use super::failure::Failure;
 use super::json::Array;
+use super::lateness::{Late, lateness};
 use super::output::{Output, counted, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::{Job, JobName};
 use crate::scheduler::{Block, JobView, in_zone};
-use crate::session::JobRecord;
+use crate::session::{AttemptRecord, JobRecord};
 
 /// The states, those first that need a person.
 const URGENCY: [&str; 7] = ["held", "failed", "blocked", "running", "waiting", "ok", "disabled"];
@@ -47,7 +49,10 @@ struct JobRow<'a> {
     backfilling: u64,
     oldest: Option<String>,
     blocked_by: Option<BlockRow>,
+    late: Option<&'static str>,
+    late_because: Option<String>,
     depends_on: Vec<&'a str>,
+    require: Vec<&'a str>,
     running: Vec<RunningRow>,
 }
 
@@ -89,15 +94,21 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
     };
     let zones = Zones::new(Some(&registry), &[]);
     let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+    let open = recovered.open.clone();
     // Nothing may be started by looking: what is ready is shown as waiting.
     let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
-    let mut rows: Vec<(&Job, JobView)> =
-        jobs.iter().filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?))).collect();
-    rows.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    let listed = |job: &'_ Arc<Job>| {
+        let view = scheduler.view(&job.name)?;
+        let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == job.name).collect();
+        let late = lateness(job, &view, &of_job, context.now).filter(|_| view.disabled.is_none() && job.enabled);
+        Some(Listed { job: job.clone(), view, late })
+    };
+    let mut rows: Vec<Listed> = jobs.iter().filter_map(listed).collect();
+    rows.sort_by(|a, b| a.job.name.cmp(&b.job.name));
     if context.json() {
         let mut array = Array::open(output)?;
-        for (job, view) in &rows {
-            array.push(&row(job, view, &zones))?;
+        for listed in &rows {
+            array.push(&row(listed, &zones))?;
         }
         array.close()?;
         return Ok(ExitCode::SUCCESS);
@@ -105,7 +116,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
     if rows.is_empty() {
         writeln!(output, "the registry has no jobs")?;
     } else {
-        rows.sort_by_key(|(_, view)| urgency(view.state));
+        rows.sort_by_key(urgency);
         print(&rows, &zones, context.now, output)?;
     }
     if !ghosts.is_empty() && !context.global.quiet {
@@ -127,11 +138,22 @@ pub(super) fn ghosts(jobs: &[Job], records: &[JobRecord]) -> Vec<JobName> {
     ghosts
 }
 
-fn urgency(state: &str) -> usize {
-    URGENCY.iter().position(|known| *known == state).unwrap_or(URGENCY.len())
+/// A job, where it stands, and what is late about it.
+struct Listed {
+    job: Arc<Job>,
+    view: JobView,
+    late: Option<Late>,
 }
 
-fn row<'a>(job: &'a Job, view: &JobView, zones: &Zones) -> JobRow<'a> {
+fn urgency(listed: &Listed) -> usize {
+    let place = |state: &str| URGENCY.iter().position(|known| *known == state).unwrap_or(URGENCY.len());
+    let of_state = place(listed.view.state);
+    // What is late is as urgent as what is blocked.
+    if listed.late.is_some() { of_state.min(place("blocked")) } else { of_state }
+}
+
+fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
+    let Listed { job, view, late } = listed;
     let zone = job.timetable.zone();
     let date = |at: DateTime<Utc>| in_zone(at, zone);
     JobRow {
@@ -150,7 +172,10 @@ fn row<'a>(job: &'a Job, view: &JobView, zones: &Zones) -> JobRow<'a> {
         backfilling: view.backfilling,
         oldest: view.oldest.map(date),
         blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
+        late: late.as_ref().map(|late| if late.is_critical { "critical" } else { "late" }),
+        late_because: late.as_ref().map(|late| format!("{} {}", short(late.date, zone), late.text)),
         depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),
+        require: job.require.iter().map(JobName::as_str).collect(),
         running: view
             .running
             .iter()
@@ -197,9 +222,9 @@ pub(super) fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
     }
 }
 
-fn print(rows: &[(&Job, JobView)], zones: &Zones, now: DateTime<Utc>, output: &mut Output) -> Result<(), Failure> {
+fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
-    for (job, view) in rows {
+    for Listed { job, view, late } in rows {
         let zone = job.timetable.zone();
         let cells = vec![
             Cell::new(job.name.as_str()),
@@ -209,7 +234,12 @@ fn print(rows: &[(&Job, JobView)], zones: &Zones, now: DateTime<Utc>, output: &m
             Cell::or_dash(view.next.map(|at| output.date(at, zone))),
             Cell::number(view.backlog),
         ];
-        table.row(cells, why(job, view, now, zones).as_deref());
+        let late = late.as_ref().map(|late| {
+            let word = if late.is_critical { "CRITICAL" } else { "late" };
+            format!("{word}: {} {}", short(late.date, zone), late.text)
+        });
+        let below: Vec<String> = [late, why(job, view, now, zones)].into_iter().flatten().collect();
+        table.row(cells, Some(below.join("\n")).filter(|below| !below.is_empty()).as_deref());
     }
     table.print(output)?;
     Ok(())

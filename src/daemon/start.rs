@@ -127,6 +127,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         outbox,
         voice,
         logs: place::logs(&url),
+        ledger: url.clone(),
         mark,
         ledger_named: registry.daemon.ledger.clone(),
         inherited: warden::inherited_environment(),

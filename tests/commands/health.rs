@@ -128,3 +128,30 @@ fn what_cannot_be_seen_is_unknown() {
     assert_eq!(exit, 3);
     assert!(line.starts_with("UNKNOWN - jobs.toml:1"), "{line}");
 }
+
+#[test]
+fn what_is_late_is_late_and_then_critical() {
+    let late = |place: &Place| place.ask(&["list", "--json"]).json()[0]["late"].clone();
+    let ago = |minutes: i64| clock::now() - TimeDelta::minutes(minutes);
+    for (most, word) in [("40m", None), ("20m", Some("late")), ("10m", Some("critical"))] {
+        let place = daily(midnight(), &format!("max_duration = \"{most}\""));
+        place.live(ago(30), |_| None);
+        assert_eq!(late(&place).as_str(), word, "{most}");
+    }
+    // An hour after it was expected a date is no longer late, but missing.
+    let due = midnight();
+    for minutes in [30, 90] {
+        let place = daily(due, &format!("expect_by = \"{}\"", ago(minutes).format("%H:%M:%S")));
+        place.live(due, |_| None);
+        let is_of_that_day = ago(minutes) - due < TimeDelta::hours(24);
+        let word = if minutes == 30 && is_of_that_day { "late" } else { "critical" };
+        assert_eq!(late(&place), word, "{minutes}");
+        let said = place.ask(&["list"]).out;
+        assert!(said.contains("was expected by "), "{said}");
+        let (_, line) = health(&place);
+        assert!(line.contains("load: "), "{line}");
+    }
+    let place = daily(due, "expect_by = \"00:00\"");
+    place.live(due, succeeds);
+    assert_eq!(late(&place).as_str(), None);
+}

@@ -31,6 +31,7 @@ fn a_backfill_runs_dates_before_the_start_beside_the_schedule() {
     let mut world = load();
     world.request("load", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
     assert_snapshot!(world.answered(), @"done (2): backfill of `load`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, beside its schedule; 3 dates are left out: settled by attempts, or not settled yet");
+    assert!(!world.scheduler.has_pending(), "who asked need not wait any more");
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"load 11-03T03:00, load 11-01T03:00, load 11-04T03:00, load 11-02T03:00, load 11-05T03:00");
     assert_snapshot!(world.rows_of("load"), @"
@@ -388,4 +389,24 @@ fn what_is_asked_twice_is_done_once() {
     world.now += TimeDelta::seconds(1);
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"load 11-01T03:00, load 11-02T03:00, load 11-03T03:00, load 11-04T03:00, load 11-05T03:00");
+}
+
+#[test]
+fn what_is_noted_as_the_last_success_outlives_resets_and_repetitions() {
+    let mut world = load();
+    world.settle(succeed);
+    world.request("load", Operation::Reset { to: Some(at("2026-11-05 00:00")) });
+    world.request("load", Operation::Reset { to: Some(at("2026-11-05 01:00")) });
+    let noted = |world: &World| {
+        let record = world.rows.jobs.values().next().unwrap();
+        let (violations, _) = world.rows.examine(record, Some(true), 2);
+        assert!(violations.is_empty(), "{violations:?}");
+        record.last_success.unwrap().to_string()
+    };
+    assert_snapshot!(noted(&world), @"2026-11-04 03:00:00 UTC");
+    world.settle(succeed);
+    assert_snapshot!(noted(&world), @"2026-11-05 03:00:00 UTC");
+    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-05 03:00"), again: true }));
+    world.settle(fail);
+    assert_snapshot!(noted(&world), @"2026-11-05 03:00:00 UTC");
 }

@@ -270,6 +270,8 @@ pub(crate) struct World {
     /// The dates of which it is asked whether they are done.
     pub(crate) probes: Vec<Start>,
     pub(crate) kills: Vec<AttemptKey>,
+    /// The places of each pool.
+    pub(crate) pools: BTreeMap<String, usize>,
     requests: i64,
     pub(crate) max_running: usize,
     /// What the kernel counts, whatever the clock says.
@@ -295,6 +297,7 @@ impl World {
             notes: Vec::new(),
             probes: Vec::new(),
             kills: Vec::new(),
+            pools: BTreeMap::new(),
             requests: 0,
             max_running: 16,
             ticks: 0,
@@ -316,6 +319,7 @@ impl World {
 
     pub(crate) fn reload(&mut self, jobs: Vec<Job>) {
         self.jobs.clone_from(&jobs);
+        self.scheduler.set_pools(self.pools.clone());
         self.handle(Event::Registry(jobs.into_iter().map(Arc::new).collect()));
     }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Status;
 use crate::cli::context::Zones;
 use crate::cli::date::short;
+use crate::cli::lateness::lateness;
 use crate::cli::list::times;
 use crate::job::{Job, JobName};
 use crate::scheduler::{Block, JobView, Scheduler, in_zone};
@@ -60,11 +61,16 @@ impl Judge<'_> {
         let judged = enabled.filter_map(|job| {
             let view = self.scheduler.view(&job.name)?;
             let of_job = sessions.get(&job.name).map_or(&[][..], Vec::as_slice);
-            self.held(job, &view, of_job)
+            let first = self
+                .held(job, &view, of_job)
                 .or_else(|| self.failed(job, &view, of_job))
                 .or_else(|| self.deserted(job))
                 .or_else(|| self.blocked(job, &view, &by_name))
-                .or_else(|| self.overdue(job, &view))
+                .or_else(|| self.overdue(job, &view));
+            // What is late is told where nothing as bad explains it.
+            let late =
+                self.late(job, &view).filter(|late| first.as_ref().is_none_or(|first| first.status < late.status));
+            late.or(first)
         });
         judged.collect()
     }
@@ -106,6 +112,14 @@ impl Judge<'_> {
             dates => format!("; {dates} dates failed"),
         };
         Some(self.finding(job, status, Some(date), &format!("failed {}, {then}{others}", times(worst.used))))
+    }
+
+    /// A job that does not keep the times that its registry expects.
+    fn late(&self, job: &Job, view: &JobView) -> Option<Finding> {
+        let open: Vec<&AttemptRecord> = self.open.iter().filter(|open| open.key.session.job == job.name).collect();
+        let late = lateness(job, view, &open, self.now)?;
+        let status = if late.is_critical { Status::Critical } else { Status::Warning };
+        Some(self.finding(job, status, Some(late.date), &late.text))
     }
 
     /// An attempt that nobody looks after any more.

@@ -1,0 +1,64 @@
+//! Whether a job keeps the times that its registry expects: a date settled by `expect_by`, an attempt over within
+//! `max_duration`. What is late is told of, and nothing is ended for it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::date::short;
+use super::list::coarse;
+use crate::duration;
+use crate::job::{Job, first_at_or_after};
+use crate::scheduler::JobView;
+use crate::session::AttemptRecord;
+
+/// So much later than it was expected a date is no longer late, but missing.
+const CRITICAL: TimeDelta = TimeDelta::hours(1);
+
+/// What is late about a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Late {
+    /// Whether it is so late that somebody must look.
+    pub(super) is_critical: bool,
+    /// The date it is about.
+    pub(super) date: DateTime<Utc>,
+    /// What is late, after the date.
+    pub(super) text: String,
+}
+
+/// What is late about a job, the worst of it.
+pub(super) fn lateness(job: &Job, view: &JobView, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
+    let mut found: Vec<Late> = open.iter().filter_map(|attempt| too_long(job, attempt, now)).collect();
+    found.extend(unexpected(job, view, now));
+    // The first of the worst.
+    found.sort_by_key(|late| !late.is_critical);
+    found.into_iter().next()
+}
+
+/// A date that should have been settled by now.
+fn unexpected(job: &Job, view: &JobView, now: DateTime<Utc>) -> Option<Late> {
+    let (time, date) = (job.expect_by?, view.oldest?);
+    let zone = job.timetable.zone();
+    let expected = first_at_or_after(job.timetable.due(date), time, zone);
+    if now <= expected {
+        return None;
+    }
+    let by = (now - expected).to_std().unwrap_or_default();
+    let is_running = view.running.iter().any(|open| open.session.date == date);
+    let state = if is_running { "is still running" } else { "is not settled" };
+    let text = format!("was expected by {} and {state}, {} later", short(expected, zone), coarse(by));
+    Some(Late { is_critical: now - expected > CRITICAL, date, text })
+}
+
+/// An attempt that takes longer than it should.
+fn too_long(job: &Job, attempt: &AttemptRecord, now: DateTime<Utc>) -> Option<Late> {
+    let most = job.max_duration?;
+    let taken = (now - attempt.started_at).to_std().unwrap_or_default();
+    if taken <= most {
+        return None;
+    }
+    let (taken_text, most_text) = (coarse(taken), duration::format(most));
+    let text = format!(
+        "attempt {} has been running for {taken_text}, longer than `max_duration`, {most_text}",
+        attempt.key.number
+    );
+    Some(Late { is_critical: taken > most.saturating_mul(2), date: attempt.key.session.date, text })
+}
