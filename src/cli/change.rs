@@ -227,6 +227,12 @@ impl Plan<'_> {
         {
             self.context.remark(&text);
         }
+        let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp | Enabling::SkipTo(_)));
+        if catches_up && preview.reply.done && preview.backlog > self.registry.daemon.announce_over {
+            let missed = format!("`{}` has missed {}", self.job, counted(preview.backlog, "date"));
+            let time = preview.estimate().map(|time| format!(", about {time} of work")).unwrap_or_default();
+            self.context.remark(&format!("{missed}{time}: what is not skipped is attempted now, oldest first"));
+        }
     }
 
     /// Says what would be done; the answer is the exit status that the real command would have.

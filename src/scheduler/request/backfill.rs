@@ -165,6 +165,9 @@ impl Lane {
                 "the dates of `{name}` run in strict order, one at a time; `--parallel` needs `order = \"independent\"`"
             ));
         }
+        if request.past.settled.len() > MOST {
+            return Err(format!("these are more than {MOST} dates of `{name}`: order them in parts"));
+        }
         let Some(key) = &order.name else { return Ok(()) };
         let is_other = |id: BackfillId| id != request.id;
         let here =
