@@ -82,11 +82,11 @@ fn every_command_is_seen_by_the_daemon(lab: &Lab) {
     watch.stop();
     let expected = ["2024-10-30 backfill 1", "2024-10-31 backfill 1", "2024-11-03 catch-up 1", "2024-11-03 manual 2"];
     assert_eq!(lab.lines("quick")[3..], expected);
-    fs::write(lab.path("go"), "").unwrap();
+    fs::write(lab.path("go"), "").expect("a file");
     lab.until("the rest", || is_row(lab, "load", "2024-11-05 succeeded 1"));
     assert_eq!(lab.outcomes("load"), ["cancelled", "succeeded", "succeeded"]);
     let audit = lab.json(&["audit"]);
-    let done: Vec<&Value> = audit.as_array().unwrap().iter().map(|act| &act["done"]).collect();
+    let done: Vec<&Value> = audit.as_array().expect("an array").iter().map(|act| &act["done"]).collect();
     assert_eq!(done.iter().filter(|done| done.as_bool() == Some(true)).count(), 10, "{audit}");
     assert_eq!(done.len(), 11, "one was refused");
     lab.verify();

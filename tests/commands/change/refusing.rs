@@ -44,6 +44,7 @@ fn a_refusal_is_alike_dry_and_real() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the snapshots are long")]
 fn each_has_a_help() {
     let hand = Hand::fresh("");
     let help = |command: &str| hand.tell(&format!("{command} --help"));

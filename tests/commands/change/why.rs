@@ -3,6 +3,7 @@
 use super::Hand;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the snapshots are long")]
 fn every_date_is_explained() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.tell_all(&["why load", "why load 2024-11-02", "why load 2024-11-05"]), @"
