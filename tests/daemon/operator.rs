@@ -56,6 +56,11 @@ fn is_row(lab: &Lab, job: &str, row: &str) -> bool {
     lab.sessions(job).iter().any(|session| session == row)
 }
 
+/// Waits until so many daemons have taken the ledger, one after the other: before, a command would take it.
+fn until_it_serves(lab: &Lab, times: usize) {
+    lab.until("the daemon serves", || lab.log().matches(" jobs of ").count() == times);
+}
+
 fn every_command_is_seen_by_the_daemon(lab: &Lab) {
     let mut daemon = lab.daemon();
     lab.until("both jobs", || lab.lines("pids").len() == 2 && lab.lines("quick").len() == 3);
@@ -86,7 +91,7 @@ fn every_command_is_seen_by_the_daemon(lab: &Lab) {
     lab.until("the rest", || is_row(lab, "load", "2024-11-05 succeeded 1"));
     assert_eq!(lab.outcomes("load"), ["cancelled", "succeeded", "succeeded"]);
     let audit = lab.json(&["audit"]);
-    let done: Vec<&Value> = audit.as_array().expect("an array").iter().map(|act| &act["done"]).collect();
+    let done: Vec<&Value> = audit.as_array().expect("acts").iter().map(|act| &act["done"]).collect();
     assert_eq!(done.iter().filter(|done| done.as_bool() == Some(true)).count(), 10, "{audit}");
     assert_eq!(done.len(), 11, "one was refused");
     lab.verify();
@@ -122,7 +127,8 @@ fn what_is_killed_is_gone_with_its_children_and_held_until_it_is_retried() {
     // Not by a start of the daemon either.
     assert!(daemon.stop().success());
     let mut daemon = lab.daemon();
-    lab.until("the daemon serves", || lab.run(&["disable", "quick"]).status.success());
+    until_it_serves(&lab, 2);
+    assert!(lab.run(&["disable", "quick"]).status.success());
     assert_eq!(lab.lines("pids").len(), 2);
     fs::write(lab.path("go"), "").unwrap();
     assert!(lab.run(&["retry", "load", "2024-11-01"]).status.success());
@@ -239,7 +245,8 @@ command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; until t
     .with_environment("TZ", "UTC");
     clock::set_clock(&lab, "2026-11-04 12:00:00");
     let mut daemon = lab.daemon();
-    lab.until("the daemon serves", || lab.run(&["backfill", "daily", "--from", "2026-10-26"]).status.success());
+    until_it_serves(&lab, 1);
+    assert!(lab.run(&["backfill", "daily", "--from", "2026-10-26"]).status.success());
     lab.until("the first of the backfill", || lab.lines("ran").len() == 1);
     clock::set_clock(&lab, "2026-11-05 02:59:59");
     lab.until("the date that comes due", || is_row(&lab, "daily", "2026-11-05 waiting 0"));

@@ -3,7 +3,6 @@
 use super::Hand;
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "the snapshots are long")]
 fn every_date_is_explained() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.tell_all(&["why load", "why load 2024-11-02", "why load 2024-11-05"]), @"
@@ -46,6 +45,11 @@ fn every_date_is_explained() {
     load 2024-10-06 03:00 +02:00 is before the first date of the job, whose dates are recorded from 2024-11-01 00:00 +01:00 on
     next: nothing; `crontabber backfill load --from DATE` attempts it
     ");
+}
+
+#[test]
+fn what_is_waited_for_is_named() {
+    let hand = Hand::new();
     insta::assert_snapshot!(hand.tell_all(&["why six", "why free 2024-11-02", "why newest"]), @"
     why six: 0
     six 2024-11-04 00:00 +01:00 waits
