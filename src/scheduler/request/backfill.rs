@@ -313,6 +313,13 @@ impl Selection {
                 count => format!("nothing to backfill of `{name}`: {} in that range, {why_not}", counted(count as u64)),
             };
         }
+        if self.wanted.is_empty() && !self.retried.is_empty() {
+            let left = if left > 0 { format!("; {} left out: {why_not}", are(left)) } else { String::new() };
+            return format!(
+                "backfill{called} of `{name}`: {}, which failed, are attempted again now, in the order of the schedule{left}",
+                told(&self.changed, zone)
+            );
+        }
         let direction = if order.newest_first { "newest first" } else { "oldest first" };
         let at_once = match order.parallel {
             1 => "one at a time".to_owned(),

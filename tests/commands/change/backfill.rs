@@ -58,8 +58,8 @@ fn a_count_is_met_or_refused() {
 #[test]
 fn what_failed_is_attempted_again_and_what_succeeded_only_by_all() {
     let hand = Hand::new();
-    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-11-01 --only failed"), @"dry run, nothing is changed: backfill of `load`: 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule; 1 date is in the order of the schedule, and retried there; 4 dates are left out: succeeded, never attempted, or wait");
-    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill free --from 2024-11-01 --only failed"), @"dry run, nothing is changed: backfill of `free`: 2024-11-02T04:00:00+01:00, oldest first, one at a time, beside its schedule; 1 date is in the order of the schedule, and retried there; 4 dates are left out: succeeded, never attempted, or wait");
+    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-11-01 --only failed"), @"dry run, nothing is changed: backfill of `load`: 2024-11-03T03:00:00+01:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait");
+    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill free --from 2024-11-01 --only failed"), @"dry run, nothing is changed: backfill of `free`: 2024-11-02T04:00:00+01:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait");
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-11-01 --only all"), @"
     dry run, nothing is changed: backfill of `load`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule; 2 dates are repeated that succeeded before; 1 date is in the order of the schedule, and retried there; 2 dates are left out: not settled yet
@@ -70,7 +70,7 @@ fn what_failed_is_attempted_again_and_what_succeeded_only_by_all() {
     ");
     insta::assert_snapshot!(hand.tell("backfill load --from 2024-11-01 --only all --dry-run"), @"
     backfill load --from 2024-11-01 --only all --dry-run: 0
-    dry run, nothing is changed: backfill of `load`: 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule; 1 date is in the order of the schedule, and retried there; 4 dates are left out: not settled yet
+    dry run, nothing is changed: backfill of `load`: 2024-11-03T03:00:00+01:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: not settled yet
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill free --from 2024-11-03 --only all --parallel 2"), @"
     dry run, nothing is changed: backfill of `free`: 3 dates from 2024-11-03T04:00:00+01:00 to 2024-11-05T04:00:00+01:00, oldest first, 2 at once, beside its schedule; 3 dates are repeated that succeeded before
