@@ -131,6 +131,21 @@ fn a_name_is_used_once_and_a_count_is_met() {
 }
 
 #[test]
+fn a_name_is_used_also_where_only_failed_dates_are_attempted_again() {
+    let mut world = load();
+    world.settle(fail);
+    let named = BackfillOrder { name: Some("again".to_owned()), ..order("2026-11-01 00:00", Only::Failed) };
+    world.request("load", Operation::Backfill(named.clone()));
+    let first = world.answered();
+    world.settle(fail);
+    world.request("load", Operation::Backfill(named));
+    assert_snapshot!([first, world.answered()].join("\n"), @"
+    done (1): backfill `again` of `load`: 2026-11-03T03:00:00+00:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait
+    refused (0): there is a backfill of `load` called `again` already: nothing was changed
+    ");
+}
+
+#[test]
 fn a_long_backfill_enters_in_parts_and_goes_on_after_a_crash() {
     let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "* * * * *", "2026-11-05 12:00")]);
     world.settle(succeed);

@@ -102,10 +102,6 @@ impl Scheduler {
             }
         }
         let reply = Reply { done: true, text, dates: selection.changed };
-        if selection.wanted.is_empty() {
-            self.reconsider(name, step);
-            return Ok(Verdict::Done(reply));
-        }
         let record = BackfillRecord {
             id: request.id,
             job: name.clone(),
@@ -115,8 +111,17 @@ impl Scheduler {
             parallel: order.parallel,
             entered_at: now,
         };
+        let is_entered = request.past.namesake.is_some() || request.past.is_entered;
+        if selection.wanted.is_empty() {
+            if record.name.is_some() && !is_entered {
+                // Its name is used, though its dates stay in their own order.
+                step.entries.push(Entry::Backfill(record));
+            }
+            self.reconsider(name, step);
+            return Ok(Verdict::Done(reply));
+        }
         if !lane.backfills.contains_key(&request.id) {
-            if request.past.namesake.is_none() && !request.past.is_entered {
+            if !is_entered {
                 step.entries.push(Entry::Backfill(record.clone()));
             }
             lane.begin_backfill(record.clone());
