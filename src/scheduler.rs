@@ -15,6 +15,7 @@ mod note;
 mod places;
 mod probe;
 mod queue;
+mod recent;
 mod recording;
 mod request;
 mod view;
@@ -28,6 +29,7 @@ use crate::job::{Job, JobName};
 use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, Request, SessionKey, State, Trigger};
 use lane::{Candidates, Lane, Neighbours};
 use places::{Offer, Places};
+use recent::Recent;
 
 pub use crate::session::Recovered;
 pub use explain::{Explanation, Wait};
@@ -108,8 +110,8 @@ pub struct Scheduler {
     dependents: HashMap<JobName, Vec<JobName>>,
     /// Requests that are taken up and not answered yet.
     pending: HashSet<i64>,
-    /// What was settled since the ledger was asked last.
-    recent: Vec<(SessionKey, State, u32)>,
+    /// What was answered and settled since the ledger was asked last.
+    recent: Recent,
     /// Jobs that take over the ledger of a name under which something still runs.
     successors: Vec<Arc<Job>>,
     step: u64,
@@ -165,7 +167,7 @@ impl Scheduler {
             timers: BTreeSet::new(),
             dependents: HashMap::new(),
             pending: HashSet::new(),
-            recent: Vec::new(),
+            recent: Recent::default(),
             successors: Vec::new(),
             step: 0,
             now,
@@ -200,6 +202,7 @@ impl Scheduler {
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) -> Step {
         let mut step = Step::default();
         self.step += 1;
+        self.recent.begin_step();
         self.notice_time(now, &mut step);
         match event {
             Event::Tick => self.tick(&mut step),
@@ -268,33 +271,6 @@ impl Scheduler {
     pub fn is_idle(&self) -> bool {
         let due = self.timers.first().is_some_and(|(at, _)| *at <= self.effective_now());
         self.places.taken() == 0 && (self.stopping || (!self.places.has_offers() && !due))
-    }
-
-    /// Takes note that the ledger is asked now for what requests are about: what is settled from now on may be missing
-    /// in its answer.
-    pub fn ledger_is_asked(&mut self) {
-        self.recent.clear();
-    }
-
-    fn remember_settled(&mut self, step: &Step) {
-        for entry in &step.entries {
-            match entry {
-                Entry::Close { attempt, state, .. } if state.is_settled() => {
-                    self.recent.push((attempt.session.clone(), state.clone(), attempt.number));
-                }
-                Entry::Move { session, to, .. } if to.is_settled() => {
-                    self.recent.push((session.clone(), to.clone(), 0));
-                }
-                Entry::Done { session, .. } => self.recent.push((session.clone(), State::Succeeded, 0)),
-                Entry::Record { job, generation, sessions, .. } => {
-                    for new in sessions.iter().filter(|new| new.state.is_settled()) {
-                        let key = SessionKey { job: job.clone(), generation: *generation, date: new.date };
-                        self.recent.push((key, new.state.clone(), 0));
-                    }
-                }
-                _ => {}
-            }
-        }
     }
 
     /// The time by which things are due: now, or the horizon if that is earlier.
@@ -391,6 +367,10 @@ impl Scheduler {
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             let queue = usize::from(backfill.is_some());
             (lane.offers[queue], lane.since[queue]) = (None, None);
+            if lane.is_too_late(date, self.now) {
+                self.reconsider(&name, step);
+                continue;
+            }
             let trigger = lane.attempt_trigger(date);
             if lane.job.as_ref().is_some_and(|job| job.done_when.is_some()) {
                 self.probe(&name, date, step);
@@ -398,6 +378,10 @@ impl Scheduler {
                 self.open(&name, date, trigger, step);
             }
             self.reconsider(&name, step);
+            if trigger == Trigger::Retry {
+                // Some ignore a failure, and not what runs.
+                self.reconsider_dependents(&name, step);
+            }
         }
     }
 

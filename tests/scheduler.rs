@@ -1,5 +1,7 @@
 //! The scheduler's stories: the old crontabber's scenarios, its bugs, and the promises, without I/O.
 
+#[path = "scheduler/found.rs"]
+mod found;
 #[path = "scheduler/limits.rs"]
 mod limits;
 #[path = "scheduler/operator.rs"]

@@ -40,8 +40,12 @@ impl Scheduler {
                 news.extend(self.adopt(job, step));
             }
         }
-        let lanes = &self.lanes;
-        self.places.assign(|name| lanes.get(name)?.job.as_ref()?.pool.clone());
+        let (lanes, successors) = (&self.lanes, &self.successors);
+        self.places.assign(|name| {
+            let is_it = |job: &&Arc<Job>| job.previously.as_ref() == Some(name);
+            let job = lanes.get(name).and_then(|lane| lane.job.as_ref()).or_else(|| successors.iter().find(is_it));
+            job.map(|job| job.pool.clone())
+        });
         for name in &names {
             self.reconsider(name, step);
         }

@@ -37,6 +37,8 @@ pub enum Wait {
     Attempt(AttemptKey),
     /// The answer of `done_when`.
     DoneWhen,
+    /// Another place: the last free one is kept for the dates of schedules.
+    LastPlace,
 }
 
 /// What the scheduler knows of a date that is not settled.
@@ -114,16 +116,28 @@ impl Scheduler {
             }
         }
         waits.extend(self.missing_needs(job, date, backfill.is_some()).into_iter().map(Wait::For));
-        let is_busy = |queue: &Queue, most: u32| queue.running() >= most as usize;
+        let is_busy = |queue: &Queue, most: u32| lane.busy(queue) >= most as usize;
+        let is_reset = lane.running.iter().any(|open| open.session.generation != lane.record.generation);
         let holds = lane.is_strict()
+            || is_reset
             || backfill.map_or_else(
                 || is_busy(&lane.main, if super::lane::is_independent(job) { job.max_parallel } else { 1 }),
                 |backfill| is_busy(&backfill.queue, backfill.record.parallel),
             );
-        let others = lane.running.iter().filter(|open| open.session.date != date && holds);
+        let others = lane.running.iter().filter(|open| open.session != lane.key(date) && holds);
         waits.extend(others.take(NAMED).cloned().map(Wait::Attempt));
+        let names_one = waits.iter().any(|wait| matches!(wait, Wait::InFront { .. }));
+        if holds
+            && !names_one
+            && let Some(first) = lane.probing.first()
+        {
+            waits.push(Wait::InFront { count: lane.probing.len() as u64, first: *first });
+        }
         if waits.is_empty() {
-            waits.extend(self.missing_place(lane, job).map(Wait::For));
+            waits.extend(self.missing_place(job).map(Wait::For));
+        }
+        if waits.is_empty() && backfill.is_some() && !self.places.may_backfill() {
+            waits.push(Wait::LastPlace);
         }
         waits
     }

@@ -68,6 +68,8 @@ pub(super) struct Lane {
     /// Dates of which it is asked whether they are done.
     pub probing: BTreeSet<DateTime<Utc>>,
     pub has_settled: bool,
+    /// How many attempts the dates had had that were settled in the step at hand.
+    pub attempts_left: BTreeMap<DateTime<Utc>, u32>,
     /// The first date of the timetable in force that is not recorded.
     pub next: Option<DateTime<Utc>>,
     /// How many dates after `next`'s predecessors are due beyond the window, as last counted.
@@ -99,6 +101,7 @@ impl Lane {
             running: Vec::new(),
             probing: BTreeSet::new(),
             has_settled,
+            attempts_left: BTreeMap::new(),
             next: None,
             uncounted: 0,
             disabled: None,
@@ -173,7 +176,10 @@ impl Lane {
     /// Forgets a session that was settled.
     pub(super) fn settle(&mut self, date: DateTime<Utc>, step: &mut Step) {
         let id = self.backfill_of(date);
-        self.queue_of(date).take(date);
+        let attempts = self.queue_of(date).take(date).map_or(0, |session| session.attempts);
+        if attempts > 0 {
+            self.attempts_left.insert(date, attempts);
+        }
         self.note_settled(date);
         if let Some(id) = id
             && self.backfills.get(&id).is_some_and(|backfill| backfill.queue.is_empty())
@@ -349,7 +355,7 @@ impl Lane {
     }
 
     /// How many dates of a queue run, or are asked about.
-    fn busy(&self, queue: &Queue) -> usize {
+    pub(super) fn busy(&self, queue: &Queue) -> usize {
         queue.running() + self.probing.iter().filter(|date| queue.get(**date).is_some()).count()
     }
 

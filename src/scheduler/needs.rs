@@ -28,7 +28,12 @@ impl Scheduler {
                 return found;
             }
         }
-        Candidates { of_schedule: None, of_backfill: None, later: None }
+        // So many are enough for now: of the others, those whose requirements are there.
+        let is_free = |date, is_backfill| {
+            let is_there = |name: &JobName| self.lanes.get(name).is_some_and(|lane| lane.has_row(date));
+            job.require.iter().all(is_there) && self.missing_need(&job, date, is_backfill).is_none()
+        };
+        self.lanes.get(name).map_or_else(Candidates::default, |lane| lane.candidates(now, is_free))
     }
 
     /// Enters a date of the jobs that `job` requires and that have none; says whether there were any.
@@ -61,7 +66,12 @@ impl Scheduler {
     pub(super) fn missing_needs(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Vec<Block> {
         let dependencies =
             job.depends_on.iter().filter_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill));
-        let required = job.require.iter().filter_map(|name| self.requirement(name, date));
+        let required = job.require.iter().filter_map(|name| {
+            // What is not there yet is started for the dates that are next.
+            let is_there = || self.lanes.get(name).is_some_and(|lane| lane.has_row(date));
+            let ahead = || (!is_there()).then(|| Block::Dependency { job: name.clone(), date: Some(date) });
+            self.requirement(name, date).or_else(ahead)
+        });
         dependencies.chain(required).collect()
     }
 
@@ -85,7 +95,7 @@ impl Scheduler {
             Some(unsettled) => Some(Block::Dependency { job: name.clone(), date: Some(unsettled) }),
             // What covers a period without any date of the other job waits for nothing.
             None if dependency.covers.is_some() || lane.has_settled => None,
-            None if dependency.ignore_failure && !lane.main.is_empty() => None,
+            None if lane.main.sessions().values().any(is_done) => None,
             None => Some(Block::Dependency { job: name.clone(), date: None }),
         }
     }
@@ -96,8 +106,10 @@ impl Scheduler {
     }
 
     fn requirement(&self, name: &JobName, date: DateTime<Utc>) -> Option<Block> {
-        let lane = self.lanes.get(name)?;
-        lane.get(date).map(|_| Block::Dependency { job: name.clone(), date: Some(date) })
+        let waits_for = |date| Some(Block::Dependency { job: name.clone(), date });
+        // It may be about to take over the ledger of the name that it had.
+        let Some(lane) = self.lanes.get(name) else { return waits_for(None) };
+        lane.get(date).and_then(|_| waits_for(Some(date)))
     }
 }
 

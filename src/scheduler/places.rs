@@ -88,6 +88,16 @@ impl Places {
         self.pool(pool).is_some_and(|(size, taken)| taken >= size)
     }
 
+    /// Says whether a backfill may take one more place: the last one is kept for what comes due.
+    pub(super) fn may_backfill(&self) -> bool {
+        self.backfills + 1 < self.most.max(2)
+    }
+
+    /// Says whether there is a place now.
+    pub(super) fn has_room(&self, pool: Option<&str>, is_backfill: bool) -> bool {
+        self.full().is_none() && !pool.is_some_and(|pool| self.is_full(pool)) && (!is_backfill || self.may_backfill())
+    }
+
     pub(super) fn has_offers(&self) -> bool {
         !self.offers.is_empty()
     }
@@ -116,8 +126,7 @@ impl Places {
             });
             open.filter_map(|(_, offers)| offers.first()).min().cloned()
         };
-        // The last free place is kept for what comes due.
-        let may_backfill = self.backfills + 1 < self.most.max(2);
+        let may_backfill = self.may_backfill();
         let (of_schedule, of_backfill) = (first(false), first(true).filter(|_| may_backfill));
         let offer = match (of_schedule, of_backfill) {
             (Some(schedule), Some(backfill)) => Some(if self.was_backfill { schedule } else { backfill }),
@@ -146,11 +155,13 @@ impl Places {
         self.backfills -= usize::from(is_backfill);
     }
 
-    /// Counts what is taken anew, by the pools that the jobs have now.
-    pub(super) fn assign(&mut self, pool_of: impl Fn(&JobName) -> Option<String>) {
+    /// Counts what is taken anew, by the pools that the jobs have now; what runs of no job keeps the place that it has.
+    pub(super) fn assign(&mut self, pool_of: impl Fn(&JobName) -> Option<Option<String>>) {
         self.taken_of.clear();
         for (session, holder) in &mut self.taken {
-            holder.pool = pool_of(&session.job);
+            if let Some(pool) = pool_of(&session.job) {
+                holder.pool = pool;
+            }
             if let Some(pool) = &holder.pool {
                 *self.taken_of.entry(pool.clone()).or_default() += 1;
             }

@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{Job, Overlap};
 use crate::schedule::Timetable;
-use crate::session::{NewSession, SkipReason, State, Trigger};
+use crate::session::{AttemptKey, NewSession, SkipReason, State, Trigger};
 
-use super::lane::{Lane, keeps_every_date};
+use super::lane::{Lane, is_independent, keeps_every_date};
 use super::queue::Session;
 use super::{Note, ON_TIME, Step};
 
@@ -39,7 +39,7 @@ impl Lane {
         let mut after = after;
         loop {
             match timetable.next_after(after) {
-                Ok(Some(date)) if self.outlying.contains(&date) => after = date,
+                Ok(Some(date)) if self.has_row(date) => after = date,
                 Ok(next) => return next,
                 Err(_past_domain) => {
                     step.notes.push(Note::PastDomain { job: self.record.name.clone() });
@@ -127,7 +127,7 @@ impl Lane {
     fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
         let (mut next, mut count) = (self.next, 0);
         while let Some(date) = next.filter(|date| count < COUNTED && timetable.due(*date) <= now) {
-            count += u64::from(!self.outlying.contains(&date));
+            count += u64::from(!self.has_row(date));
             next = timetable.next_after(date).ok().flatten();
         }
         count
@@ -217,8 +217,16 @@ impl Lane {
         if beyond(job.catch_up.max_age) || beyond(job.skip_late) || too_many {
             return Some(SkipReason::TooOld);
         }
-        let most = if job.max_parallel > 1 { job.max_parallel as usize } else { 1 };
-        (job.overlap == Overlap::Skip && self.running.len() >= most).then_some(SkipReason::Overtime)
+        (job.overlap == Overlap::Skip && self.is_full()).then_some(SkipReason::Overtime)
+    }
+
+    /// Says whether as many dates of the schedule run as may. What runs for a backfill, or is repeated, is none of it.
+    fn is_full(&self) -> bool {
+        let most = self.job.as_ref().map_or(1, |job| job.max_parallel.max(1) as usize);
+        let is_of_schedule = |open: &&AttemptKey| {
+            open.session.generation != self.record.generation || self.backfill_of(open.session.date).is_none()
+        };
+        self.running.iter().filter(is_of_schedule).count() >= most
     }
 
     /// Enters dates that are older than every recorded one: the job's start was moved back.
@@ -252,25 +260,35 @@ impl Lane {
         step.notes.push(Note::Behind { job: self.record.name.clone(), behind: self.behind(), oldest, superseded });
     }
 
-    /// Skips the dates that are next and have never been attempted, and could start only too late.
+    /// Skips the dates that could be next, have never been attempted, and could start only too late.
     pub(super) fn skip_late(&mut self, now: DateTime<Utc>, step: &mut Step) -> bool {
-        let Some(job) = self.job.clone().filter(|_| self.is_active() && self.running.is_empty()) else { return false };
-        let Some(limit) = job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok()) else { return false };
-        let mut any = false;
-        while let Some((date, session)) = self.main.sessions().first_key_value() {
-            let is_late = now - job.timetable.due(*date) > limit;
-            let is_scheduled = matches!(session.trigger, Trigger::Schedule | Trigger::CatchUp);
-            if session.state != State::Waiting || session.attempts > 0 || !is_late || !is_scheduled {
-                break;
-            }
-            let date = *date;
-            if self.probing.contains(&date) {
-                break;
-            }
-            self.skip(date, SkipReason::TooOld, now, step);
-            any = true;
+        let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
+        if job.skip_late.is_none() {
+            return false;
         }
-        any
+        // What comes first holds the others, but in independent order.
+        let holds = !is_independent(&job);
+        let dates = self.main.sessions().keys().copied().take_while(|date| is_over(&job, *date, now));
+        let late: Vec<DateTime<Utc>> = if holds {
+            dates.take_while(|date| self.is_too_late(*date, now)).collect()
+        } else {
+            dates.filter(|date| self.is_too_late(*date, now)).collect()
+        };
+        for date in &late {
+            self.skip(*date, SkipReason::TooOld, now, step);
+        }
+        !late.is_empty()
+    }
+
+    /// Says whether a date of the schedule has never been attempted, and could start only too late.
+    pub(super) fn is_too_late(&self, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let Some(job) = self.job.as_ref().filter(|job| is_over(job, date, now)) else { return false };
+        let is_untouched = |session: &Session| {
+            let is_scheduled = matches!(session.trigger, Trigger::Schedule | Trigger::CatchUp);
+            session.state == State::Waiting && session.attempts == 0 && is_scheduled
+        };
+        let is_asked = self.probing.contains(&date);
+        job.skip_late.is_some() && !is_asked && self.main.get(date).is_some_and(is_untouched)
     }
 
     /// When the next date is to be recorded, unless the window is full.
@@ -280,4 +298,10 @@ impl Lane {
         let full = job.backfill && due <= now && self.main.waiting() > WINDOW / 2;
         (!full).then_some(due)
     }
+}
+
+/// Says whether a date came due longer ago than the job's `skip_late`.
+fn is_over(job: &Job, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let limit = job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok());
+    limit.is_some_and(|limit| now - job.timetable.due(date) > limit)
 }

@@ -59,12 +59,13 @@ impl From<Result<Self, String>> for Verdict {
 
 impl Scheduler {
     pub(super) fn answer(&mut self, request: &Request, step: &mut Step) {
-        if self.pending.contains(&request.id) {
+        if self.pending.contains(&request.id) || self.recent.has_answered(request.id) {
             return;
         }
         let name = &request.job;
         // What has come due in this instant is recorded before anything is chosen.
         self.reconsider(name, step);
+        self.remember_settled(step);
         let enters = self.lanes.get(name).is_some_and(|lane| !lane.entering.is_empty());
         let waits = !matches!(request.operation, Operation::Kill { .. } | Operation::Reset { .. });
         let verdict = if enters && waits { Verdict::Later } else { self.decide(request, step) };
@@ -98,6 +99,7 @@ impl Scheduler {
     fn reply(&mut self, request: &Request, reply: Reply, step: &mut Step) {
         let at = self.now;
         self.pending.remove(&request.id);
+        self.recent.answer(request.id);
         step.entries.push(Entry::Answer { request: request.id, reply: reply.clone(), at });
         let (operation, user) = (request.operation.word(), request.user.clone());
         let Reply { done, text, .. } = reply;
@@ -114,12 +116,9 @@ impl Scheduler {
     /// What is settled at a date, as the ledger had it, and as it was changed since.
     fn settled_at(&self, past: &Past, name: &JobName, date: DateTime<Utc>) -> Option<(State, u32)> {
         let generation = self.lanes.get(name)?.record.generation;
-        let is_it = |(key, ..): &&(crate::session::SessionKey, State, u32)| {
-            key.job == *name && key.generation == generation && key.date == date
-        };
         let known = past.settled.iter().find(|row| past.generation == generation && row.key.date == date);
         let attempts = known.map_or(0, |row: &SessionRecord| row.attempts);
-        let recent = self.recent.iter().rev().find(is_it).map(|(_, state, number)| (state.clone(), *number));
+        let recent = self.recent.settled(name, generation).remove(&date);
         recent
             .map(|(state, number)| (state, number.max(attempts)))
             .or_else(|| known.map(|row| (row.state.clone(), row.attempts)))

@@ -118,7 +118,7 @@ impl Scheduler {
         let mut after = timetable.newest_due(self.now)?;
         loop {
             after = timetable.next_after(after).ok().flatten()?;
-            if !lane.outlying.contains(&after) {
+            if !lane.has_row(after) {
                 return Some(after);
             }
         }
@@ -142,16 +142,15 @@ impl Scheduler {
         let block = match &session.state {
             State::Held { reason } => Some(Block::Held { date: *date, reason: reason.clone() }),
             State::Failed { retry_at } if *retry_at > self.now => Some(Block::Retry { date: *date, at: *retry_at }),
-            _ => self.missing_need(job, *date, false).or_else(|| self.missing_place(lane, job)),
+            _ => self
+                .missing_need(job, *date, false)
+                .or_else(|| self.missing_place(job).filter(|_| lane.running.is_empty())),
         };
         (Some(*date), block)
     }
 
     /// What takes the place that a job could have.
-    pub(super) fn missing_place(&self, lane: &Lane, job: &Job) -> Option<Block> {
-        if !lane.running.is_empty() {
-            return None;
-        }
+    pub(super) fn missing_place(&self, job: &Job) -> Option<Block> {
         let pool = job.pool.as_ref().filter(|pool| self.places.is_full(pool));
         pool.and_then(|pool| Some(Block::Pool { pool: pool.clone(), size: self.places.pool(pool)?.0 }))
             .or_else(|| self.places.full().map(|open| Block::Full { open }))

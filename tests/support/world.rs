@@ -382,11 +382,17 @@ impl World {
 
     /// A request comes, for the first time or again.
     pub(crate) fn ask(&mut self, id: i64, job: &str, operation: Operation) {
+        let request = self.read(id, job, operation);
+        self.handle(Event::Request(request));
+    }
+
+    /// A request is read, and not heard yet.
+    pub(crate) fn read(&mut self, id: i64, job: &str, operation: Operation) -> Request {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
         self.scheduler.ledger_is_asked();
         let past = self.rows.past(&job, id, &operation);
-        self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
+        Request { id, job, operation, at, user, host, reason: None, past }
     }
 
     /// What the last request was answered: `done: …`, `refused: …`, or nothing yet.

@@ -76,16 +76,11 @@ impl Scheduler {
     ) -> Result<Verdict, String> {
         let now = self.now;
         let name = &request.job;
-        let recent: HashMap<DateTime<Utc>, (State, u32)> = self
-            .recent
-            .iter()
-            .filter(|(key, ..)| key.job == *name)
-            .map(|(key, state, attempts)| (key.date, (state.clone(), *attempts)))
-            .collect();
+        let generation = self.lanes.get(name).map_or(0, |lane| lane.record.generation);
+        let mut known = self.recent.settled(name, generation);
         let (job, lane) = self.lane_of(name)?;
         lane.refuse_backfill(&job, request, order)?;
         let dates = lane.dates_of_order(&job, order, now)?;
-        let mut known = recent;
         if request.past.generation == lane.record.generation {
             for row in request.past.settled.iter().filter(|row| row.backfill != Some(request.id)) {
                 let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
@@ -99,7 +94,7 @@ impl Scheduler {
         let selection = lane.select(&dates, order.only, &known, request.id);
         let text = selection.describe(&job, order, &dates);
         if selection.wanted.is_empty() && selection.retried.is_empty() {
-            return Ok(Verdict::done(text, Changed::default()));
+            return Ok(Verdict::done(text, selection.changed));
         }
         for date in &selection.retried {
             if let Some(state) = lane.get(*date).map(|session| session.state.clone()) {
@@ -146,6 +141,7 @@ impl Scheduler {
         if entering.rest.is_empty() {
             let Entering { request, reply, .. } = entering;
             self.reply(&request, reply, step);
+            self.adopt_successors(name, step);
         } else {
             lane.entering.push_front(entering);
         }

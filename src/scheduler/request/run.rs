@@ -42,7 +42,7 @@ impl Scheduler {
         }
         let date = lane.choose(&job, date, force, now)?;
         let is_backfill = lane.backfill_of(date).is_some();
-        if !force && let Some(block) = self.missing_need(&job, date, is_backfill) {
+        if !force && let Some(block) = self.missing_needs(&job, date, is_backfill).first() {
             let because = block.describe(job.timetable.zone());
             return Err(format!("job `{name}` waits for {because}; `--force` attempts it all the same"));
         }
@@ -55,6 +55,8 @@ impl Scheduler {
         self.offer(name, 1, None);
         let opened = self.open(name, date, Trigger::Manual, step);
         self.reconsider(name, step);
+        // It may have superseded a date that others waited for.
+        self.reconsider_dependents(name, step);
         let attempt = opened.ok_or_else(|| format!("job `{name}` has no date to attempt"))?;
         let text = format!("attempt {} of `{name}` at {} started", attempt.number, in_zone(date, job.timetable.zone()));
         Ok(Verdict::of_one(date, text))

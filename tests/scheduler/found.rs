@@ -1,0 +1,238 @@
+//! What the simulation found, as stories: things that come between a question and its answer, and dates that were
+//! overlooked.
+
+use std::time::Duration;
+
+use crontabber::job::{CatchUp, Command, Dependency, Job, JobName, Order, Overlap, Retry, Template};
+use crontabber::schedule::{Schedule, Timetable};
+use crontabber::scheduler::Event;
+use crontabber::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
+use insta::assert_snapshot;
+
+use crate::world::*;
+
+fn load() -> World {
+    World::new("2026-11-05 12:00", vec![backfill("load", "0 3 * * *", "2026-11-03 00:00")])
+}
+
+fn from(date: &str, only: Only, parallel: u32) -> Operation {
+    let (from, to, count, newest_first, name) = (at(date), None, None, false, None);
+    Operation::Backfill(BackfillOrder { from, to, count, only, newest_first, parallel, name })
+}
+
+fn asks(job: Job) -> Job {
+    Job { done_when: Some(Command::Argv(vec![Template::parse("test").expect("a template")])), ..job }
+}
+
+fn fails_once(job: Job) -> Job {
+    Job { retry: Retry { attempts: Some(1), ..Retry::default() }, ..job }
+}
+
+fn delayed(job: Job, hours: u64) -> Job {
+    let timetable = Timetable::new(job.timetable.schedule().clone(), None, None, Duration::from_hours(hours));
+    Job { timetable, ..job }
+}
+
+fn waits(world: &World, job: &str, date: &str) -> String {
+    let explained =
+        world.scheduler.explain(&JobName::new(job).expect("a name"), at(date)).expect("a date that is not settled");
+    format!("{:?}", explained.waits)
+}
+
+#[test]
+fn a_request_that_is_answered_while_it_is_read_again_is_not_answered_twice() {
+    let mut world = load();
+    world.ask(1, "load", Operation::Kill { date: None });
+    let again = world.read(1, "load", Operation::Kill { date: None });
+    let running = world.running[0].attempt.clone();
+    world.end_attempt(running, Outcome::Cancelled);
+    world.handle(Event::Request(again));
+    assert_snapshot!(world.rows.answers[&1].text, @"`load`: attempt 1 at 2026-11-03T03:00:00+00:00 was ended, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it");
+}
+
+#[test]
+fn a_date_that_is_skipped_while_a_retry_is_read_keeps_the_numbers_of_its_attempts() {
+    let mut world = load();
+    let first = world.running[0].attempt.clone();
+    world.end_attempt(first, Outcome::Failed { code: 1 });
+    let date = at("2026-11-03 03:00");
+    let skip = world.read(1, "load", Operation::Skip(Skipping::Date(date)));
+    let retry = world.read(2, "load", Operation::Retry(Retrying::Date { date, again: false }));
+    world.handle(Event::Request(skip));
+    world.handle(Event::Request(retry));
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-03T03:00 succeeded (manual, 2 attempts)
+    11-04T03:00 succeeded (catch-up, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 1 attempts)
+    ");
+}
+
+#[test]
+fn what_came_due_and_was_skipped_in_the_same_moment_is_repeated_and_not_entered_twice() {
+    let mut job = backfill("load", "0 3 * * *", "2026-11-03 00:00");
+    job.catch_up = CatchUp { max_age: None, max_dates: Some(1) };
+    let mut world = World::new("2026-11-05 12:00", vec![job]);
+    world.settle(succeed);
+    world.now = at("2026-11-08 12:00");
+    world.request("load", from("2026-11-05 12:00", Only::All, 1));
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-03T03:00 skipped: too-old (catch-up, 0 attempts)
+    11-04T03:00 skipped: too-old (catch-up, 0 attempts)
+    11-05T03:00 skipped: too-old (catch-up, 0 attempts)
+    11-06T03:00 succeeded (backfill, 1 attempts)
+    11-07T03:00 succeeded (backfill, 1 attempts)
+    11-08T03:00 succeeded (catch-up, 1 attempts)
+    ");
+}
+
+#[test]
+fn an_old_life_of_a_job_is_no_part_of_its_backfill() {
+    let mut world = load();
+    world.request("load", Operation::Reset { to: Some(at("2026-11-05 00:00")) });
+    let asked = world.read(9, "load", from("2026-11-03 00:00", Only::All, 1));
+    let old = world.running[0].attempt.clone();
+    world.end_attempt(old, Outcome::Succeeded);
+    world.handle(Event::Request(asked));
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-03T03:00 succeeded (backfill, 1 attempts)
+    11-04T03:00 succeeded (backfill, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_date_that_an_operator_attempts_wakes_those_that_waited_for_the_one_before_it() {
+    let extract = fails_once(delayed(job("extract", "0 3 * * *"), 1));
+    let mut load = backfill("load", "0 3 * * *", "2026-11-05 00:00");
+    load.depends_on = vec![JobName::new("extract").unwrap().into()];
+    let mut world = World::new("2026-11-05 02:00", vec![extract, load]);
+    world.pass("2026-11-05 05:00");
+    world.settle(fail);
+    world.pass("2026-11-06 03:30");
+    world.take_started();
+    world.request("extract", Operation::Run { date: Some(at("2026-11-06 03:00")), force: true });
+    assert_snapshot!(world.take_started(), @"extract 11-06T03:00, load 11-05T03:00");
+}
+
+#[test]
+fn a_start_moved_back_over_a_backfill_leaves_its_dates_to_it() {
+    let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "0 3 * * *", "2026-12-01 00:00")]);
+    world.request("load", from("2026-11-04 00:00", Only::Missing, 1));
+    world.reload(vec![backfill("load", "0 3 * * *", "2026-11-02 00:00")]);
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-02T03:00 succeeded (catch-up, 1 attempts)
+    11-03T03:00 succeeded (catch-up, 1 attempts)
+    11-04T03:00 succeeded (backfill, 1 attempts)
+    11-05T03:00 succeeded (backfill, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_renamed_job_takes_over_when_it_is_known_whether_a_date_is_done() {
+    let before = asks(backfill("load", "0 3 * * *", "2026-11-05 00:00"));
+    let mut world = World::new("2026-11-05 12:00", vec![before.clone()]);
+    let after = Job { name: JobName::new("fetch").unwrap(), previously: Some(before.name.clone()), ..before };
+    world.reload(vec![after]);
+    world.answer_probe(Some(false));
+    world.answer_probe(Some(false));
+    assert_snapshot!(world.take_started(), @"fetch 11-05T03:00");
+}
+
+#[test]
+fn a_date_whose_turn_has_passed_while_it_was_asked_about_is_not_attempted() {
+    let mut world = World::new("2026-11-05 12:00", vec![asks(job("load", "0 3 * * *"))]);
+    world.pass("2026-11-06 04:00");
+    world.pass("2026-11-07 04:00");
+    world.answer_probe(Some(false));
+    world.answer_probe(Some(false));
+    assert_snapshot!(world.take_started(), @"load 11-07T03:00");
+    assert_snapshot!(world.rows_of("load"), @"
+    11-06T03:00 skipped: superseded (schedule, 0 attempts)
+    11-07T03:00 running (schedule, 1 attempts)
+    ");
+}
+
+#[test]
+fn what_waited_too_long_for_a_place_is_skipped() {
+    let mut late = backfill("late", "0 3 * * *", "2026-11-05 00:00");
+    late.skip_late = Some(Duration::from_mins(10));
+    let mut world = World::new("2026-11-05 02:59", vec![backfill("early", "0 3 * * *", "2026-11-05 00:00"), late]);
+    world.scheduler.set_max_running(1);
+    world.pass("2026-11-05 04:00");
+    world.settle(succeed);
+    assert_snapshot!(world.take_started(), @"early 11-05T03:00");
+    assert_snapshot!(world.rows_of("late"), @"11-05T03:00 skipped: too-old (schedule, 0 attempts)");
+}
+
+#[test]
+fn a_failed_date_keeps_no_other_from_being_too_late_in_independent_order() {
+    let mut load = backfill("load", "0 * * * *", "2026-11-05 12:00");
+    (load.order, load.skip_late) = (Order::Independent, Some(Duration::from_hours(1)));
+    load.retry = Retry { after: Duration::from_hours(20), ..Retry::default() };
+    let mut world = World::new("2026-11-05 12:00", vec![load]);
+    world.settle(fail);
+    world.pass("2026-11-05 15:30");
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-05T12:00 failed until 11-06T08:00:00 (schedule, 1 attempts)
+    11-05T13:00 succeeded (schedule, 1 attempts)
+    11-05T14:00 skipped: too-old (schedule, 0 attempts)
+    11-05T15:00 succeeded (schedule, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_date_that_only_waits_is_no_failure_to_ignore() {
+    let mut load = backfill("load", "0 3 * * *", "2026-11-05 00:00");
+    let ignore_failure = true;
+    load.depends_on = vec![Dependency { ignore_failure, ..Dependency::on(JobName::new("extract").unwrap()) }];
+    let extract = fails_once(backfill("extract", "0 6 * * *", "2026-11-05 00:00"));
+    let mut world = World::new("2026-11-05 12:00", vec![extract, load]);
+    let before = world.take_started();
+    world.settle(fail);
+    assert_snapshot!(format!("{before}, then {}", world.take_started()), @"extract 11-05T06:00, then load 11-05T03:00");
+}
+
+#[test]
+fn whoever_waits_for_a_place_or_an_answer_is_told_so() {
+    let mut load = backfill("load", "0 3 * * *", "2026-11-04 00:00");
+    load.order = Order::Independent;
+    let mut world = World::new("2026-11-05 12:00", vec![load.clone()]);
+    world.settle(succeed);
+    world.scheduler.set_max_running(2);
+    world.request("load", from("2026-11-01 00:00", Only::Missing, 2));
+    assert_snapshot!(waits(&world, "load", "2026-11-02 03:00"), @"[LastPlace]");
+    let world = World::new("2026-11-05 12:00", vec![asks(load)]);
+    assert_snapshot!(waits(&world, "load", "2026-11-05 03:00"), @"[InFront { count: 1, first: 2026-11-04T03:00:00Z }]");
+}
+
+#[test]
+fn what_runs_for_a_backfill_is_no_reason_to_skip_a_date() {
+    let mut load = backfill("load", "0 3 * * *", "2026-11-05 00:00");
+    load.overlap = Overlap::Skip;
+    let mut world = World::new("2026-11-05 12:00", vec![load]);
+    world.settle(succeed);
+    world.request("load", from("2026-11-04 00:00", Only::Missing, 1));
+    world.pass("2026-11-06 04:00");
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-04T03:00 succeeded (backfill, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 1 attempts)
+    11-06T03:00 succeeded (schedule, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_date_whose_requirement_was_never_started_is_attempted_only_by_force() {
+    let mut load = job("load", "0 3 * * *");
+    load.require = vec![JobName::new("check").unwrap()];
+    let mut check = job("check", "0 3 * * *");
+    check.timetable = Timetable::new(Schedule::none(chrono_tz::UTC), None, None, Duration::ZERO);
+    let mut world = World::new("2026-11-05 12:00", vec![load, check]);
+    world.request("load", Operation::Run { date: None, force: false });
+    assert_snapshot!(world.answered(), @"refused (0): job `load` waits for `check`, whose 2026-11-05T12:00:00+00:00 is not settled; `--force` attempts it all the same");
+}
