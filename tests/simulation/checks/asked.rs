@@ -82,32 +82,32 @@ impl Checks {
         };
         if has_reason { Ok(()) } else { wrong() }
     }
+}
 
-    /// What operators and registries change besides.
-    pub(super) fn changed(&mut self, entry: &Entry, view: &View<'_>) -> Held {
-        match entry {
-            Entry::Again { session, trigger, backfill, .. } => again(session, *trigger, *backfill, view),
-            Entry::Done { session, by: SettledBy::Operator, .. } if is_done(&session.job, session.date, view) => Ok(()),
-            Entry::Done { session, by: SettledBy::DoneWhen, .. } if view.machine.found_done.contains(session) => Ok(()),
-            Entry::Done { session, by, .. } => {
-                Err(format!("P6: {} {} is done by {by}, which nobody said", session.job, session.date))
-            }
-            Entry::Backfill(record) => ordered(record, view),
-            Entry::Disable(disabled) => {
-                let (job, until) = (&disabled.job, disabled.until);
-                let is_asked = view.done(job).any(|(request, _)| request.operation == Operation::Disable { until });
-                if is_asked { Ok(()) } else { Err(format!("P7: {job} is disabled, and nobody asked for it")) }
-            }
-            Entry::Enable { job } => enabled(job, view),
-            Entry::Rename { from, to } => {
-                let of_registry = view.context.registry.jobs.get(to);
-                let is_right = of_registry.is_some_and(|spec| spec.job.previously.as_ref() == Some(from))
-                    && !view.context.registry.jobs.contains_key(from);
-                if is_right { Ok(()) } else { Err(format!("P7: {from} is called {to}, which the registry does not say")) }
-            }
-            Entry::Answer { request, reply, .. } => answered(*request, reply, view),
-            other => Err(format!("P7: nobody asked for {other:?}")),
+/// What operators and registries change besides.
+pub(super) fn changed(entry: &Entry, view: &View<'_>) -> Held {
+    match entry {
+        Entry::Again { session, trigger, backfill, .. } => again(session, *trigger, *backfill, view),
+        Entry::Done { session, by: SettledBy::Operator, .. } if is_done(&session.job, session.date, view) => Ok(()),
+        Entry::Done { session, by: SettledBy::DoneWhen, .. } if view.machine.found_done.contains(session) => Ok(()),
+        Entry::Done { session, by, .. } => {
+            Err(format!("P6: {} {} is done by {by}, which nobody said", session.job, session.date))
         }
+        Entry::Backfill(record) => ordered(record, view),
+        Entry::Disable(disabled) => {
+            let (job, until) = (&disabled.job, disabled.until);
+            let is_asked = view.done(job).any(|(request, _)| request.operation == Operation::Disable { until });
+            if is_asked { Ok(()) } else { Err(format!("P7: {job} is disabled, and nobody asked for it")) }
+        }
+        Entry::Enable { job } => enabled(job, view),
+        Entry::Rename { from, to } => {
+            let of_registry = view.context.registry.jobs.get(to);
+            let is_right = of_registry.is_some_and(|spec| spec.job.previously.as_ref() == Some(from))
+                && !view.context.registry.jobs.contains_key(from);
+            if is_right { Ok(()) } else { Err(format!("P7: {from} is called {to}, which the registry does not say")) }
+        }
+        Entry::Answer { request, reply, .. } => answered(*request, reply, view),
+        other => Err(format!("P7: nobody asked for {other:?}")),
     }
 }
 
@@ -224,9 +224,7 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
     let state = |date: At| rows.dates().get(date).map(|row| &row.state);
     let is_true = match operation {
         Operation::Done { date } => state(*date) == Some(&State::Succeeded),
-        Operation::Skip(Skipping::Date(date)) => {
-            state(*date) == Some(&State::Skipped { reason: SkipReason::Operator })
-        }
+        Operation::Skip(Skipping::Date(date)) => state(*date) == Some(&State::Skipped { reason: SkipReason::Operator }),
         Operation::Skip(Skipping::To(to)) | Operation::Enable(Enabling::SkipTo(to)) => is_skipped_to(job, *to, view),
         Operation::Skip(Skipping::Count(count)) => reply.dates.count == *count,
         Operation::Disable { .. } => view.ledger.disabled.contains_key(job),
@@ -235,7 +233,9 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
             view.ledger.disabled.get(job).is_none_or(|disabled| is_over(disabled.until))
         }
         Operation::Retry(Retrying::Date { date, .. }) => state(*date).is_some_and(|state| !state.is_settled()),
-        Operation::Reset { .. } => view.entries.iter().any(|entry| matches!(entry, Entry::Reset(it) if it.name == *job)),
+        Operation::Reset { .. } => {
+            view.entries.iter().any(|entry| matches!(entry, Entry::Reset(it) if it.name == *job))
+        }
         Operation::Backfill(order) => is_backfilled(job, order, id, view)?,
         Operation::Run { .. } => reply.dates.first.is_some_and(|date| state(date) == Some(&State::Running)),
         Operation::Retry(_) | Operation::Kill { .. } => true,

@@ -8,6 +8,7 @@ use crontabber::session::{AttemptKey, BackfillId, BackfillRecord, JobRecord, Ses
 use super::TICK;
 use crate::calendar::{At, span};
 use crate::ledger::{JobRows, Ledger};
+use crate::plan::Registry;
 
 /// Says whether the dates of a job come one after the other.
 pub(super) fn is_strict(job: &Job) -> bool {
@@ -54,8 +55,8 @@ pub(super) fn busy(ledger: &Ledger, job: &JobName, backfill: Option<BackfillId>)
 }
 
 /// How many attempts are open that take places of a pool.
-pub(super) fn taken(ledger: &Ledger, pool: &str, pool_of: impl Fn(&JobName) -> Option<String>) -> usize {
-    ledger.open.keys().filter(|open| pool_of(&open.session.job).as_deref() == Some(pool)).count()
+pub(super) fn taken(ledger: &Ledger, pool: &str, registry: &Registry) -> usize {
+    ledger.open.keys().filter(|open| registry.pool_of(&open.session.job) == Some(pool)).count()
 }
 
 /// How many attempts are open at dates of backfills.
