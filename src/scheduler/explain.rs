@@ -126,7 +126,11 @@ impl Scheduler {
             );
         let others = lane.running.iter().filter(|open| open.session != lane.key(date) && holds);
         waits.extend(others.take(NAMED).cloned().map(Wait::Attempt));
-        if holds && let Some(first) = lane.probing.first().filter(|_| !lane.is_strict()) {
+        let names_one = waits.iter().any(|wait| matches!(wait, Wait::InFront { .. }));
+        if holds
+            && !names_one
+            && let Some(first) = lane.probing.first()
+        {
             waits.push(Wait::InFront { count: lane.probing.len() as u64, first: *first });
         }
         if waits.is_empty() {

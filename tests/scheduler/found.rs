@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crontabber::job::{CatchUp, Command, Dependency, Job, JobName, Order, Retry, Template};
-use crontabber::schedule::Timetable;
+use crontabber::job::{CatchUp, Command, Dependency, Job, JobName, Order, Overlap, Retry, Template};
+use crontabber::schedule::{Schedule, Timetable};
 use crontabber::scheduler::Event;
 use crontabber::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
@@ -208,4 +208,31 @@ fn whoever_waits_for_a_place_or_an_answer_is_told_so() {
     assert_snapshot!(waits(&world, "load", "2026-11-02 03:00"), @"[LastPlace]");
     let world = World::new("2026-11-05 12:00", vec![asks(load)]);
     assert_snapshot!(waits(&world, "load", "2026-11-05 03:00"), @"[InFront { count: 1, first: 2026-11-04T03:00:00Z }]");
+}
+
+#[test]
+fn what_runs_for_a_backfill_is_no_reason_to_skip_a_date() {
+    let mut load = backfill("load", "0 3 * * *", "2026-11-05 00:00");
+    load.overlap = Overlap::Skip;
+    let mut world = World::new("2026-11-05 12:00", vec![load]);
+    world.settle(succeed);
+    world.request("load", from("2026-11-04 00:00", Only::Missing, 1));
+    world.pass("2026-11-06 04:00");
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-04T03:00 succeeded (backfill, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 1 attempts)
+    11-06T03:00 succeeded (schedule, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_date_whose_requirement_was_never_started_is_attempted_only_by_force() {
+    let mut load = job("load", "0 3 * * *");
+    load.require = vec![JobName::new("check").unwrap()];
+    let mut check = job("check", "0 3 * * *");
+    check.timetable = Timetable::new(Schedule::none(chrono_tz::UTC), None, None, Duration::ZERO);
+    let mut world = World::new("2026-11-05 12:00", vec![load, check]);
+    world.request("load", Operation::Run { date: None, force: false });
+    assert_snapshot!(world.answered(), @"refused (0): job `load` waits for `check`, whose 2026-11-05T12:00:00+00:00 is not settled; `--force` attempts it all the same");
 }

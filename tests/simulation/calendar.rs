@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, Offset, 
 use chrono_tz::Tz;
 use std::time::Duration;
 
+use crontabber::job::{Dependency, Period};
 use crontabber::schedule::{Schedule, Timetable};
 
 /// An instant.
@@ -15,6 +16,8 @@ const GAP_MINUTES: i64 = 180;
 /// When a job has its dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
+    /// No schedule: others start it.
+    None,
     /// `*/N * * * *`
     Minutes(u32),
     /// `M */N * * *`
@@ -50,6 +53,7 @@ impl Calendar {
         let every =
             |text: String, at: Option<String>| Schedule::every(&text, at.as_deref(), self.zone).expect("an interval");
         let schedule = match self.rule {
+            Rule::None => Schedule::none(self.zone),
             Rule::Minutes(step) => crontab(format!("*/{step} * * * *")),
             Rule::Hours(step, minute) => crontab(format!("{minute} */{step} * * *")),
             Rule::Daily(hour, minute) => crontab(format!("{minute} {hour} * * *")),
@@ -65,12 +69,32 @@ impl Calendar {
         date + self.delay
     }
 
+    /// Says whether it is one of the dates.
+    pub(crate) fn includes(&self, date: At) -> bool {
+        self.next(date - TimeDelta::microseconds(1)) == Some(date)
+    }
+
+    /// The same with the dates that it would have had before its start.
+    pub(crate) fn unbounded(&self) -> Self {
+        Self { start: None, ..self.clone() }
+    }
+
+    /// The dates after one instant and up to another.
+    pub(crate) fn between(&self, after: At, until: At) -> impl Iterator<Item = At> {
+        let mut after = after;
+        std::iter::from_fn(move || {
+            after = self.next(after).filter(|date| *date <= until)?;
+            Some(after)
+        })
+    }
+
     /// The first date after `after`.
     pub(crate) fn next(&self, after: At) -> Option<At> {
         let after = self.start.map_or(after, |start| after.max(start - TimeDelta::microseconds(1)));
         // Dates fall on whole seconds.
         let after = DateTime::from_timestamp(after.timestamp(), 0).expect("an instant of this century");
         let date = match self.rule {
+            Rule::None => return None,
             Rule::Grid(minutes) => {
                 let step = i64::from(minutes) * 60;
                 DateTime::from_timestamp((after.timestamp().div_euclid(step) + 1) * step, 0).expect("an instant")
@@ -132,4 +156,53 @@ impl Calendar {
     fn wall(&self, at: At) -> NaiveDateTime {
         at.naive_utc() + self.zone.offset_from_utc_datetime(&at.naive_utc()).fix()
     }
+}
+
+/// Which dates of another job a date waits for: the first instant, if there is one, and the last.
+pub(crate) fn span(dependency: &Dependency, date: At, zone: Tz) -> (Option<At>, At) {
+    let crontabber::job::Offset { days, seconds } = dependency.offset;
+    let wall = |at: At| at.naive_utc() + zone.offset_from_utc_datetime(&at.naive_utc()).fix();
+    let mut moved = date;
+    if days != 0 {
+        let wanted = wall(date) + TimeDelta::days(days.into());
+        // The last instant that shows this time; a time that is left out is shown an hour later.
+        let show = |wanted: NaiveDateTime| zone.from_local_datetime(&wanted).latest().map(|at| at.to_utc());
+        let left_out = || show(wanted + TimeDelta::hours(1));
+        moved = show(wanted).or_else(left_out).expect("no gap is so long");
+    }
+    let moved = moved + TimeDelta::seconds(seconds);
+    let Some(period) = dependency.covers else { return (None, moved) };
+    let local = wall(moved);
+    let day = local.date();
+    let begins = |day: NaiveDate| first_instant(day, zone);
+    let (from, end) = match period {
+        Period::Hour => {
+            let into = TimeDelta::seconds(i64::from(local.minute() * 60 + local.second()))
+                + TimeDelta::nanoseconds(i64::from(local.nanosecond()));
+            (moved - into, moved - into + TimeDelta::hours(1))
+        }
+        Period::Day => (begins(day), begins(day + TimeDelta::days(1))),
+        Period::Week => {
+            let monday = day.week(chrono::Weekday::Mon).first_day();
+            (begins(monday), begins(monday + TimeDelta::days(7)))
+        }
+        Period::Month | Period::Year => {
+            let same = |other: &NaiveDate| {
+                other.year() == day.year() && (period == Period::Year || other.month() == day.month())
+            };
+            let back = day.iter_days().rev().take_while(same).last().expect("at least that day");
+            let after = day.iter_days().find(|other| !same(other)).expect("a later day");
+            (begins(back), begins(after))
+        }
+    };
+    (Some(from), end - TimeDelta::microseconds(1))
+}
+
+/// The first instant of a day, found by looking at the clock on the wall every quarter of an hour.
+fn first_instant(day: NaiveDate, zone: Tz) -> At {
+    let mut at = day.and_hms_opt(0, 0, 0).expect("midnight").and_utc() - TimeDelta::hours(15);
+    while (at.naive_utc() + zone.offset_from_utc_datetime(&at.naive_utc()).fix()).date() < day {
+        at += TimeDelta::minutes(15);
+    }
+    at
 }

@@ -1,17 +1,20 @@
 //! P1 to P8, held against what really happened: the machine knows the processes, the calendars know the dates, the ledger
 //! says what was recorded. Nothing here asks the scheduler.
 
+mod asked;
 mod dates;
 mod ends;
 mod rest;
+mod rules;
 mod starts;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use crontabber::daemon::engine::PROBE;
 use crontabber::job::JobName;
 use crontabber::scheduler::Note;
-use crontabber::session::{AttemptKey, Entry, Operation, SessionKey, SkipReason, State};
+use crontabber::session::{AttemptKey, BackfillOrder, Entry, Operation, Reply, Request, SessionKey};
 
 pub(crate) use rest::Rest;
 pub(crate) use starts::spawned;
@@ -19,7 +22,7 @@ pub(crate) use starts::spawned;
 use crate::Held;
 use crate::calendar::{At, Calendar};
 use crate::daemon::Context;
-use crate::ledger::{Dates, Ledger};
+use crate::ledger::{Asked, Dates, Ledger};
 use crate::machine::Machine;
 
 /// The least step of an instant.
@@ -48,28 +51,53 @@ impl View<'_> {
         self.calendars.get(timetable).ok_or_else(|| format!("no registry ever had the timetable {timetable}"))
     }
 
-    /// The operator's request about a job that this commit says it did.
-    fn request(&self, job: &JobName) -> Option<&Operation> {
-        self.entries.iter().find_map(|entry| {
+    /// The operators' requests about a job that this commit says it did.
+    fn done(&self, job: &JobName) -> impl Iterator<Item = (&Request, &Reply)> {
+        self.entries.iter().filter_map(move |entry| {
             let Entry::Answer { request, reply, .. } = entry else { return None };
-            let request = Some(request).filter(|_| reply.done)?;
-            let request = self.ledger.unanswered.get(request).filter(|request| request.job == *job)?;
-            Some(&request.operation)
+            let asked = self.ledger.audit.get(request).filter(|asked| reply.done && asked.request.job == *job)?;
+            Some((&asked.request, reply))
         })
     }
 
-    fn is_forced(&self, job: &JobName) -> bool {
-        matches!(self.request(job), Some(Operation::Run { force: true, .. }))
+    /// A request that was not answered before this commit.
+    fn asked(&self, id: i64) -> Option<&Asked> {
+        let is_answered =
+            self.entries.iter().any(|entry| matches!(entry, Entry::Answer { request, .. } if *request == id));
+        self.ledger.audit.get(&id).filter(|asked| asked.done.is_none() || is_answered)
+    }
+
+    /// The backfills of a job that are being entered.
+    fn orders(&self, job: &JobName) -> impl Iterator<Item = (i64, &BackfillOrder)> {
+        let ids = self.ledger.audit.keys().filter_map(|id| self.asked(*id));
+        let of_job = ids.filter(move |asked| asked.request.job == *job);
+        of_job.filter_map(|asked| match &asked.request.operation {
+            Operation::Backfill(order) => Some((asked.request.id, order)),
+            _ => None,
+        })
+    }
+
+    fn order(&self, job: &JobName, id: i64) -> Option<&BackfillOrder> {
+        self.orders(job).find(|(found, _)| *found == id).map(|(_, order)| order)
+    }
+
+    /// Whether an operator has just this date attempted, and if so whether by force.
+    fn run_of(&self, job: &JobName, date: At) -> Option<bool> {
+        self.done(job).find_map(|(request, reply)| match request.operation {
+            Operation::Run { force, .. } if reply.dates.first == Some(date) => Some(force),
+            _ => None,
+        })
     }
 }
+
+/// A job, and whether it is about a date of a backfill.
+type Runner = (JobName, bool);
 
 /// What the checkers remember.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
-    /// How many attempts at a date were used up.
-    used: HashMap<SessionKey, u32>,
-    /// How often a job that could start was overtaken by another.
-    overtaken: BTreeMap<(JobName, JobName), u32>,
+    /// How often a job that could start a date (of a backfill, or not) was overtaken by another.
+    overtaken: BTreeMap<(Runner, Runner), u32>,
     /// What the commit at hand has superseded, and recorded.
     superseded: Vec<SessionKey>,
     recorded: Vec<SessionKey>,
@@ -81,21 +109,17 @@ impl Checks {
         match entry {
             Entry::Enter(record) => dates::entered(record, view),
             Entry::Adopt { .. } => dates::adopted(entry, view),
-            Entry::Reset(record) => match view.request(&record.name) {
-                Some(Operation::Reset { .. }) if record.clock.is_none() => dates::first(record, view),
-                _ => Err(format!("P5: {} is reset, and nobody asked for it", record.name)),
-            },
+            Entry::Reset(record) => dates::reset(record, view),
             Entry::Record { job, generation, sessions, .. } => {
                 let key = |date| SessionKey { job: job.clone(), generation: *generation, date };
                 self.recorded.extend(sessions.iter().map(|new| key(new.date)));
                 dates::recorded(entry, view)
             }
             Entry::Open { .. } => self.opened(entry, view),
-            Entry::Close { .. } => self.closed(entry, view),
+            Entry::Close { .. } => ends::closed(entry, view),
             Entry::Move { session, to, .. } => self.moved(session, to, view),
-            Entry::Answer { reply, request, .. } if reply.text.is_empty() => Err(format!("P7: no answer to {request}")),
-            Entry::Answer { .. } | Entry::Process { .. } => Ok(()),
-            other => Err(format!("P7: nobody asked for {other:?}")),
+            Entry::Process { .. } => Ok(()),
+            other => asked::changed(other, view),
         }
     }
 
@@ -104,23 +128,11 @@ impl Checks {
         self.overtaken.clear();
     }
 
-    fn moved(&mut self, session: &SessionKey, to: &State, view: &View<'_>) -> Held {
-        let job = view.context.registry.jobs.get(&session.job).map(|spec| &spec.job);
-        let before = view.ledger.row(session).map(|row| &row.state);
-        match (to, before, job) {
-            (State::Skipped { reason: SkipReason::Superseded }, _, Some(job)) if !job.backfill => {
-                self.superseded.push(session.clone());
-                Ok(())
-            }
-            (State::Failed { retry_at }, Some(State::Failed { retry_at: before }), _) if retry_at < before => Ok(()),
-            _ => Err(format!("P7: {} {} goes from {before:?} to {to:?}, for no reason", session.job, session.date)),
-        }
-    }
-
     /// Looks at the ledger when all entries of a commit are applied.
-    pub(crate) fn commit(&mut self, ledger: &Ledger) -> Held {
+    pub(crate) fn commit(&mut self, view: &View<'_>) -> Held {
         for key in std::mem::take(&mut self.superseded) {
-            let newest = ledger.jobs[&key.job].generations.get(&key.generation).and_then(Dates::newest);
+            let Some(rows) = view.ledger.jobs.get(&key.job) else { continue };
+            let newest = rows.generations.get(&key.generation).and_then(Dates::newest);
             let took_over = |other: &SessionKey| other.job == key.job && other.date != key.date;
             if newest.is_none_or(|newest| newest <= key.date) && !self.recorded.iter().any(took_over) {
                 return Err(format!("P4: {} {} is superseded by no other date", key.job, key.date));
@@ -148,7 +160,7 @@ pub(crate) fn may_tell(ledger: &Ledger, notes: &[Note]) -> Held {
 
 /// What the warden is told to forget is in the ledger.
 pub(crate) fn may_forget(ledger: &Ledger, attempts: &[AttemptKey]) -> Held {
-    match attempts.iter().find(|attempt| !ledger.closed.contains_key(attempt)) {
+    match attempts.iter().find(|attempt| attempt.number != PROBE && !ledger.closed.contains_key(attempt)) {
         Some(attempt) => Err(format!("P6: the warden is to forget {attempt}, whose end the ledger does not have")),
         None => Ok(()),
     }

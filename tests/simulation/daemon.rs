@@ -6,8 +6,9 @@ pub(crate) mod scribe;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
-use crontabber::daemon::engine::{Engine, Greeting};
+use crontabber::daemon::engine::{Engine, Greeting, PROBE};
 use crontabber::daemon::pile::Order;
 use crontabber::runner::Known;
 use crontabber::scheduler::{Event, Scheduler, Start};
@@ -24,6 +25,9 @@ use hand::Hand;
 use scribe::Scribe;
 
 pub(crate) const HOST: &str = "here";
+
+/// So long it may take to say whether a date is done, where the job does not say.
+const LONGEST_PROBE: Duration = Duration::from_mins(10);
 
 /// What arrives from the other threads.
 #[derive(Debug)]
@@ -162,7 +166,7 @@ impl Daemon {
             || match self.mode {
                 Mode::Serve => false,
                 Mode::Once => self.engine.scheduler.is_idle(),
-                Mode::Operate => self.engine.has_heard_requests(),
+                Mode::Operate => self.engine.has_heard_requests() && !self.engine.scheduler.has_pending(),
             };
         self.stopping == Some(Stopping::Leaving) || (has_served && ended)
     }
@@ -200,24 +204,31 @@ impl Daemon {
     }
 
     pub(crate) fn flush(&mut self, world: &mut World) -> Held {
+        for attempt in self.engine.take_kills() {
+            self.ask(Ask::End { attempt, outcome: Outcome::Cancelled, at_once: false }, world);
+        }
         let Some(commit) = self.engine.flush() else {
             self.times = None;
             return self.release(0, world);
         };
         let mut launches = Vec::new();
-        for start in &commit.starts {
+        let probes = commit.probes.iter().map(|probe| {
+            let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
+            (attempt, probe, Some(probe.job.timeout.unwrap_or(LONGEST_PROBE)))
+        });
+        let starts = commit.starts.iter().map(|start| (start.attempt.clone(), start, start.job.timeout));
+        for (attempt, start, timeout) in starts.chain(probes) {
             if world.machine.misses() {
                 let (outcome, detail) = (Outcome::Failed { code: 125 }, "its environment cannot be read".to_owned());
                 let now = world.machine.now();
                 self.note(now);
-                self.engine.not_started(&start.attempt, outcome, detail, now);
+                self.engine.not_started(&attempt, outcome, detail, now);
             } else {
-                let (timeout, kill_grace) = (start.job.timeout, start.job.kill_grace);
-                launches.push(Launch { attempt: start.attempt.clone(), timeout, kill_grace });
+                launches.push(Launch { attempt, timeout, kill_grace: start.job.kill_grace });
             }
         }
         let (registry, times) = (self.registry.clone(), self.times);
-        if launches.len() == commit.starts.len() {
+        if launches.len() == commit.starts.len() + commit.probes.len() {
             self.times = None;
         }
         let context = Context { registry, mode: self.mode, places: self.places(), starts: commit.starts, times };
@@ -318,6 +329,7 @@ impl Daemon {
     fn adopt(&mut self, registry: Rc<Registry>, now: At) {
         self.registry = registry;
         self.engine.scheduler.set_max_running(self.places());
+        self.engine.scheduler.set_pools(self.registry.pools.clone());
         self.engine.handle(Event::Registry(self.registry.list()), now);
     }
 
@@ -373,7 +385,7 @@ impl Daemon {
         if is_asked {
             self.order(Order::Requests, None);
         }
-        if self.stopping.is_some() || self.mode != Mode::Serve || !world.ledger.unanswered.is_empty() {
+        if self.stopping.is_some() || self.mode != Mode::Serve || world.ledger.has_unanswered() {
             self.wants_look(world);
         }
         Ok(())

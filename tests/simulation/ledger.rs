@@ -1,12 +1,14 @@
 //! The ledger, in memory: what is committed stays, and every expectation that an entry names is checked as the real one
 //! does.
 
+mod operators;
+
 use std::collections::{BTreeMap, HashMap};
 
 use crontabber::job::JobName;
 use crontabber::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, NewSession, Recovered, Request, SessionKey, SessionRecord,
-    State,
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, NewSession,
+    Recovered, Request, SessionKey, SessionRecord, SettledBy, State,
 };
 
 use crate::Held;
@@ -22,6 +24,11 @@ pub(crate) struct Dates {
 impl Dates {
     pub(crate) fn get(&self, date: At) -> Option<&SessionRecord> {
         self.unsettled.get(&date).or_else(|| self.settled.get(&date))
+    }
+
+    /// The unsettled dates of a backfill, or of the schedule.
+    pub(crate) fn of(&self, backfill: Option<BackfillId>) -> impl DoubleEndedIterator<Item = &SessionRecord> {
+        self.unsettled.values().filter(move |row| row.backfill == backfill)
     }
 
     pub(crate) fn newest(&self) -> Option<At> {
@@ -48,14 +55,25 @@ impl JobRows {
     }
 }
 
+/// A request in the audit.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    /// What was open of its job when it was asked.
+    pub(crate) open: Vec<AttemptKey>,
+    /// Whether it was done, once it is answered.
+    pub(crate) done: Option<bool>,
+}
+
 /// All rows, and the writer's.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) jobs: BTreeMap<JobName, JobRows>,
     pub(crate) open: BTreeMap<AttemptKey, AttemptRecord>,
     pub(crate) closed: HashMap<AttemptKey, AttemptEnd>,
-    pub(crate) unanswered: BTreeMap<i64, Request>,
-    pub(crate) answered: BTreeMap<i64, bool>,
+    pub(crate) backfills: BTreeMap<BackfillId, BackfillRecord>,
+    pub(crate) disabled: BTreeMap<JobName, Disabled>,
+    pub(crate) audit: BTreeMap<i64, Asked>,
     /// Who writes.
     pub(crate) epoch: u64,
     /// How many transactions that one has committed.
@@ -74,8 +92,15 @@ impl Ledger {
             if !job.dates().settled.is_empty() {
                 recovered.settled.push(name.clone());
             }
+            let JobRecord { since, clock, .. } = job.record;
+            let lies_out = |date: &&At| **date < since || clock.is_none_or(|clock| **date > clock);
+            let outlying = job.dates().settled.keys().filter(lies_out);
+            recovered.outlying.extend(outlying.map(|date| (name.clone(), *date)));
         }
         recovered.open = self.open.values().cloned().collect();
+        let has_unsettled = |id: BackfillId| recovered.sessions.iter().any(|row| row.backfill == Some(id));
+        recovered.backfills = self.backfills.values().filter(|record| has_unsettled(record.id)).cloned().collect();
+        recovered.disabled = self.disabled.values().cloned().collect();
         recovered
     }
 
@@ -124,18 +149,12 @@ impl Ledger {
                     return Err(format!("P5: the clock of {job} goes back from {clock:?} to {to:?}"));
                 }
                 rows.record.clock = *to;
-                let dates = rows.generations.get_mut(generation).expect("made with its job");
-                sessions.iter().try_for_each(|new| record(dates, job, *generation, new, *at))
+                sessions.iter().try_for_each(|new| record(rows, new, *at))
             }
             Entry::Process { attempt, process } => {
                 if let Some(open) = self.open.get_mut(attempt) {
                     open.process = Some(process.clone());
                 }
-                Ok(())
-            }
-            Entry::Answer { request, reply, .. } => {
-                self.unanswered.remove(request).ok_or_else(|| format!("P7: request {request} is answered twice"))?;
-                self.answered.insert(*request, reply.done);
                 Ok(())
             }
             Entry::Move { session, from, to, at } => self.change(session, |row| {
@@ -148,7 +167,7 @@ impl Ledger {
             }),
             Entry::Open { .. } => self.open(entry),
             Entry::Close { .. } => self.close(entry),
-            other => Err(format!("conflict: nobody asked for {other:?}")),
+            other => self.apply_operators(other),
         }
     }
 
@@ -187,36 +206,45 @@ impl Ledger {
             (row.state, row.used) = (state.clone(), *used);
             Ok(())
         })?;
-        let session = &attempt.session;
-        if *state == State::Succeeded
-            && let Some(job) = self.jobs.get_mut(&session.job)
+        if *state == State::Succeeded {
+            self.succeeded(&attempt.session);
+        }
+        Ok(())
+    }
+
+    /// The job's newest success, if this is its newest and not of an earlier generation.
+    fn succeeded(&mut self, session: &SessionKey) {
+        if let Some(job) = self.jobs.get_mut(&session.job)
             && job.record.generation == session.generation
         {
             job.record.last_success = job.record.last_success.max(Some(session.date));
         }
-        Ok(())
     }
 }
 
-fn record(dates: &mut Dates, job: &JobName, generation: u32, new: &NewSession, at: At) -> Held {
-    if !matches!(new.state, State::Waiting | State::Skipped { .. }) {
-        return Err(format!("conflict: {job} {} enters as {:?}", new.date, new.state));
+fn record(rows: &mut JobRows, new: &NewSession, at: At) -> Held {
+    let JobRecord { name, generation, .. } = rows.record.clone();
+    if !matches!(new.state, State::Waiting | State::Skipped { .. } | State::Succeeded) {
+        return Err(format!("conflict: {name} {} enters as {:?}", new.date, new.state));
     }
+    let dates = rows.generations.get_mut(&generation).expect("made with its job");
     if dates.get(new.date).is_some() {
-        return Err(format!("conflict: {job} {} enters twice", new.date));
+        return Err(format!("conflict: {name} {} enters twice", new.date));
     }
-    let key = SessionKey { job: job.clone(), generation, date: new.date };
-    let (state, settled_at) = (new.state.clone(), new.state.is_settled().then_some(at));
+    let is_done = new.state == State::Succeeded;
     dates.put(SessionRecord {
-        key,
-        state,
+        key: SessionKey { job: name, generation, date: new.date },
+        state: new.state.clone(),
         trigger: new.trigger,
         attempts: 0,
         used: 0,
         recorded_at: at,
-        settled_at,
-        backfill: None,
-        settled_by: None,
+        settled_at: new.state.is_settled().then_some(at),
+        backfill: new.backfill,
+        settled_by: is_done.then_some(SettledBy::Operator),
     });
+    if is_done {
+        rows.record.last_success = rows.record.last_success.max(Some(new.date));
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta};
+use crontabber::daemon::engine::PROBE;
 use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
 
 use crate::calendar::At;
@@ -93,8 +94,10 @@ pub(crate) struct Machine {
     last_pid: i32,
     pub(crate) disk: Disk,
     pub(crate) fates: HashMap<AttemptKey, Fate>,
-    /// The dates of which a success was delivered.
+    /// The dates of which a success was delivered, or that somebody says are done.
     pub(crate) done: HashSet<SessionKey>,
+    /// The dates that were ever said to be done by a process that was asked so.
+    pub(crate) found_done: HashSet<SessionKey>,
     pub(crate) started: u64,
 }
 
@@ -112,6 +115,7 @@ impl Machine {
             disk: Disk::default(),
             fates: HashMap::new(),
             done: HashSet::new(),
+            found_done: HashSet::new(),
             started: 0,
         }
     }
@@ -136,6 +140,9 @@ impl Machine {
 
     /// An end that the warden will not forget until it is told to.
     pub(crate) fn deliver(&mut self, attempt: &AttemptKey, end: &AttemptEnd) {
+        if attempt.number == PROBE {
+            return;
+        }
         let fate = self.fates.entry(attempt.clone()).or_default();
         // What the ledger has is known better there than by a warden that lost the last lines of its spool.
         if fate.recorded {
@@ -159,6 +166,11 @@ impl Machine {
             false => Exit::Code(0),
             true if self.random.once_in(4) => Exit::Signal(9),
             true => Exit::Code(1),
+        };
+        // What asks whether a date is done says mostly that it is not.
+        let exit = match exit {
+            Exit::Code(0) if attempt.number == PROBE && !self.random.once_in(6) => Exit::Code(1),
+            exit => exit,
         };
         self.last_pid += 1;
         self.started += 1;
@@ -208,6 +220,9 @@ impl Machine {
             if !process.ended && process.ends_at <= self.monotonic {
                 process.ended = true;
                 self.fates.entry(process.attempt.clone()).or_default().exit = Some(process.exit);
+                if process.attempt.number == PROBE && process.exit == Exit::Code(0) {
+                    self.found_done.insert(process.attempt.session.clone());
+                }
             }
             if process.ended && process.parent == 0 {
                 orphans.push(*pid);

@@ -10,6 +10,7 @@ mod faults;
 mod ledger;
 mod link;
 mod machine;
+mod operators;
 mod plan;
 mod random;
 mod simulation;

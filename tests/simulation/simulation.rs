@@ -93,6 +93,13 @@ impl Simulation {
             self.step()?;
         }
         self.become_calm();
+        // What is held by then, or became so by what was under way, is seen to twice.
+        self.over_at = self.world.machine.monotonic + HOUR;
+        while !self.is_over {
+            self.step()?;
+        }
+        self.is_over = false;
+        self.set_right();
         self.over_at = self.world.machine.monotonic + CALM;
         while !self.is_over {
             self.step()?;
@@ -118,6 +125,14 @@ impl Simulation {
         }
         if let Life::Up(daemon) = &mut self.life {
             daemon.signals.push_back(Signal::Reload);
+        }
+        self.set_right();
+    }
+
+    /// People see to what waits for them.
+    fn set_right(&mut self) {
+        self.world.set_right();
+        if let Some((daemon, world)) = self.daemon() {
             daemon.wants_look(world);
         }
     }
@@ -126,7 +141,8 @@ impl Simulation {
     fn rests(&self) -> bool {
         let Life::Up(daemon) = &self.life else { return false };
         let is_quiet = daemon.rests() && daemon.looks_at.is_none() && daemon.stopping.is_none();
-        is_quiet && daemon.mode == Mode::Serve && self.choices.is_empty() && self.world.ledger.open.is_empty()
+        let nothing_runs = self.world.ledger.open.is_empty() && self.world.machine.next_end().is_none();
+        is_quiet && daemon.mode == Mode::Serve && self.choices.is_empty() && nothing_runs
     }
 
     /// One action of somebody.

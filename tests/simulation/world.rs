@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
-use crontabber::job::JobName;
 use crontabber::runner::Known;
-use crontabber::session::{Entry, Operation, Past, Request, State};
+use crontabber::session::{Entry, SessionKey, State};
 
 use crate::Held;
 use crate::calendar::At;
@@ -68,7 +67,7 @@ pub(crate) struct World {
     pub(crate) checks: Checks,
     pub(crate) odds: Odds,
     pub(crate) trace: Trace,
-    requests: i64,
+    pub(crate) requests: i64,
     pub(crate) resets: u32,
 }
 
@@ -139,21 +138,46 @@ impl World {
             }
             self.trace.note(|| format!("          {}", told(entry)));
             self.ledger.apply(entry)?;
-            if let Entry::Close { attempt, state, .. } = entry {
-                self.machine.fate(attempt).recorded = true;
+            self.follow(entry);
+        }
+        let now = self.machine.now();
+        let Some(context) = context else { return Ok(()) };
+        let view = View {
+            ledger: &self.ledger,
+            machine: &self.machine,
+            calendars: &self.plan.calendars,
+            context,
+            entries,
+            times: context.times.unwrap_or((now, now)),
+        };
+        self.checks.commit(&view)
+    }
+
+    /// What an entry that is durable means for what is known of the world.
+    fn follow(&mut self, entry: &Entry) {
+        let machine = &mut self.machine;
+        match entry {
+            Entry::Close { attempt, state, .. } => {
+                machine.fate(attempt).recorded = true;
                 if *state == State::Succeeded {
-                    self.machine.done.insert(attempt.session.clone());
+                    machine.done.insert(attempt.session.clone());
                 }
             }
-            if let Entry::Open { attempt, .. } = entry {
-                let (boot, deaths) = (self.machine.boot, self.machine.deaths);
+            Entry::Open { attempt, .. } => {
+                let (boot, deaths) = (machine.boot, machine.deaths);
                 let knows = |record: &Record| matches!(record, Record::Ledger(known) if *known == boot);
-                let warden_knew = self.machine.disk.records.iter().any(knows);
-                let fate = self.machine.fate(attempt);
+                let warden_knew = machine.disk.records.iter().any(knows);
+                let fate = machine.fate(attempt);
                 (fate.boot, fate.deaths, fate.warden_knew) = (boot, deaths, warden_knew);
             }
+            Entry::Done { session, .. } => _ = machine.done.insert(session.clone()),
+            Entry::Again { session, .. } => _ = machine.done.remove(session),
+            Entry::Rename { from, to } => {
+                let of_it: Vec<SessionKey> = machine.done.iter().filter(|key| key.job == *from).cloned().collect();
+                machine.done.extend(of_it.into_iter().map(|key| SessionKey { job: to.clone(), ..key }));
+            }
+            _ => {}
         }
-        self.checks.commit(&self.ledger)
     }
 
     /// A daemon finds the warden, or starts one, and hears what it knows.
@@ -189,42 +213,6 @@ impl World {
             link.tells.clear();
         }
         self.links.retain(|_, link| link.has_warden);
-    }
-
-    /// An operator asks for something.
-    pub(crate) fn post(&mut self) {
-        let names: Vec<JobName> = self.ledger.jobs.keys().cloned().collect();
-        if names.is_empty() {
-            return;
-        }
-        let job = self.random.pick(&names).clone();
-        let operation = if self.resets < 2 && self.random.once_in(12) {
-            self.resets += 1;
-            Operation::Reset { to: None }
-        } else {
-            Operation::Run { date: self.some_date(&job), force: self.random.once_in(3) }
-        };
-        self.requests += 1;
-        let (id, at, user, host) = (self.requests, self.now(), "ann".to_owned(), "here".to_owned());
-        let request = Request { id, job, operation, at, user, host, reason: None, past: Past::default() };
-        self.trace.note(|| format!("asked: {request:?}"));
-        self.ledger.unanswered.insert(id, request);
-    }
-
-    /// A date that an operator could name, rightly or not.
-    fn some_date(&mut self, job: &JobName) -> Option<At> {
-        let rows = self.ledger.jobs.get(job)?;
-        let dates = rows.dates();
-        let next = || self.plan.calendars.get(&rows.record.timetable)?.next(rows.record.clock?);
-        let unsettled = || dates.unsettled.keys().copied();
-        match self.random.below(8) {
-            0 => unsettled().next(),
-            1 => unsettled().next_back(),
-            2 => dates.settled.keys().next_back().copied(),
-            3 => next(),
-            4 => Some(self.machine.now()),
-            _ => None,
-        }
     }
 
     pub(crate) fn outage(&mut self) {

@@ -398,6 +398,7 @@ impl World {
     pub(crate) fn read(&mut self, id: i64, job: &str, operation: Operation) -> Request {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
+        self.scheduler.ledger_is_asked();
         let past = self.rows.past(&job, id, &operation);
         Request { id, job, operation, at, user, host, reason: None, past }
     }

@@ -1,11 +1,19 @@
-//! P4 and P5: which dates enter the ledger, and when.
+//! P4 and P5: which dates enter the ledger, when, and in which state.
 
-use crontabber::job::JobName;
-use crontabber::session::{Entry, JobRecord, NewSession, SkipReason, State, Trigger};
+use chrono::TimeDelta;
+use crontabber::job::{JobName, Overlap};
+use crontabber::session::{Entry, JobRecord, NewSession, Only, Operation, SkipReason, State, Trigger};
 
-use super::{TICK, View};
+use super::rules::{self, frontier, keeps};
+use super::{TICK, View, asked};
 use crate::Held;
 use crate::calendar::{At, Calendar};
+use crate::daemon::Mode;
+use crate::ledger::JobRows;
+use crate::plan::Spec;
+
+/// A date recorded later than this counts as missed.
+const MISSED: TimeDelta = TimeDelta::seconds(60);
 
 /// A job enters, or a new generation of it: with its start, or with the moment.
 pub(super) fn first(record: &JobRecord, view: &View<'_>) -> Held {
@@ -26,9 +34,24 @@ pub(super) fn entered(record: &JobRecord, view: &View<'_>) -> Held {
     first(record, view)
 }
 
-/// The instant after which dates are not recorded yet.
-pub(super) fn frontier(record: &JobRecord) -> At {
-    record.clock.map_or(record.anchor, |clock| clock.max(record.anchor))
+/// An operator has a job begin anew.
+pub(super) fn reset(record: &JobRecord, view: &View<'_>) -> Held {
+    let asked = view.done(&record.name).filter_map(|(request, _)| match request.operation {
+        Operation::Reset { to } => Some(to),
+        _ => None,
+    });
+    let asked: Vec<Option<At>> = asked.filter(|_| record.clock.is_none()).collect();
+    let calendar = view.named(&record.timetable)?;
+    // Several may have asked at once.
+    let is_right = asked.iter().any(|to| match to {
+        None => first(record, view).is_ok(),
+        Some(to) => {
+            let since = calendar.start.map_or(*to, |start| start.max(*to));
+            let is_right = record.since == since && record.anchor == since - TICK && *to <= view.times.1;
+            is_right && record.last_success.is_none_or(|success| success < *to)
+        }
+    });
+    if is_right { Ok(()) } else { Err(format!("P5: asked was for a reset to {asked:?}, and done is {record:?}")) }
 }
 
 /// Another timetable takes effect: the dates due until then are the old one's, and those after it the new one's.
@@ -36,12 +59,14 @@ pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
     let Entry::Adopt { job, timetable, since, anchor, .. } = entry else { return Ok(()) };
     let (least, greatest) = view.times;
     let (old, new) = (view.calendar(job)?, view.named(timetable)?);
-    let record = &view.ledger.jobs[job].record;
+    let rows = &view.ledger.jobs[job];
+    let record = &rows.record;
     let wrong = |what: String| Err(format!("P4: {job} takes another timetable: {what}"));
     if view.context.registry.jobs.get(job).is_none_or(|spec| spec.calendar != *new) {
         return wrong("one that is not in the registry".to_owned());
     }
-    if let Some(missed) = old.next(frontier(record)).filter(|date| old.due(*date) <= least) {
+    let missed = rules::unrecorded(rows, frontier(record), view.calendars);
+    if let Some(missed) = missed.filter(|date| old.due(*date) <= least) {
         return wrong(format!("{missed} of the old one was due, and is not recorded"));
     }
     if record.clock.is_none() && record.since > least {
@@ -58,69 +83,167 @@ pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
     if *since > record.since {
         return wrong(format!("the job's start goes from {} to {since}", record.since));
     }
-    let mut after = *since - TICK;
-    while let Some(date) = new.next(after).filter(|date| *since < record.since && *date < record.since) {
-        if view.ledger.jobs[job].dates().get(date).is_none() {
-            return wrong(format!("its start was moved back, and {date} is not recorded"));
+    let earlier = new.between(*since - TICK, record.since - TICK).take_while(|_| *since < record.since);
+    match earlier.into_iter().find(|date| rows.dates().get(*date).is_none()) {
+        Some(date) => wrong(format!("its start was moved back, and {date} is not recorded")),
+        None => Ok(()),
+    }
+}
+
+/// Dates enter.
+pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
+    let Entry::Record { job, clock, to, sessions, .. } = entry else { return Ok(()) };
+    let rows = view.ledger.jobs.get(job).ok_or_else(|| format!("conflict: {job} was never entered"))?;
+    let is_new = |date: At| sessions.iter().any(|new| new.date == date);
+    if let Some(reached) = to.filter(|_| to != clock) {
+        // None is left out, and the clock is at one of them.
+        let mut passed = view.calendar(job)?.between(frontier(&rows.record), reached);
+        let is_there = |date: At| is_new(date) || rows.dates().get(date).is_some();
+        if let Some(missing) = passed.find(|date| !is_there(*date)) {
+            return Err(format!("P4: the clock of {job} goes to {reached}, and {missing} is not recorded"));
         }
-        after = date;
+        if !is_there(reached) {
+            return Err(format!("P5: the clock of {job} goes to {reached}, which is no date of it"));
+        }
+    }
+    let Some(newest) = sessions.last() else { return Ok(()) };
+    let early = sessions.iter().find(|new| !new.state.is_settled() && new.date > view.times.1);
+    if let Some(NewSession { date, .. }) = early {
+        return Err(format!("P4: {date} of {job} is recorded before it has come"));
+    }
+    if newest.backfill.is_some() {
+        return sessions.iter().try_for_each(|new| of_backfill(job, new, to == clock, view));
+    }
+    let Some(spec) = view.context.registry.jobs.get(job) else {
+        return Err(format!("P4: {job} is not in the registry, and {} is recorded", newest.date));
+    };
+    match (newest.trigger, newest.state.is_settled()) {
+        (Trigger::Required, _) => required(job, sessions, to == clock, view),
+        (Trigger::Manual, false) => {
+            let is_asked = sessions.len() == 1 && to == clock && view.run_of(job, newest.date).is_some();
+            if is_asked { Ok(()) } else { Err(format!("P4: nobody asked for {} of {job}", newest.date)) }
+        }
+        (Trigger::Manual, true) => sessions.iter().try_for_each(|new| asked::settled(job, new, spec, view)),
+        _ if newest.date < rows.record.since => before_start(job, sessions, spec, view),
+        _ if *to != Some(newest.date) => {
+            Err(format!("P5: the clock of {job} goes to {to:?}, and its newest date is {}", newest.date))
+        }
+        _ => of_schedule(job, sessions, (spec, rows), view),
+    }
+}
+
+/// A date that an operator's order is about, and that the ledger did not have.
+fn of_backfill(job: &JobName, new: &NewSession, clock_stands: bool, view: &View<'_>) -> Held {
+    let wrong = |what: &str| Err(format!("P4: {} of {job} enters for a backfill, {what}", new.date));
+    let Some(order) = new.backfill.and_then(|id| view.order(job, id)) else { return wrong("which nobody ordered") };
+    let is_meant = order.from <= new.date && order.to.is_none_or(|to| new.date < to) && order.only != Only::Failed;
+    if !is_meant || new.date > view.times.1 || new.trigger != Trigger::Backfill || new.state != State::Waiting {
+        return wrong("whose order is not about it");
+    }
+    let record = &view.ledger.jobs[job].record;
+    let calendar = view.calendar(job)?;
+    if new.date >= record.since && new.date > frontier(record) && calendar.includes(new.date) {
+        return wrong("and is one of the schedule's");
+    }
+    let is_date = view.calendars.values().any(|calendar| calendar.unbounded().includes(new.date));
+    if clock_stands && is_date { Ok(()) } else { wrong("and is no date, or moves the clock") }
+}
+
+/// A date of a job that has no schedule enters, since another one requires it.
+fn required(job: &JobName, sessions: &[NewSession], clock_stands: bool, view: &View<'_>) -> Held {
+    let [new] = sessions else { return Err(format!("P4: several dates of {job} are required at once")) };
+    let is_required = view.context.registry.jobs.values().any(|spec| {
+        let needs = spec.job.require.contains(job);
+        let rows = view.ledger.jobs.get(&spec.job.name);
+        needs && rows.is_some_and(|rows| rows.dates().unsettled.contains_key(&new.date))
+    });
+    if is_required && clock_stands && new.state == State::Waiting {
+        Ok(())
+    } else {
+        Err(format!("P4: {} of {job} enters, and no date requires it", new.date))
+    }
+}
+
+/// The start of a job was moved back: the dates between the two starts enter.
+fn before_start(job: &JobName, sessions: &[NewSession], spec: &Spec, view: &View<'_>) -> Held {
+    let rows = &view.ledger.jobs[job];
+    let start = spec.calendar.start.ok_or_else(|| format!("P4: {job} has no start, and earlier dates are recorded"))?;
+    let wrong = |date: At, what: &str| Err(format!("P4: {date} of {job}, before its start, {what}"));
+    let right = if keeps(&spec.job) { State::Waiting } else { State::Skipped { reason: SkipReason::Superseded } };
+    for new in sessions {
+        if new.state != right || new.date < start || new.date >= rows.record.since {
+            return wrong(new.date, "is recorded wrongly");
+        }
+        if !spec.calendar.includes(new.date) {
+            return wrong(new.date, "is none of its dates");
+        }
+    }
+    let is_there = |date: At| sessions.iter().any(|new| new.date == date) || rows.dates().get(date).is_some();
+    let mut dates = spec.calendar.between(start - TICK, rows.record.since - TICK);
+    match dates.find(|date| !is_there(*date)) {
+        Some(date) => wrong(date, "is not recorded"),
+        None => Ok(()),
+    }
+}
+
+/// The next dates of the calendar in force have come due.
+fn of_schedule(job: &JobName, sessions: &[NewSession], (spec, rows): (&Spec, &JobRows), view: &View<'_>) -> Held {
+    let calendar = view.calendar(job)?;
+    let mut after = frontier(&rows.record);
+    for new in sessions {
+        if new.date <= after || !calendar.includes(new.date) {
+            return Err(format!("P4: {job} records {}, which is no date after {after}", new.date));
+        }
+        after = new.date;
+        let run = view.run_of(job, new.date);
+        if calendar.due(new.date) > view.times.1 && run != Some(true) {
+            return Err(format!("P4: {} of {job} is recorded before it is due", new.date));
+        }
+        let is_right = match &new.state {
+            State::Waiting if run.is_some() => true,
+            state => is_right_state(state, new.date, (spec, calendar, rows), view),
+        };
+        if !is_right || new.trigger == Trigger::Backfill {
+            return Err(format!("P4: {} of {job} enters in a wrong state: {:?}", new.date, new.state));
+        }
     }
     Ok(())
 }
 
-/// Dates enter: exactly those that come next.
-pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
-    let Entry::Record { job, clock, to, sessions, .. } = entry else { return Ok(()) };
-    let rows = view.ledger.jobs.get(job).ok_or_else(|| format!("conflict: {job} was never entered"))?;
-    let Some(newest) = sessions.last().map(|new| new.date) else { return Ok(()) };
-    let Some(spec) = view.context.registry.jobs.get(job) else {
-        return Err(format!("P4: {job} is not in the registry, and {newest} is recorded"));
+/// Says whether a date that comes due may enter in this state.
+fn is_right_state(
+    state: &State,
+    date: At,
+    (spec, calendar, rows): (&Spec, &Calendar, &JobRows),
+    view: &View<'_>,
+) -> bool {
+    let job = &spec.job;
+    let (least, greatest) = view.times;
+    // Those after it that are due, as many as matter, by the latest and by the earliest time of the decision.
+    let newer = |now: At| {
+        let dates = calendar.between(date, now - calendar.delay);
+        u32::try_from(dates.filter(|date| rows.dates().get(*date).is_none()).take(1000).count()).expect("not many")
     };
-    if newest > view.times.1 {
-        return Err(format!("P4: {newest} of {job} is recorded before it has come"));
-    }
-    if sessions.len() == 1 && sessions[0].trigger == Trigger::Manual {
-        let asked = to == clock && view.request(job).is_some();
-        return if asked { Ok(()) } else { Err(format!("P4: nobody asked for {newest} of {job}")) };
-    }
-    let states = sessions.iter().all(|new| is_right_state(new, newest, spec.job.backfill));
-    if !states {
-        return Err(format!("P4: dates of {job} enter in a wrong state: {sessions:?}"));
-    }
-    if newest < rows.record.since {
-        let start = spec.calendar.start.ok_or_else(|| format!("P4: {job} has no start, and {newest} is recorded"))?;
-        return follow(job, sessions, (&spec.calendar, start - TICK), Some(rows.record.since));
-    }
-    if *to != Some(newest) {
-        return Err(format!("P5: the clock of {job} goes to {to:?}, and its newest date is {newest}"));
-    }
-    let calendar = view.calendar(job)?;
-    let early = sessions.iter().find(|new| calendar.due(new.date) > view.times.1);
-    if let Some(early) = early.filter(|_| !view.is_forced(job)) {
-        return Err(format!("P4: {} of {job} is recorded before it is due", early.date));
-    }
-    follow(job, sessions, (calendar, frontier(&rows.record)), None)
-}
-
-fn is_right_state(new: &NewSession, newest: At, backfill: bool) -> bool {
-    match new.state {
-        State::Waiting => backfill || new.date == newest,
-        State::Skipped { reason: SkipReason::Superseded } => !backfill,
+    let is_over = |now: At, certainly: bool| {
+        let late = now - calendar.due(date);
+        let beyond = |limit: Option<std::time::Duration>| {
+            limit.is_some_and(|limit| late > TimeDelta::from_std(limit).expect("not so long"))
+        };
+        // One wake counts by a time of its own.
+        let counts = !(certainly && view.context.mode == Mode::Once);
+        let too_many = job.catch_up.max_dates.is_some_and(|most| counts && late > MISSED && newer(now) >= most);
+        beyond(job.catch_up.max_age) || beyond(job.skip_late) || too_many
+    };
+    // What runs for a backfill is none of the schedule's; of an earlier life, nobody knows whose it is.
+    let generation = rows.record.generation;
+    let others = rules::open_of(view.ledger, &job.name).filter(|open| open.session.generation != generation).count();
+    let (busy, limit) = (rules::busy(view.ledger, &job.name, None), rules::limit(job, None));
+    let overlaps = |busy| job.overlap == Overlap::Skip && busy >= limit;
+    match state {
+        State::Waiting => !is_over(least, true) && !overlaps(busy) && (keeps(job) || newer(least) == 0),
+        State::Skipped { reason: SkipReason::TooOld } => is_over(greatest, false),
+        State::Skipped { reason: SkipReason::Overtime } => overlaps(busy + others),
+        State::Skipped { reason: SkipReason::Superseded } => !keeps(job) && newer(greatest) > 0,
         _ => false,
-    }
-}
-
-/// The dates are those of the calendar after an instant, without a gap; up to another one if that is given.
-fn follow(job: &JobName, dates: &[NewSession], (calendar, mut after): (&Calendar, At), before: Option<At>) -> Held {
-    for new in dates {
-        let expected = calendar.next(after);
-        if expected != Some(new.date) {
-            return Err(format!("P4: {job} records {}, and its next date after {after} is {expected:?}", new.date));
-        }
-        after = new.date;
-    }
-    match calendar.next(after).filter(|next| before.is_some_and(|before| *next < before)) {
-        Some(missing) => Err(format!("P4: {job} does not record {missing}")),
-        None => Ok(()),
     }
 }

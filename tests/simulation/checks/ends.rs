@@ -4,38 +4,56 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use crontabber::job::{Job, OnLost};
-use crontabber::session::{AttemptEnd, AttemptKey, Entry, Outcome, SkipReason, State};
+use crontabber::session::{AttemptEnd, AttemptKey, Entry, Operation, Outcome, SkipReason, State};
 
-use super::{Checks, View};
+use super::View;
+use super::rules::keeps;
 use crate::Held;
+use crate::ledger::Asked;
 use crate::machine::{Exit, Fate, Machine};
 
-impl Checks {
-    /// An attempt is closed.
-    pub(super) fn closed(&mut self, entry: &Entry, view: &View<'_>) -> Held {
-        let Entry::Close { attempt, end, state, used } = entry else { return Ok(()) };
-        is_true(attempt, end, view.machine)?;
-        let session = &attempt.session;
-        let counted = self.used.entry(session.clone()).or_default();
-        *counted += u32::from(end.outcome != Outcome::Interrupted);
-        let rows = view.ledger.jobs.get(&session.job).ok_or_else(|| format!("{attempt} is of no job"))?;
-        if rows.record.generation != session.generation {
-            let right = match end.outcome {
-                Outcome::Succeeded => State::Succeeded,
-                _ => State::Skipped { reason: SkipReason::Operator },
-            };
-            return if *state == right { Ok(()) } else { Err(format!("P7: {attempt} of an earlier life: {state:?}")) };
-        }
-        if used != counted {
-            return Err(format!("P7: {attempt} is said to be use {used} of its date, and is use {counted}"));
-        }
-        let job = view.context.registry.jobs.get(&session.job).map(|spec| &*spec.job);
-        let has_newer = rows.dates().unsettled.keys().next_back().is_some_and(|newest| *newest > session.date);
-        if follows(job, end.outcome, state, (*used, has_newer), view) {
-            Ok(())
-        } else {
-            Err(format!("P7: {attempt} ended as {}, use {used}, and its date is {state:?}", end.outcome))
-        }
+/// An attempt is closed.
+pub(super) fn closed(entry: &Entry, view: &View<'_>) -> Held {
+    let Entry::Close { attempt, end, state, used } = entry else { return Ok(()) };
+    is_true(attempt, end, view.machine)?;
+    let session = &attempt.session;
+    let rows = view.ledger.jobs.get(&session.job).ok_or_else(|| format!("{attempt} is of no job"))?;
+    if rows.record.generation != session.generation {
+        let right = match end.outcome {
+            Outcome::Succeeded => State::Succeeded,
+            _ => State::Skipped { reason: SkipReason::Operator },
+        };
+        return if *state == right { Ok(()) } else { Err(format!("P7: {attempt} of an earlier life: {state:?}")) };
+    }
+    let row = rows.dates().get(session.date).ok_or_else(|| format!("{attempt} has no row"))?;
+    let counted = row.used + u32::from(end.outcome != Outcome::Interrupted);
+    if *used != counted {
+        return Err(format!("P7: {attempt} is said to be use {used} of its date, and is use {counted}"));
+    }
+    if end.outcome == Outcome::Cancelled {
+        is_asked(attempt, view)?;
+    }
+    let job = view.context.registry.jobs.get(&session.job).map(|spec| &*spec.job);
+    let newest = rows.dates().of(None).next_back().filter(|_| row.backfill.is_none());
+    let has_newer = newest.is_some_and(|newest| newest.key.date > session.date);
+    if follows(job, end.outcome, state, (*used, has_newer), view) {
+        Ok(())
+    } else {
+        Err(format!("P7: {attempt} ended as {}, use {used}, and its date is {state:?}", end.outcome))
+    }
+}
+
+/// An attempt is cancelled only if an operator has asked for it.
+fn is_asked(attempt: &AttemptKey, view: &View<'_>) -> Held {
+    let AttemptKey { session, .. } = attempt;
+    let is_meant = |asked: &Asked| match asked.request.operation {
+        Operation::Kill { date } => date.is_none_or(|date| date == session.date),
+        _ => false,
+    };
+    if view.ledger.requests_about(&session.job).any(is_meant) {
+        Ok(())
+    } else {
+        Err(format!("P6: {attempt} is cancelled, and nobody asked for it"))
     }
 }
 
@@ -47,9 +65,10 @@ fn follows(job: Option<&Job>, outcome: Outcome, state: &State, facts: (u32, bool
     };
     match (outcome, state) {
         (Outcome::Succeeded, state) => *state == State::Succeeded,
-        (_, State::Skipped { reason: SkipReason::Superseded }) => has_newer && job.is_some_and(|job| !job.backfill),
-        _ if has_newer && job.is_some_and(|job| !job.backfill) => false,
+        (_, State::Skipped { reason: SkipReason::Superseded }) => has_newer && job.is_some_and(|job| !keeps(job)),
+        _ if has_newer && job.is_some_and(|job| !keeps(job)) => false,
         (Outcome::Interrupted, state) => *state == State::Waiting,
+        (Outcome::Cancelled, state) => matches!(state, State::Held { reason } if !reason.is_empty()),
         (_, State::Held { reason }) => {
             let is_used_up = |job: &Job| job.retry.attempts.is_some_and(|attempts| used >= attempts);
             let is_doubtful = |job: &Job| outcome == Outcome::Lost && job.on_lost == OnLost::Hold;

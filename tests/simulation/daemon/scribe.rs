@@ -86,7 +86,7 @@ impl Scribe {
             }
             Some(Deed::Committed(number)) => Some(Word::Committed(number)),
             Some(Deed::Requests) if world.ledger_is_away() => Some(Word::Requests(Vec::new())),
-            Some(Deed::Requests) => Some(Word::Requests(world.ledger.unanswered.values().cloned().collect())),
+            Some(Deed::Requests) => Some(Word::Requests(world.ledger.unanswered())),
             None => {
                 self.pile = None;
                 None
