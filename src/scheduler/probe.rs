@@ -54,6 +54,10 @@ impl Scheduler {
                 lane.record.last_success = lane.record.last_success.max(Some(date));
                 step.notes.push(Note::WasDone { session: session.clone(), behind: lane.behind() });
             }
+            // A newer date took over meanwhile.
+            Some(_) if !lane.keeps_every_date() && lane.main.newest() > Some(date) && lane.main.get(date).is_some() => {
+                lane.skip(date, SkipReason::Superseded, now, step);
+            }
             Some(State::Waiting | State::Failed { .. }) if is_done.is_some() && !stopping => {
                 self.open_if_next(name, date, step);
             }
@@ -64,22 +68,17 @@ impl Scheduler {
         self.adopt_successors(name, step);
     }
 
-    /// Opens an attempt at a date that is not done, unless something has come between since it was asked: a newer date, an
-    /// earlier one, another registry, the time.
+    /// Opens an attempt at a date that is not done, unless something has come between since it was asked: an earlier
+    /// date, another registry, the time.
     fn open_if_next(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
         let now = self.now;
         let Some(lane) = self.lanes.get_mut(name) else { return };
         let Some(job) = lane.job.clone() else { return };
         let is_backfill = lane.backfill_of(date).is_some();
-        let is_newest = lane.main.newest().is_none_or(|newest| newest <= date);
-        if !lane.keeps_every_date() && !is_backfill && !is_newest {
-            lane.skip(date, SkipReason::Superseded, now, step);
-            return;
-        }
         lane.skip_late(now, step);
         let due_by = self.effective_now();
         let Some(lane) = self.lanes.get(name) else { return };
-        let is_it = |other: DateTime<Utc>| other == date && self.missing_need(&job, date, is_backfill).is_none();
+        let is_it = |other: DateTime<Utc>| other == date && self.missing_needs(&job, date, is_backfill).is_empty();
         let found = lane.candidates(due_by, |other, _| is_it(other));
         let is_next = found.of_schedule == Some(date) || found.of_backfill.is_some_and(|(found, _)| found == date);
         if is_next && self.places.has_room(job.pool.as_deref(), is_backfill) {

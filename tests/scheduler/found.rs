@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crontabber::job::{CatchUp, Command, Dependency, Job, JobName, Order, Overlap, Retry, Template};
+use crontabber::job::{CatchUp, Command, Dependency, Job, JobName, OnLost, Order, Overlap, Retry, Template};
 use crontabber::schedule::{Schedule, Timetable};
 use crontabber::scheduler::Event;
 use crontabber::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
@@ -235,4 +235,30 @@ fn a_date_whose_requirement_was_never_started_is_attempted_only_by_force() {
     let mut world = World::new("2026-11-05 12:00", vec![load, check]);
     world.request("load", Operation::Run { date: None, force: false });
     assert_snapshot!(world.answered(), @"refused (0): job `load` waits for `check`, whose 2026-11-05T12:00:00+00:00 is not settled; `--force` attempts it all the same");
+}
+
+#[test]
+fn a_held_date_that_is_asked_about_does_not_hold_a_newer_one() {
+    let mut world =
+        World::new("2026-11-05 12:00", vec![Job { on_lost: OnLost::Hold, ..asks(job("load", "0 3 * * *")) }]);
+    world.pass("2026-11-06 04:00");
+    world.answer_probe(Some(false));
+    let lost = world.running[0].attempt.clone();
+    world.end_attempt(lost, Outcome::Lost);
+    world.pass("2026-11-07 04:00");
+    world.answer_probe(Some(false));
+    world.answer_probe(Some(false));
+    assert_snapshot!(world.rows_of("load"), @"
+    11-06T03:00 skipped: superseded (schedule, 1 attempts)
+    11-07T03:00 running (schedule, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_date_that_has_not_come_is_not_repeated() {
+    let mut world = load();
+    let date = at("2026-11-07 03:00");
+    world.request("load", Operation::Done { date });
+    world.request("load", Operation::Retry(Retrying::Date { date, again: true }));
+    assert_snapshot!(world.answered(), @"refused (0): 2026-11-07T03:00:00+00:00 of `load` is said to be done, and has not come yet");
 }

@@ -211,8 +211,9 @@ impl Lane {
             Some((State::Succeeded, _)) if !again => {
                 return Err(format!("{shown} of `{name}` has succeeded; `--again` repeats it all the same"));
             }
-            Some((State::Skipped { .. }, _)) if date > now => {
-                return Err(format!("{shown} of `{name}` is skipped, and has not come yet"));
+            Some((state, _)) if date > now => {
+                let how = if state == State::Succeeded { "is said to be done" } else { "is skipped" };
+                return Err(format!("{shown} of `{name}` {how}, and has not come yet"));
             }
             Some(settled) => settled,
         };

@@ -246,7 +246,9 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
 /// Nothing before this instant is left to do, but what runs or is being asked about.
 fn is_skipped_to(job: &JobName, to: At, view: &View<'_>) -> bool {
     let rows = &view.ledger.jobs[job];
-    let asks = view.context.registry.jobs.get(job).is_some_and(|spec| spec.job.done_when.is_some());
+    // Nor what another date requires meanwhile.
+    let is_other = |spec: &Spec| spec.job.done_when.is_some() || spec.job.timetable.schedule().is_none();
+    let asks = view.context.registry.jobs.get(job).is_some_and(is_other);
     let ahead = unrecorded(rows, frontier(&rows.record), view.calendars);
     let is_idle = |row: &SessionRecord| row.state != State::Running && row.key.date < to;
     (asks || !rows.dates().of(None).any(is_idle)) && ahead.is_none_or(|date| date >= to)

@@ -89,7 +89,15 @@ impl Checks {
                 let may =
                     if is_same { Some(spec.job.priority) >= priority } else { Some(spec.job.priority) == highest };
                 let could = found.iter().any(|(_, id)| id.is_some() == line) && may;
-                if !could || place_missing(&spec.job, line, view).is_some() {
+                // Who asks whether a date is done has a place, of which the ledger does not know.
+                let may_ask = |pool: &Option<String>| {
+                    registry
+                        .jobs
+                        .values()
+                        .any(|other| other.job.done_when.is_some() && (line || other.job.pool == *pool))
+                };
+                let is_unsure = (line || spec.job.pool.is_some()) && may_ask(&spec.job.pool);
+                if !could || is_unsure || place_missing(&spec.job, line, view).is_some() {
                     self.overtaken.remove(&key);
                     continue;
                 }
