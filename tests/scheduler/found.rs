@@ -262,3 +262,18 @@ fn a_date_that_has_not_come_is_not_repeated() {
     world.request("load", Operation::Retry(Retrying::Date { date, again: true }));
     assert_snapshot!(world.answered(), @"refused (0): 2026-11-07T03:00:00+00:00 of `load` is said to be done, and has not come yet");
 }
+
+#[test]
+fn a_skip_waits_for_the_answer_about_a_date_that_it_is_about() {
+    let mut world = World::new("2026-11-05 12:00", vec![asks(backfill("load", "0 3 * * *", "2026-11-05 00:00"))]);
+    let skip = Operation::Skip(Skipping::To(at("2026-11-08 00:00")));
+    world.ask(1, "load", skip.clone());
+    assert!(world.rows.answers.is_empty(), "it is asked about a date");
+    world.answer_probe(Some(true));
+    world.ask(1, "load", skip);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-05T03:00 succeeded (catch-up, 0 attempts)
+    11-06T03:00 skipped: operator (manual, 0 attempts)
+    11-07T03:00 skipped: operator (manual, 0 attempts)
+    ");
+}

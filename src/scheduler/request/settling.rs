@@ -19,6 +19,15 @@ impl Scheduler {
         };
         let (job, lane) = self.lane_of(name)?;
         let zone = job.timetable.zone();
+        // What is asked about is settled, or runs, in a moment.
+        let is_asked = lane.probing.iter().any(|asked| match skipping {
+            Skipping::Date(_) => false,
+            Skipping::To(to) => *asked < to,
+            Skipping::Count(_) => true,
+        });
+        if is_asked {
+            return Ok(Verdict::Later);
+        }
         let changed = match skipping {
             Skipping::Date(date) => lane.skip_one(&job, date, settled, now, step)?,
             Skipping::To(to) => {

@@ -48,7 +48,8 @@ pub(super) fn reset(record: &JobRecord, view: &View<'_>) -> Held {
         Some(to) => {
             let since = calendar.start.map_or(*to, |start| start.max(*to));
             let is_right = record.since == since && record.anchor == since - TICK && *to <= view.times.1;
-            is_right && record.last_success.is_none_or(|success| success < *to)
+            // What is between the date and the start of the job is not repeated.
+            is_right && record.last_success.is_none_or(|success| success < since)
         }
     });
     if is_right { Ok(()) } else { Err(format!("P5: asked was for a reset to {asked:?}, and done is {record:?}")) }
