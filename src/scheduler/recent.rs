@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 
 use crate::job::JobName;
-use crate::session::{Entry, SessionKey, State};
+use crate::session::{BackfillRecord, Entry, SessionKey, State};
 
 use super::{Scheduler, Step};
 
@@ -16,6 +16,8 @@ pub(super) struct Recent {
     answered: HashSet<i64>,
     /// Each with the number of its newest attempt.
     settled: Vec<(SessionKey, State, u32)>,
+    /// The names of backfills that were used, with their jobs.
+    named: HashSet<(JobName, String)>,
     /// How many of the entries of the step at hand were looked at.
     seen: usize,
 }
@@ -36,6 +38,11 @@ impl Recent {
         self.answered.contains(&request)
     }
 
+    /// Says whether a backfill of a job was given this name since the ledger was asked.
+    pub(super) fn has_named(&self, job: &JobName, name: &str) -> bool {
+        self.named.iter().any(|(of, known)| of == job && known == name)
+    }
+
     /// The dates of a job's generation that were settled, each with the number of its newest attempt, as far as known.
     pub(super) fn settled(&self, job: &JobName, generation: u32) -> HashMap<DateTime<Utc>, (State, u32)> {
         let of_it = |(key, ..): &&(SessionKey, State, u32)| key.job == *job && key.generation == generation;
@@ -54,6 +61,7 @@ impl Scheduler {
     pub fn ledger_is_asked(&mut self) {
         self.recent.answered.clear();
         self.recent.settled.clear();
+        self.recent.named.clear();
     }
 
     /// Takes note of what the step at hand has settled so far.
@@ -67,6 +75,9 @@ impl Scheduler {
                 Entry::Move { session, to, .. } if to.is_settled() => {
                     let attempts = self.attempts_left(session);
                     self.recent.settled.push((session.clone(), to.clone(), attempts));
+                }
+                Entry::Backfill(BackfillRecord { job, name: Some(name), .. }) => {
+                    self.recent.named.insert((job.clone(), name.clone()));
                 }
                 Entry::Done { session, .. } => {
                     let attempts = self.attempts_left(session);

@@ -277,3 +277,23 @@ fn a_skip_waits_for_the_answer_about_a_date_that_it_is_about() {
     11-07T03:00 skipped: operator (manual, 0 attempts)
     ");
 }
+
+#[test]
+fn a_name_is_used_once_though_both_orders_are_read_at_once() {
+    let mut world = load();
+    world.settle(fail);
+    let order = BackfillOrder {
+        from: at("2026-11-01 00:00"),
+        to: None,
+        count: None,
+        only: Only::Failed,
+        newest_first: false,
+        parallel: 1,
+        name: Some("again".to_owned()),
+    };
+    let (one, two) = (Operation::Backfill(order.clone()), Operation::Backfill(order));
+    let (one, two) = (world.read(1, "load", one), world.read(2, "load", two));
+    world.handle(Event::Request(one));
+    world.handle(Event::Request(two));
+    assert_snapshot!(world.rows.answers[&2].text, @"there is a backfill of `load` called `again` already: nothing was changed");
+}

@@ -78,8 +78,9 @@ impl Scheduler {
         let name = &request.job;
         let generation = self.lanes.get(name).map_or(0, |lane| lane.record.generation);
         let mut known = self.recent.settled(name, generation);
+        let was_named = order.name.as_ref().is_some_and(|key| self.recent.has_named(name, key));
         let (job, lane) = self.lane_of(name)?;
-        lane.refuse_backfill(&job, request, order)?;
+        lane.refuse_backfill(&job, request, order, was_named)?;
         let dates = lane.dates_of_order(&job, order, now)?;
         if request.past.generation == lane.record.generation {
             for row in request.past.settled.iter().filter(|row| row.backfill != Some(request.id)) {
@@ -159,7 +160,13 @@ impl Lane {
         (!self.entering.is_empty()).then_some(now)
     }
 
-    fn refuse_backfill(&self, job: &Job, request: &Request, order: &BackfillOrder) -> Result<(), String> {
+    fn refuse_backfill(
+        &self,
+        job: &Job,
+        request: &Request,
+        order: &BackfillOrder,
+        was_named: bool,
+    ) -> Result<(), String> {
         let name = &job.name;
         if self.is_strict() && order.parallel > 1 {
             return Err(format!(
@@ -173,7 +180,7 @@ impl Lane {
         let is_other = |id: BackfillId| id != request.id;
         let here =
             self.backfills.values().any(|known| known.record.name.as_ref() == Some(key) && is_other(known.record.id));
-        if here || request.past.namesake.is_some_and(is_other) {
+        if here || was_named || request.past.namesake.is_some_and(is_other) {
             return Err(format!("there is a backfill of `{name}` called `{key}` already: nothing was changed"));
         }
         Ok(())
