@@ -10,6 +10,11 @@
 mod daemon;
 #[path = "figures/lists.rs"]
 mod lists;
+#[path = "figures/orders.rs"]
+mod orders;
+#[path = "../tests/support/postgres.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod postgres;
 #[path = "figures/scale.rs"]
 mod scale;
 #[path = "figures/starts.rs"]
@@ -37,7 +42,7 @@ fn main() -> Outcome<()> {
     let place = tempfile::Builder::new().prefix("crontabber-bench").tempdir()?;
     println!("| figure | asked | measured | floor | crontabber |");
     println!("|---|---|---|---|---|");
-    let figures: [(&str, Figure); 8] = [
+    let figures: [(&str, Figure); 10] = [
         ("catch-up", starts::catch_up),
         ("sixteen-jobs", starts::sixteen_jobs),
         ("one-instant", starts::one_instant),
@@ -45,6 +50,8 @@ fn main() -> Outcome<()> {
         ("plan", lists::plan),
         ("many-jobs", daemon::many_jobs),
         ("many-rows", lists::many_rows),
+        ("backfill", orders::backfill),
+        ("effect", orders::effect),
         ("scale", scale::scale),
     ];
     let mut wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();

@@ -209,7 +209,9 @@ impl Daemon {
     fn ask_requests(&mut self) {
         // An answer that is decided goes first, or the request would be seen a second time.
         self.flush();
-        if self.stopping.is_none() && self.engine.wants_requests() {
+        // While it waits for what runs, an operator may want that ended.
+        let listens = matches!(self.stopping, None | Some(Stopping::Waiting(_)));
+        if listens && self.engine.wants_requests() {
             self.scribe.ask_requests();
         }
     }

@@ -18,7 +18,7 @@ use chrono_tz::Tz;
 use crate::job::JobName;
 use crate::schedule::Timetable;
 use crate::scheduler::in_zone;
-use crate::session::{AttemptKey, AttemptRecord, JobRecord, SessionRecord, State};
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, SessionKey, SessionRecord, State};
 use dates::Dates;
 use order::Order;
 use tries::Tries;
@@ -157,6 +157,9 @@ pub struct Examination<'a> {
     /// The first open attempt, of any generation.
     open: Option<AttemptKey>,
     newest_success: Option<DateTime<Utc>>,
+    /// Whether the date that is noted as the last success did succeed: perhaps before a reset that left it as it was,
+    /// or before an operator had it repeated.
+    has_noted_success: bool,
     /// The newest generation that has rows.
     generation: u32,
 }
@@ -180,6 +183,7 @@ impl<'a> Examination<'a> {
             dates: Dates::new(subject),
             open: None,
             newest_success: None,
+            has_noted_success: false,
             generation,
         }
     }
@@ -204,7 +208,7 @@ impl<'a> Examination<'a> {
         let mut unchecked = self.order.unchecked();
         unchecked.extend(self.dates.finish(&mut self.report));
         let (noted, newest) = (self.subject.record.last_success, self.newest_success);
-        if noted != newest {
+        if noted != newest && !(self.has_noted_success && noted > newest) {
             let shown = |at: Option<DateTime<Utc>>| at.map_or_else(|| "none".to_owned(), |at| self.report.shown(at));
             let text = format!("its last success is noted as {}, and is {}", shown(noted), shown(newest));
             self.report.broken(Rule::Rows, self.subject.generation(), None, text);
@@ -228,13 +232,25 @@ impl<'a> Examination<'a> {
         if generation == in_force && session.state == State::Succeeded {
             self.newest_success = self.newest_success.max(Some(session.key.date));
         }
+        if session.state == State::Succeeded {
+            self.succeeded(&session.key);
+        }
         self.dates.session(&session, &mut self.report);
         self.order.begin(&session);
         self.tries = Some(Tries::new(session));
     }
 
+    fn succeeded(&mut self, key: &SessionKey) {
+        let record = &self.subject.record;
+        let is_in_force = key.generation == record.generation || key.date < record.since;
+        self.has_noted_success |= is_in_force && record.last_success == Some(key.date);
+    }
+
     fn attempt(&mut self, attempt: &AttemptRecord) {
         let key = &attempt.key;
+        if attempt.end.as_ref().is_some_and(|end| end.outcome == Outcome::Succeeded) {
+            self.succeeded(&key.session);
+        }
         let (generation, date) = (key.session.generation, key.session.date);
         if let Some(tries) = self.tries.as_mut().filter(|tries| tries.session.key == key.session) {
             tries.attempt(attempt, &mut self.report);

@@ -1,4 +1,4 @@
-//! The commands that read, as somebody at a terminal or a program sees them: the real binary, on ledgers written by the
+//! The commands, as somebody at a terminal or a program sees them: the real binary, on ledgers written by the
 //! real writer.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
@@ -7,6 +7,8 @@
 mod audit;
 #[path = "commands/calendar.rs"]
 mod calendar;
+#[path = "commands/change.rs"]
+mod change;
 #[path = "commands/health.rs"]
 mod health;
 #[path = "commands/line.rs"]

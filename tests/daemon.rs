@@ -10,6 +10,10 @@ mod follow;
 mod lab;
 #[path = "daemon/life.rs"]
 mod life;
+#[path = "daemon/needs.rs"]
+mod needs;
+#[path = "daemon/operator.rs"]
+mod operator;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "daemon/readme.rs"]

@@ -69,6 +69,7 @@ pub(super) fn change(context: &Context, asked: &Asked) -> Result<ExitCode, Failu
     let mut preview = plan.preview(&operation)?;
     if let (Operation::Enable(Enabling::Plain), false) = (&operation, preview.reply.done)
         && preview.backlog > 0
+        && plan.job().is_some_and(|job| job.enabled)
     {
         operation = Operation::Enable(plan.ask_for_backlog(&preview)?);
         preview = plan.preview(&operation)?;
@@ -226,6 +227,12 @@ impl Plan<'_> {
         {
             self.context.remark(&text);
         }
+        let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp | Enabling::SkipTo(_)));
+        if catches_up && preview.reply.done && preview.backlog > self.registry.daemon.announce_over {
+            let missed = format!("`{}` has missed {}", self.job, counted(preview.backlog, "date"));
+            let time = preview.estimate().map(|time| format!(", about {time} of work")).unwrap_or_default();
+            self.context.remark(&format!("{missed}{time}: what is not skipped is attempted now, oldest first"));
+        }
     }
 
     /// Says what would be done; the answer is the exit status that the real command would have.
@@ -271,22 +278,23 @@ impl Plan<'_> {
 /// What a change means for the order of the dates, and for the promise.
 fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
     let strict = preview.is_strict;
+    let changes = preview.reply.dates.count > 0;
     let text = match operation {
         Operation::Run { force: true, .. } => "it does not wait for what the job depends on",
         Operation::Reset { .. } => {
             "a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 \
              are broken by your word, which the audit keeps)"
         }
-        Operation::Backfill(order) if order.only == crate::session::Only::All => {
+        Operation::Backfill(_) if preview.repeats => {
             "dates that succeeded are attempted once more (P1 is broken by your word, which the audit keeps)"
         }
-        Operation::Retry(Retrying::Date { again: true, .. }) => {
+        Operation::Retry(_) if preview.repeats => {
             "a date that succeeded is attempted once more (P1 is broken by your word, which the audit keeps)"
         }
-        Operation::Skip(_) | Operation::Enable(Enabling::SkipMissed | Enabling::SkipTo(_)) => {
+        Operation::Skip(_) | Operation::Enable(Enabling::SkipMissed | Enabling::SkipTo(_)) if changes => {
             "what is skipped counts as settled: later dates, and other jobs, no longer wait for it"
         }
-        Operation::Done { .. } => {
+        Operation::Done { .. } if changes => {
             "it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it"
         }
         Operation::Kill { .. } if strict => {
@@ -294,7 +302,7 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
         }
         Operation::Kill { .. } => "what is ended is held until `crontabber retry`, `skip` or `done`",
         Operation::Disable { .. } => "no date is recorded meanwhile: what it misses is decided when it is enabled",
-        Operation::Run { .. } | Operation::Backfill(_) | Operation::Enable(_) | Operation::Retry(_) => return None,
+        _ => return None,
     };
     Some(text.to_owned())
 }

@@ -17,8 +17,9 @@ use super::context::{Context, Question, Zones, ask};
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
-use crate::job::Job;
-use crate::ledger::{Act, AttemptFilter, AuditFilter, Between, Reader};
+use super::sessions::collected;
+use crate::job::{Job, JobName};
+use crate::ledger::{Act, AttemptFilter, AuditFilter, Between, Reader, SessionFilter};
 use crate::scheduler::{Explanation, JobView, Recovered, Scheduler, in_zone};
 use crate::session::{AttemptRecord, SessionKey, SessionRecord, State};
 
@@ -87,7 +88,11 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
     let choice = Choice { name: &asked.job, zone, job };
     let date = match asked.date {
         Some(date) => choice.one(reader.as_mut(), date, Dates::All)?,
-        None => first_unsettled(&view).ok_or_else(|| Failure::new(format!("`{}` has no date ahead", asked.job)))?,
+        None => match (first_unsettled(&view), &mut reader) {
+            (Some(date), _) => date,
+            (None, Some(reader)) => newest(reader, &asked.job)?,
+            (None, None) => return Err(Failure::new(format!("`{}` has no date ahead", asked.job))),
+        },
     };
     let mut known = Known {
         context,
@@ -120,6 +125,13 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
 fn first_unsettled(view: &JobView) -> Option<DateTime<Utc>> {
     let running = view.running.iter().map(|open| open.session.date).min();
     view.oldest.or(running).or(view.next).or(view.record.clock)
+}
+
+/// The newest date that the ledger has of a job.
+fn newest(reader: &mut Reader, job: &JobName) -> Result<DateTime<Utc>, Failure> {
+    let filter = SessionFilter { job: Some(job.clone()), newest: Some(1), ..SessionFilter::default() };
+    let newest = collected(reader, &filter)?.pop();
+    newest.map(|session| session.key.date).ok_or_else(|| Failure::new(format!("`{job}` has no date, and none ahead")))
 }
 
 impl Known<'_> {

@@ -13,7 +13,8 @@ use super::{Daemon, announce};
 impl Daemon {
     /// Has the scheduler take a registry, and takes what is the daemon's of it.
     pub(super) fn adopt(&mut self, registry: Registry) {
-        for warning in &registry.warnings {
+        // Whoever types a command reads its answer; `check` and the daemon tell the warnings.
+        for warning in registry.warnings.iter().filter(|_| self.mode != Mode::Operate) {
             self.voice.warn(&warning.render(false));
         }
         if self.ledger_named != registry.daemon.ledger {

@@ -19,7 +19,7 @@ use super::start::{self, Mode};
 use super::{Options, stop};
 
 /// Between two looks at the ledger while somebody else works.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(40);
 
 /// A daemon that has not answered by then is said to be slow.
 const SLOW: Duration = Duration::from_secs(5);
@@ -72,6 +72,10 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
     let asked_at = clock::now();
     let mut posted = None;
     let answer = loop {
+        // Beside a daemon nobody else need try to be one.
+        if posted.is_none() && is_watched(&url) {
+            posted = Some(post(&url, &ask, asked_at)?);
+        }
         if let Some(id) = posted {
             let answer = tokio::select! {
                 answer = wait_for_answer(&url, id) => answer?,
@@ -102,6 +106,12 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
         }
     };
     report(&options, &url, &ask, &answer, zone, &mut signals).await
+}
+
+/// Says whether a daemon holds the ledger; what is wrong with that, the start of one says better.
+fn is_watched(url: &LedgerUrl) -> bool {
+    let owner = Reader::open(url).ok().and_then(|mut reader| reader.owner().ok()?);
+    owner.is_some_and(|owner| owner.alive)
 }
 
 fn post(url: &LedgerUrl, ask: &Ask, at: DateTime<Utc>) -> Result<i64, OperateError> {

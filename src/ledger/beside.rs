@@ -14,6 +14,9 @@ use super::schema::{backfills, disabled, jobs, sessions};
 use crate::job::JobName;
 use crate::session::{BackfillId, BackfillRecord, Disabled, Operation, Past, Retrying};
 
+/// No more settled dates than this are read for a request: no request is about more.
+const MOST: i64 = 1_000_001;
+
 /// The settled dates, of the generations in force, that are before the first instant of their job's concern or after
 /// its clock.
 pub(super) fn outlying(
@@ -123,6 +126,7 @@ pub(super) fn past(
             .filter(sessions::date.ge(micros(from)).and(sessions::date.lt(micros(to))))
             .filter(sessions::settled_after.is_not_null())
             .order(sessions::date)
+            .limit(MOST)
             .load::<SessionRow>(connection)?;
         past.settled = rows.into_iter().map(|row| row.record(job)).collect::<Result<_, _>>()?;
     }

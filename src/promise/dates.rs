@@ -74,7 +74,8 @@ impl<'a> Dates<'a> {
             return;
         }
         if date <= *anchor {
-            self.former = self.former.max(Some(date));
+            // What operators order before the job's first date is of no timetable before.
+            self.former = if is_manual { self.former } else { self.former.max(Some(date)) };
             return;
         }
         self.pass(date);

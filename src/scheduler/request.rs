@@ -33,7 +33,7 @@ enum Verdict {
     Done(Reply),
     /// It was not, and nothing was changed.
     Refused(String),
-    /// It is taken up, and answered later.
+    /// It is among the pending ones, and answered later; or it was among them, and is answered already.
     Pending,
     /// It cannot be dealt with now: it is asked again.
     Later,
@@ -72,11 +72,7 @@ impl Scheduler {
         let reply = match verdict {
             Verdict::Done(reply) => reply,
             Verdict::Refused(text) => Reply { done: false, text, dates: Changed::default() },
-            Verdict::Pending => {
-                self.pending.insert(request.id);
-                return;
-            }
-            Verdict::Later => return,
+            Verdict::Pending | Verdict::Later => return,
         };
         self.reply(request, reply, step);
     }

@@ -48,6 +48,8 @@ fn what_cannot_be_meant_exits_with_2() {
         &["--force"],
         &["--date", "2024-11-02"],
         &["list", "--date", "2024-11-02"],
+        &["why"],
+        &["why", "nobody"],
         &["explain", "load"],
         &["plan", "no such name"],
         &["plan", "load", "--from", "yesterday"],

@@ -8,7 +8,7 @@ use crate::lab::Lab;
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// A lab whose clock a test sets by [`set_clock`].
-fn lab(registry: &str) -> Lab {
+pub(crate) fn lab(registry: &str) -> Lab {
     let library = std::env::var("CRONTABBER_FAKETIME").unwrap_or_else(|_| LIBRARY.to_owned());
     assert!(Path::new(&library).exists(), "`{library}` is missing: install Debian's package `faketime`");
     let lab = Lab::new(registry);
@@ -20,7 +20,7 @@ fn lab(registry: &str) -> Lab {
 }
 
 /// Sets the clock of the lab's daemon; it goes on from there.
-fn set_clock(lab: &Lab, time: &str) {
+pub(crate) fn set_clock(lab: &Lab, time: &str) {
     let fresh = lab.path("clock.new");
     fs::write(&fresh, format!("@{time}\n")).expect("a clock");
     fs::rename(fresh, lab.path("clock")).expect("a clock");

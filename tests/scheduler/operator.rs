@@ -31,6 +31,7 @@ fn a_backfill_runs_dates_before_the_start_beside_the_schedule() {
     let mut world = load();
     world.request("load", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
     assert_snapshot!(world.answered(), @"done (2): backfill of `load`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, beside its schedule; 3 dates are left out: settled by attempts, or not settled yet");
+    assert!(!world.scheduler.has_pending(), "who asked need not wait any more");
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"load 11-03T03:00, load 11-01T03:00, load 11-04T03:00, load 11-02T03:00, load 11-05T03:00");
     assert_snapshot!(world.rows_of("load"), @"
@@ -127,6 +128,21 @@ fn a_name_is_used_once_and_a_count_is_met() {
     refused (0): the dates of `load` run in strict order, one at a time; `--parallel` needs `order = "independent"`
     "#);
     assert_snapshot!(world.rows_of("load").lines().count().to_string(), @"5");
+}
+
+#[test]
+fn a_name_is_used_also_where_only_failed_dates_are_attempted_again() {
+    let mut world = load();
+    world.settle(fail);
+    let named = BackfillOrder { name: Some("again".to_owned()), ..order("2026-11-01 00:00", Only::Failed) };
+    world.request("load", Operation::Backfill(named.clone()));
+    let first = world.answered();
+    world.settle(fail);
+    world.request("load", Operation::Backfill(named));
+    assert_snapshot!([first, world.answered()].join("\n"), @"
+    done (1): backfill `again` of `load`: 2026-11-03T03:00:00+00:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait
+    refused (0): there is a backfill of `load` called `again` already: nothing was changed
+    ");
 }
 
 #[test]
@@ -388,4 +404,40 @@ fn what_is_asked_twice_is_done_once() {
     world.now += TimeDelta::seconds(1);
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"load 11-01T03:00, load 11-02T03:00, load 11-03T03:00, load 11-04T03:00, load 11-05T03:00");
+}
+
+#[test]
+fn what_is_noted_as_the_last_success_outlives_resets_and_repetitions() {
+    let mut world = load();
+    world.settle(succeed);
+    world.request("load", Operation::Reset { to: Some(at("2026-11-05 00:00")) });
+    world.request("load", Operation::Reset { to: Some(at("2026-11-05 01:00")) });
+    let noted = |world: &World| {
+        let record = world.rows.jobs.values().next().unwrap();
+        let (violations, _) = world.rows.examine(record, Some(true), 2);
+        assert!(violations.is_empty(), "{violations:?}");
+        record.last_success.unwrap().to_string()
+    };
+    assert_snapshot!(noted(&world), @"2026-11-04 03:00:00 UTC");
+    world.settle(succeed);
+    assert_snapshot!(noted(&world), @"2026-11-05 03:00:00 UTC");
+    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-05 03:00"), again: true }));
+    world.settle(fail);
+    assert_snapshot!(noted(&world), @"2026-11-05 03:00:00 UTC");
+}
+
+#[test]
+fn what_was_answered_while_the_ledger_was_asked_is_not_answered_twice() {
+    let mut world = load();
+    let asked = Operation::Kill { date: None };
+    world.request("load", asked.clone());
+    let killed = world.kills.pop().unwrap();
+    world.end_attempt(killed, Outcome::Cancelled);
+    world.hear(1, "load", asked);
+    assert!(world.answered().contains("was ended, and is held"), "{}", world.answered());
+    let asked = Operation::Backfill(order("2026-11-01 00:00", Only::Missing));
+    world.request("load", asked.clone());
+    let answered = world.answered();
+    world.hear(2, "load", asked);
+    assert_eq!(world.answered(), answered);
 }

@@ -386,6 +386,14 @@ impl World {
         self.handle(Event::Request(request));
     }
 
+    /// A request arrives that the ledger was asked for a while ago.
+    pub(crate) fn hear(&mut self, id: i64, job: &str, operation: Operation) {
+        let job = JobName::new(job).expect("a name");
+        let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
+        let past = self.rows.past(&job, id, &operation);
+        self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
+    }
+
     /// A request is read, and not heard yet.
     pub(crate) fn read(&mut self, id: i64, job: &str, operation: Operation) -> Request {
         let job = JobName::new(job).expect("a name");

@@ -12,7 +12,7 @@ use crate::cli::list::coarse;
 use crate::job::{JobName, Order};
 use crate::ledger::Reader;
 use crate::scheduler::{Event, Recovered, Step};
-use crate::session::{Changed, Entry, Operation, Past, Reply, Request};
+use crate::session::{Changed, Enabling, Entry, Operation, Past, Reply, Request};
 
 /// So many attempts tell how long one commonly takes.
 const MEASURED: u32 = 20;
@@ -27,6 +27,8 @@ pub(super) struct Preview {
     pub(super) backlog: u64,
     pub(super) oldest: Option<DateTime<Utc>>,
     pub(super) is_strict: bool,
+    /// Whether a date that succeeded would be attempted once more.
+    pub(super) repeats: bool,
     /// How long a date commonly takes.
     typical: Option<Duration>,
 }
@@ -50,6 +52,8 @@ impl Plan<'_> {
         let is_strict = self.job().is_some_and(|job| job.backfill && job.order == Order::Strict);
         let (mut scheduler, _, _) = ask(recovered, self.registry.clone(), Question::State, now);
         let (backlog, oldest) = scheduler.missed(&self.job);
+        let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));
+        let missed = if catches_up { scheduler.missed_dates(&self.job) } else { Vec::new() };
         let request = Request {
             id: 0,
             job: self.job.clone(),
@@ -61,22 +65,25 @@ impl Plan<'_> {
             past,
         };
         let mut step = scheduler.handle(Event::Request(request), now);
-        let (mut dates, mut reply) = (BTreeSet::new(), None);
+        let (mut dates, mut reply, mut repeats) = (BTreeSet::new(), None, false);
         loop {
             collect(&step, &mut dates, &mut reply);
+            repeats |= step.entries.iter().any(|entry| matches!(entry, Entry::Again { from: "succeeded", .. }));
             if reply.is_some() || !scheduler.has_pending() || !step.kills.is_empty() {
                 break;
             }
             step = scheduler.handle(Event::Tick, now);
         }
         let reply = reply.unwrap_or_else(|| ending(&step));
+        // They are not written by the request, but by what follows from it.
+        dates.extend(missed);
         // What is only recorded on the way, since it has come due, is not the operator's doing.
         if let (Some(first), Some(last)) = (reply.dates.first, reply.dates.last) {
             dates.retain(|date| (first..=last).contains(date));
         } else {
             dates.clear();
         }
-        Ok(Preview { reply, dates, backlog, oldest, is_strict, typical })
+        Ok(Preview { reply, dates, backlog, oldest, is_strict, repeats, typical })
     }
 }
 

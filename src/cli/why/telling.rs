@@ -126,7 +126,11 @@ impl Known<'_> {
             Wait::For(Block::Dependency { job, date: Some(date) }) => {
                 format!("`{job}`, whose {} is not settled (`crontabber why {job}`)", short(*date, zones.of(job)))
             }
-            Wait::For(block) => block.describe(self.zone),
+            Wait::For(Block::Retry { date, at }) if *date == self.date => {
+                format!("its retry time, {}", self.at(*at))
+            }
+            Wait::For(Block::Held { date, .. }) if *date == self.date => "a person, since it is held".to_owned(),
+            Wait::For(block) => one_line(&block.describe(self.zone)),
             Wait::Earlier { date, state: State::Held { reason } } => {
                 format!("{}, which comes first and is held: {}", self.at(*date), one_line(reason))
             }

@@ -83,7 +83,9 @@ fn attempts_of_job(lane: Lane<'_>) -> IntoBoxed<'static, OfJob, MultiBackend> {
 #[diesel::dsl::auto_type(type_case = "PascalCase")]
 fn by_date() -> _ {
     let of_job = attempts::job_id.eq(sessions::job_id).and(attempts::generation.eq(sessions::generation));
-    let of_session = of_job.and(attempts::date.eq(sessions::date));
+    // Every number is at least 1. Told nothing of numbers, SQLite would take a first date for a better start in the key
+    // than the session's own, and look at all attempts of the job for each.
+    let of_session = of_job.and(attempts::date.eq(sessions::date)).and(attempts::number.ge(1_i32));
     let attempts = sessions::table.inner_join(attempts::table.on(of_session));
     attempts.inner_join(boots::table.on(boots::id.eq(attempts::boot)))
 }

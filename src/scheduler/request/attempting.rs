@@ -69,6 +69,7 @@ impl Scheduler {
         }
         step.kills.extend(attempts.iter().cloned());
         lane.kills.push(Kill { request: request.clone(), attempts, told: Vec::new(), changed: Changed::default() });
+        self.pending.insert(request.id);
         Ok(Verdict::Pending)
     }
 

@@ -102,10 +102,6 @@ impl Scheduler {
             }
         }
         let reply = Reply { done: true, text, dates: selection.changed };
-        if selection.wanted.is_empty() {
-            self.reconsider(name, step);
-            return Ok(Verdict::Done(reply));
-        }
         let record = BackfillRecord {
             id: request.id,
             job: name.clone(),
@@ -115,8 +111,17 @@ impl Scheduler {
             parallel: order.parallel,
             entered_at: now,
         };
+        let is_entered = request.past.namesake.is_some() || request.past.is_entered;
+        if selection.wanted.is_empty() {
+            if record.name.is_some() && !is_entered {
+                // Its name is used, though its dates stay in their own order.
+                step.entries.push(Entry::Backfill(record));
+            }
+            self.reconsider(name, step);
+            return Ok(Verdict::Done(reply));
+        }
         if !lane.backfills.contains_key(&request.id) {
-            if request.past.namesake.is_none() && !request.past.is_entered {
+            if !is_entered {
                 step.entries.push(Entry::Backfill(record.clone()));
             }
             lane.begin_backfill(record.clone());
@@ -160,6 +165,9 @@ impl Lane {
             return Err(format!(
                 "the dates of `{name}` run in strict order, one at a time; `--parallel` needs `order = \"independent\"`"
             ));
+        }
+        if request.past.settled.len() > MOST {
+            return Err(format!("these are more than {MOST} dates of `{name}`: order them in parts"));
         }
         let Some(key) = &order.name else { return Ok(()) };
         let is_other = |id: BackfillId| id != request.id;
@@ -309,6 +317,13 @@ impl Selection {
                 0 => format!("`{name}` has no date in that range: there is nothing to backfill"),
                 count => format!("nothing to backfill of `{name}`: {} in that range, {why_not}", counted(count as u64)),
             };
+        }
+        if self.wanted.is_empty() && !self.retried.is_empty() {
+            let left = if left > 0 { format!("; {} left out: {why_not}", are(left)) } else { String::new() };
+            return format!(
+                "backfill{called} of `{name}`: {}, which failed, are attempted again now, in the order of the schedule{left}",
+                told(&self.changed, zone)
+            );
         }
         let direction = if order.newest_first { "newest first" } else { "oldest first" };
         let at_once = match order.parallel {

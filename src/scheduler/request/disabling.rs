@@ -8,7 +8,7 @@ use crate::session::{Changed, Disabled, Enabling, Entry, Request, State};
 use super::super::lane::Lane;
 use super::super::view::in_zone;
 use super::super::{Note, Scheduler, Step};
-use super::{Verdict, are, counted, told};
+use super::{MOST, Verdict, are, counted, told};
 
 impl Scheduler {
     pub(super) fn disable(
@@ -104,6 +104,20 @@ impl Scheduler {
     #[must_use]
     pub fn missed(&self, name: &JobName) -> (u64, Option<DateTime<Utc>>) {
         self.lanes.get(name).map_or((0, None), |lane| lane.missed(self.now))
+    }
+
+    /// The dates that [`Scheduler::missed`] counts, a million at most.
+    #[must_use]
+    pub fn missed_dates(&self, name: &JobName) -> Vec<DateTime<Utc>> {
+        let Some(lane) = self.lanes.get(name) else { return Vec::new() };
+        let idle = lane.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let mut dates: Vec<DateTime<Utc>> = idle.map(|(date, _)| *date).collect();
+        if let (Some(job), Some(next)) = (&lane.job, lane.next) {
+            let ahead = job.timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
+            let due = ahead.take_while(|date| job.timetable.due(*date) <= self.now);
+            dates.extend(due.filter(|date| !lane.outlying.contains(date)).take(MOST));
+        }
+        dates
     }
 }
 

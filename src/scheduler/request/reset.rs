@@ -35,7 +35,8 @@ impl Scheduler {
         if let Some(to) = to {
             let to = timetable.start().map_or(to, |start| start.max(to));
             (record.since, record.anchor) = (to, to - TICK);
-            record.last_success = request.past.last_success.filter(|success| *success < to);
+            let successes = [request.past.last_success, lane.record.last_success];
+            record.last_success = successes.into_iter().flatten().filter(|success| *success < to).max();
             has_settled = record.last_success.is_some();
         }
         let mut fresh = Lane::new(record.clone());

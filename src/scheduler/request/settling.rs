@@ -125,6 +125,9 @@ impl Lane {
             next = self.date_after(&job.timetable, date, step);
         }
         let there = (idle.len() + unrecorded.len()) as u64;
+        if there == 0 {
+            return Err(format!("`{name}` has no date that could be skipped"));
+        }
         if there < count {
             return Err(format!("`{name}` has only {} that could be skipped, not {count}", counted(there)));
         }

@@ -1,0 +1,297 @@
+//! The commands that change dates, beside a real daemon: it takes notice at once, on both backends.
+
+use std::fs;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::clock;
+use crate::lab::{Lab, lives, stderr, stdout};
+use crate::postgres;
+
+/// `load` waits for the file `go` at each date; `quick` does not.
+const JOBS: &str = r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2024-11-01
+end = 2024-11-05
+command = "sleep 1000 & echo $! >> DIR/pids; echo $$ >> DIR/pids; until test -e DIR/go; do sleep 0.02; done; kill $!"
+[jobs.quick]
+schedule = "0 4 * * *"
+backfill = true
+start = 2024-11-01
+end = 2024-11-03
+retry = { attempts = 1 }
+command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER $CRONTABBER_ATTEMPT >> DIR/quick; test ! -e DIR/bad"
+"#;
+
+/// What each command took, from its start to its answer.
+struct Stopwatch<'a> {
+    lab: &'a Lab,
+    times: Vec<Duration>,
+}
+
+impl Stopwatch<'_> {
+    /// Runs a command; what it did is in the ledger when it ends.
+    fn run(&mut self, line: &str) -> Output {
+        let since = Instant::now();
+        let output = self.lab.run(&line.split(' ').collect::<Vec<_>>());
+        self.times.push(since.elapsed());
+        assert!(output.status.success(), "{line}: {}{}", stdout(&output), stderr(&output));
+        output
+    }
+
+    /// A second, with another for a machine that has much else to do.
+    fn stop(mut self) {
+        self.times.sort_unstable();
+        let median = self.times[self.times.len() / 2];
+        assert!(median < Duration::from_secs(2), "an effect is seen after {median:?}: {:?}", self.times);
+    }
+}
+
+fn is_row(lab: &Lab, job: &str, row: &str) -> bool {
+    lab.sessions(job).iter().any(|session| session == row)
+}
+
+/// Waits until so many daemons have taken the ledger, one after the other: before, a command would take it.
+fn until_it_serves(lab: &Lab, times: usize) {
+    lab.until("the daemon serves", || lab.log().matches(" jobs of ").count() == times);
+}
+
+fn every_command_is_seen_by_the_daemon(lab: &Lab) {
+    let mut daemon = lab.daemon();
+    lab.until("both jobs", || lab.lines("pids").len() == 2 && lab.lines("quick").len() == 3);
+    let mut watch = Stopwatch { lab, times: Vec::new() };
+    watch.run("skip load --date 2024-11-02");
+    assert!(is_row(lab, "load", "2024-11-02 skipped 0"));
+    watch.run("done load 2024-11-03");
+    assert!(is_row(lab, "load", "2024-11-03 succeeded 0"));
+    watch.run("disable quick --reason maintenance");
+    assert_eq!(lab.run(&["run", "quick"]).status.code(), Some(1));
+    watch.run("enable quick");
+    watch.run("kill load");
+    assert!(is_row(lab, "load", "2024-11-01 held 1"));
+    watch.run("retry load --held");
+    lab.until("its second attempt", || is_row(lab, "load", "2024-11-01 running 2"));
+    watch.run("skip load --to 2024-11-05T03:00");
+    assert!(is_row(lab, "load", "2024-11-04 skipped 0"));
+    watch.run("backfill quick --from 2024-10-30 --name october");
+    lab.until("the backfill", || lab.lines("quick").len() == 5);
+    watch.run("reset quick --to 2024-11-03");
+    lab.until("what the reset repeats", || lab.lines("quick").len() == 6);
+    watch.run("retry quick 2024-11-03 --again");
+    lab.until("what is repeated", || lab.lines("quick").len() == 7);
+    watch.stop();
+    let expected = ["2024-10-30 backfill 1", "2024-10-31 backfill 1", "2024-11-03 catch-up 1", "2024-11-03 manual 2"];
+    assert_eq!(lab.lines("quick")[3..], expected);
+    fs::write(lab.path("go"), "").expect("a file");
+    lab.until("the rest", || is_row(lab, "load", "2024-11-05 succeeded 1"));
+    assert_eq!(lab.outcomes("load"), ["cancelled", "succeeded", "succeeded"]);
+    let audit = lab.json(&["audit"]);
+    let done: Vec<&Value> = audit.as_array().expect("acts").iter().map(|act| &act["done"]).collect();
+    assert_eq!(done.iter().filter(|done| done.as_bool() == Some(true)).count(), 10, "{audit}");
+    assert_eq!(done.len(), 11, "one was refused");
+    lab.verify();
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn every_command_is_seen_by_the_daemon_on_sqlite() {
+    every_command_is_seen_by_the_daemon(&Lab::new(JOBS));
+}
+
+#[test]
+fn every_command_is_seen_by_the_daemon_on_postgresql() {
+    every_command_is_seen_by_the_daemon(&Lab::new(JOBS).with_ledger(&postgres::database()));
+}
+
+#[test]
+fn what_is_killed_is_gone_with_its_children_and_held_until_it_is_retried() {
+    let lab = Lab::new(JOBS);
+    let mut daemon = lab.daemon();
+    lab.until("its processes", || lab.lines("pids").len() == 2);
+    let dry = lab.run(&["kill", "load", "--dry-run"]);
+    assert!(stdout(&dry).contains("attempt 1 of `load` would be ended, and held"), "{dry:?}");
+    assert!(lab.lines("pids").iter().all(|pid| lives(pid)), "nothing was ended");
+    let wrong = lab.run(&["kill", "load", "2024-11-02"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    let killed = lab.run(&["kill", "load", "2024-11-01", "--reason", "it reads the wrong file"]);
+    assert!(stdout(&killed).contains("was ended, and is held"), "{killed:?}");
+    lab.until("no process is left", || !lab.lines("pids").iter().any(|pid| lives(pid)));
+    assert_eq!(lab.sessions("load")[..2], ["2024-11-01 held 1", "2024-11-02 waiting 0"]);
+    let why = stdout(&lab.run(&["why", "load"]));
+    assert!(why.contains("is held") && why.contains("(it reads the wrong file)"), "{why}");
+    // Not by a start of the daemon either.
+    assert!(daemon.stop().success());
+    let mut daemon = lab.daemon();
+    until_it_serves(&lab, 2);
+    assert!(lab.run(&["disable", "quick"]).status.success());
+    assert_eq!(lab.lines("pids").len(), 2);
+    fs::write(lab.path("go"), "").unwrap();
+    assert!(lab.run(&["retry", "load", "2024-11-01"]).status.success());
+    lab.until("all dates", || lab.sessions("load").iter().all(|row| row.contains("succeeded")));
+    assert_eq!(lab.sessions("load")[0], "2024-11-01 succeeded 2");
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn without_a_daemon_the_command_does_it_itself() {
+    let lab = Lab::new(JOBS);
+    let mut daemon = lab.daemon();
+    lab.until("both jobs", || lab.lines("pids").len() == 2 && is_row(&lab, "quick", "2024-11-03 succeeded 1"));
+    daemon.kill();
+    assert!(lab.run(&["skip", "load", "--date", "2024-11-02"]).status.success());
+    assert!(lab.run(&["disable", "quick"]).status.success());
+    assert_eq!(lab.sessions("load")[..2], ["2024-11-01 running 1", "2024-11-02 skipped 0"], "what runs is left alone");
+    assert!(lab.run(&["backfill", "quick", "--from", "2024-10-31"]).status.success());
+    // Also what runs without anybody who watches it is ended.
+    let killed = lab.run(&["kill", "load"]);
+    assert!(killed.status.success(), "{}{}", stdout(&killed), stderr(&killed));
+    lab.until("no process is left", || !lab.lines("pids").iter().any(|pid| lives(pid)));
+    assert_eq!(lab.sessions("load")[0], "2024-11-01 held 1");
+    fs::write(lab.path("go"), "").unwrap();
+    assert!(lab.run(&["retry", "load", "--held"]).status.success());
+    assert_eq!(lab.lines("quick").len(), 3, "a command attempts nothing");
+    let mut daemon = lab.daemon();
+    lab.until("the rest", || is_row(&lab, "load", "2024-11-05 succeeded 1"));
+    assert_eq!(lab.lines("quick").len(), 3, "it is disabled");
+    assert!(lab.run(&["enable", "quick", "--catch-up"]).status.success());
+    lab.until("the backfill", || lab.lines("quick").last().is_some_and(|line| line == "2024-10-31 backfill 1"));
+    assert_eq!(lab.sessions("load")[1], "2024-11-02 skipped 0");
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_daemon_that_waits_for_its_last_attempts_does_what_is_asked_and_starts_nothing() {
+    let lab = Lab::new(JOBS);
+    let mut daemon = lab.daemon();
+    lab.until("its processes", || lab.lines("pids").len() == 2 && lab.lines("quick").len() == 3);
+    daemon.signal(Signal::TERM);
+    lab.until("the stop is said", || lab.log().contains("stopping"));
+    assert!(lab.run(&["skip", "load", "--date", "2024-11-02"]).status.success());
+    assert!(is_row(&lab, "load", "2024-11-02 skipped 0"));
+    assert!(lab.run(&["backfill", "quick", "--from", "2024-10-31"]).status.success());
+    let refused = lab.run(&["run", "quick"]);
+    assert_eq!((refused.status.code(), stderr(&refused).contains("the daemon is stopping")), (Some(1), true));
+    fs::write(lab.path("go"), "").unwrap();
+    assert!(daemon.wait().success());
+    assert_eq!(lab.lines("quick").len(), 3);
+    assert!(is_row(&lab, "quick", "2024-10-31 waiting 0"));
+}
+
+#[test]
+fn a_daemon_that_is_killed_while_a_backfill_enters_goes_on_with_it() {
+    // Its first attempt kills the daemon, while most of the dates have yet to enter.
+    let lab = Lab::new(
+        r#"
+[jobs.minutes]
+schedule = "* * * * *"
+backfill = true
+start = 2024-11-01
+end = 2024-11-01
+command = "true"
+[jobs.other]
+schedule = "* * * * *"
+backfill = true
+start = 2024-12-01T00:00:00Z
+end = 2024-12-01T00:00:00Z
+command = "echo $CRONTABBER_UNIXTIME >> DIR/ran; if mkdir DIR/killed; then kill -9 $(cat DIR/pid); fi; until test -e DIR/go; do sleep 0.02; done"
+"#,
+    );
+    fs::create_dir(lab.path("killed")).unwrap();
+    fs::write(lab.path("go"), "").unwrap();
+    let mut daemon = lab.daemon();
+    lab.until("its own date", || lab.sessions("other") == ["2024-12-01 succeeded 1"]);
+    fs::remove_file(lab.path("go")).unwrap();
+    fs::write(lab.path("pid"), daemon.pid().to_string()).unwrap();
+    fs::remove_dir(lab.path("killed")).unwrap();
+    let order = ["backfill", "other", "--from", "2024-11-17T02:40:00Z", "--count", "20000", "--yes", "--name", "many"];
+    let mut asking = lab.command(&order).spawn().unwrap();
+    daemon.wait();
+    // Else it would go on itself.
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    let entered = lab.json(&["sessions", "other"]).as_array().unwrap().len();
+    assert!((2..20_000).contains(&entered), "some of them have entered: {entered}");
+    let mut daemon = lab.daemon();
+    lab.until("all of it has entered", || lab.json(&["audit", "other"])[0]["done"] == true);
+    assert_eq!(lab.json(&["audit", "other"])[0]["dates"], 20_000);
+    let rows = lab.json(&["sessions", "other"]);
+    let of_backfill = rows.as_array().unwrap().iter().filter(|row| row["trigger"] == "backfill");
+    let dates: std::collections::BTreeSet<&str> = of_backfill.map(|row| row["date"].as_str().unwrap()).collect();
+    assert_eq!(dates.len(), 20_000);
+    assert_eq!(lab.lines("ran").len(), 2, "its first date is the only one that was started, and that once");
+    assert_eq!(lab.run(&["backfill", "other", "--from", "2024-11-01", "--name", "many"]).status.code(), Some(1));
+    lab.verify();
+    assert!(lab.run(&["kill", "other"]).status.success());
+    let stopped = daemon.stop();
+    assert!(stopped.success(), "{stopped}: {}", lab.log());
+}
+
+#[test]
+fn a_backfill_runs_beside_dates_that_come_due() {
+    let lab = clock::lab(
+        r#"
+[jobs.daily]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-05
+command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; until test -e DIR/go; do sleep 0.02; done"
+"#,
+    )
+    .with_environment("TZ", "UTC");
+    clock::set_clock(&lab, "2026-11-04 12:00:00");
+    let mut daemon = lab.daemon();
+    until_it_serves(&lab, 1);
+    assert!(lab.run(&["backfill", "daily", "--from", "2026-10-26"]).status.success());
+    lab.until("the first of the backfill", || lab.lines("ran").len() == 1);
+    clock::set_clock(&lab, "2026-11-05 02:59:59");
+    lab.until("the date that comes due", || is_row(&lab, "daily", "2026-11-05 waiting 0"));
+    clock::set_clock(&lab, "2026-11-06 03:00:00");
+    lab.until("another", || is_row(&lab, "daily", "2026-11-06 waiting 0"));
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("all of it", || lab.lines("ran").len() == 12);
+    let ran = lab.lines("ran");
+    let place = |line: &str| ran.iter().position(|ran| ran.starts_with(line)).unwrap();
+    assert_eq!(place("2026-10-26 backfill"), 0);
+    assert!(place("2026-11-05") <= 2 && place("2026-11-06") <= 4, "they take turns: {ran:?}");
+    assert!(place("2026-11-05") < place("2026-11-06") && place("2026-11-03") < 12);
+    lab.until("their ends", || lab.sessions("daily").iter().all(|row| row.ends_with("succeeded 1")));
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_job_that_is_disabled_until_then_is_enabled_then() {
+    let lab = clock::lab(
+        r#"
+[jobs.hourly]
+schedule = "0 * * * *"
+backfill = true
+start = 2026-11-05T10:00:00Z
+command = "echo $CRONTABBER_DATE >> DIR/ran"
+"#,
+    )
+    .with_environment("TZ", "UTC");
+    clock::set_clock(&lab, "2026-11-05 10:30:00");
+    let mut daemon = lab.daemon();
+    lab.until("the first", || lab.lines("ran").len() == 1);
+    let disabled = lab.run(&["disable", "hourly", "--until", "2026-11-05T15:30", "--reason", "moving"]);
+    assert!(disabled.status.success(), "{disabled:?}");
+    clock::set_clock(&lab, "2026-11-05 14:30:00");
+    let refused = lab.run(&["enable", "hourly"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(stderr(&refused).contains("has missed 4 dates"), "{refused:?}");
+    assert_eq!(lab.lines("ran").len(), 1);
+    assert!(daemon.stop().success());
+    // It is known after a restart too.
+    let mut daemon = lab.daemon();
+    clock::set_clock(&lab, "2026-11-05 15:29:58");
+    lab.until("all that it has missed", || lab.lines("ran").len() == 6);
+    let log = lab.log();
+    assert!(log.contains("hourly") && log.contains("enabled again"), "{log}");
+    lab.until("their ends", || lab.sessions("hourly").iter().all(|row| row.ends_with("succeeded 1")));
+    assert!(daemon.stop().success());
+}
