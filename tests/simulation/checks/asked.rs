@@ -181,16 +181,19 @@ fn enabled(job: &JobName, view: &View<'_>) -> Held {
     if until.is_some_and(|until| until <= view.times.1) {
         return Ok(());
     }
-    let enabling = view.done(job).find_map(|(request, _)| match request.operation {
+    let asked = view.done(job).filter_map(|(request, _)| match request.operation {
         Operation::Enable(enabling) => Some(enabling),
         _ => None,
     });
-    let Some(enabling) = enabling else { return Err(format!("P7: {job} is enabled, and nobody asked for it")) };
+    let asked: Vec<Enabling> = asked.collect();
+    if asked.is_empty() {
+        return Err(format!("P7: {job} is enabled, and nobody asked for it"));
+    }
     let (rows, calendar) = (&view.ledger.jobs[job], view.calendar(job)?);
     let ahead = unrecorded(rows, frontier(&rows.record), view.calendars);
     let backlog = rows.dates().of(None).any(|row| row.state != State::Running)
         || ahead.is_some_and(|date| calendar.due(date) <= view.times.0);
-    if enabling == Enabling::Plain && backlog {
+    if backlog && asked.iter().all(|enabling| *enabling == Enabling::Plain) {
         return Err(format!("P7: {job} is enabled with a backlog, and nobody said what becomes of it"));
     }
     Ok(())
