@@ -355,7 +355,8 @@ impl Scheduler {
         };
         let since = *lane.since[queue].get_or_insert(self.step);
         let priority = std::cmp::Reverse(job.priority);
-        let offer = Offer { priority, since, date, job: name.clone(), pool: job.pool.clone(), backfill };
+        let (had, pool) = (lane.had[queue], job.pool.clone());
+        let offer = Offer { priority, since, had, date, job: name.clone(), pool, backfill };
         self.places.offer(offer.clone());
         lane.offers[queue] = Some(offer);
     }
@@ -366,7 +367,7 @@ impl Scheduler {
             let Some(Offer { date, job: name, backfill, .. }) = self.places.next() else { break };
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             let queue = usize::from(backfill.is_some());
-            (lane.offers[queue], lane.since[queue]) = (None, None);
+            (lane.offers[queue], lane.since[queue], lane.had[queue]) = (None, None, self.step);
             if lane.is_too_late(date, self.now) {
                 self.reconsider(&name, step);
                 continue;

@@ -5,7 +5,7 @@
 //! it is asked about every attempt that is open, unless its opening is still being written; and an end is taken however
 //! late or often it comes.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::mem;
 
 use chrono::{DateTime, Utc};
@@ -93,9 +93,9 @@ pub struct Engine {
     /// What the warden has been asked about and has not answered.
     unanswered: HashSet<AttemptKey>,
     /// The dates of which it is asked whether they are done.
-    asked: HashSet<SessionKey>,
+    asked: BTreeSet<SessionKey>,
     /// What operators want ended, and whether the warden was told.
-    kills: HashMap<AttemptKey, bool>,
+    kills: BTreeMap<AttemptKey, bool>,
     /// Entries that nobody waits for: they go with the next commit, or a second later.
     later: Vec<Entry>,
     requests: Requests,
@@ -122,8 +122,8 @@ impl Engine {
             closing: VecDeque::new(),
             doubtful: VecDeque::new(),
             unanswered: HashSet::new(),
-            asked: HashSet::new(),
-            kills: HashMap::new(),
+            asked: BTreeSet::new(),
+            kills: BTreeMap::new(),
             later: Vec::new(),
             requests: Requests::Unasked,
             connected: true,
@@ -131,14 +131,27 @@ impl Engine {
         }
     }
 
+    /// Takes up what operators wanted ended when the last daemon ended, and were not answered. Comes before anything is
+    /// started, which they did not mean, and before an end is heard, which they did.
+    pub fn recall(&mut self, kills: Vec<Request>, now: DateTime<Utc>) {
+        for kill in kills {
+            self.handle(Event::Request(kill), now);
+        }
+    }
+
     /// Takes up the attempts that were open when the last daemon ended, with what the warden knows of them.
     pub fn take_up(
         &mut self,
         open: Vec<AttemptRecord>,
-        known: Known,
+        mut known: Known,
         (host, boot_id): (&str, Option<&str>),
         now: DateTime<Utc>,
     ) -> Greeting {
+        // What has just been decided may be called as something was whose end the ledger has had for long: a name can be
+        // used again.
+        let were_open: HashSet<AttemptKey> = open.iter().map(|record| record.key.clone()).collect();
+        let is_news = |attempt: &AttemptKey| attempt.number == PROBE || were_open.contains(attempt);
+        let over: Vec<_> = known.ended.extract_if(.., |(attempt, _)| !is_news(attempt)).collect();
         for AttemptRecord { key, host: its_host, process, started_at, .. } in open {
             let is_known = known.running.contains(&key) || known.ended.iter().any(|(ended, _)| *ended == key);
             // A machine may have got another name, and is still the same until it is booted again.
@@ -148,7 +161,9 @@ impl Engine {
                 self.lose(&key, format!("it ran on {its_host}, which cannot be asked"), now);
             }
         }
-        self.greet(known, now)
+        let mut greeting = self.greet(known, now);
+        greeting.forget.extend(over.into_iter().map(|(attempt, _)| attempt));
+        greeting
     }
 
     fn lose(&mut self, attempt: &AttemptKey, detail: String, now: DateTime<Utc>) {

@@ -17,7 +17,7 @@ use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
 use crate::registry::Registry;
 use crate::runner::{House, Known, Runner};
 use crate::scheduler::{Recovered, Scheduler};
-use crate::session::{AttemptKey, AttemptRecord};
+use crate::session::{AttemptKey, AttemptRecord, Request};
 use crate::{clock, place, systemd, warden};
 
 use super::engine::Engine;
@@ -92,7 +92,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     let registry = read_registry(&options)?;
     let url = find_ledger(&options, &registry)?;
     let mut voice = Voice::new(options.log_format, options.quiet);
-    let (recovered, writer) = open(&url, mode, &mut voice, signals).await?;
+    let (recovered, kills, writer) = open(&url, mode, &mut voice, signals).await?;
     let now = clock::now();
     let open_attempts = recovered.open.clone();
     voice.say(&format!(
@@ -143,6 +143,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         leaves_jobs,
     };
     daemon.attach();
+    daemon.engine.recall(kills, now);
     daemon.adopt(registry);
     daemon.take_up(open_attempts, known);
     daemon.flush();
@@ -174,13 +175,11 @@ fn dies_with_us(house: &House) -> bool {
     us == 1 || (of_systemd && house.managed.is_none())
 }
 
+/// What the ledger has, what of it operators want ended, and who writes it from now on.
+type Opened = (Recovered, Vec<Request>, Writer);
+
 /// Opens the ledger; a daemon waits for one that cannot be reached.
-async fn open(
-    url: &LedgerUrl,
-    mode: Mode,
-    voice: &mut Voice,
-    signals: &mut Signals,
-) -> Result<(Recovered, Writer), ExitCode> {
+async fn open(url: &LedgerUrl, mode: Mode, voice: &mut Voice, signals: &mut Signals) -> Result<Opened, ExitCode> {
     let mut said = false;
     loop {
         let error = match open_once(url) {
@@ -219,10 +218,11 @@ async fn open(
     }
 }
 
-fn open_once(url: &LedgerUrl) -> Result<(Recovered, Writer), OpenError> {
+fn open_once(url: &LedgerUrl) -> Result<Opened, OpenError> {
     let owner =
         Owner { host: place::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(url, &owner, clock::now())?;
     let recovered = writer.load().map_err(|error| OpenError::unread(url, &error))?;
-    Ok((recovered, writer))
+    let kills = writer.kills().map_err(|error| OpenError::unread(url, &error))?;
+    Ok((recovered, kills, writer))
 }

@@ -97,8 +97,12 @@ struct RequestRow {
     reason: Option<String>,
 }
 
-/// The requests without an answer, by number. Those that we do not understand are left out, and logged.
-pub(super) fn unanswered(connection: &mut AnyConnection) -> Result<Vec<Request>, LedgerError> {
+/// The requests without an answer, by number, of the actions that are meant. Those that we do not understand are left
+/// out, and logged.
+pub(super) fn unanswered(
+    connection: &mut AnyConnection,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Vec<Request>, LedgerError> {
     let rows = audit::table
         .filter(audit::answered_at.is_null())
         .order(audit::id)
@@ -115,7 +119,7 @@ pub(super) fn unanswered(connection: &mut AnyConnection) -> Result<Vec<Request>,
         ))
         .load::<RequestRow>(connection)?;
     let mut requests = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in rows.into_iter().filter(|row| is_meant(&row.action)) {
         let (id, action) = (row.id, row.action.clone());
         if let Some(request) = request(connection, row)? {
             requests.push(request);

@@ -23,7 +23,7 @@ use super::sqlite::{self, Purpose};
 use super::statement::Statement;
 use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, beside, desk, migrate, postgres};
 use crate::job::JobName;
-use crate::session::{Entry, Recovered, Request};
+use crate::session::{Entry, Operation, Recovered, Request};
 
 /// The single writer of a ledger. It holds the ledger's lock as long as it lives.
 pub struct Writer {
@@ -169,7 +169,16 @@ impl Writer {
     /// # Errors
     /// When the database cannot be read.
     pub fn requests(&mut self) -> Result<Vec<Request>, LedgerError> {
-        self.read(desk::unanswered)
+        self.read(|connection| desk::unanswered(connection, |_| true))
+    }
+
+    /// Those of them that want attempts ended.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn kills(&mut self) -> Result<Vec<Request>, LedgerError> {
+        let kill = Operation::Kill { date: None }.word();
+        self.read(|connection| desk::unanswered(connection, |action| action == kill))
     }
 
     /// Reads with the connection, and gives it up after an error.

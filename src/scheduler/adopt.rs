@@ -137,7 +137,7 @@ impl Scheduler {
         lane.shorten_retries(now, step);
         if !keeps_every_date(&job) {
             // It may have been backfillable until now.
-            lane.supersede(lane.newest_idle(), now, step);
+            lane.supersede(lane.main.newest(), now, step);
         }
         match before {
             Some(before) if *before == *job => None,

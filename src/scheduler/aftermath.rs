@@ -29,7 +29,7 @@ impl Lane {
             let used = used_before + u32::from(end.outcome != Outcome::Interrupted);
             // What was lost was not the job's fault: it is attempted again at once.
             let after = if end.outcome == Outcome::Lost { due_by } else { now };
-            (self.state_after(date, &end, used, after), used)
+            (self.state_after(attempt, &end, used, after), used)
         } else {
             // The job was reset while this ran: its date belongs to another life of the job, and ends with it.
             let state = match end.outcome {
@@ -53,7 +53,13 @@ impl Lane {
         step.notes.push(Note::Closed { attempt: attempt.clone(), end, state, behind });
     }
 
-    fn state_after(&self, date: DateTime<Utc>, end: &AttemptEnd, used: u32, now: DateTime<Utc>) -> State {
+    /// Says whether an operator waits for the end of an attempt.
+    fn is_unwanted(&self, attempt: &AttemptKey) -> bool {
+        self.kills.iter().any(|kill| kill.attempts.contains(attempt))
+    }
+
+    fn state_after(&self, attempt: &AttemptKey, end: &AttemptEnd, used: u32, now: DateTime<Utc>) -> State {
+        let date = attempt.session.date;
         if end.outcome == Outcome::Succeeded {
             return State::Succeeded;
         }
@@ -62,8 +68,12 @@ impl Lane {
             return State::Skipped { reason: SkipReason::Superseded };
         }
         match end.outcome {
-            Outcome::Interrupted => State::Waiting,
             Outcome::Cancelled => State::Held { reason: "an operator ended its attempt".to_owned() },
+            // However it came to its end: it is not attempted again until somebody says so.
+            outcome if self.is_unwanted(attempt) => State::Held {
+                reason: format!("an operator wanted its attempt ended, which came to its end as {outcome}"),
+            },
+            Outcome::Interrupted => State::Waiting,
             outcome => self.job.as_ref().map_or(State::Failed { retry_at: now }, |job| retry(job, outcome, used, now)),
         }
     }

@@ -83,6 +83,8 @@ pub(super) struct Lane {
     pub offers: [Option<Offer>; 2],
     /// Since when it has had something to offer.
     pub since: [Option<u64>; 2],
+    /// When it last got a place.
+    pub had: [u64; 2],
     /// The lane's entry in the scheduler's timers.
     pub timer: Option<DateTime<Utc>>,
 }
@@ -109,6 +111,7 @@ impl Lane {
             kills: Vec::new(),
             offers: [None, None],
             since: [None, None],
+            had: [0, 0],
             timer: None,
         }
     }
@@ -277,12 +280,6 @@ impl Lane {
         let from = self.get(date).map_or("waiting", |session| session.state.word());
         step.entries.push(Entry::Move { session: self.key(date), from, to: State::Skipped { reason }, at });
         self.settle(date, step);
-    }
-
-    /// The newest date that waits, failed or is held.
-    pub(super) fn newest_idle(&self) -> Option<DateTime<Utc>> {
-        let idle = |(_, session): &(&DateTime<Utc>, &Session)| session.state != State::Running;
-        self.main.sessions().iter().rfind(idle).map(|(date, _)| *date)
     }
 
     /// The dates before and after one that belongs to a timetable that is no longer in force, as far as they are known:

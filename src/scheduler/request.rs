@@ -67,7 +67,7 @@ impl Scheduler {
         self.reconsider(name, step);
         self.remember_settled(step);
         let enters = self.lanes.get(name).is_some_and(|lane| !lane.entering.is_empty());
-        let waits = !matches!(request.operation, Operation::Kill { .. } | Operation::Reset { .. });
+        let waits = !matches!(request.operation, Operation::Kill { .. });
         let verdict = if enters && waits { Verdict::Later } else { self.decide(request, step) };
         let reply = match verdict {
             Verdict::Done(reply) => reply,

@@ -165,6 +165,39 @@ fn without_a_daemon_the_command_does_it_itself() {
 }
 
 #[test]
+fn what_was_to_be_ended_when_the_daemon_died_is_held_and_its_operator_is_told() {
+    // It takes its time to end.
+    let lab = Lab::new(
+        r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2024-11-01
+end = 2024-11-05
+kill_grace = "5m"
+command = "trap 'touch DIR/told; until test -e DIR/go; do sleep 0.02; done; exit 3' TERM; echo $$ >> DIR/pids; while true; do sleep 0.02; done"
+"#,
+    );
+    let mut daemon = lab.daemon();
+    lab.until("its process", || lab.lines("pids").len() == 1);
+    let mut asking = lab.command(&["kill", "load"]).spawn().unwrap();
+    lab.until("it was told to end", || lab.path("told").exists());
+    daemon.kill();
+    // Else it would wait for the end itself.
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    assert_eq!(lab.json(&["audit", "load"])[0]["done"], Value::Null);
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("its process is gone", || !lab.lines("pids").iter().any(|pid| lives(pid)));
+    let mut daemon = lab.daemon();
+    lab.until("the request is answered", || lab.json(&["audit", "load"])[0]["done"] == true);
+    assert_eq!(lab.sessions("load")[..2], ["2024-11-01 held 1", "2024-11-02 waiting 0"]);
+    assert!(daemon.stop().success());
+    assert_eq!(lab.lines("pids").len(), 1, "nothing else was started");
+    lab.verify();
+}
+
+#[test]
 fn a_daemon_that_waits_for_its_last_attempts_does_what_is_asked_and_starts_nothing() {
     let lab = Lab::new(JOBS);
     let mut daemon = lab.daemon();

@@ -297,3 +297,110 @@ fn a_name_is_used_once_though_both_orders_are_read_at_once() {
     world.handle(Event::Request(two));
     assert_snapshot!(world.rows.answers[&2].text, @"there is a backfill of `load` called `again` already: nothing was changed");
 }
+
+#[test]
+fn what_an_operator_wanted_ended_is_held_however_it_came_to_its_end() {
+    let ends = [
+        Outcome::Interrupted,
+        Outcome::Failed { code: 1 },
+        Outcome::Killed { signal: 9 },
+        Outcome::TimedOut,
+        Outcome::Lost,
+        Outcome::Succeeded,
+    ];
+    let told = ends.map(|outcome| {
+        let mut world = load();
+        world.request("load", Operation::Kill { date: None });
+        let running = world.running[0].attempt.clone();
+        world.end_attempt(running, outcome);
+        let rows = world.rows_of("load");
+        format!("{}\n    {}\n", world.answered(), rows.lines().next().unwrap())
+    });
+    assert_snapshot!(told.concat(), @"
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 was ended with the daemon, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
+        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as interrupted (catch-up, 1 attempts)
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: failed(1), and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
+        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as failed(1) (catch-up, 1 attempts)
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: killed(9), and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
+        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as killed(9) (catch-up, 1 attempts)
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: timed-out, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
+        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as timed-out (catch-up, 1 attempts)
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 is lost: what became of it is not known, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
+        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as lost (catch-up, 1 attempts)
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: succeeded
+        11-03T03:00 succeeded (catch-up, 1 attempts)
+    ");
+}
+
+#[test]
+fn what_an_operator_wanted_ended_when_the_daemon_died_is_held_when_its_end_is_heard() {
+    let mut world = load();
+    world.ask(1, "load", Operation::Kill { date: None });
+    let running = world.running[0].attempt.clone();
+    // Asked again of the next daemon, before its registry is read and anything is started.
+    world.die();
+    world.ask(1, "load", Operation::Kill { date: None });
+    world.reload(world.jobs.clone());
+    world.end_attempt(running, Outcome::Failed { code: 143 });
+    world.pass("2026-11-05 18:00");
+    assert_snapshot!(world.rows.answers[&1].text, @"`load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: failed(143), and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it");
+    assert_snapshot!(world.take_started(), @"load 11-03T03:00");
+}
+
+#[test]
+fn a_reset_waits_for_a_backfill_that_enters() {
+    let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "* * * * *", "2026-11-05 11:50")]);
+    world.ask(1, "load", from("2026-10-01 00:00", Only::All, 1));
+    assert_eq!(world.rows.answers.len(), 0, "it enters in parts");
+    world.ask(2, "load", Operation::Reset { to: Some(at("2026-11-05 11:55")) });
+    assert_eq!(world.rows.answers.len(), 0, "the reset waits");
+    world.pass("2026-11-05 12:00");
+    world.ask(2, "load", Operation::Reset { to: Some(at("2026-11-05 11:55")) });
+    let answers: Vec<String> =
+        world.rows.answers.values().map(|reply| format!("{}: {}", reply.done, reply.text)).collect();
+    assert_snapshot!(answers.join("\n"), @"
+    true: backfill of `load`: 51110 dates from 2026-10-01T00:00:00+00:00 to 2026-11-05T11:49:00+00:00, oldest first, one at a time, beside its schedule; 11 dates are left out: not settled yet
+    true: job `load` is reset: 6 dates from 2026-11-05T11:55:00+00:00 on are attempted again; what is before 2026-11-05T11:55:00+00:00 stays as it is; the attempt that is open is left to end first
+    ");
+}
+
+#[test]
+fn who_has_had_a_place_lets_another_go_first_that_became_ready_with_it() {
+    let mut load = Job { order: Order::Independent, ..backfill("load", "0 * * * *", "2026-11-05 10:00") };
+    load.retry = Retry { after: Duration::from_secs(1), ..Retry::default() };
+    let mut report = backfill("report", "0 12 * * *", "2026-11-05 00:00");
+    report.depends_on = vec![Dependency { ignore_failure: true, ..JobName::new("load").unwrap().into() }];
+    let mut world = World::new("2026-11-05 12:00", vec![load, report]);
+    // Another place would let the report wait for what is retried there.
+    world.max_running = 1;
+    world.scheduler.set_max_running(1);
+    for _ in 0..6 {
+        // By the end of its last date, others of them are due again.
+        world.now += chrono::TimeDelta::milliseconds(600);
+        let first = world.running[0].attempt.clone();
+        world.end_attempt(first, Outcome::Failed { code: 1 });
+    }
+    assert_snapshot!(world.take_started(), @"load 11-05T10:00, load 11-05T11:00, load 11-05T12:00, report 11-05T12:00, load 11-05T10:00, load 11-05T11:00, load 11-05T12:00");
+}
+
+#[test]
+fn what_runs_takes_over_from_all_that_is_held_when_a_job_stops_to_keep_every_date() {
+    let mut world = World::new("2026-11-03 12:00", vec![fails_once(backfill("load", "0 3 * * *", "2026-11-03 00:00"))]);
+    world.settle(fail);
+    world.request("load", Operation::Skip(Skipping::Date(at("2026-11-04 03:00"))));
+    let mut job = world.jobs[0].clone();
+    job.order = Order::Independent;
+    world.reload(vec![job.clone()]);
+    world.pass("2026-11-05 12:00");
+    job.backfill = false;
+    job.order = Order::Strict;
+    world.reload(vec![job]);
+    let running = world.running[0].attempt.clone();
+    world.end_attempt(running, Outcome::Interrupted);
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-03T03:00 skipped: superseded (catch-up, 1 attempts)
+    11-04T03:00 skipped: operator (manual, 0 attempts)
+    11-05T03:00 succeeded (schedule, 2 attempts)
+    ");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crontabber::job::{CatchUp, Dependency, Job, Offset, Order, Overlap, Period};
+use crontabber::job::{CatchUp, Dependency, Job, JobName, Offset, Order, Overlap, Period};
 use crontabber::schedule::{Schedule, Timetable};
 use crontabber::scheduler::Wait;
 use crontabber::session::Outcome;
@@ -124,6 +124,26 @@ fn a_pool_lets_no_more_run_than_it_has_places() {
 }
 
 #[test]
+fn what_runs_of_a_job_that_is_gone_keeps_its_place_in_the_pool() {
+    let of_pool = |name: &str| Job { pool: Some("db".to_owned()), ..backfill(name, "0 3 * * *", "2026-11-05 00:00") };
+    let mut world = World::new("2026-11-05 02:00", vec![of_pool("a"), of_pool("b")]);
+    world.pools = BTreeMap::from([("db".to_owned(), 1)]);
+    world.reload(world.jobs.clone());
+    world.pass("2026-11-05 03:00");
+    // Without its job, and then under the name that it had.
+    world.reload(vec![of_pool("b")]);
+    let renamed = Job { previously: Some(JobName::new("a").unwrap()), ..of_pool("c") };
+    world.reload(vec![of_pool("b"), renamed]);
+    assert_snapshot!(world.take_started(), @"a 11-05T03:00");
+    assert_snapshot!(waits(&world, "b", "2026-11-05 03:00"), @"the one place of the pool `db`, which is taken");
+    // Out of the pool with it, though it waits for its name.
+    let elsewhere =
+        Job { previously: Some(JobName::new("a").unwrap()), ..backfill("c", "0 3 * * *", "2026-11-05 00:00") };
+    world.reload(vec![of_pool("b"), elsewhere]);
+    assert_snapshot!(world.take_started(), @"b 11-05T03:00");
+}
+
+#[test]
 fn a_day_waits_for_all_its_hours() {
     let mut daily = backfill("daily", "0 0 * * *", "2026-11-04 00:00");
     daily.depends_on = vec![Dependency { covers: Some(Period::Day), ..on("hourly") }];
@@ -148,7 +168,7 @@ fn a_day_waits_for_the_day_before() {
     let load = backfill("load", "0 7 * * *", "2026-11-01 00:00");
     let mut world = World::new("2026-11-03 06:30", vec![report, load]);
     world.settle(fail_on("2026-11-02 07:00"));
-    assert_snapshot!(world.take_started(), @"load 11-01T07:00, load 11-02T07:00, report 11-03T06:00");
+    assert_snapshot!(world.take_started(), @"load 11-01T07:00, report 11-03T06:00, load 11-02T07:00");
     assert_snapshot!(world.rows_of("report"), @"11-03T06:00 succeeded (catch-up, 1 attempts)");
 }
 

@@ -115,6 +115,9 @@ pub(crate) struct Daemon {
     pub(crate) dies: bool,
 }
 
+/// What is read of the ledger at the start: all that is unsettled, and what operators want ended.
+pub(crate) type Found = (Recovered, Vec<Request>);
+
 /// A daemon's beginning.
 pub(crate) enum Life {
     Down {
@@ -123,13 +126,13 @@ pub(crate) enum Life {
     /// The registry and the ledger were read.
     Loaded {
         registry: Rc<Registry>,
-        recovered: Recovered,
+        found: Found,
         scribe: Scribe,
     },
     /// And the warden was found.
     Hired {
         registry: Rc<Registry>,
-        recovered: Recovered,
+        found: Found,
         scribe: Scribe,
         hand: Hand,
         known: Known,
@@ -394,7 +397,7 @@ impl Daemon {
 
 /// A daemon with all that it needs to begin, as far as its first decisions.
 pub(crate) fn begin(
-    (registry, recovered, known): (Rc<Registry>, Recovered, Known),
+    (registry, (recovered, kills), known): (Rc<Registry>, Found, Known),
     (scribe, hand): (Scribe, Hand),
     mode: Mode,
     world: &mut World,
@@ -420,6 +423,7 @@ pub(crate) fn begin(
         times: Some((now, now)),
         dies: false,
     };
+    daemon.engine.recall(kills, now);
     daemon.adopt(registry, now);
     let greeting = daemon.engine.take_up(open, known, (HOST, Some(&world.machine.boot_id())), now);
     daemon.greet(greeting, world)?;

@@ -295,24 +295,24 @@ impl Simulation {
         self.life = match std::mem::replace(&mut self.life, Life::Down { until: monotonic }) {
             Life::Down { .. } if world.ledger_is_away() => Life::Down { until: monotonic + 2 * SECOND },
             Life::Down { .. } => {
-                let recovered = world.ledger.take();
+                let found = (world.ledger.take(), world.ledger.kills());
                 world.checks.restart();
                 let scribe = Scribe::new(world.ledger.epoch);
-                Life::Loaded { registry: world.plan.registry.clone(), recovered, scribe }
+                Life::Loaded { registry: world.plan.registry.clone(), found, scribe }
             }
-            Life::Loaded { registry, recovered, scribe } => {
+            Life::Loaded { registry, found, scribe } => {
                 let (link, known) = world.connect();
                 let hand = Hand::new(link);
-                Life::Hired { registry, recovered, scribe, hand, known }
+                Life::Hired { registry, found, scribe, hand, known }
             }
-            Life::Hired { registry, recovered, scribe, hand, known } => {
+            Life::Hired { registry, found, scribe, hand, known } => {
                 let mode = match world.random.below(12) {
                     0 if !self.calm => Mode::Once,
                     1 if !self.calm => Mode::Operate,
                     _ => Mode::Serve,
                 };
                 world.trace.note(|| format!("{mode:?}"));
-                Life::Up(Box::new(daemon::begin((registry, recovered, known), (scribe, hand), mode, world)?))
+                Life::Up(Box::new(daemon::begin((registry, found, known), (scribe, hand), mode, world)?))
             }
             up @ Life::Up(_) => up,
         };

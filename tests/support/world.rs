@@ -306,11 +306,16 @@ impl World {
         world
     }
 
+    /// The daemon dies now, and another one has read the ledger.
+    pub(crate) fn die(&mut self) {
+        self.scheduler = Scheduler::new(self.rows.recovered(), "here", self.max_running, self.now);
+        self.running.clear();
+    }
+
     /// The daemon dies now, with its jobs, and another one starts.
     pub(crate) fn crash(&mut self) {
-        self.scheduler = Scheduler::new(self.rows.recovered(), "here", self.max_running, self.now);
         let open = self.rows.recovered().open;
-        self.running.clear();
+        self.die();
         self.reload(self.jobs.clone());
         for attempt in open {
             self.end_attempt(attempt.key, Outcome::Lost);

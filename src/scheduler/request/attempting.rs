@@ -84,11 +84,13 @@ impl Scheduler {
         let date = in_zone(attempt.session.date, zone);
         let text = match outcome {
             Outcome::Cancelled => format!("attempt {} at {date} was ended", attempt.number),
+            Outcome::Interrupted => format!("attempt {} at {date} was ended with the daemon", attempt.number),
+            Outcome::Lost => format!("attempt {} at {date} is lost: what became of it is not known", attempt.number),
             other => format!("attempt {} at {date} ended by itself first: {other}", attempt.number),
         };
         let state = lane.get(attempt.session.date).map(|session| &session.state);
         let then = match (outcome, state) {
-            (Outcome::Cancelled, Some(State::Held { .. })) => {
+            (_, Some(State::Held { .. })) => {
                 let later = if lane.is_strict() { ", and the later dates wait for it" } else { "" };
                 format!(", and is held: `crontabber retry {name} --held` attempts it again{later}")
             }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::schedule::Timetable;
-use crate::session::{Changed, Entry, Reply, Request};
+use crate::session::{Changed, Entry, Request};
 
 use super::super::adopt::{TICK, first_record};
 use super::super::lane::Lane;
@@ -47,19 +47,13 @@ impl Scheduler {
         fresh.kills = std::mem::take(&mut lane.kills);
         fresh.disabled = lane.disabled.take();
         fresh.offers = std::mem::take(&mut lane.offers);
-        fresh.since = lane.since;
+        (fresh.since, fresh.had) = (lane.since, lane.had);
         fresh.timer = lane.timer;
-        let entering = std::mem::take(&mut lane.entering);
         fresh.seek_next(&timetable, step);
         let next = fresh.next;
         let still_open = fresh.running.len();
         *lane = fresh;
         step.entries.push(Entry::Reset(record));
-        for entering in entering {
-            let text = format!("job `{name}` was reset while the dates of the backfill were entered");
-            let reply = Reply { done: false, text, dates: Changed::default() };
-            self.reply(&entering.request, reply, step);
-        }
         self.reconsider(name, step);
         self.reconsider_dependents(name, step);
         let behind = self.lanes.get(name).map_or(0, Lane::behind);

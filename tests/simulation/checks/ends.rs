@@ -36,6 +36,15 @@ pub(super) fn closed(entry: &Entry, view: &View<'_>) -> Held {
     let job = view.context.registry.jobs.get(&session.job).map(|spec| &*spec.job);
     let newest = rows.dates().of(None).next_back().filter(|_| row.backfill.is_none());
     let has_newer = newest.is_some_and(|newest| newest.key.date > session.date);
+    let gives_way = has_newer && job.is_some_and(|job| !keeps(job));
+    if is_killed(attempt, view) && end.outcome != Outcome::Succeeded && !gives_way {
+        let is_held = matches!(state, State::Held { .. });
+        return if is_held { Ok(()) } else { Err(format!("P7: {attempt} was to be ended, and its date is {state:?}")) };
+    }
+    let is_held = matches!(state, State::Held { reason } if !reason.is_empty());
+    if is_held && kills(attempt, view).any(|asked| asked.done.is_none()) {
+        return Ok(());
+    }
     if follows(job, end.outcome, state, (*used, has_newer), view) {
         Ok(())
     } else {
@@ -43,18 +52,32 @@ pub(super) fn closed(entry: &Entry, view: &View<'_>) -> Held {
     }
 }
 
+/// An operator who wanted just this attempt ended, when it ran, is told of its end.
+fn is_killed(attempt: &AttemptKey, view: &View<'_>) -> bool {
+    let AttemptKey { session, .. } = attempt;
+    view.done(&session.job).any(|(request, reply)| {
+        let is_kill = matches!(request.operation, Operation::Kill { .. });
+        let was_open = view.ledger.audit.get(&request.id).is_some_and(|asked| asked.open.contains(attempt));
+        is_kill && was_open && reply.dates.count == 1 && reply.dates.first == Some(session.date)
+    })
+}
+
 /// An attempt is cancelled only if an operator has asked for it.
 fn is_asked(attempt: &AttemptKey, view: &View<'_>) -> Held {
-    let AttemptKey { session, .. } = attempt;
-    let is_meant = |asked: &Asked| match asked.request.operation {
-        Operation::Kill { date } => date.is_none_or(|date| date == session.date),
-        _ => false,
-    };
-    if view.ledger.requests_about(&session.job).any(is_meant) {
+    if kills(attempt, view).next().is_some() {
         Ok(())
     } else {
         Err(format!("P6: {attempt} is cancelled, and nobody asked for it"))
     }
+}
+
+/// What operators asked that can be about the end of this attempt.
+fn kills<'a>(attempt: &'a AttemptKey, view: &'a View<'_>) -> impl Iterator<Item = &'a Asked> {
+    let session = &attempt.session;
+    view.ledger.requests_about(&session.job).filter(|asked| match asked.request.operation {
+        Operation::Kill { date } => date.is_none_or(|date| date == session.date),
+        _ => false,
+    })
 }
 
 /// Says whether this state follows from that outcome.

@@ -123,7 +123,8 @@ impl Rest<'_> {
             }
         }
         let oldest = rows.dates().of(None).next();
-        let runs = open_of(ledger, name).next().is_some();
+        let is_asked = self.probing().iter().any(|session| session.job == *name);
+        let runs = is_asked || open_of(ledger, name).next().is_some();
         let Some(row) = oldest.filter(|_| !runs && is_strict(job)) else { return Ok(()) };
         let has_reason = match &row.state {
             State::Held { .. } => true,

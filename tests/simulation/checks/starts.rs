@@ -98,7 +98,8 @@ impl Checks {
                 };
                 let is_unsure = (line || spec.job.pool.is_some()) && may_ask(&spec.job.pool);
                 if !could || is_unsure || place_missing(&spec.job, line, view).is_some() {
-                    self.overtaken.remove(&key);
+                    // Whatever it waits for, its turn comes after that.
+                    self.overtaken.retain(|(loser, _), _| *loser != key.0);
                     continue;
                 }
                 let times = self.overtaken.entry(key).or_default();

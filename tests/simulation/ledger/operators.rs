@@ -94,6 +94,12 @@ impl Ledger {
         asked.map(|asked| Request { past: self.past(&asked.request), ..asked.request.clone() }).collect()
     }
 
+    /// What operators want ended.
+    pub(crate) fn kills(&self) -> Vec<Request> {
+        let is_kill = |asked: &Request| matches!(asked.operation, Operation::Kill { .. });
+        self.unanswered().into_iter().filter(is_kill).collect()
+    }
+
     pub(crate) fn has_unanswered(&self) -> bool {
         self.audit.values().any(|asked| asked.done.is_none())
     }
