@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::job::{Dependency, Job, JobName};
 use crate::session::{NewSession, State, Trigger};
 
-use super::lane::{Candidates, Lane};
+use super::lane::Candidates;
 use super::queue::Session;
 use super::{Block, Scheduler, Step};
 
@@ -88,9 +88,11 @@ impl Scheduler {
         let is_done = |session: &Session| {
             dependency.ignore_failure && matches!(session.state, State::Failed { .. } | State::Held { .. })
         };
-        let unsettled = lane
-            .unsettled_within(span.from, span.until, is_done)
-            .or_else(|| lane.backfilled_within(span.from, span.until, is_done).filter(|_| is_backfill));
+        let backfilled = || {
+            let queues = lane.backfills.values().filter(|_| is_backfill).map(|backfill| &backfill.queue);
+            queues.filter_map(|queue| queue.first_within(span.from, span.until, is_done)).min()
+        };
+        let unsettled = lane.unsettled_within(span.from, span.until, is_done).or_else(backfilled);
         match unsettled {
             Some(unsettled) => Some(Block::Dependency { job: name.clone(), date: Some(unsettled) }),
             // What covers a period without any date of the other job waits for nothing.
@@ -110,25 +112,5 @@ impl Scheduler {
         // It may be about to take over the ledger of the name that it had.
         let Some(lane) = self.lanes.get(name) else { return waits_for(None) };
         lane.get(date).and_then(|_| waits_for(Some(date)))
-    }
-}
-
-impl Lane {
-    /// The earliest date of a backfill between two instants that is not settled.
-    fn backfilled_within(
-        &self,
-        from: Option<DateTime<Utc>>,
-        until: DateTime<Utc>,
-        is_done: impl Fn(&Session) -> bool,
-    ) -> Option<DateTime<Utc>> {
-        let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
-        if from > until {
-            return None;
-        }
-        let unsettled = |backfill: &super::lane::Backfill| {
-            let mut sessions = backfill.queue.sessions().range(from..=until);
-            sessions.find(|(_, session)| !is_done(session)).map(|(date, _)| *date)
-        };
-        self.backfills.values().filter_map(unsettled).min()
     }
 }

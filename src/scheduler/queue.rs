@@ -96,6 +96,21 @@ impl Queue {
         self.sessions.keys().next_back().copied()
     }
 
+    /// The earliest date between two instants, the last of them included, but for those that `is_done` says need not be
+    /// settled.
+    pub(super) fn first_within(
+        &self,
+        from: Option<DateTime<Utc>>,
+        until: DateTime<Utc>,
+        is_done: impl Fn(&Session) -> bool,
+    ) -> Option<DateTime<Utc>> {
+        let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
+        if from > until {
+            return None;
+        }
+        self.sessions.range(from..=until).find(|(_, session)| !is_done(session)).map(|(date, _)| *date)
+    }
+
     pub(super) fn put(&mut self, date: DateTime<Utc>, session: Session) {
         self.waiting += usize::from(session.state == State::Waiting);
         self.running += usize::from(session.state == State::Running);

@@ -57,16 +57,9 @@ impl Lane {
         until: DateTime<Utc>,
         is_done: impl Fn(&Session) -> bool,
     ) -> Option<DateTime<Utc>> {
-        let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
-        if from > until {
-            return None;
-        }
-        let mut recorded = self.main.sessions().range(from..=until);
-        let recorded = recorded.find(|(_, session)| !is_done(session)).map(|(date, _)| *date);
+        let recorded = self.main.first_within(from, until, is_done);
         let unrecorded = self.next.filter(|next| *next <= until).and_then(|next| {
-            if next >= from {
-                return Some(next);
-            }
+            let Some(from) = from.filter(|from| next < *from) else { return Some(next) };
             let timetable = &self.job.as_ref()?.timetable;
             let mut dates = timetable.dates(from, until + TimeDelta::microseconds(1)).map_while(Result::ok);
             dates.find(|date| !self.has_row(*date))

@@ -63,7 +63,7 @@ impl Scheduler {
             }
             (Some(state), _) | (None, Some((state, _))) => state.word(),
             (None, None) => {
-                lane.settle_unrecorded(&job, &[date], &State::Succeeded, at, step)?;
+                lane.settle_unrecorded(&job, date, &State::Succeeded, at, step)?;
                 ""
             }
         };
@@ -192,7 +192,7 @@ impl Lane {
             (None, Some(_)) => return Err(format!("{shown} of `{name}` is already past: it was skipped")),
             (None, None) => {
                 let state = State::Skipped { reason: SkipReason::Operator };
-                self.settle_unrecorded(job, &[date], &state, now, step)?;
+                self.settle_unrecorded(job, date, &state, now, step)?;
             }
         }
         let mut changed = Changed::default();
@@ -204,24 +204,20 @@ impl Lane {
     fn settle_unrecorded(
         &mut self,
         job: &Job,
-        dates: &[DateTime<Utc>],
+        date: DateTime<Utc>,
         state: &State,
         now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<(), String> {
-        let unbounded = job.timetable.without_start();
-        for date in dates {
-            let is_early = *date < self.record.since;
-            let timetable = if is_early { &unbounded } else { &job.timetable };
-            if !timetable.includes(*date) {
-                return Err(no_date_of(job, *date));
-            }
-            if !is_early && self.record.clock.is_some_and(|clock| *date <= clock) {
-                // The ledger would have known it if it were settled.
-                return Err(no_date_of(job, *date));
-            }
+        let is_early = date < self.record.since;
+        let is_date =
+            if is_early { job.timetable.without_start().includes(date) } else { job.timetable.includes(date) };
+        // What the clock has passed, the ledger would have known if it were settled.
+        let is_passed = !is_early && self.record.clock.is_some_and(|clock| date <= clock);
+        if !is_date || is_passed {
+            return Err(no_date_of(job, date));
         }
-        self.enter_settled(job, dates, state, now, step);
+        self.enter_settled(job, &[date], state, now, step);
         Ok(())
     }
 
