@@ -99,20 +99,21 @@ pub fn ledger(given: Option<&str>, registry: Option<&str>, folder: Option<&Path>
     Ok(LedgerUrl::Sqlite(state.join("ledger.db")))
 }
 
-/// The folder of the logs of a ledger's attempts: beside an SQLite file, else in the state directory.
+/// The folder of the logs of a ledger's attempts: beside an SQLite file, else in the state directory. It is absolute: who
+/// writes there has another current directory.
 #[must_use]
 pub fn logs(ledger: &LedgerUrl) -> PathBuf {
-    match ledger {
+    let folder = match ledger {
         LedgerUrl::Sqlite(file) => file.with_file_name("logs"),
         LedgerUrl::Postgres(_) => state_directory().unwrap_or_else(|| PathBuf::from(SYSTEM_STATE)).join("logs"),
-    }
+    };
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// Where the warden of a ledger lives: beside the logs; its socket is the one that systemd keeps for the unit, if it does.
 #[must_use]
 pub fn warden(ledger: &LedgerUrl) -> House {
     let folder = logs(ledger).with_file_name("warden");
-    let folder = std::path::absolute(&folder).unwrap_or(folder);
     let runtime = variable("RUNTIME_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
     let managed = runtime.map(|runtime| runtime.join("warden.sock")).filter(|socket| socket.exists());
     House { managed, ..House::new(folder) }
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn logs_are_beside_the_file() {
         assert_eq!(logs(&LedgerUrl::Sqlite("/state/ledger.db".into())), Path::new("/state/logs"));
-        assert_eq!(logs(&LedgerUrl::Sqlite("ledger.db".into())), Path::new("logs"));
+        assert_eq!(logs(&LedgerUrl::Sqlite("ledger.db".into())), env::current_dir().unwrap().join("logs"));
     }
 
     #[test]

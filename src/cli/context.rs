@@ -71,10 +71,9 @@ impl Context {
         Ok(place::ledger(self.global.ledger.as_deref(), of_registry, folder)?)
     }
 
-    /// Where the logs of attempts are, from wherever one looks.
+    /// Where the logs of attempts are.
     pub(super) fn logs(&self, registry: Option<&Registry>) -> Result<PathBuf, Failure> {
-        let logs = place::logs(&self.ledger_url(registry)?);
-        Ok(std::path::absolute(&logs).unwrap_or(logs))
+        Ok(place::logs(&self.ledger_url(registry)?))
     }
 
     /// The ledger; `None`, and a remark, if there is none yet.

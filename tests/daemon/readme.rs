@@ -1,9 +1,9 @@
 //! The README is true: what it tells a reader to type works, and so do its registry and the example.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::lab::{Lab, stderr, stdout};
+use crate::lab::{Daemon, Lab, stderr, stdout};
 
 fn readme() -> String {
     fs::read_to_string("README.md").expect("a README")
@@ -31,23 +31,29 @@ fn block(language: &str) -> String {
     text[start..].split("```").next().expect("an end").to_owned()
 }
 
-fn example(lab: &Lab) -> String {
-    let example = fs::read_to_string("jobs.example.toml").expect("the example");
-    // Every part of it as it stands, but for the place of its ledger.
-    example.replace("sqlite://crontabber-example/ledger.db", &lab.ledger)
+fn example() -> String {
+    fs::read_to_string("jobs.example.toml").expect("the example")
 }
 
 #[test]
 fn the_first_command_catches_up_and_heals_and_the_others_show_it() {
-    let lab = Lab::new("");
-    lab.write_registry(&example(&lab));
+    let lab = Lab::new(&example());
+    let ledger = format!("sqlite://{}", lab.path("crontabber-example/ledger.db").display());
+    let lab = lab.with_ledger(&ledger);
+    fs::write(lab.path("jobs.example.toml"), example()).expect("a copy");
+    // As it is typed, in the folder of the example.
+    let there = |line: &str| {
+        let mut command = lab.bare();
+        command.current_dir(&lab.folder).args(["--config", "jobs.example.toml"]).args(line.split_whitespace());
+        command
+    };
     let typed = typed();
     let ours: Vec<&str> = typed
         .iter()
         .filter_map(|line| line.strip_prefix("cargo run --release -- --config jobs.example.toml"))
         .collect();
     assert!(ours.len() >= 3 && ours[0].is_empty(), "the daemon first, then what shows it: {typed:?}");
-    let mut daemon = lab.daemon();
+    let mut daemon = Daemon { child: there("").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a daemon") };
     let is_settled = |job: &str| {
         let rows = lab.sessions(job);
         rows.len() > 3 && rows.iter().all(|row| row.contains("succeeded"))
@@ -63,11 +69,11 @@ fn the_first_command_catches_up_and_heals_and_the_others_show_it() {
         .collect();
     assert_eq!(outcomes, ["failed", "failed", "succeeded"]);
     for arguments in &ours[1..] {
-        let output = lab.run(&arguments.split_whitespace().collect::<Vec<_>>());
+        let output = there(arguments).output().expect("the binary runs");
         assert!(output.status.success(), "{arguments}: {}", stderr(&output));
         assert!(stdout(&output).contains("clean-day"), "{arguments}: {}", stdout(&output));
     }
-    let log = stdout(&lab.run(&["log", "clean-day", "2026-11-05"]));
+    let log = stdout(&there("log clean-day 2026-11-05").output().expect("the binary runs"));
     assert!(log.starts_with("cleaned 2026-11-05"), "{log}");
     assert!(daemon.stop().success());
 }
@@ -88,7 +94,7 @@ fn the_registry_of_the_readme_and_the_example_have_no_mistakes() {
     let lab = Lab::new(&block("toml"));
     let output = lab.run(&["check"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    lab.write_registry(&example(&lab));
+    lab.write_registry(&example());
     let output = lab.run(&["check"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));

@@ -60,8 +60,14 @@ impl Lab {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_crontabber"));
+        let mut command = self.bare();
         command.arg("--config").arg(self.path("jobs.toml")).args(["--ledger", &self.ledger]).args(arguments);
+        command
+    }
+
+    /// The binary, with nothing said to it.
+    pub(crate) fn bare(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crontabber"));
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "CRONTABBER_LEDGER", "CRONTABBER_CONFIG"] {
             command.env_remove(name);
         }
