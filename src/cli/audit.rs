@@ -172,15 +172,15 @@ fn table(
 
 /// Which dates it is about, and how many it changed, as far as that is known.
 fn dates(act: &Act, short: impl Fn(DateTime<Utc>) -> String) -> Option<String> {
-    match (act.from, act.to, act.dates) {
-        (Some(from), Some(to), _) if from == to => Some(short(from)),
-        (None, None, dates) => dates.map(|dates| dates.to_string()),
-        (from, to, dates) => {
-            let [from, to] = [from, to].map(|at| at.map(&short).unwrap_or_default());
-            let dates = dates.map(|dates| format!(" ({dates})")).unwrap_or_default();
-            Some(format!("{from} .. {to}{dates}"))
-        }
-    }
+    let changed = act.dates.filter(|dates| *dates > 0);
+    let range = match (act.from.map(&short), act.to.map(&short)) {
+        (Some(from), Some(to)) if from == to => return Some(from),
+        (None, None) => return changed.map(|dates| dates.to_string()),
+        (Some(from), Some(to)) => format!("{from} .. {to}"),
+        (Some(from), None) => format!("from {from}"),
+        (None, Some(to)) => format!("to {to}"),
+    };
+    Some(changed.map_or_else(|| range.clone(), |dates| format!("{range} ({dates})")))
 }
 
 /// Why, and what came of it.

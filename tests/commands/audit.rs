@@ -46,7 +46,7 @@ fn acts_are_told_from_the_newest_on() {
     insta::assert_snapshot!(place.ask(&["audit"]).out, @"
     AT                       WHO        ACTION  JOB   DATES                    DONE
     2024-11-07 10:00 +01:00  ada@alpha  run     load  -                        not yet
-    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  0                        refused
+    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  -                        refused
       there is no such job
     2024-11-05 10:00 +01:00  ada@alpha  run     load  2024-11-02 00:00 +01:00  yes
       reason: the disk was full; attempt 2 was started
@@ -64,7 +64,7 @@ fn acts_are_told_from_the_newest_on() {
     ");
     insta::assert_snapshot!(place.ask(&["audit", "--from", "2024-11-06", "--to", "2024-11-07"]).out, @"
     AT                       WHO        ACTION  JOB   DATES  DONE
-    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  0      refused
+    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  -      refused
       there is no such job
     ");
 }

@@ -129,7 +129,7 @@ pub(in crate::cli) struct Range {
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) to: Option<DateArgument>,
     /// From so long before now on, such as `7d`.
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with_all = ["from", "to"])]
+    #[arg(long, value_name = "DURATION", value_parser = length, conflicts_with_all = ["from", "to"])]
     pub(in crate::cli) last: Option<Duration>,
 }
 
@@ -173,6 +173,13 @@ fn attempt_cursor(text: &str) -> Result<AttemptKey, String> {
     let wrong =
         |_: AttemptKeyError| "write JOB/GENERATION/DATE/ATTEMPT, such as `load/1/2026-11-03T01:30:00Z/2`".to_owned();
     text.parse::<AttemptKey>().map_err(wrong)
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
 }
 
 /// The first day of a month.
