@@ -347,16 +347,15 @@ impl Scheduler {
         }
         let Some(job) = &lane.job else { return };
         let Some((date, backfill)) = wanted else {
-            // Whose turn was only put off by a date of its own keeps its place among the others.
-            if lane.running.is_empty() && lane.probing.is_empty() {
+            // Whose turn is only put off keeps its place among the others: what it waits for may come and go.
+            if lane.behind() + lane.backfilling() == 0 {
                 lane.since[queue] = None;
             }
             return;
         };
         let since = *lane.since[queue].get_or_insert(self.step);
         let priority = std::cmp::Reverse(job.priority);
-        let (had, pool) = (lane.had[queue], job.pool.clone());
-        let offer = Offer { priority, since, had, date, job: name.clone(), pool, backfill };
+        let offer = Offer { priority, since, date, job: name.clone(), pool: job.pool.clone(), backfill };
         self.places.offer(offer.clone());
         lane.offers[queue] = Some(offer);
     }
@@ -367,7 +366,7 @@ impl Scheduler {
             let Some(Offer { date, job: name, backfill, .. }) = self.places.next() else { break };
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             let queue = usize::from(backfill.is_some());
-            (lane.offers[queue], lane.since[queue], lane.had[queue]) = (None, None, self.step);
+            (lane.offers[queue], lane.since[queue]) = (None, None);
             if lane.is_too_late(date, self.now) {
                 self.reconsider(&name, step);
                 continue;

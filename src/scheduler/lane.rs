@@ -81,10 +81,8 @@ pub(super) struct Lane {
     pub kills: Vec<Kill>,
     /// What the lane offers: a date of its schedule, and one of a backfill.
     pub offers: [Option<Offer>; 2],
-    /// Since when it has had something to offer.
+    /// Since when it has had something to offer, though not all the time, and not got a place.
     pub since: [Option<u64>; 2],
-    /// When it last got a place.
-    pub had: [u64; 2],
     /// The lane's entry in the scheduler's timers.
     pub timer: Option<DateTime<Utc>>,
 }
@@ -111,7 +109,6 @@ impl Lane {
             kills: Vec::new(),
             offers: [None, None],
             since: [None, None],
-            had: [0, 0],
             timer: None,
         }
     }

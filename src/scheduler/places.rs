@@ -18,8 +18,6 @@ pub(super) struct Offer {
     pub priority: Reverse<i32>,
     /// The step in which the job became ready.
     pub since: u64,
-    /// The step in which it last had a place: of those that became ready at once, who has waited longest comes first.
-    pub had: u64,
     pub date: DateTime<Utc>,
     pub job: JobName,
     pub pool: Option<String>,

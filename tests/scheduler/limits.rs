@@ -168,7 +168,7 @@ fn a_day_waits_for_the_day_before() {
     let load = backfill("load", "0 7 * * *", "2026-11-01 00:00");
     let mut world = World::new("2026-11-03 06:30", vec![report, load]);
     world.settle(fail_on("2026-11-02 07:00"));
-    assert_snapshot!(world.take_started(), @"load 11-01T07:00, report 11-03T06:00, load 11-02T07:00");
+    assert_snapshot!(world.take_started(), @"load 11-01T07:00, load 11-02T07:00, report 11-03T06:00");
     assert_snapshot!(world.rows_of("report"), @"11-03T06:00 succeeded (catch-up, 1 attempts)");
 }
 

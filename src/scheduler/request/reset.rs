@@ -47,7 +47,7 @@ impl Scheduler {
         fresh.kills = std::mem::take(&mut lane.kills);
         fresh.disabled = lane.disabled.take();
         fresh.offers = std::mem::take(&mut lane.offers);
-        (fresh.since, fresh.had) = (lane.since, lane.had);
+        fresh.since = lane.since;
         fresh.timer = lane.timer;
         fresh.seek_next(&timetable, step);
         let next = fresh.next;
