@@ -15,7 +15,8 @@ impl Daemon {
     pub(super) fn adopt(&mut self, registry: Registry) {
         // Whoever types a command reads its answer; `check` and the daemon tell the warnings.
         for warning in registry.warnings.iter().filter(|_| self.mode != Mode::Operate) {
-            self.voice.warn(&warning.render(false));
+            let text = warning.render(false);
+            self.voice.warn(text.strip_prefix("warning: ").unwrap_or(&text));
         }
         if self.ledger_named != registry.daemon.ledger {
             self.voice.warn("the registry names another ledger: that takes effect when the daemon is restarted");

@@ -236,6 +236,29 @@ fn a_reload_takes_new_jobs_and_keeps_the_old_registry_on_a_mistake() {
 }
 
 #[test]
+fn many_missed_dates_are_told_of_before_they_are_attempted() {
+    let many = format!("[daemon]\nannounce_over = 5\n{DAILY}");
+    let lab = Lab::new(&many);
+    let mut daemon = lab.daemon();
+    lab.until("the dates", || lab.lines("ran").len() == 6);
+    let told = "6 dates were missed, and are attempted now, oldest first: 6 of load; `crontabber skip` or `disable`";
+    let place = |text: &str| lab.log().find(text).unwrap_or_else(|| panic!("{text}: {}", lab.log()));
+    assert!(place(told) < place("load: 2026-11-01 03:00"), "before the first of them: {}", lab.log());
+    // With a reload, and by then one knows how long one takes.
+    lab.write_registry(&many.replace("2026-11-01", "2026-10-29").replace("announce_over = 5", "announce_over = 2"));
+    daemon.signal(Signal::HUP);
+    lab.until("the others", || lab.lines("ran").len() == 9);
+    let told = "3 dates were missed, and are attempted now, oldest first: 3 of load (less than a minute)";
+    assert!(place(told) < place("load: 2026-10-29 03:00"), "{}", lab.log());
+    // No more than that is no news.
+    lab.write_registry(&many.replace("2026-11-01", "2026-10-24"));
+    daemon.signal(Signal::HUP);
+    lab.until("the rest", || lab.lines("ran").len() == 14);
+    assert_eq!(lab.log().matches("dates were missed").count(), 2, "{}", lab.log());
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn a_dependent_waits_for_the_same_date_and_heals() {
     let lab = Lab::new(
         r#"
