@@ -1,12 +1,15 @@
 //! What the simulation found, as stories: things that come between a question and its answer, and dates that were
 //! overlooked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crontabber::daemon::engine::Engine;
 use crontabber::job::{CatchUp, Command, Dependency, Job, JobName, OnLost, Order, Overlap, Retry, Template};
+use crontabber::runner::Known;
 use crontabber::schedule::{Schedule, Timetable};
-use crontabber::scheduler::Event;
-use crontabber::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
+use crontabber::scheduler::{Event, Scheduler};
+use crontabber::session::{AttemptEnd, BackfillOrder, Only, Operation, Outcome, Recovered, Retrying, Skipping};
 use insta::assert_snapshot;
 
 use crate::world::*;
@@ -403,4 +406,26 @@ fn what_runs_takes_over_from_all_that_is_held_when_a_job_stops_to_keep_every_dat
     11-04T03:00 skipped: operator (manual, 0 attempts)
     11-05T03:00 succeeded (schedule, 2 attempts)
     ");
+}
+
+#[test]
+fn an_end_of_long_ago_is_not_taken_for_that_of_a_new_job_with_the_same_name() {
+    let now = at("2026-11-05 12:00");
+    let mut scheduler = Scheduler::new(Recovered::default(), "here", 16, now);
+    scheduler.set_max_running(16);
+    let mut engine = Engine::new(scheduler);
+    engine.handle(Event::Registry(vec![Arc::new(backfill("load", "0 3 * * *", "2026-11-03 00:00"))]), now);
+    let started = engine.scheduler.open_attempts();
+    // The job that was called so before is known to the ledger by another name, and the warden has not forgotten it.
+    let end = AttemptEnd {
+        outcome: Outcome::Succeeded,
+        ended_at: now,
+        duration: None,
+        detail: None,
+        has_log: false,
+        usage: None,
+    };
+    let known = Known { running: Vec::new(), ended: vec![(started[0].clone(), end)] };
+    let greeting = engine.take_up(Vec::new(), known, ("here", None), now);
+    assert_eq!((greeting.forget, engine.scheduler.open_attempts()), (started.clone(), started));
 }
