@@ -46,7 +46,10 @@ impl Scheduler {
             let job = lanes.get(name).and_then(|lane| lane.job.as_ref()).or_else(|| successors.iter().find(is_it));
             job.map(|job| job.pool.clone())
         });
-        for name in &names {
+        // What is of no job now can still be disabled no longer than until then.
+        let for_a_while = self.lanes.iter().filter(|(_, lane)| lane.job.is_none() && lane.enabled_at().is_some());
+        let ghosts: Vec<JobName> = for_a_while.map(|(name, _)| name.clone()).collect();
+        for name in names.iter().chain(&ghosts) {
             self.reconsider(name, step);
         }
         // What is new says itself how far it is behind.

@@ -69,6 +69,9 @@ impl Scheduler {
         let enters = self.lanes.get(name).is_some_and(|lane| !lane.entering.is_empty());
         let waits = !matches!(request.operation, Operation::Kill { .. });
         let verdict = if enters && waits { Verdict::Later } else { self.decide(request, step) };
+        // What others wait for may be settled now, or not be any more.
+        self.reconsider(name, step);
+        self.reconsider_dependents(name, step);
         let reply = match verdict {
             Verdict::Done(reply) => reply,
             Verdict::Refused(text) => Reply { done: false, text, dates: Changed::default() },

@@ -429,3 +429,38 @@ fn an_end_of_long_ago_is_not_taken_for_that_of_a_new_job_with_the_same_name() {
     let greeting = engine.take_up(Vec::new(), known, ("here", None), now);
     assert_eq!((greeting.forget, engine.scheduler.open_attempts()), (started.clone(), started));
 }
+
+#[test]
+fn what_is_to_be_repeated_is_waited_for_also_by_what_stood_in_line_already() {
+    let report = Job {
+        depends_on: vec![JobName::new("load").unwrap().into()],
+        ..backfill("report", "0 3 * * *", "2026-11-03 00:00")
+    };
+    let other = job("other", "0 13 * * *");
+    let mut world =
+        World::new("2026-11-03 12:00", vec![backfill("load", "0 3 * * *", "2026-11-03 00:00"), report, other]);
+    world.settle(succeed);
+    world.take_started();
+    // There is no place until the other one ends.
+    world.scheduler.set_max_running(1);
+    world.pass("2026-11-03 13:00");
+    let again = Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: true });
+    world.request("report", again.clone());
+    world.request("load", again);
+    world.settle(succeed);
+    assert_snapshot!(world.take_started(), @"other 11-03T13:00, load 11-03T03:00, report 11-03T03:00");
+}
+
+#[test]
+fn a_job_that_has_left_the_registry_is_disabled_no_longer_than_it_was_to_be() {
+    let mut world = load();
+    world.request("load", Operation::Disable { until: Some(at("2026-11-06 00:00")) });
+    let jobs = world.jobs.clone();
+    world.jobs.clear();
+    world.now = at("2026-11-07 00:00");
+    world.crash();
+    assert!(world.rows.disabled.is_empty());
+    world.reload(jobs);
+    world.settle(succeed);
+    assert_snapshot!(world.take_started(), @"load 11-03T03:00, load 11-03T03:00, load 11-04T03:00, load 11-05T03:00, load 11-06T03:00");
+}

@@ -32,7 +32,6 @@ impl Scheduler {
             Retrying::Failed | Retrying::Held => lane.retry_all(&job, retrying, now, step),
         };
         let first = lane.main.oldest();
-        self.reconsider(name, step);
         let mut text = text;
         if let (Retrying::Date { date, .. }, Some(first)) = (retrying, first)
             && let Some(lane) = self.lanes.get(name)

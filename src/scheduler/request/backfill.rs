@@ -118,7 +118,6 @@ impl Scheduler {
                 // Its name is used, though its dates stay in their own order.
                 step.entries.push(Entry::Backfill(record));
             }
-            self.reconsider(name, step);
             return Ok(Verdict::Done(reply));
         }
         if !lane.backfills.contains_key(&request.id) {
@@ -134,7 +133,6 @@ impl Scheduler {
         if is_short {
             self.enter_more(name, step);
         }
-        self.reconsider(name, step);
         Ok(Verdict::Pending)
     }
 
@@ -144,6 +142,8 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(name) else { return };
         let Some(mut entering) = lane.entering.pop_front() else { return };
         lane.enter_part(&mut entering, now, step);
+        self.reconsider_dependents(name, step);
+        let Some(lane) = self.lanes.get_mut(name) else { return };
         if entering.rest.is_empty() {
             let Entering { request, reply, .. } = entering;
             self.reply(&request, reply, step);

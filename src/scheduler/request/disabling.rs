@@ -28,7 +28,6 @@ impl Scheduler {
         lane.disabled = Some(disabled.clone());
         let open = lane.running.len();
         step.entries.push(Entry::Disable(disabled));
-        self.reconsider(name, step);
         let mut text = format!("job `{name}` is disabled");
         match until {
             Some(until) => {
@@ -94,8 +93,6 @@ impl Scheduler {
         };
         lane.disabled = None;
         step.entries.push(Entry::Enable { job: name.clone() });
-        self.reconsider(name, step);
-        self.reconsider_dependents(name, step);
         Ok(Verdict::done(text, changed))
     }
 

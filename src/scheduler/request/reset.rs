@@ -55,7 +55,6 @@ impl Scheduler {
         *lane = fresh;
         step.entries.push(Entry::Reset(record));
         self.reconsider(name, step);
-        self.reconsider_dependents(name, step);
         let behind = self.lanes.get(name).map_or(0, Lane::behind);
         let mut text = match next {
             Some(date) if timetable.due(date) <= now && behind > 1 => {

@@ -54,9 +54,6 @@ impl Scheduler {
         self.offer(name, 0, None);
         self.offer(name, 1, None);
         let opened = self.open(name, date, Trigger::Manual, step);
-        self.reconsider(name, step);
-        // It may have superseded a date that others waited for.
-        self.reconsider_dependents(name, step);
         let attempt = opened.ok_or_else(|| format!("job `{name}` has no date to attempt"))?;
         let text = format!("attempt {} of `{name}` at {} started", attempt.number, in_zone(date, job.timetable.zone()));
         Ok(Verdict::of_one(date, text))

@@ -38,8 +38,6 @@ impl Scheduler {
         };
         let next = lane.first_unsettled();
         let open = lane.main.running();
-        self.reconsider(name, step);
-        self.reconsider_dependents(name, step);
         let next = match next {
             Some(next) => format!("the next date is {}", in_zone(next, zone)),
             None => "there is no date after that".to_owned(),
@@ -75,8 +73,6 @@ impl Scheduler {
             }
         }
         lane.record.last_success = lane.record.last_success.max(Some(date));
-        self.reconsider(name, step);
-        self.reconsider_dependents(name, step);
         Ok(Verdict::of_one(date, format!("{shown} of `{name}` is recorded as succeeded; it is not attempted any more")))
     }
 }
