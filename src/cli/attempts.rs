@@ -24,23 +24,20 @@ use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
 use crate::{duration, place};
 
-/// The columns of the table; the last only where there is room.
+/// The columns of the table; the last ones only where there is room.
 const COLUMNS: [Column; 8] = [
     Column::Cut("JOB"),
     Column::Whole("DATE"),
     Column::Whole("ATTEMPT"),
     Column::Whole("STARTED"),
     Column::Number("TOOK"),
-    Column::Number("CPU"),
-    Column::Number("MEMORY"),
-    Column::Whole("TRIGGER"),
+    Column::SpareNumber("CPU"),
+    Column::SpareNumber("MEMORY"),
+    Column::Spare("TRIGGER"),
 ];
 
-/// From this width on there is room for every column, whatever they hold.
-const WIDE: usize = 110;
-
-/// Below this width instants are written without their year and seconds, and times in one unit: 80 columns are enough.
-const NARROW: usize = 100;
+/// Below this width instants are written without their year and seconds, and times in one unit.
+const NARROW: usize = 110;
 
 /// An attempt in JSON.
 #[derive(Debug, Default, Serialize)]
@@ -239,29 +236,27 @@ pub(super) fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) ->
 
 /// Prints a table of attempts.
 pub(super) fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
-    let columns = if output.width < WIDE { &COLUMNS[..COLUMNS.len() - 1] } else { &COLUMNS[..] };
     let is_narrow = output.width < NARROW;
-    let (instant, took): (_, fn(Duration) -> String) =
+    let (instant, took): (&str, fn(Duration) -> String) =
         if is_narrow { ("%m-%d %H:%M", brief) } else { ("%Y-%m-%d %H:%M:%S", duration::format) };
-    let mut table = Table::new(columns, output);
+    let mut table = Table::new(&COLUMNS, output);
     for attempt in rows {
         let session = &attempt.key.session;
         let zone = zones.of(&session.job);
         let end = attempt.end.as_ref();
         let usage = end.and_then(|end| end.usage);
         let outcome = end.map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());
-        let mut cells = vec![
+        let cells = vec![
             Cell::new(session.job.as_str()),
-            Cell::new(output.date(session.date, zone)),
+            Cell::date(session.date, zone),
             Cell::numbered(attempt.key.number, &outcome),
             // In the zone of the date beside it.
-            Cell::new(attempt.started_at.with_timezone(&zone).format(instant).to_string()),
+            Cell::date_as(attempt.started_at, zone, instant),
             Cell::or_dash(end.and_then(|end| end.duration).map(took)),
             Cell::or_dash(usage.map(|usage| brief(usage.cpu_user + usage.cpu_system))),
             Cell::or_dash(usage.map(|usage| size(usage.peak_memory))),
             Cell::new(attempt.trigger.word()),
         ];
-        cells.truncate(columns.len());
         table.row(cells, end.and_then(|end| end.detail.as_deref()));
     }
     table.print(output)?;

@@ -125,10 +125,10 @@ fn attempts_are_told_as_they_ended() {
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T02:30", "--json"]).column("attempt"), ["1", "2"]);
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T01:30:00Z", "--json"]).column("attempt"), ["1", "2"]);
     insta::assert_snapshot!(place.ask(&["attempts", "load"]).out, @"
-    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-05 01:00:00  1.3 s  1.2 s   34 MB
-    load  2024-11-02 02:30 +01:00  1 failed(4)  2024-11-05 01:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-02 02:30 +01:00  2 running    2024-11-05 01:11:00      -      -       -
+    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-05 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02 02:30 +01:00  1 failed(4)  2024-11-05 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02 02:30 +01:00  2 running    2024-11-05 01:11:00 +01:00      -      -       -  retry
     ");
 }
 
@@ -187,9 +187,7 @@ fn the_list_fits_a_hundred_columns() {
     let place = Place::new(&registry);
     place.live(at("2024-11-05T00:00:00Z"), second_day_fails);
     for command in ["list", "sessions", "attempts", "plan"] {
-        let said = place.ask(&[command]);
-        assert_eq!(said.exit, 0);
-        for line in said.out.lines() {
+        for line in place.look(100, &[command]).lines() {
             assert!(line.chars().count() <= 100, "{command}: {line}");
             assert!(!line.contains('\x1b'), "{command}: {line}");
         }
@@ -208,14 +206,9 @@ fn the_attempts_fit_a_terminal() {
         second if second == at("2024-11-02T01:30:00Z") => Some(Outcome::Failed { code: 127 }),
         _ => None,
     });
-    let table = |width: usize| {
-        let asked = format!("stty cols {width}; {} attempts", env!("CARGO_BIN_EXE_crontabber"));
-        // A terminal of its own: util-linux's `script`, which is on every Debian.
-        let mut script = std::process::Command::new("script");
-        script.args(["-qec", &asked, "/dev/null"]).current_dir(place.path(""));
-        script.env("STATE_DIRECTORY", place.path("")).env("NO_COLOR", "1").stdin(std::process::Stdio::null());
-        let table = crate::place::said(&script.output().unwrap()).out.replace('\r', "");
-        assert!(table.lines().all(|line| line.chars().count() <= width), "{table}");
+    let table = |width: u16| {
+        let table = place.look(width, &["attempts"]);
+        assert!(table.lines().all(|line| line.chars().count() <= width.into()), "{table}");
         table
     };
     insta::assert_snapshot!(table(80), @"
@@ -225,10 +218,10 @@ fn the_attempts_fit_a_terminal() {
     aaaaaaaaaaa…  2024-11-03 02:30  1 running      11-05 01:00      -      -       -
     ");
     insta::assert_snapshot!(table(120), @"
-    JOB                          DATE                     ATTEMPT        STARTED               TOOK    CPU  MEMORY  TRIGGER
-    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-01 02:30 +01:00  1 killed(15)   2024-11-05 01:00:00  1.3 s      -       -  catch-up
-    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-02 02:30 +01:00  1 failed(127)  2024-11-05 01:00:01  1.3 s  1.2 s   34 MB  catch-up
-    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-03 02:30 +01:00  1 running      2024-11-05 01:00:01      -      -       -  catch-up
+    JOB                   DATE                     ATTEMPT        STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    aaaaaaaaaaaaaaaaaaa…  2024-11-01 02:30 +01:00  1 killed(15)   2024-11-05 01:00:00 +01:00  1.3 s      -       -  catch-up
+    aaaaaaaaaaaaaaaaaaa…  2024-11-02 02:30 +01:00  1 failed(127)  2024-11-05 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    aaaaaaaaaaaaaaaaaaa…  2024-11-03 02:30 +01:00  1 running      2024-11-05 01:00:01 +01:00      -      -       -  catch-up
     ");
 }
 

@@ -110,20 +110,20 @@ fn pages_lead_back_to_the_beginning() {
     ");
     let said = place.ask(&["attempts", "--limit", "3", "--state", "succeeded"]);
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    far   2024-11-03 12:00 +09:00  1 succeeded  2024-11-08 09:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-04 02:30 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-05 02:30 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
+    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    far   2024-11-03 12:00 +09:00  1 succeeded  2024-11-08 09:00:01 +09:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-04 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-05 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
 
     the newest 3 attempts; those before: `crontabber attempts --limit 3 --state succeeded --after far/1/2024-11-03T03:00:00Z/1`
     ");
     let command = next(&said.out);
     let said = place.ask(&command.iter().map(String::as_str).collect::<Vec<_>>());
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00  1.3 s  1.2 s   34 MB
-    far   2024-11-01 12:00 +09:00  1 succeeded  2024-11-08 09:00:00  1.3 s  1.2 s   34 MB
-    far   2024-11-02 12:00 +09:00  1 succeeded  2024-11-08 09:00:01  1.3 s  1.2 s   34 MB
+    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    far   2024-11-01 12:00 +09:00  1 succeeded  2024-11-08 09:00:00 +09:00  1.3 s  1.2 s   34 MB  catch-up
+    far   2024-11-02 12:00 +09:00  1 succeeded  2024-11-08 09:00:01 +09:00  1.3 s  1.2 s   34 MB  catch-up
     ");
 }
 
