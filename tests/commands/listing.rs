@@ -1,10 +1,15 @@
 //! `list`, `sessions`, `attempts` and `ghosts`: what the ledger holds, for people and for programs.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 use chrono::TimeDelta;
 use crontabber::session::{AttemptKey, Outcome};
 use serde_json::json;
 
-use crate::place::{Place, at, succeeds};
+use crate::place::{Place, at, said, succeeds};
 
 const THREE_DAYS: &str = r#"
 [daemon]
@@ -259,6 +264,57 @@ fn a_ledger_that_is_not_there_is_an_empty_one() {
     }
     assert_eq!(place.ask(&["list", "--json"]).column("state"), ["blocked", "waiting", "waiting"]);
     assert!(!place.path("ledger.db").exists());
+}
+
+#[test]
+fn a_ledger_that_one_may_not_read_is_said_to_be_so() {
+    let place = lived();
+    // Root may read everything: then somebody else asks, who needs a program that they may run.
+    let program = place.path("crontabber");
+    std::fs::copy(env!("CARGO_BIN_EXE_crontabber"), &program).unwrap();
+    std::fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    std::fs::set_permissions(place.path("ledger.db"), Permissions::from_mode(if is_root { 0o600 } else { 0 })).unwrap();
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        if is_root {
+            command.uid(65_534).gid(65_534);
+        }
+        command.env_clear().env("STATE_DIRECTORY", place.path("")).current_dir(place.path("")).args(arguments);
+        said(&command.output().unwrap())
+    };
+    for command in [&["list"][..], &["disable", "load"], &["verify"]] {
+        let said = ask(&[command, &["--ledger", "ledger.db"]].concat());
+        assert_eq!(said.exit, 1, "{said:?}");
+        assert_eq!(
+            said.err,
+            "error: the ledger `sqlite://ledger.db` cannot be read by this user: Permission denied (os error 13); ask as \
+             the user to whom it belongs, or have them permit it\n",
+            "{command:?}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_is_no_ledger() {
+    let place = lived();
+    for command in [&["list"][..], &["disable", "load"], &["once"]] {
+        let said = place.ask(&[command, &["--ledger", "sqlite:///tmp"]].concat());
+        assert!(said.err.contains("the ledger `sqlite:///tmp` is a directory; name a file in it"), "{said:?}");
+        assert_ne!(said.exit, 0);
+    }
+}
+
+/// Four slashes are how other programs write an absolute path.
+#[test]
+fn every_command_takes_a_ledger_with_four_slashes() {
+    let place = lived();
+    let ledger = format!("sqlite:///{}", place.path("ledger.db").display());
+    assert!(ledger.starts_with("sqlite:////"));
+    for command in [&["list"][..], &["disable", "load"], &["sessions"], &["verify"]] {
+        let said = place.ask(&[command, &["--ledger", &ledger]].concat());
+        assert_eq!(said.exit, 0, "{said:?}");
+    }
 }
 
 #[test]
