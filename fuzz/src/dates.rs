@@ -153,6 +153,10 @@ fn one_of(argument: DateArgument, timetable: &Timetable) {
         Err(ChoiceError::Swallowed { wall, .. }) => {
             assert!(matches!(zone.from_local_datetime(&wall), LocalResult::None), "{wall}");
         }
+        Err(ChoiceError::SwallowedDay { day, .. }) => {
+            let noon = day.and_time(NaiveTime::MIN) + TimeDelta::hours(12);
+            assert!(matches!(zone.from_local_datetime(&noon), LocalResult::None) && meant.is_empty(), "{day}");
+        }
     }
 }
 

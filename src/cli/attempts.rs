@@ -12,13 +12,11 @@ use serde::Serialize;
 use super::arguments::Attempts;
 use super::beside;
 use super::context::{Context, Zones};
-use super::date::DateArgument;
 use super::failure::Failure;
 use super::output::{Output, brief, size};
 use super::rows::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Table};
-use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
 use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
@@ -76,7 +74,7 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
     of_this_list(asked.job.as_ref(), asked.after.as_ref().map(|after| &after.session))?;
     let at_date = asked.job.as_ref().zip(asked.date);
     let dates = match at_date {
-        Some((job, date)) => meant(date, job, &zones)?,
+        Some((job, date)) => beside::meant(reader.as_mut(), registry.as_ref(), job, date, &zones)?,
         None => asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
     };
     let filter = AttemptFilter {
@@ -128,27 +126,6 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
         writeln!(output, "\n{}", more_line("attempt", rows.len(), &cursor))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The instants among which the dates are that somebody named.
-pub(super) fn meant(date: DateArgument, job: &JobName, zones: &Zones) -> Result<Between, Failure> {
-    let range = date.range(zones.of(job)).map_err(|error| Failure::usage(format!("job `{job}`: {error}")))?;
-    Ok(Between { from: Some(range.0), to: Some(range.1) })
-}
-
-/// The attempts of a job at the date, or at the dates, that are meant, ascending.
-///
-/// The ledger is asked, and not the schedule, which may have been another then.
-pub(super) fn at(
-    reader: &mut Reader,
-    job: &JobName,
-    date: DateArgument,
-    zones: &Zones,
-) -> Result<Vec<AttemptRecord>, Failure> {
-    let dates = meant(date, job, zones)?;
-    let mut found = collected(reader, &AttemptFilter { job: Some(job.clone()), dates, ..AttemptFilter::default() })?;
-    found.retain(|attempt| date.means(attempt.key.session.date, zones.of(job)));
-    Ok(found)
 }
 
 /// The attempts that are selected.

@@ -2,7 +2,7 @@
 
 use crontabber::session::{AttemptKey, Outcome};
 
-use crate::place::{Place, at};
+use crate::place::{Place, at, succeeds};
 
 const TWO_JOBS: &str = r#"
 [daemon]
@@ -181,9 +181,9 @@ fn a_date_that_is_none_is_refused_with_those_beside_it() {
     error: 2024-11-03T05:00:00+01:00 is no date of `load`
     hint: the dates beside it are 2024-11-03T02:30:00+01:00 and 2024-11-04T02:30:00+01:00
     ");
-    let said = place.ask(&["attempts", "load", "2024-10-01"]);
+    let said = place.ask(&["attempts", "load", "2024-10-01T05:00"]);
     insta::assert_snapshot!(said.err, @"
-    error: `load` has no date on 2024-10-01
+    error: 2024-10-01T05:00:00+02:00 is no date of `load`
     hint: the date after it is 2024-11-01T02:30:00+01:00, and there is none before it
     ");
     insta::assert_snapshot!(place.ask(&["attempts", "laod"]).err, @"
@@ -195,4 +195,71 @@ fn a_date_that_is_none_is_refused_with_those_beside_it() {
 
     For more information, try '--help'.
     ");
+}
+
+/// Half past two comes not once in the night of the thirty-first of March, and a day of Apia never came.
+const FORWARD: &str = r#"
+[jobs.load]
+schedule = "*/30 * * * *"
+start = 2024-03-31
+end = 2024-04-01
+timezone = "Europe/Berlin"
+backfill = true
+command = "true"
+[jobs.apia]
+schedule = "0 12 * * *"
+start = 2011-12-28
+end = 2012-01-02
+timezone = "Pacific/Apia"
+backfill = true
+command = "true"
+"#;
+
+#[test]
+fn what_no_clock_showed_is_named_with_the_dates_beside_it() {
+    let place = Place::new(FORWARD);
+    place.live(at("2024-03-31T00:45:00Z"), succeeds);
+    for command in [&["why"][..], &["log"], &["attempts"], &["done"], &["skip", "--date"]] {
+        let ask = |job, date| place.ask(&[&command[..1], &[job], &command[1..], &[date]].concat());
+        let said = ask("load", "2024-03-31T02:30");
+        assert_eq!(
+            said.err,
+            "error: job `load`: no clock of `Europe/Berlin` ever showed 2024-03-31 02:30:00: it was set forward there\n\
+             hint: the dates beside it are 2024-03-31T01:30:00+01:00 and 2024-03-31T03:00:00+02:00\n",
+            "{command:?}"
+        );
+        assert_eq!(said.exit, 2);
+        let said = ask("apia", "2011-12-30");
+        assert_eq!(
+            said.err,
+            "error: job `apia`: no clock of `Pacific/Apia` ever showed the day 2011-12-30: it was set forward over it\n\
+             hint: the dates beside it are 2011-12-29T12:00:00-10:00 and 2011-12-31T12:00:00+14:00\n",
+            "{command:?}"
+        );
+    }
+    let planned = |range: &[&str]| place.ask(&[&["plan", "load", "--json"], range].concat()).column("date");
+    assert_eq!(
+        planned(&["--from", "2024-03-31T01:30", "--to", "2024-03-31T02:30"]),
+        ["2024-03-31T01:30:00+01:00"],
+        "the end is when the clock was set forward"
+    );
+    assert_eq!(
+        planned(&["--from", "2024-03-31T02:30", "--to", "2024-03-31T03:30"]),
+        ["2024-03-31T03:00:00+02:00"],
+        "and so is the beginning"
+    );
+}
+
+#[test]
+fn a_day_before_the_start_can_be_backfilled() {
+    let place = lived();
+    for command in ["attempts", "log"] {
+        let said = place.ask(&[command, "load", "2024-10-01"]);
+        assert_eq!(said.exit, 2);
+        assert_eq!(
+            said.err,
+            "error: 2024-10-01 is before the start of `load`, and was never backfilled\n\
+             hint: `crontabber backfill load --from 2024-10-01` attempts it\n"
+        );
+    }
 }
