@@ -190,6 +190,9 @@ fn a_date_that_is_none_is_refused_with_those_beside_it() {
     error: there is no job `laod`
     hint: did you mean `load`?
     ");
+    assert_eq!(place.ask(&["attempts", "LOAD"]).err.lines().last(), Some("hint: did you mean `load`?"));
+    let said = place.ask(&["attempts", "--limit", "0"]);
+    assert_eq!(said.err.lines().next(), Some("error: invalid value '0' for '--limit <N>': a limit is at least 1"));
     insta::assert_snapshot!(place.ask(&["attempts", "load", "tomorrow"]).err, @"
     error: invalid value 'tomorrow' for '[DATE]': write a day (`2026-11-03`), a time of the job's zone (`2026-11-03T02:30`) or an instant (`2026-11-03T01:30:00Z`)
 
