@@ -302,4 +302,44 @@ mod tests {
         assert_eq!(spared(&[30, 20, 23, 6], &columns, 40), [0, 2]);
         assert_eq!(spared(&[30, 20, 23, 6], &columns, 4), [0, 2]);
     }
+
+    fn printed(table: Table) -> String {
+        let mut out = Vec::new();
+        table.print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_too_long_for_a_pipe() {
+        static COLUMNS: [Column; 3] = [Column::Cut("A"), Column::Cut("MORE"), Column::Whole("LAST")];
+        let mut table = Table { columns: &COLUMNS, rows: Vec::new(), width: usize::MAX, color: false };
+        let [long, below] = ["x", "y"].map(|letter| letter.repeat(100_000));
+        table.row(vec![Cell::new("a"), Cell::new(&long), Cell::new("end")], Some(&below));
+        table.row(vec![Cell::new("b"), Cell::new("short"), Cell::new("end")], None);
+        let text = printed(table);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].ends_with("  end") && lines[1].len() > 60_000, "{}", lines[1].len());
+        assert_eq!(lines[2].trim(), below);
+    }
+
+    #[test]
+    fn a_line_below_stays_with_its_row_in_any_width() {
+        static COLUMNS: [Column; 4] =
+            [Column::Cut("JOB"), Column::Spare("SCHEDULE"), Column::Whole("STATE"), Column::SpareNumber("BEHIND")];
+        for width in 1..70 {
+            let mut table = Table { columns: &COLUMNS, rows: Vec::new(), width, color: width % 2 == 0 };
+            for name in ["a", "warehouse-load-customer-orders", "\u{5831}\u{544a}\u{5831}\u{544a}\u{5831}\u{544a}"] {
+                let cells = vec![Cell::new(name), Cell::new("*/30 * * * MON"), Cell::word("held"), Cell::number(3)];
+                table.row(cells, Some("one\ntwo"));
+            }
+            let text = printed(table);
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 10, "{width}: {text}");
+            assert!(lines[0].starts_with("JOB") && lines[0].contains("STATE"), "{width}: {text}");
+            for row in lines[1..].chunks(3) {
+                assert!(row[0].contains("held") && !row[1].contains("held"), "{width}: {text}");
+            }
+        }
+    }
 }
