@@ -23,7 +23,7 @@ pub use interval::IntervalError;
 use rule::Rule;
 pub use timetable::{Dates, Timetable, TimetableError};
 use zone::saturating_instant;
-pub use zone::{day_end, day_start, tzdata_version};
+pub use zone::{day_end, day_start, tzdata_version, wall_start};
 
 /// 1973-01-01T00:00:00Z, the first instant that may be a date.
 const DOMAIN_START: i64 = 94_694_400;

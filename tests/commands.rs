@@ -27,6 +27,8 @@ mod plan;
 mod reference;
 #[path = "commands/status.rs"]
 mod status;
+#[path = "commands/terminal.rs"]
+mod terminal;
 #[path = "commands/unscheduled.rs"]
 mod unscheduled;
 #[path = "commands/verify.rs"]

@@ -71,7 +71,10 @@ fn like_the_registry(typed: &str, zone: Tz, read: Option<&DateArgument>) {
     let timetable = &registry.jobs[0].timetable;
     let (start, end) = (timetable.start().expect("given"), timetable.end().expect("given"));
     let argument = read.unwrap_or_else(|| panic!("the registry takes {typed:?}"));
-    let (from, to) = argument.range(zone).expect("no wall time");
+    let (from, to) = match argument.range(zone) {
+        Err(ChoiceError::SwallowedDay { .. }) => return,
+        range => range.expect("no wall time"),
+    };
     // The registry knows whole microseconds only.
     assert!((from - start).abs() < TICK && end > from - TICK && end < to, "{typed:?}: {start} {end}, {from} {to}");
     let is_day = matches!(argument, DateArgument::Day(_));
@@ -82,9 +85,13 @@ fn of_a_day(day: NaiveDate, zone: Tz) {
     let argument = DateArgument::Day(day);
     assert!((0..=9999).contains(&day.year()), "{day} is of no year that people write");
     assert_eq!(DateArgument::parse(&day.to_string()), Ok(argument));
-    let (from, to) = argument.range(zone).expect("every day has a range");
-    assert!(from <= to && argument.instant(zone) == from, "{from} to {to}");
     let shown = |at: DateTime<Utc>| wall_clock(at, zone).date();
+    let first = argument.instant(zone);
+    let (from, to) = match argument.range(zone) {
+        Err(ChoiceError::SwallowedDay { .. }) => (first, first),
+        range => range.expect("every day that was shown has a range"),
+    };
+    assert!(from <= to && first == from, "{from} to {to}");
     assert!(shown(from - TICK) < day && shown(to) > day, "{day} is wider than {from} to {to}");
     assert!(from == to || shown(from) == day && argument.means(from, zone), "{day} begins before {from}");
 }
@@ -96,8 +103,8 @@ fn of_a_wall_time(wall: NaiveDateTime, zone: Tz) {
     let first = argument.instant(zone);
     match (zone.from_local_datetime(&wall), argument.range(zone)) {
         (LocalResult::None, Err(ChoiceError::Swallowed { .. })) => {
-            // What the clock would show had it not been set forward, as it is now.
-            assert!(wall_clock(first, zone) > wall, "{wall} is {first}");
+            // When the clock was set forward.
+            assert!(wall_clock(first, zone) > wall && wall_clock(first - TICK, zone) < wall, "{wall} is {first}");
             assert!(!argument.means(first, zone));
         }
         (LocalResult::Single(_) | LocalResult::Ambiguous(..), Ok((from, to))) => {
@@ -152,6 +159,10 @@ fn one_of(argument: DateArgument, timetable: &Timetable) {
         Err(ChoiceError::NoneOnDay(_)) => assert!(meant.is_empty(), "{meant:?}"),
         Err(ChoiceError::Swallowed { wall, .. }) => {
             assert!(matches!(zone.from_local_datetime(&wall), LocalResult::None), "{wall}");
+        }
+        Err(ChoiceError::SwallowedDay { day, .. }) => {
+            let noon = day.and_time(NaiveTime::MIN) + TimeDelta::hours(12);
+            assert!(matches!(zone.from_local_datetime(&noon), LocalResult::None) && meant.is_empty(), "{day}");
         }
     }
 }

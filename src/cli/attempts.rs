@@ -12,35 +12,30 @@ use serde::Serialize;
 use super::arguments::Attempts;
 use super::beside;
 use super::context::{Context, Zones};
-use super::date::DateArgument;
 use super::failure::Failure;
 use super::output::{Output, brief, size};
 use super::rows::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Table};
-use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
 use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
 use crate::{duration, place};
 
-/// The columns of the table; the last only where there is room.
+/// The columns of the table; the last ones only where there is room.
 const COLUMNS: [Column; 8] = [
     Column::Cut("JOB"),
     Column::Whole("DATE"),
     Column::Whole("ATTEMPT"),
     Column::Whole("STARTED"),
     Column::Number("TOOK"),
-    Column::Number("CPU"),
-    Column::Number("MEMORY"),
-    Column::Whole("TRIGGER"),
+    Column::SpareNumber("CPU"),
+    Column::SpareNumber("MEMORY"),
+    Column::Spare("TRIGGER"),
 ];
 
-/// From this width on there is room for every column, whatever they hold.
-const WIDE: usize = 110;
-
-/// Below this width instants are written without their year and seconds, and times in one unit: 80 columns are enough.
-const NARROW: usize = 100;
+/// Below this width instants are written without their year and seconds, and times in one unit.
+const NARROW: usize = 110;
 
 /// An attempt in JSON.
 #[derive(Debug, Default, Serialize)]
@@ -79,7 +74,7 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
     of_this_list(asked.job.as_ref(), asked.after.as_ref().map(|after| &after.session))?;
     let at_date = asked.job.as_ref().zip(asked.date);
     let dates = match at_date {
-        Some((job, date)) => meant(date, job, &zones)?,
+        Some((job, date)) => beside::meant(reader.as_mut(), registry.as_ref(), job, date, &zones)?,
         None => asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
     };
     let filter = AttemptFilter {
@@ -131,27 +126,6 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
         writeln!(output, "\n{}", more_line("attempt", rows.len(), &cursor))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The instants among which the dates are that somebody named.
-pub(super) fn meant(date: DateArgument, job: &JobName, zones: &Zones) -> Result<Between, Failure> {
-    let range = date.range(zones.of(job)).map_err(|error| Failure::usage(format!("job `{job}`: {error}")))?;
-    Ok(Between { from: Some(range.0), to: Some(range.1) })
-}
-
-/// The attempts of a job at the date, or at the dates, that are meant, ascending.
-///
-/// The ledger is asked, and not the schedule, which may have been another then.
-pub(super) fn at(
-    reader: &mut Reader,
-    job: &JobName,
-    date: DateArgument,
-    zones: &Zones,
-) -> Result<Vec<AttemptRecord>, Failure> {
-    let dates = meant(date, job, zones)?;
-    let mut found = collected(reader, &AttemptFilter { job: Some(job.clone()), dates, ..AttemptFilter::default() })?;
-    found.retain(|attempt| date.means(attempt.key.session.date, zones.of(job)));
-    Ok(found)
 }
 
 /// The attempts that are selected.
@@ -239,29 +213,27 @@ pub(super) fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) ->
 
 /// Prints a table of attempts.
 pub(super) fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
-    let columns = if output.width < WIDE { &COLUMNS[..COLUMNS.len() - 1] } else { &COLUMNS[..] };
     let is_narrow = output.width < NARROW;
-    let (instant, took): (_, fn(Duration) -> String) =
+    let (instant, took): (&str, fn(Duration) -> String) =
         if is_narrow { ("%m-%d %H:%M", brief) } else { ("%Y-%m-%d %H:%M:%S", duration::format) };
-    let mut table = Table::new(columns, output);
+    let mut table = Table::new(&COLUMNS, output);
     for attempt in rows {
         let session = &attempt.key.session;
         let zone = zones.of(&session.job);
         let end = attempt.end.as_ref();
         let usage = end.and_then(|end| end.usage);
         let outcome = end.map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());
-        let mut cells = vec![
+        let cells = vec![
             Cell::new(session.job.as_str()),
-            Cell::new(output.date(session.date, zone)),
+            Cell::date(session.date, zone),
             Cell::numbered(attempt.key.number, &outcome),
             // In the zone of the date beside it.
-            Cell::new(attempt.started_at.with_timezone(&zone).format(instant).to_string()),
+            Cell::date_as(attempt.started_at, zone, instant),
             Cell::or_dash(end.and_then(|end| end.duration).map(took)),
             Cell::or_dash(usage.map(|usage| brief(usage.cpu_user + usage.cpu_system))),
             Cell::or_dash(usage.map(|usage| size(usage.peak_memory))),
             Cell::new(attempt.trigger.word()),
         ];
-        cells.truncate(columns.len());
         table.row(cells, end.and_then(|end| end.detail.as_deref()));
     }
     table.print(output)?;

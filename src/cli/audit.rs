@@ -27,6 +27,13 @@ const COLUMNS: [Column; 6] = [
     Column::Whole("DONE"),
 ];
 
+/// The columns where there is little room: the dates, which may be a range of two, are below the act then.
+const FEW_COLUMNS: [Column; 5] =
+    [Column::Whole("AT"), Column::Cut("WHO"), Column::Whole("ACTION"), Column::Cut("JOB"), Column::Whole("DONE")];
+
+/// From this width on there is room for every column, whatever they hold.
+const WIDE: usize = 130;
+
 /// What an operator did, in JSON.
 #[derive(Debug, Default, Serialize)]
 struct ActRow<'a> {
@@ -146,22 +153,28 @@ fn table(
         return Ok(ExitCode::SUCCESS);
     };
     let cursor = oldest.id.to_string();
-    let mut table = Table::new(&COLUMNS, output);
+    let is_wide = output.width >= WIDE;
+    let mut table = Table::new(if is_wide { &COLUMNS } else { &FEW_COLUMNS }, output);
     for act in &acts {
         let zone = zones.of(&act.job);
-        let cells = vec![
-            Cell::new(output.date(act.at, zone)),
+        let mut dates = dates(act, |at| short(at, zone));
+        let mut cells = vec![
+            Cell::date(act.at, zone),
             Cell::new(format!("{}@{}", act.user, act.host)),
             Cell::new(&act.action),
             Cell::new(act.job.as_str()),
-            Cell::or_dash(dates(act, |at| short(at, zone))),
-            Cell::new(match act.done {
-                Some(true) => "yes",
-                Some(false) => "refused",
-                None => "not yet",
-            }),
         ];
-        table.row(cells, below(act).as_deref());
+        if is_wide {
+            cells.push(Cell::or_dash(dates.take()));
+        }
+        cells.push(Cell::new(match act.done {
+            Some(true) => "yes",
+            Some(false) => "refused",
+            None => "not yet",
+        }));
+        let dates = dates.map(|dates| format!("dates: {dates}"));
+        let below: Vec<String> = dates.into_iter().chain(below(act)).collect();
+        table.row(cells, Some(below.join("\n")).filter(|below| !below.is_empty()).as_deref());
     }
     table.print(output)?;
     if more && !context.global.quiet {

@@ -108,8 +108,9 @@ pub(super) fn calendar(context: &Context, asked: &Calendar, output: &mut Output)
         add_ahead(job, record.as_ref(), &mut days, &bounds, context.now);
     }
     if !context.json() {
-        draw(&days, output)?;
-        legend(&days, output)?;
+        let with_count = has_room_for_counts(&days, output.width);
+        draw(&days, with_count, output)?;
+        legend(&days, with_count, output)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut array = Array::open(output)?;
@@ -180,11 +181,19 @@ fn add_ahead(job: &Job, record: Option<&JobRecord>, days: &mut [Day], bounds: &[
     }
 }
 
+/// The width of the widest mark.
+fn mark_width(days: &[Day], with_count: bool) -> Option<usize> {
+    days.iter().filter_map(|day| day.mark(with_count)).map(|mark| mark.len()).max()
+}
+
+/// Says whether a week fits with the number of dates beside each mark.
+fn has_room_for_counts(days: &[Day], width: usize) -> bool {
+    mark_width(days, true).is_some_and(|mark| 7 * (2 + mark + 2) <= width)
+}
+
 /// Draws a block a month, a line a week.
-fn draw(days: &[Day], output: &mut Output) -> Result<(), Failure> {
-    let width_of = |with_count| days.iter().filter_map(|day| day.mark(with_count)).map(|mark| mark.len()).max();
-    let with_count = width_of(true).is_some_and(|mark| 7 * (2 + mark + 2) <= output.width);
-    let width = 2 + width_of(with_count).unwrap_or(1);
+fn draw(days: &[Day], with_count: bool, output: &mut Output) -> Result<(), Failure> {
+    let width = 2 + mark_width(days, with_count).unwrap_or(1);
     for month in days.chunk_by(|a, b| (a.day.year(), a.day.month()) == (b.day.year(), b.day.month())) {
         let Some(first) = month.first().map(|day| day.day) else { continue };
         writeln!(output, "{}", first.format("%B %Y"))?;
@@ -223,7 +232,7 @@ fn colored(text: &str, code: &str) -> String {
 }
 
 /// What the marks mean, and how many dates each stands for.
-fn legend(days: &[Day], output: &mut Output) -> Result<(), Failure> {
+fn legend(days: &[Day], with_count: bool, output: &mut Output) -> Result<(), Failure> {
     let mut is_empty = true;
     for (place, (word, mark, code)) in STATES.iter().enumerate() {
         let count: u64 = days.iter().map(|day| day.counts[place]).sum();
@@ -238,7 +247,8 @@ fn legend(days: &[Day], output: &mut Output) -> Result<(), Failure> {
     if is_empty {
         writeln!(output, "no dates there")?;
     } else if days.iter().any(|day| day.counts.iter().sum::<u64>() > 1) {
-        writeln!(output, "A day with several dates has the mark of the worst, and how many of them are so.")?;
+        let how_many = if with_count { ", and how many of them are so" } else { "" };
+        writeln!(output, "A day with several dates has the mark of the worst{how_many}.")?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::beside::beside;
+use super::beside::{beside, hint, swallowed};
 use super::date::DateArgument;
 use super::failure::Failure;
 use super::sessions::collected;
@@ -44,7 +44,11 @@ impl Choice<'_> {
         if let DateArgument::Instant(instant) = date {
             return Ok(instant);
         }
-        let range = date.range(zone).map_err(|error| Failure::usage(format!("job `{name}`: {error}")))?;
+        let unbounded = self.job.map(|job| job.timetable.without_start());
+        let range = match date.range(zone) {
+            Ok(range) => range,
+            Err(error) => return Err(swallowed(reader, unbounded.as_ref(), name, date, zone, &error)?),
+        };
         let between = Between { from: Some(range.0), to: Some(range.1) };
         let mut reader = reader;
         let mut found = match &mut reader {
@@ -52,8 +56,7 @@ impl Choice<'_> {
             None => BTreeSet::new(),
         };
         if among == Dates::All || (among == Dates::Recorded && found.is_empty()) {
-            let timetable = self.job.map(|job| job.timetable.without_start());
-            let dates = timetable.iter().flat_map(|timetable| timetable.dates(range.0, range.1).map_while(Result::ok));
+            let dates = unbounded.iter().flat_map(|timetable| timetable.dates(range.0, range.1).map_while(Result::ok));
             found.extend(dates);
         }
         found.retain(|found| date.means(*found, zone));
@@ -92,21 +95,8 @@ impl Choice<'_> {
             format!("{} is not a date of `{name}`", in_zone(from, zone))
         };
         let timetable = self.job.map(|job| job.timetable.without_start());
-        let near = match (reader, &timetable) {
-            (Some(reader), timetable) => beside(reader, timetable.as_ref(), name, between)?,
-            (None, Some(timetable)) => {
-                let after = between.to.and_then(|to| timetable.dates(to, DateTime::<Utc>::MAX_UTC).next());
-                [timetable.previous_before(from), after.and_then(Result::ok)]
-            }
-            (None, None) => [None, None],
-        };
-        let near: Vec<String> = near.into_iter().flatten().map(|date| in_zone(date, zone)).collect();
-        let hint = match near.as_slice() {
-            [] => None,
-            [one] => Some(format!("the date beside it is {one}")),
-            several => Some(format!("the dates beside it are {}", several.join(" and "))),
-        };
-        Ok(Failure::usage(text).hint(hint))
+        let near = beside(reader, timetable.as_ref(), name, between)?;
+        Ok(Failure::usage(text).hint(hint(near, zone)))
     }
 
     /// Says which dates a day has.

@@ -177,9 +177,13 @@ pub(super) fn stored_zone(record: &JobRecord) -> Tz {
 
 /// Says that there is no such job, and which was meant.
 pub(super) fn unknown_job<'known>(name: &str, known: impl Iterator<Item = &'known JobName>) -> Failure {
+    // A letter of the wrong case is the least of slips.
+    let typed = name.to_lowercase();
     let mut near: Vec<(usize, &str)> = known
-        .map(|known| (strsim::damerau_levenshtein(name, known.as_str()), known.as_str()))
-        .filter(|(distance, known)| *distance <= (name.len() / 3).max(1) || known.starts_with(name))
+        .map(|known| (known.as_str(), known.as_str().to_lowercase()))
+        .map(|(known, lower)| (strsim::damerau_levenshtein(&typed, &lower), known, lower.starts_with(&typed)))
+        .filter(|(distance, _, begins)| *distance <= (name.len() / 3).max(1) || *begins)
+        .map(|(distance, known, _)| (distance, known))
         .collect();
     near.sort_unstable();
     let names: Vec<String> = near.iter().take(OFFERED).map(|(_, name)| format!("`{name}`")).collect();

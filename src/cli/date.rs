@@ -39,6 +39,14 @@ pub enum ChoiceError {
         /// What was typed.
         wall: NaiveDateTime,
     },
+    /// The clock of the zone jumped over all of it.
+    #[error("no clock of `{zone}` ever showed the day {day}: it was set forward over it")]
+    SwallowedDay {
+        /// The zone.
+        zone: Tz,
+        /// What was typed.
+        day: NaiveDate,
+    },
     /// Several dates, where one is wanted.
     #[error("there are {} dates: {}", .0.len(), listed(.0))]
     Several(Vec<String>),
@@ -83,27 +91,21 @@ impl DateArgument {
         }
     }
 
-    /// The first instant that is meant: the start of a day, the first showing of a wall time. For the ends of a range.
+    /// The first instant that is meant: the start of a day, the first showing of a wall time; of what no clock showed,
+    /// when the clock was set forward. For the ends of a range.
     #[must_use]
     pub fn instant(self, zone: Tz) -> DateTime<Utc> {
         match self {
             Self::Instant(instant) => instant,
             Self::Day(day) => schedule::day_start(day, zone),
-            Self::Wall(wall) => match zone.from_local_datetime(&wall) {
-                LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
-                // Swallowed: what the clock would show had it not been set forward.
-                LocalResult::None => {
-                    let before = zone.offset_from_utc_datetime(&(wall - TimeDelta::days(1))).fix();
-                    (wall - TimeDelta::seconds(i64::from(before.local_minus_utc()))).and_utc()
-                }
-            },
+            Self::Wall(wall) => schedule::wall_start(wall, zone),
         }
     }
 
     /// The instants that may be meant: from the first on, and before the second.
     ///
     /// # Errors
-    /// A wall time that the zone never showed.
+    /// A wall time, or a day, that the zone never showed.
     pub fn range(self, zone: Tz) -> Result<(DateTime<Utc>, DateTime<Utc>), ChoiceError> {
         let tick = TimeDelta::microseconds(1);
         match self {
@@ -112,8 +114,11 @@ impl DateArgument {
                 let next = day.succ_opt().unwrap_or(day);
                 // A clock that is set back shortly after midnight shows the end of the day once more.
                 let again = zone.from_local_datetime(&next.and_time(NaiveTime::MIN)).latest();
-                let end = schedule::day_start(next, zone);
-                Ok((schedule::day_start(day, zone), again.map_or(end, |again| end.max(again.to_utc()))))
+                let (start, end) = (schedule::day_start(day, zone), schedule::day_start(next, zone));
+                if start == end && next > day {
+                    return Err(ChoiceError::SwallowedDay { zone, day });
+                }
+                Ok((start, again.map_or(end, |again| end.max(again.to_utc()))))
             }
             Self::Wall(wall) => match zone.from_local_datetime(&wall) {
                 LocalResult::Single(at) => Ok((at.to_utc(), at.to_utc() + tick)),
@@ -322,6 +327,27 @@ mod tests {
             of("2026-03-29T02:30", &hourly),
             "no clock of `Europe/Berlin` ever showed 2026-03-29 02:30:00: it was set forward there"
         );
+    }
+
+    #[test]
+    fn what_no_clock_showed_ends_a_range_when_the_clock_was_set_forward() {
+        let instant = |text: &str, zone: Tz| in_zone(read(text).instant(zone), zone);
+        assert_eq!(instant("2026-03-29T01:59", BERLIN), "2026-03-29T01:59:00+01:00");
+        for swallowed in ["2026-03-29T02:00", "2026-03-29T02:30", "2026-03-29T02:59:59.5", "2026-03-29T03:00"] {
+            assert_eq!(instant(swallowed, BERLIN), "2026-03-29T03:00:00+02:00", "{swallowed}");
+        }
+        assert_eq!(instant("2026-03-29T03:00:00.5", BERLIN), "2026-03-29T03:00:00.500+02:00");
+        assert_eq!(instant("2026-10-25T02:30", BERLIN), "2026-10-25T02:30:00+02:00");
+        let apia = chrono_tz::Pacific::Apia;
+        for swallowed in ["2011-12-30", "2011-12-30T12:00", "2011-12-31"] {
+            assert_eq!(instant(swallowed, apia), "2011-12-31T00:00:00+14:00", "{swallowed}");
+        }
+        assert_eq!(
+            read("2011-12-30").range(apia).unwrap_err().to_string(),
+            "no clock of `Pacific/Apia` ever showed the day 2011-12-30: it was set forward over it"
+        );
+        assert!(read("2011-12-29").range(apia).is_ok());
+        assert!(read("9999-12-31").range(apia).is_ok());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::session::JobRecord;
 
 const COLUMNS: [Column; 5] = [
     Column::Cut("JOB"),
-    Column::Cut("SCHEDULE"),
+    Column::Spare("SCHEDULE"),
     Column::Whole("LAST SUCCESS"),
     Column::Whole("NEWEST DATE"),
     Column::Number("UNSETTLED"),
@@ -79,8 +79,8 @@ pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<ExitCode,
         let cells = vec![
             Cell::new(record.name.as_str()),
             Cell::or_dash(schedule(record)),
-            Cell::or_dash(record.last_success.map(|at| output.date(at, zone))),
-            Cell::or_dash(record.clock.map(|at| output.date(at, zone))),
+            Cell::date_or_dash(record.last_success, zone),
+            Cell::date_or_dash(record.clock, zone),
             Cell::number(of(&unsettled, &record.name)),
         ];
         table.row(cells, None);

@@ -24,7 +24,7 @@ const URGENCY: [&str; 7] = ["held", "failed", "blocked", "running", "waiting", "
 
 const COLUMNS: [Column; 6] = [
     Column::Cut("JOB"),
-    Column::Cut("SCHEDULE"),
+    Column::Spare("SCHEDULE"),
     Column::Whole("STATE"),
     Column::Whole("LAST SUCCESS"),
     Column::Whole("NEXT DATE"),
@@ -230,8 +230,8 @@ fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output
             Cell::new(job.name.as_str()),
             Cell::new(job.timetable.schedule().text()),
             Cell::word(view.state),
-            Cell::or_dash(view.record.last_success.map(|at| output.date(at, zone))),
-            Cell::or_dash(view.next.map(|at| output.date(at, zone))),
+            Cell::date_or_dash(view.record.last_success, zone),
+            Cell::date_or_dash(view.next, zone),
             Cell::number(view.backlog),
         ];
         let late = late.as_ref().map(|late| {

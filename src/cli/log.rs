@@ -10,12 +10,14 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::arguments::Log;
-use super::attempts::at;
+use super::attempts::collected;
 use super::beside;
 use super::context::{Context, Zones};
+use super::date::DateArgument;
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
+use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
 use crate::registry::Registry;
 use crate::scheduler::in_zone;
@@ -40,7 +42,7 @@ pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result
     };
     let zones = Zones::new(registry.as_ref(), &reader.jobs()?);
     zones.know(&asked.job)?;
-    let attempt = choose(&mut reader, registry.as_ref(), asked, &zones)?;
+    let attempt = choose(context, &mut reader, registry.as_ref(), asked, &zones)?;
     let key = &attempt.key;
     let date = in_zone(key.session.date, zones.of(&asked.job));
     let file = place::log_file(&logs, key);
@@ -100,6 +102,7 @@ fn detail(attempt: &AttemptRecord) -> String {
 
 /// The attempt that is meant: the newest, unless a number was given.
 fn choose(
+    context: &Context,
     reader: &mut Reader,
     registry: Option<&Registry>,
     asked: &Log,
@@ -109,7 +112,16 @@ fn choose(
     let Some(date) = asked.date else {
         return newest(reader, asked)?.ok_or_else(|| Failure::new(format!("`{job}` was never attempted")));
     };
-    let attempts = at(reader, job, date, zones)?;
+    let mut attempts = at(reader, registry, job, date, zones, false)?;
+    if attempts.is_empty() {
+        attempts = at(reader, registry, job, date, zones, true)?;
+        // A reset begins a new generation, and leaves what was before it.
+        let newest = attempts.iter().map(|attempt| attempt.key.session.generation).max();
+        attempts.retain(|attempt| Some(attempt.key.session.generation) == newest);
+        if !attempts.is_empty() {
+            context.remark(&format!("`{job}` was reset: this is from before the reset"));
+        }
+    }
     let mut dates: Vec<_> = attempts.iter().map(|attempt| attempt.key.session.date).collect();
     dates.dedup();
     if dates.len() > 1 {
@@ -128,6 +140,24 @@ fn choose(
         Some(number) => attempts.into_iter().find(|attempt| attempt.key.number == number),
     };
     chosen.ok_or_else(|| Failure::new(format!("`{job}` has no such attempt at that date; it has {numbers}")))
+}
+
+/// The attempts of a job at the date, or at the dates, that are meant, ascending.
+///
+/// The ledger is asked, and not the schedule, which may have been another then.
+fn at(
+    reader: &mut Reader,
+    registry: Option<&Registry>,
+    job: &JobName,
+    date: DateArgument,
+    zones: &Zones,
+    all_generations: bool,
+) -> Result<Vec<AttemptRecord>, Failure> {
+    let dates = beside::meant(Some(reader), registry, job, date, zones)?;
+    let filter = AttemptFilter { job: Some(job.clone()), dates, all_generations, ..AttemptFilter::default() };
+    let mut found = collected(reader, &filter)?;
+    found.retain(|attempt| date.means(attempt.key.session.date, zones.of(job)));
+    Ok(found)
 }
 
 /// The attempt of a job that was started last: an old date may have been attempted after a new one.

@@ -4,14 +4,13 @@ use std::env;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::date::short;
-
-/// How wide tables are that nobody looks at on a terminal, and the least that has room for everything.
+/// How wide a terminal is that does not say it.
 const WIDTH: usize = 100;
+
+/// Below this width instants are shorter: 80 columns are enough for all that a person must see.
+pub(super) const NARROW: usize = 100;
 
 /// Stdout.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub(super) struct Output {
     out: BufWriter<StdoutLock<'static>>,
     /// Whether colour may be used.
     pub(super) color: bool,
-    /// How many columns a table may have.
+    /// How many columns a line may have: no end of them where a program reads, that would miss what is cut.
     pub(super) width: usize,
 }
 
@@ -28,17 +27,8 @@ impl Output {
     pub(super) fn stdout() -> Self {
         let out = io::stdout().lock();
         let is_terminal = out.is_terminal();
-        let width = if is_terminal { terminal_width(&out).unwrap_or(WIDTH) } else { WIDTH };
+        let width = if is_terminal { terminal_width(&out).unwrap_or(WIDTH) } else { usize::MAX };
         Self { color: is_terminal && may_color(), width, out: BufWriter::with_capacity(1 << 16, out) }
-    }
-
-    /// An instant as a table has room for it: without its offset where there is little.
-    pub(super) fn date(&self, at: DateTime<Utc>, zone: Tz) -> String {
-        let text = short(at, zone);
-        match text.rsplit_once(' ') {
-            Some((stamp, _)) if self.width < WIDTH => stamp.to_owned(),
-            _ => text,
-        }
     }
 
     /// Waits so long, or until nobody reads any more; says whether that is so.

@@ -26,7 +26,7 @@ const COLUMNS: [Column; 6] = [
     Column::Whole("DATE"),
     Column::Whole("STATE"),
     Column::Number("ATTEMPTS"),
-    Column::Whole("TRIGGER"),
+    Column::Spare("TRIGGER"),
     Column::Cut("MORE"),
 ];
 
@@ -186,7 +186,7 @@ fn print(rows: &[SessionRecord], zones: &Zones, with_generation: bool, output: &
         }
         let cells = vec![
             Cell::new(session.key.job.as_str()),
-            Cell::new(output.date(session.key.date, zone)),
+            Cell::date(session.key.date, zone),
             Cell::word(session.state.word()),
             Cell::number(session.attempts.into()),
             Cell::new(session.trigger.word()),

@@ -1,16 +1,23 @@
-//! Tables for people: a line a row, no borders, never wider than they may be.
+//! Tables for people: a line a row, no borders, never wider than they may be, and cut only on a terminal.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, presets};
+use chrono::{DateTime, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
+use comfy_table::{CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Width, presets};
 
-use super::output::{Output, cut, one_line};
+use super::date::short;
+use super::output::{NARROW, Output, cut, one_line};
 
 /// Between two columns.
-const GAP: u16 = 2;
+const GAP: usize = 2;
 
 /// The least that is left of a column that gives way to others.
 const LEAST: usize = 10;
+
+/// The least that is left of the first column before those go that can be spared: a row is known by it.
+const LEAST_FIRST: usize = 12;
 
 /// How a column uses the width there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,21 +28,45 @@ pub(super) enum Column {
     Number(&'static str),
     /// Cut where there is too little width.
     Cut(&'static str),
+    /// Cut, and left out where what is left of the others would be too little.
+    Spare(&'static str),
+    /// Whole, to the right, and left out like that.
+    SpareNumber(&'static str),
 }
 
 impl Column {
     fn header(self) -> &'static str {
         match self {
-            Self::Whole(header) | Self::Number(header) | Self::Cut(header) => header,
+            Self::Whole(header)
+            | Self::Number(header)
+            | Self::Cut(header)
+            | Self::Spare(header)
+            | Self::SpareNumber(header) => header,
         }
+    }
+
+    fn is_cut(self) -> bool {
+        matches!(self, Self::Cut(_) | Self::Spare(_))
+    }
+
+    fn is_spare(self) -> bool {
+        matches!(self, Self::Spare(_) | Self::SpareNumber(_))
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Self::Number(_) | Self::SpareNumber(_))
+    }
+
+    /// The least width that the column may be given, of that which it would have: no header is ever cut.
+    fn least(self, natural: usize) -> usize {
+        if self.is_cut() { LEAST.max(self.header().len()).min(natural) } else { natural }
     }
 }
 
 /// A table on its way.
 pub(super) struct Table {
     columns: &'static [Column],
-    inner: comfy_table::Table,
-    below: Vec<Option<String>>,
+    rows: Vec<(Vec<Cell>, Option<String>)>,
     width: usize,
     color: bool,
 }
@@ -43,32 +74,23 @@ pub(super) struct Table {
 impl Table {
     /// Begins a table.
     pub(super) fn new(columns: &'static [Column], output: &Output) -> Self {
-        let mut inner = comfy_table::Table::new();
-        inner.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        inner.set_header(columns.iter().map(|column| comfy_table::Cell::new(column.header())));
-        if output.color {
-            inner.enforce_styling();
-        } else {
-            inner.force_no_tty();
-        }
-        Self { columns, inner, below: Vec::new(), width: output.width, color: output.color }
+        Self { columns, rows: Vec::new(), width: output.width, color: output.color }
     }
 
     /// Adds a row, and the lines below it that belong to it.
     pub(super) fn row(&mut self, cells: Vec<Cell>, below: Option<&str>) {
-        let mut row = Row::from(cells.into_iter().map(|cell| cell.styled(self.color)).collect::<Vec<_>>());
-        row.max_height(1);
-        self.inner.add_row(row);
         let line = |line: &str| cut(&format!("  {}", one_line(line)), self.width);
-        self.below.push(below.map(|below| below.lines().map(line).collect::<Vec<_>>().join("\n")));
+        let below = below.map(|below| below.lines().map(line).collect::<Vec<_>>().join("\n"));
+        self.rows.push((cells, below));
     }
 
     /// Prints the table.
-    pub(super) fn print(mut self, out: &mut impl Write) -> io::Result<()> {
-        self.arrange();
+    pub(super) fn print(self, out: &mut impl Write) -> io::Result<()> {
+        let with_offsets = self.width >= NARROW || self.offsets().len() > 1;
+        let inner = self.laid_out(with_offsets);
         // Every row is one line, since that is the height it may have; so is the header.
-        let below = std::iter::once(None).chain(self.below);
-        for (line, below) in self.inner.lines().zip(below) {
+        let below = std::iter::once(None).chain(self.rows.iter().map(|(_, below)| below.as_deref()));
+        for (line, below) in inner.lines().zip(below) {
             writeln!(out, "{}", line.trim_end())?;
             if let Some(below) = below {
                 writeln!(out, "{below}")?;
@@ -77,44 +99,113 @@ impl Table {
         Ok(())
     }
 
-    /// Gives each column its width.
-    fn arrange(&mut self) {
-        let gaps = usize::from(GAP) * (self.columns.len() - 1);
-        let natural: Vec<usize> = self.inner.column_max_content_widths().into_iter().map(usize::from).collect();
-        let is_cut = |column: &Column| matches!(column, Column::Cut(_));
-        let whole: usize = natural.iter().zip(self.columns).filter(|(_, c)| !is_cut(c)).map(|(width, _)| width).sum();
-        let cut_columns = self.columns.iter().filter(|column| is_cut(column)).count();
-        let left = self.width.saturating_sub(whole + gaps).max(LEAST * cut_columns);
-        let mut widths = natural;
-        shrink(&mut widths, self.columns, left);
-        let last = self.columns.len() - 1;
-        for (place, (column, width)) in self.columns.iter().zip(widths).enumerate() {
-            let Some(of_table) = self.inner.column_mut(place) else { continue };
+    /// How far from UTC the clocks were that the dates are shown by.
+    fn offsets(&self) -> HashSet<i32> {
+        let cells = self.rows.iter().flat_map(|(cells, _)| cells);
+        cells.filter_map(|cell| cell.date).map(Date::offset).collect()
+    }
+
+    /// The table of the columns that there is room for.
+    fn laid_out(&self, with_offsets: bool) -> comfy_table::Table {
+        let mut all = one_line_table();
+        all.set_header(self.columns.iter().map(|column| comfy_table::Cell::new(column.header())));
+        all.add_rows(self.rows.iter().map(|(cells, _)| cells.iter().map(|cell| cell.text(with_offsets))));
+        let natural: Vec<usize> = all.column_max_content_widths().into_iter().map(usize::from).collect();
+        let shown = spared(&natural, self.columns, self.width);
+        let columns: Vec<Column> = shown.iter().map(|place| self.columns[*place]).collect();
+        let mut widths: Vec<usize> = shown.iter().map(|place| natural[*place]).collect();
+        shrink(&mut widths, &columns, self.width);
+
+        let mut inner = one_line_table();
+        if self.color {
+            inner.enforce_styling();
+        } else {
+            inner.force_no_tty();
+        }
+        let mut header = Row::from(columns.iter().map(|column| column.header()).collect::<Vec<_>>());
+        header.max_height(1);
+        inner.set_header(header);
+        for (cells, _) in &self.rows {
+            let cells = shown.iter().filter_map(|place| cells.get(*place));
+            let mut row = Row::from(cells.map(|cell| cell.styled(with_offsets, self.color)).collect::<Vec<_>>());
+            row.max_height(1);
+            inner.add_row(row);
+        }
+        let last = columns.len().saturating_sub(1);
+        for (place, (column, width)) in columns.iter().zip(widths).enumerate() {
+            let Some(of_table) = inner.column_mut(place) else { continue };
             let gap = if place == last { 0 } else { GAP };
-            let width = u16::try_from(width).unwrap_or(u16::MAX);
+            let padded = u16::try_from(width + gap).unwrap_or(u16::MAX);
             of_table
-                .set_padding((0, gap))
-                .set_constraint(ColumnConstraint::Absolute(comfy_table::Width::Fixed(width + gap)));
-            if matches!(column, Column::Number(_)) {
+                .set_padding((0, u16::try_from(gap).unwrap_or_default()))
+                .set_constraint(ColumnConstraint::Absolute(Width::Fixed(padded)));
+            if column.is_number() {
                 of_table.set_cell_alignment(CellAlignment::Right);
             }
         }
+        inner
     }
 }
 
-/// Takes width from the widest of the columns that may be cut until they fit into `left`.
-fn shrink(widths: &mut [usize], columns: &[Column], left: usize) {
-    loop {
-        let cuttable = columns.iter().enumerate().filter(|(_, column)| matches!(column, Column::Cut(_)));
-        let places: Vec<usize> = cuttable.map(|(place, _)| place).collect();
-        let total: usize = places.iter().map(|place| widths[*place]).sum();
+fn one_line_table() -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+/// The places of the columns that there is room for.
+fn spared(natural: &[usize], columns: &[Column], width: usize) -> Vec<usize> {
+    let mut shown: Vec<usize> = (0..columns.len()).collect();
+    let needed = |shown: &[usize]| {
+        let least = |place: &usize| match *place {
+            0 if columns[0].is_cut() => LEAST_FIRST.min(natural[0]),
+            place => columns[place].least(natural[place]),
+        };
+        shown.iter().map(least).sum::<usize>() + GAP * shown.len().saturating_sub(1)
+    };
+    while needed(&shown) > width {
+        let Some(spare) = shown.iter().rposition(|place| columns[*place].is_spare()) else { break };
+        shown.remove(spare);
+    }
+    shown
+}
+
+/// Takes width from the widest of the columns that may be cut until all of them fit into `width`.
+fn shrink(widths: &mut [usize], columns: &[Column], width: usize) {
+    let least: Vec<usize> = columns.iter().zip(widths.iter()).map(|(column, width)| column.least(*width)).collect();
+    let gaps = GAP * columns.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > width {
         // The first column is what a row is known by: it gives way last.
         let weight = |place: &usize| if *place == 0 { widths[0] / 2 } else { widths[*place] };
-        let Some(widest) = places.into_iter().max_by_key(weight) else { return };
-        if total <= left || widths[widest] <= 1 {
+        let Some(widest) = (0..widths.len()).filter(|place| widths[*place] > least[*place]).max_by_key(weight) else {
             return;
-        }
+        };
         widths[widest] -= 1;
+    }
+}
+
+/// An instant as a cell shows it, and as it does where no other offset is near.
+#[derive(Debug, Clone, Copy)]
+struct Date {
+    at: DateTime<Utc>,
+    zone: Tz,
+    form: Option<&'static str>,
+}
+
+impl Date {
+    fn offset(self) -> i32 {
+        self.zone.offset_from_utc_datetime(&self.at.naive_utc()).fix().local_minus_utc()
+    }
+
+    fn text(self, with_offset: bool) -> String {
+        let text = match self.form {
+            Some(form) => self.at.with_timezone(&self.zone).format(&format!("{form} %:z")).to_string(),
+            None => short(self.at, self.zone),
+        };
+        match text.rsplit_once(' ') {
+            Some((stamp, _)) if !with_offset => stamp.to_owned(),
+            _ => text,
+        }
     }
 }
 
@@ -122,13 +213,29 @@ fn shrink(widths: &mut [usize], columns: &[Column], left: usize) {
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
     text: String,
+    date: Option<Date>,
     color: Option<Color>,
 }
 
 impl Cell {
     /// A text as it is, in one line.
     pub(super) fn new(text: impl AsRef<str>) -> Self {
-        Self { text: one_line(text.as_ref()), color: None }
+        Self { text: one_line(text.as_ref()), date: None, color: None }
+    }
+
+    /// An instant: without its offset where there is little room, and where all that are shown have the same.
+    pub(super) fn date(at: DateTime<Utc>, zone: Tz) -> Self {
+        Self { text: String::new(), date: Some(Date { at, zone, form: None }), color: None }
+    }
+
+    /// An instant in a form of its own, which the offset follows.
+    pub(super) fn date_as(at: DateTime<Utc>, zone: Tz, form: &'static str) -> Self {
+        Self { text: String::new(), date: Some(Date { at, zone, form: Some(form) }), color: None }
+    }
+
+    /// An instant, or `-` where there is none.
+    pub(super) fn date_or_dash(at: Option<DateTime<Utc>>, zone: Tz) -> Self {
+        at.map_or_else(|| Self::new("-"), |at| Self::date(at, zone))
     }
 
     /// A text, or `-` where there is nothing.
@@ -150,7 +257,7 @@ impl Cell {
             "ok" | "succeeded" => Some(Color::Green),
             _ => None,
         };
-        Self { text: word.to_owned(), color }
+        Self { color, ..Self::new(word) }
     }
 
     /// The number of an attempt and the word of its outcome, in the colour of that.
@@ -158,8 +265,12 @@ impl Cell {
         Self { text: format!("{number} {word}"), ..Self::word(word) }
     }
 
-    fn styled(self, color: bool) -> comfy_table::Cell {
-        let cell = comfy_table::Cell::new(self.text);
+    fn text(&self, with_offset: bool) -> String {
+        self.date.map_or_else(|| self.text.clone(), |date| date.text(with_offset))
+    }
+
+    fn styled(&self, with_offset: bool, color: bool) -> comfy_table::Cell {
+        let cell = comfy_table::Cell::new(self.text(with_offset));
         match self.color.filter(|_| color) {
             Some(color) => cell.fg(color),
             None => cell,
@@ -175,9 +286,60 @@ mod tests {
     fn the_widest_column_gives_way() {
         let columns = [Column::Cut("A"), Column::Whole("B"), Column::Cut("C")];
         let mut widths = [100, 23, 12];
-        shrink(&mut widths, &columns, 40);
+        shrink(&mut widths, &columns, 67);
         assert_eq!(widths, [28, 23, 12]);
-        shrink(&mut widths, &columns, 30);
-        assert_eq!(widths, [21, 23, 9]);
+        shrink(&mut widths, &columns, 59);
+        assert_eq!(widths, [22, 23, 10]);
+        shrink(&mut widths, &columns, 2);
+        assert_eq!(widths, [10, 23, 10], "of nothing less is left than can be read");
+    }
+
+    #[test]
+    fn a_column_that_can_be_spared_goes_before_the_first_is_lost() {
+        let columns = [Column::Cut("A"), Column::Spare("B"), Column::Whole("C"), Column::SpareNumber("D")];
+        assert_eq!(spared(&[30, 20, 23, 6], &columns, 57), [0, 1, 2, 3]);
+        assert_eq!(spared(&[30, 20, 23, 6], &columns, 56), [0, 1, 2]);
+        assert_eq!(spared(&[30, 20, 23, 6], &columns, 40), [0, 2]);
+        assert_eq!(spared(&[30, 20, 23, 6], &columns, 4), [0, 2]);
+    }
+
+    fn printed(table: Table) -> String {
+        let mut out = Vec::new();
+        table.print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_too_long_for_a_pipe() {
+        static COLUMNS: [Column; 3] = [Column::Cut("A"), Column::Cut("MORE"), Column::Whole("LAST")];
+        let mut table = Table { columns: &COLUMNS, rows: Vec::new(), width: usize::MAX, color: false };
+        let [long, below] = ["x", "y"].map(|letter| letter.repeat(100_000));
+        table.row(vec![Cell::new("a"), Cell::new(&long), Cell::new("end")], Some(&below));
+        table.row(vec![Cell::new("b"), Cell::new("short"), Cell::new("end")], None);
+        let text = printed(table);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].ends_with("  end") && lines[1].len() > 60_000, "{}", lines[1].len());
+        assert_eq!(lines[2].trim(), below);
+    }
+
+    #[test]
+    fn a_line_below_stays_with_its_row_in_any_width() {
+        static COLUMNS: [Column; 4] =
+            [Column::Cut("JOB"), Column::Spare("SCHEDULE"), Column::Whole("STATE"), Column::SpareNumber("BEHIND")];
+        for width in 1..70 {
+            let mut table = Table { columns: &COLUMNS, rows: Vec::new(), width, color: width % 2 == 0 };
+            for name in ["a", "warehouse-load-customer-orders", "\u{5831}\u{544a}\u{5831}\u{544a}\u{5831}\u{544a}"] {
+                let cells = vec![Cell::new(name), Cell::new("*/30 * * * MON"), Cell::word("held"), Cell::number(3)];
+                table.row(cells, Some("one\ntwo"));
+            }
+            let text = printed(table);
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 10, "{width}: {text}");
+            assert!(lines[0].starts_with("JOB") && lines[0].contains("STATE"), "{width}: {text}");
+            for row in lines[1..].chunks(3) {
+                assert!(row[0].contains("held") && !row[1].contains("held"), "{width}: {text}");
+            }
+        }
     }
 }

@@ -76,6 +76,23 @@ pub enum OpenError {
         /// What the system said.
         detail: String,
     },
+    /// The file, or a directory above it, cannot be read by this user.
+    #[error(
+        "the ledger `{url}` cannot be read by this user: {detail}; ask as the user to whom it belongs, or have them \
+         permit it"
+    )]
+    Unreadable {
+        /// The ledger, without a password.
+        url: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// There is a directory where the file should be.
+    #[error("the ledger `{url}` is a directory; name a file in it")]
+    Directory {
+        /// The ledger.
+        url: String,
+    },
     /// The directory of the file does not exist, nor the one above.
     #[error("the directory `{}` of the ledger does not exist; create it, or name another ledger", .directory.display())]
     MissingDirectory {

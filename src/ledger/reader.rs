@@ -67,7 +67,7 @@ impl Reader {
     pub fn open(url: &LedgerUrl) -> Result<Self, OpenError> {
         let mut connection = match url {
             LedgerUrl::Sqlite(path) => {
-                if !path.exists() {
+                if !sqlite::is_readable(url, path)? {
                     return Err(OpenError::Missing { url: url.to_string() });
                 }
                 let path = sqlite::real_path(path).map_err(|error| sqlite::refused(url, &error))?;

@@ -45,6 +45,9 @@ pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
 /// Makes the last missing directory of `path`, for our eyes only.
 pub(super) fn make_directory(url: &LedgerUrl, path: &Path) -> Result<(), OpenError> {
     let absolute = std::path::absolute(path).map_err(|error| refused(url, &error))?;
+    if absolute.is_dir() {
+        return Err(OpenError::Directory { url: url.to_string() });
+    }
     let Some(directory) = absolute.parent() else { return Ok(()) };
     match DirBuilder::new().mode(0o700).create(directory) {
         Ok(()) => Ok(()),
@@ -92,7 +95,7 @@ pub(super) fn connect(url: &LedgerUrl, path: &Path, purpose: Purpose) -> Result<
                 .map_err(|error| refused(url, &error))?;
             prepared(url, path, "rw", purpose)
         }
-        _ if !path.exists() => Err(OpenError::Missing { url: url.to_string() }),
+        Purpose::Post | Purpose::Read if !is_readable(url, path)? => Err(OpenError::Missing { url: url.to_string() }),
         Purpose::Post => prepared(url, path, "rw", purpose),
         Purpose::Read => prepared(url, path, "rw", purpose)
             .or_else(|error| if is_final(&error) { Err(error) } else { prepared(url, path, "ro", purpose) })
@@ -103,6 +106,29 @@ pub(super) fn connect(url: &LedgerUrl, path: &Path, purpose: Purpose) -> Result<
                 // A directory that we cannot write, and no writer: nothing can change under us.
                 prepared(url, path, "ro&immutable=1", purpose)
             }),
+    }
+}
+
+/// Says whether there is a file that we may read. Asked without opening it: closing it would end SQLite's own locks.
+pub(super) fn is_readable(url: &LedgerUrl, path: &Path) -> Result<bool, OpenError> {
+    let found = fs::metadata(path).and_then(|file| {
+        let is_readable = rustix::fs::access(path, rustix::fs::Access::READ_OK);
+        is_readable.map(|()| file).map_err(io::Error::from)
+    });
+    match found {
+        Ok(file) if file.is_dir() => Err(OpenError::Directory { url: url.to_string() }),
+        Ok(_) => Ok(true),
+        Err(error) => unread(url, &error),
+    }
+}
+
+/// What the system said to a reader: that there is no ledger is no error.
+fn unread(url: &LedgerUrl, error: &io::Error) -> Result<bool, OpenError> {
+    let (url, detail) = (url.to_string(), error.to_string());
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+        io::ErrorKind::PermissionDenied => Err(OpenError::Unreadable { url, detail }),
+        _ => Err(OpenError::Failed { url, detail }),
     }
 }
 

@@ -57,7 +57,7 @@ impl LedgerUrl {
     ///
     /// `postgres://…` and `postgresql://…` are as libpq takes them. `sqlite:///var/lib/ledger.db` is absolute,
     /// `sqlite://state/ledger.db` is relative to the working directory, and so is what has no scheme at all: a bare
-    /// path. Paths are taken as they stand; nothing in them is decoded.
+    /// path. Paths are taken as they stand, but for a second slash at their front; nothing in them is decoded.
     ///
     /// # Errors
     /// A [`LedgerUrlError`], whose message says what to write instead.
@@ -118,6 +118,9 @@ fn sqlite(path: &str) -> Result<LedgerUrl, LedgerUrlError> {
     } else if path.ends_with('/') || matches!(path, "." | "..") || path.ends_with("/..") {
         Err(LedgerUrlError::Directory(path.to_owned()))
     } else {
+        // SQLite takes what follows two slashes as a host, and everybody is to name the one file alike.
+        let is_doubled = path.starts_with("//");
+        let path = if is_doubled { &path[path.len() - path.trim_start_matches('/').len() - 1..] } else { path };
         Ok(LedgerUrl::Sqlite(PathBuf::from(path)))
     }
 }

@@ -5,7 +5,7 @@
 //! so. It relies on what was measured on every zone of tzdata from 1973 to 2099: clock changes are at least 167 hours
 //! apart, fall on whole minutes, and offsets lie between -12 and +14 hours.
 
-use chrono::{DateTime, NaiveDate, Offset, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// Seconds of a minute.
@@ -84,6 +84,19 @@ pub fn day_start(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let midnight = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp();
     match first_showing(zone, midnight) {
         Showing::At(instant) | Showing::Swallowed { change: instant, .. } => saturating_instant(instant),
+    }
+}
+
+/// Returns the first instant at which the zone's clock shows `wall` or more: of a time that it jumped over, the first
+/// after the gap.
+#[must_use]
+pub fn wall_start(wall: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    let part = chrono::TimeDelta::nanoseconds(wall.and_utc().timestamp_subsec_nanos().into());
+    match first_showing(zone, wall.and_utc().timestamp()) {
+        Showing::At(instant) => {
+            saturating_instant(instant).checked_add_signed(part).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        }
+        Showing::Swallowed { change, .. } => saturating_instant(change),
     }
 }
 

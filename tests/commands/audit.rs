@@ -11,7 +11,7 @@ const ONE: &str = "[daemon]\ntimezone = \"Europe/Berlin\"\n[jobs.load]\nschedule
                    end = 2024-11-03\nbackfill = true\ncommand = \"true\"\n";
 
 /// Three acts: one done, one refused, one that nobody has taken up.
-fn lived() -> Place {
+pub(crate) fn lived() -> Place {
     let place = Place::new(ONE);
     place.live(at("2024-11-05T00:00:00Z"), succeeds);
     let url = LedgerUrl::Sqlite(place.path("ledger.db"));

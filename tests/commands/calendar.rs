@@ -179,3 +179,14 @@ fn a_terminal_has_colour_and_marks_too() {
     let plain = draw("NO_COLOR", "1");
     assert!(!plain.contains('\x1b') && plain.contains(" 1+   2!"), "{plain}");
 }
+
+#[test]
+fn counts_are_told_of_only_where_they_are() {
+    let place = lived();
+    let last = |columns| {
+        let seen = place.look(columns, &["calendar", "often", "--month", "2024-11"]);
+        seen.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(last(80), "A day with several dates has the mark of the worst, and how many of them are so.");
+    assert_eq!(last(40), "A day with several dates has the mark of the worst.");
+}

@@ -1,10 +1,15 @@
 //! `list`, `sessions`, `attempts` and `ghosts`: what the ledger holds, for people and for programs.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 use chrono::TimeDelta;
 use crontabber::session::{AttemptKey, Outcome};
 use serde_json::json;
 
-use crate::place::{Place, at, succeeds};
+use crate::place::{Place, at, said, succeeds};
 
 const THREE_DAYS: &str = r#"
 [daemon]
@@ -125,10 +130,10 @@ fn attempts_are_told_as_they_ended() {
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T02:30", "--json"]).column("attempt"), ["1", "2"]);
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T01:30:00Z", "--json"]).column("attempt"), ["1", "2"]);
     insta::assert_snapshot!(place.ask(&["attempts", "load"]).out, @"
-    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-05 01:00:00  1.3 s  1.2 s   34 MB
-    load  2024-11-02 02:30 +01:00  1 failed(4)  2024-11-05 01:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-02 02:30 +01:00  2 running    2024-11-05 01:11:00      -      -       -
+    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-05 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02 02:30 +01:00  1 failed(4)  2024-11-05 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02 02:30 +01:00  2 running    2024-11-05 01:11:00 +01:00      -      -       -  retry
     ");
 }
 
@@ -187,9 +192,7 @@ fn the_list_fits_a_hundred_columns() {
     let place = Place::new(&registry);
     place.live(at("2024-11-05T00:00:00Z"), second_day_fails);
     for command in ["list", "sessions", "attempts", "plan"] {
-        let said = place.ask(&[command]);
-        assert_eq!(said.exit, 0);
-        for line in said.out.lines() {
+        for line in place.look(100, &[command]).lines() {
             assert!(line.chars().count() <= 100, "{command}: {line}");
             assert!(!line.contains('\x1b'), "{command}: {line}");
         }
@@ -208,14 +211,9 @@ fn the_attempts_fit_a_terminal() {
         second if second == at("2024-11-02T01:30:00Z") => Some(Outcome::Failed { code: 127 }),
         _ => None,
     });
-    let table = |width: usize| {
-        let asked = format!("stty cols {width}; {} attempts", env!("CARGO_BIN_EXE_crontabber"));
-        // A terminal of its own: util-linux's `script`, which is on every Debian.
-        let mut script = std::process::Command::new("script");
-        script.args(["-qec", &asked, "/dev/null"]).current_dir(place.path(""));
-        script.env("STATE_DIRECTORY", place.path("")).env("NO_COLOR", "1").stdin(std::process::Stdio::null());
-        let table = crate::place::said(&script.output().unwrap()).out.replace('\r', "");
-        assert!(table.lines().all(|line| line.chars().count() <= width), "{table}");
+    let table = |width: u16| {
+        let table = place.look(width, &["attempts"]);
+        assert!(table.lines().all(|line| line.chars().count() <= width.into()), "{table}");
         table
     };
     insta::assert_snapshot!(table(80), @"
@@ -225,10 +223,10 @@ fn the_attempts_fit_a_terminal() {
     aaaaaaaaaaa…  2024-11-03 02:30  1 running      11-05 01:00      -      -       -
     ");
     insta::assert_snapshot!(table(120), @"
-    JOB                          DATE                     ATTEMPT        STARTED               TOOK    CPU  MEMORY  TRIGGER
-    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-01 02:30 +01:00  1 killed(15)   2024-11-05 01:00:00  1.3 s      -       -  catch-up
-    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-02 02:30 +01:00  1 failed(127)  2024-11-05 01:00:01  1.3 s  1.2 s   34 MB  catch-up
-    aaaaaaaaaaaaaaaaaaaaaaaaaa…  2024-11-03 02:30 +01:00  1 running      2024-11-05 01:00:01      -      -       -  catch-up
+    JOB                   DATE                     ATTEMPT        STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    aaaaaaaaaaaaaaaaaaa…  2024-11-01 02:30 +01:00  1 killed(15)   2024-11-05 01:00:00 +01:00  1.3 s      -       -  catch-up
+    aaaaaaaaaaaaaaaaaaa…  2024-11-02 02:30 +01:00  1 failed(127)  2024-11-05 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    aaaaaaaaaaaaaaaaaaa…  2024-11-03 02:30 +01:00  1 running      2024-11-05 01:00:01 +01:00      -      -       -  catch-up
     ");
 }
 
@@ -266,6 +264,57 @@ fn a_ledger_that_is_not_there_is_an_empty_one() {
     }
     assert_eq!(place.ask(&["list", "--json"]).column("state"), ["blocked", "waiting", "waiting"]);
     assert!(!place.path("ledger.db").exists());
+}
+
+#[test]
+fn a_ledger_that_one_may_not_read_is_said_to_be_so() {
+    let place = lived();
+    // Root may read everything: then somebody else asks, who needs a program that they may run.
+    let program = place.path("crontabber");
+    std::fs::copy(env!("CARGO_BIN_EXE_crontabber"), &program).unwrap();
+    std::fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    std::fs::set_permissions(place.path("ledger.db"), Permissions::from_mode(if is_root { 0o600 } else { 0 })).unwrap();
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        if is_root {
+            command.uid(65_534).gid(65_534);
+        }
+        command.env_clear().env("STATE_DIRECTORY", place.path("")).current_dir(place.path("")).args(arguments);
+        said(&command.output().unwrap())
+    };
+    for command in [&["list"][..], &["disable", "load"], &["verify"]] {
+        let said = ask(&[command, &["--ledger", "ledger.db"]].concat());
+        assert_eq!(said.exit, 1, "{said:?}");
+        assert_eq!(
+            said.err,
+            "error: the ledger `sqlite://ledger.db` cannot be read by this user: Permission denied (os error 13); ask as \
+             the user to whom it belongs, or have them permit it\n",
+            "{command:?}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_is_no_ledger() {
+    let place = lived();
+    for command in [&["list"][..], &["disable", "load"], &["once"]] {
+        let said = place.ask(&[command, &["--ledger", "sqlite:///tmp"]].concat());
+        assert!(said.err.contains("the ledger `sqlite:///tmp` is a directory; name a file in it"), "{said:?}");
+        assert_ne!(said.exit, 0);
+    }
+}
+
+/// Four slashes are how other programs write an absolute path.
+#[test]
+fn every_command_takes_a_ledger_with_four_slashes() {
+    let place = lived();
+    let ledger = format!("sqlite:///{}", place.path("ledger.db").display());
+    assert!(ledger.starts_with("sqlite:////"));
+    for command in [&["list"][..], &["disable", "load"], &["sessions"], &["verify"]] {
+        let said = place.ask(&[command, &["--ledger", &ledger]].concat());
+        assert_eq!(said.exit, 0, "{said:?}");
+    }
 }
 
 #[test]

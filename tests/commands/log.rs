@@ -91,6 +91,20 @@ fn following_what_has_ended_prints_it_and_says_how_it_ended() {
 }
 
 #[test]
+fn a_log_from_before_a_reset_is_still_there() {
+    let place = lived();
+    assert_eq!(place.ask(&["reset", "load", "--yes"]).exit, 0);
+    let said = place.ask(&["log", "load", "2024-11-01T12:00"]);
+    assert_eq!((said.exit, said.out.as_str()), (0, "third\n"), "{}", said.err);
+    insta::assert_snapshot!(said.err, @"
+    note: `load` was reset: this is from before the reset
+    note: attempt 2 of `load` at 2024-11-01T12:00:00+00:00: succeeded
+    ");
+    let said = place.ask(&["log", "load", "2024-11-01T12:00", "--attempt", "1", "-q"]);
+    assert_eq!((said.exit, said.err.as_str()), (0, ""));
+}
+
+#[test]
 fn a_date_without_an_attempt_is_still_a_date() {
     let place = Place::new(TWICE_A_DAY);
     place.live(at("2024-11-02T00:00:00Z"), |_| Some(Outcome::Failed { code: 1 }));

@@ -2,7 +2,7 @@
 
 use crontabber::session::{AttemptKey, Outcome};
 
-use crate::place::{Place, at};
+use crate::place::{Place, at, succeeds};
 
 const TWO_JOBS: &str = r#"
 [daemon]
@@ -110,20 +110,20 @@ fn pages_lead_back_to_the_beginning() {
     ");
     let said = place.ask(&["attempts", "--limit", "3", "--state", "succeeded"]);
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    far   2024-11-03 12:00 +09:00  1 succeeded  2024-11-08 09:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-04 02:30 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-05 02:30 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
+    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    far   2024-11-03 12:00 +09:00  1 succeeded  2024-11-08 09:00:01 +09:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-04 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-05 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
 
     the newest 3 attempts; those before: `crontabber attempts --limit 3 --state succeeded --after far/1/2024-11-03T03:00:00Z/1`
     ");
     let command = next(&said.out);
     let said = place.ask(&command.iter().map(String::as_str).collect::<Vec<_>>());
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00  1.3 s  1.2 s   34 MB
-    far   2024-11-01 12:00 +09:00  1 succeeded  2024-11-08 09:00:00  1.3 s  1.2 s   34 MB
-    far   2024-11-02 12:00 +09:00  1 succeeded  2024-11-08 09:00:01  1.3 s  1.2 s   34 MB
+    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    far   2024-11-01 12:00 +09:00  1 succeeded  2024-11-08 09:00:00 +09:00  1.3 s  1.2 s   34 MB  catch-up
+    far   2024-11-02 12:00 +09:00  1 succeeded  2024-11-08 09:00:01 +09:00  1.3 s  1.2 s   34 MB  catch-up
     ");
 }
 
@@ -181,18 +181,88 @@ fn a_date_that_is_none_is_refused_with_those_beside_it() {
     error: 2024-11-03T05:00:00+01:00 is no date of `load`
     hint: the dates beside it are 2024-11-03T02:30:00+01:00 and 2024-11-04T02:30:00+01:00
     ");
-    let said = place.ask(&["attempts", "load", "2024-10-01"]);
+    let said = place.ask(&["attempts", "load", "2024-10-01T05:00"]);
     insta::assert_snapshot!(said.err, @"
-    error: `load` has no date on 2024-10-01
+    error: 2024-10-01T05:00:00+02:00 is no date of `load`
     hint: the date after it is 2024-11-01T02:30:00+01:00, and there is none before it
     ");
     insta::assert_snapshot!(place.ask(&["attempts", "laod"]).err, @"
     error: there is no job `laod`
     hint: did you mean `load`?
     ");
+    assert_eq!(place.ask(&["attempts", "LOAD"]).err.lines().last(), Some("hint: did you mean `load`?"));
+    let said = place.ask(&["attempts", "--limit", "0"]);
+    assert_eq!(said.err.lines().next(), Some("error: invalid value '0' for '--limit <N>': a limit is at least 1"));
     insta::assert_snapshot!(place.ask(&["attempts", "load", "tomorrow"]).err, @"
     error: invalid value 'tomorrow' for '[DATE]': write a day (`2026-11-03`), a time of the job's zone (`2026-11-03T02:30`) or an instant (`2026-11-03T01:30:00Z`)
 
     For more information, try '--help'.
     ");
+}
+
+/// Half past two comes not once in the night of the thirty-first of March, and a day of Apia never came.
+const FORWARD: &str = r#"
+[jobs.load]
+schedule = "*/30 * * * *"
+start = 2024-03-31
+end = 2024-04-01
+timezone = "Europe/Berlin"
+backfill = true
+command = "true"
+[jobs.apia]
+schedule = "0 12 * * *"
+start = 2011-12-28
+end = 2012-01-02
+timezone = "Pacific/Apia"
+backfill = true
+command = "true"
+"#;
+
+#[test]
+fn what_no_clock_showed_is_named_with_the_dates_beside_it() {
+    let place = Place::new(FORWARD);
+    place.live(at("2024-03-31T00:45:00Z"), succeeds);
+    for command in [&["why"][..], &["log"], &["attempts"], &["done"], &["skip", "--date"]] {
+        let ask = |job, date| place.ask(&[&command[..1], &[job], &command[1..], &[date]].concat());
+        let said = ask("load", "2024-03-31T02:30");
+        assert_eq!(
+            said.err,
+            "error: job `load`: no clock of `Europe/Berlin` ever showed 2024-03-31 02:30:00: it was set forward there\n\
+             hint: the dates beside it are 2024-03-31T01:30:00+01:00 and 2024-03-31T03:00:00+02:00\n",
+            "{command:?}"
+        );
+        assert_eq!(said.exit, 2);
+        let said = ask("apia", "2011-12-30");
+        assert_eq!(
+            said.err,
+            "error: job `apia`: no clock of `Pacific/Apia` ever showed the day 2011-12-30: it was set forward over it\n\
+             hint: the dates beside it are 2011-12-29T12:00:00-10:00 and 2011-12-31T12:00:00+14:00\n",
+            "{command:?}"
+        );
+    }
+    let planned = |range: &[&str]| place.ask(&[&["plan", "load", "--json"], range].concat()).column("date");
+    assert_eq!(
+        planned(&["--from", "2024-03-31T01:30", "--to", "2024-03-31T02:30"]),
+        ["2024-03-31T01:30:00+01:00"],
+        "the end is when the clock was set forward"
+    );
+    assert_eq!(
+        planned(&["--from", "2024-03-31T02:30", "--to", "2024-03-31T03:30"]),
+        ["2024-03-31T03:00:00+02:00"],
+        "and so is the beginning"
+    );
+}
+
+#[test]
+fn a_day_before_the_start_can_be_backfilled() {
+    let place = lived();
+    for command in ["attempts", "log"] {
+        let said = place.ask(&[command, "load", "2024-10-01"]);
+        assert_eq!(said.exit, 2);
+        assert_eq!(
+            said.err,
+            "error: 2024-10-01 is before the start of `load`, and was never backfilled\n\
+             hint: `crontabber backfill load --from 2024-10-01` attempts it\n"
+        );
+    }
 }

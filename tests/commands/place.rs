@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -72,6 +73,27 @@ impl Place {
 
     pub(crate) fn ask(&self, arguments: &[&str]) -> Said {
         said(&self.command(arguments).output().unwrap())
+    }
+
+    /// What somebody sees at a terminal of so many columns, without its colours.
+    pub(crate) fn look(&self, columns: u16, arguments: &[&str]) -> String {
+        use rustix::{pty, termios};
+        let master = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
+        pty::grantpt(&master).unwrap();
+        pty::unlockpt(&master).unwrap();
+        let name = pty::ptsname(&master, Vec::new()).unwrap();
+        let terminal = fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let size = termios::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        termios::tcsetwinsize(&terminal, size).unwrap();
+        let mut command = self.command(arguments);
+        let mut child = command.env("NO_COLOR", "1").stdout(terminal).spawn().unwrap();
+        // It is read until nobody has the other side: the command is one that had it.
+        drop(command);
+        let mut seen = Vec::new();
+        // That is told as an error.
+        _ = fs::File::from(master).read_to_end(&mut seen);
+        child.wait().unwrap();
+        String::from_utf8(seen).unwrap().replace('\r', "")
     }
 
     /// Lives through a moment as the daemon would: what is due at `now` is attempted, ends as `ends` says a second

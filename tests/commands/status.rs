@@ -80,12 +80,12 @@ fn all_is_told_about_a_job() {
       median 1.3 s, 95th percentile 1.3 s, of the newest 3 attempts that succeeded
 
     The newest attempts
-    JOB   DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00  1.3 s  1.2 s   34 MB
-    load  2024-11-02 02:30 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-03 02:30 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-04 02:30 +01:00  1 failed(4)  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
-    load  2024-11-04 02:30 +01:00  2 failed(4)  2024-11-08 02:00:00  1.3 s  1.2 s   34 MB
+    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-03 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-04 02:30 +01:00  1 failed(4)  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-04 02:30 +01:00  2 failed(4)  2024-11-08 02:00:00 +01:00  1.3 s  1.2 s   34 MB  retry
     ");
     insta::assert_snapshot!(without_days(&place.ask(&["status", "clean"]).out), @"
     clean: ok
@@ -111,10 +111,10 @@ fn all_is_told_about_a_job() {
       median 1.3 s, 95th percentile 1.3 s, of the newest 3 attempts that succeeded
 
     The newest attempts
-    JOB    DATE                     ATTEMPT      STARTED               TOOK    CPU  MEMORY
-    clean  2024-11-01 06:00 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
-    clean  2024-11-02 06:00 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
-    clean  2024-11-03 06:00 +01:00  1 succeeded  2024-11-08 01:00:01  1.3 s  1.2 s   34 MB
+    JOB    DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
+    clean  2024-11-01 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    clean  2024-11-02 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    clean  2024-11-03 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
     ");
 }
 

@@ -225,6 +225,8 @@ fn urls_are_read_as_people_write_them() {
     assert_eq!(path("sqlite:///var/lib/crontabber/ledger.db"), "/var/lib/crontabber/ledger.db");
     assert_eq!(path("sqlite://state/ledger.db"), "state/ledger.db");
     assert_eq!(path("sqlite:ledger.db"), "ledger.db");
+    assert_eq!(path("sqlite:////var/lib/ledger.db"), "/var/lib/ledger.db", "as other programs want it");
+    assert_eq!(path("///var/lib/ledger.db"), "/var/lib/ledger.db");
     assert_eq!(path(" ./a:b.db "), "./a:b.db");
     for good in [
         "postgres:///ledger",

@@ -151,7 +151,7 @@ impl Range {
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct Rows {
     /// How many of the newest; else 100, or all with `--json` and `--csv`.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     pub(in crate::cli) limit: Option<NonZeroU32>,
     /// Print CSV (RFC 4180): a header, then the fields that `--json` has.
     #[arg(long, conflicts_with = "json")]
@@ -162,6 +162,13 @@ pub(in crate::cli) struct Rows {
 fn one_of(words: &'static [&'static str]) -> impl TypedValueParser<Value = &'static str> {
     let position = |word: String| words.iter().find(|known| **known == word).copied().unwrap_or_default();
     PossibleValuesParser::new(words).map(position)
+}
+
+fn limit(text: &str) -> Result<NonZeroU32, String> {
+    match text.parse::<u32>() {
+        Ok(number) => NonZeroU32::new(number).ok_or_else(|| "a limit is at least 1".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn session_cursor(text: &str) -> Result<SessionKey, String> {

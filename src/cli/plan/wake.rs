@@ -89,15 +89,15 @@ fn print(starts: &[Start], rows: &[(&Job, JobView)], output: &mut Output) -> Res
         let zone = job.timetable.zone();
         let of_job: Vec<&Start> = starts.iter().filter(|start| start.job.name == job.name).collect();
         let now = match of_job.as_slice() {
-            [] => None,
-            [one] => Some(output.date(one.attempt.session.date, zone)),
-            several => Some(counted(several.len() as u64, "date")),
+            [] => Cell::new("-"),
+            [one] => Cell::date(one.attempt.session.date, zone),
+            several => Cell::new(counted(several.len() as u64, "date")),
         };
         let cells = vec![
             Cell::new(job.name.as_str()),
-            Cell::or_dash(now),
+            now,
             Cell::number(view.backlog),
-            Cell::or_dash(view.next.filter(|_| job.enabled).map(|next| output.date(next, zone))),
+            Cell::date_or_dash(view.next.filter(|_| job.enabled), zone),
         ];
         table.row(cells, of_job.first().map(|start| start_line(start)).as_deref());
     }

@@ -213,7 +213,7 @@ fn each_that_settles_or_explains_has_a_help() {
 
     Options:
           --to <DATE>
-              Only from this date on; what is before it stays as it is
+              Only from this date on; what is settled before it stays so
     ");
     insta::assert_snapshot!(help("why"), @"
     why --help: 0

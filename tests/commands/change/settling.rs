@@ -35,7 +35,7 @@ fn a_date_is_skipped_before_and_after_it_has_come() {
     hint: name one: 2024-11-05T00:00:00+01:00, 2024-11-05T06:00:00+01:00, 2024-11-05T12:00:00+01:00, 2024-11-05T18:00:00+01:00
     skip six --date 2024-12-24: 2
     error: `six` has no date on 2024-12-24
-    hint: the date beside it is 2024-11-07T18:00:00+01:00
+    hint: the date before it is 2024-11-07T18:00:00+01:00, and there is none after it
     skip newest --date 2024-11-05: 0
     note: what is skipped counts as settled: later dates, and other jobs, no longer wait for it
     `newest`: skipped 2024-11-05T05:00:00+01:00; the next date is 2024-11-06T05:00:00+01:00
