@@ -16,7 +16,7 @@ use super::lateness::{Late, lateness};
 use super::output::{Output, counted, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::{Job, JobName};
-use crate::scheduler::{Block, JobView, in_zone};
+use crate::scheduler::{Block, JobView, ToGo, in_zone};
 use crate::session::{AttemptRecord, JobRecord};
 
 /// The states, those first that need a person.
@@ -148,8 +148,8 @@ struct Listed {
 fn urgency(listed: &Listed) -> usize {
     let place = |state: &str| URGENCY.iter().position(|known| *known == state).unwrap_or(URGENCY.len());
     let of_state = place(listed.view.state);
-    // What is late is as urgent as what is blocked.
-    if listed.late.is_some() { of_state.min(place("blocked")) } else { of_state }
+    // What is late is as urgent as what is blocked; so is a backfill that a person must look at.
+    if listed.late.is_some() || listed.view.to_go.held.is_some() { of_state.min(place("blocked")) } else { of_state }
 }
 
 fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
@@ -169,7 +169,7 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         next_date: view.next.map(date),
         next_due: view.next.map(|next| date(job.timetable.due(next))),
         backlog: view.backlog,
-        backfilling: view.backfilling,
+        backfilling: view.to_go.dates,
         oldest: view.oldest.map(date),
         blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
         late: late.as_ref().map(|late| if late.is_critical { "critical" } else { "late" }),
@@ -238,7 +238,8 @@ fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output
             let word = if late.is_critical { "CRITICAL" } else { "late" };
             format!("{word}: {} {}", short(late.date, zone), late.text)
         });
-        let below: Vec<String> = [late, why(job, view, now, zones)].into_iter().flatten().collect();
+        let below = [late, why(job, view, now, zones), to_go(&view.to_go, zone).map(backfills_have(&view.to_go))];
+        let below: Vec<String> = below.into_iter().flatten().collect();
         table.row(cells, Some(below.join("\n")).filter(|below| !below.is_empty()).as_deref());
     }
     table.print(output)?;
@@ -291,6 +292,28 @@ pub(super) fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) 
             None => None,
         },
     }
+}
+
+/// What the backfills of a job have to go, and what of it does not go on by itself.
+pub(super) fn to_go(to_go: &ToGo, zone: Tz) -> Option<String> {
+    let ToGo { dates, first, held, failed, .. } = to_go;
+    let mut text = Some(*dates).filter(|dates| *dates > 0).map(|dates| format!("{} to go", counted(dates, "date")))?;
+    let stuck = [(held, "held"), (failed, "failed")];
+    for (stuck, word) in stuck.into_iter().filter_map(|(stuck, word)| stuck.map(|stuck| (stuck, word))) {
+        let (count, first) = stuck;
+        text.push_str(&format!(", {count} {word}, the first {}", short(first, zone)));
+    }
+    if let (Some(first), None, None) = (first, held, failed) {
+        text.push_str(&format!(", the first {}", short(*first, zone)));
+    }
+    Some(text)
+}
+
+/// Says in a sentence which have it to go.
+fn backfills_have(to_go: &ToGo) -> impl Fn(String) -> String {
+    let have =
+        if to_go.backfills == 1 { "a backfill has".to_owned() } else { format!("{} backfills have", to_go.backfills) };
+    move |dates| format!("{have} {dates}")
 }
 
 /// A time in its greatest unit: `3 days`, `5 hours`, `20 minutes`, `a moment`.

@@ -137,7 +137,7 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
         next_date: view.next.map(at),
         next_due: view.next.and_then(due),
         backlog: view.backlog,
-        backfilling: view.backfilling,
+        backfilling: view.to_go.dates,
         oldest: view.oldest.map(at),
         blocked_by: view.blocked_by.as_ref().map(|block| list::block_row(block, zone, zones)),
         disabled: view.disabled.as_ref().map(|disabled| DisabledRow {
@@ -224,9 +224,7 @@ fn ledger(known: &Known, zone: Tz) -> Vec<(&'static str, String)> {
         _ => counted(view.backlog, "date"),
     };
     lines.push(("behind", backlog));
-    if view.backfilling > 0 {
-        lines.push(("backfills", format!("{} to go", counted(view.backfilling, "date"))));
-    }
+    lines.extend(list::to_go(&view.to_go, zone).map(|to_go| ("backfills", to_go)));
     for open in &view.running {
         lines.push(("running", format!("{}, attempt {}", short(open.session.date, zone), open.number)));
     }

@@ -124,7 +124,9 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
 /// The date that a person asks about who names none.
 fn first_unsettled(view: &JobView) -> Option<DateTime<Utc>> {
     let running = view.running.iter().map(|open| open.session.date).min();
-    view.oldest.or(running).or(view.next).or(view.record.clock)
+    // A backfill stands beside the schedule; what needs a person there comes before what goes on by itself.
+    let held = view.to_go.held.map(|(_, first)| first);
+    view.oldest.or(held).or(running).or(view.to_go.first).or(view.next).or(view.record.clock)
 }
 
 /// The newest date that the ledger has of a job.

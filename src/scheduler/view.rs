@@ -56,6 +56,21 @@ pub enum Block {
     },
 }
 
+/// What the backfills of a job have to go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToGo {
+    /// How many backfills have dates that are not settled.
+    pub backfills: usize,
+    /// How many dates that are.
+    pub dates: u64,
+    /// The date that is first in its backfill.
+    pub first: Option<DateTime<Utc>>,
+    /// How many of them need a person, and the earliest.
+    pub held: Option<(u64, DateTime<Utc>)>,
+    /// How many of them failed, and the earliest.
+    pub failed: Option<(u64, DateTime<Utc>)>,
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone)]
 pub struct JobView {
@@ -69,8 +84,8 @@ pub struct JobView {
     pub backlog: u64,
     /// The oldest of them.
     pub oldest: Option<DateTime<Utc>>,
-    /// How many dates of backfills are not settled.
-    pub backfilling: u64,
+    /// What its backfills have to go.
+    pub to_go: ToGo,
     /// How many attempts at the oldest date count.
     pub failures: u32,
     /// Why the oldest date does not start.
@@ -100,7 +115,7 @@ impl Scheduler {
             next,
             backlog: lane.main.len() as u64 + lane.uncounted.max(unrecorded),
             oldest: first.map(|(date, _)| *date).or(missed),
-            backfilling: lane.backfilling(),
+            to_go: lane.to_go(),
             failures: first.map_or(0, |(_, session)| session.used),
             blocked_by,
             blocked_at: blocked_at.map(|date| (date, due(date))),
@@ -158,6 +173,27 @@ impl Scheduler {
 
     fn clock_ahead(&self, lane: &Lane) -> Option<Block> {
         lane.record.clock.filter(|clock| *clock > self.now).map(|clock| Block::ClockAhead { clock })
+    }
+}
+
+impl Lane {
+    fn to_go(&self) -> ToGo {
+        let all = || self.backfills.values().flat_map(|backfill| backfill.queue.sessions());
+        let those = |is_so: fn(&State) -> bool| {
+            let mut dates = all().filter(|(_, session)| is_so(&session.state)).map(|(date, _)| *date);
+            let first = dates.next()?;
+            Some(dates.fold((1, first), |(count, first), date| (count + 1, first.min(date))))
+        };
+        let first = self.backfills.values().find_map(|backfill| {
+            if backfill.record.newest_first { backfill.queue.newest() } else { backfill.queue.oldest() }
+        });
+        ToGo {
+            backfills: self.backfills.len(),
+            dates: self.backfilling(),
+            first,
+            held: those(|state| matches!(state, State::Held { .. })),
+            failed: those(|state| matches!(state, State::Failed { .. })),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::date::short;
 use crate::cli::list::times;
 use crate::cli::output::{counted, one_line};
 use crate::duration;
-use crate::scheduler::{Block, Explanation, Wait};
+use crate::scheduler::{Block, Explanation, Wait, in_zone};
 use crate::session::{AttemptRecord, SessionRecord, SettledBy, SkipReason, State, Trigger};
 
 impl Known<'_> {
@@ -124,7 +124,8 @@ impl Known<'_> {
     fn wait(&self, wait: &Wait, zones: &Zones) -> String {
         match wait {
             Wait::For(Block::Dependency { job, date: Some(date) }) => {
-                format!("`{job}`, whose {} is not settled (`crontabber why {job}`)", short(*date, zones.of(job)))
+                let (told, named) = (short(*date, zones.of(job)), in_zone(*date, zones.of(job)));
+                format!("`{job}`, whose {told} is not settled (`crontabber why {job} {named}`)")
             }
             Wait::For(Block::Retry { date, at }) if *date == self.date => {
                 format!("its retry time, {}", self.at(*at))
