@@ -95,6 +95,24 @@ fn a_job_that_should_have_run_and_did_not_is_critical() {
 }
 
 #[test]
+fn a_frequent_job_that_nobody_looks_after_is_critical_too() {
+    let plain = |minutes: i64| {
+        let place = Place::new("[jobs.plain]\nevery = \"1m\"\ncommand = \"true\"\n");
+        let past = clock::now() - TimeDelta::minutes(minutes);
+        place.live(past - TimeDelta::minutes(1), succeeds);
+        place.live(past, succeeds);
+        health(&place)
+    };
+    let (exit, line) = plain(15);
+    assert_eq!(exit, 2, "{line}");
+    assert!(line.ends_with(" and did not, and no daemon runs"), "{line}");
+    let (exit, line) = plain(3);
+    assert_eq!(exit, 0, "{line}");
+    // So many that they are not recorded at once.
+    assert_eq!(plain(6_000).0, 2);
+}
+
+#[test]
 fn an_attempt_that_nobody_looks_after_is_critical() {
     let place = daily(midnight(), "backfill = true");
     place.live(clock::now() - TimeDelta::minutes(10), |_| None);

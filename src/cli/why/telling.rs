@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Known;
+use super::{Coming, Known};
 use crate::cli::context::Zones;
 use crate::cli::date::short;
 use crate::cli::list::times;
@@ -77,7 +77,10 @@ impl Known<'_> {
         let is_ahead = self.explanation.is_some();
         match due {
             Some(due) if is_ahead && due > self.context.now => format!("is to come: it is due at {}", self.at(due)),
-            _ if is_ahead => "is due, and not recorded yet".to_owned(),
+            _ if is_ahead || self.coming.is_some() => {
+                let nobody = if self.is_watched { "" } else { ": no daemon runs" };
+                format!("is due, and not recorded yet{nobody}")
+            }
             _ if self.date < self.view.record.since => {
                 let since = self.at(self.view.record.since);
                 format!("is before the first date of the job, whose dates are recorded from {since} on")
@@ -165,6 +168,7 @@ impl Known<'_> {
             (Some(State::Held { .. }), _) => format!(
                 "next: nothing, until a person decides: `crontabber retry`, `skip` or `done`, with `{name}` and its date"
             ),
+            (None, _) if let Some(Coming::Skipped(reason)) = self.coming => self.to_be_skipped(reason),
             (_, Some(explanation)) => self.next_attempt(explanation),
             (Some(State::Succeeded), None) => {
                 "next: nothing; only `crontabber retry --again` or `backfill --only all` repeats it".to_owned()
@@ -172,6 +176,18 @@ impl Known<'_> {
             (Some(_), None) => "next: nothing; `crontabber retry` or `backfill` attempts it".to_owned(),
             (None, None) => format!("next: nothing; `crontabber backfill {name} --from DATE` attempts it"),
         }
+    }
+
+    /// What becomes of a date that is due, not recorded, and not to be run.
+    fn to_be_skipped(&self, reason: SkipReason) -> String {
+        let when = if self.is_watched { "when it is recorded" } else { "once a daemon runs: none does now" };
+        let newer = self.job.and_then(|job| job.timetable.newest_due(self.context.now)).map(|newest| self.at(newest));
+        let why = match (reason, newer) {
+            (SkipReason::Superseded, Some(newer)) => format!("{newer} is newer and takes over"),
+            (SkipReason::Overtime, _) => "another date still runs (`overlap`)".to_owned(),
+            _ => "it is too old by now".to_owned(),
+        };
+        format!("next: it is skipped, since {why}, {when}")
     }
 
     fn next_attempt(&self, explanation: &Explanation) -> String {

@@ -3,7 +3,7 @@
 use crontabber::session::{AttemptKey, Outcome};
 
 use super::Hand;
-use crate::place::at;
+use crate::place::{at, said, succeeds};
 
 const DAY: &str = r#"
 [daemon]
@@ -14,6 +14,19 @@ start = 2024-11-05
 backfill = true
 order = "independent"
 retry = { attempts = 1 }
+command = "true"
+"#;
+
+/// `after` needs a date of `day` that is not there yet.
+const CHAIN: &str = r#"
+[jobs.day]
+every = "1h"
+start = 2024-11-05
+command = "true"
+[jobs.after]
+every = "1h"
+start = 2024-11-05
+depends_on = ["day"]
 command = "true"
 "#;
 
@@ -66,5 +79,60 @@ fn a_held_date_of_a_backfill_is_seen() {
       recorded at 2024-11-05 13:00 +01:00, for a backfill
       attempt 1 started at 2024-11-05 12:00:01 +01:00 on host (backfill), failed(4) after 1.3 s
       backfill by USER at 2024-11-05 13:00 +01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule
+    ");
+}
+
+#[test]
+fn what_waits_for_a_disabled_job_is_told_of_whoever_disabled_it() {
+    let hand = Hand::fresh(CHAIN);
+    hand.place.live(at("2024-11-05T11:00:00Z"), succeeds);
+    assert_eq!(hand.ask(&["disable", "day"]).exit, 0);
+    insta::assert_snapshot!(hand.tell("health"), @"
+    health: 1
+    WARNING - after: 2024-11-05 12:00 +00:00 waits for `day`, which is disabled
+    ");
+    let enabled = hand.ask(&["enable", "day", "--catch-up"]);
+    assert_eq!(enabled.exit, 0, "{enabled:?}");
+    hand.place.write(&CHAIN.replacen("command", "enabled = false\ncommand", 1));
+    insta::assert_snapshot!(hand.tell("health"), @"
+    health: 1
+    WARNING - after: 2024-11-05 12:00 +00:00 waits for `day`, which is disabled
+    ");
+}
+
+#[test]
+fn health_counts_what_the_list_shows() {
+    let hand = Hand::fresh(DAY);
+    hand.place.live(at("2024-11-03T11:00:00Z"), succeeds);
+    assert_eq!(hand.ask(&["disable", "day"]).exit, 0);
+    assert_eq!(hand.ask(&["list", "--json"]).column("backlog"), ["1"]);
+    insta::assert_snapshot!(hand.tell("health"), @"
+    health: 0
+    OK - 1 job, 1 date behind
+    ");
+}
+
+#[test]
+fn a_date_that_is_due_and_not_recorded_is_explained() {
+    let hand = Hand::fresh("[jobs.plain]\nevery = \"1h\"\nstart = 2024-11-05\ncommand = \"true\"\n");
+    hand.place.live(at("2024-11-05T09:00:00Z"), succeeds);
+    insta::assert_snapshot!(
+        hand.tell_all(&["why plain 2024-11-05T10:00", "why plain 2024-11-05T12:00", "why plain 2024-11-05T08:00"]), @"
+    why plain 2024-11-05T10:00: 0
+    plain 2024-11-05 10:00 +00:00 is due, and not recorded yet: no daemon runs
+    next: it is skipped, since 2024-11-05 12:00 +00:00 is newer and takes over, once a daemon runs: none does now
+    why plain 2024-11-05T12:00: 0
+    plain 2024-11-05 12:00 +00:00 is due, and not recorded yet: no daemon runs
+    next: it is attempted at once, once a daemon runs: none does now
+    why plain 2024-11-05T08:00: 0
+    plain 2024-11-05 08:00 +00:00 was skipped: a newer date took over, and only the newest of this job runs
+      recorded at 2024-11-05 09:00 +00:00, after it was missed
+    next: nothing; `crontabber retry` or `backfill` attempts it
+    ");
+    hand.place.write("[jobs.plain]\nevery = \"1h\"\nstart = 2024-11-05\nskip_late = \"1s\"\ncommand = \"true\"\n");
+    let minutes = hand.command(&["why", "plain", "2024-11-05T12:00"]).env("FAKETIME", "2024-11-05 12:10:00").output();
+    insta::assert_snapshot!(said(&minutes.unwrap()).out, @"
+    plain 2024-11-05 12:00 +00:00 is due, and not recorded yet: no daemon runs
+    next: it is skipped, since it is too old by now, once a daemon runs: none does now
     ");
 }
