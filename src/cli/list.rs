@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::context::{Context, Question, Zones, ask};
 use super::date::short;
+use super::deserted;
 use super::failure::Failure;
 use super::json::Array;
-use super::lateness::{Late, lateness};
+use super::lateness::{Late, late};
 use super::output::{Output, counted, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::{Job, JobName};
@@ -88,9 +89,9 @@ pub(super) struct BlockRow {
 /// Lists the jobs.
 pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry()?;
-    let recovered = match context.reader(Some(&registry))? {
-        Some(mut reader) => reader.recovered()?,
-        None => crate::scheduler::Recovered::default(),
+    let (recovered, is_watched) = match context.reader(Some(&registry))? {
+        Some(mut reader) => (reader.recovered()?, deserted::is_watched(&mut reader)?),
+        None => (crate::scheduler::Recovered::default(), false),
     };
     let zones = Zones::new(Some(&registry), &[]);
     let ghosts = ghosts(&registry.jobs, &recovered.jobs);
@@ -100,7 +101,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
     let listed = |job: &'_ Arc<Job>| {
         let view = scheduler.view(&job.name)?;
         let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == job.name).collect();
-        let late = lateness(job, &view, &of_job, context.now).filter(|_| view.disabled.is_none() && job.enabled);
+        let late = late(job, &view, &of_job, context.now);
         Some(Listed { job: job.clone(), view, late })
     };
     let mut rows: Vec<Listed> = jobs.iter().filter_map(listed).collect();
@@ -117,7 +118,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
         writeln!(output, "the registry has no jobs")?;
     } else {
         rows.sort_by_key(urgency);
-        print(&rows, &zones, context.now, output)?;
+        print(&rows, &zones, is_watched, context.now, output)?;
     }
     if !ghosts.is_empty() && !context.global.quiet {
         let names: Vec<&str> = ghosts.iter().map(JobName::as_str).collect();
@@ -172,8 +173,8 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         backfilling: view.to_go.dates,
         oldest: view.oldest.map(date),
         blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
-        late: late.as_ref().map(|late| if late.is_critical { "critical" } else { "late" }),
-        late_because: late.as_ref().map(|late| format!("{} {}", short(late.date, zone), late.text)),
+        late: late.as_ref().map(Late::word),
+        late_because: late.as_ref().map(|late| late.because(zone)),
         depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),
         require: job.require.iter().map(JobName::as_str).collect(),
         running: view
@@ -222,7 +223,13 @@ pub(super) fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
     }
 }
 
-fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output) -> Result<(), Failure> {
+fn print(
+    rows: &[Listed],
+    zones: &Zones,
+    is_watched: bool,
+    now: DateTime<Utc>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
     for Listed { job, view, late } in rows {
         let zone = job.timetable.zone();
@@ -234,11 +241,9 @@ fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output
             Cell::or_dash(view.next.map(|at| output.date(at, zone))),
             Cell::number(view.backlog),
         ];
-        let late = late.as_ref().map(|late| {
-            let word = if late.is_critical { "CRITICAL" } else { "late" };
-            format!("{word}: {} {}", short(late.date, zone), late.text)
-        });
-        let below = [late, why(job, view, now, zones), to_go(&view.to_go, zone).map(backfills_have(&view.to_go))];
+        let late = late.as_ref().map(|late| late.line(zone));
+        let below =
+            [late, why(job, view, is_watched, now, zones), to_go(&view.to_go, zone).map(backfills_have(&view.to_go))];
         let below: Vec<String> = below.into_iter().flatten().collect();
         table.row(cells, Some(below.join("\n")).filter(|below| !below.is_empty()).as_deref());
     }
@@ -247,11 +252,12 @@ fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output
 }
 
 /// What a person wants to know of a job that is not simply well.
-pub(super) fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
+pub(super) fn why(job: &Job, view: &JobView, is_watched: bool, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
     let zone = job.timetable.zone();
     if let [open, others @ ..] = view.running.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
-        return Some(format!("{}, attempt {}{more}", short(open.session.date, zone), open.number));
+        let nobody = if is_watched { "" } else { ", and no daemon runs: whether it ended is not known" };
+        return Some(format!("{}, attempt {}{more}{nobody}", short(open.session.date, zone), open.number));
     }
     let blocked = || {
         let (date, since) = view.blocked_at?;

@@ -16,8 +16,10 @@ use super::arguments::Status;
 use super::attempts::{self, AttemptRow};
 use super::context::{Context, Question, Zones, ask};
 use super::date::short;
+use super::deserted::is_watched;
 use super::failure::Failure;
 use super::json;
+use super::lateness::{Late, late};
 use super::list::{self, BlockRow};
 use super::output::{Output, counted, cut, one_line};
 use crate::job::Job;
@@ -37,6 +39,8 @@ struct Known {
     is_in_ledger: bool,
     attempts: Vec<AttemptRecord>,
     pace: Option<Pace>,
+    is_watched: bool,
+    late: Option<Late>,
 }
 
 /// A job in JSON.
@@ -56,6 +60,8 @@ struct StatusRow<'a> {
     backfilling: u64,
     oldest: Option<String>,
     blocked_by: Option<BlockRow>,
+    late: Option<&'static str>,
+    late_because: Option<String>,
     disabled: Option<DisabledRow<'a>>,
     running: Vec<RunningRow>,
     durations: Option<PaceRow>,
@@ -86,6 +92,7 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
     let recovered = reader.as_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
     let zones = Zones::new(registry.as_ref(), &recovered.jobs);
     zones.know(&asked.job)?;
+    let open = recovered.open.clone();
     let is_in_ledger = recovered.jobs.iter().any(|record| record.name == asked.job);
     // Nothing may be started by looking: what is ready is shown as waiting.
     let (scheduler, jobs) = match registry {
@@ -104,10 +111,15 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
         is_in_ledger,
         attempts: Vec::new(),
         pace: None,
+        is_watched: false,
+        late: None,
     };
+    let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == asked.job).collect();
+    known.late = known.job.as_ref().and_then(|job| late(job, &known.view, &of_job, context.now));
     if let Some(reader) = &mut reader {
         let filter = AttemptFilter { job: Some(asked.job.clone()), newest: Some(ATTEMPTS), ..AttemptFilter::default() };
         known.attempts = attempts::collected(reader, &filter)?;
+        known.is_watched = is_watched(reader)?;
         known.pace = Pace::of(&reader.durations(&asked.job, LOOKED_AT)?);
     }
     if context.json() {
@@ -140,6 +152,8 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
         backfilling: view.to_go.dates,
         oldest: view.oldest.map(at),
         blocked_by: view.blocked_by.as_ref().map(|block| list::block_row(block, zone, zones)),
+        late: known.late.as_ref().map(Late::word),
+        late_because: known.late.as_ref().map(|late| late.because(zone)),
         disabled: view.disabled.as_ref().map(|disabled| DisabledRow {
             at: at(disabled.at),
             until: disabled.until.map(at),
@@ -161,7 +175,10 @@ fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) 
     let record = &view.record;
     let zone = zones.of(&record.name);
     writeln!(output, "{}: {}", record.name, view.state)?;
-    if let Some(why) = known.job.as_ref().and_then(|job| list::why(job, view, now, zones)) {
+    if let Some(late) = &known.late {
+        writeln!(output, "  {}", one_line(&late.line(zone)))?;
+    }
+    if let Some(why) = known.job.as_ref().and_then(|job| list::why(job, view, known.is_watched, now, zones)) {
         for line in why.lines() {
             writeln!(output, "  {}", one_line(line))?;
         }

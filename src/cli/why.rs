@@ -14,6 +14,7 @@ use super::arguments::Why;
 use super::attempts::{self, AttemptRow};
 use super::choice::{Choice, Dates};
 use super::context::{Context, Question, Zones, ask};
+use super::deserted::is_watched;
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
@@ -200,7 +201,7 @@ impl Known<'_> {
         })?;
         acts.reverse();
         self.acts = acts;
-        self.is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
+        self.is_watched = is_watched(reader)?;
         Ok(())
     }
 

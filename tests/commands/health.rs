@@ -155,6 +155,11 @@ fn what_is_late_is_late_and_then_critical() {
         let place = daily(midnight(), &format!("max_duration = \"{most}\""));
         place.live(ago(30), |_| None);
         assert_eq!(late(&place).as_str(), word, "{most}");
+        assert_eq!(place.ask(&["status", "load", "--json"]).json()["late"].as_str(), word, "{most}");
+        for asked in ["status", "why"] {
+            let said = place.ask(&[asked, "load"]).out;
+            assert_eq!(said.contains("longer than `max_duration`, "), word.is_some(), "{most}: {said}");
+        }
     }
     // An hour after it was expected a date is no longer late, but missing.
     let due = midnight();
@@ -164,8 +169,11 @@ fn what_is_late_is_late_and_then_critical() {
         let is_of_that_day = ago(minutes) - due < TimeDelta::hours(24);
         let word = if minutes == 30 && is_of_that_day { "late" } else { "critical" };
         assert_eq!(late(&place), word, "{minutes}");
-        let said = place.ask(&["list"]).out;
-        assert!(said.contains("was expected by "), "{said}");
+        let said = [place.ask(&["list"]).out, place.ask(&["status", "load"]).out];
+        assert!(said.iter().all(|said| said.contains("was expected by ")), "{said:?}");
+        let [list, status] =
+            [&["list", "--json"][..], &["status", "load", "--json"]].map(|line| place.ask(line).json());
+        assert_eq!(status["late_because"], list[0]["late_because"]);
         let (_, line) = health(&place);
         assert!(line.contains("load: "), "{line}");
     }

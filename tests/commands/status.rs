@@ -239,6 +239,8 @@ fn programs_are_told_the_same() {
                 "date": "2024-11-04T02:30:00+01:00",
                 "reason": "its 2 attempts are used up, the last of them failed(4)",
             },
+            "late": null,
+            "late_because": null,
             "disabled": null,
             "running": [],
             "durations": {

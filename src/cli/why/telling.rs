@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use super::{Coming, Known};
 use crate::cli::context::Zones;
 use crate::cli::date::short;
+use crate::cli::deserted::Process;
+use crate::cli::lateness::too_long;
 use crate::cli::list::times;
 use crate::cli::output::{counted, one_line};
 use crate::duration;
@@ -20,6 +22,11 @@ impl Known<'_> {
             told.push(format!("  recorded at {}, {}", self.at(session.recorded_at), because(session)));
         }
         told.extend(self.attempts.iter().map(|attempt| format!("  {}", self.attempt(attempt))));
+        if let Some(job) = self.job {
+            let late = self.attempts.iter().filter(|attempt| attempt.end.is_none());
+            let late = late.filter_map(|attempt| too_long(job, attempt, self.context.now));
+            told.extend(late.map(|late| format!("  {}: {}", late.word(), late.text)));
+        }
         for act in &self.acts {
             let outcome = match (act.done, &act.answer) {
                 (Some(true), Some(answer)) => format!(": {}", one_line(answer)),
@@ -47,7 +54,8 @@ impl Known<'_> {
         let Some(session) = &self.session else { return self.standing_without_row() };
         match &session.state {
             State::Waiting => "waits".to_owned(),
-            State::Running => "is running".to_owned(),
+            State::Running if self.is_watched => "is running".to_owned(),
+            State::Running => "is running as far as the ledger knows, and no daemon runs".to_owned(),
             State::Succeeded => {
                 let at = session.settled_at.map(|at| self.at(at)).unwrap_or_default();
                 match session.settled_by {
@@ -104,7 +112,8 @@ impl Known<'_> {
             attempt.trigger
         );
         match &attempt.end {
-            None => text.push_str(", and is running"),
+            None if self.is_watched => text.push_str(", and is running"),
+            None => text.push_str(&format!(": {}", Process::of(attempt).text())),
             Some(end) => {
                 text.push_str(&format!(", {}", end.outcome));
                 if let Some(took) = end.duration {
@@ -164,6 +173,9 @@ impl Known<'_> {
         }
         let state = self.session.as_ref().map(|session| &session.state);
         match (state, &self.explanation) {
+            (Some(State::Running), _) if !self.is_watched => {
+                "next: its end is recorded once a daemon runs: none does now".to_owned()
+            }
             (Some(State::Running), _) => format!("next: its end (`crontabber log {name} -f` follows it)"),
             (Some(State::Held { .. }), _) => format!(
                 "next: nothing, until a person decides: `crontabber retry`, `skip` or `done`, with `{name}` and its date"
