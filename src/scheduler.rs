@@ -32,7 +32,7 @@ use places::{Offer, Places};
 use recent::Recent;
 
 pub use crate::session::Recovered;
-pub use explain::{Explanation, Wait};
+pub use explain::{COUNTED, Explanation, Wait};
 pub use note::{Adding, Note};
 pub use view::{Block, JobView, ToGo, in_zone};
 

@@ -289,7 +289,7 @@ pub(super) fn why(job: &Job, view: &JobView, is_watched: bool, now: DateTime<Utc
             let reason = by.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             Some(format!("disabled by {} at {}{until}{reason}", by.user, short(by.at, zone)))
         }
-        Some(Block::Disabled) => None,
+        Some(Block::Disabled) => Some("disabled in the registry (`enabled = false`)".to_owned()),
         None => match view.oldest {
             Some(oldest) if view.failures > 0 => {
                 Some(format!("{} failed {}; its next attempt is due", short(oldest, zone), times(view.failures)))

@@ -23,13 +23,13 @@ use super::lateness::{Late, late};
 use super::list::{self, BlockRow};
 use super::output::{Output, counted, cut, one_line};
 use crate::job::Job;
-use crate::ledger::{AttemptFilter, Reader};
+use crate::ledger::{AttemptFilter, Between, Reader};
 use crate::place;
 use crate::scheduler::{JobView, Recovered, Scheduler, in_zone};
 use crate::session::AttemptRecord;
 use pace::{LOOKED_AT, Pace, PaceRow};
 
-/// How many of the newest attempts are shown.
+/// How many attempts at the newest dates are shown.
 const ATTEMPTS: u32 = 10;
 
 /// What is known about a job.
@@ -119,6 +119,7 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
     if let Some(reader) = &mut reader {
         let filter = AttemptFilter { job: Some(asked.job.clone()), newest: Some(ATTEMPTS), ..AttemptFilter::default() };
         known.attempts = attempts::collected(reader, &filter)?;
+        known.add_stuck(reader)?;
         known.is_watched = is_watched(reader)?;
         known.pace = Pace::of(&reader.durations(&asked.job, LOOKED_AT)?);
     }
@@ -128,6 +129,33 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
         print(&known, &zones, context.now, output)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Known {
+    /// The dates of backfills that somebody may want to know of.
+    fn stuck(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let to_go = &self.view.to_go;
+        [to_go.held, to_go.failed].into_iter().flatten().map(|(_, first)| first)
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.stuck().next().is_some()
+    }
+
+    /// Adds the attempts at the first date of a backfill that is held, and at the first that failed: they may be old.
+    fn add_stuck(&mut self, reader: &mut Reader) -> Result<(), Failure> {
+        let mut attempts = std::mem::take(&mut self.attempts);
+        for date in self.stuck() {
+            let dates = Between::only(date);
+            let job = Some(self.view.record.name.clone());
+            let filter = AttemptFilter { job, dates, newest: Some(ATTEMPTS), ..AttemptFilter::default() };
+            attempts.extend(attempts::collected(reader, &filter)?);
+        }
+        attempts.sort_by(|a, b| a.key.cmp(&b.key));
+        attempts.dedup_by(|a, b| a.key == b.key);
+        self.attempts = attempts;
+        Ok(())
+    }
 }
 
 fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow<'a> {
@@ -197,7 +225,8 @@ fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) 
     if known.attempts.is_empty() {
         writeln!(output, "\nIt was never attempted.")?;
     } else {
-        writeln!(output, "\nThe newest attempts")?;
+        let stuck = if known.is_stuck() { ", and at what is stuck of a backfill" } else { "" };
+        writeln!(output, "\nThe attempts at the newest dates{stuck}")?;
         attempts::print(&known.attempts, zones, output)?;
     }
     Ok(())

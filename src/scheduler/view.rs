@@ -221,6 +221,11 @@ pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }
 
+/// As [`in_zone`], for the times at which something was done: nobody reads their fractions.
+fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
 impl Block {
     /// What is waited for, as the end of a sentence.
     #[must_use]
@@ -232,7 +237,7 @@ impl Block {
             Self::Dependency { job, date: None } => format!("`{job}`, which has not settled a date yet"),
             Self::Held { date, reason } => format!("a person: {} is held, since {reason}", in_zone(*date, zone)),
             Self::Retry { date, at } => {
-                format!("the retry of {} at {}", in_zone(*date, zone), in_zone(*at, zone))
+                format!("the retry of {} at {}", in_zone(*date, zone), to_the_second(*at, zone))
             }
             Self::Disabled => "somebody to enable it in the registry".to_owned(),
             Self::DisabledBy(Disabled { at, until, user, reason, .. }) => {
@@ -241,9 +246,11 @@ impl Block {
                     Some(until) => format!(
                         "{}, until when {user} disabled it at {}{because}",
                         in_zone(*until, zone),
-                        in_zone(*at, zone)
+                        to_the_second(*at, zone)
                     ),
-                    None => format!("somebody to enable it: {user} disabled it at {}{because}", in_zone(*at, zone)),
+                    None => {
+                        format!("somebody to enable it: {user} disabled it at {}{because}", to_the_second(*at, zone))
+                    }
                 }
             }
             Self::Pool { pool, size: 1 } => format!("the one place of the pool `{pool}`, which is taken"),

@@ -10,7 +10,7 @@ use crate::cli::lateness::too_long;
 use crate::cli::list::times;
 use crate::cli::output::{counted, one_line};
 use crate::duration;
-use crate::scheduler::{Block, Explanation, Wait, in_zone};
+use crate::scheduler::{Block, COUNTED, Explanation, Wait, in_zone};
 use crate::session::{AttemptRecord, SessionRecord, SettledBy, SkipReason, State, Trigger};
 
 impl Known<'_> {
@@ -69,14 +69,27 @@ impl Known<'_> {
             }
             State::Held { reason } => format!("is held: {}", one_line(reason)),
             State::Skipped { reason } => {
+                let too_old = format!("it was too old by the time it could run ({})", self.limits());
                 let why = match reason {
                     SkipReason::Superseded => "a newer date took over, and only the newest of this job runs",
-                    SkipReason::TooOld => "it was too old by the time it could run (`catch_up`, `skip_late`)",
+                    SkipReason::TooOld => &too_old,
                     SkipReason::Operator => "an operator said so",
                     SkipReason::Overtime => "it came due while another date still ran (`overlap`)",
                 };
                 format!("was skipped: {why}")
             }
+        }
+    }
+
+    /// The keys of the registry that make a date too old: those that it has now, or both where it has neither.
+    fn limits(&self) -> &'static str {
+        let has_catch_up =
+            self.job.is_some_and(|job| job.catch_up.max_age.is_some() || job.catch_up.max_dates.is_some());
+        let has_skip_late = self.job.is_some_and(|job| job.skip_late.is_some());
+        match (has_catch_up, has_skip_late) {
+            (true, false) => "`catch_up`",
+            (false, true) => "`skip_late`",
+            _ => "`catch_up`, `skip_late`",
         }
     }
 
@@ -153,9 +166,13 @@ impl Known<'_> {
             }
             Wait::Earlier { date, state } => format!("{}, which comes first and is {}", self.at(*date), state.word()),
             Wait::InFront { count: 0 | 1, first } => format!("{}, which comes first", self.at(*first)),
+            Wait::InFront { count, first } if *count > COUNTED => {
+                format!("more than {COUNTED} dates that come first, the next of them {}", self.at(*first))
+            }
             Wait::InFront { count, first } => {
                 format!("{} that come first, the next of them {}", counted(*count, "date"), self.at(*first))
             }
+            Wait::Required(job) => format!("`{job}`, which is started for it when its turn comes"),
             Wait::Due(due) => format!("its time, {}", self.at(*due)),
             Wait::Attempt(attempt) => {
                 format!("the end of attempt {} at {}", attempt.number, self.at(attempt.session.date))
@@ -207,9 +224,31 @@ impl Known<'_> {
         match explanation.next_attempt {
             Some(at) if at > self.context.now => format!("next: it is attempted at {}{nobody}", self.at(at)),
             Some(_) => format!("next: it is attempted at once{nobody}"),
-            None => format!("next: it is attempted when that is over{nobody}"),
+            None => {
+                let (people, others) = explanation.waits.iter().partition::<Vec<_>, _>(|wait| held_in(wait).is_some());
+                let dates: Vec<String> = people.into_iter().filter_map(held_in).map(|date| self.at(date)).collect();
+                match (dates.as_slice(), others.as_slice()) {
+                    ([], _) => format!("next: it is attempted when that is over{nobody}"),
+                    (held, []) => format!("next: it is attempted when {}{nobody}", decided(held)),
+                    (held, _) => {
+                        format!("next: it is attempted when {}, and the rest is over{nobody}", decided(held))
+                    }
+                }
+            }
         }
     }
+}
+
+/// The date that only a person brings forward.
+fn held_in(wait: &Wait) -> Option<DateTime<Utc>> {
+    match wait {
+        Wait::Earlier { date, state: State::Held { .. } } | Wait::For(Block::Held { date, .. }) => Some(*date),
+        _ => None,
+    }
+}
+
+fn decided(dates: &[String]) -> String {
+    format!("somebody has decided about {} (`crontabber retry`, `skip` or `done`)", dates.join(" and "))
 }
 
 /// What made a date happen.

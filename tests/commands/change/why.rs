@@ -39,7 +39,7 @@ fn every_date_is_explained() {
     it waits for
       its time, 2024-11-26 03:00 +01:00
       2024-11-03 03:00 +01:00, which comes first and failed; its next attempt is due at 2024-11-05 15:00:01 +01:00
-      2 dates that come first, the next of them 2024-11-04 03:00 +01:00
+      22 dates that come first, the next of them 2024-11-04 03:00 +01:00
     next: it is attempted when that is over, once a daemon runs: none does now
     why load 2024-10-06: 0
     load 2024-10-06 03:00 +02:00 is before the first date of the job, whose dates are recorded from 2024-11-01 00:00 +01:00 on
