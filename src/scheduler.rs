@@ -242,6 +242,14 @@ impl Scheduler {
         self.lanes.values().filter(|lane| lane.job.is_some()).map(Lane::behind).sum()
     }
 
+    /// How many dates of a job's schedule are held: nothing but a person has them attempted again.
+    #[must_use]
+    pub fn held(&self, name: &JobName) -> u64 {
+        let sessions = self.lanes.get(name).map(|lane| lane.main.sessions().values());
+        let is_held = |session: &&queue::Session| matches!(session.state, State::Held { .. });
+        sessions.map_or(0, |sessions| sessions.filter(is_held).count() as u64)
+    }
+
     /// The attempts that are open.
     #[must_use]
     pub fn open_attempts(&self) -> Vec<AttemptKey> {

@@ -202,7 +202,9 @@ impl Plan<'_> {
 
     /// Sees to it that many dates are not changed by mistake.
     fn confirm(&self, operation: &Operation, preview: &Preview) -> Result<(), Failure> {
-        let count = preview.reply.dates.count;
+        // What an enabled job attempts counts too, beside what it skips.
+        let attempts = if matches!(operation, Operation::Enable(Enabling::SkipTo(_))) { preview.backlog } else { 0 };
+        let count = preview.reply.dates.count.max(attempts);
         if count <= MANY || self.change.yes || !preview.reply.done {
             return Ok(());
         }
@@ -301,7 +303,9 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
             "what is ended is held until `crontabber retry`, `skip` or `done`; the later dates wait for it"
         }
         Operation::Kill { .. } => "what is ended is held until `crontabber retry`, `skip` or `done`",
-        Operation::Disable { .. } => "no date is recorded meanwhile: what it misses is decided when it is enabled",
+        Operation::Disable { until: None } => {
+            "no date is recorded meanwhile: what it misses is decided when it is enabled"
+        }
         _ => return None,
     };
     Some(text.to_owned())

@@ -19,7 +19,7 @@ pub(super) fn announcement(scheduler: &Scheduler, jobs: &[JobName], most: u64, u
         .iter()
         .filter_map(|name| {
             let view = scheduler.view(name).filter(|view| view.disabled.is_none() && view.state != "disabled")?;
-            Some((view.backlog, name))
+            Some((view.backlog.saturating_sub(scheduler.held(name)), name))
         })
         .filter(|(backlog, _)| *backlog > 0)
         .collect();

@@ -114,10 +114,10 @@ pub(super) fn past(
 ) -> Result<Past, LedgerError> {
     let found = jobs::table
         .filter(jobs::name.eq(job.as_str()))
-        .select((jobs::id, jobs::generation))
-        .first::<(i32, i32)>(connection)
+        .select((jobs::id, jobs::generation, jobs::since))
+        .first::<(i32, i32, i64)>(connection)
         .optional()?;
-    let Some((id, generation)) = found else { return Ok(Past::default()) };
+    let Some((id, generation, since)) = found else { return Ok(Past::default()) };
     let mut past = Past { generation: count(generation), ..Past::default() };
     let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
     if let Some((from, to)) = operation.past() {
@@ -132,6 +132,15 @@ pub(super) fn past(
     }
     match operation {
         Operation::Backfill(order) => {
+            let dates = sessions::table
+                .filter(sessions::job_id.eq(id).and(sessions::generation.lt(generation)))
+                .filter(sessions::date.ge(micros(order.from)).and(sessions::date.lt(since)))
+                .filter(sessions::state.eq(state::SUCCEEDED))
+                .order(sessions::date)
+                .select(sessions::date)
+                .limit(MOST)
+                .load::<i64>(connection)?;
+            past.earlier = dates.into_iter().map(instant).collect::<Result<_, _>>()?;
             past.is_entered = is_entered(connection, request)?;
             if let Some(name) = &order.name {
                 past.namesake = backfills::table

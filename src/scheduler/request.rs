@@ -107,7 +107,19 @@ impl Scheduler {
 
     /// The lane of a job of the registry.
     fn lane_of(&mut self, name: &JobName) -> Result<(Arc<Job>, &mut Lane), String> {
-        let lane = self.lanes.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
+        let unknown = || match self
+            .successors
+            .iter()
+            .find(|job| job.name == *name)
+            .and_then(|job| job.previously.as_ref())
+        {
+            Some(before) => format!(
+                "job `{name}` takes over the ledger of `{before}` when what runs of that one has ended: until then ask for \
+                 `{before}`"
+            ),
+            None => format!("job `{name}` is not known"),
+        };
+        let lane = self.lanes.get_mut(name).ok_or_else(unknown)?;
         let job = lane.job.clone().ok_or_else(|| format!("job `{name}` is not in the registry"))?;
         Ok((job, lane))
     }

@@ -160,6 +160,8 @@ pub struct Past {
     pub namesake: Option<BackfillId>,
     /// The backfill that the request orders is in the ledger, perhaps not with all its dates.
     pub is_entered: bool,
+    /// The dates that succeeded in an earlier life of the job, and are before the first instant of this one's concern.
+    pub earlier: Vec<DateTime<Utc>>,
     /// The newest date that succeeded before the one to reset to.
     pub last_success: Option<DateTime<Utc>>,
 }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::clock;
-use crate::lab::{Lab, lives};
+use crate::lab::{Lab, lives, stdout};
 use crate::postgres;
 
 /// What `done_when` says of each date: it is done, it is not, it crashes, and it hangs.
@@ -149,22 +149,29 @@ command = "echo $CRONTABBER_DATE >> DIR/ran"
     clock::set_clock(&lab, "2026-11-05 10:30:00");
     let mut daemon = lab.daemon();
     lab.until("the first", || lab.lines("ran").len() == 1);
+    assert!(lab.run(&["backfill", "hourly", "--from", "2026-11-05T09:00", "--reason", "by hand"]).status.success());
+    lab.until("the one before", || lab.lines("ran").len() == 2);
     assert!(daemon.stop().success());
     clock::set_clock(&lab, "2026-11-06 10:30:00");
     // It has another name now, and is the same job.
     lab.write_registry(&registry.replace("[jobs.hourly]", "[jobs.each-hour]\npreviously = \"hourly\""));
+    // Also before the daemon knows: two of the three dates have been attempted.
+    let dry =
+        lab.run(&["backfill", "each-hour", "--from", "2026-11-05T08:00", "--to", "2026-11-05T11:00", "--dry-run"]);
+    assert!(stdout(&dry).contains("backfill of `each-hour`: 2026-11-05T08:00:00+00:00"), "{dry:?}");
     let mut daemon = lab.daemon();
-    lab.until("the newest", || lab.lines("ran").len() == 4);
-    let hours = ["2026-11-05T10", "2026-11-06T08", "2026-11-06T09", "2026-11-06T10"];
+    lab.until("the newest", || lab.lines("ran").len() == 5);
+    let hours = ["2026-11-05T10", "2026-11-05T09", "2026-11-06T08", "2026-11-06T09", "2026-11-06T10"];
     let ran = lab.lines("ran");
     assert!(ran.iter().zip(hours).all(|(ran, hour)| ran.starts_with(hour)), "{ran:?}");
     let rows = lab.json(&["sessions", "each-hour"]);
     let rows = rows.as_array().unwrap();
     let skipped: Vec<_> = rows.iter().filter(|row| row["state"] == "skipped").collect();
-    assert_eq!((rows.len(), skipped.len()), (25, 21));
+    assert_eq!((rows.len(), skipped.len()), (26, 21));
     assert!(skipped.iter().all(|row| row["reason"] == "too-old"), "{skipped:?}");
     assert!(daemon.stop().success());
     assert!(lab.json(&["ghosts"]).as_array().unwrap().is_empty(), "the old name is gone");
+    assert_eq!(lab.json(&["audit", "each-hour"])[0]["reason"], "by hand");
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn what_is_killed_is_gone_with_its_children_and_held_until_it_is_retried() {
     let mut daemon = lab.daemon();
     lab.until("its processes", || lab.lines("pids").len() == 2);
     let dry = lab.run(&["kill", "load", "--dry-run"]);
-    assert!(stdout(&dry).contains("attempt 1 of `load` would be ended, and held"), "{dry:?}");
+    assert!(stdout(&dry).contains("attempt 1 at 2024-11-01T03:00:00+00:00 was ended, and is held"), "{dry:?}");
     assert!(lab.lines("pids").iter().all(|pid| lives(pid)), "nothing was ended");
     let wrong = lab.run(&["kill", "load", "2024-11-02"]);
     assert_eq!(wrong.status.code(), Some(1));

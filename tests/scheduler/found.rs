@@ -93,15 +93,17 @@ fn what_came_due_and_was_skipped_in_the_same_moment_is_repeated_and_not_entered_
 #[test]
 fn an_old_life_of_a_job_is_no_part_of_its_backfill() {
     let mut world = load();
-    world.request("load", Operation::Reset { to: Some(at("2026-11-05 00:00")) });
-    let asked = world.read(9, "load", from("2026-11-03 00:00", Only::All, 1));
+    world.request("load", Operation::Reset { to: None });
+    let asked = world.read(9, "load", from("2026-11-01 00:00", Only::All, 1));
     let old = world.running[0].attempt.clone();
     world.end_attempt(old, Outcome::Succeeded);
     world.handle(Event::Request(asked));
     world.settle(succeed);
     assert_snapshot!(world.rows_of("load"), @"
-    11-03T03:00 succeeded (backfill, 1 attempts)
-    11-04T03:00 succeeded (backfill, 1 attempts)
+    11-01T03:00 succeeded (backfill, 1 attempts)
+    11-02T03:00 succeeded (backfill, 1 attempts)
+    11-03T03:00 succeeded (catch-up, 1 attempts)
+    11-04T03:00 succeeded (catch-up, 1 attempts)
     11-05T03:00 succeeded (catch-up, 1 attempts)
     ");
 }
@@ -355,15 +357,15 @@ fn a_reset_waits_for_a_backfill_that_enters() {
     let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "* * * * *", "2026-11-05 11:50")]);
     world.ask(1, "load", from("2026-10-01 00:00", Only::All, 1));
     assert_eq!(world.rows.answers.len(), 0, "it enters in parts");
-    world.ask(2, "load", Operation::Reset { to: Some(at("2026-11-05 11:55")) });
+    world.ask(2, "load", Operation::Reset { to: Some(at("2026-10-01 00:00")) });
     assert_eq!(world.rows.answers.len(), 0, "the reset waits");
     world.pass("2026-11-05 12:00");
-    world.ask(2, "load", Operation::Reset { to: Some(at("2026-11-05 11:55")) });
+    world.ask(2, "load", Operation::Reset { to: Some(at("2026-10-01 00:00")) });
     let answers: Vec<String> =
         world.rows.answers.values().map(|reply| format!("{}: {}", reply.done, reply.text)).collect();
     assert_snapshot!(answers.join("\n"), @"
     true: backfill of `load`: 51110 dates from 2026-10-01T00:00:00+00:00 to 2026-11-05T11:49:00+00:00, oldest first, one at a time, beside its schedule; 11 dates are left out: not settled yet
-    true: job `load` is reset: 6 dates from 2026-11-05T11:55:00+00:00 on are attempted again; what is before 2026-11-05T11:55:00+00:00 stays as it is; the attempt that is open is left to end first
+    false: 2026-10-01T00:00:00+00:00 of `load` is before 2026-11-05T11:50:00+00:00 and not settled, and would never be: settle what is before 2026-11-05T11:50:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
     ");
 }
 

@@ -1,7 +1,7 @@
 //! What operators ask for, as stories: text in, what was answered and done out.
 
 use chrono::TimeDelta;
-use crontabber::job::{Command, Order, Template};
+use crontabber::job::{Command, Job, JobName, Order, Template};
 use crontabber::scheduler::Event;
 use crontabber::session::{BackfillOrder, Enabling, Only, Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
@@ -254,7 +254,7 @@ fn a_disabled_job_misses_its_dates_until_somebody_decides() {
     refused (0): job `load` was disabled by ann; `--force` attempts it all the same
     refused (0): job `load` has a backlog of 4 dates from 2026-11-06T03:00:00+00:00 on: say `--catch-up`, `--skip-missed` or `--skip-to DATE`
     refused (0): 2026-11-06T00:00:00+00:00 is already past: the next date of `load` is 2026-11-06T03:00:00+00:00, which is not before it
-    done (2): job `load` is enabled; skipped: 2 dates from 2026-11-06T03:00:00+00:00 to 2026-11-07T03:00:00+00:00
+    done (2): job `load` is enabled; skipped: 2 dates from 2026-11-06T03:00:00+00:00 to 2026-11-07T03:00:00+00:00; 2 dates are attempted now
     done (0): job `load` is disabled until 2026-11-11T12:00:00+00:00, when what it has missed is caught up on
     done (0): job `load` is disabled: nothing of it runs until `crontabber enable`
     done (2): job `load` is enabled; skipped: 2 dates from 2026-11-12T03:00:00+00:00 to 2026-11-13T03:00:00+00:00
@@ -368,7 +368,7 @@ fn a_reset_to_a_date_leaves_what_is_before_it() {
     world.settle(succeed);
     world.take_started();
     world.request("load", Operation::Reset { to: Some(at("2026-11-04 00:00")) });
-    assert_snapshot!(world.answered(), @"done (2): job `load` is reset: 2 dates from 2026-11-04T03:00:00+00:00 on are attempted again; what is before 2026-11-04T00:00:00+00:00 stays as it is");
+    assert_snapshot!(world.answered(), @"done (2): job `load` is reset: 2 dates from 2026-11-04T03:00:00+00:00 on are attempted again; what is settled before 2026-11-04T00:00:00+00:00 stays so (`--all-generations` shows it)");
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"load 11-04T03:00, load 11-05T03:00");
 }
@@ -440,4 +440,74 @@ fn what_was_answered_while_the_ledger_was_asked_is_not_answered_twice() {
     let answered = world.answered();
     world.hear(2, "load", asked);
     assert_eq!(world.answered(), answered);
+}
+
+#[test]
+fn a_reset_forgets_no_date_that_is_not_settled() {
+    let mut world = load();
+    let to = Operation::Reset { to: Some(at("2026-11-05 00:00")) };
+    let mut told = Vec::new();
+    world.request("load", to.clone());
+    told.push(world.answered());
+    world.settle(succeed);
+    world.request("load", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
+    world.request("load", to.clone());
+    told.push(world.answered());
+    world.settle(succeed);
+    world.request("load", to);
+    told.push(world.answered());
+    world.settle(succeed);
+    // What succeeded before it is not missing.
+    world.take_started();
+    world.request("load", Operation::Backfill(order("2026-10-31 00:00", Only::Missing)));
+    told.push(world.answered());
+    world.settle(succeed);
+    told.push(world.take_started());
+    world.request("load", Operation::Backfill(order("2026-11-02 00:00", Only::All)));
+    told.push(world.answered());
+    assert_snapshot!(told.join("\n"), @"
+    refused (0): 2026-11-03T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and not settled, and would never be: settle what is before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
+    refused (0): 2026-11-01T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and not settled, and would never be: settle what is before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
+    done (1): job `load` is reset: its first date is 2026-11-05T03:00:00+00:00; what is settled before 2026-11-05T00:00:00+00:00 stays so (`--all-generations` shows it)
+    done (1): backfill of `load`: 2026-10-31T03:00:00+00:00, oldest first, one at a time, beside its schedule; 5 dates are left out: settled by attempts, or not settled yet
+    load 10-31T03:00
+    done (4): backfill of `load`: 4 dates from 2026-11-02T03:00:00+00:00 to 2026-11-05T03:00:00+00:00, oldest first, one at a time, beside its schedule; 4 dates are repeated that succeeded before
+    ");
+}
+
+#[test]
+fn a_disabled_job_says_how_much_a_reset_repeats() {
+    let mut world = load();
+    world.settle(succeed);
+    world.request("load", Operation::Disable { until: None });
+    world.request("load", Operation::Reset { to: None });
+    assert_snapshot!(world.answered(), @"done (3): job `load` is reset: 3 dates from 2026-11-03T03:00:00+00:00 on are attempted again, once it is enabled");
+}
+
+#[test]
+fn an_operator_runs_no_date_in_a_full_pool_without_force() {
+    let of_pool = |name: &str| Job { pool: Some("db".to_owned()), ..backfill(name, "0 3 * * *", "2026-11-05 00:00") };
+    let mut world = World::new("2026-11-05 02:00", vec![of_pool("a"), of_pool("b")]);
+    world.pools = std::collections::BTreeMap::from([("db".to_owned(), 1)]);
+    world.reload(world.jobs.clone());
+    world.pass("2026-11-05 03:00");
+    let mut told = Vec::new();
+    for force in [false, true] {
+        world.request("b", Operation::Run { date: None, force });
+        told.push(world.answered());
+    }
+    assert_snapshot!(told.join("\n"), @"
+    refused (0): the pool `db` of job `b` is full; `--force` attempts it all the same
+    done (1): attempt 1 of `b` at 2026-11-05T03:00:00+00:00 started
+    ");
+}
+
+#[test]
+fn a_job_that_waits_for_its_name_says_so() {
+    let mut world = load();
+    let renamed =
+        Job { previously: Some(JobName::new("load").unwrap()), ..backfill("loads", "0 3 * * *", "2026-11-03 00:00") };
+    world.reload(vec![renamed]);
+    world.request("loads", Operation::Skip(Skipping::Count(1)));
+    assert_snapshot!(world.answered(), @"refused (0): job `loads` takes over the ledger of `load` when what runs of that one has ended: until then ask for `load`");
 }

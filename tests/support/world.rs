@@ -205,8 +205,27 @@ impl Rows {
             }
             _ => None,
         };
+        let earlier = match operation {
+            Operation::Backfill(order) => {
+                let is_before = |key: &SessionKey| {
+                    key.job == *job
+                        && key.generation < record.generation
+                        && (order.from..record.since).contains(&key.date)
+                };
+                let succeeded = |row: &&SessionRecord| row.state == State::Succeeded && is_before(&row.key);
+                self.sessions.values().filter(succeeded).map(|row| row.key.date).collect()
+            }
+            _ => Vec::new(),
+        };
         let is_entered = self.backfills.contains_key(&id);
-        Past { generation: record.generation, settled: settled.unwrap_or_default(), namesake, is_entered, last_success }
+        Past {
+            generation: record.generation,
+            settled: settled.unwrap_or_default(),
+            namesake,
+            is_entered,
+            earlier,
+            last_success,
+        }
     }
 
     fn current(&self, key: &SessionKey) -> bool {

@@ -44,7 +44,7 @@ pub(in crate::cli) struct Reset {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// Only from this date on; what is before it stays as it is.
+    /// Only from this date on; what is settled before it stays so.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) to: Option<DateArgument>,
     #[command(flatten)]

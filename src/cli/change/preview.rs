@@ -11,8 +11,8 @@ use crate::cli::failure::Failure;
 use crate::cli::list::coarse;
 use crate::job::{JobName, Order};
 use crate::ledger::Reader;
-use crate::scheduler::{Event, Recovered, Step};
-use crate::session::{Changed, Enabling, Entry, Operation, Past, Reply, Request};
+use crate::scheduler::{Event, Recovered, Scheduler, Step};
+use crate::session::{AttemptEnd, AttemptKey, Changed, Enabling, Entry, Operation, Outcome, Past, Reply, Request};
 
 /// So many attempts tell how long one commonly takes.
 const MEASURED: u32 = 20;
@@ -45,8 +45,17 @@ impl Plan<'_> {
     /// Asks what would come of an operation.
     pub(super) fn preview(&mut self, operation: &Operation) -> Result<Preview, Failure> {
         let now = self.context.now;
+        let previously = self.job().and_then(|job| job.previously.clone());
         let (recovered, past, typical) = match &mut self.reader {
-            Some(reader) => (reader.recovered()?, reader.past(&self.job, operation)?, typical(reader, &self.job)?),
+            Some(reader) => {
+                let recovered = reader.recovered()?;
+                // The ledger may not have heard of its new name.
+                let is_known = |name: &JobName| recovered.jobs.iter().any(|record| record.name == *name);
+                let name = previously.filter(|before| !is_known(&self.job) && is_known(before));
+                let name = name.unwrap_or_else(|| self.job.clone());
+                let past = reader.past(&name, operation)?;
+                (recovered, past, typical(reader, &name)?)
+            }
             None => (Recovered::default(), Past::default(), None),
         };
         let is_strict = self.job().is_some_and(|job| job.backfill && job.order == Order::Strict);
@@ -74,9 +83,14 @@ impl Plan<'_> {
             }
             step = scheduler.handle(Event::Tick, now);
         }
-        let reply = reply.unwrap_or_else(|| ending(&step));
+        let kills = std::mem::take(&mut step.kills);
+        let reply = reply.unwrap_or_else(|| ending(&mut scheduler, kills, now));
         // They are not written by the request, but by what follows from it.
         dates.extend(missed);
+        if matches!(operation, Operation::Reset { .. }) {
+            dates = scheduler.missed_dates(&self.job).into_iter().collect();
+            repeats = true;
+        }
         // What is only recorded on the way, since it has come due, is not the operator's doing.
         if let (Some(first), Some(last)) = (reply.dates.first, reply.dates.last) {
             dates.retain(|date| (first..=last).contains(date));
@@ -103,15 +117,16 @@ fn collect(step: &Step, dates: &mut BTreeSet<DateTime<Utc>>, reply: &mut Option<
     dates.extend(step.kills.iter().map(|attempt| attempt.session.date));
 }
 
-/// The answer to a request that is answered only when attempts have ended.
-fn ending(step: &Step) -> Reply {
-    let mut dates = Changed::default();
-    let mut named = Vec::new();
-    for attempt in &step.kills {
-        dates.add(attempt.session.date);
-        named.push(format!("attempt {} of `{}`", attempt.number, attempt.session.job));
+/// The answer to a request that is answered only when these attempts have ended, as they will if they heed it.
+fn ending(scheduler: &mut Scheduler, kills: Vec<AttemptKey>, now: DateTime<Utc>) -> Reply {
+    let mut reply = None;
+    for attempt in kills {
+        let outcome = Outcome::Cancelled;
+        let end = AttemptEnd { outcome, ended_at: now, duration: None, detail: None, has_log: false, usage: None };
+        let step = scheduler.handle(Event::Ended { attempt, end }, now);
+        collect(&step, &mut BTreeSet::new(), &mut reply);
     }
-    Reply { done: true, text: format!("{} would be ended, and held", named.join(", ")), dates }
+    reply.unwrap_or_else(|| Reply { done: false, text: "it is not answered yet".to_owned(), dates: Changed::default() })
 }
 
 /// How long a date of a job commonly takes: the median of the last ones that succeeded.

@@ -123,6 +123,9 @@ impl Transaction<'_> {
         if changed.map_err(|error| in_job(from, error))? != 1 {
             return Err(CommitError::Conflict(format!("job `{from}` is gone")));
         }
+        // What operators did to it was done to the same job.
+        let answered = audit::job.eq(from.as_str()).and(audit::answered_at.is_not_null());
+        diesel::update(audit::table.filter(answered)).set(audit::job.eq(to.as_str())).execute(self.connection)?;
         self.renamed.push((from.clone(), to.clone()));
         self.entered.push((to.clone(), id));
         Ok(())

@@ -3,7 +3,7 @@
 //! Its dates enter a part at a time, so that however many there are, what is due need not wait for them. A crash in
 //! between leaves the request unanswered; it comes again, and goes on where it was.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 
@@ -56,6 +56,15 @@ impl Entering {
     }
 }
 
+/// What is settled of the dates that an order is about.
+#[derive(Debug)]
+struct Settled {
+    /// With the number of each date's newest attempt.
+    known: HashMap<DateTime<Utc>, (State, u32)>,
+    /// What succeeded before a reset did succeed, though it has no row in this life of the job.
+    earlier: HashSet<DateTime<Utc>>,
+}
+
 /// What a backfill comes to.
 #[derive(Debug, Default)]
 struct Selection {
@@ -92,7 +101,8 @@ impl Scheduler {
                 known.insert(row.key.date, (State::Running, 0));
             }
         }
-        let selection = lane.select(&dates, order.only, &known, request.id);
+        let settled = Settled { known, earlier: request.past.earlier.iter().copied().collect() };
+        let selection = lane.select(&dates, order.only, &settled, request.id);
         let text = selection.describe(&job, order, &dates);
         if selection.wanted.is_empty() && selection.retried.is_empty() {
             return Ok(Verdict::done(text, selection.changed));
@@ -224,13 +234,7 @@ impl Lane {
         }
     }
 
-    fn select(
-        &self,
-        dates: &[DateTime<Utc>],
-        only: Only,
-        known: &HashMap<DateTime<Utc>, (State, u32)>,
-        id: BackfillId,
-    ) -> Selection {
+    fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &Settled, id: BackfillId) -> Selection {
         let mut selection = Selection::default();
         for date in dates.iter().copied() {
             if let Some(session) = self.get(date) {
@@ -245,7 +249,11 @@ impl Lane {
                 }
                 continue;
             }
-            let wanted = match known.get(&date) {
+            let wanted = match settled.known.get(&date) {
+                None if settled.earlier.contains(&date) => {
+                    selection.repeated += u64::from(only == Only::All);
+                    (only == Only::All).then_some(Wanted::New(date))
+                }
                 None => (only != Only::Failed).then_some(Wanted::New(date)),
                 Some((State::Succeeded, attempts)) if only == Only::All => {
                     selection.repeated += 1;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::job::JobName;
 use crate::session::{Changed, Disabled, Enabling, Entry, Request, State};
 
-use super::super::lane::Lane;
+use super::super::lane::{Lane, keeps_every_date};
 use super::super::view::in_zone;
 use super::super::{Note, Scheduler, Step};
 use super::{MOST, Verdict, are, counted, told};
@@ -76,7 +76,7 @@ impl Scheduler {
             Enabling::CatchUp => {
                 let last = lane.main.newest().max(job.timetable.newest_due(now));
                 changed = Changed { count: backlog, first: oldest, last: last.filter(|_| backlog > 0) };
-                match (backlog, job.backfill) {
+                match (backlog, keeps_every_date(&job)) {
                     (0, _) => format!("job `{name}` is enabled; it has missed nothing"),
                     (backlog, true) => format!("job `{name}` is enabled; {} attempted now", are(backlog)),
                     (backlog, false) => {
@@ -94,7 +94,9 @@ impl Scheduler {
             Enabling::SkipTo(to) => {
                 lane.refuse_if_past(&job, to)?;
                 changed = lane.skip_before(&job, to, false, now, step)?;
-                format!("job `{name}` is enabled; skipped: {}", told(&changed, zone))
+                let (left, _) = lane.missed(now);
+                let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
+                format!("job `{name}` is enabled; skipped: {}{left}", told(&changed, zone))
             }
         };
         lane.disabled = None;

@@ -30,10 +30,13 @@ impl Scheduler {
         if let Some(to) = to.filter(|to| *to > now) {
             return Err(format!("{} is in the future: there is nothing to repeat from there on", in_zone(to, zone)));
         }
+        let to = to.map(|to| timetable.start().map_or(to, |start| start.max(to)));
+        if let Some(to) = to {
+            lane.refuse_to_forget(&timetable, to, now)?;
+        }
         let mut record = first_record(name, &timetable, lane.record.generation + 1, now);
         let mut has_settled = false;
         if let Some(to) = to {
-            let to = timetable.start().map_or(to, |start| start.max(to));
             (record.since, record.anchor) = (to, to - TICK);
             let successes = [request.past.last_success, lane.record.last_success];
             record.last_success = successes.into_iter().flatten().filter(|success| *success < to).max();
@@ -50,27 +53,51 @@ impl Scheduler {
         fresh.since = lane.since;
         fresh.timer = lane.timer;
         fresh.seek_next(&timetable, step);
-        let next = fresh.next;
         let still_open = fresh.running.len();
         *lane = fresh;
         step.entries.push(Entry::Reset(record));
         self.reconsider(name, step);
-        let behind = self.lanes.get(name).map_or(0, Lane::behind);
-        let mut text = match next {
+        let Some(lane) = self.lanes.get(name) else { return Err(format!("job `{name}` is gone")) };
+        let is_put_off = lane.disabled.is_some();
+        let behind = if is_put_off { lane.missed(now).0 } else { lane.behind() };
+        let first = lane.first_unsettled();
+        let mut text = match first {
             Some(date) if timetable.due(date) <= now && behind > 1 => {
-                format!("job `{name}` is reset: {behind} dates from {} on are attempted again", in_zone(date, zone))
+                let when = if is_put_off { ", once it is enabled" } else { "" };
+                format!(
+                    "job `{name}` is reset: {behind} dates from {} on are attempted again{when}",
+                    in_zone(date, zone)
+                )
             }
             Some(date) => format!("job `{name}` is reset: its first date is {}", in_zone(date, zone)),
             None => format!("job `{name}` is reset: it has no date ahead"),
         };
         if let Some(to) = to {
-            text.push_str(&format!("; what is before {} stays as it is", in_zone(to, zone)));
+            let to = in_zone(to, zone);
+            text.push_str(&format!("; what is settled before {to} stays so (`--all-generations` shows it)"));
         }
         if still_open > 0 {
             text.push_str("; the attempt that is open is left to end first");
         }
-        let first = next.filter(|_| behind > 0);
+        let first = first.filter(|_| behind > 0);
         let last = timetable.newest_due(now).filter(|_| behind > 0);
         Ok(Verdict::done(text, Changed { count: behind, first, last }))
+    }
+}
+
+impl Lane {
+    /// A reset to an instant keeps what is settled before it. What is not would be in no life of the job any more.
+    fn refuse_to_forget(&self, timetable: &Timetable, to: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
+        let is_due = |date: &DateTime<Utc>| timetable.due(*date) <= now;
+        let of_schedule = [self.main.oldest(), self.next.filter(is_due)].into_iter().flatten();
+        let of_backfills = self.backfills.values().filter_map(|backfill| backfill.queue.oldest());
+        let first = of_schedule.filter(|_| self.keeps_every_date()).chain(of_backfills).min();
+        let Some(first) = first.filter(|first| *first < to) else { return Ok(()) };
+        let (name, zone) = (&self.record.name, timetable.zone());
+        let (first, to) = (in_zone(first, zone), in_zone(to, zone));
+        Err(format!(
+            "{first} of `{name}` is before {to} and not settled, and would never be: settle what is before {to} first \
+             (`crontabber skip`, `done`), or reset to an earlier date"
+        ))
     }
 }

@@ -46,6 +46,9 @@ impl Scheduler {
             let because = block.describe(job.timetable.zone());
             return Err(format!("job `{name}` waits for {because}; `--force` attempts it all the same"));
         }
+        if let Some(pool) = job.pool.as_deref().filter(|pool| !force && self.places.is_full(pool)) {
+            return Err(format!("the pool `{pool}` of job `{name}` is full; `--force` attempts it all the same"));
+        }
         if let Some(lane) = self.lanes.get_mut(name) {
             lane.ensure_recorded(&job, date, now, step);
         }

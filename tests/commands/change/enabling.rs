@@ -28,7 +28,7 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("enable load --skip-to 2024-11-05"), @"
-    dry run, nothing is changed: job `load` is enabled; skipped: 2 dates from 2024-11-03T03:00:00+01:00 to 2024-11-04T03:00:00+01:00
+    dry run, nothing is changed: job `load` is enabled; skipped: 2 dates from 2024-11-03T03:00:00+01:00 to 2024-11-04T03:00:00+01:00; 1 date is attempted now
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
     what is skipped counts as settled: later dates, and other jobs, no longer wait for it
@@ -77,7 +77,6 @@ fn a_backlog_that_is_not_recorded_is_counted_too() {
     let hand = Hand::fresh(super::JOBS);
     insta::assert_snapshot!(hand.tell_all(&["disable load --until 2024-11-09", "disable load --until 2024-11-04", "enable load"]), @"
     disable load --until 2024-11-09: 0
-    note: no date is recorded meanwhile: what it misses is decided when it is enabled
     job `load` is disabled until 2024-11-09T00:00:00+01:00, when what it has missed is caught up on
     disable load --until 2024-11-04: 1
     error: 2024-11-04T00:00:00+01:00 is not in the future
@@ -123,7 +122,7 @@ fn a_reset_says_what_it_repeats() {
       2024-11-05T03:00:00+01:00
     a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
     reset load --to 2024-11-02 --dry-run: 0
-    dry run, nothing is changed: job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; what is before 2024-11-02T00:00:00+01:00 stays as it is
+    dry run, nothing is changed: job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; what is settled before 2024-11-02T00:00:00+01:00 stays so (`--all-generations` shows it)
       2024-11-02T03:00:00+01:00
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
@@ -131,7 +130,7 @@ fn a_reset_says_what_it_repeats() {
     a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
     reset load --to 2024-11-02: 0
     note: a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
-    job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; what is before 2024-11-02T00:00:00+01:00 stays as it is
+    job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; what is settled before 2024-11-02T00:00:00+01:00 stays so (`--all-generations` shows it)
     ");
     insta::assert_snapshot!(hand.states("load"), @"
     11-02T03:00 waiting

@@ -268,7 +268,13 @@ fn is_backfilled(job: &JobName, order: &BackfillOrder, id: i64, view: &View<'_>)
     let last = next.map_or(last, |next| last.min(next - super::TICK));
     let unbounded = calendar.unbounded();
     let dates = || unbounded.between(order.from - super::TICK, last);
-    let missing = dates().find(|date| rows.dates().get(*date).is_none());
+    // What succeeded before a reset is repeated only if all is wanted.
+    let earlier = || rows.generations.range(..rows.record.generation).map(|(_, dates)| dates);
+    let is_done = |date: At| {
+        let succeeded = |row: Option<&SessionRecord>| row.is_some_and(|row| row.state == State::Succeeded);
+        date < rows.record.since && order.only != Only::All && earlier().any(|dates| succeeded(dates.get(date)))
+    };
+    let missing = dates().find(|date| rows.dates().get(*date).is_none() && !is_done(*date));
     if let Some(date) = missing.filter(|_| begins && order.only != Only::Failed) {
         return Err(format!("P4: backfill {id} of {job} is said to have entered, and {date} has no row"));
     }

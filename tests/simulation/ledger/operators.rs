@@ -2,7 +2,7 @@
 
 use crontabber::job::JobName;
 use crontabber::session::{
-    AttemptKey, BackfillOrder, BackfillRecord, Entry, Operation, Past, Request, SessionRecord, State,
+    AttemptKey, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, Request, SessionRecord, State,
 };
 
 use super::{Asked, Ledger};
@@ -75,6 +75,9 @@ impl Ledger {
         for record in self.backfills.values_mut().filter(|record| record.job == *from) {
             record.job = to.clone();
         }
+        for asked in self.audit.values_mut().filter(|asked| asked.done.is_some() && asked.request.job == *from) {
+            asked.request.job = to.clone();
+        }
         let of_it = |key: &AttemptKey| key.session.job == *from;
         match self.open.keys().find(|key| of_it(key)) {
             Some(open) => Err(format!("P2: {from} gets another name while {open} is open")),
@@ -113,6 +116,13 @@ impl Ledger {
         if let Operation::Backfill(BackfillOrder { name: Some(name), .. }) = &request.operation {
             let is_it = |record: &&BackfillRecord| record.job == request.job && record.name.as_ref() == Some(name);
             past.namesake = self.backfills.values().find(is_it).map(|record| record.id);
+        }
+        if let Operation::Backfill(order) = &request.operation {
+            let JobRecord { generation, since, .. } = rows.record;
+            let before = rows.generations.range(..generation).flat_map(|(_, dates)| dates.settled.values());
+            let is_meant =
+                |row: &&SessionRecord| row.state == State::Succeeded && (order.from..since).contains(&row.key.date);
+            past.earlier = before.filter(is_meant).map(|row| row.key.date).collect();
         }
         if let Operation::Reset { to: Some(to) } = request.operation {
             let succeeded = |row: &&SessionRecord| row.state == State::Succeeded && row.key.date < to;
