@@ -15,6 +15,7 @@ mod completions;
 mod context;
 mod csv;
 pub mod date;
+mod deserted;
 mod failure;
 mod ghosts;
 mod health;

@@ -32,9 +32,9 @@ use places::{Offer, Places};
 use recent::Recent;
 
 pub use crate::session::Recovered;
-pub use explain::{Explanation, Wait};
+pub use explain::{COUNTED, Explanation, Wait};
 pub use note::{Adding, Note};
-pub use view::{Block, JobView, in_zone};
+pub use view::{Block, JobView, ToGo, in_zone};
 
 /// A date recorded later than this after it was due counts as missed: its trigger is `catch-up`.
 const ON_TIME: chrono::TimeDelta = chrono::TimeDelta::seconds(60);

@@ -268,6 +268,14 @@ pub struct JobRecord {
     pub last_success: Option<DateTime<Utc>>,
 }
 
+impl JobRecord {
+    /// The instant after which no date of the timetable in force is recorded.
+    #[must_use]
+    pub fn frontier(&self) -> DateTime<Utc> {
+        self.clock.map_or(self.anchor, |clock| clock.max(self.anchor))
+    }
+}
+
 /// A session as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {

@@ -6,16 +6,21 @@
 
 mod judge;
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::context::{Context, Question, Zones, ask};
 use super::failure::Failure;
 use super::json;
 use super::output::{Output, counted, one_line};
+use crate::job::JobName;
 use crate::ledger::Reader;
+use crate::schedule::Timetable;
+use crate::session::JobRecord;
 use judge::{Finding, Judge};
 
 /// How bad it is, in the order of badness.
@@ -110,11 +115,13 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
     let max_running = registry.daemon.max_running;
     let is_full = recovered.open.len() >= max_running;
     let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
+    let unrecorded = unrecorded(&recovered.jobs, context.now);
     let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
     let judge = Judge {
         scheduler: &scheduler,
         sessions: &sessions,
         open: &open,
+        unrecorded: &unrecorded,
         zones: &zones,
         is_watched,
         is_full,
@@ -124,7 +131,8 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
     findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.job.cmp(&b.job)));
     let status = findings.first().map_or(Status::Ok, |worst| worst.status);
     let message = if findings.is_empty() {
-        let behind = scheduler.behind();
+        // As `list` shows it.
+        let behind = jobs.iter().filter_map(|job| scheduler.view(&job.name)).map(|view| view.backlog).sum();
         let behind = if behind == 0 { "none behind".to_owned() } else { format!("{} behind", counted(behind, "date")) };
         format!("{}, {behind}", counted(jobs.len() as u64, "job"))
     } else {
@@ -133,4 +141,14 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
         one_line(&lines.join("; "))
     };
     Ok((status, message, findings))
+}
+
+/// The first date of each job that is due and that no daemon has recorded. Of a job that is not backfillable only the
+/// newest date would be run, which is young wherever the job is frequent, however long nobody has looked after it.
+fn unrecorded(records: &[JobRecord], now: DateTime<Utc>) -> HashMap<JobName, DateTime<Utc>> {
+    let first = |record: &JobRecord| {
+        let timetable: Timetable = record.timetable.parse().ok()?;
+        timetable.next_after(record.frontier()).ok().flatten().filter(|date| timetable.due(*date) <= now)
+    };
+    records.iter().filter_map(|record| Some((record.name.clone(), first(record)?))).collect()
 }

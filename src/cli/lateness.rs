@@ -2,6 +2,7 @@
 //! `max_duration`. What is late is told of, and nothing is ended for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use super::date::short;
 use super::list::coarse;
@@ -22,6 +23,29 @@ pub(super) struct Late {
     pub(super) date: DateTime<Utc>,
     /// What is late, after the date.
     pub(super) text: String,
+}
+
+impl Late {
+    /// For programs.
+    pub(super) fn word(&self) -> &'static str {
+        if self.is_critical { "critical" } else { "late" }
+    }
+
+    /// What is late, with the date that it is about.
+    pub(super) fn because(&self, zone: Tz) -> String {
+        format!("{} {}", short(self.date, zone), self.text)
+    }
+
+    /// The same for people, and how bad it is.
+    pub(super) fn line(&self, zone: Tz) -> String {
+        let word = if self.is_critical { "CRITICAL" } else { "late" };
+        format!("{word}: {}", self.because(zone))
+    }
+}
+
+/// What is late about a job that is not disabled.
+pub(super) fn late(job: &Job, view: &JobView, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
+    lateness(job, view, open, now).filter(|_| view.disabled.is_none() && job.enabled)
 }
 
 /// What is late about a job, the worst of it.
@@ -49,7 +73,7 @@ fn unexpected(job: &Job, view: &JobView, now: DateTime<Utc>) -> Option<Late> {
 }
 
 /// An attempt that takes longer than it should.
-fn too_long(job: &Job, attempt: &AttemptRecord, now: DateTime<Utc>) -> Option<Late> {
+pub(super) fn too_long(job: &Job, attempt: &AttemptRecord, now: DateTime<Utc>) -> Option<Late> {
     let most = job.max_duration?;
     let taken = (now - attempt.started_at).to_std().unwrap_or_default();
     if taken <= most {

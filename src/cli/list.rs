@@ -10,13 +10,14 @@ use serde::Serialize;
 
 use super::context::{Context, Question, Zones, ask};
 use super::date::short;
+use super::deserted;
 use super::failure::Failure;
 use super::json::Array;
-use super::lateness::{Late, lateness};
+use super::lateness::{Late, late};
 use super::output::{Output, counted, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::{Job, JobName};
-use crate::scheduler::{Block, JobView, in_zone};
+use crate::scheduler::{Block, JobView, ToGo, in_zone};
 use crate::session::{AttemptRecord, JobRecord};
 
 /// The states, those first that need a person.
@@ -88,9 +89,9 @@ pub(super) struct BlockRow {
 /// Lists the jobs.
 pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry()?;
-    let recovered = match context.reader(Some(&registry))? {
-        Some(mut reader) => reader.recovered()?,
-        None => crate::scheduler::Recovered::default(),
+    let (recovered, is_watched) = match context.reader(Some(&registry))? {
+        Some(mut reader) => (reader.recovered()?, deserted::is_watched(&mut reader)?),
+        None => (crate::scheduler::Recovered::default(), false),
     };
     let zones = Zones::new(Some(&registry), &[]);
     let ghosts = ghosts(&registry.jobs, &recovered.jobs);
@@ -100,7 +101,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
     let listed = |job: &'_ Arc<Job>| {
         let view = scheduler.view(&job.name)?;
         let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == job.name).collect();
-        let late = lateness(job, &view, &of_job, context.now).filter(|_| view.disabled.is_none() && job.enabled);
+        let late = late(job, &view, &of_job, context.now);
         Some(Listed { job: job.clone(), view, late })
     };
     let mut rows: Vec<Listed> = jobs.iter().filter_map(listed).collect();
@@ -117,7 +118,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
         writeln!(output, "the registry has no jobs")?;
     } else {
         rows.sort_by_key(urgency);
-        print(&rows, &zones, context.now, output)?;
+        print(&rows, &zones, is_watched, context.now, output)?;
     }
     if !ghosts.is_empty() && !context.global.quiet {
         let names: Vec<&str> = ghosts.iter().map(JobName::as_str).collect();
@@ -148,8 +149,8 @@ struct Listed {
 fn urgency(listed: &Listed) -> usize {
     let place = |state: &str| URGENCY.iter().position(|known| *known == state).unwrap_or(URGENCY.len());
     let of_state = place(listed.view.state);
-    // What is late is as urgent as what is blocked.
-    if listed.late.is_some() { of_state.min(place("blocked")) } else { of_state }
+    // What is late is as urgent as what is blocked; so is a backfill that a person must look at.
+    if listed.late.is_some() || listed.view.to_go.held.is_some() { of_state.min(place("blocked")) } else { of_state }
 }
 
 fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
@@ -169,11 +170,11 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         next_date: view.next.map(date),
         next_due: view.next.map(|next| date(job.timetable.due(next))),
         backlog: view.backlog,
-        backfilling: view.backfilling,
+        backfilling: view.to_go.dates,
         oldest: view.oldest.map(date),
         blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
-        late: late.as_ref().map(|late| if late.is_critical { "critical" } else { "late" }),
-        late_because: late.as_ref().map(|late| format!("{} {}", short(late.date, zone), late.text)),
+        late: late.as_ref().map(Late::word),
+        late_because: late.as_ref().map(|late| late.because(zone)),
         depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),
         require: job.require.iter().map(JobName::as_str).collect(),
         running: view
@@ -222,7 +223,13 @@ pub(super) fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
     }
 }
 
-fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output) -> Result<(), Failure> {
+fn print(
+    rows: &[Listed],
+    zones: &Zones,
+    is_watched: bool,
+    now: DateTime<Utc>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
     for Listed { job, view, late } in rows {
         let zone = job.timetable.zone();
@@ -234,11 +241,10 @@ fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output
             Cell::date_or_dash(view.next, zone),
             Cell::number(view.backlog),
         ];
-        let late = late.as_ref().map(|late| {
-            let word = if late.is_critical { "CRITICAL" } else { "late" };
-            format!("{word}: {} {}", short(late.date, zone), late.text)
-        });
-        let below: Vec<String> = [late, why(job, view, now, zones)].into_iter().flatten().collect();
+        let late = late.as_ref().map(|late| late.line(zone));
+        let below =
+            [late, why(job, view, is_watched, now, zones), to_go(&view.to_go, zone).map(backfills_have(&view.to_go))];
+        let below: Vec<String> = below.into_iter().flatten().collect();
         table.row(cells, Some(below.join("\n")).filter(|below| !below.is_empty()).as_deref());
     }
     table.print(output)?;
@@ -246,11 +252,12 @@ fn print(rows: &[Listed], zones: &Zones, now: DateTime<Utc>, output: &mut Output
 }
 
 /// What a person wants to know of a job that is not simply well.
-pub(super) fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
+pub(super) fn why(job: &Job, view: &JobView, is_watched: bool, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
     let zone = job.timetable.zone();
     if let [open, others @ ..] = view.running.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
-        return Some(format!("{}, attempt {}{more}", short(open.session.date, zone), open.number));
+        let nobody = if is_watched { "" } else { ", and no daemon runs: whether it ended is not known" };
+        return Some(format!("{}, attempt {}{more}{nobody}", short(open.session.date, zone), open.number));
     }
     let blocked = || {
         let (date, since) = view.blocked_at?;
@@ -282,7 +289,7 @@ pub(super) fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) 
             let reason = by.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             Some(format!("disabled by {} at {}{until}{reason}", by.user, short(by.at, zone)))
         }
-        Some(Block::Disabled) => None,
+        Some(Block::Disabled) => Some("disabled in the registry (`enabled = false`)".to_owned()),
         None => match view.oldest {
             Some(oldest) if view.failures > 0 => {
                 Some(format!("{} failed {}; its next attempt is due", short(oldest, zone), times(view.failures)))
@@ -291,6 +298,28 @@ pub(super) fn why(job: &Job, view: &JobView, now: DateTime<Utc>, zones: &Zones) 
             None => None,
         },
     }
+}
+
+/// What the backfills of a job have to go, and what of it does not go on by itself.
+pub(super) fn to_go(to_go: &ToGo, zone: Tz) -> Option<String> {
+    let ToGo { dates, first, held, failed, .. } = to_go;
+    let mut text = Some(*dates).filter(|dates| *dates > 0).map(|dates| format!("{} to go", counted(dates, "date")))?;
+    let stuck = [(held, "held"), (failed, "failed")];
+    for (stuck, word) in stuck.into_iter().filter_map(|(stuck, word)| stuck.map(|stuck| (stuck, word))) {
+        let (count, first) = stuck;
+        text.push_str(&format!(", {count} {word}, the first {}", short(first, zone)));
+    }
+    if let (Some(first), None, None) = (first, held, failed) {
+        text.push_str(&format!(", the first {}", short(*first, zone)));
+    }
+    Some(text)
+}
+
+/// Says in a sentence which have it to go.
+fn backfills_have(to_go: &ToGo) -> impl Fn(String) -> String {
+    let have =
+        if to_go.backfills == 1 { "a backfill has".to_owned() } else { format!("{} backfills have", to_go.backfills) };
+    move |dates| format!("{have} {dates}")
 }
 
 /// A time in its greatest unit: `3 days`, `5 hours`, `20 minutes`, `a moment`.

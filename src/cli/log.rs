@@ -14,6 +14,7 @@ use super::attempts::collected;
 use super::beside;
 use super::context::{Context, Zones};
 use super::date::DateArgument;
+use super::deserted::{Process, is_watched};
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
@@ -23,6 +24,7 @@ use crate::registry::Registry;
 use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
 use crate::{duration, place};
+use follow::Followed;
 
 /// Where a log is, in JSON.
 #[derive(Debug, Serialize)]
@@ -56,7 +58,11 @@ pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result
         json::object(output, &LogRow { job: asked.job.as_str(), date, attempt: key.number, log })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let outcome = attempt.end.as_ref().map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());
+    let outcome = match &attempt.end {
+        Some(end) => end.outcome.to_string(),
+        None if is_watched(&mut reader)? => "running".to_owned(),
+        None => Process::of(&attempt).text().to_owned(),
+    };
     match opened {
         Ok(mut log) => {
             context.remark(&format!("{name}: {outcome}"));
@@ -88,7 +94,14 @@ fn followed(
     if attempt.end.is_none() {
         context.remark(&format!("{name}: running"));
     }
-    let Some(end) = follow::follow(reader, &attempt.key, file, output)? else { return Err(Failure::Closed) };
+    let end = match follow::follow(reader, &attempt.key, file, output)? {
+        Followed::Ended(end) => end,
+        Followed::Deserted(process) => {
+            context.remark(&format!("{name}: {}", process.text()));
+            return Ok(ExitCode::FAILURE);
+        }
+        Followed::Closed => return Err(Failure::Closed),
+    };
     let outcome = end.outcome;
     let took = end.duration.map(|took| format!(" after {}", duration::format(took))).unwrap_or_default();
     context.remark(&format!("{name}: {outcome}{took}{}", detail(&AttemptRecord { end: Some(end), ..attempt.clone() })));

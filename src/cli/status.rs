@@ -16,18 +16,20 @@ use super::arguments::Status;
 use super::attempts::{self, AttemptRow};
 use super::context::{Context, Question, Zones, ask};
 use super::date::short;
+use super::deserted::is_watched;
 use super::failure::Failure;
 use super::json;
+use super::lateness::{Late, late};
 use super::list::{self, BlockRow};
 use super::output::{Output, counted, cut, one_line};
 use crate::job::Job;
-use crate::ledger::{AttemptFilter, Reader};
+use crate::ledger::{AttemptFilter, Between, Reader};
 use crate::place;
 use crate::scheduler::{JobView, Recovered, Scheduler, in_zone};
 use crate::session::AttemptRecord;
 use pace::{LOOKED_AT, Pace, PaceRow};
 
-/// How many of the newest attempts are shown.
+/// How many attempts at the newest dates are shown.
 const ATTEMPTS: u32 = 10;
 
 /// What is known about a job.
@@ -37,6 +39,8 @@ struct Known {
     is_in_ledger: bool,
     attempts: Vec<AttemptRecord>,
     pace: Option<Pace>,
+    is_watched: bool,
+    late: Option<Late>,
 }
 
 /// A job in JSON.
@@ -56,6 +60,8 @@ struct StatusRow<'a> {
     backfilling: u64,
     oldest: Option<String>,
     blocked_by: Option<BlockRow>,
+    late: Option<&'static str>,
+    late_because: Option<String>,
     disabled: Option<DisabledRow<'a>>,
     running: Vec<RunningRow>,
     durations: Option<PaceRow>,
@@ -86,6 +92,7 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
     let recovered = reader.as_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
     let zones = Zones::new(registry.as_ref(), &recovered.jobs);
     zones.know(&asked.job)?;
+    let open = recovered.open.clone();
     let is_in_ledger = recovered.jobs.iter().any(|record| record.name == asked.job);
     // Nothing may be started by looking: what is ready is shown as waiting.
     let (scheduler, jobs) = match registry {
@@ -104,10 +111,16 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
         is_in_ledger,
         attempts: Vec::new(),
         pace: None,
+        is_watched: false,
+        late: None,
     };
+    let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == asked.job).collect();
+    known.late = known.job.as_ref().and_then(|job| late(job, &known.view, &of_job, context.now));
     if let Some(reader) = &mut reader {
         let filter = AttemptFilter { job: Some(asked.job.clone()), newest: Some(ATTEMPTS), ..AttemptFilter::default() };
         known.attempts = attempts::collected(reader, &filter)?;
+        known.add_stuck(reader)?;
+        known.is_watched = is_watched(reader)?;
         known.pace = Pace::of(&reader.durations(&asked.job, LOOKED_AT)?);
     }
     if context.json() {
@@ -116,6 +129,33 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
         print(&known, &zones, context.now, output)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Known {
+    /// The dates of backfills that somebody may want to know of.
+    fn stuck(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let to_go = &self.view.to_go;
+        [to_go.held, to_go.failed].into_iter().flatten().map(|(_, first)| first)
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.stuck().next().is_some()
+    }
+
+    /// Adds the attempts at the first date of a backfill that is held, and at the first that failed: they may be old.
+    fn add_stuck(&mut self, reader: &mut Reader) -> Result<(), Failure> {
+        let mut attempts = std::mem::take(&mut self.attempts);
+        for date in self.stuck() {
+            let dates = Between::only(date);
+            let job = Some(self.view.record.name.clone());
+            let filter = AttemptFilter { job, dates, newest: Some(ATTEMPTS), ..AttemptFilter::default() };
+            attempts.extend(attempts::collected(reader, &filter)?);
+        }
+        attempts.sort_by(|a, b| a.key.cmp(&b.key));
+        attempts.dedup_by(|a, b| a.key == b.key);
+        self.attempts = attempts;
+        Ok(())
+    }
 }
 
 fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow<'a> {
@@ -137,9 +177,11 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
         next_date: view.next.map(at),
         next_due: view.next.and_then(due),
         backlog: view.backlog,
-        backfilling: view.backfilling,
+        backfilling: view.to_go.dates,
         oldest: view.oldest.map(at),
         blocked_by: view.blocked_by.as_ref().map(|block| list::block_row(block, zone, zones)),
+        late: known.late.as_ref().map(Late::word),
+        late_because: known.late.as_ref().map(|late| late.because(zone)),
         disabled: view.disabled.as_ref().map(|disabled| DisabledRow {
             at: at(disabled.at),
             until: disabled.until.map(at),
@@ -161,7 +203,10 @@ fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) 
     let record = &view.record;
     let zone = zones.of(&record.name);
     writeln!(output, "{}: {}", record.name, view.state)?;
-    if let Some(why) = known.job.as_ref().and_then(|job| list::why(job, view, now, zones)) {
+    if let Some(late) = &known.late {
+        writeln!(output, "  {}", one_line(&late.line(zone)))?;
+    }
+    if let Some(why) = known.job.as_ref().and_then(|job| list::why(job, view, known.is_watched, now, zones)) {
         for line in why.lines() {
             writeln!(output, "  {}", one_line(line))?;
         }
@@ -180,7 +225,8 @@ fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) 
     if known.attempts.is_empty() {
         writeln!(output, "\nIt was never attempted.")?;
     } else {
-        writeln!(output, "\nThe newest attempts")?;
+        let stuck = if known.is_stuck() { ", and at what is stuck of a backfill" } else { "" };
+        writeln!(output, "\nThe attempts at the newest dates{stuck}")?;
         attempts::print(&known.attempts, zones, output)?;
     }
     Ok(())
@@ -224,9 +270,7 @@ fn ledger(known: &Known, zone: Tz) -> Vec<(&'static str, String)> {
         _ => counted(view.backlog, "date"),
     };
     lines.push(("behind", backlog));
-    if view.backfilling > 0 {
-        lines.push(("backfills", format!("{} to go", counted(view.backfilling, "date"))));
-    }
+    lines.extend(list::to_go(&view.to_go, zone).map(|to_go| ("backfills", to_go)));
     for open in &view.running {
         lines.push(("running", format!("{}, attempt {}", short(open.session.date, zone), open.number)));
     }

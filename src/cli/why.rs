@@ -14,14 +14,15 @@ use super::arguments::Why;
 use super::attempts::{self, AttemptRow};
 use super::choice::{Choice, Dates};
 use super::context::{Context, Question, Zones, ask};
+use super::deserted::is_watched;
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
 use super::sessions::collected;
 use crate::job::{Job, JobName};
 use crate::ledger::{Act, AttemptFilter, AuditFilter, Between, Reader, SessionFilter};
-use crate::scheduler::{Explanation, JobView, Recovered, Scheduler, in_zone};
-use crate::session::{AttemptRecord, SessionKey, SessionRecord, State};
+use crate::scheduler::{Explanation, JobView, Recovered, Scheduler, Step, in_zone};
+use crate::session::{AttemptRecord, Entry, JobRecord, SessionKey, SessionRecord, SkipReason, State};
 
 /// So many of the newest acts about a job are looked at for those about the date.
 const ACTS: usize = 1_000;
@@ -37,7 +38,18 @@ struct Known<'a> {
     attempts: Vec<AttemptRecord>,
     acts: Vec<Act>,
     explanation: Option<Explanation>,
+    /// What becomes of the date once it is recorded, if it is due and is not.
+    coming: Option<Coming>,
     is_watched: bool,
+}
+
+/// What becomes of a date that is due and not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coming {
+    /// It is run, when its turn comes.
+    Runs,
+    /// It is skipped.
+    Skipped(SkipReason),
 }
 
 /// The answer in JSON.
@@ -81,7 +93,8 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
     zones.know(&asked.job)?;
     let zone = zones.of(&asked.job);
     let logs = context.logs(Some(&registry))?;
-    let (scheduler, _, jobs) = ask(recovered, registry, Question::State, context.now);
+    let frontier = recovered.jobs.iter().find(|record| record.name == asked.job).map(JobRecord::frontier);
+    let (scheduler, step, jobs) = ask(recovered, registry, Question::State, context.now);
     let job = jobs.iter().find(|job| job.name == asked.job).map(AsRef::as_ref);
     let view =
         scheduler.view(&asked.job).ok_or_else(|| Failure::new(format!("nothing is known of `{}`", asked.job)))?;
@@ -104,6 +117,7 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
         attempts: Vec::new(),
         acts: Vec::new(),
         explanation: scheduler.explain(&asked.job, date),
+        coming: job.and_then(|job| coming(job, &view, frontier, date, &step, context.now)),
         is_watched: false,
     };
     if let Some(reader) = &mut reader {
@@ -124,7 +138,38 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
 /// The date that a person asks about who names none.
 fn first_unsettled(view: &JobView) -> Option<DateTime<Utc>> {
     let running = view.running.iter().map(|open| open.session.date).min();
-    view.oldest.or(running).or(view.next).or(view.record.clock)
+    // A backfill stands beside the schedule; what needs a person there comes before what goes on by itself.
+    let held = view.to_go.held.map(|(_, first)| first);
+    view.oldest.or(held).or(running).or(view.to_go.first).or(view.next).or(view.record.clock)
+}
+
+/// What becomes of a date that came due since a daemon last recorded what is due: as the scheduler decides it now.
+fn coming(
+    job: &Job,
+    view: &JobView,
+    frontier: Option<DateTime<Utc>>,
+    date: DateTime<Utc>,
+    step: &Step,
+    now: DateTime<Utc>,
+) -> Option<Coming> {
+    let timetable = &job.timetable;
+    let is_active = job.enabled && view.disabled.is_none();
+    let is_unrecorded = frontier.is_none_or(|frontier| date > frontier) && timetable.includes(date);
+    if !is_active || !is_unrecorded || timetable.due(date) > now {
+        return None;
+    }
+    let newest = timetable.newest_due(now);
+    if !job.backfill && newest.is_some_and(|newest| date < newest) {
+        return Some(Coming::Skipped(SkipReason::Superseded));
+    }
+    let recorded = step.entries.iter().find_map(|entry| match entry {
+        Entry::Record { job: of, sessions, .. } if *of == job.name => sessions.iter().find(|new| new.date == date),
+        _ => None,
+    });
+    match recorded.map(|new| &new.state) {
+        Some(State::Skipped { reason }) => Some(Coming::Skipped(*reason)),
+        _ => Some(Coming::Runs),
+    }
 }
 
 /// The newest date that the ledger has of a job.
@@ -156,7 +201,7 @@ impl Known<'_> {
         })?;
         acts.reverse();
         self.acts = acts;
-        self.is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
+        self.is_watched = is_watched(reader)?;
         Ok(())
     }
 

@@ -12,6 +12,9 @@ use super::{Block, Scheduler};
 /// So many of the dates in front of one are named.
 const NAMED: usize = 5;
 
+/// So many dates in front of one are counted.
+pub const COUNTED: u64 = 10_000;
+
 /// What a date waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
@@ -26,11 +29,13 @@ pub enum Wait {
     },
     /// Dates of the same job that come first.
     InFront {
-        /// How many.
+        /// How many; of more than [`COUNTED`] it is only known that they are more.
         count: u64,
         /// The one that is next.
         first: DateTime<Utc>,
     },
+    /// A job that is required, and that is started for it when its turn comes.
+    Required(JobName),
     /// Its time.
     Due(DateTime<Utc>),
     /// The end of an attempt of the same job.
@@ -111,11 +116,12 @@ impl Scheduler {
         let backfill = lane.backfill_of(date).and_then(|id| lane.backfills.get(&id));
         if lane.is_strict() {
             match backfill {
-                Some(backfill) => in_front(&backfill.queue, date, backfill.record.newest_first, None, &mut waits),
-                None => in_front(&lane.main, date, false, lane.next.filter(|next| *next < date), &mut waits),
+                Some(backfill) => in_front(&backfill.queue, date, backfill.record.newest_first, (0, None), &mut waits),
+                None => in_front(&lane.main, date, false, lane.unrecorded_before(job, date), &mut waits),
             }
         }
-        waits.extend(self.missing_needs(job, date, backfill.is_some()).into_iter().map(Wait::For));
+        let needs = self.missing_needs(job, date, backfill.is_some());
+        waits.extend(needs.into_iter().map(|need| self.need(job, date, need)));
         let is_busy = |queue: &Queue, most: u32| lane.busy(queue) >= most as usize;
         let is_reset = lane.running.iter().any(|open| open.session.generation != lane.record.generation);
         let holds = lane.is_strict()
@@ -141,6 +147,20 @@ impl Scheduler {
         }
         waits
     }
+
+    /// What a date needs of another job: one that is required and has no such date yet is started for it.
+    fn need(&self, job: &Job, date: DateTime<Utc>, need: Block) -> Wait {
+        match need {
+            Block::Dependency { job: on, date: Some(of) }
+                if of == date
+                    && job.require.contains(&on)
+                    && self.lanes.get(&on).is_some_and(|lane| !lane.has_row(of)) =>
+            {
+                Wait::Required(on)
+            }
+            need => Wait::For(need),
+        }
+    }
 }
 
 impl Lane {
@@ -150,14 +170,25 @@ impl Lane {
             && !self.outlying.contains(&date)
             && self.job.as_ref().is_some_and(|job| job.timetable.includes(date))
     }
+
+    /// How many dates of the schedule before one are not recorded yet, and the first of them.
+    fn unrecorded_before(&self, job: &Job, date: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
+        let first = self.next.filter(|next| *next < date);
+        let (mut next, mut count) = (first, 0);
+        while let Some(before) = next.filter(|next| *next < date && count <= COUNTED) {
+            count += u64::from(!self.has_row(before));
+            next = job.timetable.next_after(before).ok().flatten();
+        }
+        (count, first)
+    }
 }
 
-/// Names what comes before a date in a queue, the last that is not recorded included.
+/// Names what comes before a date in a queue, and how many that are not recorded yet, from which on.
 fn in_front(
     queue: &Queue,
     date: DateTime<Utc>,
     newest_first: bool,
-    unrecorded: Option<DateTime<Utc>>,
+    (unrecorded, first_unrecorded): (u64, Option<DateTime<Utc>>),
     waits: &mut Vec<Wait>,
 ) {
     let sessions = queue.sessions();
@@ -178,8 +209,8 @@ fn in_front(
         count += 1;
         first = first.or(Some(**date));
     }
-    if let Some(first) = first.or(unrecorded) {
-        waits.push(Wait::InFront { count, first });
+    if let Some(first) = first.or(first_unrecorded) {
+        waits.push(Wait::InFront { count: count + unrecorded, first });
     }
 }
 

@@ -225,7 +225,7 @@ impl Lane {
 
     /// The instant after which the timetable's dates are not recorded yet.
     pub(super) fn frontier(&self) -> DateTime<Utc> {
-        self.record.clock.map_or(self.record.anchor, |clock| clock.max(self.record.anchor))
+        self.record.frontier()
     }
 
     /// Says whether the job's dates are recorded and started at all.

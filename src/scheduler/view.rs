@@ -56,6 +56,21 @@ pub enum Block {
     },
 }
 
+/// What the backfills of a job have to go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToGo {
+    /// How many backfills have dates that are not settled.
+    pub backfills: usize,
+    /// How many dates that are.
+    pub dates: u64,
+    /// The date that is first in its backfill.
+    pub first: Option<DateTime<Utc>>,
+    /// How many of them need a person, and the earliest.
+    pub held: Option<(u64, DateTime<Utc>)>,
+    /// How many of them failed, and the earliest.
+    pub failed: Option<(u64, DateTime<Utc>)>,
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone)]
 pub struct JobView {
@@ -69,8 +84,8 @@ pub struct JobView {
     pub backlog: u64,
     /// The oldest of them.
     pub oldest: Option<DateTime<Utc>>,
-    /// How many dates of backfills are not settled.
-    pub backfilling: u64,
+    /// What its backfills have to go.
+    pub to_go: ToGo,
     /// How many attempts at the oldest date count.
     pub failures: u32,
     /// Why the oldest date does not start.
@@ -100,7 +115,7 @@ impl Scheduler {
             next,
             backlog: lane.main.len() as u64 + lane.uncounted.max(unrecorded),
             oldest: first.map(|(date, _)| *date).or(missed),
-            backfilling: lane.backfilling(),
+            to_go: lane.to_go(),
             failures: first.map_or(0, |(_, session)| session.used),
             blocked_by,
             blocked_at: blocked_at.map(|date| (date, due(date))),
@@ -161,6 +176,27 @@ impl Scheduler {
     }
 }
 
+impl Lane {
+    fn to_go(&self) -> ToGo {
+        let all = || self.backfills.values().flat_map(|backfill| backfill.queue.sessions());
+        let those = |is_so: fn(&State) -> bool| {
+            let mut dates = all().filter(|(_, session)| is_so(&session.state)).map(|(date, _)| *date);
+            let first = dates.next()?;
+            Some(dates.fold((1, first), |(count, first), date| (count + 1, first.min(date))))
+        };
+        let first = self.backfills.values().find_map(|backfill| {
+            if backfill.record.newest_first { backfill.queue.newest() } else { backfill.queue.oldest() }
+        });
+        ToGo {
+            backfills: self.backfills.len(),
+            dates: self.backfilling(),
+            first,
+            held: those(|state| matches!(state, State::Held { .. })),
+            failed: those(|state| matches!(state, State::Failed { .. })),
+        }
+    }
+}
+
 fn state_word(lane: &Lane, blocked_by: Option<&Block>) -> &'static str {
     if !lane.running.is_empty() {
         return "running";
@@ -185,6 +221,11 @@ pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }
 
+/// As [`in_zone`], for the times at which something was done: nobody reads their fractions.
+fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
 impl Block {
     /// What is waited for, as the end of a sentence.
     #[must_use]
@@ -196,7 +237,7 @@ impl Block {
             Self::Dependency { job, date: None } => format!("`{job}`, which has not settled a date yet"),
             Self::Held { date, reason } => format!("a person: {} is held, since {reason}", in_zone(*date, zone)),
             Self::Retry { date, at } => {
-                format!("the retry of {} at {}", in_zone(*date, zone), in_zone(*at, zone))
+                format!("the retry of {} at {}", in_zone(*date, zone), to_the_second(*at, zone))
             }
             Self::Disabled => "somebody to enable it in the registry".to_owned(),
             Self::DisabledBy(Disabled { at, until, user, reason, .. }) => {
@@ -205,9 +246,11 @@ impl Block {
                     Some(until) => format!(
                         "{}, until when {user} disabled it at {}{because}",
                         in_zone(*until, zone),
-                        in_zone(*at, zone)
+                        to_the_second(*at, zone)
                     ),
-                    None => format!("somebody to enable it: {user} disabled it at {}{because}", in_zone(*at, zone)),
+                    None => {
+                        format!("somebody to enable it: {user} disabled it at {}{because}", to_the_second(*at, zone))
+                    }
                 }
             }
             Self::Pool { pool, size: 1 } => format!("the one place of the pool `{pool}`, which is taken"),

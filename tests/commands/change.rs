@@ -12,6 +12,8 @@ mod enabling;
 mod refusing;
 #[path = "change/settling.rs"]
 mod settling;
+#[path = "change/standing.rs"]
+mod standing;
 #[path = "change/why.rs"]
 mod why;
 

@@ -95,6 +95,24 @@ fn a_job_that_should_have_run_and_did_not_is_critical() {
 }
 
 #[test]
+fn a_frequent_job_that_nobody_looks_after_is_critical_too() {
+    let plain = |minutes: i64| {
+        let place = Place::new("[jobs.plain]\nevery = \"1m\"\ncommand = \"true\"\n");
+        let past = clock::now() - TimeDelta::minutes(minutes);
+        place.live(past - TimeDelta::minutes(1), succeeds);
+        place.live(past, succeeds);
+        health(&place)
+    };
+    let (exit, line) = plain(15);
+    assert_eq!(exit, 2, "{line}");
+    assert!(line.ends_with(" and did not, and no daemon runs"), "{line}");
+    let (exit, line) = plain(3);
+    assert_eq!(exit, 0, "{line}");
+    // So many that they are not recorded at once.
+    assert_eq!(plain(6_000).0, 2);
+}
+
+#[test]
 fn an_attempt_that_nobody_looks_after_is_critical() {
     let place = daily(midnight(), "backfill = true");
     place.live(clock::now() - TimeDelta::minutes(10), |_| None);
@@ -137,6 +155,11 @@ fn what_is_late_is_late_and_then_critical() {
         let place = daily(midnight(), &format!("max_duration = \"{most}\""));
         place.live(ago(30), |_| None);
         assert_eq!(late(&place).as_str(), word, "{most}");
+        assert_eq!(place.ask(&["status", "load", "--json"]).json()["late"].as_str(), word, "{most}");
+        for asked in ["status", "why"] {
+            let said = place.ask(&[asked, "load"]).out;
+            assert_eq!(said.contains("longer than `max_duration`, "), word.is_some(), "{most}: {said}");
+        }
     }
     // An hour after it was expected a date is no longer late, but missing.
     let due = midnight();
@@ -146,8 +169,11 @@ fn what_is_late_is_late_and_then_critical() {
         let is_of_that_day = ago(minutes) - due < TimeDelta::hours(24);
         let word = if minutes == 30 && is_of_that_day { "late" } else { "critical" };
         assert_eq!(late(&place), word, "{minutes}");
-        let said = place.ask(&["list"]).out;
-        assert!(said.contains("was expected by "), "{said}");
+        let said = [place.ask(&["list"]).out, place.ask(&["status", "load"]).out];
+        assert!(said.iter().all(|said| said.contains("was expected by ")), "{said:?}");
+        let [list, status] =
+            [&["list", "--json"][..], &["status", "load", "--json"]].map(|line| place.ask(line).json());
+        assert_eq!(status["late_because"], list[0]["late_because"]);
         let (_, line) = health(&place);
         assert!(line.contains("load: "), "{line}");
     }

@@ -79,7 +79,7 @@ fn all_is_told_about_a_job() {
     How long it takes
       median 1.3 s, 95th percentile 1.3 s, of the newest 3 attempts that succeeded
 
-    The newest attempts
+    The attempts at the newest dates
     JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
     load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
     load  2024-11-02 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
@@ -110,7 +110,7 @@ fn all_is_told_about_a_job() {
     How long it takes
       median 1.3 s, 95th percentile 1.3 s, of the newest 3 attempts that succeeded
 
-    The newest attempts
+    The attempts at the newest dates
     JOB    DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
     clean  2024-11-01 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
     clean  2024-11-02 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
@@ -172,7 +172,7 @@ fn who_disabled_it_and_that_it_is_slower_is_said() {
     );
     place.live(at("2024-11-01T00:40:00Z"), succeeds);
     let date = at("2024-11-01T00:31:00Z").timestamp_micros();
-    let disabled = at("2024-11-01T12:00:00Z").timestamp_micros();
+    let disabled = at("2024-11-01T12:00:00.033553Z").timestamp_micros();
     tamper(
         &place,
         &format!(
@@ -185,10 +185,12 @@ fn who_disabled_it_and_that_it_is_slower_is_said() {
     insta::assert_snapshot!(line("disabled by"), @"  disabled by ada at 2024-11-01 12:00 +00:00: the disk is full");
     insta::assert_snapshot!(line("median 1.3"), @"  median 1.3 s, 95th percentile 4 s, of the newest 41 attempts that succeeded");
     insta::assert_snapshot!(line("slower"), @"  it is getting slower: median 4 s of the newest 10, 1.3 s of the 31 before them");
+    let why = place.ask(&["why", "often", "2024-11-01T00:41"]).out;
+    assert!(why.contains(" ada disabled it at 2024-11-01T12:00:00+00:00 (the disk is full)"), "{why}");
     let json = place.ask(&["status", "often", "--json"]).json();
     assert_eq!(
         json["disabled"],
-        json!({ "at": "2024-11-01T12:00:00+00:00", "until": null, "user": "ada", "reason": "the disk is full" })
+        json!({ "at": "2024-11-01T12:00:00.033553+00:00", "until": null, "user": "ada", "reason": "the disk is full" })
     );
     assert_eq!(
         json["durations"],
@@ -239,6 +241,8 @@ fn programs_are_told_the_same() {
                 "date": "2024-11-04T02:30:00+01:00",
                 "reason": "its 2 attempts are used up, the last of them failed(4)",
             },
+            "late": null,
+            "late_because": null,
             "disabled": null,
             "running": [],
             "durations": {

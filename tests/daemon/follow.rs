@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::process::{Child, Stdio};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, stderr, stdout};
 
 /// A job that does what the script `DIR/job` says; `step N` in it waits for the file `DIR/N`.
 fn lab(daemon: &str, script: &str) -> Lab {
@@ -83,6 +83,37 @@ fn nobody_is_followed_for_whom_nobody_reads() {
     assert!(follower.wait().expect("our child").success(), "it ends though the attempt runs");
     assert_eq!(lab.outcomes("slow"), ["open"]);
     fs::write(lab.path("go"), "").expect("a file");
+    lab.until("its end", || lab.outcomes("slow") == ["succeeded"]);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn an_attempt_that_ends_while_no_daemon_runs_is_not_followed_for_ever() {
+    let lab = lab("", "echo one; step go; echo two");
+    let mut daemon = lab.daemon();
+    let pid = || lab.json(&["attempts", "slow"])[0]["pid"].as_i64();
+    lab.until("its process", || lab.path("began").exists() && pid().is_some());
+    let mut follower = follow(&lab);
+    until_followed(&lab, "one\n");
+    daemon.kill();
+    let why = stdout(&lab.run(&["why", "slow"]));
+    assert!(why.contains("running; no daemon runs, and its end is recorded when one does"), "{why}");
+    fs::write(lab.path("go"), "").expect("a file");
+    assert_eq!(follower.wait().expect("our child").code(), Some(1));
+    assert_eq!(fs::read_to_string(lab.path("followed")).expect("a file"), "one\ntwo\n");
+    let log = lab.run(&["log", "slow", "-f"]);
+    let said = stderr(&log);
+    assert!(said.contains("no daemon runs, its process is gone, and how it ended is not known yet"), "{said}");
+    for (asked, expected) in [
+        (["why", "slow"].as_slice(), "how it ended is not known yet"),
+        (&["list"], "no daemon runs: whether it ended is not known"),
+        (&["status", "slow"], "no daemon runs: whether it ended is not known"),
+    ] {
+        let told = stdout(&lab.run(asked));
+        assert!(told.contains(expected), "{asked:?}: {told}");
+    }
+    // The warden knows, and tells the next daemon.
+    let mut daemon = lab.daemon();
     lab.until("its end", || lab.outcomes("slow") == ["succeeded"]);
     assert!(daemon.stop().success());
 }

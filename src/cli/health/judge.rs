@@ -39,6 +39,8 @@ pub(super) struct Judge<'a> {
     pub(super) sessions: &'a [SessionRecord],
     /// The open attempts.
     pub(super) open: &'a [AttemptRecord],
+    /// The first date of each job that is due and not recorded.
+    pub(super) unrecorded: &'a HashMap<JobName, DateTime<Utc>>,
     pub(super) zones: &'a Zones,
     /// A daemon holds the ledger.
     pub(super) is_watched: bool,
@@ -145,6 +147,10 @@ impl Judge<'_> {
                 let why = match jobs.get(on) {
                     None => "is not in the registry",
                     Some(on) if !on.enabled => "is disabled",
+                    // Whoever disabled it may not know what waits for it.
+                    Some(on) if self.scheduler.view(&on.name).is_some_and(|view| view.disabled.is_some()) => {
+                        "is disabled"
+                    }
                     Some(_) => return None,
                 };
                 Some(self.finding(job, Status::Warning, view.oldest, &format!("waits for `{on}`, which {why}")))
@@ -164,7 +170,8 @@ impl Judge<'_> {
         if waits || !view.running.is_empty() {
             return None;
         }
-        let oldest = view.oldest?;
+        let unrecorded = self.unrecorded.get(&job.name).copied().filter(|_| !every_date_matters(job));
+        let oldest = [view.oldest, unrecorded].into_iter().flatten().min()?;
         let due = job.timetable.due(oldest);
         // Where there is no free place, whoever takes the places is what is to be looked at.
         if due + TOLERANCE >= self.now || (self.is_full && self.is_watched) {

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::cli::deserted::{Process, is_watched};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::ledger::Reader;
@@ -18,24 +19,39 @@ use crate::session::{AttemptEnd, AttemptKey};
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(200);
 
+/// So many more looks are taken when nobody seems to look after an attempt that is over: a daemon may just have recorded
+/// its end and stopped, or be about to start, and the warden may still be writing what was printed last.
+const BELIEVED_AFTER: u32 = 4;
+
 /// By so many of its last bytes a segment is known again in the log that it was joined to.
 const KNOWN_BY: u64 = 4_096;
 
 /// Says that some of the output was too fast for us.
 const PASSED_OVER: &[u8] = b"\n[crontabber: some of the output was passed over here]\n";
 
-/// Prints what an attempt prints until it has ended; nothing is returned if nobody reads on.
+/// How following ended.
+pub(super) enum Followed {
+    /// The attempt ended.
+    Ended(AttemptEnd),
+    /// Nobody is there to record its end, and it does not run as far as we know.
+    Deserted(Process),
+    /// Nobody reads on.
+    Closed,
+}
+
+/// Prints what an attempt prints until it has ended.
 pub(super) fn follow(
     reader: &mut Reader,
     key: &AttemptKey,
     log: &Path,
     output: &mut Output,
-) -> Result<Option<AttemptEnd>, Failure> {
+) -> Result<Followed, Failure> {
     let mut follower = Follower::new(log.to_owned());
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::Closed,
         _ => Failure::new(format!("`{}` cannot be followed: {error}", log.display())),
     };
+    let mut deserted_for = 0;
     loop {
         // Asked first: whatever it printed before its end is there by now.
         let Some(attempt) = reader.attempt(key)? else {
@@ -45,11 +61,21 @@ pub(super) fn follow(
         if let Some(end) = attempt.end {
             follower.finish(output).map_err(unreadable)?;
             output.flush()?;
-            return Ok(Some(end));
+            return Ok(Followed::Ended(end));
+        }
+        let deserted = if is_watched(reader)? { Process::Runs } else { Process::of(&attempt) };
+        if deserted == Process::Runs {
+            deserted_for = 0;
+        } else if deserted_for == BELIEVED_AFTER {
+            follower.finish(output).map_err(unreadable)?;
+            output.flush()?;
+            return Ok(Followed::Deserted(deserted));
+        } else {
+            deserted_for += 1;
         }
         output.flush()?;
         if output.is_closed_within(POLL) {
-            return Ok(None);
+            return Ok(Followed::Closed);
         }
     }
 }

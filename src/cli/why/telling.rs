@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Known;
+use super::{Coming, Known};
 use crate::cli::context::Zones;
 use crate::cli::date::short;
+use crate::cli::deserted::Process;
+use crate::cli::lateness::too_long;
 use crate::cli::list::times;
 use crate::cli::output::{counted, one_line};
 use crate::duration;
-use crate::scheduler::{Block, Explanation, Wait};
+use crate::scheduler::{Block, COUNTED, Explanation, Wait, in_zone};
 use crate::session::{AttemptRecord, SessionRecord, SettledBy, SkipReason, State, Trigger};
 
 impl Known<'_> {
@@ -20,6 +22,11 @@ impl Known<'_> {
             told.push(format!("  recorded at {}, {}", self.at(session.recorded_at), because(session)));
         }
         told.extend(self.attempts.iter().map(|attempt| format!("  {}", self.attempt(attempt))));
+        if let Some(job) = self.job {
+            let late = self.attempts.iter().filter(|attempt| attempt.end.is_none());
+            let late = late.filter_map(|attempt| too_long(job, attempt, self.context.now));
+            told.extend(late.map(|late| format!("  {}: {}", late.word(), late.text)));
+        }
         for act in &self.acts {
             let outcome = match (act.done, &act.answer) {
                 (Some(true), Some(answer)) => format!(": {}", one_line(answer)),
@@ -47,7 +54,8 @@ impl Known<'_> {
         let Some(session) = &self.session else { return self.standing_without_row() };
         match &session.state {
             State::Waiting => "waits".to_owned(),
-            State::Running => "is running".to_owned(),
+            State::Running if self.is_watched => "is running".to_owned(),
+            State::Running => "is running as far as the ledger knows, and no daemon runs".to_owned(),
             State::Succeeded => {
                 let at = session.settled_at.map(|at| self.at(at)).unwrap_or_default();
                 match session.settled_by {
@@ -61,9 +69,10 @@ impl Known<'_> {
             }
             State::Held { reason } => format!("is held: {}", one_line(reason)),
             State::Skipped { reason } => {
+                let too_old = format!("it was too old by the time it could run ({})", self.limits());
                 let why = match reason {
                     SkipReason::Superseded => "a newer date took over, and only the newest of this job runs",
-                    SkipReason::TooOld => "it was too old by the time it could run (`catch_up`, `skip_late`)",
+                    SkipReason::TooOld => &too_old,
                     SkipReason::Operator => "an operator said so",
                     SkipReason::Overtime => "it came due while another date still ran (`overlap`)",
                 };
@@ -72,12 +81,27 @@ impl Known<'_> {
         }
     }
 
+    /// The keys of the registry that make a date too old: those that it has now, or both where it has neither.
+    fn limits(&self) -> &'static str {
+        let has_catch_up =
+            self.job.is_some_and(|job| job.catch_up.max_age.is_some() || job.catch_up.max_dates.is_some());
+        let has_skip_late = self.job.is_some_and(|job| job.skip_late.is_some());
+        match (has_catch_up, has_skip_late) {
+            (true, false) => "`catch_up`",
+            (false, true) => "`skip_late`",
+            _ => "`catch_up`, `skip_late`",
+        }
+    }
+
     fn standing_without_row(&self) -> String {
         let due = self.job.map(|job| job.timetable.due(self.date));
         let is_ahead = self.explanation.is_some();
         match due {
             Some(due) if is_ahead && due > self.context.now => format!("is to come: it is due at {}", self.at(due)),
-            _ if is_ahead => "is due, and not recorded yet".to_owned(),
+            _ if is_ahead || self.coming.is_some() => {
+                let nobody = if self.is_watched { "" } else { ": no daemon runs" };
+                format!("is due, and not recorded yet{nobody}")
+            }
             _ if self.date < self.view.record.since => {
                 let since = self.at(self.view.record.since);
                 format!("is before the first date of the job, whose dates are recorded from {since} on")
@@ -101,7 +125,8 @@ impl Known<'_> {
             attempt.trigger
         );
         match &attempt.end {
-            None => text.push_str(", and is running"),
+            None if self.is_watched => text.push_str(", and is running"),
+            None => text.push_str(&format!(": {}", Process::of(attempt).text())),
             Some(end) => {
                 text.push_str(&format!(", {}", end.outcome));
                 if let Some(took) = end.duration {
@@ -124,7 +149,8 @@ impl Known<'_> {
     fn wait(&self, wait: &Wait, zones: &Zones) -> String {
         match wait {
             Wait::For(Block::Dependency { job, date: Some(date) }) => {
-                format!("`{job}`, whose {} is not settled (`crontabber why {job}`)", short(*date, zones.of(job)))
+                let (told, named) = (short(*date, zones.of(job)), in_zone(*date, zones.of(job)));
+                format!("`{job}`, whose {told} is not settled (`crontabber why {job} {named}`)")
             }
             Wait::For(Block::Retry { date, at }) if *date == self.date => {
                 format!("its retry time, {}", self.at(*at))
@@ -140,9 +166,13 @@ impl Known<'_> {
             }
             Wait::Earlier { date, state } => format!("{}, which comes first and is {}", self.at(*date), state.word()),
             Wait::InFront { count: 0 | 1, first } => format!("{}, which comes first", self.at(*first)),
+            Wait::InFront { count, first } if *count > COUNTED => {
+                format!("more than {COUNTED} dates that come first, the next of them {}", self.at(*first))
+            }
             Wait::InFront { count, first } => {
                 format!("{} that come first, the next of them {}", counted(*count, "date"), self.at(*first))
             }
+            Wait::Required(job) => format!("`{job}`, which is started for it when its turn comes"),
             Wait::Due(due) => format!("its time, {}", self.at(*due)),
             Wait::Attempt(attempt) => {
                 format!("the end of attempt {} at {}", attempt.number, self.at(attempt.session.date))
@@ -160,10 +190,14 @@ impl Known<'_> {
         }
         let state = self.session.as_ref().map(|session| &session.state);
         match (state, &self.explanation) {
+            (Some(State::Running), _) if !self.is_watched => {
+                "next: its end is recorded once a daemon runs: none does now".to_owned()
+            }
             (Some(State::Running), _) => format!("next: its end (`crontabber log {name} -f` follows it)"),
             (Some(State::Held { .. }), _) => format!(
                 "next: nothing, until a person decides: `crontabber retry`, `skip` or `done`, with `{name}` and its date"
             ),
+            (None, _) if let Some(Coming::Skipped(reason)) = self.coming => self.to_be_skipped(reason),
             (_, Some(explanation)) => self.next_attempt(explanation),
             (Some(State::Succeeded), None) => {
                 "next: nothing; only `crontabber retry --again` or `backfill --only all` repeats it".to_owned()
@@ -173,14 +207,48 @@ impl Known<'_> {
         }
     }
 
+    /// What becomes of a date that is due, not recorded, and not to be run.
+    fn to_be_skipped(&self, reason: SkipReason) -> String {
+        let when = if self.is_watched { "when it is recorded" } else { "once a daemon runs: none does now" };
+        let newer = self.job.and_then(|job| job.timetable.newest_due(self.context.now)).map(|newest| self.at(newest));
+        let why = match (reason, newer) {
+            (SkipReason::Superseded, Some(newer)) => format!("{newer} is newer and takes over"),
+            (SkipReason::Overtime, _) => "another date still runs (`overlap`)".to_owned(),
+            _ => "it is too old by now".to_owned(),
+        };
+        format!("next: it is skipped, since {why}, {when}")
+    }
+
     fn next_attempt(&self, explanation: &Explanation) -> String {
         let nobody = if self.is_watched { "" } else { ", once a daemon runs: none does now" };
         match explanation.next_attempt {
             Some(at) if at > self.context.now => format!("next: it is attempted at {}{nobody}", self.at(at)),
             Some(_) => format!("next: it is attempted at once{nobody}"),
-            None => format!("next: it is attempted when that is over{nobody}"),
+            None => {
+                let (people, others) = explanation.waits.iter().partition::<Vec<_>, _>(|wait| held_in(wait).is_some());
+                let dates: Vec<String> = people.into_iter().filter_map(held_in).map(|date| self.at(date)).collect();
+                match (dates.as_slice(), others.as_slice()) {
+                    ([], _) => format!("next: it is attempted when that is over{nobody}"),
+                    (held, []) => format!("next: it is attempted when {}{nobody}", decided(held)),
+                    (held, _) => {
+                        format!("next: it is attempted when {}, and the rest is over{nobody}", decided(held))
+                    }
+                }
+            }
         }
     }
+}
+
+/// The date that only a person brings forward.
+fn held_in(wait: &Wait) -> Option<DateTime<Utc>> {
+    match wait {
+        Wait::Earlier { date, state: State::Held { .. } } | Wait::For(Block::Held { date, .. }) => Some(*date),
+        _ => None,
+    }
+}
+
+fn decided(dates: &[String]) -> String {
+    format!("somebody has decided about {} (`crontabber retry`, `skip` or `done`)", dates.join(" and "))
 }
 
 /// What made a date happen.

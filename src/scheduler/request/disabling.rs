@@ -23,8 +23,14 @@ impl Scheduler {
         if let Some(until) = until.filter(|until| *until <= at) {
             return Err(format!("{} is not in the future", in_zone(until, zone)));
         }
-        let disabled =
-            Disabled { job: name.clone(), at, until, user: request.user.clone(), reason: request.reason.clone() };
+        // The time is that of the act, as the audit has it.
+        let disabled = Disabled {
+            job: name.clone(),
+            at: request.at,
+            until,
+            user: request.user.clone(),
+            reason: request.reason.clone(),
+        };
         lane.disabled = Some(disabled.clone());
         let open = lane.running.len();
         step.entries.push(Entry::Disable(disabled));

@@ -39,7 +39,7 @@ fn every_date_is_explained() {
     it waits for
       its time, 2024-11-26 03:00 +01:00
       2024-11-03 03:00 +01:00, which comes first and failed; its next attempt is due at 2024-11-05 15:00:01 +01:00
-      2 dates that come first, the next of them 2024-11-04 03:00 +01:00
+      22 dates that come first, the next of them 2024-11-04 03:00 +01:00
     next: it is attempted when that is over, once a daemon runs: none does now
     why load 2024-10-06: 0
     load 2024-10-06 03:00 +02:00 is before the first date of the job, whose dates are recorded from 2024-11-01 00:00 +01:00 on
@@ -55,7 +55,7 @@ fn what_is_waited_for_is_named() {
     six 2024-11-04 00:00 +01:00 waits
       recorded at 2024-11-05 12:00 +01:00, after it was missed
     it waits for
-      `load`, whose 2024-11-03 03:00 +01:00 is not settled (`crontabber why load`)
+      `load`, whose 2024-11-03 03:00 +01:00 is not settled (`crontabber why load 2024-11-03T03:00:00+01:00`)
     next: it is attempted when that is over, once a daemon runs: none does now
     why free 2024-11-02: 0
     free 2024-11-02 04:00 +01:00 is held: its one attempt is used up, the last of them failed(4)
@@ -124,7 +124,7 @@ fn what_operators_did_is_told() {
       disable by USER at 2024-11-05 13:00 +01:00: job `six` is disabled until 2024-11-09T00:00:00+01:00, when what it has missed is caught up on
     it waits for
       2024-11-09T00:00:00+01:00, until when USER disabled it at 2024-11-05T13:00:00+01:00
-      `load`, whose 2024-11-03 03:00 +01:00 is not settled (`crontabber why load`)
+      `load`, whose 2024-11-03 03:00 +01:00 is not settled (`crontabber why load 2024-11-03T03:00:00+01:00`)
     next: it is attempted when that is over, once a daemon runs: none does now
     why free 2024-11-02: 0
     free 2024-11-02 04:00 +01:00 was recorded as succeeded by an operator at 2024-11-05 13:00 +01:00
