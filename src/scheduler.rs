@@ -354,13 +354,8 @@ impl Scheduler {
             self.places.withdraw(&before);
         }
         let Some(job) = &lane.job else { return };
-        let Some((date, backfill)) = wanted else {
-            // Whose turn is only put off keeps its place among the others: what it waits for may come and go.
-            if lane.behind() + lane.backfilling() == 0 {
-                lane.since[queue] = None;
-            }
-            return;
-        };
+        // Whose turn is put off keeps its place among the others until it gets one: what it waits for comes and goes.
+        let Some((date, backfill)) = wanted else { return };
         let since = *lane.since[queue].get_or_insert(self.step);
         let priority = std::cmp::Reverse(job.priority);
         let offer = Offer { priority, since, date, job: name.clone(), pool: job.pool.clone(), backfill };
