@@ -369,11 +369,12 @@ impl Scheduler {
             let Some(Offer { date, job: name, backfill, .. }) = self.places.next() else { break };
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             let queue = usize::from(backfill.is_some());
-            (lane.offers[queue], lane.since[queue]) = (None, None);
+            lane.offers[queue] = None;
             if lane.is_too_late(date, self.now) {
                 self.reconsider(&name, step);
                 continue;
             }
+            lane.since[queue] = None;
             let trigger = lane.attempt_trigger(date);
             if lane.job.as_ref().is_some_and(|job| job.done_when.is_some()) {
                 self.probe(&name, date, step);

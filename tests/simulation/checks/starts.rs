@@ -82,7 +82,10 @@ impl Checks {
         let scene = Scene { now, ledger: view.ledger, calendars: view.calendars, probing: &none };
         let others = registry.jobs.values().filter(|spec| spec.job.name != *name && spec.job.done_when.is_none());
         for spec in others {
-            let found = scene.candidates(&spec.job);
+            let mut found = scene.candidates(&spec.job);
+            let limit = spec.job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok());
+            found
+                .retain(|(date, id)| id.is_some() || limit.is_none_or(|limit| now - spec.calendar.due(*date) <= limit));
             for line in [false, true] {
                 let key = ((spec.job.name.clone(), line), (name.clone(), of_backfill));
                 let is_same = line == of_backfill;
