@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn what_would_end_a_field_is_quoted() {
         let mut out = Vec::new();
-        let mut csv = Csv::open(&mut out, &Row::default()).unwrap();
+        let mut csv = Csv::open(&mut out, &Row::default()).expect("memory takes it");
         for zebra in [None, Some("plain"), Some("a,b"), Some("say \"so\""), Some("two\nlines"), Some(" held ")] {
-            csv.push(&Row { zebra, apple: 7, is_so: true }).unwrap();
+            csv.push(&Row { zebra, apple: 7, is_so: true }).expect("memory takes it");
         }
         assert_eq!(
-            String::from_utf8(out).unwrap(),
+            String::from_utf8(out).expect("text"),
             "zebra,apple,is_so\r\n,7,true\r\nplain,7,true\r\n\"a,b\",7,true\r\n\"say \"\"so\"\"\",7,true\r\n\
              \"two\nlines\",7,true\r\n held ,7,true\r\n"
         );

@@ -244,11 +244,11 @@ mod tests {
     const BERLIN: Tz = chrono_tz::Europe::Berlin;
 
     fn read(text: &str) -> DateArgument {
-        DateArgument::parse(text).unwrap()
+        DateArgument::parse(text).expect("a date")
     }
 
     fn utc(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
+        text.parse().expect("an instant")
     }
 
     fn of(text: &str, timetable: &Timetable) -> String {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn timetable(crontab: &str) -> Timetable {
-        let schedule = schedule::Schedule::crontab(crontab, BERLIN).unwrap();
+        let schedule = schedule::Schedule::crontab(crontab, BERLIN).expect("a crontab");
         Timetable::new(schedule, None, None, Duration::ZERO)
     }
 
@@ -276,7 +276,7 @@ mod tests {
         ] {
             assert_eq!(read(text), instant, "{text}");
         }
-        let wall = NaiveDate::from_ymd_opt(2026, 11, 3).unwrap().and_hms_opt(2, 30, 0).unwrap();
+        let wall = NaiveDate::from_ymd_opt(2026, 11, 3).and_then(|day| day.and_hms_opt(2, 30, 0)).expect("a time");
         for text in ["2026-11-03T02:30", "2026-11-03 02:30:00"] {
             assert_eq!(read(text), DateArgument::Wall(wall), "{text}");
         }
@@ -354,8 +354,8 @@ mod tests {
     fn a_day_whose_end_comes_once_more_has_all_its_dates() {
         // At 00:01 of the 7th the clock went back to 23:01 of the 6th.
         let zone = chrono_tz::America::Goose_Bay;
-        let daily = schedule::Schedule::crontab("30 23 * * *", zone).unwrap();
-        let twice = schedule::Schedule::crontab("30 */23 * * *", zone).unwrap();
+        let daily = schedule::Schedule::crontab("30 23 * * *", zone).expect("a crontab");
+        let twice = schedule::Schedule::crontab("30 */23 * * *", zone).expect("a crontab");
         let [daily, twice] = [daily, twice].map(|schedule| Timetable::new(schedule, None, None, Duration::ZERO));
         assert_eq!(of("2010-11-06", &daily), "2010-11-06T23:30:00-03:00");
         assert_eq!(
@@ -368,12 +368,12 @@ mod tests {
     #[test]
     fn the_fast_form_is_the_form() {
         for zone in ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia"] {
-            let zone: Tz = zone.parse().unwrap();
+            let zone: Tz = zone.parse().expect("a zone");
             for hours in (0..1_000_000).step_by(977) {
                 let at = utc("1973-01-01T00:00:07Z") + TimeDelta::hours(hours);
                 let mut text = Vec::new();
                 write_in_zone(&mut text, at, zone);
-                assert_eq!(String::from_utf8(text).unwrap(), in_zone(at, zone));
+                assert_eq!(String::from_utf8(text).expect("text"), in_zone(at, zone));
             }
         }
         let mut text = Vec::new();
