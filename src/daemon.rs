@@ -3,17 +3,15 @@
 //! It decides nothing about dates. The [`engine`] keeps the order of things: what the scheduler decides is written,
 //! then done, then told.
 
-mod adopt;
-mod announce;
-pub mod engine;
+mod catch_up_notice;
 mod launch;
+mod ledger_thread;
 mod once;
-mod operate;
-pub mod pile;
-mod scribe;
+mod reload;
+pub mod reporter;
 mod start;
 mod stop;
-pub mod voice;
+mod submit;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -30,23 +28,23 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use crate::control::{Control, Greeting};
 use crate::ledger::LedgerUrl;
 use crate::registry::Registry;
-use crate::runner::{Ear, Launch, Report, Runner, Sought};
-use crate::scheduler::{Event, Note, Start};
+use crate::scheduler::{Event, Notification, Start};
 use crate::session::{AttemptKey, Outcome};
+use crate::warden_client::{Launch, Search, WardenClient, WardenEvent, WardenReceiver};
 use crate::{clock, systemd};
-use engine::{Engine, Greeting};
 use launch::{Surroundings, prepare, prepare_probe};
-use scribe::{Scribe, Word};
+use ledger_thread::{LedgerEvent, LedgerThread};
+use reporter::Reporter;
 use start::Mode;
 use stop::Stopping;
-use voice::Voice;
 
-pub use voice::LogFormat;
+pub use reporter::LogFormat;
 
 pub use once::once;
-pub use operate::{Ask, operate};
+pub use submit::{Ask, operate};
 
 /// The wall clock is read again at least this often: it can be set, and the machine can sleep.
 const LOOK: Duration = Duration::from_secs(1);
@@ -81,23 +79,23 @@ pub struct Options {
 /// What arrives from the other threads.
 #[derive(Debug)]
 enum Message {
-    Sought(Sought),
-    Scribe(Word),
+    Search(Search),
+    LedgerThread(LedgerEvent),
 }
 
 /// A running daemon.
 struct Daemon {
     options: Options,
     mode: Mode,
-    engine: Engine,
-    runner: Runner,
-    ear: Ear,
+    engine: Control,
+    runner: WardenClient,
+    receiver: WardenReceiver,
     /// The connection to the warden, to be waited for.
     line: Option<UnixStream>,
-    scribe: Scribe,
+    scribe: LedgerThread,
     inbox: UnboundedReceiver<Message>,
     outbox: UnboundedSender<Message>,
-    voice: Voice,
+    voice: Reporter,
     logs: PathBuf,
     ledger: LedgerUrl,
     /// What tells the processes of this ledger's attempts from those of others.
@@ -265,12 +263,12 @@ impl Daemon {
         }
     }
 
-    fn note(&mut self, note: &Note) {
-        if let Note::Closed { end, .. } = note {
+    fn note(&mut self, note: &Notification) {
+        if let Notification::Closed { end, .. } = note {
             // What was lost had been started by an earlier crontabber.
             self.saw_failure |= !matches!(end.outcome, Outcome::Succeeded | Outcome::Interrupted | Outcome::Lost);
         }
-        if let Note::Renamed { job, previously } = note {
+        if let Notification::Renamed { job, previously } = note {
             self.move_logs(previously, job);
         }
         self.voice.tell(note);
@@ -305,21 +303,21 @@ impl Daemon {
         if let Some(Ok(launch)) = prepare_probe(probe, &self.around()) {
             return Some(launch);
         }
-        let attempt = AttemptKey { number: engine::PROBE, ..probe.attempt.clone() };
+        let attempt = AttemptKey { number: crate::control::PROBE, ..probe.attempt.clone() };
         self.engine.not_started(&attempt, Outcome::Failed { code: 125 }, String::new(), clock::now());
         None
     }
 
     fn take(&mut self, message: Option<Message>) {
         match message {
-            Some(Message::Sought(Sought::Trouble(text))) => self.voice.warn(&text),
-            Some(Message::Sought(Sought::Found(found))) => {
+            Some(Message::Search(Search::Trouble(text))) => self.voice.warn(&text),
+            Some(Message::Search(Search::Found(found))) => {
                 let mut reports = Vec::new();
-                self.ear.pick_up(found, &mut |report| reports.push(report));
+                self.receiver.pick_up(found, &mut |report| reports.push(report));
                 self.take_reports(reports);
                 self.attach();
             }
-            Some(Message::Scribe(word)) => self.take_word(word),
+            Some(Message::LedgerThread(word)) => self.take_word(word),
             None => self.fatal = Some("the threads that do the work are gone".to_owned()),
         }
     }
@@ -330,9 +328,9 @@ impl Daemon {
             self.fatal = Some(format!("the warden cannot be heard: {error}"));
             return;
         }
-        let (mut reports, ear) = (Vec::new(), &mut self.ear);
+        let (mut reports, receiver) = (Vec::new(), &mut self.receiver);
         let mut hear = || {
-            ear.hear(&mut |report| reports.push(report));
+            receiver.hear(&mut |report| reports.push(report));
             // All that has come was read.
             Err::<(), _>(io::ErrorKind::WouldBlock.into())
         };
@@ -340,12 +338,12 @@ impl Daemon {
         self.take_reports(reports);
     }
 
-    fn take_reports(&mut self, reports: Vec<Report>) {
+    fn take_reports(&mut self, reports: Vec<WardenEvent>) {
         for report in reports {
-            if report == Report::Gone {
+            if report == WardenEvent::Gone {
                 self.line = None;
                 let outbox = self.outbox.clone();
-                if let Err(error) = self.ear.seek(move |sought| _ = outbox.send(Message::Sought(sought))) {
+                if let Err(error) = self.receiver.seek(move |sought| _ = outbox.send(Message::Search(sought))) {
                     self.fatal = Some(format!("cannot look for a warden: {error}"));
                 }
             }
@@ -355,23 +353,23 @@ impl Daemon {
 
     /// Waits for the warden's words from now on.
     fn attach(&mut self) {
-        let line = self.ear.line().and_then(|line| line.map(UnixStream::from_std).transpose());
+        let line = self.receiver.line().and_then(|line| line.map(UnixStream::from_std).transpose());
         match line {
             Ok(line) => self.line = line,
             Err(error) => self.fatal = Some(format!("the warden cannot be heard: {error}")),
         }
     }
 
-    fn take_report(&mut self, report: Report) {
+    fn take_report(&mut self, report: WardenEvent) {
         match report {
-            Report::Here(known) => {
+            WardenEvent::Here(known) => {
                 self.voice.say("there is a warden again");
                 let greeting = self.engine.greet(known, clock::now());
                 self.greet(greeting);
             }
-            Report::Trouble(text) => self.voice.warn(&text),
+            WardenEvent::Trouble(text) => self.voice.warn(&text),
             report => {
-                if report == Report::Gone && self.stopping.is_none() {
+                if report == WardenEvent::Gone && self.stopping.is_none() {
                     self.voice.warn("the warden is gone; another is looked for, and nothing new is started meanwhile");
                 }
                 if let Some(attempt) = self.engine.hear(report, clock::now()) {
@@ -393,24 +391,24 @@ impl Daemon {
         self.runner.greet(greeting.watch);
     }
 
-    fn take_word(&mut self, word: Word) {
+    fn take_word(&mut self, word: LedgerEvent) {
         match word {
-            Word::Committed(number) => self.release(number),
-            Word::Requests(requests) => self.engine.take_requests(requests, clock::now()),
-            Word::NotStarted(attempts) => self.engine.refused(attempts, clock::now()),
-            Word::Trouble(error) => {
+            LedgerEvent::Committed(number) => self.release(number),
+            LedgerEvent::Requests(requests) => self.engine.take_requests(requests, clock::now()),
+            LedgerEvent::NotStarted(attempts) => self.engine.refused(attempts, clock::now()),
+            LedgerEvent::Trouble(error) => {
                 self.engine.set_writable(false);
                 self.voice.warn(&format!(
                     "the ledger cannot be written: {error}; nothing new is started, the outcomes of what runs are kept, \
                      and it is tried again every half second"
                 ));
             }
-            Word::Recovered { after } => {
+            LedgerEvent::Recovered { after } => {
                 self.engine.set_writable(true);
                 let after = crate::duration::format(after);
                 self.voice.say(&format!("the ledger is written again, after {after}"));
             }
-            Word::Fatal(error) => self.fatal = Some(error),
+            LedgerEvent::Fatal(error) => self.fatal = Some(error),
         }
     }
 

@@ -2,42 +2,42 @@
 //!
 //! [`Writer`] is the only thing that changes a ledger's jobs, sessions and attempts. It holds the ledger's lock, and
 //! writes batches of [`Entry`](crate::session::Entry)s, each of which names what it expects to find. [`Reader`]s and
-//! [`Desk`]s work beside it on connections of their own: the one reads for people, the other posts an operator's
+//! [`RequestQueue`]s work beside it on connections of their own: the one reads for people, the other posts an operator's
 //! requests. No Diesel type leaves this module, and nothing here decides what follows from what.
 
+mod apply;
 mod audit;
-mod beside;
-mod boots;
 mod codes;
 mod connection;
-mod days;
-mod desk;
-mod detail;
+mod daily_counts;
 mod durations;
-mod entries;
 mod error;
-mod history;
+mod hosts;
+mod listing;
 mod lock;
 mod migrate;
-mod pages;
 mod postgres;
+mod prepared;
 mod reader;
+mod request_json;
+mod request_queue;
 mod rows;
 mod schema;
+mod snapshot;
 mod sqlite;
-mod statement;
+mod startup;
 mod unsettled;
 mod url;
 mod writer;
 
 pub use audit::{Act, AuditFilter};
-pub use days::Tally;
-pub use desk::{Answer, Desk, NewRequest};
+pub use daily_counts::Tally;
 pub use error::{CommitError, LedgerError, OpenError};
-pub use history::Snapshot;
+pub use listing::{AttemptFilter, Between, RUNNING, SessionFilter};
 pub use migrate::SCHEMA_VERSION;
-pub use pages::{AttemptFilter, Between, RUNNING, SessionFilter};
 pub use reader::{Backlog, OwnerRecord, Reader};
+pub use request_queue::{Answer, NewRequest, RequestQueue};
+pub use snapshot::Snapshot;
 pub use url::{LedgerUrl, LedgerUrlError};
 pub use writer::Writer;
 

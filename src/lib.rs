@@ -7,35 +7,31 @@
 //! - P1 **once**: a (job, date) that succeeded is never started again, unless an operator says so by name.
 //! - P2 **alone**: two attempts at one (job, date) never overlap; neither do two dates of a job in strict order.
 //! - P3 **in order**: in strict order a date starts only when every earlier date of its job is settled.
-//! - P4 **none lost**: every date between a job's start and its clock has a row in the ledger.
-//! - P5 **the clock only goes forward**, but for an operator's reset, which is recorded.
+//! - P4 **none lost**: every date between a job's start and its watermark has a row in the ledger.
+//! - P5 **the watermark only goes forward**, but for an operator's reset, which is recorded.
 //! - P6 **the truth about outcomes**: what cannot be known is recorded as lost, never guessed.
 //! - P7 **explained**: one command says what happened to a date and what happens next; operators' acts are audited.
 //! - P8 **self-healing**: what failed or was missed is attempted again without anyone asking.
 //!
 //! # The way of the data
 //! [`registry`] (TOML → jobs) → [`schedule`] (job → dates) → [`scheduler`] (what to do now) → [`ledger`] (written
-//! first) → [`runner`] (then started, by the [`warden`]) → exit status → [`ledger`].
+//! first) → [`warden_client`] (then started, by the [`warden`]) → exit status → [`ledger`].
 //!
 //! # The map
 //! Each file imports only what stands in a layer below it.
-//! - wiring: [`cli`] (the commands), [`daemon`] (connects all of it, signals), [`systemd`], [`place`] (where things are)
-//! - shell: [`registry`], [`ledger`], [`runner`] (asks the [`warden`], the process that owns the jobs), [`clock`]
-//! - core, without I/O: [`scheduler`], [`promise`] (whether a ledger keeps it), [`session`], [`job`], [`schedule`],
-//!   [`duration`]
+//! - wiring: [`cli`] (the commands), [`daemon`] (connects all of it, signals), [`systemd`], [`paths`] (where files are)
+//! - shell: [`registry`], [`ledger`], [`warden_client`] (asks the [`warden`], the process that owns the jobs), [`clock`]
+//! - core, a crate of its own without I/O: [`control`] (in which order things are written, done and told), [`scheduler`],
+//!   [`invariants`] (whether a ledger keeps the promise), [`session`], [`job`], [`schedule`], [`duration`]
+
+pub use crontabber_core::{control, duration, invariants, job, schedule, scheduler, session};
 
 pub mod cli;
 pub mod clock;
 pub mod daemon;
-pub mod duration;
-pub mod job;
 pub mod ledger;
-pub mod place;
-pub mod promise;
+pub mod paths;
 pub mod registry;
-pub mod runner;
-pub mod schedule;
-pub mod scheduler;
-pub mod session;
 pub mod systemd;
 pub mod warden;
+pub mod warden_client;

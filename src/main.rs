@@ -7,8 +7,8 @@ use crontabber::{cli, warden};
 fn main() -> ExitCode {
     // Where it stands in for a job's program, it is to become that as soon as it can.
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == warden::STAND_IN) {
-        return ExitCode::from(warden::stand_in(arguments));
+    if arguments.next().is_some_and(|first| first == warden::TRAMPOLINE) {
+        return ExitCode::from(warden::trampoline(arguments));
     }
     cli::main()
 }

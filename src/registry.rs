@@ -7,22 +7,22 @@ mod command;
 mod daemon;
 mod dates;
 mod dependencies;
+mod depends_on;
+mod diagnostic;
 mod excerpt;
 mod file;
 mod jitter;
 mod jobs;
 mod keys;
-mod mistake;
 mod moment;
-mod nearest;
-mod needs;
-mod order;
-mod page;
 mod pools;
 mod retry;
+mod run_policy;
 mod schema;
-mod section;
+mod source_file;
+mod suggest;
 mod syntax;
+mod table_reader;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
@@ -33,19 +33,19 @@ use chrono_tz::Tz;
 use toml::de::{DeTable, DeValue};
 
 pub use daemon::DaemonSettings;
-pub use mistake::{Mistake, RegistryError};
+pub use diagnostic::{Diagnostic, RegistryError};
 pub use schema::schema;
 
 use crate::job::Job;
+use diagnostic::Level;
 use file::Included;
 use jobs::Draft;
 use keys::Key;
-use mistake::Level;
-use nearest::Nearest;
-use page::Page;
 use pools::Pool;
-use section::{Section, kind, quoted};
+use source_file::SourceFile;
+use suggest::Nearest;
 use syntax::Document;
+use table_reader::{TableReader, kind, quoted};
 
 /// What the registry says: the jobs, and the settings of the daemon.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ pub struct Registry {
     /// The files that were read, the one that was asked for first.
     pub files: Vec<PathBuf>,
     /// What is worth a look, and stops nothing.
-    pub warnings: Vec<Mistake>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Registry {
@@ -101,13 +101,13 @@ impl Registry {
     /// Shows what is worth a look, each with its line and caret; empty if there is nothing.
     #[must_use]
     pub fn render_warnings(&self, color: bool) -> String {
-        mistake::render_all(&self.warnings, color)
+        diagnostic::render_all(&self.warnings, color)
     }
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> RegistryError {
     let message = format!("cannot read the registry `{}`: {}", path.display(), file::reason(&source));
-    let mistake = Mistake::whole(path, Level::Error, message, None);
+    let mistake = Diagnostic::whole(path, Level::Error, message, None);
     RegistryError::Unreadable { mistake: Box::new(mistake), source }
 }
 
@@ -116,7 +116,7 @@ struct Loading {
     now: DateTime<Utc>,
     nearest: Nearest,
     /// The files read so far.
-    pages: Vec<Page>,
+    pages: Vec<SourceFile>,
     /// The jobs found so far, in order.
     drafts: Vec<Draft>,
     /// The pools found so far, in order.
@@ -134,7 +134,7 @@ impl Loading {
         Self { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new(), pools: Vec::new() }
     }
 
-    fn main_page(&mut self, page: Page) -> (DaemonSettings, Vec<Include>) {
+    fn main_page(&mut self, page: SourceFile) -> (DaemonSettings, Vec<Include>) {
         let mut daemon = DaemonSettings::default();
         let mut includes = Vec::new();
         if !page.is_broken() {
@@ -196,7 +196,7 @@ impl Loading {
         }
     }
 
-    fn included_page(&mut self, page: Page, zone: Tz) {
+    fn included_page(&mut self, page: SourceFile, zone: Tz) {
         if !page.is_broken() {
             let blanked = OnceCell::new();
             let document = Document::parse(&page, &blanked);
@@ -230,12 +230,17 @@ impl Loading {
     }
 }
 
-fn section<'a>(page: &'a Page, nearest: &'a Nearest, table: &'a DeTable<'a>, keys: &'static [Key]) -> Section<'a> {
-    Section { page, nearest, whose: "the registry".to_owned(), table, keys }
+fn section<'a>(
+    page: &'a SourceFile,
+    nearest: &'a Nearest,
+    table: &'a DeTable<'a>,
+    keys: &'static [Key],
+) -> TableReader<'a> {
+    TableReader { page, nearest, whose: "the registry".to_owned(), table, keys }
 }
 
 /// Reads the jobs of a file, in the order of its text.
-fn read_jobs(top: &Section<'_>, zone: Tz, now: DateTime<Utc>, page: usize, drafts: &mut Vec<Draft>) {
+fn read_jobs(top: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, page: usize, drafts: &mut Vec<Draft>) {
     const KEY: &str = "jobs";
     let Some(value) = top.get(KEY) else { return };
     let DeValue::Table(table) = value.get_ref() else {
@@ -255,7 +260,7 @@ fn read_jobs(top: &Section<'_>, zone: Tz, now: DateTime<Utc>, page: usize, draft
             top.page.mistake(name.span(), message, Some(hint));
             continue;
         };
-        let section = Section { page: top.page, nearest: top.nearest, whose, table, keys: keys::JOB };
+        let section = TableReader { page: top.page, nearest: top.nearest, whose, table, keys: keys::JOB };
         drafts.push(jobs::read(&section, name, zone, now, page));
     }
 }

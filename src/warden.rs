@@ -23,23 +23,23 @@
 mod cgroup;
 mod client;
 mod exit;
-mod identity;
-mod mounts;
+pub mod journal;
+mod network_fs;
 mod output;
+mod process;
+mod procfs;
 pub mod protocol;
-mod running;
 mod server;
 mod signals;
 mod spawn;
-pub mod spool;
 mod supervisor;
 
 use std::ffi::OsString;
 use std::rc::Rc;
 
-pub use identity::{boot_id, find_orphans, is_alive, process_identity};
+pub use procfs::{boot_id, find_orphans, is_alive, process_identity};
 pub use server::{Service, serve};
-pub use spawn::{STAND_IN, stand_in};
+pub use spawn::{TRAMPOLINE, trampoline};
 
 /// The name of an attempt, as it came: the warden reads nothing out of it but the mark of its ledger.
 type Id = Rc<str>;

@@ -9,6 +9,8 @@ mod audit;
 mod calendar;
 #[path = "commands/change.rs"]
 mod change;
+#[path = "commands/fixture.rs"]
+mod fixture;
 #[path = "commands/health.rs"]
 mod health;
 #[path = "commands/line.rs"]
@@ -19,8 +21,6 @@ mod listing;
 mod log;
 #[path = "commands/narrowed.rs"]
 mod narrowed;
-#[path = "commands/place.rs"]
-mod place;
 #[path = "commands/plan.rs"]
 mod plan;
 #[path = "commands/reference.rs"]

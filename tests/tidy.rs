@@ -25,16 +25,17 @@ const MODULES: &[(&str, Layer, &[&str])] = &[
     ("job", Core, &["schedule"]),
     ("session", Core, &["job"]),
     ("scheduler", Core, &["duration", "schedule", "job", "session"]),
-    ("promise", Core, &["schedule", "job", "session", "scheduler"]),
+    ("invariants", Core, &["schedule", "job", "session", "scheduler"]),
+    ("control", Core, &["job", "session", "scheduler"]),
     ("clock", Shell, &[]),
     ("registry", Shell, &[]),
     ("ledger", Shell, &[]),
     ("warden", Shell, &["clock"]),
-    ("runner", Shell, &["warden"]),
+    ("warden_client", Shell, &["warden"]),
     ("systemd", Wiring, &[]),
-    ("place", Wiring, &[]),
-    ("daemon", Wiring, &["systemd", "place"]),
-    ("cli", Wiring, &["place", "daemon"]),
+    ("paths", Wiring, &[]),
+    ("daemon", Wiring, &["systemd", "paths"]),
+    ("cli", Wiring, &["paths", "daemon"]),
     ("main", Wiring, &["cli"]),
 ];
 
@@ -248,9 +249,10 @@ fn position(module: &str) -> Option<usize> {
     MODULES.iter().position(|(name, ..)| *name == module)
 }
 
-/// Every file of `src`, in order of its path.
+/// Every file of both crates, in order of its path.
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
+    collect(&root().join("core/src"), &mut files);
     collect(&root().join("src"), &mut files);
     files.sort();
     files.iter().map(|file| Source::read(file)).collect()
@@ -271,7 +273,8 @@ impl Source {
     fn read(file: &Path) -> Self {
         let text = fs::read_to_string(file).expect("a source is UTF-8");
         let path = file.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
-        let module = path.split('/').nth(1).expect("below src").trim_end_matches(".rs").to_owned();
+        let inside = path.strip_prefix("core/").unwrap_or(&path);
+        let module = inside.split('/').nth(1).expect("below src").trim_end_matches(".rs").to_owned();
         let lines = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
         let code = lines.collect::<Vec<_>>().join("\n");
         let paths = paths_in(&code);
@@ -301,7 +304,7 @@ impl Source {
     /// Whether a `use super::…` leaves the module that the file belongs to. An indented one stands in an inner module,
     /// such as the tests, and has one step more to go.
     fn climbs_to_the_root(&self) -> bool {
-        let depth = self.path.split('/').count() - 1;
+        let depth = self.path.strip_prefix("core/").unwrap_or(&self.path).split('/').count() - 1;
         self.code.lines().any(|line| {
             let inner = usize::from(line.starts_with(' '));
             line.trim_start().starts_with("use super") && line.matches("super::").count() >= depth + inner

@@ -98,14 +98,14 @@ fn fill(path: &Path) -> Outcome<()> {
             name: job.clone(),
             generation: 1,
             seen_at: now,
-            since: first,
-            anchor: first,
-            clock: None,
+            first_date: first,
+            timetable_from: first,
+            watermark: None,
             timetable,
             last_success: None,
         };
         writer.commit(&[vec![Entry::Enter(record)]])?;
-        let mut clock = None;
+        let mut watermark = None;
         for chunk in 0..10 {
             let dates = (0..5000).map(|minute| first + TimeDelta::minutes(1 + chunk * 5000 + minute));
             let state = State::Skipped { reason: SkipReason::Superseded };
@@ -113,9 +113,9 @@ fn fill(path: &Path) -> Outcome<()> {
                 .map(|date| NewSession { date, state: state.clone(), trigger: Trigger::Schedule, backfill: None })
                 .collect();
             let to = sessions.last().map(|session| session.date);
-            let entry = Entry::Record { job: job.clone(), generation: 1, clock, to, sessions, at: now };
+            let entry = Entry::Record { job: job.clone(), generation: 1, watermark, to, sessions, at: now };
             writer.commit(&[vec![entry]])?;
-            clock = to;
+            watermark = to;
         }
     }
     File::open(path)?.sync_all()?;

@@ -161,9 +161,9 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
         name: name.clone(),
         generation: 1,
         seen_at: now,
-        since: first,
-        anchor: first - TimeDelta::microseconds(1),
-        clock: None,
+        first_date: first,
+        timetable_from: first - TimeDelta::microseconds(1),
+        watermark: None,
         timetable: "floor".to_owned(),
         last_success: None,
     };
@@ -171,6 +171,6 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
     let dates = (0..DATES).map(|minute| first + TimeDelta::minutes(minute));
     let new = |date| NewSession { date, state: State::Waiting, trigger: Trigger::Backfill, backfill: None };
     let sessions: Vec<NewSession> = dates.map(new).collect();
-    let entry = Entry::Record { job: name, generation: 1, clock: None, to: Some(now), sessions, at: now };
+    let entry = Entry::Record { job: name, generation: 1, watermark: None, to: Some(now), sessions, at: now };
     timed(|| Ok(writer.commit(&[vec![entry]])?))
 }

@@ -152,9 +152,9 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             name: JobName::new(&format!("job-{job}"))?,
             generation: 1,
             seen_at: first,
-            since: first,
-            anchor: first - TimeDelta::microseconds(1),
-            clock: None,
+            first_date: first,
+            timetable_from: first - TimeDelta::microseconds(1),
+            watermark: None,
             timetable: format!("schedule=\"{}\" zone=\"UTC\" delay=\"0\"", schedule(job)),
             last_success: None,
         }));

@@ -5,8 +5,8 @@
 
 pub mod crontab;
 pub mod dates;
+pub mod journal;
 pub mod registry;
-pub mod spool;
 pub mod warden_protocol;
 
 mod oracle;
@@ -22,5 +22,5 @@ pub const TARGETS: [Target; 5] = [
     ("crontab", crontab::check),
     ("dates", dates::check),
     ("warden_protocol", warden_protocol::check),
-    ("spool", spool::check),
+    ("spool", journal::check),
 ];

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::duration;
 use crontabber::job::{CatchUp, Command, Job, JobName, Order, Overlap, Template};
-use crontabber::registry::{Mistake, Registry, RegistryError};
+use crontabber::registry::{Diagnostic, Registry, RegistryError};
 use crontabber::schedule::{Schedule, Timetable};
 use toml::de::DeTable;
 
@@ -131,7 +131,7 @@ fn without_color(text: &str) -> String {
 }
 
 /// Every mistake can be read alone, and points into its file.
-fn explained(mistakes: &[Mistake], files: &[&[u8]]) {
+fn explained(mistakes: &[Diagnostic], files: &[&[u8]]) {
     let columns_of = |line: &str| line.chars().count() + 1;
     let columns =
         files.iter().map(|file| String::from_utf8_lossy(file).split('\n').map(columns_of).collect::<Vec<_>>());
@@ -308,7 +308,7 @@ fn shifted(files: &[&[u8]], read_before: &Result<Registry, RegistryError>) {
     match (read_before, read(&moved)) {
         (Ok(before), Ok(after)) => assert_eq!(before.jobs, after.jobs, "a comment changes the jobs"),
         (Err(before), Err(after)) => {
-            let place = |mistake: &Mistake, by: usize| {
+            let place = |mistake: &Diagnostic, by: usize| {
                 let by = if mistake.line > 0 && mistake.file == main { by } else { 0 };
                 (mistake.file.clone(), mistake.line + by, mistake.column, mistake.message.clone())
             };

@@ -12,15 +12,15 @@ use serde::Serialize;
 use super::arguments::Attempts;
 use super::beside;
 use super::context::{Context, Zones};
+use super::export::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::failure::Failure;
 use super::output::{Output, brief, size};
-use super::rows::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Table};
 use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
 use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
-use crate::{duration, place};
+use crate::{duration, paths};
 
 /// The columns of the table; the last ones only where there is room.
 const COLUMNS: [Column; 8] = [
@@ -206,7 +206,7 @@ pub(super) fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) ->
         pid: attempt.process.as_ref().map(|process| process.pid),
         detail: end.and_then(|end| end.detail.as_deref()),
         has_log,
-        log: has_log.then(|| place::log_file(logs, key)),
+        log: has_log.then(|| paths::log_file(logs, key)),
         generation: key.session.generation,
     }
 }

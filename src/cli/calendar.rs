@@ -169,7 +169,8 @@ fn range(asked: &Calendar, zone: Tz, now: DateTime<Utc>) -> Result<(DateTime<Utc
 /// Adds the dates of the schedule that the ledger does not have: those that are due, and those ahead.
 fn add_ahead(job: &Job, record: Option<&JobRecord>, days: &mut [Day], bounds: &[Bounds], now: DateTime<Utc>) {
     let timetable = &job.timetable;
-    let after = record.map(|record| record.clock.map_or(record.anchor, |clock| clock.max(record.anchor)));
+    let after = record
+        .map(|record| record.watermark.map_or(record.timetable_from, |watermark| watermark.max(record.timetable_from)));
     // A job that was never seen has its first date after it is, if it does not say where it starts.
     let after = after.or_else(|| timetable.start().is_none().then_some(now));
     let earliest = after.and_then(|after| after.checked_add_signed(TimeDelta::microseconds(1)));

@@ -13,9 +13,9 @@ use chrono_tz::Tz;
 use serde_json::json;
 
 use super::arguments::change::{Backfill, Change, Direction, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
-use super::choice::{Choice, Dates};
 use super::context::{Context, Zones};
 use super::date::DateArgument;
+use super::date_resolve::{Choice, Dates};
 use super::failure::Failure;
 use super::output::counted;
 use crate::daemon::{self, Ask};

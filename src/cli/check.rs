@@ -10,7 +10,7 @@ use super::context::Context;
 use super::failure::{Failure, REGISTRY};
 use super::json;
 use super::output::{Output, counted, may_color};
-use crate::registry::{Mistake, Registry};
+use crate::registry::{Diagnostic, Registry};
 
 /// The answer in JSON.
 #[derive(Debug, Serialize)]
@@ -18,8 +18,8 @@ struct Verdict<'a> {
     ok: bool,
     file: &'a Path,
     jobs: usize,
-    mistakes: &'a [Mistake],
-    warnings: &'a [Mistake],
+    mistakes: &'a [Diagnostic],
+    warnings: &'a [Diagnostic],
 }
 
 /// Checks the registry.

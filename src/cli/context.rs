@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::schedule::Timetable;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
 use crate::session::JobRecord;
-use crate::{clock, daemon, place};
+use crate::{clock, daemon, paths};
 
 /// How many names are offered for one that is not known.
 const OFFERED: usize = 3;
@@ -43,7 +43,7 @@ impl Context {
 
     /// Where the registry is.
     pub(super) fn registry_path(&self) -> Result<PathBuf, Failure> {
-        Ok(place::registry(self.global.config().as_deref())?)
+        Ok(paths::registry(self.global.config().as_deref())?)
     }
 
     /// The registry, whole or not at all.
@@ -68,12 +68,12 @@ impl Context {
     pub(super) fn ledger_url(&self, registry: Option<&Registry>) -> Result<LedgerUrl, Failure> {
         let of_registry = registry.and_then(|registry| registry.daemon.ledger.as_deref());
         let folder = registry.and_then(Registry::folder);
-        Ok(place::ledger(self.global.ledger.as_deref(), of_registry, folder)?)
+        Ok(paths::ledger(self.global.ledger.as_deref(), of_registry, folder)?)
     }
 
     /// Where the logs of attempts are.
     pub(super) fn logs(&self, registry: Option<&Registry>) -> Result<PathBuf, Failure> {
-        Ok(place::logs(&self.ledger_url(registry)?))
+        Ok(paths::logs(&self.ledger_url(registry)?))
     }
 
     /// The ledger; `None`, and a remark, if there is none yet.
@@ -135,7 +135,7 @@ pub(super) fn ask(
     now: DateTime<Utc>,
 ) -> (Scheduler, Step, Vec<Arc<Job>>) {
     let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();
-    let mut scheduler = Scheduler::new(recovered, &place::host_name(), registry.daemon.max_running, now);
+    let mut scheduler = Scheduler::new(recovered, &paths::host_name(), registry.daemon.max_running, now);
     scheduler.set_pools(registry.pools);
     if question == Question::State {
         scheduler.freeze();

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::ledger::{LedgerError, OpenError};
-use crate::place::PlaceError;
+use crate::paths::PlaceError;
 use crate::registry::RegistryError;
 
 /// It failed, and nothing more particular is to be said.

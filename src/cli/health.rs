@@ -4,7 +4,7 @@
 //! second is critical; so is every other job's first, and a job that should have run and did not. What only waits for a
 //! job that is told of is not told of again.
 
-mod judge;
+mod rules;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -21,7 +21,7 @@ use crate::job::JobName;
 use crate::ledger::Reader;
 use crate::schedule::Timetable;
 use crate::session::JobRecord;
-use judge::{Finding, Judge};
+use rules::{Finding, Judge};
 
 /// How bad it is, in the order of badness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,7 +148,7 @@ fn examine(context: &Context) -> Result<(Status, String, Vec<Finding>), Failure>
 fn unrecorded(records: &[JobRecord], now: DateTime<Utc>) -> HashMap<JobName, DateTime<Utc>> {
     let first = |record: &JobRecord| {
         let timetable: Timetable = record.timetable.parse().ok()?;
-        timetable.next_after(record.frontier()).ok().flatten().filter(|date| timetable.due(*date) <= now)
+        timetable.next_after(record.recorded_until()).ok().flatten().filter(|date| timetable.due(*date) <= now)
     };
     records.iter().filter_map(|record| Some((record.name.clone(), first(record)?))).collect()
 }

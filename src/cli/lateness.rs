@@ -8,7 +8,7 @@ use super::date::short;
 use super::list::coarse;
 use crate::duration;
 use crate::job::{Job, first_at_or_after};
-use crate::scheduler::JobView;
+use crate::scheduler::JobStatus;
 use crate::session::AttemptRecord;
 
 /// So much later than it was expected a date is no longer late, but missing.
@@ -44,12 +44,12 @@ impl Late {
 }
 
 /// What is late about a job that is not disabled.
-pub(super) fn late(job: &Job, view: &JobView, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
+pub(super) fn late(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
     lateness(job, view, open, now).filter(|_| view.disabled.is_none() && job.enabled)
 }
 
 /// What is late about a job, the worst of it.
-pub(super) fn lateness(job: &Job, view: &JobView, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
+pub(super) fn lateness(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
     let mut found: Vec<Late> = open.iter().filter_map(|attempt| too_long(job, attempt, now)).collect();
     found.extend(unexpected(job, view, now));
     // The first of the worst.
@@ -58,7 +58,7 @@ pub(super) fn lateness(job: &Job, view: &JobView, open: &[&AttemptRecord], now: 
 }
 
 /// A date that should have been settled by now.
-fn unexpected(job: &Job, view: &JobView, now: DateTime<Utc>) -> Option<Late> {
+fn unexpected(job: &Job, view: &JobStatus, now: DateTime<Utc>) -> Option<Late> {
     let (time, date) = (job.expect_by?, view.oldest?);
     let zone = job.timetable.zone();
     let expected = first_at_or_after(job.timetable.due(date), time, zone);

@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::context::{Context, Question, Zones, ask};
 use super::date::short;
-use super::deserted;
 use super::failure::Failure;
 use super::json::Array;
 use super::lateness::{Late, late};
+use super::orphans;
 use super::output::{Output, counted, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::{Job, JobName};
-use crate::scheduler::{Block, JobView, ToGo, in_zone};
+use crate::scheduler::{BlockReason, JobStatus, Remaining, in_zone};
 use crate::session::{AttemptRecord, JobRecord};
 
 /// The states, those first that need a person.
@@ -90,7 +90,7 @@ pub(super) struct BlockRow {
 pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry()?;
     let (recovered, is_watched) = match context.reader(Some(&registry))? {
-        Some(mut reader) => (reader.recovered()?, deserted::is_watched(&mut reader)?),
+        Some(mut reader) => (reader.recovered()?, orphans::is_watched(&mut reader)?),
         None => (crate::scheduler::Recovered::default(), false),
     };
     let zones = Zones::new(Some(&registry), &[]);
@@ -142,7 +142,7 @@ pub(super) fn ghosts(jobs: &[Job], records: &[JobRecord]) -> Vec<JobName> {
 /// A job, where it stands, and what is late about it.
 struct Listed {
     job: Arc<Job>,
-    view: JobView,
+    view: JobStatus,
     late: Option<Late>,
 }
 
@@ -186,28 +186,28 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
 }
 
 /// What a job waits for, in JSON.
-pub(super) fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
+pub(super) fn block_row(block: &BlockReason, zone: Tz, zones: &Zones) -> BlockRow {
     match block {
-        Block::Dependency { job, date } => BlockRow {
+        BlockReason::Dependency { job, date } => BlockRow {
             by: "dependency",
             job: Some(job.to_string()),
             date: date.map(|date| in_zone(date, zones.of(job))),
             ..BlockRow::default()
         },
-        Block::Held { date, reason } => BlockRow {
+        BlockReason::Held { date, reason } => BlockRow {
             by: "held",
             date: Some(in_zone(*date, zone)),
             reason: Some(reason.clone()),
             ..BlockRow::default()
         },
-        Block::Retry { date, at } => BlockRow {
+        BlockReason::Retry { date, at } => BlockRow {
             by: "retry",
             date: Some(in_zone(*date, zone)),
             retry_at: Some(in_zone(*at, zone)),
             ..BlockRow::default()
         },
-        Block::Disabled => BlockRow { by: "disabled", ..BlockRow::default() },
-        Block::DisabledBy(disabled) => BlockRow {
+        BlockReason::Disabled => BlockRow { by: "disabled", ..BlockRow::default() },
+        BlockReason::DisabledBy(disabled) => BlockRow {
             by: "operator",
             user: Some(disabled.user.clone()),
             since: Some(in_zone(disabled.at, zone)),
@@ -215,10 +215,10 @@ pub(super) fn block_row(block: &Block, zone: Tz, zones: &Zones) -> BlockRow {
             reason: disabled.reason.clone(),
             ..BlockRow::default()
         },
-        Block::Pool { pool, .. } => BlockRow { by: "pool", pool: Some(pool.clone()), ..BlockRow::default() },
-        Block::Full { .. } => BlockRow { by: "max-running", ..BlockRow::default() },
-        Block::ClockAhead { clock } => {
-            BlockRow { by: "clock-ahead", date: Some(in_zone(*clock, zone)), ..BlockRow::default() }
+        BlockReason::Pool { pool, .. } => BlockRow { by: "pool", pool: Some(pool.clone()), ..BlockRow::default() },
+        BlockReason::Full { .. } => BlockRow { by: "max-running", ..BlockRow::default() },
+        BlockReason::WatermarkAhead { watermark } => {
+            BlockRow { by: "clock-ahead", date: Some(in_zone(*watermark, zone)), ..BlockRow::default() }
         }
     }
 }
@@ -252,7 +252,7 @@ fn print(
 }
 
 /// What a person wants to know of a job that is not simply well.
-pub(super) fn why(job: &Job, view: &JobView, is_watched: bool, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
+pub(super) fn why(job: &Job, view: &JobStatus, is_watched: bool, now: DateTime<Utc>, zones: &Zones) -> Option<String> {
     let zone = job.timetable.zone();
     if let [open, others @ ..] = view.running.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
@@ -267,29 +267,30 @@ pub(super) fn why(job: &Job, view: &JobView, is_watched: bool, now: DateTime<Utc
     };
     let blocked = || blocked().unwrap_or_default();
     match view.blocked_by.as_ref() {
-        Some(Block::Dependency { job, date: Some(date) }) => {
+        Some(BlockReason::Dependency { job, date: Some(date) }) => {
             Some(format!("{}waits for `{job}`, whose {} is not settled", blocked(), short(*date, zones.of(job))))
         }
-        Some(Block::Dependency { job, date: None }) => {
+        Some(BlockReason::Dependency { job, date: None }) => {
             Some(format!("{}waits for `{job}`, which has settled no date yet", blocked()))
         }
-        Some(Block::Held { reason, .. }) => Some(format!("{}needs a person: {reason}", blocked())),
-        Some(Block::Retry { at, .. }) => {
+        Some(BlockReason::Held { reason, .. }) => Some(format!("{}needs a person: {reason}", blocked())),
+        Some(BlockReason::Retry { at, .. }) => {
             let times = times(view.failures);
             Some(format!("{}failed {times}; next attempt at {}", blocked(), short(*at, zone)))
         }
-        Some(block @ (Block::Pool { .. } | Block::Full { .. })) => {
+        Some(block @ (BlockReason::Pool { .. } | BlockReason::Full { .. })) => {
             Some(format!("{}waits for {}", blocked(), block.describe(zone)))
         }
-        Some(Block::ClockAhead { clock }) => {
-            Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", short(*clock, zone)))
-        }
-        Some(Block::DisabledBy(by)) => {
+        Some(BlockReason::WatermarkAhead { watermark }) => Some(format!(
+            "its newest recorded date, {}, is in the future: was the clock wrong?",
+            short(*watermark, zone)
+        )),
+        Some(BlockReason::DisabledBy(by)) => {
             let until = by.until.map(|until| format!(" until {}", short(until, zone))).unwrap_or_default();
             let reason = by.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             Some(format!("disabled by {} at {}{until}{reason}", by.user, short(by.at, zone)))
         }
-        Some(Block::Disabled) => Some("disabled in the registry (`enabled = false`)".to_owned()),
+        Some(BlockReason::Disabled) => Some("disabled in the registry (`enabled = false`)".to_owned()),
         None => match view.oldest {
             Some(oldest) if view.failures > 0 => {
                 Some(format!("{} failed {}; its next attempt is due", short(oldest, zone), times(view.failures)))
@@ -301,8 +302,8 @@ pub(super) fn why(job: &Job, view: &JobView, is_watched: bool, now: DateTime<Utc
 }
 
 /// What the backfills of a job have to go, and what of it does not go on by itself.
-pub(super) fn to_go(to_go: &ToGo, zone: Tz) -> Option<String> {
-    let ToGo { dates, first, held, failed, .. } = to_go;
+pub(super) fn to_go(to_go: &Remaining, zone: Tz) -> Option<String> {
+    let Remaining { dates, first, held, failed, .. } = to_go;
     let mut text = Some(*dates).filter(|dates| *dates > 0).map(|dates| format!("{} to go", counted(dates, "date")))?;
     let stuck = [(held, "held"), (failed, "failed")];
     for (stuck, word) in stuck.into_iter().filter_map(|(stuck, word)| stuck.map(|stuck| (stuck, word))) {
@@ -316,7 +317,7 @@ pub(super) fn to_go(to_go: &ToGo, zone: Tz) -> Option<String> {
 }
 
 /// Says in a sentence which have it to go.
-fn backfills_have(to_go: &ToGo) -> impl Fn(String) -> String {
+fn backfills_have(to_go: &Remaining) -> impl Fn(String) -> String {
     let have =
         if to_go.backfills == 1 { "a backfill has".to_owned() } else { format!("{} backfills have", to_go.backfills) };
     move |dates| format!("{have} {dates}")

@@ -14,16 +14,16 @@ use super::attempts::collected;
 use super::beside;
 use super::context::{Context, Zones};
 use super::date::DateArgument;
-use super::deserted::{Process, is_watched};
 use super::failure::Failure;
 use super::json;
+use super::orphans::{Process, is_watched};
 use super::output::Output;
 use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
 use crate::registry::Registry;
 use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
-use crate::{duration, place};
+use crate::{duration, paths};
 use follow::Followed;
 
 /// Where a log is, in JSON.
@@ -47,7 +47,7 @@ pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result
     let attempt = choose(context, &mut reader, registry.as_ref(), asked, &zones)?;
     let key = &attempt.key;
     let date = in_zone(key.session.date, zones.of(&asked.job));
-    let file = place::log_file(&logs, key);
+    let file = paths::log_file(&logs, key);
     let name = format!("attempt {} of `{}` at {date}", key.number, asked.job);
     if asked.follow {
         return followed(context, &mut reader, &attempt, &file, &name, output);

@@ -1,7 +1,7 @@
 //! `status`: all there is to know about one job: what the registry says, what the ledger has, and how long it takes.
 
-mod entry;
-mod pace;
+mod config_view;
+mod duration_stats;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,18 +16,18 @@ use super::arguments::Status;
 use super::attempts::{self, AttemptRow};
 use super::context::{Context, Question, Zones, ask};
 use super::date::short;
-use super::deserted::is_watched;
 use super::failure::Failure;
 use super::json;
 use super::lateness::{Late, late};
 use super::list::{self, BlockRow};
+use super::orphans::is_watched;
 use super::output::{Output, counted, cut, one_line};
 use crate::job::Job;
 use crate::ledger::{AttemptFilter, Between, Reader};
-use crate::place;
-use crate::scheduler::{JobView, Recovered, Scheduler, in_zone};
+use crate::paths;
+use crate::scheduler::{JobStatus, Recovered, Scheduler, in_zone};
 use crate::session::AttemptRecord;
-use pace::{LOOKED_AT, Pace, PaceRow};
+use duration_stats::{LOOKED_AT, Pace, PaceRow};
 
 /// How many attempts at the newest dates are shown.
 const ATTEMPTS: u32 = 10;
@@ -35,7 +35,7 @@ const ATTEMPTS: u32 = 10;
 /// What is known about a job.
 struct Known {
     job: Option<Arc<Job>>,
-    view: JobView,
+    view: JobStatus,
     is_in_ledger: bool,
     attempts: Vec<AttemptRecord>,
     pace: Option<Pace>,
@@ -52,7 +52,7 @@ struct StatusRow<'a> {
     timezone: &'static str,
     generation: Option<u32>,
     seen_at: Option<String>,
-    clock: Option<String>,
+    watermark: Option<String>,
     last_success: Option<String>,
     next_date: Option<String>,
     next_due: Option<String>,
@@ -101,7 +101,7 @@ pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> 
             (scheduler, jobs)
         }
         // All that is in a ledger without a registry is a ghost.
-        None => (Scheduler::new(recovered, &place::host_name(), 0, context.now), Vec::new()),
+        None => (Scheduler::new(recovered, &paths::host_name(), 0, context.now), Vec::new()),
     };
     let view =
         scheduler.view(&asked.job).ok_or_else(|| Failure::new(format!("nothing is known of `{}`", asked.job)))?;
@@ -168,11 +168,11 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
     StatusRow {
         job: record.name.as_str(),
         state: view.state,
-        registry: known.job.as_ref().map(|job| entry::keys(job).into_iter().collect()),
+        registry: known.job.as_ref().map(|job| config_view::keys(job).into_iter().collect()),
         timezone: zone.name(),
         generation: in_ledger.map(|record| record.generation),
         seen_at: in_ledger.map(|record| at(record.seen_at)),
-        clock: in_ledger.and_then(|record| record.clock).map(at),
+        watermark: in_ledger.and_then(|record| record.watermark).map(at),
         last_success: record.last_success.map(at),
         next_date: view.next.map(at),
         next_due: view.next.and_then(due),
@@ -212,7 +212,7 @@ fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) 
         }
     }
     match &known.job {
-        Some(job) => section("In the registry", &entry::keys(job), output)?,
+        Some(job) => section("In the registry", &config_view::keys(job), output)?,
         None => writeln!(output, "\nNot in the registry: a ghost, of which nothing runs.")?,
     }
     section("In the ledger", &ledger(known, zone), output)?;
@@ -255,7 +255,7 @@ fn ledger(known: &Known, zone: Tz) -> Vec<(&'static str, String)> {
             _ => format!("generation {}, reset at {}", record.generation, short(record.seen_at, zone)),
         };
         lines.push(("since", generation));
-        lines.push(("newest date", at(record.clock)));
+        lines.push(("newest date", at(record.watermark)));
     } else {
         lines.push(("since", "it was never seen yet".to_owned()));
     }

@@ -16,9 +16,9 @@ use super::date::short;
 use super::failure::Failure;
 use super::json::Array;
 use super::output::{Output, counted};
+use crate::invariants::{Examination, Gap, Row, Rule, Subject, Unchecked, Violation};
 use crate::job::{JobName, Order};
 use crate::ledger::{Reader, Snapshot};
-use crate::promise::{Examination, Gap, Row, Rule, Subject, Unchecked, Violation};
 use crate::registry::Registry;
 use crate::scheduler::in_zone;
 

@@ -1,6 +1,6 @@
 //! `why`: what happened to a date, what it waits for, and when it is tried next, in sentences.
 
-mod telling;
+mod explanation_text;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -12,16 +12,16 @@ use serde::Serialize;
 
 use super::arguments::Why;
 use super::attempts::{self, AttemptRow};
-use super::choice::{Choice, Dates};
 use super::context::{Context, Question, Zones, ask};
-use super::deserted::is_watched;
+use super::date_resolve::{Choice, Dates};
 use super::failure::Failure;
 use super::json;
+use super::orphans::is_watched;
 use super::output::Output;
 use super::sessions::collected;
 use crate::job::{Job, JobName};
 use crate::ledger::{Act, AttemptFilter, AuditFilter, Between, Reader, SessionFilter};
-use crate::scheduler::{Explanation, JobView, Recovered, Scheduler, Step, in_zone};
+use crate::scheduler::{Explanation, JobStatus, Recovered, Scheduler, Step, in_zone};
 use crate::session::{AttemptRecord, Entry, JobRecord, SessionKey, SessionRecord, SkipReason, State};
 
 /// So many of the newest acts about a job are looked at for those about the date.
@@ -32,7 +32,7 @@ struct Known<'a> {
     context: &'a Context,
     zone: Tz,
     job: Option<&'a Job>,
-    view: &'a JobView,
+    view: &'a JobStatus,
     date: DateTime<Utc>,
     session: Option<SessionRecord>,
     attempts: Vec<AttemptRecord>,
@@ -93,7 +93,7 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
     zones.know(&asked.job)?;
     let zone = zones.of(&asked.job);
     let logs = context.logs(Some(&registry))?;
-    let frontier = recovered.jobs.iter().find(|record| record.name == asked.job).map(JobRecord::frontier);
+    let recorded_until = recovered.jobs.iter().find(|record| record.name == asked.job).map(JobRecord::recorded_until);
     let (scheduler, step, jobs) = ask(recovered, registry, Question::State, context.now);
     let job = jobs.iter().find(|job| job.name == asked.job).map(AsRef::as_ref);
     let view =
@@ -117,7 +117,7 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
         attempts: Vec::new(),
         acts: Vec::new(),
         explanation: scheduler.explain(&asked.job, date),
-        coming: job.and_then(|job| coming(job, &view, frontier, date, &step, context.now)),
+        coming: job.and_then(|job| coming(job, &view, recorded_until, date, &step, context.now)),
         is_watched: false,
     };
     if let Some(reader) = &mut reader {
@@ -136,25 +136,25 @@ pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result
 }
 
 /// The date that a person asks about who names none.
-fn first_unsettled(view: &JobView) -> Option<DateTime<Utc>> {
+fn first_unsettled(view: &JobStatus) -> Option<DateTime<Utc>> {
     let running = view.running.iter().map(|open| open.session.date).min();
     // A backfill stands beside the schedule; what needs a person there comes before what goes on by itself.
     let held = view.to_go.held.map(|(_, first)| first);
-    view.oldest.or(held).or(running).or(view.to_go.first).or(view.next).or(view.record.clock)
+    view.oldest.or(held).or(running).or(view.to_go.first).or(view.next).or(view.record.watermark)
 }
 
 /// What becomes of a date that came due since a daemon last recorded what is due: as the scheduler decides it now.
 fn coming(
     job: &Job,
-    view: &JobView,
-    frontier: Option<DateTime<Utc>>,
+    view: &JobStatus,
+    recorded_until: Option<DateTime<Utc>>,
     date: DateTime<Utc>,
     step: &Step,
     now: DateTime<Utc>,
 ) -> Option<Coming> {
     let timetable = &job.timetable;
     let is_active = job.enabled && view.disabled.is_none();
-    let is_unrecorded = frontier.is_none_or(|frontier| date > frontier) && timetable.includes(date);
+    let is_unrecorded = recorded_until.is_none_or(|recorded_until| date > recorded_until) && timetable.includes(date);
     if !is_active || !is_unrecorded || timetable.due(date) > now {
         return None;
     }

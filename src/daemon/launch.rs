@@ -9,12 +9,12 @@ use std::{fs, io};
 use chrono::{DateTime, Utc};
 
 use crate::job::{Command, Job};
-use crate::place;
-use crate::runner::{Launch, attempt_name};
+use crate::paths;
 use crate::scheduler::{Start, in_zone};
 use crate::session::AttemptKey;
+use crate::warden_client::{Launch, attempt_name};
 
-use super::engine::PROBE;
+use crate::control::PROBE;
 
 /// Why an attempt could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ fn launch(
         working_directory: job.working_directory.as_deref().or(around.home).map(Path::to_owned),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
-        log: place::log_file(around.logs, &attempt),
+        log: paths::log_file(around.logs, &attempt),
         attempt,
         output_limit: around.output_limit,
     })

@@ -15,15 +15,15 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
 use crate::registry::Registry;
-use crate::runner::{House, Known, Runner};
 use crate::scheduler::{Recovered, Scheduler};
 use crate::session::{AttemptKey, AttemptRecord, Request};
-use crate::{clock, place, systemd, warden};
+use crate::warden_client::{WardenClient, WardenLocation, WardenState};
+use crate::{clock, paths, systemd, warden};
 
-use super::engine::Engine;
-use super::scribe::Scribe;
-use super::voice::Voice;
+use super::ledger_thread::LedgerThread;
+use super::reporter::Reporter;
 use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options};
+use crate::control::Control;
 
 /// Between two tries at a ledger that cannot be reached.
 const RETRY: Duration = Duration::from_secs(2);
@@ -76,7 +76,7 @@ pub(super) fn read_registry(options: &Options) -> Result<Registry, ExitCode> {
 /// Finds the ledger. The place that nobody named is made, so that the first start needs no preparation.
 pub(super) fn find_ledger(options: &Options, registry: &Registry) -> Result<LedgerUrl, ExitCode> {
     let (given, of_registry) = (options.ledger.as_deref(), registry.daemon.ledger.as_deref());
-    let url = place::ledger(given, of_registry, registry.folder()).map_err(|error| fail(&error, 1))?;
+    let url = paths::ledger(given, of_registry, registry.folder()).map_err(|error| fail(&error, 1))?;
     if let LedgerUrl::Sqlite(path) = &url
         && given.or(of_registry).is_none_or(|named| named.trim().is_empty())
         && let Some(folder) = path.parent()
@@ -91,7 +91,7 @@ pub(super) fn find_ledger(options: &Options, registry: &Registry) -> Result<Ledg
 pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -> Result<Daemon, ExitCode> {
     let registry = read_registry(&options)?;
     let url = find_ledger(&options, &registry)?;
-    let mut voice = Voice::new(options.log_format, options.quiet);
+    let mut voice = Reporter::new(options.log_format, options.quiet);
     let (recovered, kills, writer) = open(&url, mode, &mut voice, signals).await?;
     let now = clock::now();
     let open_attempts = recovered.open.clone();
@@ -101,32 +101,32 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         registry.jobs.len(),
         options.registry.display()
     ));
-    let mut scheduler = Scheduler::new(recovered, &place::host_name(), 0, now);
+    let mut scheduler = Scheduler::new(recovered, &paths::host_name(), 0, now);
     if mode == Mode::Once {
         scheduler.set_horizon(now);
     }
     let (outbox, inbox) = unbounded_channel();
     let words = outbox.clone();
-    let (house, mark) = (place::warden(&url), mark(&url));
+    let (house, mark) = (paths::warden(&url), mark(&url));
     let leaves_jobs = !dies_with_us(&house);
-    let (runner, ear, known) = Runner::new(house, &mark).map_err(|error| {
+    let (runner, receiver, known) = WardenClient::new(house, &mark).map_err(|error| {
         voice.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
-    let scribe = Scribe::new(writer, runner.clone(), move |word| _ = words.send(Message::Scribe(word)));
+    let scribe = LedgerThread::new(writer, runner.clone(), move |word| _ = words.send(Message::LedgerThread(word)));
     let scribe = scribe.map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let mut daemon = Daemon {
         options,
         mode,
-        engine: Engine::new(scheduler),
+        engine: Control::new(scheduler),
         runner,
-        ear,
+        receiver,
         line: None,
         scribe,
         inbox,
         outbox,
         voice,
-        logs: place::logs(&url),
+        logs: paths::logs(&url),
         ledger: url.clone(),
         mark,
         ledger_named: registry.daemon.ledger.clone(),
@@ -152,12 +152,12 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
 
 impl Daemon {
     /// Takes up the attempts that were open when the last daemon ended: those that run are waited for.
-    fn take_up(&mut self, open: Vec<AttemptRecord>, known: Known) {
+    fn take_up(&mut self, open: Vec<AttemptRecord>, known: WardenState) {
         for attempt in open.iter().filter(|attempt| known.running.contains(&attempt.key)) {
             let AttemptKey { session, number } = &attempt.key;
             self.voice.say(&format!("{}: attempt {number} still runs, and is waited for", session.job));
         }
-        let (host, boot_id) = (place::host_name(), warden::boot_id().ok());
+        let (host, boot_id) = (paths::host_name(), warden::boot_id().ok());
         let greeting = self.engine.take_up(open, known, (&host, boot_id.as_deref()), clock::now());
         self.greet(greeting);
         if self.mode == Mode::Operate {
@@ -169,7 +169,7 @@ impl Daemon {
 
 /// Says whether the warden will end with us: in a container whose first process we are, and as a service of systemd whose
 /// warden is none of its own.
-fn dies_with_us(house: &House) -> bool {
+fn dies_with_us(house: &WardenLocation) -> bool {
     let us = std::process::id();
     let of_systemd = std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == us.to_string());
     us == 1 || (of_systemd && house.managed.is_none())
@@ -179,7 +179,7 @@ fn dies_with_us(house: &House) -> bool {
 type Opened = (Recovered, Vec<Request>, Writer);
 
 /// Opens the ledger; a daemon waits for one that cannot be reached.
-async fn open(url: &LedgerUrl, mode: Mode, voice: &mut Voice, signals: &mut Signals) -> Result<Opened, ExitCode> {
+async fn open(url: &LedgerUrl, mode: Mode, voice: &mut Reporter, signals: &mut Signals) -> Result<Opened, ExitCode> {
     let mut said = false;
     loop {
         let error = match open_once(url) {
@@ -220,7 +220,7 @@ async fn open(url: &LedgerUrl, mode: Mode, voice: &mut Voice, signals: &mut Sign
 
 fn open_once(url: &LedgerUrl) -> Result<Opened, OpenError> {
     let owner =
-        Owner { host: place::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        Owner { host: paths::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(url, &owner, clock::now())?;
     let recovered = writer.load().map_err(|error| OpenError::unread(url, &error))?;
     let kills = writer.kills().map_err(|error| OpenError::unread(url, &error))?;

@@ -9,14 +9,14 @@ use diesel::prelude::*;
 
 use super::codes::state;
 use super::connection::AnyConnection;
-use super::history::Snapshot;
-use super::pages::{self, Place, RUNNING, Selection};
+use super::listing::{self, Place, RUNNING, Selection};
 use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number};
 use super::schema::{attempts, boots, jobs, sessions, writer};
+use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::{
-    Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, beside, desk, lock, migrate, postgres,
-    unsettled,
+    Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, lock, migrate, postgres, request_queue,
+    startup, unsettled,
 };
 use crate::job::JobName;
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
@@ -117,7 +117,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn backlogs(&mut self) -> Result<HashMap<JobName, Backlog>, LedgerError> {
-        let names = pages::names(&mut self.connection)?;
+        let names = listing::names(&mut self.connection)?;
         let groups = sessions::table
             .filter(sessions::settled_after.is_null())
             .group_by((sessions::job_id, sessions::generation, sessions::state))
@@ -182,7 +182,7 @@ impl Reader {
         if unsettled::has_all_of(states) {
             return unsettled::list(&mut self.connection, selection, each);
         }
-        pages::list::<SessionRow>(&mut self.connection, selection, each)
+        listing::list::<SessionRow>(&mut self.connection, selection, each)
     }
 
     /// One session.
@@ -222,7 +222,7 @@ impl Reader {
         if outcomes.as_slice() == [RUNNING] {
             return unsettled::list_open(&mut self.connection, selection, each);
         }
-        pages::list::<AttemptRow>(&mut self.connection, selection, each)
+        listing::list::<AttemptRow>(&mut self.connection, selection, each)
     }
 
     /// One attempt.
@@ -248,7 +248,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn open_attempts(&mut self) -> Result<Vec<AttemptRecord>, LedgerError> {
-        let names = pages::names(&mut self.connection)?;
+        let names = listing::names(&mut self.connection)?;
         let rows = super::writer::open_attempts(&mut self.connection)?;
         let known = rows.into_iter().filter_map(|row| names.get(&row.job_id).map(|(name, _)| row.record(name)));
         let mut open = known.collect::<Result<Vec<_>, _>>()?;
@@ -296,7 +296,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn past(&mut self, job: &JobName, operation: &Operation) -> Result<Past, LedgerError> {
-        beside::past(&mut self.connection, job, 0, operation)
+        startup::past(&mut self.connection, job, 0, operation)
     }
 
     /// What became of a request; nothing yet if absent.
@@ -304,7 +304,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn answer(&mut self, request: i64) -> Result<Option<Answer>, LedgerError> {
-        desk::answer(&mut self.connection, request)
+        request_queue::answer(&mut self.connection, request)
     }
 }
 

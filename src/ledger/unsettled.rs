@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
-use super::pages::{self, Cursor, Listed, Names, Place, Selection};
+use super::listing::{self, Cursor, Listed, Names, Place, Selection};
 use super::rows::SessionRow;
 use super::schema::sessions;
 use super::{LedgerError, codes};
@@ -28,7 +28,7 @@ pub(super) fn list(
     selection: Selection<'_>,
     each: &mut dyn FnMut(SessionRecord) -> ControlFlow<()>,
 ) -> Result<(), LedgerError> {
-    let names = pages::names(connection)?;
+    let names = listing::names(connection)?;
     let (from, to) = selection.dates.micros();
     let mut rows = sessions::table
         .filter(sessions::settled_after.is_null())
@@ -60,7 +60,7 @@ pub(super) fn list_open(
     selection: Selection<'_>,
     each: &mut dyn FnMut(AttemptRecord) -> ControlFlow<()>,
 ) -> Result<(), LedgerError> {
-    let names = pages::names(connection)?;
+    let names = listing::names(connection)?;
     let (from, to) = selection.dates.micros();
     let id = selection.job.map(|job| number_of(&names, job).unwrap_or(i32::MIN));
     let rows = super::writer::open_attempts(connection)?;

@@ -12,16 +12,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::boots::Machine;
+use super::apply::Transaction;
 use super::connection::AnyConnection;
-use super::entries::Transaction;
 use super::error::text;
+use super::hosts::Machine;
 use super::lock::FileLock;
+use super::prepared::Statement;
 use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
 use super::schema::{attempts, boots, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
-use super::statement::Statement;
-use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, beside, desk, migrate, postgres};
+use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, migrate, postgres, request_queue, startup};
 use crate::job::JobName;
 use crate::session::{Entry, Operation, Recovered, Request};
 
@@ -169,7 +169,7 @@ impl Writer {
     /// # Errors
     /// When the database cannot be read.
     pub fn requests(&mut self) -> Result<Vec<Request>, LedgerError> {
-        self.read(|connection| desk::unanswered(connection, |_| true))
+        self.read(|connection| request_queue::unanswered(connection, |_| true))
     }
 
     /// Those of them that want attempts ended.
@@ -178,7 +178,7 @@ impl Writer {
     /// When the database cannot be read.
     pub fn kills(&mut self) -> Result<Vec<Request>, LedgerError> {
         let kill = Operation::Kill { date: None }.word();
-        self.read(|connection| desk::unanswered(connection, |action| action == kill))
+        self.read(|connection| request_queue::unanswered(connection, |action| action == kill))
     }
 
     /// Reads with the connection, and gives it up after an error.
@@ -325,10 +325,10 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     open.sort_by(|a, b| a.key.cmp(&b.key));
     tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
     let now_known: HashMap<i32, JobName> = names.iter().map(|(id, (name, _))| (*id, name.clone())).collect();
-    let outlying = beside::outlying(connection, &now_known)?;
-    let backfills = beside::backfills(connection, &now_known)?;
-    let disabled = beside::disabled(connection, &now_known)?;
-    Ok(Recovered { jobs: known, sessions: unsettled, open, settled, outlying, backfills, disabled })
+    let settled_outside_range = startup::settled_outside_range(connection, &now_known)?;
+    let backfills = startup::backfills(connection, &now_known)?;
+    let disabled = startup::disabled(connection, &now_known)?;
+    Ok(Recovered { jobs: known, sessions: unsettled, open, settled, settled_outside_range, backfills, disabled })
 }
 
 /// The attempts without an end.

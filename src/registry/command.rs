@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::section::{Section, Text, quoted};
+use super::table_reader::{TableReader, Text, quoted};
 use crate::job::{Command, Template};
 
 /// A script may have lines and indents.
 const ALLOWED: &[char] = &['\n', '\t'];
 
 /// Reads the command of a job; `meant` are keys that unknown ones probably stand for.
-pub(super) fn required(section: &Section<'_>, name_span: Range<usize>, meant: &[&str]) -> Option<Command> {
+pub(super) fn required(section: &TableReader<'_>, name_span: Range<usize>, meant: &[&str]) -> Option<Command> {
     const KEY: &str = "command";
     if !section.table.contains_key(KEY) {
         if !meant.contains(&KEY) {
@@ -22,7 +22,7 @@ pub(super) fn required(section: &Section<'_>, name_span: Range<usize>, meant: &[
 }
 
 /// Reads a command, if the key is there.
-pub(super) fn read(section: &Section<'_>, key: &'static str) -> Option<Command> {
+pub(super) fn read(section: &TableReader<'_>, key: &'static str) -> Option<Command> {
     let value = section.get(key)?;
     if let Some(text) = section.as_text(value) {
         return shell(section, key, &text);
@@ -38,7 +38,7 @@ pub(super) fn read(section: &Section<'_>, key: &'static str) -> Option<Command> 
     argv(section, key, &section.texts(key, false)?)
 }
 
-fn shell(section: &Section<'_>, key: &str, text: &Text<'_>) -> Option<Command> {
+fn shell(section: &TableReader<'_>, key: &str, text: &Text<'_>) -> Option<Command> {
     if text.value.trim().is_empty() {
         section.wrong(text.span.clone(), key, "is empty", None);
         return None;
@@ -57,7 +57,7 @@ fn shell(section: &Section<'_>, key: &str, text: &Text<'_>) -> Option<Command> {
     Some(Command::Shell(text.value.to_owned()))
 }
 
-fn argv(section: &Section<'_>, key: &str, arguments: &[Text<'_>]) -> Option<Command> {
+fn argv(section: &TableReader<'_>, key: &str, arguments: &[Text<'_>]) -> Option<Command> {
     let mut templates = Vec::with_capacity(arguments.len());
     for (number, argument) in arguments.iter().enumerate() {
         if section.without_control_characters(key, argument, ALLOWED).is_none() {

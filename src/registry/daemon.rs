@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::moment;
-use super::section::{Section, quoted, whole_number};
+use super::table_reader::{TableReader, quoted, whole_number};
 
 /// The settings of the daemon.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ const LEAST_OUTPUT: u64 = 1024;
 const MOST_OUTPUT: u64 = 1024 * 1024 * 1024 * 1024;
 
 /// Reads the settings; what is wrong is noted, and has its default.
-pub(super) fn read(section: &Section<'_>) -> DaemonSettings {
+pub(super) fn read(section: &TableReader<'_>) -> DaemonSettings {
     section.unknown_keys();
     let default = DaemonSettings::default();
     DaemonSettings {
@@ -73,7 +73,7 @@ pub(super) fn read(section: &Section<'_>) -> DaemonSettings {
 }
 
 /// Reads the URL of the ledger; no message ever repeats it.
-fn ledger(section: &Section<'_>) -> Option<String> {
+fn ledger(section: &TableReader<'_>) -> Option<String> {
     const KEY: &str = "ledger";
     let value = section.get(KEY)?;
     let span = value.span();
@@ -91,12 +91,12 @@ fn ledger(section: &Section<'_>) -> Option<String> {
     Some(text.value.to_owned())
 }
 
-fn announce_over(section: &Section<'_>) -> Option<u64> {
+fn announce_over(section: &TableReader<'_>) -> Option<u64> {
     let dates = section.whole("announce_over", 0..=u32::MAX.into())?;
     u64::try_from(dates).ok()
 }
 
-fn output_limit(section: &Section<'_>) -> Option<u64> {
+fn output_limit(section: &TableReader<'_>) -> Option<u64> {
     const KEY: &str = "output_limit";
     let value = section.get(KEY)?;
     let bytes = match (section.as_text(value), whole_number(value.get_ref())) {

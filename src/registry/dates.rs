@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::jitter;
 use super::keys::NEED_A_SCHEDULE;
 use super::moment::{self, Edge};
-use super::section::{Section, listed, quoted};
+use super::table_reader::{TableReader, listed, quoted};
 use crate::schedule::{Schedule, Timetable};
 
 /// The least step of `jitter`, which is counted in whole seconds.
@@ -51,7 +51,7 @@ pub(super) struct Of<'a> {
 }
 
 /// Reads all that gives a job its dates.
-pub(super) fn read(section: &Section<'_>, of: &Of<'_>, now: DateTime<Utc>) -> When {
+pub(super) fn read(section: &TableReader<'_>, of: &Of<'_>, now: DateTime<Utc>) -> When {
     let dated = dated(section, of);
     let zone = moment::zone(section).unwrap_or(of.zone);
     let schedule = match dated {
@@ -71,7 +71,7 @@ pub(super) fn read(section: &Section<'_>, of: &Of<'_>, now: DateTime<Utc>) -> Wh
 }
 
 /// Sees whether there is a schedule, and if not, whether there should be one.
-fn dated(section: &Section<'_>, of: &Of<'_>) -> Dated {
+fn dated(section: &TableReader<'_>, of: &Of<'_>) -> Dated {
     let is_there = |key: &str| section.table.contains_key(key);
     if is_there("schedule") || is_there("every") {
         return Dated::Yes;
@@ -96,7 +96,7 @@ fn dated(section: &Section<'_>, of: &Of<'_>) -> Dated {
     Dated::Unclear
 }
 
-fn jitter(section: &Section<'_>) -> Duration {
+fn jitter(section: &TableReader<'_>) -> Duration {
     const KEY: &str = "jitter";
     let Some(jitter) = section.positive_duration(KEY) else { return Duration::ZERO };
     if jitter < LEAST_JITTER {
@@ -107,7 +107,7 @@ fn jitter(section: &Section<'_>) -> Duration {
 }
 
 /// Reads `schedule`, or `every` with `at`, of which at least one is there.
-fn schedule(section: &Section<'_>, zone: Tz, now: DateTime<Utc>, meant: &[&str]) -> Option<Schedule> {
+fn schedule(section: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, meant: &[&str]) -> Option<Schedule> {
     let is_there = |key: &'static str| section.table.contains_key(key);
     if is_there("schedule") && is_there("every") {
         let message = format!("{} has both `schedule` and `every`", section.whose);
@@ -134,7 +134,7 @@ fn schedule(section: &Section<'_>, zone: Tz, now: DateTime<Utc>, meant: &[&str])
     Some(schedule)
 }
 
-fn crontab(section: &Section<'_>, zone: Tz) -> Option<Schedule> {
+fn crontab(section: &TableReader<'_>, zone: Tz) -> Option<Schedule> {
     let text = section.text("schedule")?;
     let error = match Schedule::crontab(text.value, zone) {
         Ok(schedule) => return Some(schedule),
@@ -150,7 +150,7 @@ fn crontab(section: &Section<'_>, zone: Tz) -> Option<Schedule> {
     None
 }
 
-fn interval(section: &Section<'_>, zone: Tz) -> Option<Schedule> {
+fn interval(section: &TableReader<'_>, zone: Tz) -> Option<Schedule> {
     let every = section.text("every");
     let has_at = section.table.contains_key("at");
     let at = section.text("at");
@@ -176,7 +176,7 @@ fn interval(section: &Section<'_>, zone: Tz) -> Option<Schedule> {
 
 /// Checks that a job has a life between its `start` and its `end`.
 fn check_life(
-    section: &Section<'_>,
+    section: &TableReader<'_>,
     timetable: Option<&Timetable>,
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::dates::Dated;
+use super::depends_on::{Named, Need};
 use super::jobs::Draft;
-use super::nearest::Nearest;
-use super::needs::{Named, Need};
-use super::page::Page;
-use super::section::quoted;
+use super::source_file::SourceFile;
+use super::suggest::Nearest;
+use super::table_reader::quoted;
 use crate::job::JobName;
 
 /// So many names of a circle are printed.
@@ -18,7 +18,7 @@ struct Jobs<'a> {
     drafts: &'a [Draft],
     /// The place of the first job of each name.
     numbers: HashMap<&'a str, usize>,
-    pages: &'a [Page],
+    pages: &'a [SourceFile],
     nearest: &'a Nearest,
     /// Whether every file could be read: else a job, or its schedule, may only seem to be missing.
     all_are_known: bool,
@@ -34,13 +34,13 @@ struct Edge<'a> {
 }
 
 /// Notes names that are declared twice, and jobs that are named and cannot be had.
-pub(super) fn check(drafts: &[Draft], pages: &[Page], nearest: &Nearest) {
+pub(super) fn check(drafts: &[Draft], pages: &[SourceFile], nearest: &Nearest) {
     let mut jobs = Jobs {
         drafts,
         numbers: HashMap::with_capacity(drafts.len()),
         pages,
         nearest,
-        all_are_known: !pages.iter().any(Page::is_broken),
+        all_are_known: !pages.iter().any(SourceFile::is_broken),
     };
     for (number, draft) in drafts.iter().enumerate() {
         let first = *jobs.numbers.entry(draft.name.as_str()).or_insert(number);
@@ -179,7 +179,7 @@ enum Visit {
 
 /// Notes circles: one for each dependency that leads back to where the search came from, so that without those no
 /// circle is left.
-fn circles(drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[Page]) {
+fn circles(drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[SourceFile]) {
     let mut visits = vec![Visit::No; drafts.len()];
     for root in 0..drafts.len() {
         if !matches!(visits[root], Visit::No) {
@@ -209,7 +209,7 @@ fn circles(drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[Page]) {
 }
 
 /// Notes the circle of the jobs on `path`, each with the number of the edge after the one to the next.
-fn note_circle(path: &[(usize, usize)], drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[Page]) {
+fn note_circle(path: &[(usize, usize)], drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[SourceFile]) {
     let name = |place: &(usize, usize)| quoted(&drafts[place.0].name);
     let (names, first) = if path.len() <= LONGEST_CIRCLE {
         // A circle begins where a reader meets it first.

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::page::Page;
+use super::source_file::SourceFile;
 
 /// No registry that people write is larger; a larger file is something else, given by accident.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// Reads a file. What it holds may be wrong, which is then noted on the page.
-pub(super) fn read(path: &Path) -> io::Result<Page> {
+pub(super) fn read(path: &Path) -> io::Result<SourceFile> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
@@ -24,9 +24,9 @@ pub(super) fn read(path: &Path) -> io::Result<Page> {
 }
 
 /// Makes a page of what a file of that `size` holds, whose text is as far as it is known.
-pub(super) fn page(path: &Path, bytes: Vec<u8>, size: u64) -> Page {
+pub(super) fn page(path: &Path, bytes: Vec<u8>, size: u64) -> SourceFile {
     if bytes.len() as u64 > LARGEST {
-        let page = Page::new(path, String::new());
+        let page = SourceFile::new(path, String::new());
         page.whole(
             format!("the file has {}, and a registry at most 8 MiB", megabytes(size)),
             Some("divide it with `include`, if it is a registry".to_owned()),
@@ -34,11 +34,11 @@ pub(super) fn page(path: &Path, bytes: Vec<u8>, size: u64) -> Page {
         return page;
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Page::new(path, text),
+        Ok(text) => SourceFile::new(path, text),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes()[at];
-            let page = Page::new(path, String::from_utf8_lossy(error.as_bytes()).into_owned());
+            let page = SourceFile::new(path, String::from_utf8_lossy(error.as_bytes()).into_owned());
             let hint = "save it in this encoding; only comments and quoted text may hold more than ASCII".to_owned();
             // The first replacement character is where the first bad byte was.
             let end = at + char::REPLACEMENT_CHARACTER.len_utf8();

@@ -11,11 +11,11 @@ use toml::Spanned;
 
 use super::command;
 use super::dates::{self, Dated, Of, When};
+use super::depends_on::{self, Named, Need};
 use super::moment;
-use super::needs::{self, Named, Need};
-use super::order::{self, Course};
 use super::retry;
-use super::section::{Section, kind, quoted, quotes};
+use super::run_policy::{self, RunPolicy};
+use super::table_reader::{TableReader, kind, quoted, quotes};
 use crate::duration;
 use crate::job::{Command, DEFAULT_KILL_GRACE, Job, JobName, OnLost};
 use crate::schedule::Timetable;
@@ -41,7 +41,7 @@ pub(super) struct Draft {
 
 /// Reads a job; what is wrong with it is noted.
 pub(super) fn read(
-    section: &Section<'_>,
+    section: &TableReader<'_>,
     name: &Spanned<toml::de::DeString<'_>>,
     zone: Tz,
     now: DateTime<Utc>,
@@ -59,8 +59,8 @@ pub(super) fn read(
         name_span: name.span(),
         dated,
         start,
-        depends_on: needs::depends_on(section),
-        require: needs::require(section),
+        depends_on: depends_on::depends_on(section),
+        require: depends_on::require(section),
         pool: section.plain_text("pool").as_ref().map(Named::new),
         previously: previously(section),
         enabled: section.flag("enabled").unwrap_or(true),
@@ -76,11 +76,11 @@ pub(super) fn read(
 
 /// Reads all other keys, and returns what makes the job of them.
 fn rest(
-    section: &Section<'_>,
+    section: &TableReader<'_>,
     draft: &Draft,
     jitter: Duration,
 ) -> impl FnOnce(JobName, Timetable, Command) -> Job + use<> {
-    let Course { backfill, order, max_parallel, catch_up, overlap, skip_late } = order::read(section);
+    let RunPolicy { backfill, order, max_parallel, catch_up, overlap, skip_late } = run_policy::read(section);
     let description = section.plain_text("description").map(|text| text.value.to_owned());
     let working_directory = path(section, "working_directory");
     let environment = environment(section);
@@ -130,7 +130,7 @@ fn rest(
 }
 
 /// Reads how long an attempt may take, and how long it should.
-fn limits(section: &Section<'_>) -> (Option<Duration>, Option<Duration>) {
+fn limits(section: &TableReader<'_>) -> (Option<Duration>, Option<Duration>) {
     const KEY: &str = "max_duration";
     let timeout = section.positive_duration("timeout");
     let max_duration = section.positive_duration(KEY);
@@ -146,7 +146,7 @@ fn limits(section: &Section<'_>) -> (Option<Duration>, Option<Duration>) {
 }
 
 /// Reads the name that the job had.
-fn previously(section: &Section<'_>) -> Option<Named> {
+fn previously(section: &TableReader<'_>) -> Option<Named> {
     const KEY: &str = "previously";
     let text = section.plain_text(KEY)?;
     if let Err(error) = JobName::new(text.value) {
@@ -156,7 +156,7 @@ fn previously(section: &Section<'_>) -> Option<Named> {
     Some(Named::new(&text))
 }
 
-fn job_name(section: &Section<'_>, name: &Spanned<toml::de::DeString<'_>>) -> Option<JobName> {
+fn job_name(section: &TableReader<'_>, name: &Spanned<toml::de::DeString<'_>>) -> Option<JobName> {
     let text = name.get_ref();
     match JobName::new(text) {
         Ok(name) => Some(name),
@@ -173,7 +173,7 @@ fn job_name(section: &Section<'_>, name: &Spanned<toml::de::DeString<'_>>) -> Op
 }
 
 /// Reads a path, which is relative to the folder of the file.
-fn path(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {
+fn path(section: &TableReader<'_>, key: &'static str) -> Option<PathBuf> {
     let text = section.plain_text(key)?;
     if text.value.starts_with('~') {
         let hint = "write the whole path: no shell reads it".to_owned();
@@ -183,7 +183,7 @@ fn path(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {
     Some(section.page.folder.join(text.value))
 }
 
-fn environment(section: &Section<'_>) -> BTreeMap<String, String> {
+fn environment(section: &TableReader<'_>) -> BTreeMap<String, String> {
     const KEY: &str = "environment";
     let mut variables = BTreeMap::new();
     let Some(value) = section.get(KEY) else { return variables };
@@ -228,7 +228,7 @@ fn environment(section: &Section<'_>) -> BTreeMap<String, String> {
     variables
 }
 
-fn tags(section: &Section<'_>) -> Vec<String> {
+fn tags(section: &TableReader<'_>) -> Vec<String> {
     let mut tags = Vec::new();
     for text in section.texts("tags", false).unwrap_or_default() {
         if text.value.trim().is_empty() {

@@ -7,7 +7,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
-use super::section::{Section, quoted};
+use super::table_reader::{TableReader, quoted};
 use crate::schedule;
 
 /// Which end of the life of a job is read.
@@ -28,7 +28,7 @@ enum Moment {
 }
 
 /// Reads a time zone by its name.
-pub(super) fn zone(section: &Section<'_>) -> Option<Tz> {
+pub(super) fn zone(section: &TableReader<'_>) -> Option<Tz> {
     const KEY: &str = "timezone";
     let text = section.text(KEY)?;
     if let Ok(zone) = text.value.parse() {
@@ -43,7 +43,7 @@ pub(super) fn zone(section: &Section<'_>) -> Option<Tz> {
     None
 }
 
-fn nearest_zone(section: &Section<'_>, text: &str) -> Option<&'static str> {
+fn nearest_zone(section: &TableReader<'_>, text: &str) -> Option<&'static str> {
     let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
     let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
     let town = text.rsplit('/').next().unwrap_or(text).replace(' ', "_");
@@ -59,7 +59,7 @@ fn nearest_zone(section: &Section<'_>, text: &str) -> Option<&'static str> {
 }
 
 /// Reads `start` or `end`: a day in the job's zone, or an instant.
-pub(super) fn moment(section: &Section<'_>, key: &'static str, zone: Tz, edge: Edge) -> Option<DateTime<Utc>> {
+pub(super) fn moment(section: &TableReader<'_>, key: &'static str, zone: Tz, edge: Edge) -> Option<DateTime<Utc>> {
     let value = section.get(key)?;
     let read = match value.get_ref() {
         DeValue::Datetime(datetime) => from_toml(datetime),
@@ -95,7 +95,7 @@ pub(super) fn moment(section: &Section<'_>, key: &'static str, zone: Tz, edge: E
 }
 
 /// Reads a time of day, as text or as TOML has it.
-pub(super) fn time_of_day(section: &Section<'_>, key: &'static str) -> Option<NaiveTime> {
+pub(super) fn time_of_day(section: &TableReader<'_>, key: &'static str) -> Option<NaiveTime> {
     let value = section.get(key)?;
     let (read, shown) = match value.get_ref() {
         DeValue::Datetime(Datetime { date: None, time: Some(time), offset: None }) => {
@@ -148,7 +148,7 @@ fn meant_time(text: &str) -> String {
     }
 }
 
-fn outside(section: &Section<'_>, key: &'static str) -> Option<DateTime<Utc>> {
+fn outside(section: &TableReader<'_>, key: &'static str) -> Option<DateTime<Utc>> {
     let span = section.get(key).map_or(0..0, toml::Spanned::span);
     section.wrong(span, key, "is outside of the years 1973 to 2099, for which dates are known", None);
     None

@@ -8,9 +8,9 @@ use toml::de::{DeString, DeValue};
 
 use super::jobs::Draft;
 use super::keys;
-use super::nearest::Nearest;
-use super::page::Page;
-use super::section::{Section, kind, quoted, whole_number};
+use super::source_file::SourceFile;
+use super::suggest::Nearest;
+use super::table_reader::{TableReader, kind, quoted, whole_number};
 use crate::job::JobName;
 
 const KEY: &str = "pools";
@@ -28,7 +28,7 @@ pub(super) struct Pool {
 }
 
 /// Reads the pools of a file, in the order of its text.
-pub(super) fn read(top: &Section<'_>, page: usize, pools: &mut Vec<Pool>) {
+pub(super) fn read(top: &TableReader<'_>, page: usize, pools: &mut Vec<Pool>) {
     let Some(value) = top.get(KEY) else { return };
     let DeValue::Table(table) = value.get_ref() else {
         top.wrong_type(KEY, value, Some("a pool is declared as `[pools.NAME]`, with its `size` below".to_owned()));
@@ -43,14 +43,14 @@ pub(super) fn read(top: &Section<'_>, page: usize, pools: &mut Vec<Pool>) {
     }
 }
 
-fn check_name(top: &Section<'_>, name: &Spanned<DeString<'_>>) {
+fn check_name(top: &TableReader<'_>, name: &Spanned<DeString<'_>>) {
     if let Err(error) = JobName::new(name.get_ref()) {
         let message = format!("a pool cannot be named {}, as no job could be: {error}", quoted(name.get_ref()));
         top.page.mistake(name.span(), message, None);
     }
 }
 
-fn size<'a>(top: &Section<'a>, name: &Spanned<DeString<'_>>, value: &'a Spanned<DeValue<'a>>) -> Option<usize> {
+fn size<'a>(top: &TableReader<'a>, name: &Spanned<DeString<'_>>, value: &'a Spanned<DeValue<'a>>) -> Option<usize> {
     let whose = format!("pool {}", quoted(name.get_ref()));
     let DeValue::Table(table) = value.get_ref() else {
         let hint = match whole_number(value.get_ref()) {
@@ -61,7 +61,7 @@ fn size<'a>(top: &Section<'a>, name: &Spanned<DeString<'_>>, value: &'a Spanned<
         top.page.mistake(value.span(), message, Some(hint));
         return None;
     };
-    let pool = Section { page: top.page, nearest: top.nearest, whose, table, keys: keys::POOL };
+    let pool = TableReader { page: top.page, nearest: top.nearest, whose, table, keys: keys::POOL };
     let meant = pool.unknown_keys();
     if !table.contains_key("size") && meant.is_empty() {
         let hint = "add `size = 4`: so many attempts of its jobs run at once".to_owned();
@@ -71,7 +71,12 @@ fn size<'a>(top: &Section<'a>, name: &Spanned<DeString<'_>>, value: &'a Spanned<
 }
 
 /// Notes pools that are declared twice, that are missing and that nobody uses; returns the size of each.
-pub(super) fn check(pools: &[Pool], drafts: &[Draft], pages: &[Page], nearest: &Nearest) -> BTreeMap<String, usize> {
+pub(super) fn check(
+    pools: &[Pool],
+    drafts: &[Draft],
+    pages: &[SourceFile],
+    nearest: &Nearest,
+) -> BTreeMap<String, usize> {
     let mut first: BTreeMap<&str, &Pool> = BTreeMap::new();
     for pool in pools {
         let known = *first.entry(&pool.name).or_insert(pool);
@@ -83,7 +88,7 @@ pub(super) fn check(pools: &[Pool], drafts: &[Draft], pages: &[Page], nearest: &
     }
     let mut used: HashSet<&str> = HashSet::new();
     // A pool that seems to be missing may stand where a file could not be read.
-    let all_are_known = !pages.iter().any(Page::is_broken);
+    let all_are_known = !pages.iter().any(SourceFile::is_broken);
     for draft in drafts {
         let Some(named) = &draft.pool else { continue };
         match first.get(named.name.as_str()) {
@@ -121,7 +126,7 @@ fn quoted_key(name: &str) -> String {
     if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
 }
 
-fn warn_of_many(draft: &Draft, pool: &Pool, pages: &[Page]) {
+fn warn_of_many(draft: &Draft, pool: &Pool, pages: &[SourceFile]) {
     let (Some(named), Some(job), Some(size)) = (&draft.pool, &draft.job, pool.size) else { return };
     if job.max_parallel as usize > size {
         let (name, pool) = (quoted(&draft.name), quoted(&pool.name));

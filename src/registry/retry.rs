@@ -4,12 +4,12 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::keys;
-use super::section::{Section, whole_number};
+use super::table_reader::{TableReader, whole_number};
 use crate::duration;
 use crate::job::{DEFAULT_RETRY_AFTER, Retry};
 
 /// Reads `retry`; what is wrong with it is noted.
-pub(super) fn read(section: &Section<'_>) -> Retry {
+pub(super) fn read(section: &TableReader<'_>) -> Retry {
     if let Some(value) = section.get("retry")
         && !value.get_ref().is_table()
     {
@@ -50,7 +50,7 @@ pub(super) fn read(section: &Section<'_>) -> Retry {
     }
 }
 
-fn factor(retry: &Section<'_>) -> f64 {
+fn factor(retry: &TableReader<'_>) -> f64 {
     const KEY: &str = "factor";
     let Some(value) = retry.get(KEY) else { return 1.0 };
     let number = match value.get_ref() {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, Error};
 
-use super::page::Page;
+use super::source_file::SourceFile;
 
 /// So many mistakes that hide what follows them are seen past; each costs another parse.
 const SEEN_PAST: usize = 20;
@@ -26,7 +26,7 @@ pub(super) struct Document<'t>(DeTable<'t>);
 
 impl<'t> Document<'t> {
     /// Parses a page and notes what is not TOML in it. `blanked` is where a text is kept that had to be changed for that.
-    pub(super) fn parse(page: &'t Page, blanked: &'t OnceCell<String>) -> Self {
+    pub(super) fn parse(page: &'t SourceFile, blanked: &'t OnceCell<String>) -> Self {
         let read = || -> io::Result<(Self, Vec<Error>)> {
             let (document, errors) = Self::read(&page.text)?;
             match readable(page, &errors)? {
@@ -87,7 +87,7 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
 
 /// Returns the text of a page in which all is blanked that would hide what follows it from the parser: lists and tables
 /// that are never closed, and lines without a value. What is blanked is noted; if there is nothing, neither is a text.
-fn readable(page: &Page, errors: &[Error]) -> io::Result<Option<String>> {
+fn readable(page: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
     if page.text.len() > LARGEST_RECOVERED {
         return Ok(None);
     }
@@ -129,7 +129,7 @@ struct Hiding {
 }
 
 /// Finds out whether an error hides what follows it.
-fn hiding(page: &Page, text: &str, error: &Error) -> Option<Hiding> {
+fn hiding(page: &SourceFile, text: &str, error: &Error) -> Option<Hiding> {
     let span = place(page, error);
     if error.message().starts_with("key with no value") {
         let blanked = page.line_range(page.line_index(span.start));
@@ -144,11 +144,11 @@ fn hiding(page: &Page, text: &str, error: &Error) -> Option<Hiding> {
     Some(Hiding { place: blanked.start..line_end, blanked, is_value: true, message, hint })
 }
 
-fn place(page: &Page, error: &Error) -> Range<usize> {
+fn place(page: &SourceFile, error: &Error) -> Range<usize> {
     error.span().unwrap_or(page.text.len()..page.text.len())
 }
 
-fn note(page: &Page, errors: &[Error]) {
+fn note(page: &SourceFile, errors: &[Error]) {
     let mut errors: Vec<&Error> = errors.iter().collect();
     errors.sort_by_key(|error| place(page, error).start);
     let mut last_line = None;
@@ -177,12 +177,12 @@ fn note(page: &Page, errors: &[Error]) {
         let first = if looked_for <= LOOKED_FOR { first_declared(page, line) } else { None };
         let key = page.text.get(span.clone()).unwrap_or_default();
         let hint = first.map(|first| format!("it is first declared in line {}", first + 1));
-        page.syntax(span, format!("{} is declared twice", super::section::quoted(key)), hint);
+        page.syntax(span, format!("{} is declared twice", super::table_reader::quoted(key)), hint);
     }
 }
 
 /// Finds the line in which what a line declares was declared first.
-fn first_declared(page: &Page, line: usize) -> Option<usize> {
+fn first_declared(page: &SourceFile, line: usize) -> Option<usize> {
     let name_of = |line: &str| -> String {
         let end = if is_header(line) { line.find(']') } else { line.find('=') };
         line[..end.unwrap_or(line.len())].split_whitespace().collect()
@@ -196,7 +196,7 @@ fn first_declared(page: &Page, line: usize) -> Option<usize> {
 }
 
 /// Says what the parser means, where it says it in words of its own.
-fn explained(page: &Page, message: &str, span: Range<usize>) -> (Range<usize>, String, Option<String>) {
+fn explained(page: &SourceFile, message: &str, span: Range<usize>) -> (Range<usize>, String, Option<String>) {
     let line = page.line(page.line_index(span.start));
     let is_multi_line = message.starts_with("invalid multi-line");
     if is_multi_line && span.start >= page.text.trim_end().len() {
@@ -208,7 +208,7 @@ fn explained(page: &Page, message: &str, span: Range<usize>) -> (Range<usize>, S
         let value = page.text.get(span.clone()).unwrap_or_default().trim();
         if value.is_empty() || value.starts_with('#') {
             let key = line.split('=').next().unwrap_or_default().trim();
-            return (span, format!("{} has no value", super::section::quoted(key)), None);
+            return (span, format!("{} has no value", super::table_reader::quoted(key)), None);
         }
         let is_short = value.len() < 60 && !value.contains(|c: char| matches!(c, '"' | '\\') || c.is_control());
         // What is assigned to the ledger may hold a password.
@@ -230,7 +230,7 @@ fn explained(page: &Page, message: &str, span: Range<usize>) -> (Range<usize>, S
 }
 
 /// Finds what an error is about, if that is a list or table that is never closed.
-fn unclosed(page: &Page, text: &str, error: &Error) -> Option<Range<usize>> {
+fn unclosed(page: &SourceFile, text: &str, error: &Error) -> Option<Range<usize>> {
     let message = error.message();
     let is_about_brackets =
         ["missing comma", "missing key for inline", "unclosed array,", "unclosed inline", "unexpected `=` in array"];

@@ -20,11 +20,11 @@ use tracing::{debug, error, info, warn};
 
 use super::cgroup::Delegated;
 use super::client::Client;
-use super::identity::boot_id;
-use super::mounts::Mounts;
+use super::journal::{Journal, JournalError};
+use super::network_fs::Mounts;
+use super::procfs::boot_id;
 use super::protocol::{Hello, PROTOCOL, Reply, Request, Welcome, outcome};
 use super::signals;
-use super::spool::{Spool, SpoolError};
 use super::supervisor::Supervisor;
 use crate::session::Outcome;
 
@@ -68,7 +68,7 @@ pub enum ServeError {
     NoSocket(io::Error),
     /// Its spool.
     #[error(transparent)]
-    Spool(#[from] SpoolError),
+    Journal(#[from] JournalError),
     /// The kernel.
     #[error("cannot start: {0}")]
     Kernel(#[from] io::Error),
@@ -145,18 +145,18 @@ fn delegated() -> Option<Delegated> {
 }
 
 /// Opens the spool; another warden may be just about to leave it.
-fn open_spool(service: &Service) -> Result<(Spool, Vec<String>), SpoolError> {
+fn open_spool(service: &Service) -> Result<(Journal, Vec<String>), JournalError> {
     let since = Instant::now();
     let mut said = false;
     loop {
-        match Spool::open(&service.folder) {
+        match Journal::open(&service.folder) {
             Ok((spool, told)) => {
                 for line in &told {
                     warn!("{line}");
                 }
                 return Ok((spool, told));
             }
-            Err(error @ SpoolError::Busy(_)) if service.managed || since.elapsed() < PATIENCE => {
+            Err(error @ JournalError::Busy(_)) if service.managed || since.elapsed() < PATIENCE => {
                 if !said {
                     info!("{error}; waiting until it leaves");
                     said = true;
@@ -209,7 +209,7 @@ impl Warden {
     /// Says whether we may go: nothing to do, and nobody to do it for.
     fn is_done(&mut self) -> bool {
         if self.terms > 0 || self.retires {
-            return self.supervisor.running() == 0 && !self.supervisor.owes();
+            return self.supervisor.running() == 0 && !self.supervisor.has_unreported_exits();
         }
         if !self.clients.is_empty() || !self.supervisor.is_idle() {
             self.idle_since = None;

@@ -41,7 +41,7 @@ pub(super) struct Spawned {
     /// The end of its output that we read; never blocks.
     pub(super) output: OwnedFd,
     /// Where a stand-in says why it could not start the program.
-    pub(super) stand_in: Option<UnixStream>,
+    pub(super) trampoline: Option<UnixStream>,
 }
 
 /// Why an attempt has no process, as an exit status and a sentence.
@@ -86,11 +86,11 @@ pub(super) fn spawn(
     let path = environment.iter().rev().find(|(variable, _)| *variable == "PATH").map(|(_, value)| *value);
     let program = Program { name, arguments: arguments.collect(), directory, path };
     let unstarted = |error: &io::Error, found: &Path| program.explain(error, found);
-    let (mut command, found, stand_in) = if group.is_some() || slow {
+    let (mut command, found, trampoline) = if group.is_some() || slow {
         let (ours, theirs) = UnixStream::pair().map_err(|error| unstarted(&error, Path::new("")))?;
         ours.set_nonblocking(true).map_err(|error| unstarted(&error, Path::new("")))?;
         let mut command = Command::new("/proc/self/exe");
-        command.arg0(name).arg(STAND_IN).arg(group.unwrap_or(Path::new(""))).arg(directory.unwrap_or(Path::new("")));
+        command.arg0(name).arg(TRAMPOLINE).arg(group.unwrap_or(Path::new(""))).arg(directory.unwrap_or(Path::new("")));
         command.arg(name).stdin(OwnedFd::from(theirs));
         (command, PathBuf::from("/proc/self/exe"), Some(ours))
     } else {
@@ -114,7 +114,7 @@ pub(super) fn spawn(
     // Our copies of its output go now, so that the pipe ends when its last holder does.
     drop(command);
     let pid = Pid::from_child(&child);
-    let spawned = take_up(pid, &output, watch).map(|pidfd| Spawned { pid, pidfd, output, stand_in });
+    let spawned = take_up(pid, &output, watch).map(|pidfd| Spawned { pid, pidfd, output, trampoline });
     spawned.map_err(|error| abandon(pid, &error))
 }
 
@@ -134,13 +134,13 @@ fn abandon(pid: Pid, error: &io::Error) -> StartFailure {
 }
 
 /// The first argument of our own program where it stands in for another until it turns into that.
-pub const STAND_IN: &str = "warden-stand-in";
+pub const TRAMPOLINE: &str = "warden-stand-in";
 
-/// Turns this process into the program that its arguments name, as [`spawn`] puts them: [`STAND_IN`], a control group, a
+/// Turns this process into the program that its arguments name, as [`spawn`] puts them: [`TRAMPOLINE`], a control group, a
 /// folder (each may be empty), the program and its arguments. Comes back only when that failed: then the reason was
 /// written to our input, which is the warden's socket, and this is the exit status.
 #[must_use]
-pub fn stand_in(mut arguments: impl Iterator<Item = OsString>) -> u8 {
+pub fn trampoline(mut arguments: impl Iterator<Item = OsString>) -> u8 {
     let (group, directory) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
     let arguments: Vec<OsString> = arguments.collect();
     let Some((name, rest)) = arguments.split_first() else { return 2 };

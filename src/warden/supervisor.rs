@@ -18,12 +18,12 @@ use tracing::{error, warn};
 
 use super::Id;
 use super::cgroup::{Delegated, Lingering};
-use super::mounts::Mounts;
+use super::journal::{Journal, JournalError};
+use super::network_fs::Mounts;
 use super::output::Output;
+use super::process::{Adopted, Child, tokens};
 use super::protocol::{Ended, Process, Reply, Running, Start};
-use super::running::{Adopted, Child, tokens};
 use super::spawn::{self, StartFailure};
-use super::spool::{Spool, SpoolError};
 use crate::clock;
 use crate::session::{AttemptEnd, Outcome};
 
@@ -49,7 +49,7 @@ const ENOUGH: usize = 4096;
 pub(super) struct Supervisor {
     epoll: Rc<OwnedFd>,
     boot_id: String,
-    spool: Spool,
+    spool: Journal,
     mounts: Mounts,
     delegated: Option<Delegated>,
     lingering: Lingering,
@@ -87,7 +87,7 @@ impl Supervisor {
     pub(super) fn new(
         epoll: Rc<OwnedFd>,
         boot_id: String,
-        spool: Spool,
+        spool: Journal,
         mounts: Mounts,
         delegated: Option<Delegated>,
         environment: Option<Vec<(OsString, OsString)>>,
@@ -137,7 +137,7 @@ impl Supervisor {
     }
 
     /// Says whether an end is not written yet, and so not told.
-    pub(super) fn owes(&self) -> bool {
+    pub(super) fn has_unreported_exits(&self) -> bool {
         !self.ended.is_empty()
     }
 
@@ -213,7 +213,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// The spool cannot be written: it is tried again in a moment.
-    pub(super) fn settle(&mut self) -> Result<Vec<Reply>, SpoolError> {
+    pub(super) fn settle(&mut self) -> Result<Vec<Reply>, JournalError> {
         let now = Instant::now();
         if self.retry_at.is_some_and(|at| at > now) {
             return Ok(std::mem::take(&mut self.replies));
@@ -335,7 +335,7 @@ impl Supervisor {
                     pidfd: spawned.pidfd,
                     pipe: Some(spawned.output),
                     output: Output::new(PathBuf::from(OsStr::from_bytes(&start.log)), start.output_limit),
-                    stand_in: spawned.stand_in,
+                    trampoline: spawned.trampoline,
                     group,
                     started,
                     kill_grace: Duration::from_micros(start.kill_grace),

@@ -1,21 +1,21 @@
 //! `audit`: what operators did.
 
 use crontabber::job::JobName;
-use crontabber::ledger::{Desk, LedgerUrl, NewRequest, Owner, Writer};
+use crontabber::ledger::{LedgerUrl, NewRequest, Owner, RequestQueue, Writer};
 use crontabber::session::{Changed, Entry, Operation, Reply};
 use serde_json::json;
 
-use crate::place::{Place, at, succeeds};
+use crate::fixture::{Fixture, at, succeeds};
 
 const ONE: &str = "[daemon]\ntimezone = \"Europe/Berlin\"\n[jobs.load]\nschedule = \"0 0 * * *\"\nstart = 2024-11-01\n\
                    end = 2024-11-03\nbackfill = true\ncommand = \"true\"\n";
 
 /// Three acts: one done, one refused, one that nobody has taken up.
-pub(crate) fn lived() -> Place {
-    let place = Place::new(ONE);
+pub(crate) fn lived() -> Fixture {
+    let place = Fixture::new(ONE);
     place.live(at("2024-11-05T00:00:00Z"), succeeds);
     let url = LedgerUrl::Sqlite(place.path("ledger.db"));
-    let mut desk = Desk::open(&url).unwrap();
+    let mut desk = RequestQueue::open(&url).unwrap();
     let mut post = |job: &str, operation, when: &str, reason: Option<&str>| {
         let (job, user, host) = (JobName::new(job).unwrap(), "ada".to_owned(), "alpha".to_owned());
         desk.post(&NewRequest { job, operation, at: at(when), user, host, reason: reason.map(str::to_owned) }).unwrap()
@@ -107,7 +107,7 @@ fn programs_are_told_who_when_what_and_why() {
 
 #[test]
 fn nothing_done_is_said() {
-    let place = Place::new(ONE);
+    let place = Fixture::new(ONE);
     assert_eq!(place.ask(&["audit", "--json"]).out, "[]\n");
     place.live(at("2024-11-05T00:00:00Z"), succeeds);
     assert_eq!(place.ask(&["audit"]).out, "operators did nothing\n");

@@ -3,7 +3,7 @@
 use crontabber::session::{AttemptKey, Outcome};
 use serde_json::json;
 
-use crate::place::{Place, at, said, succeeds};
+use crate::fixture::{Fixture, at, said, succeeds};
 
 const DAILY: &str = r#"
 [daemon]
@@ -38,8 +38,8 @@ fn ends(attempt: &AttemptKey) -> Option<Outcome> {
     }
 }
 
-fn lived() -> Place {
-    let place = Place::new(DAILY);
+fn lived() -> Fixture {
+    let place = Fixture::new(DAILY);
     place.live(at("2024-11-10T00:00:00Z"), ends);
     place
 }
@@ -87,7 +87,7 @@ fn months_are_blocks_and_days_have_marks() {
 
 #[test]
 fn a_day_with_several_dates_has_the_worst_and_how_many() {
-    let place = Place::new(DAILY);
+    let place = Fixture::new(DAILY);
     place.live(at("2024-12-10T00:00:00Z"), ends);
     insta::assert_snapshot!(place.ask(&["calendar", "often", "--from", "2024-11-25", "--to", "2024-12-08"]).out, @"
     November 2024
@@ -120,7 +120,7 @@ fn a_day_with_several_dates_has_the_worst_and_how_many() {
 
 #[test]
 fn dates_ahead_are_planned() {
-    let place = Place::new("[jobs.ahead]\nevery = \"1d\"\nstart = 2098-11-28\ncommand = \"true\"\n");
+    let place = Fixture::new("[jobs.ahead]\nevery = \"1d\"\nstart = 2098-11-28\ncommand = \"true\"\n");
     place.live(at("2024-11-10T00:00:00Z"), succeeds);
     insta::assert_snapshot!(place.ask(&["calendar", "ahead", "--month", "2098-11"]).out, @"
     November 2098
@@ -152,7 +152,7 @@ fn three_months_are_shown_unasked() {
 
 #[test]
 fn without_a_ledger_the_schedule_is_drawn() {
-    let place = Place::new(DAILY);
+    let place = Fixture::new(DAILY);
     let said = place.ask(&["calendar", "load", "--month", "2024-11"]);
     assert_eq!(said.exit, 0);
     assert!(said.out.contains("* due        20  (and not in the ledger yet)"), "{}", said.out);

@@ -24,7 +24,7 @@ use std::process::Command;
 use crontabber::session::{AttemptKey, Outcome};
 use serde_json::Value;
 
-use crate::place::{Place, Said, at, said};
+use crate::fixture::{Fixture, Said, at, said};
 
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
@@ -59,7 +59,7 @@ command = "true"
 
 /// A folder with a ledger, and somebody who types commands in it at 13:00 of the fifth of November 2024, in Berlin.
 struct Hand {
-    place: Place,
+    place: Fixture,
     user: String,
     host: String,
 }
@@ -85,7 +85,7 @@ impl Hand {
 
     /// No ledger yet.
     fn fresh(registry: &str) -> Self {
-        Self { place: Place::new(registry), user: word("id", "-un"), host: word("uname", "-n") }
+        Self { place: Fixture::new(registry), user: word("id", "-un"), host: word("uname", "-n") }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::clock;
 use crontabber::session::{AttemptKey, Outcome};
 
-use crate::place::{Place, succeeds};
+use crate::fixture::{Fixture, succeeds};
 
 #[expect(clippy::unnecessary_wraps, reason = "the others may not end")]
 fn fails(_: &AttemptKey) -> Option<Outcome> {
@@ -12,9 +12,9 @@ fn fails(_: &AttemptKey) -> Option<Outcome> {
 }
 
 /// One date, at the last midnight; a failure is tried again in an hour.
-fn daily(midnight: DateTime<Utc>, more: &str) -> Place {
+fn daily(midnight: DateTime<Utc>, more: &str) -> Fixture {
     let day = midnight.date_naive();
-    Place::new(&format!(
+    Fixture::new(&format!(
         "[jobs.load]\nschedule = \"0 0 * * *\"\nstart = {day}\nend = {day}\nretry = {{ after = \"1h\" }}\n{more}\n\
          command = \"true\"\n"
     ))
@@ -26,7 +26,7 @@ fn midnight() -> DateTime<Utc> {
     day.and_hms_opt(0, 0, 0).unwrap().and_utc()
 }
 
-fn health(place: &Place) -> (i32, String) {
+fn health(place: &Fixture) -> (i32, String) {
     let said = place.ask(&["health"]);
     assert_eq!(said.err, "");
     assert_eq!(said.out.lines().count(), 1);
@@ -97,7 +97,7 @@ fn a_job_that_should_have_run_and_did_not_is_critical() {
 #[test]
 fn a_frequent_job_that_nobody_looks_after_is_critical_too() {
     let plain = |minutes: i64| {
-        let place = Place::new("[jobs.plain]\nevery = \"1m\"\ncommand = \"true\"\n");
+        let place = Fixture::new("[jobs.plain]\nevery = \"1m\"\ncommand = \"true\"\n");
         let past = clock::now() - TimeDelta::minutes(minutes);
         place.live(past - TimeDelta::minutes(1), succeeds);
         place.live(past, succeeds);
@@ -149,7 +149,7 @@ fn what_cannot_be_seen_is_unknown() {
 
 #[test]
 fn what_is_late_is_late_and_then_critical() {
-    let late = |place: &Place| place.ask(&["list", "--json"]).json()[0]["late"].clone();
+    let late = |place: &Fixture| place.ask(&["list", "--json"]).json()[0]["late"].clone();
     let ago = |minutes: i64| clock::now() - TimeDelta::minutes(minutes);
     for (most, word) in [("40m", None), ("20m", Some("late")), ("10m", Some("critical"))] {
         let place = daily(midnight(), &format!("max_duration = \"{most}\""));

@@ -3,12 +3,12 @@
 use std::io::Read as _;
 use std::process::Stdio;
 
-use crate::place::{Place, at, said, succeeds};
+use crate::fixture::{Fixture, at, said, succeeds};
 
 const ONE: &str = "[jobs.load]\nschedule = \"0 0 * * *\"\nstart = 2024-11-01\nend = 2024-11-03\ncommand = \"true\"\n";
 
-fn lived() -> Place {
-    let place = Place::new(ONE);
+fn lived() -> Fixture {
+    let place = Fixture::new(ONE);
     place.live(at("2024-11-05T00:00:00Z"), succeeds);
     place
 }
@@ -40,7 +40,7 @@ fn classic_flags_equal_their_commands() {
 
 #[test]
 fn what_cannot_be_meant_exits_with_2() {
-    let place = Place::new(ONE);
+    let place = Fixture::new(ONE);
     for wrong in [
         &["--once", "--list-jobs"][..],
         &["--once", "list"],
@@ -89,7 +89,7 @@ fn what_cannot_be_meant_exits_with_2() {
 
 #[test]
 fn a_registry_with_mistakes_exits_with_78() {
-    let place = Place::new(ONE);
+    let place = Fixture::new(ONE);
     assert_eq!(place.ask(&["check"]).out, "jobs.toml: 1 job, no mistakes\n");
     assert_eq!(place.ask(&["check", "-q"]).out, "");
     place.write("[jobs.load]\nscedule = \"0 0 * * *\"\ncommand = \"true\"\n");
@@ -130,7 +130,7 @@ fn places_are_found_in_their_order() {
 
 #[test]
 fn a_reader_that_has_enough_is_no_error() {
-    let place = Place::new("[jobs.often]\nevery = \"1m\"\ncommand = \"true\"\n");
+    let place = Fixture::new("[jobs.often]\nevery = \"1m\"\ncommand = \"true\"\n");
     for format in ["--json", "-q"] {
         let mut command = place.command(&["plan", "often", "--from", "2020-01-01", "--to", "2026-01-01", format]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -143,7 +143,7 @@ fn a_reader_that_has_enough_is_no_error() {
 
 #[test]
 fn programs_get_what_they_can_read() {
-    let place = Place::new(ONE);
+    let place = Fixture::new(ONE);
     assert!(place.ask(&["schema"]).json().is_object());
     for shell in ["bash", "zsh", "fish"] {
         let said = place.ask(&["completions", shell]);

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crontabber::session::{AttemptKey, Outcome};
 use serde_json::json;
 
-use crate::place::{Place, at, said, succeeds};
+use crate::fixture::{Fixture, at, said, succeeds};
 
 const THREE_DAYS: &str = r#"
 [daemon]
@@ -44,8 +44,8 @@ fn second_day_fails(attempt: &AttemptKey) -> Option<Outcome> {
     Some(if is_second { Outcome::Failed { code: 4 } } else { Outcome::Succeeded })
 }
 
-fn lived() -> Place {
-    let place = Place::new(THREE_DAYS);
+fn lived() -> Fixture {
+    let place = Fixture::new(THREE_DAYS);
     place.live(at("2024-11-05T00:00:00Z"), second_day_fails);
     place
 }
@@ -189,7 +189,7 @@ fn the_list_fits_a_hundred_columns() {
          [jobs.{second}]\nevery = \"1d\"\nat = \"02:30\"\nstart = 2024-11-01\ndepends_on = [\"{first}\"]\n\
          command = \"true\"\n"
     );
-    let place = Place::new(&registry);
+    let place = Fixture::new(&registry);
     place.live(at("2024-11-05T00:00:00Z"), second_day_fails);
     for command in ["list", "sessions", "attempts", "plan"] {
         for line in place.look(100, &[command]).lines() {
@@ -202,7 +202,7 @@ fn the_list_fits_a_hundred_columns() {
 #[test]
 fn the_attempts_fit_a_terminal() {
     let job = "a".repeat(40);
-    let place = Place::new(&format!(
+    let place = Fixture::new(&format!(
         "[daemon]\ntimezone = \"Europe/Berlin\"\n[jobs.{job}]\nschedule = \"30 2 * * *\"\nstart = 2024-11-01\n\
          end = 2024-11-03\nbackfill = true\norder = \"independent\"\ncommand = \"true\"\n"
     ));
@@ -254,7 +254,7 @@ fn a_job_gone_from_the_registry_is_a_ghost() {
 
 #[test]
 fn a_ledger_that_is_not_there_is_an_empty_one() {
-    let place = Place::new(THREE_DAYS);
+    let place = Fixture::new(THREE_DAYS);
     for command in ["sessions", "attempts"] {
         let said = place.ask(&[command, "--json"]);
         assert_eq!((said.out.as_str(), said.exit), ("[]\n", 0));
@@ -329,7 +329,8 @@ fn the_ledger_can_be_read_without_a_registry() {
 
 #[test]
 fn many_rows_are_streamed_and_shown_in_part() {
-    let place = Place::new("[jobs.often]\nevery = \"1m\"\nstart = 2024-11-01\nend = 2024-11-01\ncommand = \"true\"\n");
+    let place =
+        Fixture::new("[jobs.often]\nevery = \"1m\"\nstart = 2024-11-01\nend = 2024-11-01\ncommand = \"true\"\n");
     place.live(at("2024-11-01T00:00:00Z") + TimeDelta::days(3), succeeds);
     assert_eq!(place.ask(&["sessions", "--json"]).column("date").len(), 1_440);
     let table = place.ask(&["sessions", "often"]).out;

@@ -3,17 +3,17 @@
 use std::fs;
 
 use crontabber::job::JobName;
-use crontabber::place::{log_file, logs};
+use crontabber::paths::{log_file, logs};
 use crontabber::session::{AttemptKey, Outcome, SessionKey};
 
-use crate::place::{Place, at};
+use crate::fixture::{Fixture, at};
 
 const TWICE_A_DAY: &str = "[jobs.load]\nevery = \"12h\"\nstart = 2024-11-01\nend = 2024-11-01\nbackfill = true\n\
                            retry = { after = \"1m\" }\ncommand = \"true\"\n";
 
 /// Two dates: the second failed once, then succeeded, and each attempt left a log.
-fn lived() -> Place {
-    let place = Place::new(TWICE_A_DAY);
+fn lived() -> Fixture {
+    let place = Fixture::new(TWICE_A_DAY);
     let fails = |attempt: &AttemptKey| {
         let is_second = attempt.session.date == at("2024-11-01T12:00:00Z") && attempt.number == 1;
         Some(if is_second { Outcome::Failed { code: 1 } } else { Outcome::Succeeded })
@@ -106,7 +106,7 @@ fn a_log_from_before_a_reset_is_still_there() {
 
 #[test]
 fn a_date_without_an_attempt_is_still_a_date() {
-    let place = Place::new(TWICE_A_DAY);
+    let place = Fixture::new(TWICE_A_DAY);
     place.live(at("2024-11-02T00:00:00Z"), |_| Some(Outcome::Failed { code: 1 }));
     let said = place.ask(&["log", "load", "2024-11-01T12:00"]);
     assert_eq!(said.exit, 1);

@@ -2,7 +2,7 @@
 
 use crontabber::session::{AttemptKey, Outcome};
 
-use crate::place::{Place, at, succeeds};
+use crate::fixture::{Fixture, at, succeeds};
 
 const TWO_JOBS: &str = r#"
 [daemon]
@@ -25,8 +25,8 @@ command = "true"
 "#;
 
 /// `load` fails on the second day, is killed on the third, and runs on the sixth; `far` is well.
-fn lived() -> Place {
-    let place = Place::new(TWO_JOBS);
+fn lived() -> Fixture {
+    let place = Fixture::new(TWO_JOBS);
     place.live(at("2024-11-08T00:00:00Z"), |attempt: &AttemptKey| {
         let day = attempt.session.date.format("%d").to_string();
         match (attempt.session.job.as_str(), day.as_str()) {
@@ -39,7 +39,7 @@ fn lived() -> Place {
     place
 }
 
-fn days(place: &Place, arguments: &[&str]) -> String {
+fn days(place: &Fixture, arguments: &[&str]) -> String {
     let all: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
     let said = place.ask(&all);
     assert_eq!(said.exit, 0, "{said:?}");
@@ -161,7 +161,7 @@ fn csv_has_the_fields_of_json() {
         let mut header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
         header.sort_unstable();
         assert_eq!(header, row, "{command}");
-        let empty = Place::new(TWO_JOBS).ask(&[command, "--csv"]);
+        let empty = Fixture::new(TWO_JOBS).ask(&[command, "--csv"]);
         assert_eq!(Some(empty.out.trim_end()), csv.lines().next(), "the header, and no row");
     }
 }
@@ -220,7 +220,7 @@ command = "true"
 
 #[test]
 fn what_no_clock_showed_is_named_with_the_dates_beside_it() {
-    let place = Place::new(FORWARD);
+    let place = Fixture::new(FORWARD);
     place.live(at("2024-03-31T00:45:00Z"), succeeds);
     for command in [&["why"][..], &["log"], &["attempts"], &["done"], &["skip", "--date"]] {
         let ask = |job, date| place.ask(&[&command[..1], &[job], &command[1..], &[date]].concat());

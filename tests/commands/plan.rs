@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::place::{Place, at, succeeds};
+use crate::fixture::{Fixture, at, succeeds};
 
 const BERLIN: &str = r#"
 [daemon]
@@ -30,7 +30,7 @@ command = "true"
 "#;
 
 fn dates(job: &str, from: &str, to: &str) -> Vec<String> {
-    let said = Place::new(BERLIN).ask(&["plan", job, "--from", from, "--to", to, "--json"]);
+    let said = Fixture::new(BERLIN).ask(&["plan", job, "--from", from, "--to", to, "--json"]);
     assert_eq!((said.exit, said.err.as_str()), (0, ""));
     said.column("date")
 }
@@ -64,7 +64,7 @@ fn a_range_has_its_first_instant_and_not_its_last() {
 
 #[test]
 fn a_date_is_due_after_its_delay_and_between_start_and_end() {
-    let place = Place::new(BERLIN);
+    let place = Fixture::new(BERLIN);
     let said = place.ask(&["plan", "late", "--from", "2026-10-01", "--to", "2027-01-01", "--json"]);
     let due = |day: u32| {
         json!({
@@ -81,7 +81,7 @@ fn a_date_is_due_after_its_delay_and_between_start_and_end() {
 
 #[test]
 fn the_ledger_makes_no_difference() {
-    let place = Place::new(BERLIN);
+    let place = Fixture::new(BERLIN);
     let ask = || place.ask(&["plan", "late", "--from", "2026-11-01", "--to", "2026-11-09", "--json"]);
     let before = ask();
     place.live(at("2026-11-05T00:00:00Z"), succeeds);
@@ -90,7 +90,7 @@ fn the_ledger_makes_no_difference() {
 
 #[test]
 fn all_jobs_are_told_by_date() {
-    let place = Place::new(BERLIN);
+    let place = Fixture::new(BERLIN);
     let said = place.ask(&["plan", "--from", "2026-11-03", "--to", "2026-11-04", "--json", "--count", "4"]);
     assert_eq!(
         said.column("date"),
@@ -107,7 +107,7 @@ fn all_jobs_are_told_by_date() {
 
 #[test]
 fn past_the_years_we_know_is_an_error() {
-    let place = Place::new(BERLIN);
+    let place = Fixture::new(BERLIN);
     let said = place.ask(&["plan", "night", "--from", "2099-12-31", "--to", "2100-01-09", "--json"]);
     assert_eq!(said.exit, 1);
     assert_eq!(said.column("date"), ["2099-12-31T02:30:00+01:00"]);
@@ -119,7 +119,7 @@ fn past_the_years_we_know_is_an_error() {
 
 #[test]
 fn a_wake_is_told_before_it_happens() {
-    let place = Place::new(BERLIN);
+    let place = Fixture::new(BERLIN);
     let said = place.ask(&["plan", "--json"]);
     let json = said.json();
     let of = |job: &str| json.as_array().unwrap().iter().filter(|row| row["job"] == job).cloned().collect::<Vec<_>>();

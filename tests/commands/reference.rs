@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use crate::place::Place;
+use crate::fixture::Fixture;
 
 #[test]
 fn the_reference_is_what_the_definitions_say() {
-    let printed = Place::new("").ask(&["reference"]);
+    let printed = Fixture::new("").ask(&["reference"]);
     assert_eq!((printed.exit, printed.err.as_str()), (0, ""));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md");
     let is_alike = fs::read_to_string(file).is_ok_and(|kept| kept == printed.out);
@@ -15,7 +15,7 @@ fn the_reference_is_what_the_definitions_say() {
 
 #[test]
 fn every_command_of_the_reference_has_a_help() {
-    let place = Place::new("");
+    let place = Fixture::new("");
     let page = place.ask(&["reference"]).out;
     let commands: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     assert!(commands.len() > 15, "{commands:?}");

@@ -5,8 +5,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::json;
 
+use crate::fixture::{Fixture, at, succeeds};
 use crate::listing::without_days;
-use crate::place::{Place, at, succeeds};
 
 const TWO_JOBS: &str = r#"
 [daemon]
@@ -37,14 +37,14 @@ fn fourth_day_fails(attempt: &AttemptKey) -> Option<Outcome> {
     Some(if is_fourth { Outcome::Failed { code: 4 } } else { Outcome::Succeeded })
 }
 
-fn lived() -> Place {
-    let place = Place::new(TWO_JOBS);
+fn lived() -> Fixture {
+    let place = Fixture::new(TWO_JOBS);
     place.live(at("2024-11-08T00:00:00Z"), fourth_day_fails);
     place.live(at("2024-11-08T01:00:00Z"), fourth_day_fails);
     place
 }
 
-fn tamper(place: &Place, sql: &str) {
+fn tamper(place: &Fixture, sql: &str) {
     SqliteConnection::establish(place.path("ledger.db").to_str().unwrap()).unwrap().batch_execute(sql).unwrap();
 }
 
@@ -120,7 +120,7 @@ fn all_is_told_about_a_job() {
 
 #[test]
 fn a_job_that_was_never_seen_has_a_registry() {
-    let place = Place::new(TWO_JOBS);
+    let place = Fixture::new(TWO_JOBS);
     insta::assert_snapshot!(without_days(&place.ask(&["status", "clean", "-q"]).out), @"
     clean: blocked
       blocked at 2024-11-01 06:00 +01:00 for N days, 3 behind
@@ -167,7 +167,7 @@ fn a_ghost_has_a_ledger() {
 
 #[test]
 fn who_disabled_it_and_that_it_is_slower_is_said() {
-    let place = Place::new(
+    let place = Fixture::new(
         "[jobs.often]\nevery = \"1m\"\nstart = 2024-11-01\nend = 2024-11-01\nbackfill = true\ncommand = \"true\"\n",
     );
     place.live(at("2024-11-01T00:40:00Z"), succeeds);
@@ -229,7 +229,7 @@ fn programs_are_told_the_same() {
             "timezone": "Europe/Berlin",
             "generation": 1,
             "seen_at": "2024-11-08T01:00:00+01:00",
-            "clock": "2024-11-06T02:30:00+01:00",
+            "watermark": "2024-11-06T02:30:00+01:00",
             "last_success": "2024-11-03T02:30:00+01:00",
             "next_date": null,
             "next_due": null,

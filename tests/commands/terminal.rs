@@ -2,8 +2,8 @@
 
 use crontabber::session::{AttemptKey, Outcome};
 
+use crate::fixture::{Fixture, at, succeeds};
 use crate::listing::without_days;
-use crate::place::{Place, at, succeeds};
 
 /// Names that are longer than 80 columns have room for.
 const WAREHOUSE: &str = r#"
@@ -37,8 +37,8 @@ fn fails(_: &AttemptKey) -> Option<Outcome> {
     Some(Outcome::Failed { code: 4 })
 }
 
-fn warehouse() -> Place {
-    let place = Place::new(WAREHOUSE);
+fn warehouse() -> Fixture {
+    let place = Fixture::new(WAREHOUSE);
     place.live(at("2024-11-05T00:00:00Z"), fails);
     place
 }
@@ -115,7 +115,7 @@ command = "true"
 
 #[test]
 fn an_hour_that_came_twice_is_told_apart() {
-    let place = Place::new(TWICE);
+    let place = Fixture::new(TWICE);
     place.live(at("2024-10-27T06:00:00Z"), succeeds);
     insta::assert_snapshot!(place.look(80, &["sessions", "load"]), @"
     JOB   DATE                     STATE      ATTEMPTS  TRIGGER   MORE

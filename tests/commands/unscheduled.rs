@@ -2,7 +2,7 @@
 
 use crontabber::clock;
 
-use crate::place::{Place, succeeds};
+use crate::fixture::{Fixture, succeeds};
 
 const BY_HAND: &str = r#"
 [jobs.by-hand]
@@ -16,8 +16,8 @@ backfill = true
 command = "true"
 "#;
 
-fn lived() -> Place {
-    let place = Place::new(BY_HAND);
+fn lived() -> Fixture {
+    let place = Fixture::new(BY_HAND);
     place.live(clock::now(), succeeds);
     place
 }

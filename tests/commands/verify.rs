@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::json;
 
-use crate::place::{Place, at, succeeds};
+use crate::fixture::{Fixture, at, succeeds};
 
 const TWO_JOBS: &str = r#"
 [daemon]
@@ -22,20 +22,20 @@ end = 2024-11-03
 command = "true"
 "#;
 
-fn lived() -> Place {
-    let place = Place::new(TWO_JOBS);
+fn lived() -> Fixture {
+    let place = Fixture::new(TWO_JOBS);
     place.live(at("2024-11-05T00:00:00Z"), succeeds);
     place
 }
 
-fn tamper(place: &Place, sql: &str) {
+fn tamper(place: &Fixture, sql: &str) {
     let file = place.path("ledger.db");
     let mut sqlite = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     sqlite.batch_execute(&format!("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; {sql}")).unwrap();
 }
 
 /// `load` lost its second date, and its first was started again.
-fn broken() -> Place {
+fn broken() -> Fixture {
     let place = lived();
     let [first, second] = ["2024-11-01T01:30:00Z", "2024-11-02T01:30:00Z"].map(|date| at(date).timestamp_micros());
     tamper(
@@ -145,7 +145,7 @@ fn a_wall_clock_that_was_set_back_is_no_violation() {
 
 #[test]
 fn a_ledger_that_cannot_be_read_is_not_well() {
-    let place = Place::new(TWO_JOBS);
+    let place = Fixture::new(TWO_JOBS);
     let said = place.ask(&["verify"]);
     assert_eq!((said.exit, said.out.as_str()), (1, ""));
     assert!(said.err.contains("there is no ledger"), "{}", said.err);

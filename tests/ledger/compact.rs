@@ -168,10 +168,10 @@ fn a_person_reads_words_and_instants(world: &World) {
     let triggers = [Trigger::Schedule, Trigger::CatchUp, Trigger::Backfill, Trigger::Manual, Trigger::Required];
     let sessions = (1..).zip(triggers).map(|(day, trigger)| NewSession { trigger, ..waiting(day) }).collect();
     let skipped = NewSession { state: State::Skipped { reason: SkipReason::Superseded }, ..waiting(6) };
-    let dates = |clock: Option<i64>, to, sessions| Entry::Record {
+    let dates = |watermark: Option<i64>, to, sessions| Entry::Record {
         job: name("a"),
         generation: 1,
-        clock: clock.map(date),
+        watermark: watermark.map(date),
         to: Some(date(to)),
         sessions,
         at: at(10),
@@ -199,7 +199,7 @@ fn a_person_reads_words_and_instants(world: &World) {
         let attempt = attempt("a", 1, number);
         let process = ProcessIdentity { pid: 99, start_ticks: 5, boot_id: "5f0c".to_owned() };
         let note = Entry::Process { attempt: attempt.clone(), process };
-        let close = Entry::Close { attempt, end, state, used: 0 };
+        let close = Entry::Close { attempt, end, state, counted_attempts: 0 };
         let mut opened = open("a", 1, number, "waiting");
         if let Entry::Open { trigger, .. } = &mut opened {
             *trigger = if number == 1 { Trigger::Schedule } else { Trigger::Retry };

@@ -53,7 +53,7 @@ fn state(world: &World, day: i64) -> State {
 
 fn a_job_comes_back_as_it_was_entered(world: &World) {
     let mut record = job("a");
-    record.clock = Some(date(-400));
+    record.watermark = Some(date(-400));
     record.last_success = Some(at(-1));
     world.writer().commit(&[vec![Entry::Enter(record.clone()), enter("b")]]).unwrap();
     assert_eq!(world.writer().load().unwrap().jobs, [record.clone(), job("b")]);
@@ -76,13 +76,13 @@ fn a_new_timetable_is_adopted(world: &World) {
         job: name("a"),
         generation,
         timetable: "every hour".to_owned(),
-        since: at(50),
-        anchor: at(60),
+        first_date: at(50),
+        timetable_from: at(60),
     };
     writer.commit(&[vec![adopt(1)]]).unwrap();
     let record = world.reader().job(&name("a")).unwrap().unwrap();
-    assert_eq!((record.timetable.as_str(), record.since, record.anchor), ("every hour", at(50), at(60)));
-    assert_eq!((record.clock, record.seen_at), (Some(date(3)), at(1)));
+    assert_eq!((record.timetable.as_str(), record.first_date, record.timetable_from), ("every hour", at(50), at(60)));
+    assert_eq!((record.watermark, record.seen_at), (Some(date(3)), at(1)));
     let text = refused(world, &mut writer, vec![adopt(2)]);
     assert_eq!(text, "job `a` is in generation 1; expected was generation 2");
 }
@@ -113,10 +113,10 @@ fn a_reset_keeps_the_old_generation(world: &World) {
 fn a_date_that_is_skipped_is_settled_at_once(world: &World) {
     let mut writer = world.writer();
     let session = |day, state| NewSession { date: date(day), state, trigger: Trigger::Schedule, backfill: None };
-    let entry = |clock: Option<i64>, sessions: Vec<NewSession>| Entry::Record {
+    let entry = |watermark: Option<i64>, sessions: Vec<NewSession>| Entry::Record {
         job: name("a"),
         generation: 1,
-        clock: clock.map(date),
+        watermark: watermark.map(date),
         to: sessions.last().map(|session| session.date),
         sessions,
         at: at(10),
@@ -128,7 +128,7 @@ fn a_date_that_is_skipped_is_settled_at_once(world: &World) {
     for (record, reason) in found.iter().zip(reasons) {
         assert_eq!(record.state, State::Skipped { reason });
         assert_eq!((record.recorded_at, record.settled_at), (at(10), Some(at(10))));
-        assert_eq!((record.attempts, record.used, record.trigger), (0, 0, Trigger::Schedule));
+        assert_eq!((record.attempts, record.counted_attempts, record.trigger), (0, 0, Trigger::Schedule));
     }
     assert_eq!(found.len(), 4);
     let held = State::Held { reason: "no".to_owned() };
@@ -158,13 +158,13 @@ fn the_clock_is_compared_and_set(world: &World) {
     let still = |to: i64| Entry::Record {
         job: name("a"),
         generation: 1,
-        clock: Some(date(3)),
+        watermark: Some(date(3)),
         to: Some(date(to)),
         sessions: Vec::new(),
         at: at(10),
     };
     writer.commit(&[vec![still(3)], vec![still(7)]]).unwrap();
-    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().clock, Some(date(7)));
+    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().watermark, Some(date(7)));
 }
 
 fn no_date_enters_twice(world: &World) {
@@ -172,7 +172,7 @@ fn no_date_enters_twice(world: &World) {
     let twice = Entry::Record {
         job: name("a"),
         generation: 1,
-        clock: Some(date(3)),
+        watermark: Some(date(3)),
         to: Some(date(4)),
         sessions: vec![waiting(2), waiting(4)],
         at: at(10),
@@ -190,13 +190,13 @@ fn a_catch_up_is_recorded(world: &World) {
     writer.commit(&[vec![fail("a", 2, 1)]]).unwrap();
     let recovered = writer.load().unwrap();
     assert_eq!(recovered.open, []);
-    assert_eq!((recovered.jobs[0].clock, recovered.jobs[0].last_success), (Some(date(3)), Some(date(1))));
+    assert_eq!((recovered.jobs[0].watermark, recovered.jobs[0].last_success), (Some(date(3)), Some(date(1))));
     let states: Vec<_> = recovered.sessions.iter().map(|s| (s.key.date, s.state.clone())).collect();
     assert_eq!(states, [(date(2), State::Failed { retry_at: at(300) }), (date(3), State::Waiting)]);
     writer.commit(&[vec![open("a", 2, 2, "failed")]]).unwrap();
     writer.commit(&[vec![succeed("a", 2, 2)]]).unwrap();
     let settled = world.reader().session(&session("a", 2)).unwrap().unwrap();
-    assert_eq!((settled.state, settled.attempts, settled.used), (State::Succeeded, 2, 2));
+    assert_eq!((settled.state, settled.attempts, settled.counted_attempts), (State::Succeeded, 2, 2));
     assert_eq!(settled.settled_at, Some(at(30)));
     // A writer that comes after finds the same.
     drop(writer);
@@ -229,8 +229,8 @@ fn an_attempt_ends_only_once(world: &World) {
     refused(world, &mut writer, vec![close("a", 1, 1, Outcome::Lost, State::Running)]);
     // More attempts used than there were.
     let mut entry = fail("a", 1, 1);
-    if let Entry::Close { used, .. } = &mut entry {
-        *used = 2;
+    if let Entry::Close { counted_attempts, .. } = &mut entry {
+        *counted_attempts = 2;
     }
     refused(world, &mut writer, vec![entry]);
     writer.commit(&[vec![succeed("a", 1, 1)]]).unwrap();
@@ -261,7 +261,7 @@ fn an_end_comes_back_as_it_was_written(world: &World) {
             peak_memory: 34_000_000_000,
         });
         let attempt = attempt("a", 1, number);
-        let close = Entry::Close { attempt, end: end.clone(), state: State::Waiting, used: 0 };
+        let close = Entry::Close { attempt, end: end.clone(), state: State::Waiting, counted_attempts: 0 };
         writer.commit(&[vec![open("a", 1, number, "waiting"), close]]).unwrap();
         ends.push(Some(end));
     }
@@ -269,7 +269,7 @@ fn an_end_comes_back_as_it_was_written(world: &World) {
     assert_eq!(found.iter().map(|attempt| attempt.end.clone()).collect::<Vec<_>>(), ends);
     assert_eq!((found[0].started_at, found[0].host.as_str(), found[0].trigger), (at(20), "alpha", Trigger::Schedule));
     let waits = world.reader().session(&session("a", 1)).unwrap().unwrap();
-    assert_eq!((waits.state, waits.attempts, waits.used), (State::Waiting, 7, 0));
+    assert_eq!((waits.state, waits.attempts, waits.counted_attempts), (State::Waiting, 7, 0));
 }
 
 fn a_text_may_have_any_characters(world: &World) {
@@ -277,7 +277,7 @@ fn a_text_may_have_any_characters(world: &World) {
     let mut end = end(Outcome::Failed { code: 127 });
     end.detail = Some("`x\0y\u{1f600}'; DROP TABLE jobs` was not found".to_owned());
     let state = State::Held { reason: "nul\0".to_owned() };
-    let close = Entry::Close { attempt: attempt("a", 1, 1), end, state, used: 1 };
+    let close = Entry::Close { attempt: attempt("a", 1, 1), end, state, counted_attempts: 1 };
     writer.commit(&[vec![open("a", 1, 1, "waiting"), close]]).unwrap();
     let found = attempts(&mut world.reader(), &AttemptFilter::default()).remove(0).end.unwrap();
     assert_eq!(found.detail.unwrap(), "`x\u{fffd}y\u{1f600}'; DROP TABLE jobs` was not found");

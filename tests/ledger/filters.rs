@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use crontabber::ledger::{AttemptFilter, AuditFilter, Between, Desk, NewRequest, RUNNING, SessionFilter};
+use crontabber::ledger::{AttemptFilter, AuditFilter, Between, NewRequest, RUNNING, RequestQueue, SessionFilter};
 use crontabber::session::{AttemptEnd, Changed, Entry, Operation, Outcome, Reply, State};
 
 use crate::on_both;
@@ -197,7 +197,7 @@ fn durations_are_those_that_succeeded(world: &World) {
     for day in days {
         let took = (day != 4).then(|| Duration::from_secs(day.unsigned_abs()));
         let end = AttemptEnd { duration: took, ..end(Outcome::Succeeded) };
-        let close = Entry::Close { attempt: attempt("a", day, 2), end, state: State::Succeeded, used: 2 };
+        let close = Entry::Close { attempt: attempt("a", day, 2), end, state: State::Succeeded, counted_attempts: 2 };
         writer
             .commit(&[vec![open("a", day, 1, "waiting"), fail("a", day, 1), open("a", day, 2, "failed"), close]])
             .unwrap();
@@ -214,7 +214,7 @@ fn durations_are_those_that_succeeded(world: &World) {
 
 fn the_audit_is_told_from_the_newest_on(world: &World) {
     let mut writer = world.with_three_dates();
-    let mut desk = Desk::open(&world.url).unwrap();
+    let mut desk = RequestQueue::open(&world.url).unwrap();
     let mut numbers = Vec::new();
     for (seconds, job) in [(100, "a"), (200, "b"), (300, "a")] {
         let operation = Operation::Run { date: Some(date(1)), force: false };

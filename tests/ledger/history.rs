@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use crontabber::invariants::{Examination, Row, Subject};
 use crontabber::ledger::{LedgerUrl, Writer};
-use crontabber::promise::{Examination, Row, Subject};
 use crontabber::session::{Entry, JobRecord, Outcome, State};
 
 use crate::on_both;
@@ -98,9 +98,10 @@ fn good(world: &World) -> Writer {
     let mut writer = world.writer();
     let mut record = job("a");
     record.timetable = format!("every=\"1d\" at=\"{}\" zone=\"UTC\" delay=\"0\"", at(0).format("%H:%M"));
-    (record.since, record.anchor) = (day(1), day(1) - TimeDelta::microseconds(1));
+    (record.first_date, record.timetable_from) = (day(1), day(1) - TimeDelta::microseconds(1));
     let sessions = (1..=4).map(|n| crontabber::session::NewSession { date: day(n), ..waiting(n) }).collect();
-    let dates = Entry::Record { job: name("a"), generation: 1, clock: None, to: Some(day(4)), sessions, at: at(10) };
+    let dates =
+        Entry::Record { job: name("a"), generation: 1, watermark: None, to: Some(day(4)), sessions, at: at(10) };
     let mut entries = vec![Entry::Enter(record), dates];
     let run = |n: i64, number, from, close: Entry| {
         let mut pair = [open("a", n, number, from), close];

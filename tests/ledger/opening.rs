@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use crontabber::ledger::{
-    Desk, LedgerUrl, LedgerUrlError, OpenError, Owner, Reader, SCHEMA_VERSION, SessionFilter, Writer,
+    LedgerUrl, LedgerUrlError, OpenError, Owner, Reader, RequestQueue, SCHEMA_VERSION, SessionFilter, Writer,
 };
 
 use crate::on_both;
@@ -60,7 +60,7 @@ fn the_owner_is_known(world: &World) {
 
 fn a_missing_ledger_is_missing(world: &World) {
     assert!(matches!(Reader::open(&world.url).err(), Some(OpenError::Missing { .. })));
-    let text = Desk::open(&world.url).err().unwrap().to_string();
+    let text = RequestQueue::open(&world.url).err().unwrap().to_string();
     assert!(text.contains("start the daemon"), "{text}");
     assert_eq!(fs::read_dir(world.directory.path()).unwrap().count(), 0, "no file is made by looking");
 }
@@ -71,7 +71,8 @@ fn a_newer_ledger_is_refused(world: &World) {
         "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999'); UPDATE writer SET version = '7.0.1'",
     );
     std::thread::sleep(std::time::Duration::from_millis(50));
-    let errors = [open_error(world), Reader::open(&world.url).err().unwrap(), Desk::open(&world.url).err().unwrap()];
+    let errors =
+        [open_error(world), Reader::open(&world.url).err().unwrap(), RequestQueue::open(&world.url).err().unwrap()];
     for error in errors {
         assert!(matches!(error, OpenError::Newer { .. }), "{error}");
         let text = error.to_string();

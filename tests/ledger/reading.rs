@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use crontabber::ledger::{AttemptFilter, Between, Desk, NewRequest, RUNNING, SessionFilter};
+use crontabber::ledger::{AttemptFilter, Between, NewRequest, RUNNING, RequestQueue, SessionFilter};
 use crontabber::session::{Changed, Entry, Operation, Reply};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
@@ -161,7 +161,7 @@ fn request(operation: Operation) -> NewRequest {
 
 fn requests_are_posted_and_answered(world: &World) {
     let mut writer = world.writer();
-    let mut desk = Desk::open(&world.url).unwrap();
+    let mut desk = RequestQueue::open(&world.url).unwrap();
     let asked = [
         Operation::Run { date: Some(date(1)), force: true },
         Operation::Run { date: None, force: false },
@@ -193,7 +193,7 @@ fn requests_are_posted_and_answered(world: &World) {
 
 fn requests_are_seen_beside_the_writer(world: &World) {
     let mut writer = world.with_three_dates();
-    let mut desk = Desk::open(&world.url).unwrap();
+    let mut desk = RequestQueue::open(&world.url).unwrap();
     for day in 1..=3 {
         desk.post(&request(Operation::Reset { to: None })).unwrap();
         writer.commit(&[vec![open("a", day, 1, "waiting"), succeed("a", day, 1)]]).unwrap();

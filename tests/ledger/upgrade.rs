@@ -49,7 +49,8 @@ fn a_ledger_without_usage_gets_room_for_it(world: &World) {
     let mut writer = world.writer();
     let mut end = end(Outcome::Succeeded);
     end.usage = Some(USAGE);
-    let close = Entry::Close { attempt: attempt("a", 2, 1), end: end.clone(), state: State::Succeeded, used: 1 };
+    let close =
+        Entry::Close { attempt: attempt("a", 2, 1), end: end.clone(), state: State::Succeeded, counted_attempts: 1 };
     writer.commit(&[vec![close]]).unwrap();
     let mut reader = world.reader();
     assert_eq!(sessions(&mut reader, &SessionFilter::default()).len(), 2);

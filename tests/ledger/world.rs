@@ -105,9 +105,9 @@ pub(crate) fn job(job: &str) -> JobRecord {
         name: name(job),
         generation: 1,
         seen_at: at(1),
-        since: at(2),
-        anchor: at(3),
-        clock: None,
+        first_date: at(2),
+        timetable_from: at(3),
+        watermark: None,
         timetable: "every day".to_owned(),
         last_success: None,
     }
@@ -121,12 +121,12 @@ pub(crate) fn waiting(day: i64) -> NewSession {
     NewSession { date: date(day), state: State::Waiting, trigger: Trigger::CatchUp, backfill: None }
 }
 
-pub(crate) fn record(job: &str, clock: Option<i64>, days: &[i64]) -> Entry {
+pub(crate) fn record(job: &str, watermark: Option<i64>, days: &[i64]) -> Entry {
     Entry::Record {
         job: name(job),
         generation: 1,
-        clock: clock.map(date),
-        to: days.last().copied().or(clock).map(date),
+        watermark: watermark.map(date),
+        to: days.last().copied().or(watermark).map(date),
         sessions: days.iter().copied().map(waiting).collect(),
         at: at(10),
     }
@@ -162,7 +162,7 @@ pub(crate) fn end(outcome: Outcome) -> AttemptEnd {
 }
 
 pub(crate) fn close(job: &str, day: i64, number: u32, outcome: Outcome, state: State) -> Entry {
-    Entry::Close { attempt: attempt(job, day, number), end: end(outcome), state, used: number }
+    Entry::Close { attempt: attempt(job, day, number), end: end(outcome), state, counted_attempts: number }
 }
 
 pub(crate) fn succeed(job: &str, day: i64, number: u32) -> Entry {

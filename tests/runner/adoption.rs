@@ -4,9 +4,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::mpsc::Receiver;
 
-use crontabber::runner::{Known, Open, Report, Runner, attempt_name};
 use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
 use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
+use crontabber::warden_client::{OpenAttempt, WardenClient, WardenEvent, WardenState, attempt_name};
 
 use crate::lab::{Lab, MARK, house, key, listen};
 
@@ -24,7 +24,7 @@ fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
 
 fn watch(lab: &Lab, attempt: AttemptKey, process: ProcessIdentity) {
     let kill_grace = std::time::Duration::from_secs(20);
-    lab.runner.watch(vec![Open { attempt, process: Some(process), timeout: None, kill_grace }]);
+    lab.runner.watch(vec![OpenAttempt { attempt, process: Some(process), timeout: None, kill_grace }]);
 }
 
 fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
@@ -110,28 +110,28 @@ fn the_runners_own_processes_are_found_by_attempt() {
 fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
     let folder = tempfile::tempdir().unwrap();
     let connect = || {
-        let (runner, ear, known) = Runner::new(house(folder.path()), MARK).unwrap();
+        let (runner, ear, known) = WardenClient::new(house(folder.path()), MARK).unwrap();
         (runner, known, listen(ear))
     };
     let kill_grace = std::time::Duration::from_secs(20);
     // As after a power cut: the ledger has an attempt open of which this warden never heard.
     let (runner, known, reports) = connect();
-    assert_eq!(known, Known::default());
-    runner.watch(vec![Open { attempt: key("job", 1), process: None, timeout: None, kill_grace }]);
-    let outcome = |reports: &Receiver<Report>| match reports.recv_timeout(kill_grace).unwrap() {
-        Report::Ended { end, .. } => end.outcome,
+    assert_eq!(known, WardenState::default());
+    runner.watch(vec![OpenAttempt { attempt: key("job", 1), process: None, timeout: None, kill_grace }]);
+    let outcome = |reports: &Receiver<WardenEvent>| match reports.recv_timeout(kill_grace).unwrap() {
+        WardenEvent::Ended { end, .. } => end.outcome,
         other => panic!("not ended: {other:?}"),
     };
     assert_eq!(outcome(&reports), Outcome::Lost);
     // To be asked about one says nothing of the others.
-    runner.watch(vec![Open { attempt: key("job", 2), process: None, timeout: None, kill_grace }]);
+    runner.watch(vec![OpenAttempt { attempt: key("job", 2), process: None, timeout: None, kill_grace }]);
     assert_eq!(outcome(&reports), Outcome::Lost);
     runner.greet(Vec::new());
     drop(runner);
     let (runner, known, reports) = connect();
     let ended: Vec<_> = known.ended.into_iter().map(|(attempt, end)| (attempt, end.outcome)).collect();
     assert_eq!(ended, [(key("job", 1), Outcome::Lost), (key("job", 2), Outcome::Lost)]);
-    runner.watch(vec![Open { attempt: key("job", 3), process: None, timeout: None, kill_grace }]);
+    runner.watch(vec![OpenAttempt { attempt: key("job", 3), process: None, timeout: None, kill_grace }]);
     assert_eq!(outcome(&reports), Outcome::Interrupted);
     runner.forget(&[key("job", 1), key("job", 2)]);
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crontabber::runner::Report;
 use crontabber::session::{AttemptEnd, Outcome};
 use crontabber::warden::{is_alive, process_identity};
+use crontabber::warden_client::WardenEvent;
 
 use crate::lab::{Lab, await_that, exists, key};
 
@@ -155,7 +155,7 @@ fn what_never_started_can_be_stopped() {
     }
     let mut ended = 0;
     while ended < 50 {
-        if let Report::Ended { end: AttemptEnd { outcome, .. }, .. } = lab.report() {
+        if let WardenEvent::Ended { end: AttemptEnd { outcome, .. }, .. } = lab.report() {
             assert_eq!(outcome, Outcome::Interrupted);
             ended += 1;
         }

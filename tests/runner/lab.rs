@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use crontabber::job::JobName;
-use crontabber::runner::{Ear, House, Launch, Report, Runner};
 use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
+use crontabber::warden_client::{Launch, WardenClient, WardenEvent, WardenLocation, WardenReceiver};
 use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 
@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Lab {
     pub(crate) folder: TempDir,
-    pub(crate) runner: Runner,
-    reports: Receiver<Report>,
+    pub(crate) runner: WardenClient,
+    reports: Receiver<WardenEvent>,
 }
 
 /// The end of an attempt, as it was reported.
@@ -40,8 +40,8 @@ impl Lab {
 
     /// A daemon's hand on the warden of this folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
-        let (runner, ear, _) = Runner::new(house(folder.path()), MARK).unwrap();
-        let reports = listen(ear);
+        let (runner, receiver, _) = WardenClient::new(house(folder.path()), MARK).unwrap();
+        let reports = listen(receiver);
         runner.greet(Vec::new());
         Self { folder, runner, reports }
     }
@@ -82,12 +82,12 @@ impl Lab {
     pub(crate) fn begin(&self, launch: Launch) -> ProcessIdentity {
         self.runner.start(launch);
         match self.report() {
-            Report::Started { process: Some(process), .. } => process,
+            WardenEvent::Started { process: Some(process), .. } => process,
             other => panic!("not started: {other:?}"),
         }
     }
 
-    pub(crate) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> WardenEvent {
         self.reports.recv_timeout(PATIENCE).expect("a report comes in time")
     }
 
@@ -98,7 +98,7 @@ impl Lab {
     /// Waits for the next end.
     pub(crate) fn end(&self) -> End {
         loop {
-            if let Report::Ended { attempt, end } = self.report() {
+            if let WardenEvent::Ended { attempt, end } = self.report() {
                 // As a daemon does, once its ledger has it.
                 self.runner.forget(std::slice::from_ref(&attempt));
                 let AttemptEnd { outcome, detail, duration, has_log, .. } = end;
@@ -130,15 +130,15 @@ impl Lab {
 }
 
 /// Hears the warden on a thread, until the connection ends.
-pub(crate) fn listen(mut ear: Ear) -> Receiver<Report> {
+pub(crate) fn listen(mut receiver: WardenReceiver) -> Receiver<WardenEvent> {
     let (sender, reports) = channel();
     std::thread::spawn(move || {
-        let line = ear.line().unwrap().unwrap();
+        let line = receiver.line().unwrap().unwrap();
         let mut open = true;
         while open {
             let mut wait = [PollFd::new(&line, PollFlags::IN)];
             poll(&mut wait, None).unwrap();
-            ear.hear(&mut |report| open &= report != Report::Gone && sender.send(report).is_ok());
+            receiver.hear(&mut |report| open &= report != WardenEvent::Gone && sender.send(report).is_ok());
         }
     });
     reports
@@ -148,8 +148,8 @@ pub(crate) fn listen(mut ear: Ear) -> Receiver<Report> {
 pub(crate) const MARK: &str = "lab";
 
 /// The house of a warden, with the binary in the place of this test.
-pub(crate) fn house(folder: &Path) -> House {
-    House { program: env!("CARGO_BIN_EXE_crontabber").into(), ..House::new(folder.join("warden")) }
+pub(crate) fn house(folder: &Path) -> WardenLocation {
+    WardenLocation { program: env!("CARGO_BIN_EXE_crontabber").into(), ..WardenLocation::new(folder.join("warden")) }
 }
 
 pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {

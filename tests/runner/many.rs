@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crontabber::runner::Report;
 use crontabber::session::Outcome;
+use crontabber::warden_client::WardenEvent;
 
 use crate::lab::{Lab, exists, key};
 
@@ -19,7 +19,7 @@ fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
     }
     let mut processes = HashMap::new();
     while processes.len() < 200 {
-        let Report::Started { attempt, process: Some(process) } = lab.report() else { panic!("none may end yet") };
+        let WardenEvent::Started { attempt, process: Some(process) } = lab.report() else { panic!("none may end yet") };
         processes.insert(attempt, process);
     }
     std::fs::write(lab.path("go"), "").unwrap();
@@ -46,7 +46,7 @@ fn three_hundred_are_stopped_at_once() {
         lab.runner.start(launch);
     }
     for _ in 0..300 {
-        assert!(matches!(lab.report(), Report::Started { .. }));
+        assert!(matches!(lab.report(), WardenEvent::Started { .. }));
     }
     for number in 0..300 {
         lab.runner.stop(&key("many", number), Outcome::Interrupted);

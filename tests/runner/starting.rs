@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crontabber::runner::{Report, Runner};
 use crontabber::session::{AttemptEnd, Outcome};
 use crontabber::warden::{is_alive, process_identity};
+use crontabber::warden_client::{WardenClient, WardenEvent};
 
 use crate::lab::{End, Lab, again, is_again, key};
 
@@ -12,7 +12,7 @@ use crate::lab::{End, Lab, again, is_again, key};
 fn started_comes_first_and_names_the_process() {
     let lab = Lab::new();
     lab.runner.start(lab.shell("echo $$; sleep 0.5"));
-    let Report::Started { attempt, process: Some(process) } = lab.report() else { panic!("not started") };
+    let WardenEvent::Started { attempt, process: Some(process) } = lab.report() else { panic!("not started") };
     assert_eq!(attempt, key("job", 1));
     let end = lab.end();
     assert_eq!(end.outcome, Outcome::Succeeded);
@@ -26,7 +26,7 @@ fn started_comes_first_and_names_the_process() {
 fn a_job_that_ends_at_once_is_not_looked_up_and_not_reported_as_started() {
     let lab = Lab::new();
     lab.runner.start(lab.shell("exit 0"));
-    assert!(matches!(lab.report(), Report::Ended { end: AttemptEnd { outcome: Outcome::Succeeded, .. }, .. }));
+    assert!(matches!(lab.report(), WardenEvent::Ended { end: AttemptEnd { outcome: Outcome::Succeeded, .. }, .. }));
 }
 
 #[test]
@@ -179,8 +179,8 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
     let (mut started, mut refused) = (Vec::new(), 0);
     while started.len() + refused < 40 {
         match lab.report() {
-            Report::Started { attempt, .. } => started.push(attempt),
-            Report::Ended { end: AttemptEnd { outcome, detail, .. }, .. } => {
+            WardenEvent::Started { attempt, .. } => started.push(attempt),
+            WardenEvent::Ended { end: AttemptEnd { outcome, detail, .. }, .. } => {
                 assert_eq!(outcome, Outcome::Failed { code: 125 });
                 assert!(detail.unwrap().contains("Too many open files"));
                 refused += 1;
@@ -203,7 +203,7 @@ fn the_last_handle_ends_the_connection_and_leaves_jobs_alone() {
     let lab = Lab::new();
     let process = lab.begin(lab.shell("while [ ! -e go ]; do sleep 0.01; done; echo done > done; sleep 1000"));
     let Lab { folder, runner, .. } = lab;
-    let clone: Runner = runner.clone();
+    let clone: WardenClient = runner.clone();
     drop(runner);
     drop(clone);
     fs::write(folder.path().join("go"), "").unwrap();

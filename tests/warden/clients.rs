@@ -9,12 +9,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crontabber::session::{AttemptEnd, Outcome};
+use crontabber::warden::journal::Journal;
 use crontabber::warden::protocol::{Ended, LONGEST_FRAME, PROTOCOL, Reply, Request};
-use crontabber::warden::spool::Spool;
 use minicbor::{CborLen, Encode};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-use crate::house::{House, Wire, await_that, frame, hello};
+use crate::house::{WardenLocation, Wire, await_that, frame, hello};
 
 /// What a daemon of a later day may say.
 #[derive(Encode, CborLen)]
@@ -44,14 +44,14 @@ fn newer(message: &Newer) -> Vec<u8> {
     bytes
 }
 
-fn works(house: &House, wire: &mut Wire, attempt: &str, mark: &str) {
+fn works(house: &WardenLocation, wire: &mut Wire, attempt: &str, mark: &str) {
     wire.start(house.start(&house.name(attempt, mark), "true"));
     assert_eq!(wire.outcome(), Outcome::Succeeded);
 }
 
 #[test]
 fn frames_may_come_in_single_bytes() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut wire = house.connect();
     let start = Request::Start(Box::new(house.start(&house.name("job", "one"), "exit 3")));
     for byte in [frame(&hello("one")), frame(&start)].concat() {
@@ -64,7 +64,7 @@ fn frames_may_come_in_single_bytes() {
 
 #[test]
 fn a_frame_over_the_limit_ends_that_connection_alone() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut other = house.client("other");
     for length in [u32::MAX, u32::try_from(LONGEST_FRAME).unwrap() + 1] {
         let mut wire = house.client("one");
@@ -83,7 +83,7 @@ fn a_frame_over_the_limit_ends_that_connection_alone() {
 
 #[test]
 fn what_a_newer_daemon_asks_is_answered_and_disturbs_nothing() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut wire = house.connect();
     let hello =
         NewerHello { protocol: 1_000, version: "9.9".to_owned(), ledger: "one".to_owned(), mood: vec!["x".into()] };
@@ -121,7 +121,7 @@ fn what_a_newer_daemon_asks_is_answered_and_disturbs_nothing() {
 
 #[test]
 fn a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut other = house.client("other");
     let start = frame(&Request::Start(Box::new(house.start(&house.name("half", "one"), "touch half"))));
     for end in [1, 3, 4, 5, start.len() / 2, start.len() - 1] {
@@ -135,7 +135,7 @@ fn a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten() {
 
 #[test]
 fn a_client_that_never_reads_is_let_go() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut other = house.client("other");
     let mut wire = house.client("one");
     let questions = newer(&Newer::Sing(String::new())).repeat(10_000);
@@ -151,7 +151,7 @@ fn a_client_that_never_reads_is_let_go() {
 
 #[test]
 fn a_hundred_connections_shut_nobody_out() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut first = house.client("first");
     let silent: Vec<Wire> = (0..100).map(|_| house.connect()).collect();
     let mut last = house.connect();
@@ -167,7 +167,7 @@ fn a_hundred_connections_shut_nobody_out() {
 #[test]
 fn a_long_list_reaches_its_client_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut spool, _) = Spool::open(folder.path()).unwrap();
+    let (mut spool, _) = Journal::open(folder.path()).unwrap();
     let end = AttemptEnd {
         outcome: Outcome::Failed { code: 1 },
         ended_at: chrono::DateTime::from_timestamp(1_793_000_000, 0).unwrap(),
@@ -183,7 +183,7 @@ fn a_long_list_reaches_its_client_whole() {
     }
     spool.flush().unwrap();
     drop(spool);
-    let house = House::in_folder(folder);
+    let house = WardenLocation::in_folder(folder);
     let mut wire = house.connect();
     let known = wire.hello("one");
     assert_eq!(known.len(), 2_000);
@@ -196,7 +196,7 @@ fn a_long_list_reaches_its_client_whole() {
 
 #[test]
 fn a_newcomer_takes_the_place_of_the_client_of_its_ledger() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut before = house.client("one");
     let mut other = house.client("other");
     // Its last words are heard.
@@ -210,7 +210,7 @@ fn a_newcomer_takes_the_place_of_the_client_of_its_ledger() {
 
 #[test]
 fn clients_of_two_ledgers_hear_of_their_own_attempts_only() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let (mut one, mut two) = (house.client("one"), house.client("two"));
     for (mark, wire) in [("one", &mut one), ("two", &mut two)] {
         wire.start(house.start(&house.name("slow", mark), &format!("while ! test -e go-{mark}; do sleep 0.02; done")));
@@ -232,7 +232,7 @@ fn clients_of_two_ledgers_hear_of_their_own_attempts_only() {
 
 #[test]
 fn a_warden_without_descriptors_left_waits_for_one_and_takes_its_ease() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut first = house.client("first");
     let pid = Pid::from_raw(house.pid());
     works(&house, &mut first, "before", "first");
@@ -275,7 +275,7 @@ fn another_user_is_refused() {
         println!("not run: {test} (needs root, to be nobody)");
         return;
     }
-    let house = House::new();
+    let house = WardenLocation::new();
     // The modes alone would keep nobody out: let the warden see who comes. And a binary may be built in a closed folder.
     let program = house.path("test");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
@@ -296,7 +296,7 @@ fn another_user_is_refused() {
 
 #[test]
 fn a_client_that_says_nothing_keeps_the_warden() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let wire = house.connect();
     // A job that ends at once would let it go after two seconds.
     house.client("one").start(house.start(&house.name("job", "one"), "touch ran"));

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crontabber::session::Outcome;
-use crontabber::warden::spool::{Spool, entries_of};
+use crontabber::warden::journal::{Journal, entries_of};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::house::House;
+use crate::house::WardenLocation;
 use crate::lab::{DAILY, Lab, stderr};
 
 /// A job that waits for a file before it ends.
@@ -125,7 +125,7 @@ fn a_warden_whose_disk_fills_up_keeps_every_end() {
     let folder = tempfile::tempdir().unwrap();
     let test = "a_warden_whose_disk_fills_up_keeps_every_end";
     let Some(disk) = small_disk(test, folder.path(), 1024) else { return };
-    let mut house = House::in_folder(folder);
+    let mut house = WardenLocation::in_folder(folder);
     let mut wire = house.client("one");
     let slow = house.name("slow", "one");
     wire.start(house.start(&slow, "while ! test -e socket.go; do sleep 0.02; done; echo a long farewell; exit 4"));
@@ -171,7 +171,7 @@ fn a_spool_on_a_full_disk_is_opened_and_grows_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let test = "a_spool_on_a_full_disk_is_opened_and_grows_when_there_is_room";
     let Some(disk) = small_disk(test, folder.path(), 4096) else { return };
-    let open = |folder: &TempDir| Spool::open(folder.path()).unwrap();
+    let open = |folder: &TempDir| Journal::open(folder.path()).unwrap();
     let (mut spool, _) = open(&folder);
     spool.begin("first@one", "boot");
     spool.flush().unwrap();

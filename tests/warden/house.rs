@@ -27,13 +27,13 @@ pub(crate) fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A warden, the socket that it serves, and its folder.
-pub(crate) struct House {
+pub(crate) struct WardenLocation {
     pub(crate) folder: TempDir,
     listener: UnixListener,
     pub(crate) warden: Child,
 }
 
-impl House {
+impl WardenLocation {
     pub(crate) fn new() -> Self {
         Self::in_folder(tempfile::tempdir().unwrap())
     }
@@ -141,7 +141,7 @@ fn start_warden(listener: &UnixListener, folder: &TempDir) -> Child {
         .unwrap()
 }
 
-impl Drop for House {
+impl Drop for WardenLocation {
     fn drop(&mut self) {
         // Twice: what still runs is killed with it.
         for _ in 0..2 {

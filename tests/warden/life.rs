@@ -4,16 +4,16 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crontabber::session::{AttemptEnd, Outcome};
+use crontabber::warden::journal::{Journal, entries_of};
 use crontabber::warden::protocol::{Ended, Reply, Request};
-use crontabber::warden::spool::{Spool, entries_of};
 use rustix::process::Signal;
 
-use crate::house::{House, await_that};
+use crate::house::{WardenLocation, await_that};
 use crate::lab::{Lab, lives, stderr};
 
 #[test]
 fn a_warden_is_one_small_thread_in_a_session_of_its_own() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut wire = house.client("one");
     for number in 0..50 {
         wire.start(
@@ -34,7 +34,7 @@ fn a_warden_is_one_small_thread_in_a_session_of_its_own() {
 
 #[test]
 fn a_warden_goes_away_two_seconds_after_its_last_client() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let wire = house.client("one");
     drop(wire);
     let since = Instant::now();
@@ -45,7 +45,7 @@ fn a_warden_goes_away_two_seconds_after_its_last_client() {
 
 #[test]
 fn a_warden_stays_while_a_job_runs() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let name = house.name("job", "one");
     house.client("one").start(house.start(&name, "sleep 3; exit 5"));
     assert!(house.end().success());
@@ -56,16 +56,16 @@ fn a_warden_stays_while_a_job_runs() {
     assert!(matches!(&house.connect().hello("one")[..], [Reply::Ended(ended)] if ended.attempt == name));
 }
 
-fn outcomes(house: &House) -> Vec<(String, Outcome, Option<String>)> {
+fn outcomes(house: &WardenLocation) -> Vec<(String, Outcome, Option<String>)> {
     let entries = entries_of(&fs::read(house.path("spool")).unwrap()).unwrap();
-    let end = |entry: &crontabber::warden::spool::Entry| entry.end.as_ref().unwrap().end().unwrap();
+    let end = |entry: &crontabber::warden::journal::Entry| entry.end.as_ref().unwrap().end().unwrap();
     let name = |name: &str| name.split('#').next().unwrap().to_owned();
     entries.iter().map(|(attempt, entry)| (name(attempt), end(entry).outcome, end(entry).detail)).collect()
 }
 
 #[test]
 fn a_warden_that_is_told_to_end_ends_its_jobs_and_writes_that_down() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let mut wire = house.client("one");
     let mut start = |attempt: &str, grace: u64, script: &str| {
         let mut start = house.start(&house.name(attempt, "one"), script);
@@ -97,7 +97,7 @@ fn a_warden_that_is_told_to_end_ends_its_jobs_and_writes_that_down() {
 
 #[test]
 fn a_warden_that_is_told_twice_kills_at_once() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let mut wire = house.client("one");
     let name = house.name("deaf", "one");
     wire.start(house.start(&name, "trap 'touch told' TERM; touch deaf; while :; do sleep 0.02; done"));
@@ -145,7 +145,7 @@ command = "echo $$ > DIR/pid.new; mv DIR/pid.new DIR/pid; exec sleep 1000"
 #[test]
 fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut spool, _) = Spool::open(folder.path()).unwrap();
+    let (mut spool, _) = Journal::open(folder.path()).unwrap();
     let end = AttemptEnd {
         outcome: Outcome::Failed { code: 9 },
         ended_at: chrono::DateTime::from_timestamp(1_793_000_000, 0).unwrap(),
@@ -165,7 +165,7 @@ fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
     spool.end(Ended::new("ended@one".to_owned(), &end));
     spool.flush().unwrap();
     drop(spool);
-    let house = House::in_folder(folder);
+    let house = WardenLocation::in_folder(folder);
     let mut wire = house.connect();
     let mut found: Vec<Ended> = Vec::new();
     for reply in wire.hello("one") {
@@ -207,12 +207,12 @@ command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done"
     crate::lab::kill_group(pid);
     fs::write(lab.path("go"), "").unwrap();
     // The same spool, had the machine been started anew.
-    let (before, _) = Spool::open(&lab.path("warden")).unwrap();
+    let (before, _) = Journal::open(&lab.path("warden")).unwrap();
     let names: Vec<String> = before.entries().keys().cloned().collect();
     assert_eq!(names.len(), 1);
     drop(before);
     fs::remove_file(lab.path("warden/spool")).unwrap();
-    let (mut spool, _) = Spool::open(&lab.path("warden")).unwrap();
+    let (mut spool, _) = Journal::open(&lab.path("warden")).unwrap();
     spool.begin(&names[0], "another boot");
     spool.flush().unwrap();
     drop(spool);

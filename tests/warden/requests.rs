@@ -7,13 +7,13 @@ use crontabber::warden::process_identity;
 use crontabber::warden::protocol::{End, Process, Reply, Request, Watch, outcome_number};
 use rustix::process::Signal;
 
-use crate::house::{House, await_that, watch};
+use crate::house::{WardenLocation, await_that, watch};
 
 const SLOW: &str = "echo x >> began; while ! test -e go; do sleep 0.02; done; echo x >> ran";
 
 #[test]
 fn an_attempt_is_started_once_however_often_it_is_asked_for() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let name = house.name("job", "one");
     let mut wire = house.client("one");
     wire.start(house.start(&name, SLOW));
@@ -48,7 +48,7 @@ fn an_attempt_is_started_once_however_often_it_is_asked_for() {
 
 #[test]
 fn an_end_is_known_until_it_is_forgotten() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let name = house.name("job", "one");
     let mut wire = house.client("one");
     wire.start(house.start(&name, "exit 7"));
@@ -71,7 +71,7 @@ fn an_end_is_known_until_it_is_forgotten() {
 
 #[test]
 fn what_a_warden_does_not_know_disturbs_nothing() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut wire = house.client("one");
     let unknown = house.name("unknown", "one");
     wire.ask(&Request::Forget(Vec::new()));
@@ -105,7 +105,7 @@ fn what_a_warden_does_not_know_disturbs_nothing() {
 
 #[test]
 fn everything_that_is_watched_is_answered() {
-    let house = House::new();
+    let house = WardenLocation::new();
     let mut wire = house.client("one");
     let ours = process_identity(i32::try_from(std::process::id()).unwrap()).unwrap();
     let process = |pid: i32| Process { pid, start_ticks: ours.start_ticks + 1, boot_id: ours.boot_id.clone() };
@@ -153,7 +153,7 @@ fn everything_that_is_watched_is_answered() {
 
 #[test]
 fn a_spool_that_was_damaged_vouches_for_nothing() {
-    let mut house = House::new();
+    let mut house = WardenLocation::new();
     let mut wire = house.client("one");
     wire.ask(&Request::Ready);
     wire.start(house.start(&house.name("job", "one"), "exit 7"));

@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::deserted::{Process, is_watched};
 use crate::cli::failure::Failure;
+use crate::cli::orphans::{Process, is_watched};
 use crate::cli::output::Output;
 use crate::ledger::Reader;
 use crate::session::{AttemptEnd, AttemptKey};

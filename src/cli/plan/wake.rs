@@ -12,7 +12,7 @@ use crate::cli::output::{Output, counted};
 use crate::cli::table::{Cell, Column, Table};
 use crate::job::Job;
 use crate::registry::Registry;
-use crate::scheduler::{JobView, Recovered, Start, in_zone};
+use crate::scheduler::{JobStatus, Recovered, Start, in_zone};
 
 const COLUMNS: [Column; 4] =
     [Column::Cut("JOB"), Column::Whole("STARTS NOW"), Column::Number("BEHIND"), Column::Whole("NEXT DATE")];
@@ -36,7 +36,7 @@ pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -
         None => Recovered::default(),
     };
     let (scheduler, step, jobs) = ask(recovered, registry, Question::Wake, context.now);
-    let mut rows: Vec<(&Job, JobView)> =
+    let mut rows: Vec<(&Job, JobStatus)> =
         jobs.iter().filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?))).collect();
     if context.json() {
         rows.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
@@ -51,7 +51,7 @@ pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_json(starts: &[Start], rows: &[(&Job, JobView)], output: &mut Output) -> Result<(), Failure> {
+fn print_json(starts: &[Start], rows: &[(&Job, JobStatus)], output: &mut Output) -> Result<(), Failure> {
     let mut array = Array::open(output)?;
     for (job, view) in rows {
         let zone = job.timetable.zone();
@@ -83,7 +83,7 @@ fn print_json(starts: &[Start], rows: &[(&Job, JobView)], output: &mut Output) -
     Ok(())
 }
 
-fn print(starts: &[Start], rows: &[(&Job, JobView)], output: &mut Output) -> Result<(), Failure> {
+fn print(starts: &[Start], rows: &[(&Job, JobStatus)], output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
     for (job, view) in rows {
         let zone = job.timetable.zone();

@@ -14,9 +14,9 @@ use super::Supervisor;
 use crate::clock;
 use crate::job::DEFAULT_KILL_GRACE;
 use crate::session::{AttemptEnd, Outcome, ProcessIdentity};
-use crate::warden::identity::{find_orphans, is_alive};
+use crate::warden::process::{Adopted, Termination, signal_group, tokens};
+use crate::warden::procfs::{find_orphans, is_alive};
 use crate::warden::protocol::{Ended, Process, Reply, Running, Watch};
-use crate::warden::running::{Adopted, Ending, signal_group, tokens};
 use crate::warden::{Id, mark_of};
 
 /// How often a process is looked at that the kernel has no descriptor for.
@@ -198,7 +198,7 @@ impl Supervisor {
             return;
         }
         let first = adopted.ending.is_none();
-        let ending = adopted.ending.get_or_insert(Ending::new(outcome));
+        let ending = adopted.ending.get_or_insert(Termination::new(outcome));
         adopted.timeout_at = None;
         if at_once {
             ending.killed = true;

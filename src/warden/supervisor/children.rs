@@ -14,9 +14,9 @@ use tracing::error;
 use super::Supervisor;
 use crate::clock;
 use crate::session::{AttemptEnd, Outcome};
+use crate::warden::process::{Termination, tokens};
 use crate::warden::protocol::Process;
-use crate::warden::running::{Ending, tokens};
-use crate::warden::{Id, exit, identity};
+use crate::warden::{Id, exit, procfs};
 
 /// What one read of a pipe came to.
 enum Piece {
@@ -40,7 +40,7 @@ impl Supervisor {
     pub(super) fn announce(&mut self) {
         while let Some((_, number)) = self.unannounced.pop_front_if(|(when, _)| *when <= Instant::now()) {
             if let Some(child) = self.children.get(&number)
-                && let Ok(process) = identity::identity_in_boot(child.pid.as_raw_nonzero().get(), self.boot_id.clone())
+                && let Ok(process) = procfs::identity_in_boot(child.pid.as_raw_nonzero().get(), self.boot_id.clone())
             {
                 let attempt = Id::clone(&child.attempt);
                 self.looked_up(&attempt, Process::from(&process));
@@ -81,7 +81,7 @@ impl Supervisor {
                 // It was faster: its end is its own, and is about to be seen.
                 return;
             }
-            child.ending = Some(Ending::new(outcome));
+            child.ending = Some(Termination::new(outcome));
             child.deadline = if at_once { None } else { Instant::now().checked_add(child.kill_grace) };
             if !at_once {
                 child.terminate();
@@ -139,7 +139,7 @@ impl Supervisor {
         if self.leaving.is_empty() {
             return;
         }
-        let groups = identity::running_groups();
+        let groups = procfs::running_groups();
         for number in std::mem::take(&mut self.leaving) {
             let Some(child) = self.children.get_mut(&number) else { continue };
             let Some(survivor) = groups.get(&child.pid.as_raw_nonzero().get()).copied().and_then(Pid::from_raw) else {

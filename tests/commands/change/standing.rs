@@ -3,7 +3,7 @@
 use crontabber::session::{AttemptKey, Outcome};
 
 use super::Hand;
-use crate::place::{at, said, succeeds};
+use crate::fixture::{at, said, succeeds};
 
 const DAY: &str = r#"
 [daemon]

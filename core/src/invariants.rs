@@ -1,0 +1,326 @@
+//! The promise, checked: which rows of a ledger break P1 to P5.
+//!
+//! The rows of a job go in one after the other, by generation, date and number; what they break comes out. No I/O and
+//! no clock, and memory that does not grow with the rows. Only what nothing legal explains is called a violation. The
+//! wall clock alone proves nothing, since it may have been set back between any two rows: the truth is in the numbers of
+//! attempts, in what is open or unsettled now, and in the kernel's own count of when a process was started. What only
+//! looks wrong, and what no row can tell, is handed over as [`Unchecked`].
+
+mod attempts;
+mod dates;
+mod order;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::job::JobName;
+use crate::schedule::Timetable;
+use crate::scheduler::in_zone;
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, SessionKey, SessionRecord, State};
+use attempts::Tries;
+use dates::Dates;
+use order::Order;
+
+/// A rule that rows can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// P1: what succeeded is never started again.
+    Once,
+    /// P2: no two attempts at one date overlap, nor do two dates of a job.
+    Alone,
+    /// P3: in strict order a date starts only when every earlier one is settled.
+    InOrder,
+    /// P4: every date up to the clock has a row.
+    NoneLost,
+    /// P5: the clock only goes forward, but for a reset.
+    Forward,
+    /// The rows of a session, its attempts and its job say the same.
+    Rows,
+}
+
+impl Rule {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Once => "P1",
+            Self::Alone => "P2",
+            Self::InOrder => "P3",
+            Self::NoneLost => "P4",
+            Self::Forward => "P5",
+            Self::Rows => "rows",
+        }
+    }
+
+    /// What it promises, for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Once => "P1 once",
+            Self::Alone => "P2 alone",
+            Self::InOrder => "P3 in order",
+            Self::NoneLost => "P4 none lost",
+            Self::Forward => "P5 forward",
+            Self::Rows => "rows",
+        }
+    }
+}
+
+/// What is wrong with a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule that is broken.
+    pub rule: Rule,
+    /// The generation of the job it is about.
+    pub generation: u32,
+    /// The date it is about; absent where it is the job as a whole.
+    pub date: Option<DateTime<Utc>>,
+    /// What is wrong, as a sentence without its full stop.
+    pub text: String,
+}
+
+/// Why a rule was not checked, or not to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gap {
+    /// The registry does not say whether the job's dates are in strict order.
+    OrderUnknown,
+    /// The timetable in force cannot be read.
+    UnreadableTimetable,
+    /// Some dates are those of an earlier timetable, which is not kept.
+    FormerTimetable,
+    /// The wall clock says that the rule was broken, or it was set back.
+    WallClock,
+}
+
+/// What the rows of a job cannot tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked {
+    /// The rule.
+    pub rule: Rule,
+    /// Why.
+    pub gap: Gap,
+    /// Why, as a sentence without its full stop.
+    pub text: String,
+}
+
+/// A job to examine: what the ledger and the registry know of it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    record: JobRecord,
+    is_strict: Option<bool>,
+    zone: Tz,
+    resets: u64,
+    timetable: Result<Timetable, String>,
+}
+
+impl Subject {
+    /// Puts together what is known of a job. `is_strict` says whether P3 is promised to it, and is absent where nobody
+    /// knows; `zone` is the one that texts show instants in; `resets` counts those in the audit.
+    #[must_use]
+    pub fn new(record: JobRecord, is_strict: Option<bool>, zone: Tz, resets: u64) -> Self {
+        let timetable = record.timetable.parse::<Timetable>().map_err(|error| error.to_string());
+        Self { record, is_strict, zone, resets, timetable }
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> &JobName {
+        &self.record.name
+    }
+
+    /// The generation in force.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.record.generation
+    }
+}
+
+/// A row of a job's history.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    /// A session. Its attempts follow it.
+    Session(SessionRecord),
+    /// An attempt.
+    Attempt(AttemptRecord),
+}
+
+/// The examination of one job.
+#[derive(Debug)]
+pub struct Examination<'a> {
+    subject: &'a Subject,
+    report: Report,
+    tries: Option<Tries>,
+    order: Order<'a>,
+    dates: Dates<'a>,
+    /// The first open attempt, of any generation.
+    open: Option<AttemptKey>,
+    newest_success: Option<DateTime<Utc>>,
+    /// Whether the date that is noted as the last success did succeed: perhaps before a reset that left it as it was,
+    /// or before an operator had it repeated.
+    has_noted_success: bool,
+    /// The newest generation that has rows.
+    generation: u32,
+}
+
+impl<'a> Examination<'a> {
+    /// Begins with a job whose rows are to come.
+    #[must_use]
+    pub fn new(subject: &'a Subject) -> Self {
+        let mut report = Report { zone: subject.zone, violations: Vec::new(), doubts: BTreeMap::new() };
+        let JobRecord { generation, .. } = subject.record;
+        let explained = subject.resets + 1;
+        if explained != u64::from(generation) {
+            let text = format!("it is in generation {generation}, and the resets in the audit lead to {explained}");
+            report.broken(Rule::Forward, generation, None, text);
+        }
+        Self {
+            subject,
+            report,
+            tries: None,
+            order: Order::new(subject),
+            dates: Dates::new(subject),
+            open: None,
+            newest_success: None,
+            has_noted_success: false,
+            generation,
+        }
+    }
+
+    /// Takes the next row: ascending by generation, date and number, a session before its attempts.
+    pub fn row(&mut self, row: Row) {
+        match row {
+            Row::Session(session) => self.session(session),
+            Row::Attempt(attempt) => self.attempt(&attempt),
+        }
+    }
+
+    /// What is broken by the rows since the last call.
+    pub fn take(&mut self) -> Vec<Violation> {
+        std::mem::take(&mut self.report.violations)
+    }
+
+    /// What is broken by the end of the rows, and what they cannot tell.
+    #[must_use]
+    pub fn finish(mut self) -> (Vec<Violation>, Vec<Unchecked>) {
+        self.leave();
+        let mut unchecked = self.order.unchecked();
+        unchecked.extend(self.dates.finish(&mut self.report));
+        let (noted, newest) = (self.subject.record.last_success, self.newest_success);
+        if noted != newest && !(self.has_noted_success && noted > newest) {
+            let shown = |at: Option<DateTime<Utc>>| at.map_or_else(|| "none".to_owned(), |at| self.report.shown(at));
+            let text = format!("its last success is noted as {}, and is {}", shown(noted), shown(newest));
+            self.report.broken(Rule::Rows, self.subject.generation(), None, text);
+        }
+        unchecked.extend(self.report.doubts());
+        (self.report.violations, unchecked)
+    }
+
+    fn session(&mut self, session: SessionRecord) {
+        self.leave();
+        let generation = session.key.generation;
+        let in_force = self.subject.generation();
+        if generation > self.generation {
+            self.generation = generation;
+            let text = format!("it has rows of generation {generation}, and is in generation {in_force}");
+            self.report.broken(Rule::Forward, generation, None, text);
+        }
+        if generation < in_force && session.recorded_at > self.subject.record.seen_at {
+            self.report.doubted(Rule::Forward, session.key.date);
+        }
+        if generation == in_force && session.state == State::Succeeded {
+            self.newest_success = self.newest_success.max(Some(session.key.date));
+        }
+        if session.state == State::Succeeded {
+            self.succeeded(&session.key);
+        }
+        self.dates.session(&session, &mut self.report);
+        self.order.begin(&session);
+        self.tries = Some(Tries::new(session));
+    }
+
+    fn succeeded(&mut self, key: &SessionKey) {
+        let record = &self.subject.record;
+        let is_in_force = key.generation == record.generation || key.date < record.first_date;
+        self.has_noted_success |= is_in_force && record.last_success == Some(key.date);
+    }
+
+    fn attempt(&mut self, attempt: &AttemptRecord) {
+        let key = &attempt.key;
+        if attempt.end.as_ref().is_some_and(|end| end.outcome == Outcome::Succeeded) {
+            self.succeeded(&key.session);
+        }
+        let (generation, date) = (key.session.generation, key.session.date);
+        if let Some(tries) = self.tries.as_mut().filter(|tries| tries.session.key == key.session) {
+            tries.attempt(attempt, &mut self.report);
+            self.order.attempt(&tries.session, attempt, &mut self.report);
+        } else {
+            let text = format!("attempt {} is at a date that has no row", key.number);
+            self.report.broken(Rule::Rows, generation, date, text);
+        }
+        if generation < self.subject.generation() && attempt.started_at > self.subject.record.seen_at {
+            self.report.doubted(Rule::Forward, date);
+        }
+        if attempt.end.is_some() {
+            return;
+        }
+        match &self.open {
+            // Dates in independent order may run beside one another, and so may an ordinary job's and a backfill's.
+            Some(open) if open.session != key.session && self.subject.is_strict == Some(true) => {
+                let mut other = self.report.shown(open.session.date);
+                if open.session.generation != generation {
+                    other.push_str(&format!(" of generation {}", open.session.generation));
+                }
+                let text = format!("attempt {} is open, and so is attempt {} at {other}", key.number, open.number);
+                self.report.broken(Rule::Alone, generation, date, text);
+            }
+            Some(_) => {}
+            None => self.open = Some(key.clone()),
+        }
+    }
+
+    /// Ends the session at hand.
+    fn leave(&mut self) {
+        if let Some(tries) = self.tries.take() {
+            tries.finish(&mut self.report);
+            self.order.leave(&tries.session);
+        }
+    }
+}
+
+/// What an examination came to so far.
+#[derive(Debug)]
+struct Report {
+    zone: Tz,
+    violations: Vec<Violation>,
+    /// What looks wrong by the wall clock: how often, and the first date.
+    doubts: BTreeMap<Rule, (u64, DateTime<Utc>)>,
+}
+
+impl Report {
+    fn shown(&self, at: DateTime<Utc>) -> String {
+        in_zone(at, self.zone)
+    }
+
+    fn broken(&mut self, rule: Rule, generation: u32, date: impl Into<Option<DateTime<Utc>>>, text: String) {
+        self.violations.push(Violation { rule, generation, date: date.into(), text });
+    }
+
+    fn doubted(&mut self, rule: Rule, date: DateTime<Utc>) {
+        self.doubts.entry(rule).or_insert((0, date)).0 += 1;
+    }
+
+    fn doubts(&self) -> impl Iterator<Item = Unchecked> {
+        self.doubts.iter().map(|(rule, (count, first))| {
+            let what = match rule {
+                Rule::Alone => "attempts began before the one before them had ended",
+                Rule::InOrder => "dates were started before an earlier one was settled",
+                _ => "rows are newer than the reset after them",
+            };
+            let first = self.shown(*first);
+            let text = format!("{what}, unless the wall clock was set back: {count}, the first at {first}");
+            Unchecked { rule: *rule, gap: Gap::WallClock, text }
+        })
+    }
+}

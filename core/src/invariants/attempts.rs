@@ -1,0 +1,101 @@
+//! One session and its attempts: P1, P2, and whether they agree.
+
+use chrono::{DateTime, Utc};
+
+use super::{Report, Rule};
+use crate::session::{AttemptRecord, Outcome, SessionRecord, State};
+
+/// A session, and what is known of its attempts so far.
+#[derive(Debug)]
+pub(super) struct Tries {
+    pub(super) session: SessionRecord,
+    /// The number of the last attempt.
+    newest: u32,
+    count: u32,
+    /// The first that succeeded.
+    succeeded: Option<u32>,
+    /// The first that has no end.
+    open: Option<u32>,
+    /// When the last one ended.
+    ended_at: Option<DateTime<Utc>>,
+}
+
+impl Tries {
+    pub(super) fn new(session: SessionRecord) -> Self {
+        Self { session, newest: 0, count: 0, succeeded: None, open: None, ended_at: None }
+    }
+
+    pub(super) fn attempt(&mut self, attempt: &AttemptRecord, report: &mut Report) {
+        let number = attempt.key.number;
+        let outcome = attempt.end.as_ref().map(|end| end.outcome);
+        // What an operator has repeated belongs to a backfill from then on.
+        if let Some(succeeded) = self.succeeded.filter(|_| self.session.backfill.is_none()) {
+            let too = if outcome == Some(Outcome::Succeeded) { ", and succeeded too" } else { "" };
+            let text = format!("attempt {number} was opened after attempt {succeeded} had succeeded{too}");
+            self.broken(Rule::Once, text, report);
+        }
+        if let Some(open) = self.open {
+            self.broken(Rule::Alone, format!("attempt {number} was opened while attempt {open} was open"), report);
+        }
+        if self.ended_at.is_some_and(|ended_at| attempt.started_at < ended_at) {
+            report.doubted(Rule::Alone, self.session.key.date);
+        }
+        match outcome {
+            None => self.open = self.open.or(Some(number)),
+            Some(Outcome::Succeeded) => self.succeeded = self.succeeded.or(Some(number)),
+            Some(_) => {}
+        }
+        self.ended_at = attempt.end.as_ref().map(|end| end.ended_at);
+        self.newest = number;
+        self.count += 1;
+    }
+
+    /// Compares the session with its attempts, once all are known.
+    pub(super) fn finish(&self, report: &mut Report) {
+        let SessionRecord { state, attempts, counted_attempts, settled_at, backfill, settled_by, .. } = &self.session;
+        let word = state.word();
+        match self.succeeded {
+            None if *state == State::Succeeded && settled_by.is_none() => {
+                self.broken(Rule::Once, "it succeeded, and none of its attempts did".to_owned(), report);
+            }
+            // An attempt after the success was told of already.
+            Some(number) if *state != State::Succeeded && number == self.newest && backfill.is_none() => {
+                self.broken(Rule::Once, format!("attempt {number} succeeded, and the date is {word}"), report);
+            }
+            _ => {}
+        }
+        match self.open {
+            None if *state == State::Running => {
+                self.broken(Rule::Alone, "it is running, and none of its attempts is open".to_owned(), report);
+            }
+            Some(number) if *state != State::Running => {
+                self.broken(Rule::Alone, format!("attempt {number} is open, and the date is {word}"), report);
+            }
+            _ => {}
+        }
+        if self.newest != self.count {
+            let text = format!("its newest attempt is number {}, and it has {} of them", self.newest, self.count);
+            self.broken(Rule::Rows, text, report);
+        }
+        if *attempts != self.newest {
+            let newest = self.newest;
+            self.broken(
+                Rule::Rows,
+                format!("it counts {attempts} attempts, and the newest is number {newest}"),
+                report,
+            );
+        }
+        if counted_attempts > attempts {
+            self.broken(Rule::Rows, format!("it has used {counted_attempts} of {attempts} attempts"), report);
+        }
+        match settled_at {
+            None if state.is_settled() => self.broken(Rule::Rows, format!("it is {word}, and not settled"), report),
+            Some(_) if !state.is_settled() => self.broken(Rule::Rows, format!("it is {word}, and settled"), report),
+            _ => {}
+        }
+    }
+
+    fn broken(&self, rule: Rule, text: String, report: &mut Report) {
+        report.broken(rule, self.session.key.generation, self.session.key.date, text);
+    }
+}

@@ -1,0 +1,153 @@
+//! The dates of the timetable in force, beside those that have a row: P4, and what the clock says of P5.
+
+use std::iter::Peekable;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Gap, Report, Rule, Subject, Unchecked};
+use crate::schedule;
+use crate::session::{JobRecord, SessionRecord, Trigger};
+
+/// Just after an instant.
+const TICK: TimeDelta = TimeDelta::nanoseconds(1);
+
+/// So many runs of missing dates are told apart; what comes then belongs to the last one.
+const RUNS: usize = 10_000;
+
+/// Dates that follow one another in the timetable, and have no row.
+#[derive(Debug)]
+struct Run {
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+    count: u64,
+}
+
+/// What is known of the dates so far.
+#[derive(Debug)]
+pub(super) struct Dates<'a> {
+    subject: &'a Subject,
+    /// The dates that ought to have a row, from the next one on.
+    expected: Option<Peekable<schedule::Dates<'a>>>,
+    missing: Vec<Run>,
+    /// Whether the last date expected was missing.
+    is_missing: bool,
+    has_watermark: bool,
+    /// The newest date of this generation that an earlier timetable has recorded.
+    former: Option<DateTime<Utc>>,
+    has_older_generation: bool,
+}
+
+impl<'a> Dates<'a> {
+    pub(super) fn new(subject: &'a Subject) -> Self {
+        let JobRecord { timetable_from, watermark, .. } = &subject.record;
+        // Up to the anchor the dates are those of timetables before, and after the clock none is recorded yet.
+        let expected = watermark.filter(|watermark| watermark > timetable_from).and_then(|watermark| {
+            let timetable = subject.timetable.as_ref().ok()?;
+            Some(timetable.dates(*timetable_from + TICK, watermark + TICK).peekable())
+        });
+        Self {
+            subject,
+            expected,
+            missing: Vec::new(),
+            is_missing: false,
+            has_watermark: false,
+            former: None,
+            has_older_generation: false,
+        }
+    }
+
+    pub(super) fn session(&mut self, session: &SessionRecord, report: &mut Report) {
+        let JobRecord { generation, timetable_from, watermark, .. } = &self.subject.record;
+        let date = session.key.date;
+        if session.key.generation != *generation {
+            // The timetable of then is not kept.
+            self.has_older_generation = true;
+            return;
+        }
+        self.has_watermark |= Some(date) == *watermark;
+        // A date that an operator made up, or another job requires, is none of the timetable's; what an operator settles
+        // ahead of the time, or orders of the past, may be. None of them moves the clock.
+        let is_manual = matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required);
+        if !is_manual && watermark.is_none_or(|watermark| date > watermark) {
+            let watermark =
+                watermark.map_or_else(|| "unset".to_owned(), |watermark| format!("at {}", report.shown(watermark)));
+            report.broken(
+                Rule::Forward,
+                *generation,
+                date,
+                format!("it is recorded, and the job's watermark is {watermark}"),
+            );
+            return;
+        }
+        if date <= *timetable_from {
+            // What operators order before the job's first date is of no timetable before.
+            self.former = if is_manual { self.former } else { self.former.max(Some(date)) };
+            return;
+        }
+        self.pass(date);
+        let Some(expected) = &mut self.expected else { return };
+        if expected.next_if(|next| next.as_ref().is_ok_and(|next| *next == date)).is_some() {
+            self.is_missing = false;
+        } else if !is_manual {
+            // Recorded by a timetable before this one (or by other rules of its zone): so were those before it.
+            self.missing.clear();
+            self.is_missing = false;
+            self.former = Some(date);
+        }
+    }
+
+    /// The end of the rows.
+    pub(super) fn finish(mut self, report: &mut Report) -> Vec<Unchecked> {
+        let JobRecord { generation, watermark, .. } = &self.subject.record;
+        self.pass(DateTime::<Utc>::MAX_UTC);
+        let told = self.missing.last().map(|run| run.last);
+        for Run { first, last, count } in &self.missing {
+            let text = match count {
+                1 => "it is a date of the timetable in force, and has no row".to_owned(),
+                count => format!("{count} dates of the timetable in force, up to {}, have no row", report.shown(*last)),
+            };
+            report.broken(Rule::NoneLost, *generation, *first, text);
+        }
+        if !self.has_watermark && watermark.is_some() && *watermark != told {
+            report.broken(
+                Rule::NoneLost,
+                *generation,
+                *watermark,
+                "the job's watermark is at it, and it has no row".to_owned(),
+            );
+        }
+        self.unchecked(report)
+    }
+
+    /// Takes note of the dates before `until` that were expected and did not come.
+    fn pass(&mut self, until: DateTime<Utc>) {
+        let Some(expected) = &mut self.expected else { return };
+        while let Some(Ok(date)) = expected.next_if(|next| next.as_ref().is_ok_and(|next| *next < until)) {
+            let goes_on = self.is_missing || self.missing.len() >= RUNS;
+            match self.missing.last_mut() {
+                Some(run) if goes_on => {
+                    run.last = date;
+                    run.count += 1;
+                }
+                _ => self.missing.push(Run { first: date, last: date, count: 1 }),
+            }
+            self.is_missing = true;
+        }
+    }
+
+    fn unchecked(&self, report: &Report) -> Vec<Unchecked> {
+        let mut unchecked = Vec::new();
+        let mut leave_out = |gap, text| unchecked.push(Unchecked { rule: Rule::NoneLost, gap, text });
+        if let Err(error) = &self.subject.timetable {
+            leave_out(Gap::UnreadableTimetable, error.clone());
+        }
+        if self.has_older_generation {
+            leave_out(Gap::FormerTimetable, "the timetable of the dates before a reset is no longer known".to_owned());
+        }
+        if let Some(former) = self.former {
+            let former = report.shown(former);
+            leave_out(Gap::FormerTimetable, format!("the timetable of the dates up to {former} is no longer known"));
+        }
+        unchecked
+    }
+}

@@ -1,0 +1,233 @@
+//! Who came first: P3, and what of P2 and P5 is about more than one date.
+//!
+//! Two kinds of evidence hold whatever the wall clock did: an earlier date that is not settled now, and the kernel's
+//! count of ticks at which a process was started, between two processes of one boot of one machine.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Gap, Report, Rule, Subject, Unchecked};
+use crate::session::{AttemptRecord, SessionRecord, Trigger};
+
+/// A tick of `/proc/PID/stat` is a hundredth of a second on every machine that we run on.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// So much longer than its process an attempt may have been measured, since it is measured from the moment at which the
+/// process was asked for.
+const SLACK_TICKS: u64 = 60 * TICKS_PER_SECOND;
+
+/// So many boots are remembered at once: dates in order seldom go back and forth between them.
+const BOOTS: usize = 64;
+
+/// A machine, and one of its boots.
+type Boot = (String, String);
+
+/// The start of a process.
+#[derive(Debug, Clone)]
+struct Start {
+    ticks: u64,
+    generation: u32,
+    date: DateTime<Utc>,
+    number: u32,
+    of: Earlier,
+}
+
+/// A process from its start to its end.
+#[derive(Debug)]
+struct Span {
+    boot: Boot,
+    start: Start,
+    end_ticks: u64,
+}
+
+/// An earlier date, and what tells when its row came.
+#[derive(Debug, Clone, Copy)]
+struct Earlier {
+    date: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    is_in_order: bool,
+}
+
+/// What is known of the dates before the one at hand.
+#[derive(Debug)]
+pub(super) struct Order<'a> {
+    subject: &'a Subject,
+    generation: u32,
+    /// The last unsettled date before this one whose row came in the order of the dates, and that of all others.
+    unsettled: Option<Earlier>,
+    unsettled_other: Option<Earlier>,
+    /// The date before this one that was settled last, by the wall clock.
+    settled: Option<(DateTime<Utc>, Earlier)>,
+    /// The latest start on each boot, at the date at hand, at those before it, and in generations before.
+    here: HashMap<Boot, Start>,
+    before: HashMap<Boot, Start>,
+    older: HashMap<Boot, Start>,
+    /// The last process whose end is known.
+    last: Option<Span>,
+    /// Whether the date at hand was told of: once is enough.
+    is_told: bool,
+}
+
+impl<'a> Order<'a> {
+    pub(super) fn new(subject: &'a Subject) -> Self {
+        Self {
+            subject,
+            generation: 0,
+            unsettled: None,
+            unsettled_other: None,
+            settled: None,
+            here: HashMap::new(),
+            before: HashMap::new(),
+            older: HashMap::new(),
+            last: None,
+            is_told: false,
+        }
+    }
+
+    /// Comes to a session.
+    pub(super) fn begin(&mut self, session: &SessionRecord) {
+        self.is_told = false;
+        merge(&mut self.before, &mut self.here);
+        if session.key.generation != self.generation {
+            self.generation = session.key.generation;
+            (self.unsettled, self.unsettled_other, self.settled) = (None, None, None);
+            merge(&mut self.older, &mut self.before);
+        }
+    }
+
+    /// Compares an attempt at the session at hand with all that is before it.
+    pub(super) fn attempt(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
+        if self.subject.is_strict == Some(true) && !self.is_told && has_place(session) {
+            self.in_order(session, attempt, report);
+        }
+        let Some(process) = &attempt.process else { return };
+        let boot = (attempt.host.clone(), process.boot_id.clone());
+        let start = Start {
+            ticks: process.start_ticks,
+            generation: session.key.generation,
+            date: session.key.date,
+            number: attempt.key.number,
+            of: self.earlier(session),
+        };
+        if let Some(late) = self.older.get(&boot).filter(|older| older.ticks > start.ticks) {
+            let text = format!("attempt {} was started after generation {} had begun", late.number, start.generation);
+            report.broken(Rule::Forward, late.generation, late.date, text);
+            self.older.remove(&boot);
+        }
+        if let Some(duration) = attempt.end.as_ref().and_then(|end| end.duration) {
+            let ticks = duration.as_secs().saturating_mul(TICKS_PER_SECOND);
+            let span = Span { boot: boot.clone(), end_ticks: start.ticks.saturating_add(ticks), start: start.clone() };
+            let is_strict = self.subject.is_strict == Some(true);
+            if let Some(last) = self.last.as_ref().filter(|last| is_strict && last.overlaps(&span)) {
+                let other = report.shown(last.start.date);
+                let text = format!("attempt {} ran beside attempt {} at {other}", start.number, last.start.number);
+                report.broken(Rule::Alone, start.generation, start.date, text);
+            }
+            self.last = Some(span);
+        }
+        later(&mut self.here, boot, start);
+    }
+
+    /// Goes on from a session.
+    pub(super) fn leave(&mut self, session: &SessionRecord) {
+        if !has_place(session) {
+            return;
+        }
+        let earlier = self.earlier(session);
+        match session.settled_at {
+            None if earlier.is_in_order => self.unsettled = Some(earlier),
+            None => self.unsettled_other = Some(earlier),
+            Some(at) if self.settled.is_none_or(|(last, _)| last < at) => self.settled = Some((at, earlier)),
+            Some(_) => {}
+        }
+    }
+
+    /// What will be known of a session at later ones. Rows come in the order of their dates, whatever the clock says of
+    /// when, but for those that a `start` moved back adds: they count as missed, and are never of the timetable in force.
+    fn earlier(&self, session: &SessionRecord) -> Earlier {
+        let SessionRecord { key, trigger, recorded_at, .. } = session;
+        let record = &self.subject.record;
+        let is_in_force = key.generation == record.generation && key.date > record.timetable_from;
+        let is_in_order = match trigger {
+            Trigger::Schedule => true,
+            Trigger::CatchUp => is_in_force,
+            _ => false,
+        };
+        Earlier { date: key.date, recorded_at: *recorded_at, is_in_order }
+    }
+
+    /// What nobody can know.
+    pub(super) fn unchecked(&self) -> Vec<Unchecked> {
+        if self.subject.is_strict.is_some() {
+            return Vec::new();
+        }
+        let text = "the registry does not have the job, and only it says whether dates are in strict order".to_owned();
+        vec![Unchecked { rule: Rule::InOrder, gap: Gap::OrderUnknown, text }]
+    }
+
+    fn in_order(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
+        let (number, started_at) = (attempt.key.number, attempt.started_at);
+        // What entered in one transaction was there before any attempt at it.
+        let was_there = |earlier: &Earlier| {
+            let together = earlier.recorded_at == session.recorded_at && session.recorded_at < started_at;
+            earlier.is_in_order || together
+        };
+        let started_before = attempt.process.as_ref().and_then(|process| {
+            let boot = (attempt.host.clone(), process.boot_id.clone());
+            self.before.get(&boot).filter(|before| before.ticks > process.start_ticks && was_there(&before.of))
+        });
+        let text = if let Some(earlier) = self.unsettled.or(self.unsettled_other).filter(was_there) {
+            let other = report.shown(earlier.date);
+            Some(format!("attempt {number} was started, and {other} before it is not settled"))
+        } else if let Some(earlier) = started_before {
+            let other = report.shown(earlier.date);
+            let before = earlier.number;
+            Some(format!("attempt {number} was started before attempt {before} at {other}, an earlier date"))
+        } else {
+            None
+        };
+        if let Some(text) = text {
+            self.is_told = true;
+            report.broken(Rule::InOrder, session.key.generation, session.key.date, text);
+            return;
+        }
+        let looks_wrong = self.settled.is_some_and(|(at, earlier)| at > started_at && earlier.recorded_at < started_at)
+            || self.unsettled_other.is_some_and(|earlier| earlier.recorded_at < started_at);
+        if number == 1 && looks_wrong {
+            report.doubted(Rule::InOrder, session.key.date);
+        }
+    }
+}
+
+impl Span {
+    /// Says whether both were there at once, for longer than is within the error of their measure.
+    fn overlaps(&self, other: &Self) -> bool {
+        self.boot == other.boot
+            && self.start.ticks + SLACK_TICKS < other.end_ticks
+            && other.start.ticks + SLACK_TICKS < self.end_ticks
+    }
+}
+
+/// Says whether a date has a place in the order. What an operator makes up, or backfills, has none.
+fn has_place(session: &SessionRecord) -> bool {
+    session.backfill.is_none() && !matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required)
+}
+
+/// Keeps the later of two starts on a boot.
+fn later(starts: &mut HashMap<Boot, Start>, boot: Boot, start: Start) {
+    if starts.len() >= BOOTS && !starts.contains_key(&boot) {
+        // What is forgotten is not compared.
+        starts.clear();
+    }
+    match starts.get(&boot) {
+        Some(known) if known.ticks >= start.ticks => {}
+        _ => drop(starts.insert(boot, start)),
+    }
+}
+
+fn merge(into: &mut HashMap<Boot, Start>, from: &mut HashMap<Boot, Start>) {
+    for (boot, start) in from.drain() {
+        later(into, boot, start);
+    }
+}

@@ -1,0 +1,110 @@
+//! What follows the end of an attempt: where its session stands, and whether it will be attempted again.
+
+use std::ops::Bound::{Excluded, Unbounded};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Job, OnLost};
+use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome, SkipReason, State};
+
+use super::job_state::JobState;
+use super::{Notification, Step};
+
+impl JobState {
+    /// Closes an attempt that is no longer in `running`.
+    /// `due_by` is the time by which things are due: what was lost is due again at once.
+    pub(super) fn close(
+        &mut self,
+        attempt: &AttemptKey,
+        end: AttemptEnd,
+        now: DateTime<Utc>,
+        due_by: DateTime<Utc>,
+        step: &mut Step,
+    ) {
+        let date = attempt.session.date;
+        let current = attempt.session.generation == self.record.generation;
+        let is_backfill = current && self.backfill_of(date).is_some();
+        let used_before = self.get(date).map_or(0, |session| session.counted_attempts);
+        let (state, counted_attempts) = if current {
+            let counted_attempts = used_before + u32::from(end.outcome != Outcome::Interrupted);
+            // What was lost was not the job's fault: it is attempted again at once.
+            let after = if end.outcome == Outcome::Lost { due_by } else { now };
+            (self.state_after(attempt, &end, counted_attempts, after), counted_attempts)
+        } else {
+            // The job was reset while this ran: its date belongs to another life of the job, and ends with it.
+            let state = match end.outcome {
+                Outcome::Succeeded => State::Succeeded,
+                _ => State::Skipped { reason: SkipReason::Operator },
+            };
+            (state, u32::from(end.outcome != Outcome::Interrupted))
+        };
+        if current {
+            if state.is_settled() {
+                self.settle(date, step);
+            } else {
+                self.change_with(date, state.clone(), |session| session.counted_attempts = counted_attempts);
+            }
+            if state == State::Succeeded {
+                self.record.last_success = self.record.last_success.max(Some(date));
+            }
+        }
+        step.entries.push(Entry::Close {
+            attempt: attempt.clone(),
+            end: end.clone(),
+            state: state.clone(),
+            counted_attempts,
+        });
+        let behind = if is_backfill { self.backfilling() } else { self.behind() };
+        step.notes.push(Notification::Closed { attempt: attempt.clone(), end, state, behind });
+    }
+
+    /// Says whether an operator waits for the end of an attempt.
+    fn is_unwanted(&self, attempt: &AttemptKey) -> bool {
+        self.kills.iter().any(|kill| kill.attempts.contains(attempt))
+    }
+
+    fn state_after(&self, attempt: &AttemptKey, end: &AttemptEnd, counted_attempts: u32, now: DateTime<Utc>) -> State {
+        let date = attempt.session.date;
+        if end.outcome == Outcome::Succeeded {
+            return State::Succeeded;
+        }
+        let newer = self.main.sessions().range((Excluded(date), Unbounded)).next().is_some();
+        if newer && !self.keeps_every_date() && self.backfill_of(date).is_none() {
+            return State::Skipped { reason: SkipReason::Superseded };
+        }
+        match end.outcome {
+            Outcome::Cancelled => State::Held { reason: "an operator ended its attempt".to_owned() },
+            // However it came to its end: it is not attempted again until somebody says so.
+            outcome if self.is_unwanted(attempt) => State::Held {
+                reason: format!("an operator wanted its attempt ended, which came to its end as {outcome}"),
+            },
+            Outcome::Interrupted => State::Waiting,
+            outcome => self
+                .job
+                .as_ref()
+                .map_or(State::Failed { retry_at: now }, |job| retry(job, outcome, counted_attempts, now)),
+        }
+    }
+}
+
+fn retry(job: &Job, outcome: Outcome, counted_attempts: u32, now: DateTime<Utc>) -> State {
+    if outcome == Outcome::Lost && job.on_lost == OnLost::Hold {
+        let reason =
+            format!("the outcome of attempt {counted_attempts} is unknown, and the job has on_lost = \"hold\"");
+        return State::Held { reason };
+    }
+    if !job.retry.allows_another(counted_attempts) {
+        let attempts = if counted_attempts == 1 {
+            "its one attempt is".to_owned()
+        } else {
+            format!("its {counted_attempts} attempts are")
+        };
+        return State::Held { reason: format!("{attempts} used up, the last of them {outcome}") };
+    }
+    let wait = if outcome == Outcome::Lost { TimeDelta::zero() } else { wait_after(job, counted_attempts) };
+    State::Failed { retry_at: now.checked_add_signed(wait).unwrap_or(now) }
+}
+
+fn wait_after(job: &Job, counted_attempts: u32) -> TimeDelta {
+    TimeDelta::from_std(job.retry.wait(counted_attempts)).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,121 @@
+//! What a date waits for: dates of other jobs, and jobs that are started because this one requires them.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Dependency, Job, JobName};
+use crate::session::{NewSession, State, Trigger};
+
+use super::job_state::Candidates;
+use super::queue::Session;
+use super::{BlockReason, Scheduler, Step};
+
+impl Scheduler {
+    /// Which dates of a job may start; what they require is started first.
+    pub(super) fn candidates(&mut self, name: &JobName, step: &mut Step) -> Candidates {
+        let now = self.effective_now();
+        let Some(job_state) = self.jobs.get(name) else { return Candidates::default() };
+        let Some(job) = job_state.job.clone() else { return Candidates::default() };
+        // Each turn can bring forth a date whose requirements are not there yet.
+        for _ in 0..=job.max_parallel {
+            let Some(job_state) = self.jobs.get(name) else { break };
+            let found =
+                job_state.candidates(now, |date, is_backfill| self.missing_need(&job, date, is_backfill).is_none());
+            let dates = [found.of_schedule, found.of_backfill.map(|(date, _)| date)];
+            let mut any = false;
+            for date in dates.into_iter().flatten() {
+                any |= self.summon(&job, date, step);
+            }
+            if !any {
+                return found;
+            }
+        }
+        // So many are enough for now: of the others, those whose requirements are there.
+        let is_free = |date, is_backfill| {
+            let is_there = |name: &JobName| self.jobs.get(name).is_some_and(|job_state| job_state.has_row(date));
+            job.require.iter().all(is_there) && self.missing_need(&job, date, is_backfill).is_none()
+        };
+        self.jobs.get(name).map_or_else(Candidates::default, |job_state| job_state.candidates(now, is_free))
+    }
+
+    /// Enters a date of the jobs that `job` requires and that have none; says whether there were any.
+    fn summon(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) -> bool {
+        let now = self.now;
+        let mut summoned = Vec::new();
+        for name in &job.require {
+            let Some(job_state) = self.jobs.get_mut(name).filter(|job_state| !job_state.has_row(date)) else {
+                continue;
+            };
+            let trigger = Trigger::Required;
+            job_state.main.put(date, Session::waiting(trigger));
+            let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
+            step.entries.push(job_state.entry(job_state.record.watermark, vec![new], now));
+            summoned.push(name.clone());
+        }
+        for name in &summoned {
+            self.reconsider(name, step);
+        }
+        !summoned.is_empty()
+    }
+
+    /// The first job that does not let `date` start, with the date of it that is not settled.
+    pub(super) fn missing_need(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Option<BlockReason> {
+        let mut dependencies = job.depends_on.iter();
+        dependencies
+            .find_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill))
+            .or_else(|| self.missing_requirement(job, date))
+    }
+
+    /// All that does not let `date` start.
+    pub(super) fn missing_needs(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Vec<BlockReason> {
+        let dependencies =
+            job.depends_on.iter().filter_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill));
+        let required = job.require.iter().filter_map(|name| {
+            // What is not there yet is started for the dates that are next.
+            let is_there = || self.jobs.get(name).is_some_and(|job_state| job_state.has_row(date));
+            let ahead = || (!is_there()).then(|| BlockReason::Dependency { job: name.clone(), date: Some(date) });
+            self.requirement(name, date).or_else(ahead)
+        });
+        dependencies.chain(required).collect()
+    }
+
+    fn missing_dependency(
+        &self,
+        job: &Job,
+        dependency: &Dependency,
+        date: DateTime<Utc>,
+        is_backfill: bool,
+    ) -> Option<BlockReason> {
+        let name = &dependency.job;
+        let Some(job_state) = self.jobs.get(name) else {
+            return Some(BlockReason::Dependency { job: name.clone(), date: None });
+        };
+        let span = dependency.span(date, job.timetable.zone());
+        let is_done = |session: &Session| {
+            dependency.ignore_failure && matches!(session.state, State::Failed { .. } | State::Held { .. })
+        };
+        let backfilled = || {
+            let queues = job_state.backfills.values().filter(|_| is_backfill).map(|backfill| &backfill.queue);
+            queues.filter_map(|queue| queue.first_within(span.from, span.until, is_done)).min()
+        };
+        let unsettled = job_state.unsettled_within(span.from, span.until, is_done).or_else(backfilled);
+        match unsettled {
+            Some(unsettled) => Some(BlockReason::Dependency { job: name.clone(), date: Some(unsettled) }),
+            // What covers a period without any date of the other job waits for nothing.
+            None if dependency.covers.is_some() || job_state.has_settled => None,
+            None if job_state.main.sessions().values().any(is_done) => None,
+            None => Some(BlockReason::Dependency { job: name.clone(), date: None }),
+        }
+    }
+
+    /// A job that is required and has not settled its date; one that has none yet is started for it.
+    fn missing_requirement(&self, job: &Job, date: DateTime<Utc>) -> Option<BlockReason> {
+        job.require.iter().find_map(|name| self.requirement(name, date))
+    }
+
+    fn requirement(&self, name: &JobName, date: DateTime<Utc>) -> Option<BlockReason> {
+        let waits_for = |date| Some(BlockReason::Dependency { job: name.clone(), date });
+        // It may be about to take over the ledger of the name that it had.
+        let Some(job_state) = self.jobs.get(name) else { return waits_for(None) };
+        job_state.get(date).and_then(|_| waits_for(Some(date)))
+    }
+}

@@ -1,0 +1,93 @@
+//! Asking the world whether a date is done already (`done_when`), before it is attempted and after an attempt was lost.
+//!
+//! Nothing is written before the question: it changes nothing, and is asked again after a crash.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::JobName;
+use crate::session::{AttemptKey, Entry, Outcome, SessionKey, SettledBy, SkipReason, State};
+
+use super::{Notification, Scheduler, Step};
+
+impl Scheduler {
+    /// Has it asked whether a date is done. It takes a place as an attempt does.
+    pub(super) fn probe(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
+        let Some(job_state) = self.jobs.get_mut(name) else { return };
+        let Some(job) = job_state.job.clone() else { return };
+        let Some(session) = job_state.get(date) else { return };
+        let (number, trigger) = (session.attempts + 1, job_state.attempt_trigger(date));
+        job_state.probing.insert(date);
+        let attempt = AttemptKey { session: job_state.key(date), number };
+        let is_backfill = job_state.backfill_of(date).is_some();
+        self.slots.take(attempt.session.clone(), job.pool.clone(), is_backfill);
+        step.probes.push(job_state.start(attempt, trigger, job));
+    }
+
+    /// A date that is held because its attempt was lost is perhaps done.
+    pub(super) fn probe_if_lost(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
+        let SessionKey { job: name, generation, date } = &attempt.session;
+        let Some(job_state) = self.jobs.get(name) else { return };
+        let asks = job_state.job.as_ref().is_some_and(|job| job.done_when.is_some());
+        let is_held = job_state.get(*date).is_some_and(|session| matches!(session.state, State::Held { .. }));
+        if outcome == Outcome::Lost && asks && is_held && job_state.record.generation == *generation && !self.stopping {
+            self.probe(name, *date, step);
+        }
+    }
+
+    /// The answer has come.
+    pub(super) fn probed(&mut self, session: &SessionKey, is_done: Option<bool>, step: &mut Step) {
+        let (name, date) = (&session.job, session.date);
+        let (now, stopping) = (self.now, self.stopping);
+        self.slots.give_back(session);
+        let Some(job_state) = self.jobs.get_mut(name) else { return };
+        if job_state.record.generation != session.generation || !job_state.probing.remove(&date) {
+            self.reconsider(name, step);
+            return;
+        }
+        let state = job_state.get(date).map(|session| session.state.clone());
+        match state {
+            Some(State::Running) | None => {}
+            Some(state) if is_done == Some(true) => {
+                let (from, by) = (state.word(), SettledBy::DoneWhen);
+                step.entries.push(Entry::Done { session: session.clone(), from, by, at: now });
+                job_state.settle(date, step);
+                job_state.record.last_success = job_state.record.last_success.max(Some(date));
+                step.notes.push(Notification::WasDone { session: session.clone(), behind: job_state.behind() });
+            }
+            // A newer date took over meanwhile.
+            Some(_)
+                if !job_state.keeps_every_date()
+                    && job_state.main.newest() > Some(date)
+                    && job_state.main.get(date).is_some() =>
+            {
+                job_state.skip(date, SkipReason::Superseded, now, step);
+            }
+            Some(State::Waiting | State::Failed { .. }) if is_done.is_some() && !stopping => {
+                self.open_if_next(name, date, step);
+            }
+            Some(_) => {}
+        }
+        self.reconsider(name, step);
+        self.reconsider_dependents(name, step);
+        self.adopt_successors(name, step);
+    }
+
+    /// Opens an attempt at a date that is not done, unless something has come between since it was asked: an earlier
+    /// date, another registry, the time.
+    fn open_if_next(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
+        let now = self.now;
+        let Some(job_state) = self.jobs.get_mut(name) else { return };
+        let Some(job) = job_state.job.clone() else { return };
+        let is_backfill = job_state.backfill_of(date).is_some();
+        job_state.skip_late(now, step);
+        let due_by = self.effective_now();
+        let Some(job_state) = self.jobs.get(name) else { return };
+        let is_it = |other: DateTime<Utc>| other == date && self.missing_needs(&job, date, is_backfill).is_empty();
+        let found = job_state.candidates(due_by, |other, _| is_it(other));
+        let is_next = found.of_schedule == Some(date) || found.of_backfill.is_some_and(|(found, _)| found == date);
+        if is_next && self.slots.has_room(job.pool.as_deref(), is_backfill) {
+            let trigger = job_state.attempt_trigger(date);
+            self.open(name, date, trigger, step);
+        }
+    }
+}

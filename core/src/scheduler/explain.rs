@@ -1,0 +1,236 @@
+//! Why a date is not attempted now, and when it will be: everything that stands in front of it.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Job, JobName};
+use crate::session::{AttemptKey, BackfillRecord, State, Trigger};
+
+use super::job_state::JobState;
+use super::queue::{Queue, Session};
+use super::{BlockReason, Scheduler};
+
+/// So many of the dates in front of one are named.
+const NAMED: usize = 5;
+
+/// So many dates in front of one are counted.
+pub const COUNTED: u64 = 10_000;
+
+/// What a date waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// Something outside of the job, or a person.
+    For(BlockReason),
+    /// A date of the same job that comes first, and does not simply wait.
+    Earlier {
+        /// Which.
+        date: DateTime<Utc>,
+        /// Where it stands.
+        state: State,
+    },
+    /// Dates of the same job that come first.
+    InFront {
+        /// How many; of more than [`COUNTED`] it is only known that they are more.
+        count: u64,
+        /// The one that is next.
+        first: DateTime<Utc>,
+    },
+    /// A job that is required, and that is started for it when its turn comes.
+    Required(JobName),
+    /// Its time.
+    Due(DateTime<Utc>),
+    /// The end of an attempt of the same job.
+    Attempt(AttemptKey),
+    /// The answer of `done_when`.
+    DoneWhen,
+    /// Another place: the last free one is kept for the dates of schedules.
+    LastPlace,
+}
+
+/// What the scheduler knows of a date that is not settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// Where it stands; absent if it is not recorded yet.
+    pub state: Option<State>,
+    /// What made it happen.
+    pub trigger: Option<Trigger>,
+    /// How many attempts it has had.
+    pub attempts: u32,
+    /// How many of them count.
+    pub counted_attempts: u32,
+    /// The backfill that it belongs to.
+    pub backfill: Option<BackfillRecord>,
+    /// What it waits for; nothing if it could be attempted now, or runs.
+    pub waits: Vec<Wait>,
+    /// The earliest time at which it can be attempted, as far as that is known.
+    pub next_attempt: Option<DateTime<Utc>>,
+}
+
+impl Scheduler {
+    /// Explains a date of a job that is not settled: one of the schedule that is recorded or will be, or of a backfill.
+    #[must_use]
+    pub fn explain(&self, name: &JobName, date: DateTime<Utc>) -> Option<Explanation> {
+        let job_state = self.jobs.get(name)?;
+        let session = job_state.get(date);
+        let is_ahead = session.is_none() && job_state.is_ahead(date);
+        if session.is_none() && !is_ahead {
+            return None;
+        }
+        let backfill = job_state.backfill_of(date).and_then(|id| job_state.backfills.get(&id));
+        let waits = match (&job_state.job, session) {
+            (Some(_), Some(Session { state: State::Running, .. })) | (None, _) => Vec::new(),
+            (Some(job), session) => self.waits(job_state, job, date, session),
+        };
+        Some(Explanation {
+            state: session.map(|session| session.state.clone()),
+            trigger: session.map(|session| session.trigger),
+            attempts: session.map_or(0, |session| session.attempts),
+            counted_attempts: session.map_or(0, |session| session.counted_attempts),
+            backfill: backfill.map(|backfill| backfill.record.clone()),
+            next_attempt: next_attempt(job_state, date, session, &waits, self.now),
+            waits,
+        })
+    }
+
+    fn waits(&self, job_state: &JobState, job: &Job, date: DateTime<Utc>, session: Option<&Session>) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        if let Some(disabled) = &job_state.disabled {
+            waits.push(Wait::For(BlockReason::DisabledBy(disabled.clone())));
+        }
+        if !job.enabled {
+            waits.push(Wait::For(BlockReason::Disabled));
+        }
+        match session.map(|session| &session.state) {
+            Some(State::Held { reason }) => {
+                waits.push(Wait::For(BlockReason::Held { date, reason: reason.clone() }));
+            }
+            Some(State::Failed { retry_at }) if *retry_at > self.now => {
+                waits.push(Wait::For(BlockReason::Retry { date, at: *retry_at }));
+            }
+            _ if job.timetable.due(date) > self.now => waits.push(Wait::Due(job.timetable.due(date))),
+            _ => {}
+        }
+        if job_state.probing.contains(&date) {
+            waits.push(Wait::DoneWhen);
+            return waits;
+        }
+        let backfill = job_state.backfill_of(date).and_then(|id| job_state.backfills.get(&id));
+        if job_state.is_strict() {
+            match backfill {
+                Some(backfill) => in_front(&backfill.queue, date, backfill.record.newest_first, (0, None), &mut waits),
+                None => in_front(&job_state.main, date, false, job_state.unrecorded_before(job, date), &mut waits),
+            }
+        }
+        let needs = self.missing_needs(job, date, backfill.is_some());
+        waits.extend(needs.into_iter().map(|need| self.need(job, date, need)));
+        let is_busy = |queue: &Queue, most: u32| job_state.busy(queue) >= most as usize;
+        let is_reset = job_state.running.iter().any(|open| open.session.generation != job_state.record.generation);
+        let holds = job_state.is_strict()
+            || is_reset
+            || backfill.map_or_else(
+                || is_busy(&job_state.main, if super::job_state::is_independent(job) { job.max_parallel } else { 1 }),
+                |backfill| is_busy(&backfill.queue, backfill.record.parallel),
+            );
+        let others = job_state.running.iter().filter(|open| open.session != job_state.key(date) && holds);
+        waits.extend(others.take(NAMED).cloned().map(Wait::Attempt));
+        let names_one = waits.iter().any(|wait| matches!(wait, Wait::InFront { .. }));
+        if holds
+            && !names_one
+            && let Some(first) = job_state.probing.first()
+        {
+            waits.push(Wait::InFront { count: job_state.probing.len() as u64, first: *first });
+        }
+        if waits.is_empty() {
+            waits.extend(self.missing_place(job).map(Wait::For));
+        }
+        if waits.is_empty() && backfill.is_some() && !self.slots.may_backfill() {
+            waits.push(Wait::LastPlace);
+        }
+        waits
+    }
+
+    /// What a date needs of another job: one that is required and has no such date yet is started for it.
+    fn need(&self, job: &Job, date: DateTime<Utc>, need: BlockReason) -> Wait {
+        match need {
+            BlockReason::Dependency { job: on, date: Some(of) }
+                if of == date
+                    && job.require.contains(&on)
+                    && self.jobs.get(&on).is_some_and(|job_state| !job_state.has_row(of)) =>
+            {
+                Wait::Required(on)
+            }
+            need => Wait::For(need),
+        }
+    }
+}
+
+impl JobState {
+    /// Says whether a date of the schedule is yet to be recorded.
+    fn is_ahead(&self, date: DateTime<Utc>) -> bool {
+        self.next.is_some_and(|next| date >= next)
+            && !self.settled_outside_range.contains(&date)
+            && self.job.as_ref().is_some_and(|job| job.timetable.includes(date))
+    }
+
+    /// How many dates of the schedule before one are not recorded yet, and the first of them.
+    fn unrecorded_before(&self, job: &Job, date: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
+        let first = self.next.filter(|next| *next < date);
+        let (mut next, mut count) = (first, 0);
+        while let Some(before) = next.filter(|next| *next < date && count <= COUNTED) {
+            count += u64::from(!self.has_row(before));
+            next = job.timetable.next_after(before).ok().flatten();
+        }
+        (count, first)
+    }
+}
+
+/// Names what comes before a date in a queue, and how many that are not recorded yet, from which on.
+fn in_front(
+    queue: &Queue,
+    date: DateTime<Utc>,
+    newest_first: bool,
+    (unrecorded, first_unrecorded): (u64, Option<DateTime<Utc>>),
+    waits: &mut Vec<Wait>,
+) {
+    let sessions = queue.sessions();
+    let before: Vec<(&DateTime<Utc>, &Session)> = if newest_first {
+        let after = (std::ops::Bound::Excluded(date), std::ops::Bound::Unbounded);
+        sessions.range(after).rev().collect()
+    } else {
+        sessions.range(..date).collect()
+    };
+    let stuck = before
+        .iter()
+        .filter(|(_, session)| matches!(session.state, State::Held { .. } | State::Failed { .. }))
+        .take(NAMED);
+    waits.extend(stuck.map(|(date, session)| Wait::Earlier { date: **date, state: session.state.clone() }));
+    let waiting = before.iter().filter(|(_, session)| session.state == State::Waiting);
+    let (mut count, mut first) = (0, None);
+    for (date, _) in waiting {
+        count += 1;
+        first = first.or(Some(**date));
+    }
+    if let Some(first) = first.or(first_unrecorded) {
+        waits.push(Wait::InFront { count: count + unrecorded, first });
+    }
+}
+
+/// The earliest time of an attempt: known where only time is waited for.
+fn next_attempt(
+    job_state: &JobState,
+    date: DateTime<Utc>,
+    session: Option<&Session>,
+    waits: &[Wait],
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let job = job_state.job.as_ref()?;
+    let mut at = job.timetable.due(date).max(now);
+    for wait in waits {
+        match wait {
+            Wait::Due(due) => at = at.max(*due),
+            Wait::For(BlockReason::Retry { at: retry_at, .. }) => at = at.max(*retry_at),
+            Wait::For(BlockReason::DisabledBy(disabled)) => at = at.max(disabled.until?),
+            _ => return None,
+        }
+    }
+    session.is_none_or(|session| session.state != State::Running).then_some(at)
+}

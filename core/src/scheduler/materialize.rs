@@ -1,0 +1,305 @@
+//! The dates that come due enter the ledger: those that run, and those that do not, each with why.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Job, Overlap};
+use crate::schedule::Timetable;
+use crate::session::{AttemptKey, NewSession, SkipReason, State, Trigger};
+
+use super::job_state::{JobState, is_independent, keeps_every_date};
+use super::queue::Session;
+use super::{Notification, ON_TIME, Step};
+
+/// So many recorded dates wait at once; further dates that are due are recorded when these have run. It bounds what
+/// ten years of minutes cost in memory.
+const WINDOW: usize = 1000;
+
+/// So many dates are recorded in one step, so that a job with a long past does not hold up the others.
+const CHUNK: usize = 5000;
+
+/// So many due dates beyond the recorded ones are counted at the most, for people: ten years of minutes.
+const COUNTED: u64 = 6_000_000;
+
+/// So many of them are few enough to be counted again whenever dates are recorded.
+const COUNTED_ANEW: u64 = 5_000;
+
+impl JobState {
+    /// Finds the first date that is not recorded.
+    pub(super) fn seek_next(&mut self, timetable: &Timetable, step: &mut Step) {
+        self.next = self.date_after(timetable, self.recorded_until(), step);
+    }
+
+    /// The first date after an instant that has no row yet.
+    pub(super) fn date_after(
+        &self,
+        timetable: &Timetable,
+        after: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Option<DateTime<Utc>> {
+        let mut after = after;
+        loop {
+            match timetable.next_after(after) {
+                Ok(Some(date)) if self.has_row(date) => after = date,
+                Ok(next) => return next,
+                Err(_past_domain) => {
+                    step.notes.push(Notification::PastDomain { job: self.record.name.clone() });
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The earliest date between two instants, the last of them included, that is not settled, recorded or not; but for
+    /// those of backfills, and those that `is_done` says need not be.
+    pub(super) fn unsettled_within(
+        &self,
+        from: Option<DateTime<Utc>>,
+        until: DateTime<Utc>,
+        is_done: impl Fn(&Session) -> bool,
+    ) -> Option<DateTime<Utc>> {
+        let recorded = self.main.first_within(from, until, is_done);
+        let unrecorded = self.next.filter(|next| *next <= until).and_then(|next| {
+            let Some(from) = from.filter(|from| next < *from) else { return Some(next) };
+            let timetable = &self.job.as_ref()?.timetable;
+            let mut dates = timetable.dates(from, until + TimeDelta::microseconds(1)).map_while(Result::ok);
+            dates.find(|date| !self.has_row(*date))
+        });
+        [recorded, unrecorded].into_iter().flatten().min()
+    }
+
+    /// Records the dates that are due, as many as fit. `now` is the time by which they are due, `at` the time. Says
+    /// whether that settled any.
+    pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
+        let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
+        let waiting = self.main.waiting();
+        let room = if job.backfill { WINDOW.saturating_sub(waiting) } else { CHUNK };
+        // Half a window must be free, so that a long catch-up records in batches and not date by date.
+        if job.backfill && room < WINDOW / 2 {
+            if self.uncounted == 0 {
+                self.uncounted = self.count_due(&job.timetable, now);
+            }
+            return false;
+        }
+        let room = match self.too_many(&job, now) {
+            0 => room,
+            // What is skipped takes no room.
+            too_many => usize::try_from(too_many).unwrap_or(CHUNK),
+        };
+        let dates = self.take_due(&job.timetable, now, room.min(CHUNK), step);
+        // A long way to go is counted once, and then counted down.
+        let left = self.uncounted.saturating_sub(dates.len() as u64);
+        self.uncounted = if left > COUNTED_ANEW { left } else { self.count_due(&job.timetable, now) };
+        self.record(&job, &job.timetable, dates, at, step)
+    }
+
+    /// How many of the dates that are due are more than the job catches up on; the oldest.
+    fn too_many(&mut self, job: &Job, now: DateTime<Utc>) -> u64 {
+        let Some(most) = job.catch_up.max_dates else { return 0 };
+        if self.uncounted <= COUNTED_ANEW {
+            self.uncounted = self.count_due(&job.timetable, now);
+        }
+        self.uncounted.saturating_sub(most.into())
+    }
+
+    /// Takes up to `room` dates that are due from the timetable.
+    pub(super) fn take_due(
+        &mut self,
+        timetable: &Timetable,
+        now: DateTime<Utc>,
+        room: usize,
+        step: &mut Step,
+    ) -> Vec<DateTime<Utc>> {
+        let mut dates = Vec::new();
+        while let Some(date) = self.next.filter(|date| dates.len() < room && timetable.due(*date) <= now) {
+            dates.push(date);
+            self.next = self.date_after(timetable, date, step);
+        }
+        dates
+    }
+
+    fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
+        let (mut next, mut count) = (self.next, 0);
+        while let Some(date) = next.filter(|date| count < COUNTED && timetable.due(*date) <= now) {
+            count += u64::from(!self.has_row(date));
+            next = timetable.next_after(date).ok().flatten();
+        }
+        count
+    }
+
+    /// How many dates are due that are not recorded yet, and the first of them: what a disabled job has missed.
+    pub(super) fn unrecorded_due(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
+        let Some(job) = &self.job else { return (0, None) };
+        let count = self.count_due(&job.timetable, now);
+        (count, self.next.filter(|_| count > 0))
+    }
+
+    /// Enters dates of a timetable, ascending and newer than the clock, in the ledger.
+    pub(super) fn record(
+        &mut self,
+        job: &Job,
+        timetable: &Timetable,
+        dates: Vec<DateTime<Utc>>,
+        at: DateTime<Utc>,
+        step: &mut Step,
+    ) -> bool {
+        let Some(newest) = dates.last().copied() else { return false };
+        let more_to_come = self.uncounted > 0;
+        let taken_over = !keeps_every_date(job) && self.supersede(None, at, step);
+        let total = dates.len() as u64 + self.uncounted;
+        let (mut superseded, mut too_old) = (0, 0);
+        let sessions: Vec<NewSession> = dates
+            .into_iter()
+            .zip(0..)
+            .map(|(date, place)| {
+                let missed = at - timetable.due(date) > ON_TIME;
+                let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
+                let runs = keeps_every_date(job) || (date == newest && !more_to_come);
+                let late = at - timetable.due(date);
+                let skipped = if runs {
+                    self.skipped_when_recorded(job, late, total - place)
+                } else {
+                    Some(SkipReason::Superseded)
+                };
+                superseded += u64::from(skipped == Some(SkipReason::Superseded));
+                too_old += u64::from(skipped == Some(SkipReason::TooOld));
+                let state = skipped.map_or(State::Waiting, |reason| State::Skipped { reason });
+                NewSession { date, state, trigger, backfill: None }
+            })
+            .collect();
+        let skips = sessions.iter().any(|session| session.state.is_settled());
+        let watermark = self.record.watermark;
+        self.record.watermark = Some(newest);
+        self.take_up(&sessions);
+        self.forget_passed();
+        let is_whole = keeps_every_date(job) || !more_to_come;
+        if is_whole && (superseded > 0 || sessions.len() > 1) && too_old < sessions.len() as u64 {
+            self.note_behind(superseded, step);
+        }
+        if too_old > 0 {
+            let of = |session: &&NewSession| session.state == State::Skipped { reason: SkipReason::TooOld };
+            let oldest = sessions.iter().find(of).map_or(newest, |session| session.date);
+            step.notes.push(Notification::TooOld { job: self.record.name.clone(), count: too_old, oldest });
+        }
+        step.entries.push(self.entry(watermark, sessions, at));
+        taken_over || skips
+    }
+
+    /// Enters the next date, which an operator wants attempted whatever the job's limits say.
+    pub(super) fn record_this(&mut self, job: &Job, date: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) {
+        if !keeps_every_date(job) {
+            self.supersede(None, at, step);
+        }
+        let missed = at - job.timetable.due(date) > ON_TIME;
+        let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
+        let sessions = vec![NewSession { date, state: State::Waiting, trigger, backfill: None }];
+        let watermark = self.record.watermark;
+        self.record.watermark = Some(date);
+        self.take_up(&sessions);
+        self.forget_passed();
+        self.uncounted = self.uncounted.saturating_sub(1);
+        step.entries.push(self.entry(watermark, sessions, at));
+    }
+
+    /// Why a date that comes due is not run, if it is not. `rank` counts from the newest date that is due, which has 1.
+    fn skipped_when_recorded(&self, job: &Job, late: TimeDelta, rank: u64) -> Option<SkipReason> {
+        let beyond = |limit: Option<std::time::Duration>| {
+            limit.and_then(|limit| TimeDelta::from_std(limit).ok()).is_some_and(|limit| late > limit)
+        };
+        let is_missed = late > ON_TIME;
+        let too_many = is_missed && job.catch_up.max_dates.is_some_and(|most| rank > most.into());
+        if beyond(job.catch_up.max_age) || beyond(job.skip_late) || too_many {
+            return Some(SkipReason::TooOld);
+        }
+        (job.overlap == Overlap::Skip && self.is_full()).then_some(SkipReason::Overtime)
+    }
+
+    /// Says whether as many dates of the schedule run as may. What runs for a backfill, or is repeated, is none of it.
+    fn is_full(&self) -> bool {
+        let most = self.job.as_ref().map_or(1, |job| job.max_parallel.max(1) as usize);
+        let is_of_schedule = |open: &&AttemptKey| {
+            open.session.generation != self.record.generation || self.backfill_of(open.session.date).is_none()
+        };
+        self.running.iter().filter(is_of_schedule).count() >= most
+    }
+
+    /// Enters dates that are older than every recorded one: the job's start was moved back.
+    pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], at: DateTime<Utc>, step: &mut Step) {
+        let reason = SkipReason::Superseded;
+        let state = if keeps_every_date(job) { State::Waiting } else { State::Skipped { reason } };
+        let trigger = Trigger::CatchUp;
+        let sessions: Vec<NewSession> = dates
+            .iter()
+            .filter(|date| !self.has_row(**date))
+            .map(|date| NewSession { date: *date, state: state.clone(), trigger, backfill: None })
+            .collect();
+        let watermark = self.record.watermark;
+        self.record.watermark = watermark.max(dates.last().copied());
+        self.take_up(&sessions);
+        step.entries.push(self.entry(watermark, sessions, at));
+    }
+
+    fn take_up(&mut self, sessions: &[NewSession]) {
+        for NewSession { date, state, trigger, .. } in sessions {
+            if state.is_settled() {
+                self.has_settled = true;
+            } else {
+                self.main.put(*date, Session { state: state.clone(), ..Session::waiting(*trigger) });
+            }
+        }
+    }
+
+    fn note_behind(&self, superseded: u64, step: &mut Step) {
+        let oldest = self.main.oldest().or(self.record.watermark).unwrap_or_default();
+        step.notes.push(Notification::Behind {
+            job: self.record.name.clone(),
+            behind: self.behind(),
+            oldest,
+            superseded,
+        });
+    }
+
+    /// Skips the dates that could be next, have never been attempted, and could start only too late.
+    pub(super) fn skip_late(&mut self, now: DateTime<Utc>, step: &mut Step) -> bool {
+        let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
+        if job.skip_late.is_none() {
+            return false;
+        }
+        // What comes first holds the others, but in independent order.
+        let holds = !is_independent(&job);
+        let dates = self.main.sessions().keys().copied().take_while(|date| is_over(&job, *date, now));
+        let late: Vec<DateTime<Utc>> = if holds {
+            dates.take_while(|date| self.is_too_late(*date, now)).collect()
+        } else {
+            dates.filter(|date| self.is_too_late(*date, now)).collect()
+        };
+        for date in &late {
+            self.skip(*date, SkipReason::TooOld, now, step);
+        }
+        !late.is_empty()
+    }
+
+    /// Says whether a date of the schedule has never been attempted, and could start only too late.
+    pub(super) fn is_too_late(&self, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let Some(job) = self.job.as_ref().filter(|job| is_over(job, date, now)) else { return false };
+        let is_untouched = |session: &Session| {
+            let is_scheduled = matches!(session.trigger, Trigger::Schedule | Trigger::CatchUp);
+            session.state == State::Waiting && session.attempts == 0 && is_scheduled
+        };
+        let is_asked = self.probing.contains(&date);
+        job.skip_late.is_some() && !is_asked && self.main.get(date).is_some_and(is_untouched)
+    }
+
+    /// When the next date is to be recorded, unless the window is full.
+    pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let job = self.job.as_ref().filter(|_| self.is_active())?;
+        let due = job.timetable.due(self.next?);
+        let full = job.backfill && due <= now && self.main.waiting() > WINDOW / 2;
+        (!full).then_some(due)
+    }
+}
+
+/// Says whether a date came due longer ago than the job's `skip_late`.
+fn is_over(job: &Job, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let limit = job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok());
+    limit.is_some_and(|limit| now - job.timetable.due(date) > limit)
+}

@@ -1,0 +1,196 @@
+//! Unsettled dates that are attempted in an order of their own: the schedule's, or those of one backfill.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::session::{State, Trigger};
+
+/// An unsettled session.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub state: State,
+    pub trigger: Trigger,
+    pub attempts: u32,
+    pub counted_attempts: u32,
+}
+
+impl Session {
+    pub(super) fn waiting(trigger: Trigger) -> Self {
+        Self { state: State::Waiting, trigger, attempts: 0, counted_attempts: 0 }
+    }
+
+    /// Since when, or from when on, it may start; absent for one that runs or needs a person. What waits is due
+    /// `delay` after its date, also if the clock was set back since it was recorded.
+    fn ready_at(&self, date: DateTime<Utc>, delay: TimeDelta) -> Option<DateTime<Utc>> {
+        match self.state {
+            State::Waiting => Some(date.checked_add_signed(delay).unwrap_or(date)),
+            State::Failed { retry_at } => Some(retry_at),
+            _ => None,
+        }
+    }
+
+    /// What its next attempt is made by. What an operator repeats has attempts from before.
+    pub(super) fn next_trigger(&self, is_backfill: bool) -> Trigger {
+        let is_anew = is_backfill && self.counted_attempts == 0;
+        if self.attempts == 0 || is_anew { self.trigger } else { Trigger::Retry }
+    }
+}
+
+/// Which date may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// This one, now.
+    Now(DateTime<Utc>),
+    /// One will, then.
+    At(DateTime<Utc>),
+    /// None, until something else happens.
+    None,
+}
+
+/// Unsettled dates; see the module's page.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    sessions: BTreeMap<DateTime<Utc>, Session>,
+    /// Those of them that may start, now or later, by when: so that in independent order a date that fails again and
+    /// again has its turn after those that came due meanwhile.
+    ready: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    /// How many of them wait.
+    waiting: usize,
+    /// How many of them run.
+    running: usize,
+    /// The job's `delay`.
+    delay: TimeDelta,
+}
+
+impl Queue {
+    pub(super) fn sessions(&self) -> &BTreeMap<DateTime<Utc>, Session> {
+        &self.sessions
+    }
+
+    pub(super) fn get(&self, date: DateTime<Utc>) -> Option<&Session> {
+        self.sessions.get(&date)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
+    pub(super) fn oldest(&self) -> Option<DateTime<Utc>> {
+        self.sessions.keys().next().copied()
+    }
+
+    pub(super) fn newest(&self) -> Option<DateTime<Utc>> {
+        self.sessions.keys().next_back().copied()
+    }
+
+    /// The earliest date between two instants, the last of them included, but for those that `is_done` says need not be
+    /// settled.
+    pub(super) fn first_within(
+        &self,
+        from: Option<DateTime<Utc>>,
+        until: DateTime<Utc>,
+        is_done: impl Fn(&Session) -> bool,
+    ) -> Option<DateTime<Utc>> {
+        let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
+        if from > until {
+            return None;
+        }
+        self.sessions.range(from..=until).find(|(_, session)| !is_done(session)).map(|(date, _)| *date)
+    }
+
+    pub(super) fn put(&mut self, date: DateTime<Utc>, session: Session) {
+        self.waiting += usize::from(session.state == State::Waiting);
+        self.running += usize::from(session.state == State::Running);
+        self.ready.extend(session.ready_at(date, self.delay).map(|at| (at, date)));
+        self.sessions.insert(date, session);
+    }
+
+    /// Gives a session its new, unsettled state, and what `more` changes of it.
+    pub(super) fn change(&mut self, date: DateTime<Utc>, state: State, more: impl FnOnce(&mut Session)) {
+        let Some(mut session) = self.take(date) else { return };
+        session.state = state;
+        more(&mut session);
+        self.put(date, session);
+    }
+
+    /// Takes a session out.
+    pub(super) fn take(&mut self, date: DateTime<Utc>) -> Option<Session> {
+        let session = self.sessions.remove(&date)?;
+        self.waiting -= usize::from(session.state == State::Waiting);
+        self.running -= usize::from(session.state == State::Running);
+        if let Some(at) = session.ready_at(date, self.delay) {
+            self.ready.remove(&(at, date));
+        }
+        Some(session)
+    }
+
+    /// Takes the delay of the job that the registry has now.
+    pub(super) fn set_delay(&mut self, delay: TimeDelta) {
+        if delay != self.delay {
+            self.delay = delay;
+            let ready = |(date, session): (&DateTime<Utc>, &Session)| Some((session.ready_at(*date, delay)?, *date));
+            self.ready = self.sessions.iter().filter_map(ready).collect();
+        }
+    }
+
+    /// The turn of the first date, or of the last, which alone may be next.
+    pub(super) fn turn_of_head(
+        &self,
+        newest_first: bool,
+        now: DateTime<Utc>,
+        is_free: impl Fn(DateTime<Utc>) -> bool,
+    ) -> Turn {
+        let mut ends = self.sessions.iter();
+        let head = if newest_first { ends.next_back() } else { ends.next() };
+        let ready = head.filter(|(date, _)| is_free(**date)).and_then(|(date, session)| {
+            let at = session.ready_at(*date, self.delay)?;
+            Some((at, *date))
+        });
+        turn(ready, now)
+    }
+
+    /// The turn of whichever date is ready: one that is held back does not hold others in its turn.
+    pub(super) fn turn_of_any(
+        &self,
+        newest_first: bool,
+        now: DateTime<Utc>,
+        is_free: impl Fn(DateTime<Utc>) -> bool,
+    ) -> Turn {
+        if newest_first {
+            let due = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MIN_UTC)..=(now, DateTime::<Utc>::MAX_UTC);
+            if let Some((_, date)) = self.ready.range(due).rev().find(|(_, date)| is_free(*date)) {
+                return Turn::Now(*date);
+            }
+        }
+        turn(self.ready.iter().find(|(_, date)| is_free(*date)).copied(), now)
+    }
+
+    /// The dates that failed, and are to be attempted again at their times.
+    pub(super) fn retries(&self) -> impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>, u32)> {
+        self.ready.iter().filter_map(|(retry_at, date)| {
+            let session = self.sessions.get(date).filter(|session| session.state != State::Waiting)?;
+            Some((*date, *retry_at, session.counted_attempts))
+        })
+    }
+}
+
+fn turn(ready: Option<(DateTime<Utc>, DateTime<Utc>)>, now: DateTime<Utc>) -> Turn {
+    match ready {
+        Some((at, date)) if at <= now => Turn::Now(date),
+        Some((at, _)) => Turn::At(at),
+        None => Turn::None,
+    }
+}

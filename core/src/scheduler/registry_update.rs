@@ -1,0 +1,280 @@
+//! The registry was read: jobs that are new, changed, gone or back.
+//!
+//! A changed timetable takes effect when it is read. The dates that were due until then are those of the one before,
+//! and are recorded by it; the dates of the new one begin after that.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Job, JobName};
+use crate::schedule::Timetable;
+use crate::session::{Entry, JobRecord};
+
+use super::job_state::{JobState, keeps_every_date};
+use super::{Adding, BlockReason, Notification, Scheduler, Step};
+
+/// The smallest step of an instant.
+pub(super) const TICK: TimeDelta = TimeDelta::microseconds(1);
+
+impl Scheduler {
+    pub(super) fn adopt_registry(&mut self, jobs: Vec<Arc<Job>>, step: &mut Step) {
+        let mut gone: BTreeSet<JobName> =
+            self.jobs.iter().filter(|(_, job_state)| job_state.job.is_some()).map(|(name, _)| name.clone()).collect();
+        self.dependents.clear();
+        for job in &jobs {
+            gone.remove(&job.name);
+            for needed in job.depends_on.iter().map(|dependency| &dependency.job).chain(&job.require) {
+                self.dependents.entry(needed.clone()).or_default().push(job.name.clone());
+            }
+        }
+        self.successors.clear();
+        for name in gone {
+            self.remove(&name, step);
+        }
+        let names: Vec<JobName> = jobs.iter().map(|job| job.name.clone()).collect();
+        let mut news = Vec::new();
+        for job in jobs {
+            if self.may_adopt(&job, step) {
+                news.extend(self.adopt(job, step));
+            }
+        }
+        let (jobs, successors) = (&self.jobs, &self.successors);
+        self.slots.assign(|name| {
+            let is_it = |job: &&Arc<Job>| job.previously.as_ref() == Some(name);
+            let job =
+                jobs.get(name).and_then(|job_state| job_state.job.as_ref()).or_else(|| successors.iter().find(is_it));
+            job.map(|job| job.pool.clone())
+        });
+        // What is of no job now can still be disabled no longer than until then.
+        let for_a_while =
+            self.jobs.iter().filter(|(_, job_state)| job_state.job.is_none() && job_state.enabled_at().is_some());
+        let ghosts: Vec<JobName> = for_a_while.map(|(name, _)| name.clone()).collect();
+        for name in names.iter().chain(&ghosts) {
+            self.reconsider(name, step);
+        }
+        // What is new says itself how far it is behind.
+        let is_news = |note: &Notification| match note {
+            Notification::Behind { job, .. } => news.iter().any(|(name, _)| name == job),
+            _ => false,
+        };
+        step.notes.retain(|note| !is_news(note));
+        for (name, keys) in news {
+            self.tell_change(&name, keys, step);
+        }
+        for name in &names {
+            self.tell_clock_ahead(name, step);
+        }
+        self.has_registry = true;
+    }
+
+    /// Has a job take over the ledger of the name that it had before. While something runs under that name, the job waits.
+    fn may_adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> bool {
+        let Some(before) = job.previously.as_ref().filter(|_| !self.jobs.contains_key(&job.name)) else { return true };
+        let Some(job_state) = self.jobs.get(before).filter(|job_state| job_state.job.is_none()) else { return true };
+        let is_busy = !job_state.running.is_empty() || !job_state.probing.is_empty() || !job_state.entering.is_empty();
+        if is_busy {
+            self.successors.push(job.clone());
+            step.notes.push(Notification::WaitsToSucceed { job: job.name.clone(), previously: before.clone() });
+            return false;
+        }
+        let Some(mut job_state) = self.jobs.remove(before) else { return true };
+        if let Some(timer) = job_state.timer.take() {
+            self.timers.remove(&(timer, before.clone()));
+        }
+        job_state.record.name = job.name.clone();
+        if let Some(disabled) = &mut job_state.disabled {
+            disabled.job = job.name.clone();
+        }
+        for backfill in job_state.backfills.values_mut() {
+            backfill.record.job = job.name.clone();
+        }
+        self.jobs.insert(job.name.clone(), job_state);
+        step.entries.push(Entry::Rename { from: before.clone(), to: job.name.clone() });
+        step.notes.push(Notification::Renamed { job: job.name.clone(), previously: before.clone() });
+        true
+    }
+
+    /// Lets the jobs that waited for the end of an attempt take over its job's ledger.
+    pub(super) fn adopt_successors(&mut self, name: &JobName, step: &mut Step) {
+        let (ready, rest) = std::mem::take(&mut self.successors)
+            .into_iter()
+            .partition::<Vec<_>, _>(|job| job.previously.as_ref() == Some(name));
+        self.successors = rest;
+        for job in ready {
+            let name = job.name.clone();
+            if self.may_adopt(&job, step) {
+                _ = self.adopt(job, step);
+                self.reconsider(&name, step);
+                self.reconsider_dependents(&name, step);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &JobName, step: &mut Step) {
+        if let Some(job_state) = self.jobs.get_mut(name) {
+            job_state.job = None;
+            step.notes.push(Notification::Removed { job: name.clone(), unsettled: job_state.behind() });
+        }
+        self.reconsider(name, step);
+    }
+
+    /// Takes a job of the registry; answers with what changed, if it is new or not what it was.
+    fn adopt(&mut self, job: Arc<Job>, step: &mut Step) -> Option<(JobName, Vec<&'static str>)> {
+        let now = self.now;
+        let name = job.name.clone();
+        let Some(job_state) = self.jobs.get_mut(&name) else {
+            let mut job_state = JobState::new(first_record(&name, &job.timetable, 1, now));
+            step.entries.push(Entry::Enter(job_state.record.clone()));
+            job_state.seek_next(&job.timetable, step);
+            job_state.set_delay(delay_of(&job));
+            job_state.job = Some(job);
+            self.jobs.insert(name.clone(), job_state);
+            return Some((name, Vec::new()));
+        };
+        let before = job_state.job.replace(job.clone());
+        if job_state.record.timetable != job.timetable.to_string() {
+            job_state.switch_timetable(&job, now, step);
+        }
+        job_state.seek_next(&job.timetable, step);
+        job_state.set_delay(delay_of(&job));
+        job_state.shorten_retries(now, step);
+        if !keeps_every_date(&job) {
+            // It may have been backfillable until now.
+            job_state.supersede(job_state.main.newest(), now, step);
+        }
+        match before {
+            Some(before) if *before == *job => None,
+            Some(before) => Some((name, changed_keys(&before, &job))),
+            // Known to the ledger already: no news at the start of a daemon, but a ghost's return later.
+            None => self.has_registry.then(|| (name, Vec::new())),
+        }
+    }
+
+    /// A clock that is far in the future would keep a job silent until then, and nobody would know why.
+    fn tell_clock_ahead(&self, name: &JobName, step: &mut Step) {
+        if let Some(BlockReason::WatermarkAhead { watermark }) = self.view(name).and_then(|view| view.blocked_by) {
+            step.notes.push(Notification::WatermarkAhead { job: name.clone(), watermark });
+        }
+    }
+
+    fn tell_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
+        let Some(job_state) = self.jobs.get(name) else { return };
+        let adding = Adding { due: job_state.behind(), oldest: job_state.main.oldest(), next: job_state.next };
+        let job = name.clone();
+        step.notes.push(if keys.is_empty() {
+            Notification::Added { job, adding }
+        } else {
+            Notification::Changed { job, keys, adding }
+        });
+    }
+}
+
+fn delay_of(job: &Job) -> TimeDelta {
+    TimeDelta::from_std(job.timetable.delay()).unwrap_or(TimeDelta::MAX)
+}
+
+/// What the ledger first knows of a job, or of a new generation of it.
+pub(super) fn first_record(name: &JobName, timetable: &Timetable, generation: u32, now: DateTime<Utc>) -> JobRecord {
+    let start = timetable.start();
+    JobRecord {
+        name: name.clone(),
+        generation,
+        seen_at: now,
+        first_date: start.unwrap_or(now),
+        timetable_from: start.map_or(now, |start| start - TICK),
+        watermark: None,
+        timetable: timetable.to_string(),
+        last_success: None,
+    }
+}
+
+impl JobState {
+    /// Ends the timetable in force, with its dates that are due, and puts another in force.
+    fn switch_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
+        let timetable = &job.timetable;
+        if self.record.first_date > now && self.record.watermark.is_none() {
+            // Nothing of the old one was ever due: the new one is the job's first.
+            let JobRecord { first_date, timetable_from, .. } =
+                first_record(&job.name, timetable, self.record.generation, now);
+            (self.record.first_date, self.record.timetable_from) = (first_date, timetable_from);
+        } else {
+            self.end_timetable(job, now, step);
+            if let Some(start) = timetable.start().filter(|start| *start < self.record.first_date) {
+                let older: Vec<_> = timetable.dates(start, self.record.first_date).map_while(Result::ok).collect();
+                self.record_before(job, &older, now, step);
+                self.record.first_date = start;
+                self.forget_passed();
+            }
+        }
+        self.record.timetable = timetable.to_string();
+        let JobRecord { name, generation, timetable, first_date, timetable_from, .. } = self.record.clone();
+        step.entries.push(Entry::Adopt { job: name, generation, timetable, first_date, timetable_from });
+    }
+
+    /// Records what is due by the timetable in force, and moves the anchor to where that one ends: the dates not due
+    /// by now, counted with its own delay, so that none falls between the two. What it recorded beyond that, before its
+    /// time or before the clock was set back, was its own too.
+    fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
+        match self.record.timetable.parse::<Timetable>() {
+            Ok(before) => {
+                self.seek_next(&before, step);
+                let dates = self.take_due(&before, now, usize::MAX, step);
+                self.uncounted = 0;
+                self.record(job, &before, dates, now, step);
+                let delay = TimeDelta::from_std(before.delay()).unwrap_or(TimeDelta::MAX);
+                let end = now.checked_sub_signed(delay).unwrap_or(self.record.timetable_from);
+                self.record.timetable_from = self.record.timetable_from.max(end);
+            }
+            Err(error) => {
+                let job = job.name.clone();
+                step.notes.push(Notification::UnreadableTimetable { job, error: error.to_string() });
+                self.record.timetable_from = self.record.timetable_from.max(now);
+            }
+        }
+        self.record.timetable_from = self.recorded_until();
+    }
+}
+
+/// The names of the keys in which two registries' idea of a job differ.
+fn changed_keys(before: &Job, after: &Job) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    let mut compare = |key, differs| {
+        if differs {
+            keys.push(key);
+        }
+    };
+    let (old, new) = (&before.timetable, &after.timetable);
+    compare("schedule", old.schedule() != new.schedule());
+    compare("start", old.start() != new.start());
+    compare("end", old.end() != new.end());
+    compare("delay", old.delay() != new.delay());
+    compare("description", before.description != after.description);
+    compare("backfill", before.backfill != after.backfill);
+    compare("order", before.order != after.order);
+    compare("command", before.command != after.command);
+    compare("working_directory", before.working_directory != after.working_directory);
+    compare("environment", before.environment != after.environment);
+    compare("environment_file", before.environment_file != after.environment_file);
+    compare("retry", before.retry != after.retry);
+    compare("timeout", before.timeout != after.timeout);
+    compare("kill_grace", before.kill_grace != after.kill_grace);
+    compare("depends_on", before.depends_on != after.depends_on);
+    compare("on_lost", before.on_lost != after.on_lost);
+    compare("enabled", before.enabled != after.enabled);
+    compare("tags", before.tags != after.tags);
+    compare("require", before.require != after.require);
+    compare("catch_up", before.catch_up != after.catch_up);
+    compare("overlap", before.overlap != after.overlap);
+    compare("skip_late", before.skip_late != after.skip_late);
+    compare("max_parallel", before.max_parallel != after.max_parallel);
+    compare("pool", before.pool != after.pool);
+    compare("priority", before.priority != after.priority);
+    compare("jitter", before.jitter != after.jitter);
+    compare("done_when", before.done_when != after.done_when);
+    compare("expect_by", before.expect_by != after.expect_by);
+    compare("max_duration", before.max_duration != after.max_duration);
+    compare("previously", before.previously != after.previously);
+    keys
+}

@@ -1,0 +1,179 @@
+//! What operators ask for: each is done, refused, or taken up and answered later.
+//!
+//! A request that was answered is never seen again; one that was not comes again after a crash, so that each of them can
+//! be dealt with twice.
+
+mod backfill;
+mod enable_disable;
+mod reset;
+mod retry_kill;
+mod run;
+mod skip_done;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::job::{Job, JobName};
+use crate::session::{Changed, Entry, Operation, Past, Reply, Request, SessionRecord, State};
+
+use super::job_state::JobState;
+use super::status::in_zone;
+use super::{Notification, Scheduler, Step};
+
+pub(super) use backfill::Entering;
+
+/// So many dates can be changed by one request.
+const MOST: usize = 1_000_000;
+
+/// What becomes of a request.
+enum Verdict {
+    /// It was done.
+    Done(Reply),
+    /// It was not, and nothing was changed.
+    Refused(String),
+    /// It is among the pending ones, and answered later; or it was among them, and is answered already.
+    Pending,
+    /// It cannot be dealt with now: it is asked again.
+    Later,
+}
+
+impl Verdict {
+    fn done(text: impl Into<String>, dates: Changed) -> Self {
+        Self::Done(Reply { done: true, text: text.into(), dates })
+    }
+
+    fn of_one(date: DateTime<Utc>, text: impl Into<String>) -> Self {
+        let mut dates = Changed::default();
+        dates.add(date);
+        Self::done(text, dates)
+    }
+}
+
+impl From<Result<Self, String>> for Verdict {
+    fn from(result: Result<Self, String>) -> Self {
+        result.unwrap_or_else(Self::Refused)
+    }
+}
+
+impl Scheduler {
+    pub(super) fn answer(&mut self, request: &Request, step: &mut Step) {
+        if self.pending.contains(&request.id) || self.recent.has_answered(request.id) {
+            return;
+        }
+        let name = &request.job;
+        // What has come due in this instant is recorded before anything is chosen.
+        self.reconsider(name, step);
+        self.remember_settled(step);
+        let enters = self.jobs.get(name).is_some_and(|job_state| !job_state.entering.is_empty());
+        let waits = !matches!(request.operation, Operation::Kill { .. });
+        let verdict = if enters && waits { Verdict::Later } else { self.decide(request, step) };
+        // What others wait for may be settled now, or not be any more.
+        self.reconsider(name, step);
+        self.reconsider_dependents(name, step);
+        let reply = match verdict {
+            Verdict::Done(reply) => reply,
+            Verdict::Refused(text) => Reply { done: false, text, dates: Changed::default() },
+            Verdict::Pending | Verdict::Later => return,
+        };
+        self.reply(request, reply, step);
+    }
+
+    fn decide(&mut self, request: &Request, step: &mut Step) -> Verdict {
+        let name = &request.job;
+        match &request.operation {
+            Operation::Run { date, force } => self.run(name, *date, *force, step).into(),
+            Operation::Reset { to } => self.reset(request, *to, step).into(),
+            Operation::Backfill(order) => self.backfill(request, order, step).into(),
+            Operation::Skip(skipping) => self.skip(request, *skipping, step).into(),
+            Operation::Enable(enabling) => self.enable(name, *enabling, step).into(),
+            Operation::Disable { until } => self.disable(request, *until, step).into(),
+            Operation::Done { date } => self.done(request, *date, step).into(),
+            Operation::Retry(retrying) => self.retry(request, *retrying, step).into(),
+            Operation::Kill { date } => self.kill(request, *date, step).into(),
+        }
+    }
+
+    fn reply(&mut self, request: &Request, reply: Reply, step: &mut Step) {
+        let at = self.now;
+        self.pending.remove(&request.id);
+        self.recent.answer(request.id);
+        step.entries.push(Entry::Answer { request: request.id, reply: reply.clone(), at });
+        let (operation, user) = (request.operation.word(), request.user.clone());
+        let Reply { done, text, .. } = reply;
+        step.notes.push(Notification::Answered { job: request.job.clone(), operation, user, done, text });
+    }
+
+    /// The job state of a job of the registry.
+    fn lane_of(&mut self, name: &JobName) -> Result<(Arc<Job>, &mut JobState), String> {
+        let unknown = || match self
+            .successors
+            .iter()
+            .find(|job| job.name == *name)
+            .and_then(|job| job.previously.as_ref())
+        {
+            Some(before) => format!(
+                "job `{name}` takes over the ledger of `{before}` when what runs of that one has ended: until then ask for \
+                 `{before}`"
+            ),
+            None => format!("job `{name}` is not known"),
+        };
+        let job_state = self.jobs.get_mut(name).ok_or_else(unknown)?;
+        let job = job_state.job.clone().ok_or_else(|| format!("job `{name}` is not in the registry"))?;
+        Ok((job, job_state))
+    }
+
+    /// What is settled at a date, as the ledger had it, and as it was changed since.
+    fn settled_at(&self, past: &Past, name: &JobName, date: DateTime<Utc>) -> Option<(State, u32)> {
+        let generation = self.jobs.get(name)?.record.generation;
+        let known = past.settled.iter().find(|row| past.generation == generation && row.key.date == date);
+        let attempts = known.map_or(0, |row: &SessionRecord| row.attempts);
+        let recent = self.recent.settled(name, generation).remove(&date);
+        recent
+            .map(|(state, number)| (state, number.max(attempts)))
+            .or_else(|| known.map(|row| (row.state.clone(), row.attempts)))
+    }
+}
+
+impl JobState {
+    /// The first date that is not settled, recorded or not.
+    fn first_unsettled(&self) -> Option<DateTime<Utc>> {
+        [self.main.oldest(), self.next].into_iter().flatten().min()
+    }
+}
+
+/// Says that a date is none of the job's, and which are near.
+fn no_date_of(job: &Job, date: DateTime<Utc>) -> String {
+    let (name, timetable, zone) = (&job.name, &job.timetable, job.timetable.zone());
+    let before = timetable.previous_before(date).map(|date| in_zone(date, zone));
+    let after = timetable.next_after(date).ok().flatten().map(|date| in_zone(date, zone));
+    let near: Vec<String> = [before, after].into_iter().flatten().collect();
+    let near = match near.as_slice() {
+        [] => String::new(),
+        [one] => format!("; the nearest is {one}"),
+        several => format!("; the nearest are {}", several.join(" and ")),
+    };
+    format!("{} is not a date of `{name}`{near}", in_zone(date, zone))
+}
+
+/// `2026-11-03T02:30:00+01:00`, or `12 dates from … to …`.
+fn told(dates: &Changed, zone: Tz) -> String {
+    match (dates.count, dates.first, dates.last) {
+        (1, Some(first), _) => in_zone(first, zone),
+        (count, Some(first), Some(last)) => {
+            format!("{count} dates from {} to {}", in_zone(first, zone), in_zone(last, zone))
+        }
+        (count, ..) => format!("{count} dates"),
+    }
+}
+
+/// `1 date`, `2 dates`.
+fn counted(count: u64) -> String {
+    if count == 1 { "1 date".to_owned() } else { format!("{count} dates") }
+}
+
+/// `1 date is`, `2 dates are`.
+fn are(count: u64) -> String {
+    if count == 1 { "1 date is".to_owned() } else { format!("{count} dates are") }
+}

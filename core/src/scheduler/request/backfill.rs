@@ -1,0 +1,366 @@
+//! `backfill`: past dates that an operator asks for, attempted beside the schedule.
+//!
+//! Its dates enter a part at a time, so that however many there are, what is due need not wait for them. A crash in
+//! between leaves the request unanswered; it comes again, and goes on where it was.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Job, JobName};
+use crate::session::{
+    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Reply, Request, State, Trigger,
+};
+
+use super::super::job_state::JobState;
+use super::super::registry_update::TICK;
+use super::super::status::in_zone;
+use super::super::{Scheduler, Step};
+use super::{MOST, Verdict, are, counted, told};
+
+/// So many dates enter in one step.
+const PART: usize = 2_000;
+
+/// A date of a backfill that has not entered yet.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// It has no row.
+    New(DateTime<Utc>),
+    /// It is settled.
+    Again { date: DateTime<Utc>, from: &'static str, attempts: u32 },
+}
+
+impl Wanted {
+    fn date(self) -> DateTime<Utc> {
+        match self {
+            Self::New(date) | Self::Again { date, .. } => date,
+        }
+    }
+}
+
+/// A backfill whose dates are being entered.
+#[derive(Debug)]
+pub(in super::super) struct Entering {
+    pub request: Request,
+    pub record: BackfillRecord,
+    rest: VecDeque<Wanted>,
+    /// The first instant of the job's concern when it was ordered.
+    since: DateTime<Utc>,
+    reply: Reply,
+}
+
+impl Entering {
+    /// How many dates have not entered yet.
+    pub(in super::super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+/// What is settled of the dates that an order is about.
+#[derive(Debug)]
+struct Settled {
+    /// With the number of each date's newest attempt.
+    known: HashMap<DateTime<Utc>, (State, u32)>,
+    /// What succeeded before a reset did succeed, though it has no row in this life of the job.
+    earlier: HashSet<DateTime<Utc>>,
+}
+
+/// What a backfill comes to.
+#[derive(Debug, Default)]
+struct Selection {
+    wanted: Vec<Wanted>,
+    changed: Changed,
+    repeated: u64,
+    retried: Vec<DateTime<Utc>>,
+    queued: u64,
+    left_out: u64,
+}
+
+impl Scheduler {
+    pub(super) fn backfill(
+        &mut self,
+        request: &Request,
+        order: &BackfillOrder,
+        step: &mut Step,
+    ) -> Result<Verdict, String> {
+        let now = self.now;
+        let name = &request.job;
+        let generation = self.jobs.get(name).map_or(0, |job_state| job_state.record.generation);
+        let mut known = self.recent.settled(name, generation);
+        let was_named = order.name.as_ref().is_some_and(|key| self.recent.has_named(name, key));
+        let (job, job_state) = self.lane_of(name)?;
+        job_state.refuse_backfill(&job, request, order, was_named)?;
+        let dates = job_state.dates_of_order(&job, order, now)?;
+        if request.past.generation == job_state.record.generation {
+            for row in request.past.settled.iter().filter(|row| row.backfill != Some(request.id)) {
+                let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
+                entry.1 = entry.1.max(row.attempts);
+            }
+            // What this very order has entered and settled before a crash is not wanted again.
+            for row in request.past.settled.iter().filter(|row| row.backfill == Some(request.id)) {
+                known.insert(row.key.date, (State::Running, 0));
+            }
+        }
+        let settled = Settled { known, earlier: request.past.earlier.iter().copied().collect() };
+        let selection = job_state.select(&dates, order.only, &settled, request.id);
+        let text = selection.describe(&job, order, &dates);
+        if selection.wanted.is_empty() && selection.retried.is_empty() {
+            return Ok(Verdict::done(text, selection.changed));
+        }
+        for date in &selection.retried {
+            if let Some(state) = job_state.get(*date).map(|session| session.state.clone()) {
+                _ = job_state.retry_unsettled(*date, &state, now, step);
+            }
+        }
+        let reply = Reply { done: true, text, dates: selection.changed };
+        let record = BackfillRecord {
+            id: request.id,
+            job: name.clone(),
+            generation: job_state.record.generation,
+            name: order.name.clone(),
+            newest_first: order.newest_first,
+            parallel: order.parallel,
+            entered_at: now,
+        };
+        let is_entered = request.past.namesake.is_some() || request.past.is_entered;
+        if selection.wanted.is_empty() {
+            if record.name.is_some() && !is_entered {
+                // Its name is used, though its dates stay in their own order.
+                step.entries.push(Entry::Backfill(record));
+            }
+            return Ok(Verdict::Done(reply));
+        }
+        if !job_state.backfills.contains_key(&request.id) {
+            if !is_entered {
+                step.entries.push(Entry::Backfill(record.clone()));
+            }
+            job_state.begin_backfill(record.clone());
+        }
+        let (since, rest) = (job_state.record.first_date, selection.wanted.into());
+        let is_short = selection.changed.count <= PART as u64;
+        job_state.entering.push_back(Entering { request: request.clone(), record, rest, since, reply });
+        self.pending.insert(request.id);
+        if is_short {
+            self.enter_more(name, step);
+        }
+        Ok(Verdict::Pending)
+    }
+
+    /// Enters the next part of a job's backfill, and answers when all of it has entered.
+    pub(in super::super) fn enter_more(&mut self, name: &JobName, step: &mut Step) {
+        let now = self.now;
+        let Some(job_state) = self.jobs.get_mut(name) else { return };
+        let Some(mut entering) = job_state.entering.pop_front() else { return };
+        job_state.enter_part(&mut entering, now, step);
+        self.reconsider_dependents(name, step);
+        let Some(job_state) = self.jobs.get_mut(name) else { return };
+        if entering.rest.is_empty() {
+            let Entering { request, reply, .. } = entering;
+            self.reply(&request, reply, step);
+            self.adopt_successors(name, step);
+        } else {
+            job_state.entering.push_front(entering);
+        }
+    }
+}
+
+impl JobState {
+    /// When more of a backfill can enter.
+    pub(in super::super) fn entering_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (!self.entering.is_empty()).then_some(now)
+    }
+
+    fn refuse_backfill(
+        &self,
+        job: &Job,
+        request: &Request,
+        order: &BackfillOrder,
+        was_named: bool,
+    ) -> Result<(), String> {
+        let name = &job.name;
+        if self.is_strict() && order.parallel > 1 {
+            return Err(format!(
+                "the dates of `{name}` run in strict order, one at a time; `--parallel` needs `order = \"independent\"`"
+            ));
+        }
+        if request.past.settled.len() > MOST {
+            return Err(format!("these are more than {MOST} dates of `{name}`: order them in parts"));
+        }
+        let Some(key) = &order.name else { return Ok(()) };
+        let is_other = |id: BackfillId| id != request.id;
+        let here =
+            self.backfills.values().any(|known| known.record.name.as_ref() == Some(key) && is_other(known.record.id));
+        if here || was_named || request.past.namesake.is_some_and(is_other) {
+            return Err(format!("there is a backfill of `{name}` called `{key}` already: nothing was changed"));
+        }
+        Ok(())
+    }
+
+    /// The dates of the schedule that an order is about: past ones, also before the job's start.
+    fn dates_of_order(
+        &self,
+        job: &Job,
+        order: &BackfillOrder,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DateTime<Utc>>, String> {
+        let (name, zone) = (&job.name, job.timetable.zone());
+        let next = self.next.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let limit = next.min(now + TICK);
+        let to = order.to.map_or(limit, |to| to.min(limit));
+        if order.from >= limit {
+            return Err(format!(
+                "{} is not before the next date of `{name}`{}: there is nothing to backfill from there on",
+                in_zone(order.from, zone),
+                self.next.map(|next| format!(", {}", in_zone(next, zone))).unwrap_or_default()
+            ));
+        }
+        let unbounded = job.timetable.without_start();
+        let dates: Vec<DateTime<Utc>> = unbounded.dates(order.from, to).map_while(Result::ok).take(MOST + 1).collect();
+        if dates.len() > MOST {
+            return Err(format!("these are more than {MOST} dates of `{name}`: order them in parts"));
+        }
+        let found = dates.len() as u64;
+        match order.count {
+            Some(count) if found < count => {
+                let there = if found == 1 {
+                    "there is only 1 date".to_owned()
+                } else {
+                    format!("there are only {found} dates")
+                };
+                let from = in_zone(order.from, zone);
+                Err(format!("`--count {count}`, but {there} of `{name}` from {from} on and before its next date"))
+            }
+            _ => Ok(dates),
+        }
+    }
+
+    fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &Settled, id: BackfillId) -> Selection {
+        let mut selection = Selection::default();
+        for date in dates.iter().copied() {
+            if let Some(session) = self.get(date) {
+                let is_failed = matches!(session.state, State::Failed { .. } | State::Held { .. });
+                if self.backfill_of(date) == Some(id) {
+                    selection.changed.add(date);
+                } else if is_failed && only != Only::Missing && !self.probing.contains(&date) {
+                    selection.retried.push(date);
+                    selection.changed.add(date);
+                } else {
+                    selection.queued += 1;
+                }
+                continue;
+            }
+            let wanted = match settled.known.get(&date) {
+                None if settled.earlier.contains(&date) => {
+                    selection.repeated += u64::from(only == Only::All);
+                    (only == Only::All).then_some(Wanted::New(date))
+                }
+                None => (only != Only::Failed).then_some(Wanted::New(date)),
+                Some((State::Succeeded, attempts)) if only == Only::All => {
+                    selection.repeated += 1;
+                    Some(Wanted::Again { date, from: State::Succeeded.word(), attempts: *attempts })
+                }
+                Some((state @ State::Skipped { .. }, attempts)) => {
+                    let is_wanted = match only {
+                        Only::Missing => *attempts == 0,
+                        Only::Failed => *attempts > 0,
+                        Only::All => true,
+                    };
+                    is_wanted.then_some(Wanted::Again { date, from: state.word(), attempts: *attempts })
+                }
+                // Entered and settled by this order before.
+                Some((State::Running, _)) => {
+                    selection.changed.add(date);
+                    continue;
+                }
+                Some(_) => None,
+            };
+            match wanted {
+                Some(wanted) => {
+                    selection.wanted.push(wanted);
+                    selection.changed.add(date);
+                }
+                None => selection.left_out += 1,
+            }
+        }
+        selection
+    }
+
+    fn enter_part(&mut self, entering: &mut Entering, now: DateTime<Utc>, step: &mut Step) {
+        let id = entering.record.id;
+        let mut new = Vec::new();
+        let part = entering.rest.len().min(PART);
+        for wanted in entering.rest.drain(..part) {
+            let date = wanted.date();
+            // The start of the job may have been moved back since, over dates that were to be entered here.
+            let is_of_schedule = date >= self.record.first_date && date < entering.since;
+            if self.get(date).is_some() {
+                continue;
+            }
+            match wanted {
+                Wanted::New(_) if is_of_schedule || self.settled_outside_range.contains(&date) => {}
+                Wanted::New(date) => {
+                    let (state, trigger) = (State::Waiting, Trigger::Backfill);
+                    new.push(NewSession { date, state, trigger, backfill: Some(id) });
+                }
+                Wanted::Again { date, from, attempts } => {
+                    self.reopen(date, from, attempts, Trigger::Backfill, id, step);
+                }
+            }
+        }
+        if !new.is_empty() {
+            for new in &new {
+                self.put(new.date, super::super::queue::Session::waiting(new.trigger), Some(id));
+            }
+            step.entries.push(self.entry(self.record.watermark, new, now));
+        }
+    }
+}
+
+impl Selection {
+    /// What the backfill does, in words.
+    fn describe(&self, job: &Job, order: &BackfillOrder, dates: &[DateTime<Utc>]) -> String {
+        let (name, zone) = (&job.name, job.timetable.zone());
+        let called = order.name.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();
+        let left = self.left_out + self.queued;
+        let why_not = match order.only {
+            Only::Missing => "settled by attempts, or not settled yet",
+            Only::Failed => "succeeded, never attempted, or wait",
+            Only::All => "not settled yet",
+        };
+        if self.changed.count == 0 {
+            return match dates.len() {
+                0 => format!("`{name}` has no date in that range: there is nothing to backfill"),
+                count => format!("nothing to backfill of `{name}`: {} in that range, {why_not}", counted(count as u64)),
+            };
+        }
+        if self.wanted.is_empty() && !self.retried.is_empty() {
+            let left = if left > 0 { format!("; {} left out: {why_not}", are(left)) } else { String::new() };
+            return format!(
+                "backfill{called} of `{name}`: {}, which failed, are attempted again now, in the order of the schedule{left}",
+                told(&self.changed, zone)
+            );
+        }
+        let direction = if order.newest_first { "newest first" } else { "oldest first" };
+        let at_once = match order.parallel {
+            1 => "one at a time".to_owned(),
+            many => format!("{many} at once"),
+        };
+        let mut text = format!(
+            "backfill{called} of `{name}`: {}, {direction}, {at_once}, beside its schedule",
+            told(&self.changed, zone)
+        );
+        if self.repeated > 0 {
+            text.push_str(&format!("; {} repeated that succeeded before", are(self.repeated)));
+        }
+        if !self.retried.is_empty() {
+            text.push_str(&format!(
+                "; {} in the order of the schedule, and retried there",
+                are(self.retried.len() as u64)
+            ));
+        }
+        if left > 0 {
+            text.push_str(&format!("; {} left out: {why_not}", are(left)));
+        }
+        text
+    }
+}

@@ -1,0 +1,156 @@
+//! `enable` and `disable`: whether anything of a job runs.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::JobName;
+use crate::session::{Changed, Disabled, Enabling, Entry, Request, State};
+
+use super::super::job_state::{JobState, keeps_every_date};
+use super::super::status::in_zone;
+use super::super::{Notification, Scheduler, Step};
+use super::{MOST, Verdict, are, counted, told};
+
+impl Scheduler {
+    pub(super) fn disable(
+        &mut self,
+        request: &Request,
+        until: Option<DateTime<Utc>>,
+        step: &mut Step,
+    ) -> Result<Verdict, String> {
+        let (at, name) = (self.now, &request.job);
+        let (job, job_state) = self.lane_of(name)?;
+        let zone = job.timetable.zone();
+        if let Some(until) = until.filter(|until| *until <= at) {
+            return Err(format!("{} is not in the future", in_zone(until, zone)));
+        }
+        // The time is that of the act, as the audit has it.
+        let disabled = Disabled {
+            job: name.clone(),
+            at: request.at,
+            until,
+            user: request.user.clone(),
+            reason: request.reason.clone(),
+        };
+        job_state.disabled = Some(disabled.clone());
+        let open = job_state.running.len();
+        step.entries.push(Entry::Disable(disabled));
+        let mut text = format!("job `{name}` is disabled");
+        match until {
+            Some(until) => {
+                text.push_str(&format!(" until {}, when what it has missed is caught up on", in_zone(until, zone)));
+            }
+            None => text.push_str(": nothing of it runs until `crontabber enable`"),
+        }
+        if open > 0 {
+            text.push_str("; the attempt that is open goes on");
+        }
+        Ok(Verdict::done(text, Changed::default()))
+    }
+
+    pub(super) fn enable(&mut self, name: &JobName, enabling: Enabling, step: &mut Step) -> Result<Verdict, String> {
+        let now = self.now;
+        let (job, job_state) = self.lane_of(name)?;
+        let zone = job.timetable.zone();
+        if !job.enabled {
+            return Err(format!("job `{name}` is disabled in the registry: set `enabled = true` there"));
+        }
+        if job_state.disabled.is_none() {
+            let text = format!("job `{name}` is not disabled: nothing was changed");
+            return match enabling {
+                Enabling::Plain | Enabling::CatchUp => Ok(Verdict::done(text, Changed::default())),
+                Enabling::SkipMissed | Enabling::SkipTo(_) => Err(format!("{text}; `crontabber skip` skips dates")),
+            };
+        }
+        let (backlog, oldest) = job_state.missed(now);
+        let mut changed = Changed::default();
+        let text = match enabling {
+            Enabling::Plain if backlog > 0 => {
+                let oldest = oldest.map(|oldest| in_zone(oldest, zone)).unwrap_or_default();
+                return Err(format!(
+                    "job `{name}` has a backlog of {} from {oldest} on: say `--catch-up`, `--skip-missed` or \
+                     `--skip-to DATE`",
+                    counted(backlog)
+                ));
+            }
+            Enabling::Plain => format!("job `{name}` is enabled; it has missed nothing"),
+            Enabling::CatchUp => {
+                let last = job_state.main.newest().max(job.timetable.newest_due(now));
+                changed = Changed { count: backlog, first: oldest, last: last.filter(|_| backlog > 0) };
+                match (backlog, keeps_every_date(&job)) {
+                    (0, _) => format!("job `{name}` is enabled; it has missed nothing"),
+                    (backlog, true) => format!("job `{name}` is enabled; {} attempted now", are(backlog)),
+                    (backlog, false) => {
+                        format!("job `{name}` is enabled; of {} missed, the newest is attempted", counted(backlog))
+                    }
+                }
+            }
+            Enabling::SkipMissed => {
+                changed = job_state.skip_before(&job, now + super::super::registry_update::TICK, true, now, step)?;
+                match changed.count {
+                    0 => format!("job `{name}` is enabled; it has missed nothing"),
+                    _ => format!("job `{name}` is enabled; skipped: {}", told(&changed, zone)),
+                }
+            }
+            Enabling::SkipTo(to) => {
+                job_state.refuse_if_past(&job, to)?;
+                changed = job_state.skip_before(&job, to, false, now, step)?;
+                let (left, _) = job_state.missed(now);
+                let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
+                format!("job `{name}` is enabled; skipped: {}{left}", told(&changed, zone))
+            }
+        };
+        job_state.disabled = None;
+        step.entries.push(Entry::Enable { job: name.clone() });
+        Ok(Verdict::done(text, changed))
+    }
+
+    /// How many dates a job has that are due and not settled, those that a disabled job has not recorded included, and
+    /// the oldest of them.
+    #[must_use]
+    pub fn missed(&self, name: &JobName) -> (u64, Option<DateTime<Utc>>) {
+        self.jobs.get(name).map_or((0, None), |job_state| job_state.missed(self.now))
+    }
+
+    /// The dates that [`Scheduler::missed`] counts, a million at most.
+    #[must_use]
+    pub fn missed_dates(&self, name: &JobName) -> Vec<DateTime<Utc>> {
+        let Some(job_state) = self.jobs.get(name) else { return Vec::new() };
+        let idle = job_state.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let mut dates: Vec<DateTime<Utc>> = idle.map(|(date, _)| *date).collect();
+        if let (Some(job), Some(next)) = (&job_state.job, job_state.next) {
+            let ahead = job.timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
+            let due = ahead.take_while(|date| job.timetable.due(*date) <= self.now);
+            dates.extend(due.filter(|date| !job_state.settled_outside_range.contains(date)).take(MOST));
+        }
+        dates
+    }
+}
+
+impl JobState {
+    /// How many dates are due and not settled, also those that are not recorded while the job is disabled.
+    pub(in super::super) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
+        let idle = self.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let (mut recorded, mut oldest) = (0, None);
+        for (date, _) in idle {
+            recorded += 1;
+            oldest = oldest.or(Some(*date));
+        }
+        let (unrecorded, next) = self.unrecorded_due(now);
+        (recorded + unrecorded, oldest.or(next))
+    }
+
+    /// When the job is enabled again unasked.
+    pub(in super::super) fn enabled_at(&self) -> Option<DateTime<Utc>> {
+        self.disabled.as_ref()?.until
+    }
+
+    /// Enables the job again when its time has come.
+    pub(in super::super) fn enable_if_over(&mut self, now: DateTime<Utc>, step: &mut Step) {
+        if self.enabled_at().is_some_and(|until| until <= now) {
+            self.disabled = None;
+            let job = self.record.name.clone();
+            step.entries.push(Entry::Enable { job: job.clone() });
+            step.notes.push(Notification::EnabledAgain { job });
+        }
+    }
+}

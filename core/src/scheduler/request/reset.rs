@@ -1,0 +1,103 @@
+//! `reset`: a new generation of a job.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::schedule::Timetable;
+use crate::session::{Changed, Entry, Request};
+
+use super::super::job_state::JobState;
+use super::super::registry_update::{TICK, first_record};
+use super::super::status::in_zone;
+use super::super::{Scheduler, Step};
+use super::Verdict;
+
+impl Scheduler {
+    /// Starts a new generation of a job: answers with which dates that repeats.
+    pub(super) fn reset(
+        &mut self,
+        request: &Request,
+        to: Option<DateTime<Utc>>,
+        step: &mut Step,
+    ) -> Result<Verdict, String> {
+        let now = self.now;
+        let name = &request.job;
+        let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` has no ledger to reset"))?;
+        let timetable = match &job_state.job {
+            Some(job) => job.timetable.clone(),
+            None => job_state.record.timetable.parse::<Timetable>().map_err(|error| error.to_string())?,
+        };
+        let zone = timetable.zone();
+        if let Some(to) = to.filter(|to| *to > now) {
+            return Err(format!("{} is in the future: there is nothing to repeat from there on", in_zone(to, zone)));
+        }
+        let to = to.map(|to| timetable.start().map_or(to, |start| start.max(to)));
+        if let Some(to) = to {
+            job_state.refuse_to_forget(&timetable, to, now)?;
+        }
+        let mut record = first_record(name, &timetable, job_state.record.generation + 1, now);
+        let mut has_settled = false;
+        if let Some(to) = to {
+            (record.first_date, record.timetable_from) = (to, to - TICK);
+            let successes = [request.past.last_success, job_state.record.last_success];
+            record.last_success = successes.into_iter().flatten().filter(|success| *success < to).max();
+            has_settled = record.last_success.is_some();
+        }
+        let mut fresh = JobState::new(record.clone());
+        fresh.job.clone_from(&job_state.job);
+        fresh.has_settled = has_settled;
+        fresh.set_delay(TimeDelta::from_std(timetable.delay()).unwrap_or(TimeDelta::MAX));
+        fresh.running = std::mem::take(&mut job_state.running);
+        fresh.kills = std::mem::take(&mut job_state.kills);
+        fresh.disabled = job_state.disabled.take();
+        fresh.offers = std::mem::take(&mut job_state.offers);
+        fresh.since = job_state.since;
+        fresh.timer = job_state.timer;
+        fresh.seek_next(&timetable, step);
+        let still_open = fresh.running.len();
+        *job_state = fresh;
+        step.entries.push(Entry::Reset(record));
+        self.reconsider(name, step);
+        let Some(job_state) = self.jobs.get(name) else { return Err(format!("job `{name}` is gone")) };
+        let is_put_off = job_state.disabled.is_some();
+        let behind = if is_put_off { job_state.missed(now).0 } else { job_state.behind() };
+        let first = job_state.first_unsettled();
+        let mut text = match first {
+            Some(date) if timetable.due(date) <= now && behind > 1 => {
+                let when = if is_put_off { ", once it is enabled" } else { "" };
+                format!(
+                    "job `{name}` is reset: {behind} dates from {} on are attempted again{when}",
+                    in_zone(date, zone)
+                )
+            }
+            Some(date) => format!("job `{name}` is reset: its first date is {}", in_zone(date, zone)),
+            None => format!("job `{name}` is reset: it has no date ahead"),
+        };
+        if let Some(to) = to {
+            let to = in_zone(to, zone);
+            text.push_str(&format!("; what is settled before {to} stays so (`--all-generations` shows it)"));
+        }
+        if still_open > 0 {
+            text.push_str("; the attempt that is open is left to end first");
+        }
+        let first = first.filter(|_| behind > 0);
+        let last = timetable.newest_due(now).filter(|_| behind > 0);
+        Ok(Verdict::done(text, Changed { count: behind, first, last }))
+    }
+}
+
+impl JobState {
+    /// A reset to an instant keeps what is settled before it. What is not would be in no life of the job any more.
+    fn refuse_to_forget(&self, timetable: &Timetable, to: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
+        let is_due = |date: &DateTime<Utc>| timetable.due(*date) <= now;
+        let of_schedule = [self.main.oldest(), self.next.filter(is_due)].into_iter().flatten();
+        let of_backfills = self.backfills.values().filter_map(|backfill| backfill.queue.oldest());
+        let first = of_schedule.filter(|_| self.keeps_every_date()).chain(of_backfills).min();
+        let Some(first) = first.filter(|first| *first < to) else { return Ok(()) };
+        let (name, zone) = (&self.record.name, timetable.zone());
+        let (first, to) = (in_zone(first, zone), in_zone(to, zone));
+        Err(format!(
+            "{first} of `{name}` is before {to} and not settled, and would never be: settle what is before {to} first \
+             (`crontabber skip`, `done`), or reset to an earlier date"
+        ))
+    }
+}

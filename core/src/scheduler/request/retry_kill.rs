@@ -1,0 +1,256 @@
+//! `retry` and `kill`: attempts that an operator wants now, and those that an operator does not want any more.
+
+use chrono::{DateTime, Utc};
+
+use crate::session::{AttemptKey, BackfillRecord, Changed, Entry, Outcome, Reply, Request, Retrying, State, Trigger};
+
+use super::super::job_state::{JobState, Kill};
+use super::super::queue::Session;
+use super::super::status::in_zone;
+use super::super::{Scheduler, Step};
+use super::{Verdict, no_date_of, told};
+
+impl Scheduler {
+    pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Result<Verdict, String> {
+        let (now, name) = (self.now, &request.job);
+        let settled = match retrying {
+            Retrying::Date { date, .. } => self.settled_at(&request.past, name, date),
+            Retrying::Failed | Retrying::Held => None,
+        };
+        let (job, job_state) = self.lane_of(name)?;
+        let zone = job.timetable.zone();
+        let (text, changed) = match retrying {
+            Retrying::Date { date, again } => {
+                let text = match job_state.get(date).map(|session| session.state.clone()) {
+                    Some(state) => job_state.retry_unsettled(date, &state, now, step)?,
+                    None => job_state.repeat(&job, request, (date, again), settled, now, step)?,
+                };
+                let mut changed = Changed::default();
+                changed.add(date);
+                (text, changed)
+            }
+            Retrying::Failed | Retrying::Held => job_state.retry_all(&job, retrying, now, step),
+        };
+        let first = job_state.main.oldest();
+        let mut text = text;
+        if let (Retrying::Date { date, .. }, Some(first)) = (retrying, first)
+            && let Some(job_state) = self.jobs.get(name)
+            && job_state.is_strict()
+            && job_state.main.get(date).is_some()
+            && first < date
+        {
+            text.push_str(&format!("; {} comes first, since its dates run in strict order", in_zone(first, zone)));
+        }
+        Ok(Verdict::done(text, changed))
+    }
+
+    pub(super) fn kill(
+        &mut self,
+        request: &Request,
+        date: Option<DateTime<Utc>>,
+        step: &mut Step,
+    ) -> Result<Verdict, String> {
+        let name = &request.job;
+        let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
+        let zone = job_state.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
+        let is_meant = |open: &&AttemptKey| date.is_none_or(|date| open.session.date == date);
+        let attempts: Vec<AttemptKey> = job_state.running.iter().filter(is_meant).cloned().collect();
+        if attempts.is_empty() {
+            return Err(match (date, job_state.running.first()) {
+                (Some(date), Some(open)) => format!(
+                    "{} of `{name}` is not running; {} is",
+                    in_zone(date, zone),
+                    in_zone(open.session.date, zone)
+                ),
+                (Some(date), None) => format!("{} of `{name}` is not running", in_zone(date, zone)),
+                (None, _) => format!("`{name}` is not running"),
+            });
+        }
+        step.kills.extend(attempts.iter().cloned());
+        job_state.kills.push(Kill {
+            request: request.clone(),
+            attempts,
+            told: Vec::new(),
+            changed: Changed::default(),
+        });
+        self.pending.insert(request.id);
+        Ok(Verdict::Pending)
+    }
+
+    /// An attempt is over: answers the operators who waited for that.
+    pub(in super::super) fn answer_kills(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
+        let name = &attempt.session.job;
+        let Some(job_state) = self.jobs.get_mut(name) else { return };
+        if job_state.kills.is_empty() {
+            return;
+        }
+        let zone = job_state.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
+        let date = in_zone(attempt.session.date, zone);
+        let text = match outcome {
+            Outcome::Cancelled => format!("attempt {} at {date} was ended", attempt.number),
+            Outcome::Interrupted => format!("attempt {} at {date} was ended with the daemon", attempt.number),
+            Outcome::Lost => format!("attempt {} at {date} is lost: what became of it is not known", attempt.number),
+            other => format!("attempt {} at {date} ended by itself first: {other}", attempt.number),
+        };
+        let state = job_state.get(attempt.session.date).map(|session| &session.state);
+        let then = match (outcome, state) {
+            (_, Some(State::Held { .. })) => {
+                let later = if job_state.is_strict() { ", and the later dates wait for it" } else { "" };
+                format!(", and is held: `crontabber retry {name} --held` attempts it again{later}")
+            }
+            (Outcome::Cancelled, None) => ", and a newer date takes over".to_owned(),
+            _ => String::new(),
+        };
+        let mut answered = Vec::new();
+        for kill in &mut job_state.kills {
+            if let Some(place) = kill.attempts.iter().position(|meant| meant == attempt) {
+                kill.attempts.swap_remove(place);
+                kill.told.push(format!("{text}{then}"));
+                kill.changed.add(attempt.session.date);
+            }
+        }
+        job_state.kills.retain(|kill| {
+            if kill.attempts.is_empty() {
+                let text = format!("`{name}`: {}", kill.told.join("; "));
+                answered.push((kill.request.clone(), Reply { done: true, text, dates: kill.changed }));
+            }
+            !kill.attempts.is_empty()
+        });
+        for (request, reply) in answered {
+            self.reply(&request, reply, step);
+        }
+    }
+}
+
+impl JobState {
+    /// Has a date that is not settled attempted as soon as its order allows.
+    pub(super) fn retry_unsettled(
+        &mut self,
+        date: DateTime<Utc>,
+        state: &State,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Result<String, String> {
+        let name = self.record.name.clone();
+        let zone = self.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
+        let shown = in_zone(date, zone);
+        match state {
+            State::Running => Err(format!("{shown} of `{name}` is running")),
+            State::Waiting => Err(format!("{shown} of `{name}` waits for its turn: there is nothing to retry")),
+            State::Failed { .. } => {
+                let to = State::Failed { retry_at: now };
+                step.entries.push(Entry::Move { session: self.key(date), from: "failed", to: to.clone(), at: now });
+                self.change(date, to);
+                Ok(format!("{shown} of `{name}` is attempted again now"))
+            }
+            state => {
+                self.again(date, state.word(), step);
+                Ok(format!("{shown} of `{name}` is held no longer: it is attempted again now"))
+            }
+        }
+    }
+
+    /// Lets an unsettled date wait again, as if it had used none of its attempts.
+    fn again(&mut self, date: DateTime<Utc>, from: &'static str, step: &mut Step) {
+        let Some(trigger) = self.get(date).map(|session| session.trigger) else { return };
+        let (session, backfill) = (self.key(date), self.backfill_of(date));
+        step.entries.push(Entry::Again { session, from, trigger, backfill });
+        self.change_with(date, State::Waiting, |session| session.counted_attempts = 0);
+    }
+
+    /// Has all dates attempted again that failed, or that are held.
+    fn retry_all(
+        &mut self,
+        job: &crate::job::Job,
+        retrying: Retrying,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) -> (String, Changed) {
+        let is_meant = |session: &Session| {
+            matches!(
+                (&session.state, retrying),
+                (State::Failed { .. }, Retrying::Failed) | (State::Held { .. }, Retrying::Held)
+            )
+        };
+        let queues = std::iter::once(&self.main).chain(self.backfills.values().map(|backfill| &backfill.queue));
+        let meant: Vec<(DateTime<Utc>, State)> = queues
+            .flat_map(|queue| queue.sessions().iter())
+            .filter(|(date, session)| is_meant(session) && !self.probing.contains(date))
+            .map(|(date, session)| (*date, session.state.clone()))
+            .collect();
+        let mut changed = Changed::default();
+        for (date, state) in meant {
+            if self.retry_unsettled(date, &state, now, step).is_ok() {
+                changed.add(date);
+            }
+        }
+        let word = if retrying == Retrying::Failed { "failed" } else { "held" };
+        let text = match changed.count {
+            0 => format!("`{}` has no {word} date: nothing was changed", job.name),
+            1 => format!("`{}`: {} is attempted again now", job.name, told(&changed, job.timetable.zone())),
+            _ => format!("`{}`: {} are attempted again now", job.name, told(&changed, job.timetable.zone())),
+        };
+        (text, changed)
+    }
+
+    /// Has a settled date attempted again, beside the schedule.
+    fn repeat(
+        &mut self,
+        job: &crate::job::Job,
+        request: &Request,
+        (date, again): (DateTime<Utc>, bool),
+        settled: Option<(State, u32)>,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Result<String, String> {
+        let (name, shown) = (&job.name, in_zone(date, job.timetable.zone()));
+        let (state, attempts) = match settled {
+            None if job.timetable.includes(date) && self.next.is_some_and(|next| next <= date) => {
+                return Err(format!("{shown} of `{name}` has not been attempted yet"));
+            }
+            None => {
+                let unbounded = job.timetable.without_start();
+                let is_early = date < self.record.first_date && unbounded.includes(date);
+                let hint = format!("{shown} of `{name}` was never attempted; `crontabber backfill` attempts it");
+                return Err(if is_early { hint } else { no_date_of(job, date) });
+            }
+            Some((State::Succeeded, _)) if !again => {
+                return Err(format!("{shown} of `{name}` has succeeded; `--again` repeats it all the same"));
+            }
+            Some((state, _)) if date > now => {
+                let how = if state == State::Succeeded { "is said to be done" } else { "is skipped" };
+                return Err(format!("{shown} of `{name}` {how}, and has not come yet"));
+            }
+            Some(settled) => settled,
+        };
+        let record = BackfillRecord {
+            id: request.id,
+            job: name.clone(),
+            generation: self.record.generation,
+            name: None,
+            newest_first: false,
+            parallel: 1,
+            entered_at: now,
+        };
+        step.entries.push(Entry::Backfill(record.clone()));
+        self.begin_backfill(record);
+        self.reopen(date, state.word(), attempts, Trigger::Manual, request.id, step);
+        let before = if state == State::Succeeded { "had succeeded, and" } else { "was skipped, and" };
+        Ok(format!("{shown} of `{name}` {before} is attempted again now, beside its schedule"))
+    }
+
+    /// Lets a settled date wait again, as one of a backfill.
+    pub(super) fn reopen(
+        &mut self,
+        date: DateTime<Utc>,
+        from: &'static str,
+        attempts: u32,
+        trigger: Trigger,
+        backfill: i64,
+        step: &mut Step,
+    ) {
+        step.entries.push(Entry::Again { session: self.key(date), from, trigger, backfill: Some(backfill) });
+        self.settled_outside_range.remove(&date);
+        self.put(date, Session { attempts, ..Session::waiting(trigger) }, Some(backfill));
+    }
+}

@@ -1,0 +1,169 @@
+//! `run`: attempt a date now.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::{Job, JobName};
+use crate::session::{NewSession, State, Trigger};
+
+use super::super::job_state::{JobState, keeps_every_date};
+use super::super::queue::Session;
+use super::super::registry_update::TICK;
+use super::super::status::in_zone;
+use super::super::{Scheduler, Step};
+use super::{Verdict, no_date_of};
+
+impl Scheduler {
+    /// Attempts a date now: answers with what was started, or why nothing was.
+    pub(super) fn run(
+        &mut self,
+        name: &JobName,
+        date: Option<DateTime<Utc>>,
+        force: bool,
+        step: &mut Step,
+    ) -> Result<Verdict, String> {
+        let now = self.now;
+        if self.stopping {
+            return Err("the daemon is stopping".to_owned());
+        }
+        let (job, job_state) = self.lane_of(name)?;
+        if !job.enabled && !force {
+            return Err(format!("job `{name}` is disabled in the registry; `--force` attempts it all the same"));
+        }
+        if let Some(disabled) = job_state.disabled.as_ref().filter(|_| !force) {
+            return Err(format!("job `{name}` was disabled by {}; `--force` attempts it all the same", disabled.user));
+        }
+        if let Some(open) = job_state.running.first() {
+            let date = in_zone(open.session.date, job.timetable.zone());
+            return Err(format!("job `{name}` is running: attempt {} at {date} is open", open.number));
+        }
+        if let Some(date) = job_state.probing.first() {
+            let date = in_zone(*date, job.timetable.zone());
+            return Err(format!("job `{name}` is about to be attempted: `done_when` is asked about {date}"));
+        }
+        let date = job_state.choose(&job, date, force, now)?;
+        let is_backfill = job_state.backfill_of(date).is_some();
+        if !force && let Some(block) = self.missing_needs(&job, date, is_backfill).first() {
+            let because = block.describe(job.timetable.zone());
+            return Err(format!("job `{name}` waits for {because}; `--force` attempts it all the same"));
+        }
+        if let Some(pool) = job.pool.as_deref().filter(|pool| !force && self.slots.is_full(pool)) {
+            return Err(format!("the pool `{pool}` of job `{name}` is full; `--force` attempts it all the same"));
+        }
+        if let Some(job_state) = self.jobs.get_mut(name) {
+            job_state.ensure_recorded(&job, date, now, step);
+        }
+        // Whatever slots it had among the ready jobs, they are taken now.
+        self.reconsider(name, step);
+        self.offer(name, 0, None);
+        self.offer(name, 1, None);
+        let opened = self.open(name, date, Trigger::Manual, step);
+        let attempt = opened.ok_or_else(|| format!("job `{name}` has no date to attempt"))?;
+        let text = format!("attempt {} of `{name}` at {} started", attempt.number, in_zone(date, job.timetable.zone()));
+        Ok(Verdict::of_one(date, text))
+    }
+}
+
+impl JobState {
+    /// The date that an operator's attempt is about.
+    fn choose(
+        &self,
+        job: &Job,
+        asked: Option<DateTime<Utc>>,
+        force: bool,
+        now: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, String> {
+        let (name, timetable) = (&job.name, &job.timetable);
+        let zone = timetable.zone();
+        let keeps = keeps_every_date(job);
+        let unsettled = if keeps { self.main.oldest() } else { self.main.newest() };
+        let Some(date) = asked else {
+            return match (unsettled, self.next) {
+                (Some(date), _) => Ok(date),
+                // A job of which only the newest date matters may be attempted at any time: its date is now.
+                (None, _) if !job.backfill => self.manual_date(name, zone, now),
+                (None, Some(next)) if timetable.due(next) <= now || (force && next <= now) => Ok(next),
+                (None, Some(next)) => {
+                    let shown = in_zone(next, zone);
+                    let how = if next <= now { "; `--force` attempts it before it is due" } else { "" };
+                    Err(format!("every date of `{name}` that is due is settled; the next is {shown}{how}"))
+                }
+                (None, None) => Err(format!("job `{name}` has no date ahead")),
+            };
+        };
+        let shown = in_zone(date, zone);
+        if self.get(date).is_some() {
+            let is_held_back = self.is_strict() && self.backfill_of(date).is_none();
+            return match unsettled.filter(|first| is_held_back && *first != date) {
+                Some(first) => Err(format!(
+                    "{shown} is not the next date of `{name}`: {} comes first, since its dates run in strict order",
+                    in_zone(first, zone)
+                )),
+                None => Ok(date),
+            };
+        }
+        if self.settled_outside_range.contains(&date) {
+            return Err(settled_already(name, &shown));
+        }
+        if timetable.schedule().is_none() {
+            // It has the dates that others require, and those that operators give it.
+            return if date > now { Err(format!("{shown} of `{name}` is in the future")) } else { Ok(date) };
+        }
+        if !timetable.includes(date) && date >= self.record.first_date {
+            return Err(no_date_of(job, date));
+        }
+        if Some(date) == self.next && (unsettled.is_none() || !keeps) {
+            // A date that has not come is nobody's to give: the clock would be ahead of the time.
+            return if date > now {
+                Err(format!("{shown} of `{name}` is in the future"))
+            } else if force || timetable.due(date) <= now {
+                Ok(date)
+            } else {
+                Err(format!("{shown} of `{name}` is not due yet; `--force` attempts it all the same"))
+            };
+        }
+        if self.record.watermark.is_some_and(|watermark| date <= watermark) && date >= self.record.first_date {
+            return Err(settled_already(name, &shown));
+        }
+        if date < self.record.first_date {
+            return Err(format!("{shown} is before the first date of `{name}`; `crontabber backfill` attempts it"));
+        }
+        let first = unsettled.or(self.next).map_or_else(|| "none".to_owned(), |first| in_zone(first, zone));
+        Err(format!("{shown} is not the next date of `{name}`: that is {first}"))
+    }
+
+    /// The date of an attempt that is about no date of the schedule.
+    fn manual_date(&self, name: &JobName, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+        if let Some(watermark) = self.record.watermark.filter(|watermark| *watermark >= now) {
+            return Err(format!(
+                "the newest recorded date of `{name}`, {}, is in the future; name one of its dates with `--date`",
+                in_zone(watermark, zone)
+            ));
+        }
+        // Two at one instant have two dates.
+        let mut date = now;
+        while self.has_row(date) {
+            date += TICK;
+        }
+        Ok(date)
+    }
+
+    /// Sees to it that the date has a session.
+    fn ensure_recorded(&mut self, job: &Job, date: DateTime<Utc>, now: DateTime<Utc>, step: &mut Step) {
+        if self.get(date).is_some() {
+            return;
+        }
+        if Some(date) == self.next {
+            self.next = self.date_after(&job.timetable, date, step);
+            self.record_this(job, date, now, step);
+            return;
+        }
+        let trigger = Trigger::Manual;
+        self.main.put(date, Session::waiting(trigger));
+        let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
+        step.entries.push(self.entry(self.record.watermark, vec![new], now));
+    }
+}
+
+fn settled_already(name: &JobName, shown: &str) -> String {
+    format!("{shown} of `{name}` is settled; a date is not given to its job twice, but by `crontabber retry --again`")
+}

@@ -1,0 +1,251 @@
+//! `skip` and `done`: dates that are settled without an attempt.
+
+use chrono::{DateTime, Utc};
+
+use crate::job::Job;
+use crate::session::{Changed, Entry, NewSession, Request, SettledBy, SkipReason, Skipping, State, Trigger};
+
+use super::super::job_state::JobState;
+use super::super::status::in_zone;
+use super::super::{Scheduler, Step};
+use super::{MOST, Verdict, counted, no_date_of, told};
+
+impl Scheduler {
+    pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Result<Verdict, String> {
+        let (now, name) = (self.now, &request.job);
+        let settled = match skipping {
+            Skipping::Date(date) => self.settled_at(&request.past, name, date),
+            Skipping::To(_) | Skipping::Count(_) => None,
+        };
+        let (job, job_state) = self.lane_of(name)?;
+        let zone = job.timetable.zone();
+        // What is asked about is settled, or runs, in a moment.
+        let is_asked = job_state.probing.iter().any(|asked| match skipping {
+            Skipping::Date(_) => false,
+            Skipping::To(to) => *asked < to,
+            Skipping::Count(_) => true,
+        });
+        if is_asked {
+            return Ok(Verdict::Later);
+        }
+        let changed = match skipping {
+            Skipping::Date(date) => job_state.skip_one(&job, date, settled, now, step)?,
+            Skipping::To(to) => {
+                job_state.refuse_if_past(&job, to)?;
+                job_state.skip_before(&job, to, false, now, step)?
+            }
+            Skipping::Count(count) => job_state.skip_some(&job, count, now, step)?,
+        };
+        let next = job_state.first_unsettled();
+        let open = job_state.main.running();
+        let next = match next {
+            Some(next) => format!("the next date is {}", in_zone(next, zone)),
+            None => "there is no date after that".to_owned(),
+        };
+        let running = if open > 0 { "; what runs is left to end" } else { "" };
+        Ok(Verdict::done(format!("`{name}`: skipped {}; {next}{running}", told(&changed, zone)), changed))
+    }
+
+    pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Result<Verdict, String> {
+        let (at, name) = (self.now, &request.job);
+        let settled = self.settled_at(&request.past, name, date);
+        let (job, job_state) = self.lane_of(name)?;
+        let shown = in_zone(date, job.timetable.zone());
+        let from = match (job_state.get(date).map(|session| session.state.clone()), settled) {
+            (Some(State::Running), _) => {
+                return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
+            }
+            (Some(_), _) if job_state.probing.contains(&date) => return Ok(Verdict::Later),
+            (None, Some((State::Succeeded, _))) => {
+                return Ok(Verdict::done(format!("{shown} of `{name}` has succeeded already"), Changed::default()));
+            }
+            (Some(state), _) | (None, Some((state, _))) => state.word(),
+            (None, None) => {
+                job_state.settle_unrecorded(&job, date, &State::Succeeded, at, step)?;
+                ""
+            }
+        };
+        if !from.is_empty() {
+            let (session, by) = (job_state.key(date), SettledBy::Operator);
+            step.entries.push(Entry::Done { session, from, by, at });
+            if job_state.get(date).is_some() {
+                job_state.settle(date, step);
+            }
+        }
+        job_state.record.last_success = job_state.record.last_success.max(Some(date));
+        Ok(Verdict::of_one(date, format!("{shown} of `{name}` is recorded as succeeded; it is not attempted any more")))
+    }
+}
+
+impl JobState {
+    /// Refuses an instant that is not after the next date, as Digdag does.
+    pub(super) fn refuse_if_past(&self, job: &Job, to: DateTime<Utc>) -> Result<(), String> {
+        let zone = job.timetable.zone();
+        match self.first_unsettled() {
+            Some(next) if to <= next => Err(format!(
+                "{} is already past: the next date of `{}` is {}, which is not before it",
+                in_zone(to, zone),
+                job.name,
+                in_zone(next, zone)
+            )),
+            Some(_) => Ok(()),
+            None => Err(format!("job `{}` has no date ahead", job.name)),
+        }
+    }
+
+    /// Skips every date before an instant that is not settled and does not run; only those that are due, if `due_only`.
+    pub(super) fn skip_before(
+        &mut self,
+        job: &Job,
+        to: DateTime<Utc>,
+        due_only: bool,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Result<Changed, String> {
+        let idle: Vec<DateTime<Utc>> = self.idle_dates().take_while(|date| *date < to).collect();
+        let mut unrecorded = Vec::new();
+        let mut next = self.next;
+        while let Some(date) = next.filter(|date| *date < to && (!due_only || job.timetable.due(*date) <= now)) {
+            unrecorded.push(date);
+            if unrecorded.len() > MOST {
+                return Err(format!("that would skip more than {MOST} dates of `{}`: name an earlier date", job.name));
+            }
+            next = self.date_after(&job.timetable, date, step);
+        }
+        Ok(self.skip_all(job, &idle, &unrecorded, now, step))
+    }
+
+    /// Skips so many dates, from the first unsettled one on.
+    fn skip_some(&mut self, job: &Job, count: u64, now: DateTime<Utc>, step: &mut Step) -> Result<Changed, String> {
+        let name = &job.name;
+        let most = usize::try_from(count).unwrap_or(usize::MAX);
+        if most > MOST {
+            return Err(format!("no more than {MOST} dates of `{name}` can be skipped at once"));
+        }
+        let idle: Vec<DateTime<Utc>> = self.idle_dates().take(most).collect();
+        let mut unrecorded = Vec::new();
+        let mut next = self.next;
+        while let Some(date) = next.filter(|_| idle.len() + unrecorded.len() < most) {
+            unrecorded.push(date);
+            next = self.date_after(&job.timetable, date, step);
+        }
+        let there = (idle.len() + unrecorded.len()) as u64;
+        if there == 0 {
+            return Err(format!("`{name}` has no date that could be skipped"));
+        }
+        if there < count {
+            return Err(format!("`{name}` has only {} that could be skipped, not {count}", counted(there)));
+        }
+        Ok(self.skip_all(job, &idle, &unrecorded, now, step))
+    }
+
+    fn idle_dates(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let sessions = self.main.sessions().iter();
+        let idle = sessions.filter(|(date, session)| session.state != State::Running && !self.probing.contains(date));
+        idle.map(|(date, _)| *date)
+    }
+
+    fn skip_all(
+        &mut self,
+        job: &Job,
+        idle: &[DateTime<Utc>],
+        unrecorded: &[DateTime<Utc>],
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Changed {
+        let mut changed = Changed::default();
+        for date in idle {
+            changed.add(*date);
+            self.skip(*date, SkipReason::Operator, now, step);
+        }
+        for date in unrecorded {
+            changed.add(*date);
+        }
+        self.enter_settled(job, unrecorded, &State::Skipped { reason: SkipReason::Operator }, now, step);
+        changed
+    }
+
+    fn skip_one(
+        &mut self,
+        job: &Job,
+        date: DateTime<Utc>,
+        settled: Option<(State, u32)>,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Result<Changed, String> {
+        let (name, shown) = (&job.name, in_zone(date, job.timetable.zone()));
+        match (self.get(date).map(|session| session.state.clone()), settled) {
+            (Some(State::Running), _) => {
+                return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
+            }
+            (Some(_), _) if self.probing.contains(&date) => {
+                return Err(format!("{shown} of `{name}` is about to be attempted: `done_when` is asked"));
+            }
+            (Some(_), _) => self.skip(date, SkipReason::Operator, now, step),
+            (None, Some((State::Succeeded, _))) => {
+                return Err(format!("{shown} of `{name}` is already past: it succeeded"));
+            }
+            (None, Some(_)) => return Err(format!("{shown} of `{name}` is already past: it was skipped")),
+            (None, None) => {
+                let state = State::Skipped { reason: SkipReason::Operator };
+                self.settle_unrecorded(job, date, &state, now, step)?;
+            }
+        }
+        let mut changed = Changed::default();
+        changed.add(date);
+        Ok(changed)
+    }
+
+    /// Enters a date that has no row, and is settled from its beginning.
+    fn settle_unrecorded(
+        &mut self,
+        job: &Job,
+        date: DateTime<Utc>,
+        state: &State,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) -> Result<(), String> {
+        let is_early = date < self.record.first_date;
+        let is_date =
+            if is_early { job.timetable.without_start().includes(date) } else { job.timetable.includes(date) };
+        // What the clock has passed, the ledger would have known if it were settled.
+        let is_passed = !is_early && self.record.watermark.is_some_and(|watermark| date <= watermark);
+        if !is_date || is_passed {
+            return Err(no_date_of(job, date));
+        }
+        self.enter_settled(job, &[date], state, now, step);
+        Ok(())
+    }
+
+    /// Enters dates, ascending, that are settled from their beginning. Those that are next and due move the clock.
+    fn enter_settled(
+        &mut self,
+        job: &Job,
+        dates: &[DateTime<Utc>],
+        state: &State,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) {
+        if dates.is_empty() {
+            return;
+        }
+        let sessions: Vec<NewSession> = dates
+            .iter()
+            .map(|date| NewSession { date: *date, state: state.clone(), trigger: Trigger::Manual, backfill: None })
+            .collect();
+        let watermark = self.record.watermark;
+        if dates.first().copied() == self.next {
+            let due = dates.iter().rev().find(|date| job.timetable.due(**date) <= now);
+            self.record.watermark = watermark.max(due.copied());
+        }
+        self.has_settled = true;
+        let (since, new_watermark) = (self.record.first_date, self.record.watermark);
+        let lies_out =
+            |date: &&DateTime<Utc>| **date < since || new_watermark.is_none_or(|watermark| **date > watermark);
+        self.settled_outside_range.extend(dates.iter().filter(lies_out).copied());
+        self.forget_passed();
+        step.entries.push(self.entry(watermark, sessions, now));
+        self.seek_next(&job.timetable, step);
+        self.uncounted = self.uncounted.saturating_sub(dates.len() as u64);
+    }
+}

@@ -1,0 +1,273 @@
+//! What people ask of the scheduler: where each job stands, and what blocks it.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
+
+use crate::job::{Job, JobName};
+use crate::session::{AttemptKey, Disabled, JobRecord, State};
+
+use super::Scheduler;
+use super::job_state::{JobState, is_independent};
+
+/// Why the oldest unsettled date of a job does not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockReason {
+    /// Another job has a date that is not settled, or has settled none at all.
+    Dependency {
+        /// The other job.
+        job: JobName,
+        /// Its unsettled date.
+        date: Option<DateTime<Utc>>,
+    },
+    /// A date needs a person.
+    Held {
+        /// The date.
+        date: DateTime<Utc>,
+        /// Why.
+        reason: String,
+    },
+    /// A date failed, and its next attempt is not due yet.
+    Retry {
+        /// The date.
+        date: DateTime<Utc>,
+        /// When it is.
+        at: DateTime<Utc>,
+    },
+    /// The registry says `enabled = false`.
+    Disabled,
+    /// An operator disabled the job.
+    DisabledBy(Disabled),
+    /// The job's pool has no free place.
+    Pool {
+        /// The pool.
+        pool: String,
+        /// How many slots it has.
+        size: usize,
+    },
+    /// As many attempts are open as may be.
+    Full {
+        /// How many.
+        open: usize,
+    },
+    /// The newest recorded date is in the future: the clock was wrong once.
+    WatermarkAhead {
+        /// That date.
+        watermark: DateTime<Utc>,
+    },
+}
+
+/// What the backfills of a job have to go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// How many backfills have dates that are not settled.
+    pub backfills: usize,
+    /// How many dates that are.
+    pub dates: u64,
+    /// The date that is first in its backfill.
+    pub first: Option<DateTime<Utc>>,
+    /// How many of them need a person, and the earliest.
+    pub held: Option<(u64, DateTime<Utc>)>,
+    /// How many of them failed, and the earliest.
+    pub failed: Option<(u64, DateTime<Utc>)>,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone)]
+pub struct JobStatus {
+    /// The job as the ledger knows it.
+    pub record: JobRecord,
+    /// One of `running`, `held`, `failed`, `blocked`, `waiting`, `ok`, `disabled`, `ghost`.
+    pub state: &'static str,
+    /// The first date that is neither recorded nor due.
+    pub next: Option<DateTime<Utc>>,
+    /// How many dates are due and not settled, those that run included, but for those of backfills.
+    pub backlog: u64,
+    /// The oldest of them.
+    pub oldest: Option<DateTime<Utc>>,
+    /// What its backfills have to go.
+    pub to_go: Remaining,
+    /// How many attempts at the oldest date count.
+    pub failures: u32,
+    /// Why the oldest date does not start.
+    pub blocked_by: Option<BlockReason>,
+    /// Which date that is about, and since when it could have started.
+    pub blocked_at: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// The open attempts.
+    pub running: Vec<AttemptKey>,
+    /// Who disabled the job.
+    pub disabled: Option<Disabled>,
+}
+
+impl Scheduler {
+    /// Where a job stands now.
+    #[must_use]
+    pub fn view(&self, name: &JobName) -> Option<JobStatus> {
+        let job_state = self.jobs.get(name)?;
+        let (blocked_at, blocked_by) = job_state.job.as_ref().map_or((None, None), |job| self.block(job_state, job));
+        let next =
+            job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_not_due(job_state, next));
+        let first = job_state.main.sessions().iter().next();
+        // What a disabled job has missed has no rows yet.
+        let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
+        let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
+        Some(JobStatus {
+            state: state_word(job_state, blocked_by.as_ref()),
+            record: job_state.record.clone(),
+            next,
+            backlog: job_state.main.len() as u64 + job_state.uncounted.max(unrecorded),
+            oldest: first.map(|(date, _)| *date).or(missed),
+            to_go: job_state.to_go(),
+            failures: first.map_or(0, |(_, session)| session.counted_attempts),
+            blocked_by,
+            blocked_at: blocked_at.map(|date| (date, due(date))),
+            running: job_state.running.clone(),
+            disabled: job_state.disabled.clone(),
+        })
+    }
+
+    /// The first date of a job state that is not due, where more are due than the job state holds.
+    fn first_not_due(&self, job_state: &JobState, next: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let timetable = &job_state.job.as_ref()?.timetable;
+        if timetable.due(next) > self.now {
+            return Some(next);
+        }
+        let mut after = timetable.newest_due(self.now)?;
+        loop {
+            after = timetable.next_after(after).ok().flatten()?;
+            if !job_state.has_row(after) {
+                return Some(after);
+            }
+        }
+    }
+
+    fn block(&self, job_state: &JobState, job: &Job) -> (Option<DateTime<Utc>>, Option<BlockReason>) {
+        if let Some(disabled) = &job_state.disabled {
+            return (None, Some(BlockReason::DisabledBy(disabled.clone())));
+        }
+        if !job.enabled {
+            return (None, Some(BlockReason::Disabled));
+        }
+        let mut unsettled = job_state.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
+        // A date that waits is what matters in independent order; whatever comes first does in strict order.
+        let first = if is_independent(job) {
+            unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, **date))
+        } else {
+            unsettled.next()
+        };
+        let Some((date, session)) = first else { return (None, self.watermark_ahead(job_state)) };
+        let block = match &session.state {
+            State::Held { reason } => Some(BlockReason::Held { date: *date, reason: reason.clone() }),
+            State::Failed { retry_at } if *retry_at > self.now => {
+                Some(BlockReason::Retry { date: *date, at: *retry_at })
+            }
+            _ => self
+                .missing_need(job, *date, false)
+                .or_else(|| self.missing_place(job).filter(|_| job_state.running.is_empty())),
+        };
+        (Some(*date), block)
+    }
+
+    /// What takes the place that a job could have.
+    pub(super) fn missing_place(&self, job: &Job) -> Option<BlockReason> {
+        let pool = job.pool.as_ref().filter(|pool| self.slots.is_full(pool));
+        pool.and_then(|pool| Some(BlockReason::Pool { pool: pool.clone(), size: self.slots.pool(pool)?.0 }))
+            .or_else(|| self.slots.full().map(|open| BlockReason::Full { open }))
+    }
+
+    fn watermark_ahead(&self, job_state: &JobState) -> Option<BlockReason> {
+        job_state
+            .record
+            .watermark
+            .filter(|watermark| *watermark > self.now)
+            .map(|watermark| BlockReason::WatermarkAhead { watermark })
+    }
+}
+
+impl JobState {
+    fn to_go(&self) -> Remaining {
+        let all = || self.backfills.values().flat_map(|backfill| backfill.queue.sessions());
+        let those = |is_so: fn(&State) -> bool| {
+            let mut dates = all().filter(|(_, session)| is_so(&session.state)).map(|(date, _)| *date);
+            let first = dates.next()?;
+            Some(dates.fold((1, first), |(count, first), date| (count + 1, first.min(date))))
+        };
+        let first = self.backfills.values().find_map(|backfill| {
+            if backfill.record.newest_first { backfill.queue.newest() } else { backfill.queue.oldest() }
+        });
+        Remaining {
+            backfills: self.backfills.len(),
+            dates: self.backfilling(),
+            first,
+            held: those(|state| matches!(state, State::Held { .. })),
+            failed: those(|state| matches!(state, State::Failed { .. })),
+        }
+    }
+}
+
+fn state_word(job_state: &JobState, blocked_by: Option<&BlockReason>) -> &'static str {
+    if !job_state.running.is_empty() {
+        return "running";
+    }
+    match (&job_state.job, blocked_by) {
+        (None, _) => "ghost",
+        (_, Some(BlockReason::Disabled | BlockReason::DisabledBy(_))) => "disabled",
+        (_, Some(BlockReason::Held { .. })) => "held",
+        (_, Some(BlockReason::Retry { .. })) => "failed",
+        (_, Some(BlockReason::Dependency { .. } | BlockReason::WatermarkAhead { .. })) => "blocked",
+        (_, Some(BlockReason::Pool { .. } | BlockReason::Full { .. }) | None) => {
+            match job_state.main.sessions().values().next() {
+                Some(session) if session.counted_attempts > 0 => "failed",
+                Some(_) => "waiting",
+                None => "ok",
+            }
+        }
+    }
+}
+
+/// An instant as people and JSON read it: RFC 3339 with the zone's offset.
+#[must_use]
+pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false)
+}
+
+/// As [`in_zone`], for the times at which something was done: nobody reads their fractions.
+fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
+impl BlockReason {
+    /// What is waited for, as the end of a sentence.
+    #[must_use]
+    pub fn describe(&self, zone: Tz) -> String {
+        match self {
+            Self::Dependency { job, date: Some(date) } => {
+                format!("`{job}`, whose {} is not settled", in_zone(*date, zone))
+            }
+            Self::Dependency { job, date: None } => format!("`{job}`, which has not settled a date yet"),
+            Self::Held { date, reason } => format!("a person: {} is held, since {reason}", in_zone(*date, zone)),
+            Self::Retry { date, at } => {
+                format!("the retry of {} at {}", in_zone(*date, zone), to_the_second(*at, zone))
+            }
+            Self::Disabled => "somebody to enable it in the registry".to_owned(),
+            Self::DisabledBy(Disabled { at, until, user, reason, .. }) => {
+                let because = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                match until {
+                    Some(until) => format!(
+                        "{}, until when {user} disabled it at {}{because}",
+                        in_zone(*until, zone),
+                        to_the_second(*at, zone)
+                    ),
+                    None => {
+                        format!("somebody to enable it: {user} disabled it at {}{because}", to_the_second(*at, zone))
+                    }
+                }
+            }
+            Self::Pool { pool, size: 1 } => format!("the one place of the pool `{pool}`, which is taken"),
+            Self::Pool { pool, size } => format!("one of the {size} slots of the pool `{pool}`, which are all taken"),
+            Self::Full { open } => format!("a free place: {open} attempts are open, as many as `max_running` allows"),
+            Self::WatermarkAhead { watermark } => {
+                format!("the time to pass {}, its newest recorded date", in_zone(*watermark, zone))
+            }
+        }
+    }
+}

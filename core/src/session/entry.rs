@@ -1,0 +1,182 @@
+//! The entries that change a ledger, and nothing else does.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey, SettledBy,
+    State, Trigger,
+};
+use crate::job::JobName;
+
+/// A session as it enters the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    /// The instant it is for.
+    pub date: DateTime<Utc>,
+    /// [`State::Waiting`], [`State::Skipped`], or [`State::Succeeded`] if an operator says so.
+    pub state: State,
+    /// What made it happen.
+    pub trigger: Trigger,
+    /// The backfill that it belongs to.
+    pub backfill: Option<BackfillId>,
+}
+
+/// One change of the ledger. A batch of them is one transaction: all or none.
+///
+/// Each names what it expects to find; finding something else means that another writer was here, and is an error
+/// that stops the daemon before it acts on what it believed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// A job that the ledger has never seen.
+    Enter(JobRecord),
+    /// Another timetable is in force (or the same one with another `since`).
+    Adopt {
+        /// The job.
+        job: JobName,
+        /// Its generation.
+        generation: u32,
+        /// The timetable from now on.
+        timetable: String,
+        /// As in [`JobRecord`].
+        first_date: DateTime<Utc>,
+        /// As in [`JobRecord`].
+        timetable_from: DateTime<Utc>,
+    },
+    /// A new generation: `record.generation` is the one expected plus 1.
+    Reset(JobRecord),
+    /// Dates enter, and the clock goes from `clock` to `to` (compare and set).
+    Record {
+        /// The job.
+        job: JobName,
+        /// Its generation.
+        generation: u32,
+        /// The clock that is expected.
+        watermark: Option<DateTime<Utc>>,
+        /// The clock from now on: `clock` or later.
+        to: Option<DateTime<Utc>>,
+        /// The dates, ascending.
+        sessions: Vec<NewSession>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// An attempt begins; its session is expected in `from`, and is running from now on.
+    Open {
+        /// Which one; its number is one more than its session's `attempts`.
+        attempt: AttemptKey,
+        /// The word of the session's state so far.
+        from: &'static str,
+        /// What made it happen.
+        trigger: Trigger,
+        /// The machine it is started on.
+        host: String,
+        /// When.
+        started_at: DateTime<Utc>,
+    },
+    /// The process of an open attempt. Not urgent: it may be written with the next batch.
+    Process {
+        /// Which attempt; nothing is written if it is no longer open.
+        attempt: AttemptKey,
+        /// Its process.
+        process: ProcessIdentity,
+    },
+    /// An open attempt ends, and its session goes from running to `state`.
+    Close {
+        /// Which one.
+        attempt: AttemptKey,
+        /// How.
+        end: AttemptEnd,
+        /// Where its session stands from now on.
+        state: State,
+        /// How many attempts of the session count from now on.
+        counted_attempts: u32,
+    },
+    /// A session without an open attempt changes its state.
+    Move {
+        /// Which one.
+        session: SessionKey,
+        /// The word of its state so far.
+        from: &'static str,
+        /// Its state from now on.
+        to: State,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A session without an open attempt is settled as succeeded, though no attempt of it was.
+    Done {
+        /// Which one.
+        session: SessionKey,
+        /// The word of its state so far.
+        from: &'static str,
+        /// Who says so.
+        by: SettledBy,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A session without an open attempt waits again, with none of its attempts used.
+    Again {
+        /// Which one.
+        session: SessionKey,
+        /// The word of its state so far.
+        from: &'static str,
+        /// What makes it happen from now on.
+        trigger: Trigger,
+        /// The backfill that it belongs to from now on.
+        backfill: Option<BackfillId>,
+    },
+    /// A backfill is ordered; its dates are entered after it.
+    Backfill(BackfillRecord),
+    /// An operator disables a job.
+    Disable(Disabled),
+    /// A job that an operator had disabled is enabled.
+    Enable {
+        /// The job.
+        job: JobName,
+    },
+    /// A job has another name from now on.
+    Rename {
+        /// The name so far.
+        from: JobName,
+        /// The name from now on; no other job has it.
+        to: JobName,
+    },
+    /// An operator's request was dealt with.
+    Answer {
+        /// The request's number in the audit.
+        request: i64,
+        /// What was done, or why not.
+        reply: Reply,
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What an operator is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// Whether it was done.
+    pub done: bool,
+    /// What was done, or why not; for the operator.
+    pub text: String,
+    /// The dates that it changed, or would change.
+    pub dates: Changed,
+}
+
+/// Which dates a request changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changed {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Option<DateTime<Utc>>,
+    /// The last of them.
+    pub last: Option<DateTime<Utc>>,
+}
+
+impl Changed {
+    /// Counts one more date.
+    pub fn add(&mut self, date: DateTime<Utc>) {
+        self.count += 1;
+        self.first = Some(self.first.map_or(date, |first| first.min(date)));
+        self.last = self.last.max(Some(date));
+    }
+}

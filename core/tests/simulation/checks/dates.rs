@@ -1,0 +1,259 @@
+//! P4 and P5: which dates enter the ledger, when, and in which state.
+
+use chrono::TimeDelta;
+use crontabber_core::job::{JobName, Overlap};
+use crontabber_core::session::{Entry, JobRecord, NewSession, Only, Operation, SkipReason, State, Trigger};
+
+use super::rules::{self, keeps, recorded_until};
+use super::{TICK, View, asked};
+use crate::Held;
+use crate::calendar::{At, Calendar};
+use crate::daemon::Mode;
+use crate::ledger::JobRows;
+use crate::plan::Spec;
+
+/// A date recorded later than this counts as missed.
+const MISSED: TimeDelta = TimeDelta::seconds(60);
+
+/// A job enters, or a new generation of it: with its start, or with the moment.
+pub(super) fn first(record: &JobRecord, view: &View<'_>) -> Held {
+    let calendar = view.named(&record.timetable)?;
+    let (least, greatest) = view.times;
+    let is_right = match calendar.start {
+        Some(start) => (record.first_date, record.timetable_from) == (start, start - TICK),
+        None => record.first_date == record.timetable_from && (least..=greatest).contains(&record.first_date),
+    };
+    if is_right {
+        Ok(())
+    } else {
+        Err(format!("P4: {} begins at {}, {}", record.name, record.first_date, record.timetable_from))
+    }
+}
+
+pub(super) fn entered(record: &JobRecord, view: &View<'_>) -> Held {
+    let spec = view.context.registry.jobs.get(&record.name);
+    if spec.is_none_or(|spec| spec.job.timetable.to_string() != record.timetable) || record.watermark.is_some() {
+        return Err(format!("P4: {} enters otherwise than the registry has it", record.name));
+    }
+    first(record, view)
+}
+
+/// An operator has a job begin anew.
+pub(super) fn reset(record: &JobRecord, view: &View<'_>) -> Held {
+    let asked = view.done(&record.name).filter_map(|(request, _)| match request.operation {
+        Operation::Reset { to } => Some(to),
+        _ => None,
+    });
+    let asked: Vec<Option<At>> = asked.filter(|_| record.watermark.is_none()).collect();
+    let calendar = view.named(&record.timetable)?;
+    // Several may have asked at once.
+    let is_right = asked.iter().any(|to| match to {
+        None => first(record, view).is_ok(),
+        Some(to) => {
+            let since = calendar.start.map_or(*to, |start| start.max(*to));
+            let is_right = record.first_date == since && record.timetable_from == since - TICK && *to <= view.times.1;
+            // What is between the date and the start of the job is not repeated.
+            is_right && record.last_success.is_none_or(|success| success < since)
+        }
+    });
+    if is_right { Ok(()) } else { Err(format!("P5: asked was for a reset to {asked:?}, and done is {record:?}")) }
+}
+
+/// Another timetable takes effect: the dates due until then are the old one's, and those after it the new one's.
+pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
+    let Entry::Adopt { job, timetable, first_date, timetable_from, .. } = entry else { return Ok(()) };
+    let (least, greatest) = view.times;
+    let (old, new) = (view.calendar(job)?, view.named(timetable)?);
+    let rows = &view.ledger.jobs[job];
+    let record = &rows.record;
+    let wrong = |what: String| Err(format!("P4: {job} takes another timetable: {what}"));
+    if view.context.registry.jobs.get(job).is_none_or(|spec| spec.calendar != *new) {
+        return wrong("one that is not in the registry".to_owned());
+    }
+    let missed = rules::unrecorded(rows, recorded_until(record), view.calendars);
+    if let Some(missed) = missed.filter(|date| old.due(*date) <= least) {
+        return wrong(format!("{missed} of the old one was due, and is not recorded"));
+    }
+    if record.watermark.is_none() && record.first_date > least {
+        let expected = new.start.map_or(*timetable_from, |start| start - TICK);
+        let is_now = new.start.is_some() || (least..=greatest).contains(timetable_from);
+        return if *timetable_from == expected && is_now {
+            Ok(())
+        } else {
+            wrong(format!("it begins at {timetable_from}"))
+        };
+    }
+    if *timetable_from > greatest.max(recorded_until(record))
+        || *timetable_from < record.timetable_from
+        || (*timetable_from < least - old.delay && *timetable_from != record.timetable_from)
+    {
+        return wrong(format!("its dates begin after {timetable_from}"));
+    }
+    if *first_date > record.first_date {
+        return wrong(format!("the job's start goes from {} to {first_date}", record.first_date));
+    }
+    let earlier =
+        new.between(*first_date - TICK, record.first_date - TICK).take_while(|_| *first_date < record.first_date);
+    match earlier.into_iter().find(|date| rows.dates().get(*date).is_none()) {
+        Some(date) => wrong(format!("its start was moved back, and {date} is not recorded")),
+        None => Ok(()),
+    }
+}
+
+/// Dates enter.
+pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
+    let Entry::Record { job, watermark, to, sessions, .. } = entry else { return Ok(()) };
+    let rows = view.ledger.jobs.get(job).ok_or_else(|| format!("conflict: {job} was never entered"))?;
+    let is_new = |date: At| sessions.iter().any(|new| new.date == date);
+    if let Some(reached) = to.filter(|_| to != watermark) {
+        // None is left out, and the clock is at one of them.
+        let mut passed = view.calendar(job)?.between(recorded_until(&rows.record), reached);
+        let is_there = |date: At| is_new(date) || rows.dates().get(date).is_some();
+        if let Some(missing) = passed.find(|date| !is_there(*date)) {
+            return Err(format!("P4: the clock of {job} goes to {reached}, and {missing} is not recorded"));
+        }
+        if !is_there(reached) {
+            return Err(format!("P5: the clock of {job} goes to {reached}, which is no date of it"));
+        }
+    }
+    let Some(newest) = sessions.last() else { return Ok(()) };
+    let early = sessions.iter().find(|new| !new.state.is_settled() && new.date > view.times.1);
+    if let Some(NewSession { date, .. }) = early {
+        return Err(format!("P4: {date} of {job} is recorded before it has come"));
+    }
+    if newest.backfill.is_some() {
+        return sessions.iter().try_for_each(|new| of_backfill(job, new, to == watermark, view));
+    }
+    let Some(spec) = view.context.registry.jobs.get(job) else {
+        return Err(format!("P4: {job} is not in the registry, and {} is recorded", newest.date));
+    };
+    match (newest.trigger, newest.state.is_settled()) {
+        (Trigger::Required, _) => required(job, sessions, to == watermark, view),
+        (Trigger::Manual, false) => {
+            let is_asked = sessions.len() == 1 && to == watermark && view.run_of(job, newest.date).is_some();
+            if is_asked { Ok(()) } else { Err(format!("P4: nobody asked for {} of {job}", newest.date)) }
+        }
+        (Trigger::Manual, true) => sessions.iter().try_for_each(|new| asked::settled(job, new, spec, view)),
+        _ if newest.date < rows.record.first_date => before_start(job, sessions, spec, view),
+        _ if *to != Some(newest.date) => {
+            Err(format!("P5: the clock of {job} goes to {to:?}, and its newest date is {}", newest.date))
+        }
+        _ => of_schedule(job, sessions, (spec, rows), view),
+    }
+}
+
+/// A date that an operator's order is about, and that the ledger did not have.
+fn of_backfill(job: &JobName, new: &NewSession, clock_stands: bool, view: &View<'_>) -> Held {
+    let wrong = |what: &str| Err(format!("P4: {} of {job} enters for a backfill, {what}", new.date));
+    let Some(order) = new.backfill.and_then(|id| view.order(job, id)) else { return wrong("which nobody ordered") };
+    let is_meant = order.from <= new.date && order.to.is_none_or(|to| new.date < to) && order.only != Only::Failed;
+    if !is_meant || new.date > view.times.1 || new.trigger != Trigger::Backfill || new.state != State::Waiting {
+        return wrong("whose order is not about it");
+    }
+    let record = &view.ledger.jobs[job].record;
+    let calendar = view.calendar(job)?;
+    if new.date >= record.first_date && new.date > recorded_until(record) && calendar.includes(new.date) {
+        return wrong("and is one of the schedule's");
+    }
+    let is_date = view.calendars.values().any(|calendar| calendar.unbounded().includes(new.date));
+    if clock_stands && is_date { Ok(()) } else { wrong("and is no date, or moves the clock") }
+}
+
+/// A date of a job that has no schedule enters, since another one requires it.
+fn required(job: &JobName, sessions: &[NewSession], clock_stands: bool, view: &View<'_>) -> Held {
+    let [new] = sessions else { return Err(format!("P4: several dates of {job} are required at once")) };
+    let is_required = view.context.registry.jobs.values().any(|spec| {
+        let needs = spec.job.require.contains(job);
+        let rows = view.ledger.jobs.get(&spec.job.name);
+        needs && rows.is_some_and(|rows| rows.dates().unsettled.contains_key(&new.date))
+    });
+    if is_required && clock_stands && new.state == State::Waiting {
+        Ok(())
+    } else {
+        Err(format!("P4: {} of {job} enters, and no date requires it", new.date))
+    }
+}
+
+/// The start of a job was moved back: the dates between the two starts enter.
+fn before_start(job: &JobName, sessions: &[NewSession], spec: &Spec, view: &View<'_>) -> Held {
+    let rows = &view.ledger.jobs[job];
+    let start = spec.calendar.start.ok_or_else(|| format!("P4: {job} has no start, and earlier dates are recorded"))?;
+    let wrong = |date: At, what: &str| Err(format!("P4: {date} of {job}, before its start, {what}"));
+    let right = if keeps(&spec.job) { State::Waiting } else { State::Skipped { reason: SkipReason::Superseded } };
+    for new in sessions {
+        if new.state != right || new.date < start || new.date >= rows.record.first_date {
+            return wrong(new.date, "is recorded wrongly");
+        }
+        if !spec.calendar.includes(new.date) {
+            return wrong(new.date, "is none of its dates");
+        }
+    }
+    let is_there = |date: At| sessions.iter().any(|new| new.date == date) || rows.dates().get(date).is_some();
+    let mut dates = spec.calendar.between(start - TICK, rows.record.first_date - TICK);
+    match dates.find(|date| !is_there(*date)) {
+        Some(date) => wrong(date, "is not recorded"),
+        None => Ok(()),
+    }
+}
+
+/// The next dates of the calendar in force have come due.
+fn of_schedule(job: &JobName, sessions: &[NewSession], (spec, rows): (&Spec, &JobRows), view: &View<'_>) -> Held {
+    let calendar = view.calendar(job)?;
+    let mut after = recorded_until(&rows.record);
+    for new in sessions {
+        if new.date <= after || !calendar.includes(new.date) {
+            return Err(format!("P4: {job} records {}, which is no date after {after}", new.date));
+        }
+        after = new.date;
+        let run = view.run_of(job, new.date);
+        if calendar.due(new.date) > view.times.1 && run != Some(true) {
+            return Err(format!("P4: {} of {job} is recorded before it is due", new.date));
+        }
+        let is_right = match &new.state {
+            State::Waiting if run.is_some() => true,
+            state => is_right_state(state, new.date, (spec, calendar, rows), view),
+        };
+        if !is_right || new.trigger == Trigger::Backfill {
+            return Err(format!("P4: {} of {job} enters in a wrong state: {:?}", new.date, new.state));
+        }
+    }
+    Ok(())
+}
+
+/// Says whether a date that comes due may enter in this state.
+fn is_right_state(
+    state: &State,
+    date: At,
+    (spec, calendar, rows): (&Spec, &Calendar, &JobRows),
+    view: &View<'_>,
+) -> bool {
+    let job = &spec.job;
+    let (least, greatest) = view.times;
+    // Those after it that are due, as many as matter, by the latest and by the earliest time of the decision.
+    let newer = |now: At| {
+        let dates = calendar.between(date, now - calendar.delay);
+        u32::try_from(dates.filter(|date| rows.dates().get(*date).is_none()).take(1000).count()).expect("not many")
+    };
+    let is_over = |now: At, certainly: bool| {
+        let late = now - calendar.due(date);
+        let beyond = |limit: Option<std::time::Duration>| {
+            limit.is_some_and(|limit| late > TimeDelta::from_std(limit).expect("not so long"))
+        };
+        // One wake counts by a time of its own.
+        let counts = !(certainly && view.context.mode == Mode::Once);
+        let too_many = job.catch_up.max_dates.is_some_and(|most| counts && late > MISSED && newer(now) >= most);
+        beyond(job.catch_up.max_age) || beyond(job.skip_late) || too_many
+    };
+    // What runs for a backfill is none of the schedule's; of an earlier life, nobody knows whose it is.
+    let generation = rows.record.generation;
+    let others = rules::open_of(view.ledger, &job.name).filter(|open| open.session.generation != generation).count();
+    let (busy, limit) = (rules::busy(view.ledger, &job.name, None), rules::limit(job, None));
+    let overlaps = |busy| job.overlap == Overlap::Skip && busy >= limit;
+    match state {
+        State::Waiting => !is_over(least, true) && !overlaps(busy) && (keeps(job) || newer(least) == 0),
+        State::Skipped { reason: SkipReason::TooOld } => is_over(greatest, false),
+        State::Skipped { reason: SkipReason::Overtime } => overlaps(busy + others),
+        State::Skipped { reason: SkipReason::Superseded } => !keeps(job) && newer(greatest) > 0,
+        _ => false,
+    }
+}

@@ -1,0 +1,140 @@
+//! What operators and registries change besides attempts, and what a request is told of the dates that it is about.
+
+use crontabber_core::job::JobName;
+use crontabber_core::session::{
+    AttemptKey, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, Request, SessionRecord, State,
+};
+
+use super::{Asked, Ledger};
+use crate::Held;
+
+impl Ledger {
+    pub(super) fn apply_operators(&mut self, entry: &Entry) -> Held {
+        match entry {
+            Entry::Done { session, from, by, at } => {
+                self.change(session, |row| {
+                    if row.state.word() != *from || ["running", "succeeded"].contains(from) {
+                        return Err(format!("{:?} is said to be done, from {from}", row.state));
+                    }
+                    (row.state, row.settled_at, row.settled_by) = (State::Succeeded, Some(*at), Some(*by));
+                    Ok(())
+                })?;
+                self.succeeded(session);
+                Ok(())
+            }
+            Entry::Again { session, from, trigger, backfill } => {
+                if backfill.is_some_and(|id| !self.backfills.contains_key(&id)) {
+                    return Err(format!("conflict: there is no backfill {backfill:?}"));
+                }
+                self.change(session, |row| {
+                    if row.state.word() != *from || *from == "running" {
+                        return Err(format!("{:?} is to wait again, from {from}", row.state));
+                    }
+                    (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
+                    (row.trigger, row.backfill) = (*trigger, *backfill);
+                    Ok(())
+                })
+            }
+            Entry::Backfill(record) => match self.backfills.insert(record.id, record.clone()) {
+                None if self.jobs.contains_key(&record.job) => Ok(()),
+                _ => Err(format!("conflict: backfill {} is entered twice, or of no job", record.id)),
+            },
+            Entry::Disable(disabled) => {
+                self.disabled.insert(disabled.job.clone(), disabled.clone());
+                Ok(())
+            }
+            Entry::Enable { job } => match self.disabled.remove(job) {
+                Some(_) => Ok(()),
+                None => Err(format!("conflict: {job} is enabled, and nobody had disabled it")),
+            },
+            Entry::Rename { from, to } => self.rename(from, to),
+            Entry::Answer { request, reply, .. } => match self.audit.get_mut(request) {
+                Some(asked) if asked.done.is_none() => {
+                    asked.done = Some(reply.done);
+                    Ok(())
+                }
+                _ => Err(format!("P7: request {request} is answered twice")),
+            },
+            other => Err(format!("conflict: nobody asked for {other:?}")),
+        }
+    }
+
+    fn rename(&mut self, from: &JobName, to: &JobName) -> Held {
+        let mut rows = self.jobs.remove(from).ok_or_else(|| format!("conflict: {from} is gone"))?;
+        rows.record.name = to.clone();
+        for dates in rows.generations.values_mut() {
+            dates.unsettled.values_mut().chain(dates.settled.values_mut()).for_each(|row| row.key.job = to.clone());
+        }
+        if self.jobs.insert(to.clone(), rows).is_some() {
+            return Err(format!("conflict: {from} is to be called {to}, which is another job"));
+        }
+        if let Some(mut disabled) = self.disabled.remove(from) {
+            disabled.job = to.clone();
+            self.disabled.insert(to.clone(), disabled);
+        }
+        for record in self.backfills.values_mut().filter(|record| record.job == *from) {
+            record.job = to.clone();
+        }
+        for asked in self.audit.values_mut().filter(|asked| asked.done.is_some() && asked.request.job == *from) {
+            asked.request.job = to.clone();
+        }
+        let of_it = |key: &AttemptKey| key.session.job == *from;
+        match self.open.keys().find(|key| of_it(key)) {
+            Some(open) => Err(format!("P2: {from} gets another name while {open} is open")),
+            None => Ok(()),
+        }
+    }
+
+    /// An operator hands in a request.
+    pub(crate) fn ask(&mut self, request: Request) {
+        let open = self.open.keys().filter(|open| open.session.job == request.job).cloned().collect();
+        self.audit.insert(request.id, Asked { request, open, done: None });
+    }
+
+    /// The requests that nobody has answered, with what is known of their dates now.
+    pub(crate) fn unanswered(&self) -> Vec<Request> {
+        let asked = self.audit.values().filter(|asked| asked.done.is_none());
+        asked.map(|asked| Request { past: self.past(&asked.request), ..asked.request.clone() }).collect()
+    }
+
+    /// What operators want ended.
+    pub(crate) fn kills(&self) -> Vec<Request> {
+        let is_kill = |asked: &Request| matches!(asked.operation, Operation::Kill { .. });
+        self.unanswered().into_iter().filter(is_kill).collect()
+    }
+
+    pub(crate) fn has_unanswered(&self) -> bool {
+        self.audit.values().any(|asked| asked.done.is_none())
+    }
+
+    fn past(&self, request: &Request) -> Past {
+        let Some(rows) = self.jobs.get(&request.job) else { return Past::default() };
+        let mut past = Past { generation: rows.record.generation, ..Past::default() };
+        if let Some((from, to)) = request.operation.past() {
+            past.settled = rows.dates().settled.range(from..to.max(from)).map(|(_, row)| row.clone()).collect();
+        }
+        if let Operation::Backfill(BackfillOrder { name: Some(name), .. }) = &request.operation {
+            let is_it = |record: &&BackfillRecord| record.job == request.job && record.name.as_ref() == Some(name);
+            past.namesake = self.backfills.values().find(is_it).map(|record| record.id);
+        }
+        if let Operation::Backfill(order) = &request.operation {
+            let JobRecord { generation, first_date, .. } = rows.record;
+            let before = rows.generations.range(..generation).flat_map(|(_, dates)| dates.settled.values());
+            let is_meant = |row: &&SessionRecord| {
+                row.state == State::Succeeded && (order.from..first_date).contains(&row.key.date)
+            };
+            past.earlier = before.filter(is_meant).map(|row| row.key.date).collect();
+        }
+        if let Operation::Reset { to: Some(to) } = request.operation {
+            let succeeded = |row: &&SessionRecord| row.state == State::Succeeded && row.key.date < to;
+            past.last_success = rows.dates().settled.values().filter(succeeded).map(|row| row.key.date).max();
+        }
+        past.is_entered = self.backfills.contains_key(&request.id);
+        past
+    }
+
+    /// What was ever asked about a job, by the name that it has.
+    pub(crate) fn requests_about<'a>(&'a self, job: &'a JobName) -> impl Iterator<Item = &'a Asked> {
+        self.audit.values().filter(move |asked| asked.request.job == *job)
+    }
+}

@@ -1,0 +1,501 @@
+//! A scheduler with a ledger in memory, a clock that a test moves, and jobs whose outcomes a test decides.
+//!
+//! The ledger here refuses what the real one refuses, so that a scheduler that writes nonsense fails its test.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use crontabber_core::invariants::{Examination, Row, Subject, Unchecked, Violation};
+use crontabber_core::job::{Command, Job, JobName, Order, Template};
+use crontabber_core::schedule::{Schedule, Timetable};
+use crontabber_core::scheduler::{Event, Notification, Scheduler, Start, Step};
+use crontabber_core::session::{
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillOrder, BackfillRecord, Disabled, Entry, JobRecord, Operation,
+    Outcome, Past, ProcessIdentity, Recovered, Reply, Request, SessionKey, SessionRecord, SettledBy, State,
+};
+
+/// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    let text = if text.contains('T') { text.to_owned() } else { format!("{}:00Z", text.replace(' ', "T")) };
+    text.parse().expect("an instant")
+}
+
+/// A job with a schedule in UTC, to be adjusted by the test.
+pub(crate) fn job(name: &str, crontab: &str) -> Job {
+    let schedule = Schedule::crontab(crontab, chrono_tz::UTC).expect("a schedule");
+    let timetable = Timetable::new(schedule, None, None, Duration::ZERO);
+    let command = Command::Argv(vec![Template::parse("/bin/true").expect("a template")]);
+    Job::new(JobName::new(name).expect("a name"), timetable, command)
+}
+
+/// A backfillable job with a start.
+pub(crate) fn backfill(name: &str, crontab: &str, start: &str) -> Job {
+    let mut job = job(name, crontab);
+    job.backfill = true;
+    job.timetable = Timetable::new(job.timetable.schedule().clone(), Some(at(start)), None, Duration::ZERO);
+    job
+}
+
+/// The ledger in memory.
+#[derive(Default, Clone)]
+pub(crate) struct Rows {
+    pub(crate) jobs: BTreeMap<JobName, JobRecord>,
+    pub(crate) sessions: BTreeMap<SessionKey, SessionRecord>,
+    pub(crate) attempts: BTreeMap<AttemptKey, AttemptRecord>,
+    pub(crate) backfills: BTreeMap<i64, BackfillRecord>,
+    pub(crate) disabled: BTreeMap<JobName, Disabled>,
+    pub(crate) answers: BTreeMap<i64, Reply>,
+}
+
+impl Rows {
+    fn apply(&mut self, entry: &Entry) {
+        match entry.clone() {
+            Entry::Enter(record) => assert!(self.jobs.insert(record.name.clone(), record).is_none(), "entered twice"),
+            Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
+                let record = self.jobs.get_mut(&job).expect("known");
+                assert_eq!(record.generation, generation);
+                (record.timetable, record.first_date, record.timetable_from) = (timetable, first_date, timetable_from);
+            }
+            Entry::Reset(record) => {
+                let before = self.jobs.insert(record.name.clone(), record.clone()).expect("known");
+                assert_eq!(before.generation + 1, record.generation);
+            }
+            Entry::Record { job, generation, watermark, to, sessions, at } => {
+                let record = self.jobs.get_mut(&job).expect("known");
+                assert_eq!(
+                    (record.generation, record.watermark),
+                    (generation, watermark),
+                    "compare and set of {job}'s clock"
+                );
+                assert!(to >= watermark, "P5: the clock of {job} goes back");
+                record.watermark = to;
+                for new in sessions {
+                    let key = SessionKey { job: job.clone(), generation, date: new.date };
+                    let settled_at = new.state.is_settled().then_some(at);
+                    let settled_by = (new.state == State::Succeeded).then_some(SettledBy::Operator);
+                    if new.state == State::Succeeded {
+                        record.last_success = record.last_success.max(Some(new.date));
+                    }
+                    let row = SessionRecord {
+                        key: key.clone(),
+                        state: new.state,
+                        trigger: new.trigger,
+                        attempts: 0,
+                        counted_attempts: 0,
+                        recorded_at: at,
+                        settled_at,
+                        backfill: new.backfill,
+                        settled_by,
+                    };
+                    assert!(self.sessions.insert(key.clone(), row).is_none(), "P1: {key:?} entered twice");
+                }
+            }
+            Entry::Open { attempt, from, trigger, host, started_at } => {
+                let row = self.sessions.get_mut(&attempt.session).expect("recorded before it is opened");
+                assert_eq!(row.state.word(), from, "{attempt}");
+                assert!(row.state != State::Succeeded && row.state != State::Running, "P1, P2: {attempt}");
+                assert_eq!(row.attempts + 1, attempt.number);
+                row.attempts += 1;
+                row.state = State::Running;
+                let record =
+                    AttemptRecord { key: attempt.clone(), trigger, host, process: None, started_at, end: None };
+                assert!(self.attempts.insert(attempt, record).is_none());
+            }
+            other @ (Entry::Close { .. } | Entry::Move { .. }) => self.apply_end(other),
+            other => self.apply_operator(other),
+        }
+    }
+
+    fn apply_end(&mut self, entry: Entry) {
+        match entry {
+            Entry::Close { attempt, end, state, counted_attempts } => {
+                let row = self.sessions.get_mut(&attempt.session).expect("recorded");
+                assert_eq!(row.state, State::Running, "{attempt}");
+                row.settled_at = state.is_settled().then_some(end.ended_at);
+                (row.state, row.counted_attempts) = (state.clone(), counted_attempts);
+                if state == State::Succeeded
+                    && let Some(job) = self.jobs.get_mut(&attempt.session.job)
+                    && job.generation == attempt.session.generation
+                {
+                    job.last_success = job.last_success.max(Some(attempt.session.date));
+                }
+                let open = self.attempts.get_mut(&attempt).expect("opened");
+                assert!(open.end.replace(end).is_none(), "closed twice: {attempt}");
+            }
+            Entry::Move { session, from, to, at } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!(row.state.word(), from, "{session:?}");
+                row.settled_at = to.is_settled().then_some(at);
+                row.state = to;
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn apply_operator(&mut self, entry: Entry) {
+        match entry {
+            Entry::Answer { request, reply, .. } => {
+                assert!(self.answers.insert(request, reply).is_none(), "request {request} is answered twice");
+            }
+            Entry::Process { .. } => {}
+            Entry::Done { session, from, by, at } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!(row.state.word(), from, "{session:?}");
+                (row.state, row.settled_at, row.settled_by) = (State::Succeeded, Some(at), Some(by));
+                let job = self.jobs.get_mut(&session.job).expect("known");
+                job.last_success = job.last_success.max(Some(session.date));
+            }
+            Entry::Again { session, from, trigger, backfill } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!(row.state.word(), from, "{session:?}");
+                (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
+                (row.trigger, row.backfill) = (trigger, backfill);
+            }
+            Entry::Backfill(record) => assert!(self.backfills.insert(record.id, record).is_none()),
+            Entry::Disable(disabled) => _ = self.disabled.insert(disabled.job.clone(), disabled),
+            Entry::Enable { job } => _ = self.disabled.remove(&job).expect("disabled"),
+            Entry::Rename { from, to } => self.rename(&from, &to),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn rename(&mut self, from: &JobName, to: &JobName) {
+        let mut record = self.jobs.remove(from).expect("known");
+        record.name = to.clone();
+        assert!(self.jobs.insert(to.clone(), record).is_none(), "`{to}` is another job");
+        if let Some(mut disabled) = self.disabled.remove(from) {
+            disabled.job = to.clone();
+            self.disabled.insert(to.clone(), disabled);
+        }
+        for mut row in std::mem::take(&mut self.sessions).into_values() {
+            if row.key.job == *from {
+                row.key.job = to.clone();
+            }
+            self.sessions.insert(row.key.clone(), row);
+        }
+        for mut row in std::mem::take(&mut self.attempts).into_values() {
+            if row.key.session.job == *from {
+                row.key.session.job = to.clone();
+            }
+            self.attempts.insert(row.key.clone(), row);
+        }
+        for backfill in self.backfills.values_mut().filter(|backfill| backfill.job == *from) {
+            backfill.job = to.clone();
+        }
+    }
+
+    /// What the ledger tells of the dates that a request is about.
+    pub(crate) fn past(&self, job: &JobName, id: i64, operation: &Operation) -> Past {
+        let Some(record) = self.jobs.get(job) else { return Past::default() };
+        let of_job = || self.sessions.values().filter(|row| row.key.job == *job && self.current(&row.key));
+        let settled = operation.past().map(|(from, to)| {
+            let is_meant = |row: &&SessionRecord| row.key.date >= from && row.key.date < to && row.settled_at.is_some();
+            of_job().filter(is_meant).cloned().collect()
+        });
+        let namesake = match operation {
+            Operation::Backfill(BackfillOrder { name: Some(name), .. }) => {
+                let is_it = |backfill: &&BackfillRecord| backfill.job == *job && backfill.name.as_ref() == Some(name);
+                self.backfills.values().find(is_it).map(|backfill| backfill.id)
+            }
+            _ => None,
+        };
+        let last_success = match operation {
+            Operation::Reset { to: Some(to) } => {
+                let before = of_job().filter(|row| row.key.date < *to && row.state == State::Succeeded);
+                before.map(|row| row.key.date).max()
+            }
+            _ => None,
+        };
+        let earlier = match operation {
+            Operation::Backfill(order) => {
+                let is_before = |key: &SessionKey| {
+                    key.job == *job
+                        && key.generation < record.generation
+                        && (order.from..record.first_date).contains(&key.date)
+                };
+                let succeeded = |row: &&SessionRecord| row.state == State::Succeeded && is_before(&row.key);
+                self.sessions.values().filter(succeeded).map(|row| row.key.date).collect()
+            }
+            _ => Vec::new(),
+        };
+        let is_entered = self.backfills.contains_key(&id);
+        Past {
+            generation: record.generation,
+            settled: settled.unwrap_or_default(),
+            namesake,
+            is_entered,
+            earlier,
+            last_success,
+        }
+    }
+
+    fn current(&self, key: &SessionKey) -> bool {
+        self.jobs.get(&key.job).is_some_and(|job| job.generation == key.generation)
+    }
+
+    /// Says what of the promise is broken by the rows of a job, and what they cannot tell. The audit is not kept here.
+    pub(crate) fn examine(
+        &self,
+        record: &JobRecord,
+        is_strict: Option<bool>,
+        resets: u64,
+    ) -> (Vec<Violation>, Vec<Unchecked>) {
+        let subject = Subject::new(record.clone(), is_strict, chrono_tz::UTC, resets);
+        let mut examination = Examination::new(&subject);
+        for session in self.sessions.values().filter(|row| row.key.job == record.name) {
+            examination.row(Row::Session(session.clone()));
+            let first = AttemptKey { session: session.key.clone(), number: 0 };
+            let attempts = self.attempts.range(first..).take_while(|(key, _)| key.session == session.key);
+            attempts.for_each(|(_, attempt)| examination.row(Row::Attempt(attempt.clone())));
+        }
+        examination.finish()
+    }
+
+    fn lies_out(&self, row: &SessionRecord) -> bool {
+        let record = &self.jobs[&row.key.job];
+        row.settled_at.is_some()
+            && (row.key.date < record.first_date || record.watermark.is_none_or(|watermark| row.key.date > watermark))
+    }
+
+    /// What a crontabber that starts now finds.
+    pub(crate) fn recovered(&self) -> Recovered {
+        let rows = || self.sessions.values().filter(|row| self.current(&row.key));
+        Recovered {
+            jobs: self.jobs.values().cloned().collect(),
+            sessions: rows().filter(|row| row.settled_at.is_none()).cloned().collect(),
+            open: self.attempts.values().filter(|attempt| attempt.end.is_none()).cloned().collect(),
+            settled: rows().filter(|row| row.settled_at.is_some()).map(|row| row.key.job.clone()).collect(),
+            settled_outside_range: rows()
+                .filter(|row| self.lies_out(row))
+                .map(|row| (row.key.job.clone(), row.key.date))
+                .collect(),
+            backfills: self
+                .backfills
+                .values()
+                .filter(|backfill| rows().any(|row| row.settled_at.is_none() && row.backfill == Some(backfill.id)))
+                .cloned()
+                .collect(),
+            disabled: self.disabled.values().cloned().collect(),
+        }
+    }
+}
+
+/// Everything around a scheduler.
+pub(crate) struct World {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) rows: Rows,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) running: Vec<Start>,
+    /// `job date` of each attempt, in the order in which they were started.
+    pub(crate) started: Vec<String>,
+    pub(crate) notes: Vec<Notification>,
+    /// The dates of which it is asked whether they are done.
+    pub(crate) probes: Vec<Start>,
+    pub(crate) kills: Vec<AttemptKey>,
+    /// The places of each pool.
+    pub(crate) pools: BTreeMap<String, usize>,
+    requests: i64,
+    pub(crate) max_running: usize,
+    /// What the kernel counts, whatever the clock says.
+    ticks: u64,
+}
+
+impl World {
+    /// A crontabber that has never run, on its first registry.
+    pub(crate) fn new(now: &str, jobs: Vec<Job>) -> Self {
+        Self::with_rows(now, jobs, Rows::default())
+    }
+
+    /// A crontabber that finds a ledger.
+    pub(crate) fn with_rows(now: &str, jobs: Vec<Job>, rows: Rows) -> Self {
+        let now = at(now);
+        let mut world = Self {
+            scheduler: Scheduler::new(rows.recovered(), "here", 16, now),
+            rows,
+            jobs: jobs.clone(),
+            now,
+            running: Vec::new(),
+            started: Vec::new(),
+            notes: Vec::new(),
+            probes: Vec::new(),
+            kills: Vec::new(),
+            pools: BTreeMap::new(),
+            requests: 0,
+            max_running: 16,
+            ticks: 0,
+        };
+        world.reload(jobs);
+        world
+    }
+
+    /// The daemon dies now, and another one has read the ledger.
+    pub(crate) fn die(&mut self) {
+        self.scheduler = Scheduler::new(self.rows.recovered(), "here", self.max_running, self.now);
+        self.running.clear();
+    }
+
+    /// The daemon dies now, with its jobs, and another one starts.
+    pub(crate) fn crash(&mut self) {
+        let open = self.rows.recovered().open;
+        self.die();
+        self.reload(self.jobs.clone());
+        for attempt in open {
+            self.end_attempt(attempt.key, Outcome::Lost);
+        }
+    }
+
+    pub(crate) fn reload(&mut self, jobs: Vec<Job>) {
+        self.jobs.clone_from(&jobs);
+        self.scheduler.set_pools(self.pools.clone());
+        self.handle(Event::Registry(jobs.into_iter().map(Arc::new).collect()));
+    }
+
+    pub(crate) fn handle(&mut self, event: Event) {
+        let Step { entries, starts, probes, kills, notes } = self.scheduler.handle(event, self.now);
+        self.probes.extend(probes);
+        self.kills.extend(kills);
+        for entry in &entries {
+            self.rows.apply(entry);
+        }
+        for start in starts {
+            let (key, date) = (&start.attempt.session, start.attempt.session.date);
+            let is_strict = start.job.order == Order::Strict && start.job.backfill;
+            let overlaps =
+                |other: &Start| other.attempt.session.job == key.job && (is_strict || other.attempt.session == *key);
+            assert!(!self.running.iter().any(overlaps), "P2: {} is running already", key.job);
+            self.ticks += 1;
+            if let Some(row) = self.rows.attempts.get_mut(&start.attempt) {
+                row.process = Some(ProcessIdentity { pid: 2, start_ticks: self.ticks, boot_id: "boot".to_owned() });
+            }
+            self.started.push(format!("{} {}", key.job, date.format("%m-%dT%H:%M")));
+            self.running.push(start);
+        }
+        self.notes.extend(notes);
+    }
+
+    /// Lets time pass until `until`, with a tick whenever the scheduler wants one; what runs goes on running.
+    pub(crate) fn pass(&mut self, until: &str) {
+        self.pass_to(at(until));
+    }
+
+    pub(crate) fn pass_to(&mut self, until: DateTime<Utc>) {
+        while let Some((next, _)) = self.scheduler.next_wake().filter(|(next, _)| *next <= until) {
+            self.now = self.now.max(next);
+            self.handle(Event::Tick);
+        }
+        self.now = until;
+        self.handle(Event::Tick);
+    }
+
+    pub(crate) fn end_attempt(&mut self, attempt: AttemptKey, outcome: Outcome) {
+        self.running.retain(|start| start.attempt != attempt);
+        let end = AttemptEnd { outcome, ended_at: self.now, duration: None, detail: None, has_log: false, usage: None };
+        self.handle(Event::Ended { attempt, end });
+    }
+
+    /// Ends what has run longest, as `decide` says, until nothing runs.
+    pub(crate) fn settle(&mut self, mut decide: impl FnMut(&Start) -> Outcome) {
+        while let Some(start) = self.running.first().cloned() {
+            let outcome = decide(&start);
+            self.end_attempt(start.attempt, outcome);
+            self.pass_to(self.now);
+        }
+    }
+
+    pub(crate) fn request(&mut self, job: &str, operation: Operation) {
+        self.requests += 1;
+        self.ask(self.requests, job, operation);
+    }
+
+    /// A request comes, for the first time or again.
+    pub(crate) fn ask(&mut self, id: i64, job: &str, operation: Operation) {
+        let request = self.read(id, job, operation);
+        self.handle(Event::Request(request));
+    }
+
+    /// A request arrives that the ledger was asked for a while ago.
+    pub(crate) fn hear(&mut self, id: i64, job: &str, operation: Operation) {
+        let job = JobName::new(job).expect("a name");
+        let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
+        let past = self.rows.past(&job, id, &operation);
+        self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
+    }
+
+    /// A request is read, and not heard yet.
+    pub(crate) fn read(&mut self, id: i64, job: &str, operation: Operation) -> Request {
+        let job = JobName::new(job).expect("a name");
+        let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
+        self.scheduler.ledger_is_asked();
+        let past = self.rows.past(&job, id, &operation);
+        Request { id, job, operation, at, user, host, reason: None, past }
+    }
+
+    /// What the last request was answered: `done: …`, `refused: …`, or nothing yet.
+    pub(crate) fn answered(&self) -> String {
+        self.rows.answers.get(&self.requests).map_or_else(String::new, |Reply { done, text, dates }| {
+            format!("{} ({}): {text}", if *done { "done" } else { "refused" }, dates.count)
+        })
+    }
+
+    /// The answer to the oldest question whether a date is done.
+    pub(crate) fn answer_probe(&mut self, is_done: Option<bool>) {
+        let probe = self.probes.remove(0);
+        self.handle(Event::Probed { session: probe.attempt.session, is_done });
+    }
+
+    /// The current generation's rows of a job, one a line.
+    pub(crate) fn rows_of(&self, job: &str) -> String {
+        let mut text = String::new();
+        for row in self.rows.sessions.values().filter(|row| row.key.job.as_str() == job && self.rows.current(&row.key))
+        {
+            let more = match &row.state {
+                State::Failed { retry_at } => format!(" until {}", retry_at.format("%m-%dT%H:%M:%S")),
+                State::Held { reason } => format!(": {reason}"),
+                State::Skipped { reason } => format!(": {reason}"),
+                _ => String::new(),
+            };
+            let (date, state) = (row.key.date.format("%m-%dT%H:%M"), row.state.word());
+            writeln!(text, "{date} {state}{more} ({}, {} attempts)", row.trigger, row.attempts).expect("memory");
+        }
+        text
+    }
+
+    /// What was started since the last call.
+    pub(crate) fn take_started(&mut self) -> String {
+        std::mem::take(&mut self.started).join(", ")
+    }
+}
+
+/// Whatever a story was about, its rows keep the promise.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for record in self.rows.jobs.values() {
+            let job = self.jobs.iter().find(|job| job.name == record.name);
+            let is_strict = job.map(|job| job.backfill && job.order == Order::Strict);
+            let (violations, _) = self.rows.examine(record, is_strict, u64::from(record.generation) - 1);
+            assert!(violations.is_empty(), "{}: {violations:#?}\n{}", record.name, self.rows_of(record.name.as_str()));
+        }
+    }
+}
+
+/// All jobs succeed.
+pub(crate) fn succeed(_: &Start) -> Outcome {
+    Outcome::Succeeded
+}
+
+/// All jobs fail.
+pub(crate) fn fail(_: &Start) -> Outcome {
+    Outcome::Failed { code: 1 }
+}
+
+/// Those of one date fail.
+pub(crate) fn fail_on(date: &'static str) -> impl FnMut(&Start) -> Outcome {
+    move |start| if start.attempt.session.date == at(date) { Outcome::Failed { code: 1 } } else { Outcome::Succeeded }
+}

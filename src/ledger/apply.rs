@@ -1,0 +1,361 @@
+//! Writes entries, each with the check of what it expects to find.
+//!
+//! Every UPDATE names the state it expects and must hit exactly one row; whatever else is there stops the transaction.
+
+mod attempts;
+mod operator;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::result::Error;
+
+use super::connection::AnyConnection;
+use super::hosts::{self, Machine};
+use super::prepared::Statement;
+use super::rows::{SessionRow, count, instant, micros, micros_after, number, shown, state_columns};
+use super::schema::{jobs, sessions};
+use super::{CommitError, codes};
+use crate::job::JobName;
+use crate::session::{Entry, JobRecord, NewSession, SessionKey, SettledBy, State};
+
+/// How many sessions one INSERT carries: enough to make its cost small, and a quarter of PostgreSQL's 65,535 binds.
+const SESSIONS_AT_ONCE: usize = 1_000;
+
+/// One transaction in the making.
+pub(super) struct Transaction<'a> {
+    pub(super) connection: &'a mut AnyConnection,
+    /// The number of each job that was there before.
+    pub(super) jobs: &'a HashMap<JobName, i32>,
+    /// The jobs that entered in this transaction.
+    pub(super) entered: Vec<(JobName, i32)>,
+    /// The jobs that got another name in this transaction.
+    pub(super) renamed: Vec<(JobName, JobName)>,
+    /// The machine that writes.
+    pub(super) host: &'a str,
+    /// The boots that were looked up before.
+    pub(super) boots: &'a [Machine],
+    /// The boots that were looked up in this transaction.
+    pub(super) new_boots: Vec<Machine>,
+}
+
+impl Transaction<'_> {
+    /// Writes one entry.
+    pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), CommitError> {
+        match entry {
+            Entry::Enter(record) => self.enter(record),
+            Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
+                self.adopt(job, *generation, timetable, *first_date, *timetable_from)
+            }
+            Entry::Reset(record) => self.reset(record),
+            Entry::Record { job, generation, watermark, to, sessions, at } => {
+                self.move_watermark(job, *generation, *watermark, *to)?;
+                self.record(job, *generation, sessions, *at)
+            }
+            Entry::Open { attempt, from, trigger, host, started_at } => {
+                self.open(attempt, from, *trigger, host, *started_at)
+            }
+            Entry::Process { attempt, process } => self.process(attempt, process),
+            Entry::Close { attempt, end, state, counted_attempts } => {
+                self.close(attempt, end, state, *counted_attempts)
+            }
+            Entry::Move { session, from, to, at } => self.move_session(session, from, to, *at),
+            Entry::Done { session, from, by, at } => self.done(session, from, *by, *at),
+            Entry::Again { session, from, trigger, backfill } => self.again(session, from, *trigger, *backfill),
+            Entry::Backfill(record) => self.backfill(record),
+            Entry::Disable(disabled) => self.disable(disabled),
+            Entry::Enable { job } => self.enable(job),
+            Entry::Rename { from, to } => self.rename(from, to),
+            Entry::Answer { request, reply, at } => self.answer(*request, reply, *at),
+        }
+    }
+
+    /// The number of a job.
+    fn job_id(&self, job: &JobName) -> Result<i32, CommitError> {
+        let entered = || self.entered.iter().rev().find(|(name, _)| name == job).map(|(_, id)| *id);
+        let is_renamed = self.renamed.iter().any(|(from, _)| from == job);
+        self.jobs
+            .get(job)
+            .copied()
+            .filter(|_| !is_renamed)
+            .or_else(entered)
+            .ok_or_else(|| CommitError::Conflict(format!("job `{job}` was never entered")))
+    }
+
+    /// The number of a boot, which enters if the ledger has not seen it yet.
+    fn boot(&mut self, host: &str, boot_id: Option<&str>) -> QueryResult<i32> {
+        let known = |boots| hosts::known(boots, host, boot_id);
+        if let Some(id) = known(self.boots).or_else(|| known(&self.new_boots)) {
+            return Ok(id);
+        }
+        let boot = hosts::find_or_enter(self.connection, host, boot_id)?;
+        let id = boot.id();
+        self.new_boots.push(boot);
+        Ok(id)
+    }
+
+    fn enter(&mut self, record: &JobRecord) -> Result<(), CommitError> {
+        let name = &record.name;
+        if self.job_id(name).is_ok() {
+            return Err(CommitError::Conflict(format!("job `{name}` is to be entered, and is there already")));
+        }
+        let highest = self.jobs.values().chain(self.entered.iter().map(|(_, id)| id)).max();
+        let id = highest.map_or(1, |id| id + 1);
+        diesel::insert_into(jobs::table)
+            .values((
+                jobs::id.eq(id),
+                jobs::name.eq(name.as_str()),
+                jobs::generation.eq(number(record.generation)),
+                jobs::seen_at.eq(micros(record.seen_at)),
+                jobs::since.eq(micros(record.first_date)),
+                jobs::anchor.eq(micros(record.timetable_from)),
+                jobs::clock.eq(record.watermark.map(micros)),
+                jobs::timetable.eq(&record.timetable),
+                jobs::last_success.eq(record.last_success.map(micros)),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_job(name, error))?;
+        self.entered.push((name.clone(), id));
+        Ok(())
+    }
+
+    fn adopt(
+        &mut self,
+        job: &JobName,
+        generation: u32,
+        timetable: &str,
+        since: DateTime<Utc>,
+        anchor: DateTime<Utc>,
+    ) -> Result<(), CommitError> {
+        let id = self.job_id(job)?;
+        let changed = diesel::update(jobs::table.find(id).filter(jobs::generation.eq(number(generation))))
+            .set((jobs::timetable.eq(timetable), jobs::since.eq(micros(since)), jobs::anchor.eq(micros(anchor))))
+            .execute(self.connection)
+            .map_err(|error| in_job(job, error))?;
+        self.one_job(changed, job, generation)
+    }
+
+    fn reset(&mut self, record: &JobRecord) -> Result<(), CommitError> {
+        let name = &record.name;
+        let id = self.job_id(name)?;
+        let before = record.generation.saturating_sub(1);
+        let changed = diesel::update(jobs::table.find(id).filter(jobs::generation.eq(number(before))))
+            .set((
+                jobs::generation.eq(number(record.generation)),
+                jobs::seen_at.eq(micros(record.seen_at)),
+                jobs::since.eq(micros(record.first_date)),
+                jobs::anchor.eq(micros(record.timetable_from)),
+                jobs::clock.eq(record.watermark.map(micros)),
+                jobs::timetable.eq(&record.timetable),
+                jobs::last_success.eq(record.last_success.map(micros)),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_job(name, error))?;
+        self.one_job(changed, name, before)
+    }
+
+    /// The clock goes from what is expected to the new one: P5's compare and set.
+    fn move_watermark(
+        &mut self,
+        job: &JobName,
+        generation: u32,
+        from: Option<DateTime<Utc>>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<(), CommitError> {
+        if to < from {
+            return Err(CommitError::Conflict(format!("the clock of job `{job}` was to go back, which it never does")));
+        }
+        let id = self.job_id(job)?;
+        let row = jobs::table.find(id).filter(jobs::generation.eq(number(generation)));
+        let to = jobs::clock.eq(to.map(micros));
+        let changed = match from {
+            Some(from) => diesel::update(row.filter(jobs::clock.eq(micros(from)))).set(to).execute(self.connection),
+            None => diesel::update(row.filter(jobs::clock.is_null())).set(to).execute(self.connection),
+        }
+        .map_err(|error| in_job(job, error))?;
+        if changed == 1 {
+            return Ok(());
+        }
+        let found = jobs::table
+            .find(id)
+            .select((jobs::generation, jobs::clock))
+            .first::<(i32, Option<i64>)>(self.connection)
+            .optional()?;
+        let clock = |clock: Option<DateTime<Utc>>| clock.map_or_else(|| "unset".to_owned(), shown);
+        let found = match found {
+            Some((found, at)) => {
+                let at = at.map(instant).transpose().ok().flatten();
+                format!("is in generation {} with its clock at {}", count(found), clock(at))
+            }
+            None => "is gone".to_owned(),
+        };
+        Err(CommitError::Conflict(format!(
+            "job `{job}` {found}; expected was generation {generation} with its clock at {}",
+            clock(from)
+        )))
+    }
+
+    fn record(
+        &mut self,
+        job: &JobName,
+        generation: u32,
+        new: &[NewSession],
+        at: DateTime<Utc>,
+    ) -> Result<(), CommitError> {
+        let job_id = self.job_id(job)?;
+        let mut rows = Vec::with_capacity(new.len().min(SESSIONS_AT_ONCE));
+        for chunk in new.chunks(SESSIONS_AT_ONCE) {
+            rows.clear();
+            for session in chunk {
+                let settled_after = match &session.state {
+                    State::Waiting => None,
+                    State::Skipped { .. } | State::Succeeded => Some(micros_after(session.date, at)),
+                    other => {
+                        let date = shown(session.date);
+                        let word = other.word();
+                        return Err(CommitError::Conflict(format!(
+                            "job `{job}`, date {date}: a date enters waiting or settled, not {word}"
+                        )));
+                    }
+                };
+                let (retry_at, reason) = state_columns(&session.state);
+                rows.push(SessionRow {
+                    job_id,
+                    generation: number(generation),
+                    date: micros(session.date),
+                    state: codes::state(session.state.word()),
+                    trigger: codes::trigger(session.trigger),
+                    attempts: 0,
+                    used: 0,
+                    retry_at,
+                    reason: reason.map(Cow::into_owned),
+                    recorded_after: micros_after(session.date, at),
+                    settled_after,
+                    backfill_id: session.backfill,
+                    // No attempt of it did: an operator says so.
+                    settled_by: (session.state == State::Succeeded).then(|| SettledBy::Operator.word().to_owned()),
+                });
+            }
+            insert_sessions(self.connection, &rows).map_err(|error| {
+                let (first, last) = (chunk.first().map(|s| shown(s.date)), chunk.last().map(|s| shown(s.date)));
+                in_place(
+                    &format!("job `{job}`, dates {} to {}", first.unwrap_or_default(), last.unwrap_or_default()),
+                    error,
+                )
+            })?;
+        }
+        let newest = new.iter().filter(|session| session.state == State::Succeeded).map(|session| session.date).max();
+        match newest {
+            Some(date) => self.succeeded(job_id, &SessionKey { job: job.clone(), generation, date }),
+            None => Ok(()),
+        }
+    }
+
+    /// Changes a session that has no open attempt.
+    fn move_session(
+        &mut self,
+        session: &SessionKey,
+        from: &str,
+        to: &State,
+        at: DateTime<Utc>,
+    ) -> Result<(), CommitError> {
+        let date = session.date;
+        if from == State::Running.word() || *to == State::Running {
+            return Err(CommitError::Conflict(format!(
+                "{}: only an attempt's opening and its end make a date running or end that",
+                place(session)
+            )));
+        }
+        let id = self.job_id(&session.job)?;
+        let (retry_at, reason) = state_columns(to);
+        let row = sessions::table.find((id, number(session.generation), micros(date)));
+        let changed = diesel::update(row.filter(sessions::state.eq(codes::state(from))))
+            .set((
+                sessions::state.eq(codes::state(to.word())),
+                sessions::retry_at.eq(retry_at),
+                sessions::reason.eq(reason),
+                sessions::settled_after.eq(to.is_settled().then(|| micros_after(date, at))),
+                sessions::settled_by.eq(None::<&str>),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_place(&place(session), error))?;
+        self.one_session(changed, id, session, &format!("`{from}`"))?;
+        if *to == State::Succeeded { self.succeeded(id, session) } else { Ok(()) }
+    }
+
+    /// The job's newest success, if this is its newest and not of an earlier generation.
+    fn succeeded(&mut self, id: i32, session: &SessionKey) -> Result<(), CommitError> {
+        let date = micros(session.date);
+        Statement::new(
+            "UPDATE jobs SET last_success = ? WHERE id = ? AND generation = ? AND (last_success IS NULL OR last_success < ?)",
+        )
+        .long(date)
+        .number(id)
+        .number(number(session.generation))
+        .long(date)
+        .execute(self.connection)?;
+        Ok(())
+    }
+
+    /// Refuses if not exactly one job was hit.
+    fn one_job(&mut self, changed: usize, job: &JobName, generation: u32) -> Result<(), CommitError> {
+        if changed == 1 {
+            return Ok(());
+        }
+        let id = self.job_id(job)?;
+        let found = jobs::table.find(id).select(jobs::generation).first::<i32>(self.connection).optional()?;
+        let found = found.map_or_else(|| "is gone".to_owned(), |found| format!("is in generation {}", count(found)));
+        Err(CommitError::Conflict(format!("job `{job}` {found}; expected was generation {generation}")))
+    }
+
+    /// Refuses if not exactly one session was hit, and says what is there instead.
+    fn one_session(
+        &mut self,
+        changed: usize,
+        id: i32,
+        session: &SessionKey,
+        expected: &str,
+    ) -> Result<(), CommitError> {
+        if changed == 1 {
+            return Ok(());
+        }
+        let found = sessions::table
+            .find((id, number(session.generation), micros(session.date)))
+            .select((sessions::state, sessions::attempts))
+            .first::<(i16, i32)>(self.connection)
+            .optional()?;
+        let found = match found {
+            Some((state, attempts)) => format!("found `{}` after {attempts} attempts", codes::state_word(state)),
+            None => "found no such date".to_owned(),
+        };
+        Err(CommitError::Conflict(format!("{}: expected {expected}, {found}", place(session))))
+    }
+}
+
+/// A session as messages name it.
+fn place(session: &SessionKey) -> String {
+    format!("job `{}`, generation {}, date {}", session.job, session.generation, shown(session.date))
+}
+
+fn in_job(job: &JobName, error: Error) -> CommitError {
+    in_place(&format!("job `{job}`"), error)
+}
+
+/// What the database said, and where.
+fn in_place(place: &str, error: Error) -> CommitError {
+    match CommitError::from(error) {
+        CommitError::Conflict(text) => CommitError::Conflict(format!("{place}: {text}")),
+        other => other,
+    }
+}
+
+/// Inserts many sessions. Diesel has no INSERT of many rows for both databases in one, so here each has its own.
+fn insert_sessions(connection: &mut AnyConnection, rows: &[SessionRow]) -> QueryResult<usize> {
+    let insert = diesel::insert_into(sessions::table).values(rows);
+    match connection {
+        AnyConnection::Sqlite(sqlite) => insert.execute(sqlite),
+        AnyConnection::Postgres(postgres) => insert.execute(postgres),
+    }
+}

@@ -1,0 +1,187 @@
+//! The life of an attempt: its opening, its process and its end. The session goes along in the same transaction, so
+//! that a session is running when, and only when, it has an open attempt.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use super::{Transaction, in_place, place};
+use crate::ledger::CommitError;
+use crate::ledger::codes::{self, state};
+use crate::ledger::prepared::Statement;
+use crate::ledger::rows::{clean, micros, micros_after, number, outcome_columns, state_columns, usage_columns};
+use crate::ledger::schema::{attempts, boots};
+use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, Trigger};
+
+impl Transaction<'_> {
+    pub(super) fn open(
+        &mut self,
+        attempt: &AttemptKey,
+        from: &str,
+        trigger: Trigger,
+        host: &str,
+        started_at: DateTime<Utc>,
+    ) -> Result<(), CommitError> {
+        let session = &attempt.session;
+        if from == State::Running.word() || attempt.number == 0 {
+            let place = place(session);
+            return Err(CommitError::Conflict(format!("{place}: attempt {} cannot open on `{from}`", attempt.number)));
+        }
+        let id = self.job_id(&session.job)?;
+        let key = (id, number(session.generation), micros(session.date));
+        let changed = Statement::new(
+            "UPDATE sessions SET state = ?, attempts = ?, retry_at = NULL, reason = NULL, settled_after = NULL, \
+             settled_by = NULL WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
+        )
+        .code(state::RUNNING)
+        .number(number(attempt.number))
+        .number(key.0)
+        .number(key.1)
+        .long(key.2)
+        .code(codes::state(from))
+        .number(number(attempt.number - 1))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
+        self.one_session(changed, id, session, &format!("`{from}` after {} attempts", attempt.number - 1))?;
+        let boot = self.boot(host, None).map_err(|error| in_place(&place(session), error))?;
+        Statement::new(
+            "INSERT INTO attempts (job_id, generation, date, number, trigger, boot, started_after, has_log) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .number(key.0)
+        .number(key.1)
+        .long(key.2)
+        .number(number(attempt.number))
+        .code(codes::trigger(trigger))
+        .number(boot)
+        .long(micros_after(session.date, started_at))
+        .flag(false)
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
+        Ok(())
+    }
+
+    /// Notes the process of an attempt, if it is still open.
+    pub(super) fn process(&mut self, attempt: &AttemptKey, process: &ProcessIdentity) -> Result<(), CommitError> {
+        let id = self.job_id(&attempt.session.job)?;
+        let in_session = |error| in_place(&place(&attempt.session), error);
+        let boot_id = Some(process.boot_id.as_str());
+        let here = self.boot(self.host, None).map_err(in_session)?;
+        let boot = self.boot(self.host, boot_id).map_err(in_session)?;
+        if self.set_process(id, attempt, process, boot, (here, boot)).map_err(in_session)? == 1 {
+            return Ok(());
+        }
+        // It has ended, or it was started when this machine had another name, which it keeps.
+        let (generation, date) = (number(attempt.session.generation), micros(attempt.session.date));
+        let host = attempts::table
+            .find((id, generation, date, number(attempt.number)))
+            .filter(attempts::outcome.is_null())
+            .inner_join(boots::table)
+            .select((boots::id, boots::host))
+            .first::<(i32, String)>(self.connection)
+            .optional()
+            .map_err(in_session)?;
+        if let Some((old, host)) = host {
+            let boot = self.boot(&host, boot_id).map_err(in_session)?;
+            self.set_process(id, attempt, process, boot, (old, boot)).map_err(in_session)?;
+        }
+        Ok(())
+    }
+
+    /// Notes the process of an attempt, if it is still open and its boot is one of two.
+    fn set_process(
+        &mut self,
+        id: i32,
+        attempt: &AttemptKey,
+        process: &ProcessIdentity,
+        boot: i32,
+        from: (i32, i32),
+    ) -> QueryResult<usize> {
+        Statement::new(
+            "UPDATE attempts SET pid = ?, start_ticks = ?, boot = ? WHERE job_id = ? AND generation = ? AND date = ? \
+             AND number = ? AND outcome IS NULL AND boot IN (?, ?)",
+        )
+        .number(process.pid)
+        .long(process.start_ticks.cast_signed())
+        .number(boot)
+        .number(id)
+        .number(number(attempt.session.generation))
+        .long(micros(attempt.session.date))
+        .number(number(attempt.number))
+        .number(from.0)
+        .number(from.1)
+        .execute(self.connection)
+    }
+
+    pub(super) fn close(
+        &mut self,
+        attempt: &AttemptKey,
+        end: &AttemptEnd,
+        state: &State,
+        used: u32,
+    ) -> Result<(), CommitError> {
+        let session = &attempt.session;
+        if *state == State::Running {
+            return Err(CommitError::Conflict(format!("{}: no attempt ends in `running`", place(session))));
+        }
+        let id = self.job_id(&session.job)?;
+        let key = (id, number(session.generation), micros(session.date));
+        self.end_attempt(attempt, key, end)?;
+        let (retry_at, reason) = state_columns(state);
+        let changed = Statement::new(
+            "UPDATE sessions SET state = ?, used = ?, retry_at = ?, reason = ?, settled_after = ? \
+             WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
+        )
+        .code(codes::state(state.word()))
+        .number(number(used))
+        .long(retry_at)
+        .word(reason.as_deref())
+        .long(state.is_settled().then(|| micros_after(session.date, end.ended_at)))
+        .number(key.0)
+        .number(key.1)
+        .long(key.2)
+        .code(state::RUNNING)
+        .number(number(attempt.number))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
+        self.one_session(changed, id, session, &format!("`running` attempt {}", attempt.number))?;
+        if *state == State::Succeeded { self.succeeded(id, session) } else { Ok(()) }
+    }
+
+    fn end_attempt(
+        &mut self,
+        attempt: &AttemptKey,
+        (id, generation, date): (i32, i32, i64),
+        end: &AttemptEnd,
+    ) -> Result<(), CommitError> {
+        let (exit_code, signal) = outcome_columns(end.outcome);
+        let micros_taken = end.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
+        let detail = end.detail.as_deref().map(clean);
+        let [cpu_user, cpu_system, peak_memory] = usage_columns(end.usage);
+        let changed = Statement::new(
+            "UPDATE attempts SET ended_after = ?, outcome = ?, exit_code = ?, signal = ?, duration_micros = ?, detail = ?, \
+             has_log = ?, cpu_user_micros = ?, cpu_system_micros = ?, peak_memory_bytes = ? \
+             WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
+        )
+        .long(micros_after(attempt.session.date, end.ended_at))
+        .code(codes::outcome(end.outcome))
+        .number(exit_code)
+        .number(signal)
+        .long(micros_taken)
+        .word(detail.as_deref())
+        .flag(end.has_log)
+        .long(cpu_user)
+        .long(cpu_system)
+        .long(peak_memory)
+        .number(id)
+        .number(generation)
+        .long(date)
+        .number(number(attempt.number))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(&attempt.session), error))?;
+        if changed == 1 {
+            return Ok(());
+        }
+        let place = place(&attempt.session);
+        Err(CommitError::Conflict(format!("{place}: attempt {} is to be closed, and is not open", attempt.number)))
+    }
+}

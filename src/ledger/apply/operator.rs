@@ -1,0 +1,157 @@
+//! What operators and registries change besides attempts: backfills, disabled jobs, names, and dates that are settled or
+//! repeated because somebody says so.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use super::{Transaction, in_job, in_place, place};
+use crate::job::JobName;
+use crate::ledger::CommitError;
+use crate::ledger::codes::{self, state};
+use crate::ledger::prepared::Statement;
+use crate::ledger::rows::{clean, micros, micros_after, number};
+use crate::ledger::schema::{audit, backfills, disabled, jobs};
+use crate::session::{BackfillId, BackfillRecord, Disabled, Reply, SessionKey, SettledBy, State, Trigger};
+
+impl Transaction<'_> {
+    /// Settles a session that has no open attempt, as if an attempt had succeeded.
+    pub(super) fn done(
+        &mut self,
+        session: &SessionKey,
+        from: &str,
+        by: SettledBy,
+        at: DateTime<Utc>,
+    ) -> Result<(), CommitError> {
+        if [State::Running.word(), State::Succeeded.word()].contains(&from) {
+            return Err(CommitError::Conflict(format!("{}: what is {from} cannot be said to be done", place(session))));
+        }
+        let id = self.job_id(&session.job)?;
+        let changed = Statement::new(
+            "UPDATE sessions SET state = ?, retry_at = NULL, reason = NULL, settled_after = ?, settled_by = ? \
+             WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
+        )
+        .code(state::SUCCEEDED)
+        .long(micros_after(session.date, at))
+        .word(by.word())
+        .number(id)
+        .number(number(session.generation))
+        .long(micros(session.date))
+        .code(codes::state(from))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
+        self.one_session(changed, id, session, &format!("`{from}`"))?;
+        self.succeeded(id, session)
+    }
+
+    /// Lets a session that has no open attempt wait again, with none of its attempts used.
+    pub(super) fn again(
+        &mut self,
+        session: &SessionKey,
+        from: &str,
+        trigger: Trigger,
+        backfill: Option<BackfillId>,
+    ) -> Result<(), CommitError> {
+        if from == State::Running.word() {
+            return Err(CommitError::Conflict(format!("{}: what runs cannot wait", place(session))));
+        }
+        let id = self.job_id(&session.job)?;
+        let changed = Statement::new(
+            "UPDATE sessions SET state = ?, trigger = ?, used = 0, retry_at = NULL, reason = NULL, \
+             settled_after = NULL, settled_by = NULL, backfill_id = ? \
+             WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
+        )
+        .code(state::WAITING)
+        .code(codes::trigger(trigger))
+        .long(backfill)
+        .number(id)
+        .number(number(session.generation))
+        .long(micros(session.date))
+        .code(codes::state(from))
+        .execute(self.connection)
+        .map_err(|error| in_place(&place(session), error))?;
+        self.one_session(changed, id, session, &format!("`{from}`"))
+    }
+
+    pub(super) fn backfill(&mut self, record: &BackfillRecord) -> Result<(), CommitError> {
+        let id = self.job_id(&record.job)?;
+        diesel::insert_into(backfills::table)
+            .values((
+                backfills::id.eq(record.id),
+                backfills::job_id.eq(id),
+                backfills::generation.eq(number(record.generation)),
+                backfills::name.eq(record.name.as_deref().map(clean)),
+                backfills::newest_first.eq(record.newest_first),
+                backfills::parallel.eq(number(record.parallel)),
+                backfills::entered_at.eq(micros(record.entered_at)),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_job(&record.job, error))?;
+        Ok(())
+    }
+
+    pub(super) fn disable(&mut self, by: &Disabled) -> Result<(), CommitError> {
+        let id = self.job_id(&by.job)?;
+        diesel::delete(disabled::table.find(id)).execute(self.connection)?;
+        diesel::insert_into(disabled::table)
+            .values((
+                disabled::job_id.eq(id),
+                disabled::at.eq(micros(by.at)),
+                disabled::until.eq(by.until.map(micros)),
+                disabled::user_name.eq(clean(&by.user)),
+                disabled::reason.eq(by.reason.as_deref().map(clean)),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_job(&by.job, error))?;
+        Ok(())
+    }
+
+    pub(super) fn enable(&mut self, job: &JobName) -> Result<(), CommitError> {
+        let id = self.job_id(job)?;
+        match diesel::delete(disabled::table.find(id)).execute(self.connection)? {
+            1 => Ok(()),
+            _ => Err(CommitError::Conflict(format!("job `{job}` is to be enabled, and nobody had disabled it"))),
+        }
+    }
+
+    pub(super) fn rename(&mut self, from: &JobName, to: &JobName) -> Result<(), CommitError> {
+        let id = self.job_id(from)?;
+        if self.job_id(to).is_ok() {
+            return Err(CommitError::Conflict(format!("job `{from}` is to be called `{to}`, which is another job")));
+        }
+        let row = jobs::table.find(id).filter(jobs::name.eq(from.as_str()));
+        let changed = diesel::update(row).set(jobs::name.eq(to.as_str())).execute(self.connection);
+        if changed.map_err(|error| in_job(from, error))? != 1 {
+            return Err(CommitError::Conflict(format!("job `{from}` is gone")));
+        }
+        // What operators did to it was done to the same job.
+        let answered = audit::job.eq(from.as_str()).and(audit::answered_at.is_not_null());
+        diesel::update(audit::table.filter(answered)).set(audit::job.eq(to.as_str())).execute(self.connection)?;
+        self.renamed.push((from.clone(), to.clone()));
+        self.entered.push((to.clone(), id));
+        Ok(())
+    }
+
+    pub(super) fn answer(&mut self, request: i64, reply: &Reply, at: DateTime<Utc>) -> Result<(), CommitError> {
+        let Reply { done, text, dates } = reply;
+        let row = audit::table.find(request).filter(audit::answered_at.is_null());
+        let count = i64::try_from(dates.count).unwrap_or(i64::MAX);
+        let changed = diesel::update(row)
+            .set((
+                audit::answered_at.eq(Some(micros(at))),
+                audit::done.eq(Some(*done)),
+                audit::answer.eq(Some(clean(text))),
+                audit::dates.eq(Some(count)),
+            ))
+            .execute(self.connection)?;
+        if count > 0 {
+            // What was asked for becomes what was done.
+            diesel::update(audit::table.find(request))
+                .set((audit::from_date.eq(dates.first.map(micros)), audit::to_date.eq(dates.last.map(micros))))
+                .execute(self.connection)?;
+        }
+        if changed == 1 {
+            return Ok(());
+        }
+        Err(CommitError::Conflict(format!("request {request} is not there, or was answered already")))
+    }
+}

@@ -1,0 +1,164 @@
+//! Where operators hand in requests, beside a running daemon: rows of `audit`, which the daemon reads each second.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use super::connection::AnyConnection;
+use super::rows::{clean, instant, job_name, micros};
+use super::schema::audit;
+use super::sqlite::{self, Purpose};
+use super::{LedgerError, LedgerUrl, OpenError, migrate, postgres, request_json, startup};
+use crate::job::JobName;
+use crate::session::{Changed, Operation, Request};
+
+/// A request that has no number yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRequest {
+    /// The job it is about.
+    pub job: JobName,
+    /// What is asked.
+    pub operation: Operation,
+    /// When it is asked.
+    pub at: DateTime<Utc>,
+    /// Who asks.
+    pub user: String,
+    /// From which machine.
+    pub host: String,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it was done.
+    pub done: bool,
+    /// What was done, or why not.
+    pub text: String,
+    /// The dates that it changed.
+    pub dates: Changed,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Takes operators' requests beside a running daemon.
+pub struct RequestQueue {
+    connection: AnyConnection,
+}
+
+impl RequestQueue {
+    /// Opens the desk of a ledger that exists.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`] if there is no ledger yet.
+    pub fn open(url: &LedgerUrl) -> Result<Self, OpenError> {
+        let mut connection = match url {
+            LedgerUrl::Sqlite(path) => AnyConnection::Sqlite(sqlite::connect(url, path, Purpose::Post)?),
+            LedgerUrl::Postgres(target) => AnyConnection::Postgres(postgres::connect(url, target, None)?),
+        };
+        migrate::check(url, &mut connection, env!("CARGO_PKG_VERSION"))?;
+        Ok(Self { connection })
+    }
+
+    /// Posts a request, and returns its number, which its answer is known by.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub fn post(&mut self, request: &NewRequest) -> Result<i64, LedgerError> {
+        let (from, to) = request_json::span(&request.operation);
+        let detail = request_json::write(&request.operation);
+        let row = (
+            audit::at.eq(micros(request.at)),
+            audit::user_name.eq(clean(&request.user)),
+            audit::host.eq(clean(&request.host)),
+            audit::action.eq(request.operation.word()),
+            audit::job.eq(request.job.as_str()),
+            audit::from_date.eq(from.map(micros)),
+            audit::to_date.eq(to.map(micros)),
+            audit::detail.eq(detail.to_string()),
+            audit::reason.eq(request.reason.as_deref().map(clean)),
+        );
+        let insert = diesel::insert_into(audit::table).values(row).returning(audit::id);
+        Ok(self.connection.write(|connection| insert.get_result::<i64>(connection))?)
+    }
+}
+
+/// The columns of `audit` that make a request.
+#[derive(Queryable)]
+struct RequestRow {
+    id: i64,
+    at: i64,
+    user_name: String,
+    host: String,
+    action: String,
+    job: String,
+    from_date: Option<i64>,
+    detail: String,
+    reason: Option<String>,
+}
+
+/// The requests without an answer, by number, of the actions that are meant. Those that we do not understand are left
+/// out, and logged.
+pub(super) fn unanswered(
+    connection: &mut AnyConnection,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Vec<Request>, LedgerError> {
+    let rows = audit::table
+        .filter(audit::answered_at.is_null())
+        .order(audit::id)
+        .select((
+            audit::id,
+            audit::at,
+            audit::user_name,
+            audit::host,
+            audit::action,
+            audit::job,
+            audit::from_date,
+            audit::detail,
+            audit::reason,
+        ))
+        .load::<RequestRow>(connection)?;
+    let mut requests = Vec::with_capacity(rows.len());
+    for row in rows.into_iter().filter(|row| is_meant(&row.action)) {
+        let (id, action) = (row.id, row.action.clone());
+        if let Some(request) = request(connection, row)? {
+            requests.push(request);
+        } else {
+            tracing::debug!(request = id, action, "a request is not understood, and left unanswered");
+        }
+    }
+    Ok(requests)
+}
+
+fn request(connection: &mut AnyConnection, row: RequestRow) -> Result<Option<Request>, LedgerError> {
+    let Some(operation) = request_json::read(&row.action, &row.detail, row.from_date) else { return Ok(None) };
+    let job = job_name(&row.job)?;
+    let past = startup::past(connection, &job, row.id, &operation)?;
+    Ok(Some(Request {
+        id: row.id,
+        job,
+        operation,
+        at: instant(row.at)?,
+        user: row.user_name,
+        host: row.host,
+        reason: row.reason,
+        past,
+    }))
+}
+
+/// What became of a request; nothing yet if absent.
+pub(super) fn answer(connection: &mut AnyConnection, request: i64) -> Result<Option<Answer>, LedgerError> {
+    type Row = (Option<bool>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+    let row = audit::table
+        .find(request)
+        .select((audit::done, audit::answer, audit::answered_at, audit::dates, audit::from_date, audit::to_date))
+        .first::<Row>(connection)
+        .optional()?;
+    let Some((Some(done), Some(text), Some(at), count, first, last)) = row else { return Ok(None) };
+    let count = count.map_or(0, i64::unsigned_abs);
+    let dates = match count {
+        0 => Changed::default(),
+        count => Changed { count, first: first.map(instant).transpose()?, last: last.map(instant).transpose()? },
+    };
+    Ok(Some(Answer { done, text, dates, at: instant(at)? }))
+}
