@@ -22,9 +22,10 @@
 //! - wiring: [`cli`] (the commands), [`daemon`] (connects all of it, signals), [`systemd`], [`paths`] (where files are)
 //! - shell: [`registry`], [`ledger`], [`warden_client`] (asks the [`warden`], the process that owns the jobs), [`clock`]
 //! - core, a crate of its own without I/O: [`control`] (in which order things are written, done and told), [`scheduler`],
-//!   [`invariants`] (whether a ledger keeps the promise), [`session`], [`job`], [`schedule`], [`duration`]
+//!   [`invariants`] (whether a ledger keeps the promise), [`session`], [`job`], [`schedule`], [`duration`],
+//!   [`text`]
 
-pub use crontabber_core::{control, duration, invariants, job, schedule, scheduler, session};
+pub use crontabber_core::{control, duration, invariants, job, schedule, scheduler, session, text};
 
 pub mod cli;
 pub mod clock;

@@ -21,11 +21,12 @@ enum Layer {
 /// table, so that there are no circles.
 const MODULES: &[(&str, Layer, &[&str])] = &[
     ("duration", Core, &[]),
+    ("text", Core, &[]),
     ("schedule", Core, &[]),
     ("job", Core, &["schedule"]),
     ("session", Core, &["job"]),
-    ("scheduler", Core, &["duration", "schedule", "job", "session"]),
-    ("invariants", Core, &["schedule", "job", "session", "scheduler"]),
+    ("scheduler", Core, &["duration", "text", "schedule", "job", "session"]),
+    ("invariants", Core, &["text", "schedule", "job", "session"]),
     ("control", Core, &["job", "session", "scheduler"]),
     ("clock", Shell, &[]),
     ("registry", Shell, &[]),

@@ -17,8 +17,8 @@ use chrono_tz::Tz;
 
 use crate::job::JobName;
 use crate::schedule::Timetable;
-use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, SessionKey, SessionRecord, State};
+use crate::text::in_zone;
 use attempts::Tries;
 use dates::Dates;
 use order::Order;

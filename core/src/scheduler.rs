@@ -19,6 +19,7 @@ mod registry_update;
 mod request;
 mod slots;
 mod status;
+mod step;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, Request, SessionKey, State, Trigger};
+use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, State, Trigger};
 use job_state::{Candidates, JobState, Neighbours};
 use recent::Recent;
 use slots::{ReadyJob, Slots};
@@ -34,69 +35,8 @@ use slots::{ReadyJob, Slots};
 pub use crate::session::Recovered;
 pub use explain::{COUNTED, Explanation, Wait};
 pub use notification::{Adding, Notification};
-pub use status::{BlockReason, JobStatus, Remaining, in_zone};
-
-/// A date recorded later than this after it was due counts as missed: its trigger is `catch-up`.
-const ON_TIME: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
-
-/// What the scheduler is told.
-#[derive(Debug)]
-pub enum Event {
-    /// Time has passed.
-    Tick,
-    /// An attempt ended.
-    Ended {
-        /// Which one.
-        attempt: AttemptKey,
-        /// How.
-        end: AttemptEnd,
-    },
-    /// The registry was read.
-    Registry(Vec<Arc<Job>>),
-    /// An operator asks for something.
-    Request(Request),
-    /// It was asked whether a date is done, by the job's `done_when`.
-    Probed {
-        /// Which.
-        session: SessionKey,
-        /// Whether it is; absent if the answer was lost, so that it is asked again.
-        is_done: Option<bool>,
-    },
-    /// The daemon stops: nothing is started from now on.
-    Stop,
-}
-
-/// What follows from an event.
-#[derive(Debug, Default)]
-pub struct Step {
-    /// Written first, in one transaction.
-    pub entries: Vec<Entry>,
-    /// Started once the entries are durable.
-    pub starts: Vec<Start>,
-    /// Asked once the entries are durable.
-    pub probes: Vec<Start>,
-    /// Ended: operators ask for it.
-    pub kills: Vec<AttemptKey>,
-    /// Told to people once the entries are durable.
-    pub notes: Vec<Notification>,
-}
-
-/// An attempt to start.
-#[derive(Debug, Clone)]
-pub struct Start {
-    /// Which one.
-    pub attempt: AttemptKey,
-    /// What made it happen.
-    pub trigger: Trigger,
-    /// What to start.
-    pub job: Arc<Job>,
-    /// The date of the schedule before this one.
-    pub previous: Option<DateTime<Utc>>,
-    /// The date of the schedule after this one.
-    pub next: Option<DateTime<Utc>>,
-    /// The newest date that succeeded.
-    pub last_success: Option<DateTime<Utc>>,
-}
+pub use status::{BlockReason, JobStatus, Remaining};
+pub use step::{Event, Start, Step};
 
 /// The scheduler; see the module's page.
 #[derive(Debug)]

@@ -47,6 +47,9 @@ use crate::job::JobName;
 pub use entry::{Changed, Entry, NewSession, Reply};
 pub use request::{BackfillOrder, Enabling, Only, Operation, Past, Request, Retrying, Skipping};
 
+/// The resolution of the ledger's instants.
+pub(crate) const TICK: chrono::TimeDelta = chrono::TimeDelta::microseconds(1);
+
 /// Names one session: a job, its generation (a reset starts a new one) and a date.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {

@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use crontabber::cli::date::{ChoiceError, DateArgument, short, write_in_zone};
 use crontabber::registry::Registry;
 use crontabber::schedule::{Schedule, Timetable};
-use crontabber::scheduler::in_zone;
+use crontabber::text::in_zone;
 
 use super::words;
 

@@ -18,8 +18,8 @@ use super::output::{Output, brief, size};
 use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Table};
 use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
-use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
+use crate::text::in_zone;
 use crate::{duration, paths};
 
 /// The columns of the table; the last ones only where there is room.

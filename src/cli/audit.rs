@@ -16,7 +16,7 @@ use super::output::Output;
 use super::sessions::zone_of_days;
 use super::table::{Cell, Column, Table};
 use crate::ledger::{Act, AuditFilter, LedgerError, Reader};
-use crate::scheduler::in_zone;
+use crate::text::in_zone;
 
 const COLUMNS: [Column; 6] = [
     Column::Whole("AT"),

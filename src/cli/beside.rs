@@ -11,7 +11,7 @@ use crate::job::JobName;
 use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
 use crate::registry::Registry;
 use crate::schedule::Timetable;
-use crate::scheduler::in_zone;
+use crate::text::in_zone;
 
 /// The instants among which the dates are that somebody named.
 ///

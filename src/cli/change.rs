@@ -22,8 +22,8 @@ use crate::daemon::{self, Ask};
 use crate::job::{Job, JobName};
 use crate::ledger::Reader;
 use crate::registry::Registry;
-use crate::scheduler::in_zone;
 use crate::session::{BackfillOrder, Enabling, Operation, Retrying, Skipping};
+use crate::text::in_zone;
 use preview::Preview;
 
 /// More dates than this are not changed without a word.

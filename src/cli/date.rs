@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, Ti
 use chrono_tz::Tz;
 
 use crate::schedule::{self, Timetable};
-use crate::scheduler::in_zone;
+use crate::text::in_zone;
 
 /// A date as it was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

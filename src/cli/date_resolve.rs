@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::sessions::collected;
 use crate::job::{Job, JobName};
 use crate::ledger::{Between, Reader, SessionFilter};
-use crate::scheduler::in_zone;
+use crate::text::in_zone;
 
 /// Among which dates is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

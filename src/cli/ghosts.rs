@@ -16,8 +16,8 @@ use super::output::Output;
 use super::table::{Cell, Column, Table};
 use crate::job::JobName;
 use crate::schedule::Timetable;
-use crate::scheduler::in_zone;
 use crate::session::JobRecord;
+use crate::text::in_zone;
 
 const COLUMNS: [Column; 5] = [
     Column::Cut("JOB"),

@@ -17,8 +17,9 @@ use super::orphans;
 use super::output::{Output, counted, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::{Job, JobName};
-use crate::scheduler::{BlockReason, JobStatus, Remaining, in_zone};
+use crate::scheduler::{BlockReason, JobStatus, Remaining};
 use crate::session::{AttemptRecord, JobRecord};
+use crate::text::in_zone;
 
 /// The states, those first that need a person.
 const URGENCY: [&str; 7] = ["held", "failed", "blocked", "running", "waiting", "ok", "disabled"];

@@ -21,8 +21,8 @@ use super::output::Output;
 use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
 use crate::registry::Registry;
-use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
+use crate::text::in_zone;
 use crate::{duration, paths};
 use follow::Followed;
 

@@ -18,8 +18,8 @@ use super::table::{Cell, Column, Table};
 use crate::job::JobName;
 use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
 use crate::registry::Registry;
-use crate::scheduler::in_zone;
 use crate::session::{AttemptKey, SessionKey, SessionRecord, State};
+use crate::text::in_zone;
 
 const COLUMNS: [Column; 6] = [
     Column::Cut("JOB"),

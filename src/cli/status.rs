@@ -25,8 +25,9 @@ use super::output::{Output, counted, cut, one_line};
 use crate::job::Job;
 use crate::ledger::{AttemptFilter, Between, Reader};
 use crate::paths;
-use crate::scheduler::{JobStatus, Recovered, Scheduler, in_zone};
+use crate::scheduler::{JobStatus, Recovered, Scheduler};
 use crate::session::AttemptRecord;
+use crate::text::in_zone;
 use duration_stats::{LOOKED_AT, Pace, PaceRow};
 
 /// How many attempts at the newest dates are shown.

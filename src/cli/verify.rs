@@ -20,7 +20,7 @@ use crate::invariants::{Examination, Gap, Row, Rule, Subject, Unchecked, Violati
 use crate::job::{JobName, Order};
 use crate::ledger::{Reader, Snapshot};
 use crate::registry::Registry;
-use crate::scheduler::in_zone;
+use crate::text::in_zone;
 
 /// A verification that takes longer than this shows how far it is.
 const LONG: Duration = Duration::from_secs(1);

@@ -21,8 +21,9 @@ use super::output::Output;
 use super::sessions::collected;
 use crate::job::{Job, JobName};
 use crate::ledger::{Act, AttemptFilter, AuditFilter, Between, Reader, SessionFilter};
-use crate::scheduler::{Explanation, JobStatus, Recovered, Scheduler, Step, in_zone};
+use crate::scheduler::{Explanation, JobStatus, Recovered, Scheduler, Step};
 use crate::session::{AttemptRecord, Entry, JobRecord, SessionKey, SessionRecord, SkipReason, State};
+use crate::text::in_zone;
 
 /// So many of the newest acts about a job are looked at for those about the date.
 const ACTS: usize = 1_000;

@@ -10,11 +10,12 @@ use chrono::{DateTime, Utc};
 
 use crate::job::{Command, Job};
 use crate::paths;
-use crate::scheduler::{Start, in_zone};
+use crate::scheduler::Start;
 use crate::session::AttemptKey;
 use crate::warden_client::{Launch, attempt_name};
 
 use crate::control::PROBE;
+use crate::text::in_zone;
 
 /// Why an attempt could not be prepared.
 #[derive(Debug, thiserror::Error)]

@@ -13,8 +13,8 @@ use crate::job::JobName;
 use crate::ledger::{
     Answer, AttemptFilter, Between, LedgerError, LedgerUrl, NewRequest, OpenError, Reader, RequestQueue,
 };
-use crate::scheduler::in_zone;
 use crate::session::{AttemptRecord, Operation, Outcome, Trigger};
+use crate::text::in_zone;
 use crate::{clock, paths};
 
 use super::start::{self, Mode};

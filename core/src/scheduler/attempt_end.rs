@@ -8,7 +8,8 @@ use crate::job::{Job, OnLost};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome, SkipReason, State};
 
 use super::job_state::JobState;
-use super::{Notification, Step};
+use super::notification::Notification;
+use super::step::Step;
 
 impl JobState {
     /// Closes an attempt that is no longer in `running`.

@@ -5,9 +5,11 @@ use chrono::{DateTime, Utc};
 use crate::job::{Dependency, Job, JobName};
 use crate::session::{NewSession, State, Trigger};
 
+use super::Scheduler;
 use super::job_state::Candidates;
 use super::queue::Session;
-use super::{BlockReason, Scheduler, Step};
+use super::status::BlockReason;
+use super::step::Step;
 
 impl Scheduler {
     /// Which dates of a job may start; what they require is started first.

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use crate::job::JobName;
 use crate::session::{AttemptKey, Entry, Outcome, SessionKey, SettledBy, SkipReason, State};
 
-use super::{Notification, Scheduler, Step};
+use super::Scheduler;
+use super::notification::Notification;
+use super::step::Step;
 
 impl Scheduler {
     /// Has it asked whether a date is done. It takes a place as an attempt does.

@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use crate::job::{Job, JobName};
 use crate::session::{AttemptKey, BackfillRecord, State, Trigger};
 
+use super::Scheduler;
 use super::job_state::JobState;
 use super::queue::{Queue, Session};
-use super::{BlockReason, Scheduler};
+use super::status::BlockReason;
 
 /// So many of the dates in front of one are named.
 const NAMED: usize = 5;

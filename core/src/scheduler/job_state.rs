@@ -11,14 +11,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{Job, Order};
 use crate::session::{
-    AttemptKey, BackfillId, BackfillRecord, Changed, Disabled, Entry, JobRecord, Request, SessionKey, SessionRecord,
-    SkipReason, State, Trigger,
+    AttemptKey, BackfillId, BackfillRecord, Changed, Disabled, Entry, JobRecord, Reply, Request, SessionKey,
+    SessionRecord, SkipReason, State, Trigger,
 };
 
+use super::notification::Notification;
 use super::queue::{Queue, Session, Turn};
-use super::request::Entering;
 use super::slots::ReadyJob;
-use super::{Notification, Step};
+use super::step::Step;
 
 /// The dates before and after one.
 pub(super) struct Neighbours {
@@ -40,6 +40,34 @@ pub(super) struct Kill {
     pub attempts: Vec<AttemptKey>,
     pub told: Vec<String>,
     pub changed: Changed,
+}
+
+/// A date that a backfill has yet to enter.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted {
+    /// The date has no row.
+    New(DateTime<Utc>),
+    /// The date is settled.
+    Again { date: DateTime<Utc>, from: &'static str, attempts: u32 },
+}
+
+impl Wanted {
+    pub(super) fn date(self) -> DateTime<Utc> {
+        match self {
+            Self::New(date) | Self::Again { date, .. } => date,
+        }
+    }
+}
+
+/// A backfill whose dates are being entered.
+#[derive(Debug)]
+pub(super) struct Entering {
+    pub request: Request,
+    pub record: BackfillRecord,
+    pub rest: VecDeque<Wanted>,
+    /// The job's `first_date` when the operator ordered the backfill.
+    pub first_date: DateTime<Utc>,
+    pub reply: Reply,
 }
 
 /// Which dates of a job state could start now, and when another could.
@@ -219,7 +247,7 @@ impl JobState {
     /// How many dates of backfills are not settled.
     pub(super) fn backfilling(&self) -> u64 {
         let entered: usize = self.backfills.values().map(|backfill| backfill.queue.len()).sum();
-        let rest: usize = self.entering.iter().map(Entering::left).sum();
+        let rest: usize = self.entering.iter().map(|entering| entering.rest.len()).sum();
         (entered + rest) as u64
     }
 

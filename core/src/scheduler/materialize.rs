@@ -4,11 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{Job, Overlap};
 use crate::schedule::Timetable;
-use crate::session::{AttemptKey, NewSession, SkipReason, State, Trigger};
+use crate::session::{AttemptKey, NewSession, SkipReason, State, TICK, Trigger};
 
 use super::job_state::{JobState, is_independent, keeps_every_date};
+use super::notification::Notification;
 use super::queue::Session;
-use super::{Notification, ON_TIME, Step};
+use super::step::{ON_TIME, Step};
 
 /// So many recorded dates wait at once; further dates that are due are recorded when these have run. It bounds what
 /// ten years of minutes cost in memory.
@@ -61,7 +62,7 @@ impl JobState {
         let unrecorded = self.next.filter(|next| *next <= until).and_then(|next| {
             let Some(from) = from.filter(|from| next < *from) else { return Some(next) };
             let timetable = &self.job.as_ref()?.timetable;
-            let mut dates = timetable.dates(from, until + TimeDelta::microseconds(1)).map_while(Result::ok);
+            let mut dates = timetable.dates(from, until + TICK).map_while(Result::ok);
             dates.find(|date| !self.has_row(*date))
         });
         [recorded, unrecorded].into_iter().flatten().min()

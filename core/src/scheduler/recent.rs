@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use crate::job::JobName;
 use crate::session::{BackfillRecord, Entry, SessionKey, State};
 
-use super::{Scheduler, Step};
+use super::Scheduler;
+use super::step::Step;
 
 /// See the module's page.
 #[derive(Debug, Default)]

@@ -10,13 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{Job, JobName};
 use crate::schedule::Timetable;
-use crate::session::{Entry, JobRecord};
+use crate::session::{Entry, JobRecord, TICK};
 
+use super::Scheduler;
 use super::job_state::{JobState, keeps_every_date};
-use super::{Adding, BlockReason, Notification, Scheduler, Step};
-
-/// The smallest step of an instant.
-pub(super) const TICK: TimeDelta = TimeDelta::microseconds(1);
+use super::notification::{Adding, Notification};
+use super::status::BlockReason;
+use super::step::Step;
 
 impl Scheduler {
     pub(super) fn adopt_registry(&mut self, jobs: Vec<Arc<Job>>, step: &mut Step) {

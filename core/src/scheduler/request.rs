@@ -17,12 +17,12 @@ use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
 use crate::session::{Changed, Entry, Operation, Past, Reply, Request, SessionRecord, State};
+use crate::text::in_zone;
 
+use super::Scheduler;
 use super::job_state::JobState;
-use super::status::in_zone;
-use super::{Notification, Scheduler, Step};
-
-pub(super) use backfill::Entering;
+use super::notification::Notification;
+use super::step::Step;
 
 /// So many dates can be changed by one request.
 const MOST: usize = 1_000_000;

@@ -1,10 +1,11 @@
 //! What people ask of the scheduler: where each job stands, and what blocks it.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
 use crate::session::{AttemptKey, Disabled, JobRecord, State};
+use crate::text::{in_zone, to_the_second};
 
 use super::Scheduler;
 use super::job_state::{JobState, is_independent};
@@ -222,17 +223,6 @@ fn state_word(job_state: &JobState, blocked_by: Option<&BlockReason>) -> &'stati
             }
         }
     }
-}
-
-/// An instant as people and JSON read it: RFC 3339 with the zone's offset.
-#[must_use]
-pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
-    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false)
-}
-
-/// As [`in_zone`], for the times at which something was done: nobody reads their fractions.
-fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
-    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false)
 }
 
 impl BlockReason {

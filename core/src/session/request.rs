@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{BackfillId, SessionRecord};
+use super::{BackfillId, SessionRecord, TICK};
 use crate::job::JobName;
 
 /// What an operator asks for through the ledger.
@@ -138,7 +138,7 @@ impl Operation {
     /// The instants between which the scheduler must know what is settled: from the first on, and before the second.
     #[must_use]
     pub fn past(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let one = |date: DateTime<Utc>| Some((date, date + chrono::TimeDelta::microseconds(1)));
+        let one = |date: DateTime<Utc>| Some((date, date + TICK));
         match self {
             Self::Backfill(order) => Some((order.from, order.to.unwrap_or(DateTime::<Utc>::MAX_UTC))),
             Self::Done { date } | Self::Retry(Retrying::Date { date, .. }) | Self::Skip(Skipping::Date(date)) => {

@@ -12,8 +12,9 @@ use crate::cli::date::short;
 use crate::cli::lateness::lateness;
 use crate::cli::list::times;
 use crate::job::{Job, JobName};
-use crate::scheduler::{BlockReason, JobStatus, Scheduler, in_zone};
+use crate::scheduler::{BlockReason, JobStatus, Scheduler};
 use crate::session::{AttemptRecord, SessionRecord, State};
+use crate::text::in_zone;
 
 /// So long after it is due a date may still be about to start.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);

@@ -12,7 +12,8 @@ use crate::cli::output::{Output, counted};
 use crate::cli::table::{Cell, Column, Table};
 use crate::job::Job;
 use crate::registry::Registry;
-use crate::scheduler::{JobStatus, Recovered, Start, in_zone};
+use crate::scheduler::{JobStatus, Recovered, Start};
+use crate::text::in_zone;
 
 const COLUMNS: [Column; 4] =
     [Column::Cut("JOB"), Column::Whole("STARTS NOW"), Column::Number("BEHIND"), Column::Whole("NEXT DATE")];

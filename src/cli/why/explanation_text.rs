@@ -10,8 +10,9 @@ use crate::cli::list::times;
 use crate::cli::orphans::Process;
 use crate::cli::output::{counted, one_line};
 use crate::duration;
-use crate::scheduler::{BlockReason, COUNTED, Explanation, Wait, in_zone};
+use crate::scheduler::{BlockReason, COUNTED, Explanation, Wait};
 use crate::session::{AttemptRecord, SessionRecord, SettledBy, SkipReason, State, Trigger};
+use crate::text::in_zone;
 
 impl Known<'_> {
     /// Everything that there is to tell, a sentence or a line each.

@@ -3,58 +3,24 @@
 //! Its dates enter a part at a time, so that however many there are, what is due need not wait for them. A crash in
 //! between leaves the request unanswered; it comes again, and goes on where it was.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
 use crate::session::{
-    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Reply, Request, State, Trigger,
+    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Reply, Request, State, TICK, Trigger,
 };
+use crate::text::in_zone;
 
-use super::super::job_state::JobState;
-use super::super::registry_update::TICK;
-use super::super::status::in_zone;
-use super::super::{Scheduler, Step};
 use super::{MOST, Verdict, are, counted, told};
+use crate::scheduler::Scheduler;
+use crate::scheduler::job_state::{Entering, JobState, Wanted};
+use crate::scheduler::queue::Session;
+use crate::scheduler::step::Step;
 
 /// So many dates enter in one step.
 const PART: usize = 2_000;
-
-/// A date of a backfill that has not entered yet.
-#[derive(Debug, Clone, Copy)]
-enum Wanted {
-    /// It has no row.
-    New(DateTime<Utc>),
-    /// It is settled.
-    Again { date: DateTime<Utc>, from: &'static str, attempts: u32 },
-}
-
-impl Wanted {
-    fn date(self) -> DateTime<Utc> {
-        match self {
-            Self::New(date) | Self::Again { date, .. } => date,
-        }
-    }
-}
-
-/// A backfill whose dates are being entered.
-#[derive(Debug)]
-pub(in super::super) struct Entering {
-    pub request: Request,
-    pub record: BackfillRecord,
-    rest: VecDeque<Wanted>,
-    /// The first instant of the job's concern when it was ordered.
-    since: DateTime<Utc>,
-    reply: Reply,
-}
-
-impl Entering {
-    /// How many dates have not entered yet.
-    pub(in super::super) fn left(&self) -> usize {
-        self.rest.len()
-    }
-}
 
 /// What is settled of the dates that an order is about.
 #[derive(Debug)]
@@ -136,9 +102,9 @@ impl Scheduler {
             }
             job_state.begin_backfill(record.clone());
         }
-        let (since, rest) = (job_state.record.first_date, selection.wanted.into());
+        let (first_date, rest) = (job_state.record.first_date, selection.wanted.into());
         let is_short = selection.changed.count <= PART as u64;
-        job_state.entering.push_back(Entering { request: request.clone(), record, rest, since, reply });
+        job_state.entering.push_back(Entering { request: request.clone(), record, rest, first_date, reply });
         self.pending.insert(request.id);
         if is_short {
             self.enter_more(name, step);
@@ -147,7 +113,7 @@ impl Scheduler {
     }
 
     /// Enters the next part of a job's backfill, and answers when all of it has entered.
-    pub(in super::super) fn enter_more(&mut self, name: &JobName, step: &mut Step) {
+    pub(in crate::scheduler) fn enter_more(&mut self, name: &JobName, step: &mut Step) {
         let now = self.now;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(mut entering) = job_state.entering.pop_front() else { return };
@@ -166,7 +132,7 @@ impl Scheduler {
 
 impl JobState {
     /// When more of a backfill can enter.
-    pub(in super::super) fn entering_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(in crate::scheduler) fn entering_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         (!self.entering.is_empty()).then_some(now)
     }
 
@@ -292,7 +258,7 @@ impl JobState {
         for wanted in entering.rest.drain(..part) {
             let date = wanted.date();
             // The start of the job may have been moved back since, over dates that were to be entered here.
-            let is_of_schedule = date >= self.record.first_date && date < entering.since;
+            let is_of_schedule = date >= self.record.first_date && date < entering.first_date;
             if self.get(date).is_some() {
                 continue;
             }
@@ -309,7 +275,7 @@ impl JobState {
         }
         if !new.is_empty() {
             for new in &new {
-                self.put(new.date, super::super::queue::Session::waiting(new.trigger), Some(id));
+                self.put(new.date, Session::waiting(new.trigger), Some(id));
             }
             step.entries.push(self.entry(self.record.watermark, new, now));
         }

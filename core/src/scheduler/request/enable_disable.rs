@@ -3,12 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::JobName;
-use crate::session::{Changed, Disabled, Enabling, Entry, Request, State};
+use crate::session::{Changed, Disabled, Enabling, Entry, Request, State, TICK};
+use crate::text::in_zone;
 
-use super::super::job_state::{JobState, keeps_every_date};
-use super::super::status::in_zone;
-use super::super::{Notification, Scheduler, Step};
 use super::{MOST, Verdict, are, counted, told};
+use crate::scheduler::Scheduler;
+use crate::scheduler::job_state::{JobState, keeps_every_date};
+use crate::scheduler::notification::Notification;
+use crate::scheduler::step::Step;
 
 impl Scheduler {
     pub(super) fn disable(
@@ -85,7 +87,7 @@ impl Scheduler {
                 }
             }
             Enabling::SkipMissed => {
-                changed = job_state.skip_before(&job, now + super::super::registry_update::TICK, true, now, step)?;
+                changed = job_state.skip_before(&job, now + TICK, true, now, step)?;
                 match changed.count {
                     0 => format!("job `{name}` is enabled; it has missed nothing"),
                     _ => format!("job `{name}` is enabled; skipped: {}", told(&changed, zone)),
@@ -128,7 +130,7 @@ impl Scheduler {
 
 impl JobState {
     /// How many dates are due and not settled, also those that are not recorded while the job is disabled.
-    pub(in super::super) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
+    pub(in crate::scheduler) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
         let idle = self.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
         let (mut recorded, mut oldest) = (0, None);
         for (date, _) in idle {
@@ -140,12 +142,12 @@ impl JobState {
     }
 
     /// When the job is enabled again unasked.
-    pub(in super::super) fn enabled_at(&self) -> Option<DateTime<Utc>> {
+    pub(in crate::scheduler) fn enabled_at(&self) -> Option<DateTime<Utc>> {
         self.disabled.as_ref()?.until
     }
 
     /// Enables the job again when its time has come.
-    pub(in super::super) fn enable_if_over(&mut self, now: DateTime<Utc>, step: &mut Step) {
+    pub(in crate::scheduler) fn enable_if_over(&mut self, now: DateTime<Utc>, step: &mut Step) {
         if self.enabled_at().is_some_and(|until| until <= now) {
             self.disabled = None;
             let job = self.record.name.clone();

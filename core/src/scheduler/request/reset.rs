@@ -3,13 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::schedule::Timetable;
-use crate::session::{Changed, Entry, Request};
+use crate::session::{Changed, Entry, Request, TICK};
+use crate::text::in_zone;
 
-use super::super::job_state::JobState;
-use super::super::registry_update::{TICK, first_record};
-use super::super::status::in_zone;
-use super::super::{Scheduler, Step};
 use super::Verdict;
+use crate::scheduler::Scheduler;
+use crate::scheduler::job_state::JobState;
+use crate::scheduler::registry_update::first_record;
+use crate::scheduler::step::Step;
 
 impl Scheduler {
     /// Starts a new generation of a job: answers with which dates that repeats.

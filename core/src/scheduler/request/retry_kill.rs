@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::session::{AttemptKey, BackfillRecord, Changed, Entry, Outcome, Reply, Request, Retrying, State, Trigger};
+use crate::text::in_zone;
 
-use super::super::job_state::{JobState, Kill};
-use super::super::queue::Session;
-use super::super::status::in_zone;
-use super::super::{Scheduler, Step};
 use super::{Verdict, no_date_of, told};
+use crate::scheduler::Scheduler;
+use crate::scheduler::job_state::{JobState, Kill};
+use crate::scheduler::queue::Session;
+use crate::scheduler::step::Step;
 
 impl Scheduler {
     pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Result<Verdict, String> {
@@ -78,7 +79,7 @@ impl Scheduler {
     }
 
     /// An attempt is over: answers the operators who waited for that.
-    pub(in super::super) fn answer_kills(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
+    pub(in crate::scheduler) fn answer_kills(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
         let name = &attempt.session.job;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         if job_state.kills.is_empty() {

@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
-use crate::session::{NewSession, State, Trigger};
+use crate::session::{NewSession, State, TICK, Trigger};
+use crate::text::in_zone;
 
-use super::super::job_state::{JobState, keeps_every_date};
-use super::super::queue::Session;
-use super::super::registry_update::TICK;
-use super::super::status::in_zone;
-use super::super::{Scheduler, Step};
 use super::{Verdict, no_date_of};
+use crate::scheduler::Scheduler;
+use crate::scheduler::job_state::{JobState, keeps_every_date};
+use crate::scheduler::queue::Session;
+use crate::scheduler::step::Step;
 
 impl Scheduler {
     /// Attempts a date now: answers with what was started, or why nothing was.

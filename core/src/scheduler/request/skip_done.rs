@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 
 use crate::job::Job;
 use crate::session::{Changed, Entry, NewSession, Request, SettledBy, SkipReason, Skipping, State, Trigger};
+use crate::text::in_zone;
 
-use super::super::job_state::JobState;
-use super::super::status::in_zone;
-use super::super::{Scheduler, Step};
 use super::{MOST, Verdict, counted, no_date_of, told};
+use crate::scheduler::Scheduler;
+use crate::scheduler::job_state::JobState;
+use crate::scheduler::step::Step;
 
 impl Scheduler {
     pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Result<Verdict, String> {

@@ -1,0 +1,71 @@
+//! What goes into the scheduler, and what comes out of it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::notification::Notification;
+use crate::job::Job;
+use crate::session::{AttemptEnd, AttemptKey, Entry, Request, SessionKey, Trigger};
+
+/// A date recorded later than this after it was due counts as missed: its trigger is `catch-up`.
+pub(super) const ON_TIME: TimeDelta = TimeDelta::seconds(60);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Time has passed.
+    Tick,
+    /// An attempt ended.
+    Ended {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// How it ended.
+        end: AttemptEnd,
+    },
+    /// The registry was read.
+    Registry(Vec<Arc<Job>>),
+    /// An operator asks for something.
+    Request(Request),
+    /// The job's `done_when` has answered, or could not be asked.
+    Probed {
+        /// The session that it was about.
+        session: SessionKey,
+        /// Whether the date is done; absent if the answer was lost, so that the scheduler asks again.
+        is_done: Option<bool>,
+    },
+    /// The daemon stops: the scheduler starts nothing from now on.
+    Stop,
+}
+
+/// What the daemon does about an event: first it commits the entries, then it acts on the rest.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Written in one transaction.
+    pub entries: Vec<Entry>,
+    /// Attempts to start.
+    pub starts: Vec<Start>,
+    /// Dates about which to ask `done_when`.
+    pub probes: Vec<Start>,
+    /// Attempts to end, since an operator asked for it.
+    pub kills: Vec<AttemptKey>,
+    /// What to report.
+    pub notes: Vec<Notification>,
+}
+
+/// An attempt to start.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The attempt.
+    pub attempt: AttemptKey,
+    /// What made it happen.
+    pub trigger: Trigger,
+    /// The job to start.
+    pub job: Arc<Job>,
+    /// The date of the schedule before this one.
+    pub previous: Option<DateTime<Utc>>,
+    /// The date of the schedule after this one.
+    pub next: Option<DateTime<Utc>>,
+    /// The newest date that succeeded.
+    pub last_success: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,16 @@
+//! How instants are written, for people and for JSON.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
+
+/// Writes an instant in RFC 3339 with the zone's offset.
+#[must_use]
+pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false)
+}
+
+/// Writes as [`in_zone`] does, without fractions of a second: for the time of an act.
+#[must_use]
+pub(crate) fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false)
+}
