@@ -89,7 +89,7 @@ mod good {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use crontabber::job::{Command, OnLost, Order};
+    use crontabber::job::{Command, DatePolicy, OnLost};
 
     use super::*;
 
@@ -102,7 +102,7 @@ mod good {
         assert_eq!(registry.warnings, []);
         let [loading, cleaning] = registry.jobs.as_slice() else { panic!("two jobs") };
         assert_eq!(loading.name.as_str(), "load");
-        assert!(loading.backfill && loading.enabled);
+        assert!(loading.date_policy.is_backfillable() && loading.enabled);
         let Command::Argv(arguments) = &loading.command else { panic!("a list") };
         assert_eq!(arguments[2].to_string(), "{date:%Y-%m-%d}");
         assert_eq!(cleaning.depends_on, [crontabber::job::Dependency::on(loading.name.clone())]);
@@ -163,7 +163,7 @@ second = { schedule = "@daily", command = ["echo", "", "{job} {{}}"] }
         assert_eq!((registry.daemon.max_running, registry.daemon.output_limit), (16, 65_536));
         let job = &registry.jobs[0];
         assert_eq!(job.command, Command::Shell("one\n\ttwo".to_owned()));
-        assert_eq!(job.order, Order::Independent);
+        assert_eq!(job.date_policy, DatePolicy::Independent { max_parallel: 1 });
         assert_eq!(job.on_lost, OnLost::Hold);
         assert_eq!(job.working_directory, Some(folder.path().join("work")));
         assert_eq!(job.environment_file, Some(PathBuf::from("/etc/default/load")));

@@ -34,10 +34,8 @@ pub struct Job {
     pub description: Option<String>,
     /// Which dates the job has, and when each is due.
     pub timetable: Timetable,
-    /// Whether every date matters (crontabber's word), or only the newest.
-    pub backfill: bool,
-    /// Whether a date waits for the earlier ones of its job; means something for backfillable jobs only.
-    pub order: Order,
+    /// Which dates run: `backfill`, `order` and `max_parallel` in the registry.
+    pub date_policy: DatePolicy,
     /// What is started.
     pub command: Command,
     /// Where it is started; the daemon's own directory if absent.
@@ -68,8 +66,6 @@ pub struct Job {
     pub overlap: Overlap,
     /// A date that could be attempted only more than this after it was due is skipped (Digdag's `skip_delayed_by`).
     pub skip_late: Option<Duration>,
-    /// How many dates of a job in independent order may run at once; at least 1.
-    pub max_parallel: u32,
     /// The pool whose places its attempts take, beside the daemon's.
     pub pool: Option<String>,
     /// Of two jobs that could start, the one with the greater number does.
@@ -93,9 +89,8 @@ impl Job {
         Self {
             name,
             description: None,
+            date_policy: if timetable.schedule().is_none() { DatePolicy::OnDemand } else { DatePolicy::NewestOnly },
             timetable,
-            backfill: false,
-            order: Order::default(),
             command,
             working_directory: None,
             environment: BTreeMap::new(),
@@ -111,7 +106,6 @@ impl Job {
             catch_up: CatchUp::default(),
             overlap: Overlap::default(),
             skip_late: None,
-            max_parallel: 1,
             pool: None,
             priority: 0,
             jitter: Duration::ZERO,
@@ -142,14 +136,55 @@ pub enum Overlap {
     Skip,
 }
 
-/// Whether the dates of a backfillable job hold one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// A date starts only when every earlier date is settled.
-    #[default]
+/// Which dates of a job run, and whether a date waits for the earlier ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatePolicy {
+    /// Only the newest due date runs: a newer date supersedes the unsettled ones. The default.
+    NewestOnly,
+    /// Every date runs, one at a time, and only after every earlier date is settled: `backfill = true`.
     Strict,
-    /// A failed date does not hold the later ones.
-    Independent,
+    /// Every date runs, several at a time, and none waits for an earlier one: `order = "independent"`.
+    Independent {
+        /// How many run at a time, those of backfills not counted; at least 1.
+        max_parallel: u32,
+    },
+    /// The job has no schedule: its dates are those that other jobs require and that operators ask for.
+    OnDemand,
+}
+
+impl DatePolicy {
+    /// Says whether the registry has `backfill = true` for the job: every date of its schedule runs.
+    #[must_use]
+    pub fn is_backfillable(self) -> bool {
+        matches!(self, Self::Strict | Self::Independent { .. })
+    }
+
+    /// Says whether a date stays unsettled until it has run, rather than being superseded by a newer one.
+    #[must_use]
+    pub fn keeps_every_date(self) -> bool {
+        self != Self::NewestOnly
+    }
+
+    /// Says whether a date waits until every earlier date is settled.
+    #[must_use]
+    pub fn is_strict(self) -> bool {
+        self == Self::Strict
+    }
+
+    /// Says whether a date may start while an earlier one is unsettled.
+    #[must_use]
+    pub fn is_independent(self) -> bool {
+        matches!(self, Self::Independent { .. } | Self::OnDemand)
+    }
+
+    /// How many dates may run at once, not counting those of backfills.
+    #[must_use]
+    pub fn max_parallel(self) -> usize {
+        match self {
+            Self::Independent { max_parallel } => max_parallel as usize,
+            Self::NewestOnly | Self::Strict | Self::OnDemand => 1,
+        }
+    }
 }
 
 /// What an attempt starts.

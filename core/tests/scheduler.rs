@@ -13,7 +13,7 @@ mod world;
 
 use std::time::Duration;
 
-use crontabber_core::job::{JobName, OnLost, Order, Retry};
+use crontabber_core::job::{DatePolicy, JobName, OnLost, Retry};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::Notification;
 use crontabber_core::session::{Operation, Outcome};
@@ -274,7 +274,7 @@ fn an_ordinary_job_that_outlasts_its_dates_runs_the_newest_when_it_ends() {
 #[test]
 fn in_independent_order_a_failed_date_does_not_hold_the_later_ones() {
     let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
-    load.order = Order::Independent;
+    load.date_policy = DatePolicy::Independent { max_parallel: 1 };
     let mut world = World::new("2026-11-03 12:00", vec![load]);
     world.settle(fail_on("2026-11-01 03:00"));
     assert_snapshot!(world.rows_of("load"), @r"
@@ -289,7 +289,7 @@ fn in_independent_order_a_date_whose_dependency_is_held_does_not_hold_the_retry_
     let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
     load.retry.attempts = Some(1);
     let mut free = backfill("free", "0 4 * * *", "2026-11-01 00:00");
-    (free.order, free.depends_on) = (Order::Independent, vec![name("load").into()]);
+    (free.date_policy, free.depends_on) = (DatePolicy::Independent { max_parallel: 1 }, vec![name("load").into()]);
     let mut world = World::new("2026-11-03 12:00", vec![free, load]);
     world.settle(|start| match (start.attempt.session.job.as_str(), start.attempt.session.date) {
         ("load", date) if date < at("2026-11-02 00:00") => Outcome::Succeeded,
@@ -567,7 +567,7 @@ fn an_ordinary_job_is_run_by_hand_as_often_as_one_likes() {
 #[test]
 fn in_independent_order_dates_that_fail_again_and_again_starve_no_other() {
     let mut load = backfill("load", "0 * * * *", "2026-11-01 00:00");
-    load.order = Order::Independent;
+    load.date_policy = DatePolicy::Independent { max_parallel: 1 };
     load.retry.after = Duration::from_mins(1);
     let mut world = World::new("2026-11-01 01:30", vec![load]);
     // Each attempt takes longer than the wait for a retry.
@@ -658,7 +658,7 @@ fn a_job_that_is_no_longer_backfillable_runs_its_newest_date_only() {
     world.settle(fail);
     world.take_started();
     let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
-    load.backfill = false;
+    load.date_policy = DatePolicy::NewestOnly;
     world.reload(vec![load]);
     world.settle(succeed);
     assert_eq!(world.take_started(), "load 11-05T03:00");
@@ -690,7 +690,7 @@ fn a_crash_at_any_event_keeps_the_promises() {
         let mut clean = backfill("clean", "30 */2 * * *", start);
         clean.depends_on = vec![name("load").into()];
         let mut free = backfill("free", "15 * * * *", start);
-        free.order = Order::Independent;
+        free.date_policy = DatePolicy::Independent { max_parallel: 1 };
         let jobs = vec![backfill("load", "0 * * * *", start), clean, free, job("plain", "*/20 * * * *")];
         let mut world = World::new("2026-11-01 06:00", jobs.clone());
         for _ in 0..300 {
@@ -744,7 +744,7 @@ fn what_operators_registries_and_clocks_do_keeps_the_promises() {
         };
         let minutes = |minutes: u64| chrono::TimeDelta::minutes(i64::try_from(minutes).unwrap());
         let mut free = backfill("free", "15 * * * *", "2026-11-01 00:00");
-        free.order = Order::Independent;
+        free.date_policy = DatePolicy::Independent { max_parallel: 1 };
         let jobs = vec![backfill("load", "0 * * * *", "2026-11-01 00:00"), free, job("plain", "*/20 * * * *")];
         let mut world = World::new("2026-11-01 06:00", jobs);
         for _ in 0..200 {

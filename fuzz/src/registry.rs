@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::duration;
-use crontabber::job::{CatchUp, Command, Job, JobName, Order, Overlap, Template};
+use crontabber::job::{CatchUp, Command, DatePolicy, Job, JobName, Overlap, Template};
 use crontabber::registry::{Diagnostic, Registry, RegistryError};
 use crontabber::schedule::{Schedule, Timetable};
 use toml::de::DeTable;
@@ -226,12 +226,17 @@ fn good_job(job: &Job) {
     } else {
         let bare = Timetable::new(Schedule::none(timetable.zone()), None, None, Duration::ZERO);
         assert_eq!(*timetable, bare, "{} has no dates, and yet says something of them", job.name);
-        assert_eq!((job.backfill, job.overlap, job.skip_late), (false, Overlap::Wait, None), "{}", job.name);
+        assert_eq!(
+            (job.date_policy, job.overlap, job.skip_late),
+            (DatePolicy::OnDemand, Overlap::Wait, None),
+            "{}",
+            job.name
+        );
         assert_eq!((job.catch_up, job.expect_by), (CatchUp::default(), None), "{}", job.name);
     }
-    assert!(job.max_parallel > 0, "{job:?}");
-    assert!(job.max_parallel == 1 || (job.backfill && job.order == Order::Independent), "{job:?}");
-    assert!(job.backfill || job.catch_up.max_dates.is_none(), "{job:?}");
+    assert_eq!(job.date_policy == DatePolicy::OnDemand, !is_dated(job), "{job:?}");
+    assert!(job.date_policy.max_parallel() > 0, "{job:?}");
+    assert!(job.date_policy.is_backfillable() || job.catch_up.max_dates.is_none(), "{job:?}");
     assert!(timetable.start().is_none_or(|start| timetable.end().is_none_or(|end| start <= end)), "ends too early");
     let retry = &job.retry;
     assert!(retry.factor >= 1.0 && retry.factor.is_finite() && retry.attempts != Some(0), "{retry:?}");

@@ -163,7 +163,7 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         description: job.description.as_deref(),
         tags: &job.tags,
         enabled: job.enabled,
-        backfill: job.backfill,
+        backfill: job.date_policy.is_backfillable(),
         state: view.state,
         schedule: job.timetable.schedule().text(),
         timezone: zone.name(),

@@ -17,7 +17,7 @@ use super::date::{short, write_in_zone};
 use super::failure::Failure;
 use super::json::Array;
 use super::output::{Output, cut};
-use crate::job::Job;
+use crate::job::{DatePolicy, Job};
 use crate::schedule::PastDomain;
 use dates::Merged;
 
@@ -74,7 +74,7 @@ fn range(job: &Job, asked: &Plan, now: DateTime<Utc>) -> Result<(DateTime<Utc>, 
 
 fn nothing(asked: &Plan, jobs: &[&Job]) -> String {
     if let (Some(name), [job]) = (&asked.job, jobs)
-        && job.timetable.schedule().is_none()
+        && job.date_policy == DatePolicy::OnDemand
     {
         return format!("`{name}` has no schedule: it runs when another job requires it, or an operator runs it");
     }

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::json::Array;
 use super::output::{Output, counted};
 use crate::invariants::{Examination, Gap, Row, Rule, Subject, Unchecked, Violation};
-use crate::job::{JobName, Order};
+use crate::job::JobName;
 use crate::ledger::{Reader, Snapshot};
 use crate::registry::Registry;
 use crate::text::in_zone;
@@ -107,7 +107,7 @@ fn examine(
     let strict: HashMap<&JobName, bool> = registry
         .map_or(&[][..], |registry| &registry.jobs)
         .iter()
-        .map(|job| (&job.name, job.backfill && job.order == Order::Strict))
+        .map(|job| (&job.name, job.date_policy.is_strict()))
         .collect();
     for (record, resets) in jobs {
         let (is_strict, zone) = (strict.get(&record.name).copied(), zones.of(&record.name));

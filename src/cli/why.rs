@@ -160,7 +160,7 @@ fn coming(
         return None;
     }
     let newest = timetable.newest_due(now);
-    if !job.backfill && newest.is_some_and(|newest| date < newest) {
+    if !job.date_policy.keeps_every_date() && newest.is_some_and(|newest| date < newest) {
         return Some(Coming::Skipped(SkipReason::Superseded));
     }
     let recorded = step.entries.iter().find_map(|entry| match entry {

@@ -80,7 +80,7 @@ fn rest(
     draft: &Draft,
     jitter: Duration,
 ) -> impl FnOnce(JobName, Timetable, Command) -> Job + use<> {
-    let RunPolicy { backfill, order, max_parallel, catch_up, overlap, skip_late } = run_policy::read(section);
+    let RunPolicy { date_policy, catch_up, overlap, skip_late } = run_policy::read(section, draft.dated);
     let description = section.plain_text("description").map(|text| text.value.to_owned());
     let working_directory = path(section, "working_directory");
     let environment = environment(section);
@@ -101,8 +101,7 @@ fn rest(
     let previously = draft.previously.as_ref().and_then(|named| JobName::new(&named.name).ok());
     move |name, timetable, command| Job {
         description,
-        backfill,
-        order,
+        date_policy,
         working_directory,
         environment,
         environment_file,
@@ -117,7 +116,6 @@ fn rest(
         catch_up,
         overlap,
         skip_late,
-        max_parallel,
         pool,
         priority,
         jitter,

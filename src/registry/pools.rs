@@ -128,9 +128,10 @@ fn quoted_key(name: &str) -> String {
 
 fn warn_of_many(draft: &Draft, pool: &Pool, pages: &[SourceFile]) {
     let (Some(named), Some(job), Some(size)) = (&draft.pool, &draft.job, pool.size) else { return };
-    if job.max_parallel as usize > size {
+    let most = job.date_policy.max_parallel();
+    if most > size {
         let (name, pool) = (quoted(&draft.name), quoted(&pool.name));
-        let message = format!("job {name} has `max_parallel = {}`, and pool {pool} the size {size}", job.max_parallel);
+        let message = format!("job {name} has `max_parallel = {most}`, and pool {pool} the size {size}");
         pages[draft.page].warning(named.span.clone(), message, None);
     }
 }

@@ -6,58 +6,53 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::dates::Dated;
 use super::keys;
 use super::table_reader::{TableReader, whole_number};
 use crate::duration;
-use crate::job::{CatchUp, Order, Overlap};
+use crate::job::{CatchUp, DatePolicy, Overlap};
 
 /// Which dates a job runs.
 pub(super) struct RunPolicy {
-    pub(super) backfill: bool,
-    pub(super) order: Order,
-    pub(super) max_parallel: u32,
+    pub(super) date_policy: DatePolicy,
     pub(super) catch_up: CatchUp,
     pub(super) overlap: Overlap,
     pub(super) skip_late: Option<Duration>,
 }
 
 /// Reads which dates run; what contradicts itself is noted.
-pub(super) fn read(section: &TableReader<'_>) -> RunPolicy {
+pub(super) fn read(section: &TableReader<'_>, dated: Dated) -> RunPolicy {
     let backfill = section.flag("backfill").unwrap_or(false);
     // A `backfill` of the wrong type was noted already.
     let is_newest_only = !backfill && section.get("backfill").is_none_or(|value| value.get_ref().is_bool());
-    let order = order(section, is_newest_only);
+    let is_independent = is_independent(section, is_newest_only);
+    let max_parallel = max_parallel(section, is_newest_only);
+    let date_policy = match dated {
+        Dated::No => DatePolicy::OnDemand,
+        _ if !backfill => DatePolicy::NewestOnly,
+        _ if is_independent => DatePolicy::Independent { max_parallel },
+        _ => DatePolicy::Strict,
+    };
     let skip_late = section.duration("skip_late");
     let overlap = if section.word("overlap") == Some("skip") { Overlap::Skip } else { Overlap::Wait };
-    RunPolicy {
-        backfill,
-        order,
-        max_parallel: max_parallel(section, order, is_newest_only),
-        catch_up: catch_up(section, is_newest_only, skip_late),
-        overlap,
-        skip_late,
-    }
+    RunPolicy { date_policy, catch_up: catch_up(section, is_newest_only, skip_late), overlap, skip_late }
 }
 
-fn order(section: &TableReader<'_>, is_newest_only: bool) -> Order {
-    let order = match section.word("order") {
-        None => return Order::default(),
-        Some("independent") => Order::Independent,
-        Some(_) => Order::Strict,
-    };
-    if is_newest_only {
+fn is_independent(section: &TableReader<'_>, is_newest_only: bool) -> bool {
+    let order = section.word("order");
+    if order.is_some() && is_newest_only {
         let hint = "add `backfill = true`, or drop `order`: without it only the newest date runs".to_owned();
         section.wrong(section.key_span("order"), "order", "means nothing without `backfill`", Some(hint));
     }
-    order
+    order == Some("independent")
 }
 
-fn max_parallel(section: &TableReader<'_>, order: Order, is_newest_only: bool) -> u32 {
+fn max_parallel(section: &TableReader<'_>, is_newest_only: bool) -> u32 {
     const KEY: &str = "max_parallel";
     let Some(most) = section.count(KEY) else { return 1 };
     // An `order` that is no word for one was noted already.
     let is_strict = section.get("order").is_none_or(|value| value.get_ref().as_str() == Some("strict"));
-    if order == Order::Strict && is_strict {
+    if is_strict {
         let hint = if is_newest_only {
             "add `backfill = true` and `order = \"independent\"`, or drop it: without them only the newest date runs"
         } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crontabber::job::{CatchUp, Order, Overlap};
+use crontabber::job::{CatchUp, DatePolicy, Overlap};
 
 use super::*;
 
@@ -36,12 +36,12 @@ command = "true"
     let registry = load(&folder).unwrap();
     assert_eq!(registry.daemon.announce_over, 0);
     let [copy, ping, plain] = registry.jobs.as_slice() else { panic!("three jobs") };
-    assert_eq!((copy.order, copy.max_parallel, copy.priority), (Order::Independent, 4, -5));
+    assert_eq!((copy.date_policy, copy.priority), (DatePolicy::Independent { max_parallel: 4 }, -5));
     assert_eq!(copy.catch_up, CatchUp { max_age: Some(Duration::from_hours(168)), max_dates: Some(100) });
     assert_eq!((copy.overlap, copy.skip_late), (Overlap::Skip, None));
     assert_eq!(ping.catch_up, CatchUp { max_age: Some(Duration::from_hours(1)), max_dates: None });
     assert_eq!((ping.overlap, ping.skip_late), (Overlap::Wait, Some(Duration::ZERO)));
-    assert_eq!((plain.catch_up, plain.max_parallel, plain.priority), (CatchUp::default(), 1, 0));
+    assert_eq!((plain.catch_up, plain.date_policy, plain.priority), (CatchUp::default(), DatePolicy::NewestOnly, 0));
     assert_snapshot!(without_folder(&registry.render_warnings(false), folder.path()), @r#"
     warning: `catch_up` of job `ping`: `max_age` is not shorter than `skip_late`, `0s`
       --> jobs.toml:16:20

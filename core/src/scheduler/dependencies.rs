@@ -18,7 +18,7 @@ impl Scheduler {
         let Some(job_state) = self.jobs.get(name) else { return Candidates::default() };
         let Some(job) = job_state.job.clone() else { return Candidates::default() };
         // Each turn can bring forth a date whose requirements are not there yet.
-        for _ in 0..=job.max_parallel {
+        for _ in 0..=job.date_policy.max_parallel() {
             let Some(job_state) = self.jobs.get(name) else { break };
             let found =
                 job_state.candidates(now, |date, is_backfill| self.missing_need(&job, date, is_backfill).is_none());

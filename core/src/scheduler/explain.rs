@@ -123,13 +123,13 @@ impl Scheduler {
         }
         let needs = self.missing_needs(job, date, backfill.is_some());
         waits.extend(needs.into_iter().map(|need| self.need(job, date, need)));
-        let is_busy = |queue: &Queue, most: u32| job_state.busy(queue) >= most as usize;
+        let is_busy = |queue: &Queue, most: usize| job_state.busy(queue) >= most;
         let is_reset = job_state.running.iter().any(|open| open.session.generation != job_state.record.generation);
         let holds = job_state.is_strict()
             || is_reset
             || backfill.map_or_else(
-                || is_busy(&job_state.main, if super::job_state::is_independent(job) { job.max_parallel } else { 1 }),
-                |backfill| is_busy(&backfill.queue, backfill.record.parallel),
+                || is_busy(&job_state.main, job.date_policy.max_parallel()),
+                |backfill| is_busy(&backfill.queue, backfill.record.parallel as usize),
             );
         let others = job_state.running.iter().filter(|open| open.session != job_state.key(date) && holds);
         waits.extend(others.take(NAMED).cloned().map(Wait::Attempt));

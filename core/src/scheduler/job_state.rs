@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::job::{Job, Order};
+use crate::job::{DatePolicy, Job};
 use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Changed, Disabled, Entry, JobRecord, Reply, Request, SessionKey,
     SessionRecord, SkipReason, State, Trigger,
@@ -261,13 +261,17 @@ impl JobState {
         self.disabled.is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
     }
 
-    /// Says whether every date of the job matters, and not only the newest.
+    /// The policy of the job; a ghost has none.
+    pub(super) fn date_policy(&self) -> Option<DatePolicy> {
+        self.job.as_ref().map(|job| job.date_policy)
+    }
+
     pub(super) fn keeps_every_date(&self) -> bool {
-        self.job.as_ref().is_none_or(|job| keeps_every_date(job))
+        self.date_policy().is_none_or(DatePolicy::keeps_every_date)
     }
 
     pub(super) fn is_strict(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| job.backfill && job.order == Order::Strict)
+        self.date_policy().is_some_and(DatePolicy::is_strict)
     }
 
     pub(super) fn entry(
@@ -343,11 +347,9 @@ impl JobState {
             Turn::At(at) => found.later = Some(found.later.map_or(at, |later: DateTime<Utc>| later.min(at))),
             Turn::Now(_) | Turn::None => {}
         };
-        let is_independent = self.job.as_ref().is_some_and(|job| is_independent(job));
-        let most = self.job.as_ref().filter(|_| is_independent).map_or(1, |job| job.max_parallel as usize);
-        if self.busy(&self.main) < most {
+        if self.busy(&self.main) < self.date_policy().map_or(1, DatePolicy::max_parallel) {
             let is_free = |date| can_start(date) && is_free(date, false);
-            let turn = if is_independent {
+            let turn = if self.date_policy().is_some_and(DatePolicy::is_independent) {
                 self.main.turn_of_any(false, now, is_free)
             } else {
                 self.main.turn_of_head(false, now, is_free)
@@ -404,14 +406,4 @@ impl JobState {
             self.change(date, to);
         }
     }
-}
-
-/// Says whether every date of a job matters, and not only the newest.
-pub(super) fn keeps_every_date(job: &Job) -> bool {
-    job.backfill || job.timetable.schedule().is_none()
-}
-
-/// Says whether the dates of a job do not hold one another.
-pub(super) fn is_independent(job: &Job) -> bool {
-    (job.backfill && job.order == Order::Independent) || job.timetable.schedule().is_none()
 }

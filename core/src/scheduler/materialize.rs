@@ -6,7 +6,7 @@ use crate::job::{Job, Overlap};
 use crate::schedule::Timetable;
 use crate::session::{AttemptKey, NewSession, SkipReason, State, TICK, Trigger};
 
-use super::job_state::{JobState, is_independent, keeps_every_date};
+use super::job_state::JobState;
 use super::notification::Notification;
 use super::queue::Session;
 use super::step::{ON_TIME, Step};
@@ -73,9 +73,9 @@ impl JobState {
     pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
         let waiting = self.main.waiting();
-        let room = if job.backfill { WINDOW.saturating_sub(waiting) } else { CHUNK };
+        let room = if job.date_policy.is_backfillable() { WINDOW.saturating_sub(waiting) } else { CHUNK };
         // Half a window must be free, so that a long catch-up records in batches and not date by date.
-        if job.backfill && room < WINDOW / 2 {
+        if job.date_policy.is_backfillable() && room < WINDOW / 2 {
             if self.uncounted == 0 {
                 self.uncounted = self.count_due(&job.timetable, now);
             }
@@ -145,7 +145,7 @@ impl JobState {
     ) -> bool {
         let Some(newest) = dates.last().copied() else { return false };
         let more_to_come = self.uncounted > 0;
-        let taken_over = !keeps_every_date(job) && self.supersede(None, at, step);
+        let taken_over = !job.date_policy.keeps_every_date() && self.supersede(None, at, step);
         let total = dates.len() as u64 + self.uncounted;
         let (mut superseded, mut too_old) = (0, 0);
         let sessions: Vec<NewSession> = dates
@@ -154,7 +154,7 @@ impl JobState {
             .map(|(date, place)| {
                 let missed = at - timetable.due(date) > ON_TIME;
                 let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
-                let runs = keeps_every_date(job) || (date == newest && !more_to_come);
+                let runs = job.date_policy.keeps_every_date() || (date == newest && !more_to_come);
                 let late = at - timetable.due(date);
                 let skipped = if runs {
                     self.skipped_when_recorded(job, late, total - place)
@@ -172,7 +172,7 @@ impl JobState {
         self.record.watermark = Some(newest);
         self.take_up(&sessions);
         self.forget_passed();
-        let is_whole = keeps_every_date(job) || !more_to_come;
+        let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
         if is_whole && (superseded > 0 || sessions.len() > 1) && too_old < sessions.len() as u64 {
             self.note_behind(superseded, step);
         }
@@ -187,7 +187,7 @@ impl JobState {
 
     /// Enters the next date, which an operator wants attempted whatever the job's limits say.
     pub(super) fn record_this(&mut self, job: &Job, date: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) {
-        if !keeps_every_date(job) {
+        if !job.date_policy.keeps_every_date() {
             self.supersede(None, at, step);
         }
         let missed = at - job.timetable.due(date) > ON_TIME;
@@ -216,7 +216,7 @@ impl JobState {
 
     /// Says whether as many dates of the schedule run as may. What runs for a backfill, or is repeated, is none of it.
     fn is_full(&self) -> bool {
-        let most = self.job.as_ref().map_or(1, |job| job.max_parallel.max(1) as usize);
+        let most = self.job.as_ref().map_or(1, |job| job.date_policy.max_parallel());
         let is_of_schedule = |open: &&AttemptKey| {
             open.session.generation != self.record.generation || self.backfill_of(open.session.date).is_none()
         };
@@ -226,7 +226,7 @@ impl JobState {
     /// Enters dates that are older than every recorded one: the job's start was moved back.
     pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], at: DateTime<Utc>, step: &mut Step) {
         let reason = SkipReason::Superseded;
-        let state = if keeps_every_date(job) { State::Waiting } else { State::Skipped { reason } };
+        let state = if job.date_policy.keeps_every_date() { State::Waiting } else { State::Skipped { reason } };
         let trigger = Trigger::CatchUp;
         let sessions: Vec<NewSession> = dates
             .iter()
@@ -266,7 +266,7 @@ impl JobState {
             return false;
         }
         // What comes first holds the others, but in independent order.
-        let holds = !is_independent(&job);
+        let holds = !job.date_policy.is_independent();
         let dates = self.main.sessions().keys().copied().take_while(|date| is_over(&job, *date, now));
         let late: Vec<DateTime<Utc>> = if holds {
             dates.take_while(|date| self.is_too_late(*date, now)).collect()
@@ -294,7 +294,7 @@ impl JobState {
     pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let job = self.job.as_ref().filter(|_| self.is_active())?;
         let due = job.timetable.due(self.next?);
-        let full = job.backfill && due <= now && self.main.waiting() > WINDOW / 2;
+        let full = job.date_policy.is_backfillable() && due <= now && self.main.waiting() > WINDOW / 2;
         (!full).then_some(due)
     }
 }

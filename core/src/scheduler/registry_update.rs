@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::job::{Job, JobName};
+use crate::job::{DatePolicy, Job, JobName};
 use crate::schedule::Timetable;
 use crate::session::{Entry, JobRecord, TICK};
 
 use super::Scheduler;
-use super::job_state::{JobState, keeps_every_date};
+use super::job_state::JobState;
 use super::notification::{Adding, Notification};
 use super::status::BlockReason;
 use super::step::Step;
@@ -140,7 +140,7 @@ impl Scheduler {
         job_state.seek_next(&job.timetable, step);
         job_state.set_delay(delay_of(&job));
         job_state.shorten_retries(now, step);
-        if !keeps_every_date(&job) {
+        if !job.date_policy.keeps_every_date() {
             // It may have been backfillable until now.
             job_state.supersede(job_state.main.newest(), now, step);
         }
@@ -251,8 +251,9 @@ fn changed_keys(before: &Job, after: &Job) -> Vec<&'static str> {
     compare("end", old.end() != new.end());
     compare("delay", old.delay() != new.delay());
     compare("description", before.description != after.description);
-    compare("backfill", before.backfill != after.backfill);
-    compare("order", before.order != after.order);
+    compare("backfill", before.date_policy.is_backfillable() != after.date_policy.is_backfillable());
+    let is_independent = |job: &Job| matches!(job.date_policy, DatePolicy::Independent { .. });
+    compare("order", is_independent(before) != is_independent(after));
     compare("command", before.command != after.command);
     compare("working_directory", before.working_directory != after.working_directory);
     compare("environment", before.environment != after.environment);
@@ -268,7 +269,7 @@ fn changed_keys(before: &Job, after: &Job) -> Vec<&'static str> {
     compare("catch_up", before.catch_up != after.catch_up);
     compare("overlap", before.overlap != after.overlap);
     compare("skip_late", before.skip_late != after.skip_late);
-    compare("max_parallel", before.max_parallel != after.max_parallel);
+    compare("max_parallel", before.date_policy.max_parallel() != after.date_policy.max_parallel());
     compare("pool", before.pool != after.pool);
     compare("priority", before.priority != after.priority);
     compare("jitter", before.jitter != after.jitter);

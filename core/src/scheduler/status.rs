@@ -8,7 +8,7 @@ use crate::session::{AttemptKey, Disabled, JobRecord, State};
 use crate::text::{in_zone, to_the_second};
 
 use super::Scheduler;
-use super::job_state::{JobState, is_independent};
+use super::job_state::JobState;
 
 /// Why the oldest unsettled date of a job does not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Scheduler {
         }
         let mut unsettled = job_state.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
         // A date that waits is what matters in independent order; whatever comes first does in strict order.
-        let first = if is_independent(job) {
+        let first = if job.date_policy.is_independent() {
             unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, **date))
         } else {
             unsettled.next()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crontabber_core::control::Control;
 use crontabber_core::control::WardenState;
-use crontabber_core::job::{CatchUp, Command, Dependency, Job, JobName, OnLost, Order, Overlap, Retry, Template};
+use crontabber_core::job::{CatchUp, Command, DatePolicy, Dependency, Job, JobName, OnLost, Overlap, Retry, Template};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::{Event, Scheduler};
 use crontabber_core::session::{AttemptEnd, BackfillOrder, Only, Operation, Outcome, Recovered, Retrying, Skipping};
@@ -176,7 +176,7 @@ fn what_waited_too_long_for_a_place_is_skipped() {
 #[test]
 fn a_failed_date_keeps_no_other_from_being_too_late_in_independent_order() {
     let mut load = backfill("load", "0 * * * *", "2026-11-05 12:00");
-    (load.order, load.skip_late) = (Order::Independent, Some(Duration::from_hours(1)));
+    (load.date_policy, load.skip_late) = (DatePolicy::Independent { max_parallel: 1 }, Some(Duration::from_hours(1)));
     load.retry = Retry { after: Duration::from_hours(20), ..Retry::default() };
     let mut world = World::new("2026-11-05 12:00", vec![load]);
     world.settle(fail);
@@ -205,7 +205,7 @@ fn a_date_that_only_waits_is_no_failure_to_ignore() {
 #[test]
 fn whoever_waits_for_a_place_or_an_answer_is_told_so() {
     let mut load = backfill("load", "0 3 * * *", "2026-11-04 00:00");
-    load.order = Order::Independent;
+    load.date_policy = DatePolicy::Independent { max_parallel: 1 };
     let mut world = World::new("2026-11-05 12:00", vec![load.clone()]);
     world.settle(succeed);
     world.scheduler.set_max_running(2);
@@ -371,7 +371,10 @@ fn a_reset_waits_for_a_backfill_that_enters() {
 
 #[test]
 fn who_could_start_once_keeps_its_turn_while_what_it_waits_for_runs_again() {
-    let mut load = Job { order: Order::Independent, ..backfill("load", "0 * * * *", "2026-11-05 10:00") };
+    let mut load = Job {
+        date_policy: DatePolicy::Independent { max_parallel: 1 },
+        ..backfill("load", "0 * * * *", "2026-11-05 10:00")
+    };
     load.retry = Retry { after: Duration::from_secs(1), ..Retry::default() };
     let mut report = backfill("report", "0 12 * * *", "2026-11-05 00:00");
     report.depends_on = vec![Dependency { ignore_failure: true, ..JobName::new("load").unwrap().into() }];
@@ -394,11 +397,10 @@ fn what_runs_takes_over_from_all_that_is_held_when_a_job_stops_to_keep_every_dat
     world.settle(fail);
     world.request("load", Operation::Skip(Skipping::Date(at("2026-11-04 03:00"))));
     let mut job = world.jobs[0].clone();
-    job.order = Order::Independent;
+    job.date_policy = DatePolicy::Independent { max_parallel: 1 };
     world.reload(vec![job.clone()]);
     world.pass("2026-11-05 12:00");
-    job.backfill = false;
-    job.order = Order::Strict;
+    job.date_policy = DatePolicy::NewestOnly;
     world.reload(vec![job]);
     let running = world.running[0].attempt.clone();
     world.end_attempt(running, Outcome::Interrupted);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crontabber_core::job::{CatchUp, Dependency, Job, JobName, Offset, Order, Overlap, Period};
+use crontabber_core::job::{CatchUp, DatePolicy, Dependency, Job, JobName, Offset, Overlap, Period};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::Wait;
 use crontabber_core::session::Outcome;
@@ -148,7 +148,7 @@ fn a_day_waits_for_all_its_hours() {
     let mut daily = backfill("daily", "0 0 * * *", "2026-11-04 00:00");
     daily.depends_on = vec![Dependency { covers: Some(Period::Day), ..on("hourly") }];
     let mut hourly = backfill("hourly", "0 * * * *", "2026-11-04 00:00");
-    hourly.order = Order::Independent;
+    hourly.date_policy = DatePolicy::Independent { max_parallel: 1 };
     let mut world = World::new("2026-11-04 22:30", vec![daily, hourly]);
     world.settle(succeed);
     world.take_started();

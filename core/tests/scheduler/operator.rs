@@ -1,7 +1,7 @@
 //! What operators ask for, as stories: text in, what was answered and done out.
 
 use chrono::TimeDelta;
-use crontabber_core::job::{Command, Job, JobName, Order, Template};
+use crontabber_core::job::{Command, DatePolicy, Job, JobName, Template};
 use crontabber_core::scheduler::Event;
 use crontabber_core::session::{BackfillOrder, Enabling, Only, Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
@@ -167,7 +167,7 @@ fn a_long_backfill_enters_in_parts_and_goes_on_after_a_crash() {
 #[test]
 fn dates_in_independent_order_run_beside_one_another() {
     let mut job = backfill("load", "0 3 * * *", "2026-11-01 00:00");
-    (job.order, job.max_parallel) = (Order::Independent, 2);
+    job.date_policy = DatePolicy::Independent { max_parallel: 2 };
     let mut world = World::new("2026-11-05 12:00", vec![job]);
     assert_snapshot!(world.take_started(), @"load 11-01T03:00, load 11-02T03:00");
     let asked = BackfillOrder { parallel: 3, newest_first: true, ..order("2026-10-25 00:00", Only::Missing) };

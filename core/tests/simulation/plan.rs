@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use chrono_tz::Tz;
-use crontabber_core::job::{Command, Job, JobName, OnLost, Order, Retry, Template};
+use crontabber_core::job::{Command, DatePolicy, Job, JobName, OnLost, Retry, Template};
 
 use crate::calendar::{At, Calendar, Rule};
 use crate::random::Random;
@@ -140,9 +140,15 @@ impl Plan {
 
     fn spec(&self, random: &mut Random, name: JobName, calendar: Calendar, backfill: bool) -> Spec {
         let command = Command::Argv(vec![Template::parse("/bin/true").expect("a template")]);
+        let is_independent = random.once_in(3);
+        let date_policy = match calendar.rule {
+            Rule::None => DatePolicy::OnDemand,
+            _ if !backfill => DatePolicy::NewestOnly,
+            _ if is_independent => DatePolicy::Independent { max_parallel: 1 },
+            _ => DatePolicy::Strict,
+        };
         let mut job = Job {
-            backfill,
-            order: if random.once_in(3) { Order::Independent } else { Order::Strict },
+            date_policy,
             retry: retry(random, self.pace),
             timeout: random.once_in(4).then(|| Duration::from_secs(random.next() % 3000 + 20)),
             kill_grace: Duration::from_secs(random.next() % 30 + 1),
@@ -201,12 +207,24 @@ impl Plan {
             3 if !is_hook => spec.calendar.delay = delay(random, self.pace),
             4 => spec.calendar.start = spec.calendar.start.map(|start| start - whole_days(random, self.pace)),
             5 => spec.calendar.zone = *random.pick(&ZONES),
-            6 if !is_hook => spec.calendar = calendar(random, self.pace, job.backfill, now),
+            6 if !is_hook => spec.calendar = calendar(random, self.pace, job.date_policy.is_backfillable(), now),
             7 => return self.rename(&name),
             8 | 9 => traits::change(&mut job, random.below(traits::KINDS), random, self.pace),
             _ => match random.below(8) {
-                0 => job.backfill = !job.backfill && !is_hook,
-                1 => job.order = if job.order == Order::Strict { Order::Independent } else { Order::Strict },
+                0 => {
+                    job.date_policy = match job.date_policy {
+                        DatePolicy::NewestOnly => DatePolicy::Strict,
+                        DatePolicy::Strict | DatePolicy::Independent { .. } => DatePolicy::NewestOnly,
+                        DatePolicy::OnDemand => DatePolicy::OnDemand,
+                    }
+                }
+                1 => {
+                    job.date_policy = match job.date_policy {
+                        DatePolicy::Strict => DatePolicy::Independent { max_parallel: 1 },
+                        DatePolicy::Independent { .. } => DatePolicy::Strict,
+                        other => other,
+                    }
+                }
                 2 => job.retry = retry(random, self.pace),
                 3 => job.enabled = !job.enabled,
                 4 => job.on_lost = if job.on_lost == OnLost::Hold { OnLost::Retry } else { OnLost::Hold },

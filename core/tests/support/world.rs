@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use crontabber_core::invariants::{Examination, Row, Subject, Unchecked, Violation};
-use crontabber_core::job::{Command, Job, JobName, Order, Template};
+use crontabber_core::job::{Command, DatePolicy, Job, JobName, Template};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::{Event, Notification, Scheduler, Start, Step};
 use crontabber_core::session::{
@@ -34,7 +34,7 @@ pub(crate) fn job(name: &str, crontab: &str) -> Job {
 /// A backfillable job with a start.
 pub(crate) fn backfill(name: &str, crontab: &str, start: &str) -> Job {
     let mut job = job(name, crontab);
-    job.backfill = true;
+    job.date_policy = DatePolicy::Strict;
     job.timetable = Timetable::new(job.timetable.schedule().clone(), Some(at(start)), None, Duration::ZERO);
     job
 }
@@ -363,7 +363,7 @@ impl World {
         }
         for start in starts {
             let (key, date) = (&start.attempt.session, start.attempt.session.date);
-            let is_strict = start.job.order == Order::Strict && start.job.backfill;
+            let is_strict = start.job.date_policy.is_strict();
             let overlaps =
                 |other: &Start| other.attempt.session.job == key.job && (is_strict || other.attempt.session == *key);
             assert!(!self.running.iter().any(overlaps), "P2: {} is running already", key.job);
@@ -478,7 +478,7 @@ impl Drop for World {
         }
         for record in self.rows.jobs.values() {
             let job = self.jobs.iter().find(|job| job.name == record.name);
-            let is_strict = job.map(|job| job.backfill && job.order == Order::Strict);
+            let is_strict = job.map(|job| job.date_policy.is_strict());
             let (violations, _) = self.rows.examine(record, is_strict, u64::from(record.generation) - 1);
             assert!(violations.is_empty(), "{}: {violations:#?}\n{}", record.name, self.rows_of(record.name.as_str()));
         }

@@ -9,7 +9,7 @@ use super::Plan;
 use crate::cli::context::{Question, ask};
 use crate::cli::failure::Failure;
 use crate::cli::list::coarse;
-use crate::job::{JobName, Order};
+use crate::job::JobName;
 use crate::ledger::Reader;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
 use crate::session::{AttemptEnd, AttemptKey, Changed, Enabling, Entry, Operation, Outcome, Past, Reply, Request};
@@ -58,7 +58,7 @@ impl Plan<'_> {
             }
             None => (Recovered::default(), Past::default(), None),
         };
-        let is_strict = self.job().is_some_and(|job| job.backfill && job.order == Order::Strict);
+        let is_strict = self.job().is_some_and(|job| job.date_policy.is_strict());
         let (mut scheduler, _, _) = ask(recovered, self.registry.clone(), Question::State, now);
         let (backlog, oldest) = scheduler.missed(&self.job);
         let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));

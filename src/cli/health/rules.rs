@@ -28,11 +28,6 @@ pub(super) struct Finding {
     pub(super) message: String,
 }
 
-/// Says whether no date of a job takes over from another. What has no schedule was asked for, date by date.
-fn every_date_matters(job: &Job) -> bool {
-    job.backfill || job.timetable.schedule().is_none()
-}
-
 /// All that a judgement is made from.
 pub(super) struct Judge<'a> {
     pub(super) scheduler: &'a Scheduler,
@@ -100,7 +95,8 @@ impl Judge<'_> {
         let failures: u32 = failed().map(|session| session.counted_attempts).sum();
         let date = worst.key.date;
         let zone = job.timetable.zone();
-        let mut status = if every_date_matters(job) && failures < 2 { Status::Warning } else { Status::Critical };
+        let mut status =
+            if job.date_policy.keeps_every_date() && failures < 2 { Status::Warning } else { Status::Critical };
         let is_running = view.running.iter().any(|open| open.session.date == date);
         let then = match worst.state {
             _ if is_running => "attempted again now".to_owned(),
@@ -177,7 +173,7 @@ impl Judge<'_> {
         if waits || !view.running.is_empty() {
             return None;
         }
-        let unrecorded = self.unrecorded.get(&job.name).copied().filter(|_| !every_date_matters(job));
+        let unrecorded = self.unrecorded.get(&job.name).copied().filter(|_| !job.date_policy.keeps_every_date());
         let oldest = [view.oldest, unrecorded].into_iter().flatten().min()?;
         let due = job.timetable.due(oldest);
         // Where there is no free place, whoever takes the places is what is to be looked at.
@@ -191,7 +187,7 @@ impl Judge<'_> {
 
     /// Says whether a session still matters: the older dates of a job that is not backfillable do not.
     fn counts(job: &Job, view: &JobStatus, date: DateTime<Utc>) -> bool {
-        every_date_matters(job) || view.oldest.is_none_or(|oldest| date >= oldest)
+        job.date_policy.keeps_every_date() || view.oldest.is_none_or(|oldest| date >= oldest)
     }
 
     fn nobody(&self) -> &'static str {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::date::short;
 use crate::duration::notation;
-use crate::job::{Command, DEFAULT_KILL_GRACE, Dependency, Job, JobName, OnLost, Order, Overlap, Retry};
+use crate::job::{Command, DEFAULT_KILL_GRACE, DatePolicy, Dependency, Job, JobName, OnLost, Overlap, Retry};
 
 /// The keys of a job and what they say, in the order of the README.
 pub(super) fn keys(job: &Job) -> Vec<(&'static str, String)> {
@@ -22,9 +22,9 @@ pub(super) fn keys(job: &Job) -> Vec<(&'static str, String)> {
         "jitter",
         Some(job.jitter).filter(|jitter| !jitter.is_zero()).map(|jitter| format!("{}, in the delay", time(jitter))),
     );
-    say("backfill", Some(job.backfill.to_string()));
-    say("order", (job.order == Order::Independent).then(|| "independent".to_owned()));
-    say("max_parallel", (job.max_parallel > 1).then(|| job.max_parallel.to_string()));
+    say("backfill", Some(job.date_policy.is_backfillable().to_string()));
+    say("order", matches!(job.date_policy, DatePolicy::Independent { .. }).then(|| "independent".to_owned()));
+    say("max_parallel", Some(job.date_policy.max_parallel()).filter(|most| *most > 1).map(|most| most.to_string()));
     say("command", Some(command(&job.command)));
     say("working_directory", job.working_directory.as_ref().map(|folder| folder.display().to_string()));
     say("retry", Some(retry(&job.retry)));

@@ -8,7 +8,7 @@ use crate::text::in_zone;
 
 use super::{MOST, Verdict, are, counted, told};
 use crate::scheduler::Scheduler;
-use crate::scheduler::job_state::{JobState, keeps_every_date};
+use crate::scheduler::job_state::JobState;
 use crate::scheduler::notification::Notification;
 use crate::scheduler::step::Step;
 
@@ -78,7 +78,7 @@ impl Scheduler {
             Enabling::CatchUp => {
                 let last = job_state.main.newest().max(job.timetable.newest_due(now));
                 changed = Changed { count: backlog, first: oldest, last: last.filter(|_| backlog > 0) };
-                match (backlog, keeps_every_date(&job)) {
+                match (backlog, job.date_policy.keeps_every_date()) {
                     (0, _) => format!("job `{name}` is enabled; it has missed nothing"),
                     (backlog, true) => format!("job `{name}` is enabled; {} attempted now", are(backlog)),
                     (backlog, false) => {

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::job::{Job, JobName};
+use crate::job::{DatePolicy, Job, JobName};
 use crate::session::{NewSession, State, TICK, Trigger};
 use crate::text::in_zone;
 
 use super::{Verdict, no_date_of};
 use crate::scheduler::Scheduler;
-use crate::scheduler::job_state::{JobState, keeps_every_date};
+use crate::scheduler::job_state::JobState;
 use crate::scheduler::queue::Session;
 use crate::scheduler::step::Step;
 
@@ -74,13 +74,13 @@ impl JobState {
     ) -> Result<DateTime<Utc>, String> {
         let (name, timetable) = (&job.name, &job.timetable);
         let zone = timetable.zone();
-        let keeps = keeps_every_date(job);
+        let keeps = job.date_policy.keeps_every_date();
         let unsettled = if keeps { self.main.oldest() } else { self.main.newest() };
         let Some(date) = asked else {
             return match (unsettled, self.next) {
                 (Some(date), _) => Ok(date),
                 // A job of which only the newest date matters may be attempted at any time: its date is now.
-                (None, _) if !job.backfill => self.manual_date(name, zone, now),
+                (None, _) if !job.date_policy.is_backfillable() => self.manual_date(name, zone, now),
                 (None, Some(next)) if timetable.due(next) <= now || (force && next <= now) => Ok(next),
                 (None, Some(next)) => {
                     let shown = in_zone(next, zone);
@@ -104,7 +104,7 @@ impl JobState {
         if self.settled_outside_range.contains(&date) {
             return Err(settled_already(name, &shown));
         }
-        if timetable.schedule().is_none() {
+        if job.date_policy == DatePolicy::OnDemand {
             // It has the dates that others require, and those that operators give it.
             return if date > now { Err(format!("{shown} of `{name}` is in the future")) } else { Ok(date) };
         }

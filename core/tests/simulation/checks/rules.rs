@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crontabber_core::job::{Job, JobName, Order};
+use crontabber_core::job::{DatePolicy, Job, JobName};
 use crontabber_core::session::{AttemptKey, BackfillId, BackfillRecord, JobRecord, SessionKey, SessionRecord, State};
 
 use super::TICK;
@@ -12,12 +12,12 @@ use crate::plan::Registry;
 
 /// Says whether the dates of a job come one after the other.
 pub(super) fn is_strict(job: &Job) -> bool {
-    job.backfill && job.order == Order::Strict
+    job.date_policy == DatePolicy::Strict
 }
 
 /// Says whether every date of a job matters, and not only the newest.
 pub(super) fn keeps(job: &Job) -> bool {
-    job.backfill || job.timetable.schedule().is_none()
+    job.date_policy != DatePolicy::NewestOnly || job.timetable.schedule().is_none()
 }
 
 /// Says whether the dates of its schedule do not hold one another.
@@ -30,7 +30,7 @@ pub(super) fn limit(job: &Job, backfill: Option<&BackfillRecord>) -> usize {
     match backfill {
         _ if is_strict(job) => 1,
         Some(record) => record.parallel as usize,
-        None if is_independent(job) => job.max_parallel as usize,
+        None if is_independent(job) => job.date_policy.max_parallel(),
         None => 1,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crontabber_core::job::{CatchUp, Command, Dependency, Job, JobName, Offset, Order, Overlap, Period, Template};
+use crontabber_core::job::{CatchUp, Command, DatePolicy, Dependency, Job, JobName, Offset, Overlap, Period, Template};
 
 use super::{Pace, Plan, Spec};
 use crate::calendar::Rule;
@@ -28,7 +28,12 @@ pub(super) fn change(job: &mut Job, kind: usize, random: &mut Random, pace: Pace
         }
         1 => job.overlap = if job.overlap == Overlap::Skip { Overlap::Wait } else { Overlap::Skip },
         2 => job.skip_late = if job.skip_late.is_none() { Some(some_time(interval * 2)) } else { None },
-        3 => job.max_parallel = u32::try_from(1 + random.below(3)).expect("small"),
+        3 => {
+            let most = u32::try_from(1 + random.below(3)).expect("small");
+            if let DatePolicy::Independent { max_parallel } = &mut job.date_policy {
+                *max_parallel = most;
+            }
+        }
         4 => job.pool = random.pick(&[Some("narrow"), Some("wide"), Some("nowhere"), None]).map(str::to_owned),
         5 => job.priority = i32::try_from(random.between(-1, 1)).expect("small"),
         _ => {
@@ -40,11 +45,8 @@ pub(super) fn change(job: &mut Job, kind: usize, random: &mut Random, pace: Pace
 
 /// Takes off what a registry would refuse, since it means nothing.
 pub(super) fn tidy(job: &mut Job, is_hook: bool) {
-    if !job.backfill {
-        (job.order, job.catch_up) = (Order::Strict, CatchUp::default());
-    }
-    if job.order == Order::Strict {
-        job.max_parallel = 1;
+    if !job.date_policy.is_backfillable() {
+        job.catch_up = CatchUp::default();
     }
     if is_hook {
         (job.overlap, job.skip_late) = (Overlap::Wait, None);
