@@ -7,7 +7,6 @@
 
 mod apply;
 mod audit;
-mod codes;
 mod connection;
 mod daily_counts;
 mod durations;
@@ -33,7 +32,7 @@ mod writer;
 pub use audit::{Act, AuditFilter};
 pub use daily_counts::Tally;
 pub use error::{CommitError, LedgerError, OpenError};
-pub use listing::{AttemptFilter, Between, RUNNING, SessionFilter};
+pub use listing::{AttemptFilter, Between, SessionFilter};
 pub use migrate::SCHEMA_VERSION;
 pub use reader::{Backlog, OwnerRecord, Reader};
 pub use request_queue::{Answer, NewRequest, RequestQueue};

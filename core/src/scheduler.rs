@@ -35,7 +35,7 @@ use slots::{ReadyJob, Slots};
 pub use crate::session::Recovered;
 pub use explain::{COUNTED, Explanation, Wait};
 pub use notification::{Adding, Notification};
-pub use status::{BlockReason, JobStatus, Remaining};
+pub use status::{BlockReason, JobCondition, JobStatus, Remaining};
 pub use step::{Event, Start, Step};
 
 /// The scheduler; see the module's page.
@@ -337,7 +337,7 @@ impl Scheduler {
         let (now, host) = (self.now, self.host.clone());
         let job_state = self.jobs.get_mut(name)?;
         let job = job_state.job.clone()?;
-        let from = job_state.get(date)?.state.word();
+        let from = job_state.get(date)?.state.kind();
         job_state.change_with(date, State::Running, |session| session.attempts += 1);
         let attempt = AttemptKey { session: job_state.key(date), number: job_state.get(date)?.attempts };
         job_state.running.push(attempt.clone());

@@ -4,37 +4,10 @@
 //! A session is one (job, date); an attempt is one try at it. The scheduler decides [`Entry`]s, the ledger writes them,
 //! and nothing else changes a ledger. Values only: no I/O, no clock, no rule about what follows from what.
 
-/// Declares an enum that is stored and printed as one word, with the word of each variant.
-macro_rules! words {
-    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$outer])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$inner])* $variant,)+ }
-
-        impl $name {
-            /// The word for it in tables, JSON and the ledger.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// The value that a word stands for.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    };
-}
-
 mod entry;
 mod request;
+mod state;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -46,6 +19,8 @@ use crate::job::JobName;
 
 pub use entry::{Changed, Entry, NewSession, Reply};
 pub use request::{BackfillOrder, Enabling, Only, Operation, Past, Request, Retrying, Skipping};
+pub use state::{Outcome, OutcomeKind, SettledBy, SkipReason, State, StateKind, Trigger};
+pub(crate) use words::words;
 
 /// The resolution of the ledger's instants.
 pub(crate) const TICK: chrono::TimeDelta = chrono::TimeDelta::microseconds(1);
@@ -96,146 +71,6 @@ impl FromStr for AttemptKey {
             Some(Self { session, number: number.parse().ok()? })
         };
         parse().ok_or_else(|| AttemptKeyError(text.to_owned()))
-    }
-}
-
-/// Where a session stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Recorded, and not attempted yet (or only by attempts that were interrupted).
-    Waiting,
-    /// An attempt is open.
-    Running,
-    /// Done, for ever.
-    Succeeded,
-    /// The last attempt failed; the next starts no earlier than this.
-    Failed {
-        /// When it may be attempted again.
-        retry_at: DateTime<Utc>,
-    },
-    /// Needs a person.
-    Held {
-        /// Why, in a sentence for that person.
-        reason: String,
-    },
-    /// Settled without success.
-    Skipped {
-        /// Why it will not run.
-        reason: SkipReason,
-    },
-}
-
-impl State {
-    /// The word for it in tables, JSON and the ledger.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed { .. } => "failed",
-            Self::Held { .. } => "held",
-            Self::Skipped { .. } => "skipped",
-        }
-    }
-
-    /// Says whether nothing more will happen to the session unasked.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        matches!(self, Self::Succeeded | Self::Skipped { .. })
-    }
-}
-
-words! {
-    /// Why a session was skipped.
-    SkipReason {
-        /// A newer date of a job that is not backfillable took over.
-        Superseded = "superseded",
-        /// Older than the job's catch-up allows.
-        TooOld = "too-old",
-        /// An operator said so.
-        Operator = "operator",
-        /// It came due while the previous date still ran.
-        Overtime = "overtime",
-    }
-}
-
-words! {
-    /// How a date succeeded of which no attempt did.
-    SettledBy {
-        /// An operator says that it is done.
-        Operator = "operator",
-        /// The job's `done_when` says so.
-        DoneWhen = "done-when",
-    }
-}
-
-words! {
-    /// What made a session, or an attempt, happen.
-    Trigger {
-        /// The date came due while we watched.
-        Schedule = "schedule",
-        /// The date was missed, and is run unasked.
-        CatchUp = "catch-up",
-        /// An operator asked for a past date.
-        Backfill = "backfill",
-        /// An operator asked for it now.
-        Manual = "manual",
-        /// A date of another job requires it.
-        Required = "required",
-        /// An earlier attempt did not succeed (attempts only).
-        Retry = "retry",
-    }
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Exit status 0.
-    Succeeded,
-    /// Another exit status; 127 and 126 also stand for a command that was not found or not executable.
-    Failed {
-        /// The exit status.
-        code: i32,
-    },
-    /// Ended by a signal that was not ours.
-    Killed {
-        /// The signal's number.
-        signal: i32,
-    },
-    /// We ended it: it took longer than its `timeout`.
-    TimedOut,
-    /// An operator ended it.
-    Cancelled,
-    /// Our own stop ended it; it uses up no attempt.
-    Interrupted,
-    /// Nobody can know.
-    Lost,
-}
-
-impl Outcome {
-    /// The word for it in tables, JSON and the ledger.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed { .. } => "failed",
-            Self::Killed { .. } => "killed",
-            Self::TimedOut => "timed-out",
-            Self::Cancelled => "cancelled",
-            Self::Interrupted => "interrupted",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed { code } => write!(f, "failed({code})"),
-            Self::Killed { signal } => write!(f, "killed({signal})"),
-            other => f.write_str(other.word()),
-        }
     }
 }
 

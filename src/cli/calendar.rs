@@ -97,8 +97,8 @@ pub(super) fn calendar(context: &Context, asked: &Calendar, output: &mut Output)
     let mut is_enabled = true;
     if let Some(reader) = &mut reader {
         for (day, tally) in days.iter_mut().zip(reader.days(&asked.job, &bounds)?) {
-            for (word, dates) in tally {
-                day.add(&word, dates);
+            for (state, dates) in tally {
+                day.add(state.word(), dates);
             }
         }
         is_enabled = reader.disabled(&asked.job, context.now)?.is_none();

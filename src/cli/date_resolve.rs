@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::sessions::collected;
 use crate::job::{Job, JobName};
 use crate::ledger::{Between, Reader, SessionFilter};
+use crate::session::State;
 use crate::text::in_zone;
 
 /// Among which dates is chosen.
@@ -80,8 +81,8 @@ impl Choice<'_> {
     fn recorded(&self, reader: &mut Reader, dates: Between, among: Dates) -> Result<BTreeSet<DateTime<Utc>>, Failure> {
         let job = Some(self.name.clone());
         let rows = collected(reader, &SessionFilter { job, dates, ..SessionFilter::default() })?;
-        let is_meant = |state: &str| among != Dates::Running || state == "running";
-        Ok(rows.into_iter().filter(|row| is_meant(row.state.word())).map(|row| row.key.date).collect())
+        let is_meant = |state: &State| among != Dates::Running || *state == State::Running;
+        Ok(rows.into_iter().filter(|row| is_meant(&row.state)).map(|row| row.key.date).collect())
     }
 
     /// Says that there is no date, and which are before and after it.

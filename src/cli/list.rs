@@ -17,12 +17,9 @@ use super::orphans;
 use super::output::{Output, counted, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::{Job, JobName};
-use crate::scheduler::{BlockReason, JobStatus, Remaining};
+use crate::scheduler::{BlockReason, JobCondition, JobStatus, Remaining};
 use crate::session::{AttemptRecord, JobRecord};
 use crate::text::in_zone;
-
-/// The states, those first that need a person.
-const URGENCY: [&str; 7] = ["held", "failed", "blocked", "running", "waiting", "ok", "disabled"];
 
 const COLUMNS: [Column; 6] = [
     Column::Cut("JOB"),
@@ -148,10 +145,13 @@ struct Listed {
 }
 
 fn urgency(listed: &Listed) -> usize {
-    let place = |state: &str| URGENCY.iter().position(|known| *known == state).unwrap_or(URGENCY.len());
-    let of_state = place(listed.view.state);
+    let of_state = listed.view.state as usize;
     // What is late is as urgent as what is blocked; so is a backfill that a person must look at.
-    if listed.late.is_some() || listed.view.to_go.held.is_some() { of_state.min(place("blocked")) } else { of_state }
+    if listed.late.is_some() || listed.view.to_go.held.is_some() {
+        of_state.min(JobCondition::Blocked as usize)
+    } else {
+        of_state
+    }
 }
 
 fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
@@ -164,7 +164,7 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         tags: &job.tags,
         enabled: job.enabled,
         backfill: job.date_policy.is_backfillable(),
-        state: view.state,
+        state: view.state.word(),
         schedule: job.timetable.schedule().text(),
         timezone: zone.name(),
         last_success: view.record.last_success.map(date),
@@ -237,7 +237,7 @@ fn print(
         let cells = vec![
             Cell::new(job.name.as_str()),
             Cell::new(job.timetable.schedule().text()),
-            Cell::word(view.state),
+            Cell::word(view.state.word()),
             Cell::date_or_dash(view.record.last_success, zone),
             Cell::date_or_dash(view.next, zone),
             Cell::number(view.backlog),

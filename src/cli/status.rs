@@ -168,7 +168,7 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
     let due = |date| known.job.as_ref().map(|job| at(job.timetable.due(date)));
     StatusRow {
         job: record.name.as_str(),
-        state: view.state,
+        state: view.state.word(),
         registry: known.job.as_ref().map(|job| config_view::keys(job).into_iter().collect()),
         timezone: zone.name(),
         generation: in_ledger.map(|record| record.generation),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::job::JobName;
 use crate::ledger::{LedgerUrl, Reader};
 use crate::registry::Registry;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{JobCondition, Scheduler};
 
 /// So many attempts tell how long one commonly takes.
 const MEASURED: u32 = 20;
@@ -18,7 +18,8 @@ pub(super) fn announcement(scheduler: &Scheduler, jobs: &[JobName], most: u64, u
     let mut missed: Vec<(u64, &JobName)> = jobs
         .iter()
         .filter_map(|name| {
-            let view = scheduler.view(name).filter(|view| view.disabled.is_none() && view.state != "disabled")?;
+            let view =
+                scheduler.view(name).filter(|view| view.disabled.is_none() && view.state != JobCondition::Disabled)?;
             Some((view.backlog.saturating_sub(scheduler.held(name)), name))
         })
         .filter(|(backlog, _)| *backlog > 0)

@@ -12,14 +12,14 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::Error;
 
+use super::CommitError;
 use super::connection::AnyConnection;
 use super::hosts::{self, Machine};
 use super::prepared::Statement;
-use super::rows::{SessionRow, count, instant, micros, micros_after, number, shown, state_columns};
+use super::rows::{SessionRow, code, count, instant, micros, micros_after, number, shown, state_columns};
 use super::schema::{jobs, sessions};
-use super::{CommitError, codes};
 use crate::job::JobName;
-use crate::session::{Entry, JobRecord, NewSession, SessionKey, SettledBy, State};
+use crate::session::{Entry, JobRecord, NewSession, SessionKey, SettledBy, State, StateKind};
 
 /// How many sessions one INSERT carries: enough to make its cost small, and a quarter of PostgreSQL's 65,535 binds.
 const SESSIONS_AT_ONCE: usize = 1_000;
@@ -55,15 +55,15 @@ impl Transaction<'_> {
                 self.record(job, *generation, sessions, *at)
             }
             Entry::Open { attempt, from, trigger, host, started_at } => {
-                self.open(attempt, from, *trigger, host, *started_at)
+                self.open(attempt, *from, *trigger, host, *started_at)
             }
             Entry::Process { attempt, process } => self.process(attempt, process),
             Entry::Close { attempt, end, state, counted_attempts } => {
                 self.close(attempt, end, state, *counted_attempts)
             }
-            Entry::Move { session, from, to, at } => self.move_session(session, from, to, *at),
-            Entry::Done { session, from, by, at } => self.done(session, from, *by, *at),
-            Entry::Again { session, from, trigger, backfill } => self.again(session, from, *trigger, *backfill),
+            Entry::Move { session, from, to, at } => self.move_session(session, *from, to, *at),
+            Entry::Done { session, from, by, at } => self.done(session, *from, *by, *at),
+            Entry::Again { session, from, trigger, backfill } => self.again(session, *from, *trigger, *backfill),
             Entry::Backfill(record) => self.backfill(record),
             Entry::Disable(disabled) => self.disable(disabled),
             Entry::Enable { job } => self.enable(job),
@@ -225,8 +225,8 @@ impl Transaction<'_> {
                     job_id,
                     generation: number(generation),
                     date: micros(session.date),
-                    state: codes::state(session.state.word()),
-                    trigger: codes::trigger(session.trigger),
+                    state: code(session.state.kind()),
+                    trigger: i16::from(session.trigger.code()),
                     attempts: 0,
                     used: 0,
                     retry_at,
@@ -257,12 +257,12 @@ impl Transaction<'_> {
     fn move_session(
         &mut self,
         session: &SessionKey,
-        from: &str,
+        from: StateKind,
         to: &State,
         at: DateTime<Utc>,
     ) -> Result<(), CommitError> {
         let date = session.date;
-        if from == State::Running.word() || *to == State::Running {
+        if from == StateKind::Running || *to == State::Running {
             return Err(CommitError::Conflict(format!(
                 "{}: only an attempt's opening and its end make a date running or end that",
                 place(session)
@@ -271,9 +271,9 @@ impl Transaction<'_> {
         let id = self.job_id(&session.job)?;
         let (retry_at, reason) = state_columns(to);
         let row = sessions::table.find((id, number(session.generation), micros(date)));
-        let changed = diesel::update(row.filter(sessions::state.eq(codes::state(from))))
+        let changed = diesel::update(row.filter(sessions::state.eq(code(from))))
             .set((
-                sessions::state.eq(codes::state(to.word())),
+                sessions::state.eq(code(to.kind())),
                 sessions::retry_at.eq(retry_at),
                 sessions::reason.eq(reason),
                 sessions::settled_after.eq(to.is_settled().then(|| micros_after(date, at))),
@@ -327,7 +327,10 @@ impl Transaction<'_> {
             .first::<(i16, i32)>(self.connection)
             .optional()?;
         let found = match found {
-            Some((state, attempts)) => format!("found `{}` after {attempts} attempts", codes::state_word(state)),
+            Some((state, attempts)) => {
+                let state = StateKind::from_code(state).map_or("?", StateKind::word);
+                format!("found `{state}` after {attempts} attempts")
+            }
             None => "found no such date".to_owned(),
         };
         Err(CommitError::Conflict(format!("{}: expected {expected}, {found}", place(session))))

@@ -10,11 +10,12 @@ use diesel::prelude::*;
 use super::reader::Reader;
 use super::rows::{instant, micros};
 use super::schema::{jobs, sessions};
-use super::{Between, LedgerError, codes};
+use super::{Between, LedgerError};
 use crate::job::JobName;
+use crate::session::StateKind;
 
-/// How many dates are in each state, by its word; only states that have any.
-pub type Tally = Vec<(String, u64)>;
+/// How many dates are in each state; only states that have any.
+pub type Tally = Vec<(StateKind, u64)>;
 
 impl Reader {
     /// The dates of a job (in its generation in force) within each of `days`, counted by state. The days ascend, and each
@@ -39,8 +40,12 @@ impl Reader {
                 .select((sessions::state, count_star()))
                 .load::<(i16, i64)>(&mut self.connection)?
                 .into_iter()
-                .map(|(state, dates)| (codes::state_word(state).to_owned(), dates.unsigned_abs()))
-                .collect();
+                .map(|(state, dates)| {
+                    let kind = StateKind::from_code(state);
+                    let kind = kind.ok_or_else(|| LedgerError::Corrupt(format!("the state `{state}` is unknown")))?;
+                    Ok((kind, dates.unsigned_abs()))
+                })
+                .collect::<Result<_, LedgerError>>()?;
             if tally.is_empty() {
                 let after = self.first_from(id, generation, to)?;
                 next = Some(after.unwrap_or(i64::MAX));

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
+use super::LedgerError;
 use super::reader::Reader;
 use super::schema::attempts;
-use super::{LedgerError, codes};
 use crate::job::JobName;
+use crate::session::OutcomeKind;
 
 impl Reader {
     /// How long the attempts at a job's newest dates took that succeeded and were measured (in its generation in force):
@@ -19,7 +20,11 @@ impl Reader {
         let Some((id, generation)) = self.number_of(job)? else { return Ok(Vec::new()) };
         let micros = attempts::table
             .filter(attempts::job_id.eq(id).and(attempts::generation.eq(generation)))
-            .filter(attempts::outcome.eq(codes::SUCCEEDED).and(attempts::duration_micros.is_not_null()))
+            .filter(
+                attempts::outcome
+                    .eq(i16::from(OutcomeKind::Succeeded.code()))
+                    .and(attempts::duration_micros.is_not_null()),
+            )
             .order((attempts::date.desc(), attempts::number.desc()))
             .limit(i64::from(count))
             .select(attempts::duration_micros)

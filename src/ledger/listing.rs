@@ -13,12 +13,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
+use super::LedgerError;
 use super::connection::{AnyConnection, MultiBackend};
 use super::rows::{SessionRow, job_name, micros, number as stored};
 use super::schema::{jobs, sessions};
-use super::{LedgerError, codes};
 use crate::job::JobName;
-use crate::session::{AttemptKey, SessionKey, SessionRecord};
+use crate::session::{AttemptKey, OutcomeKind, SessionKey, SessionRecord, StateKind};
 
 /// How many rows a page has.
 const PAGE: i64 = 1_000;
@@ -52,8 +52,8 @@ pub struct SessionFilter {
     pub job: Option<JobName>,
     /// Only those at these dates.
     pub dates: Between,
-    /// Only those in one of these states, by their words; in any if there are none.
-    pub states: Vec<&'static str>,
+    /// Only those in one of these states; in any if empty.
+    pub states: Vec<StateKind>,
     /// Only those that stand before this one in the list.
     pub before: Option<SessionKey>,
     /// Only this many, the newest by date; all if absent.
@@ -69,8 +69,8 @@ pub struct AttemptFilter {
     pub job: Option<JobName>,
     /// Only those at these dates.
     pub dates: Between,
-    /// Only those that ended in one of these ways, by their words, or that are [`RUNNING`]; all if there are none.
-    pub outcomes: Vec<&'static str>,
+    /// Only those with one of these outcomes (none: still running); all if empty.
+    pub outcomes: Vec<Option<OutcomeKind>>,
     /// Only those that stand before this one in the list.
     pub before: Option<AttemptKey>,
     /// Only this many, the newest by date; all if absent.
@@ -78,9 +78,6 @@ pub struct AttemptFilter {
     /// Those from before a reset too.
     pub all_generations: bool,
 }
-
-/// The word for an attempt that has no outcome yet.
-pub const RUNNING: &str = "running";
 
 /// Rows that one index has in the right order.
 #[derive(Clone, Copy)]
@@ -93,14 +90,14 @@ pub(super) struct Lane<'a> {
     from: i64,
     /// The first date after them.
     to: i64,
-    /// The words of the states, or outcomes; any if there are none.
-    words: &'a [&'static str],
+    /// The codes of the states, or of the outcomes (none: still running); any if empty.
+    codes: &'a [Option<i16>],
 }
 
 impl Lane<'_> {
     /// The rows of one generation of a job.
     pub(super) fn of(job_id: i32, generation: i32) -> Self {
-        Self { job: Some((job_id, generation)), in_force: false, from: i64::MIN, to: i64::MAX, words: &[] }
+        Self { job: Some((job_id, generation)), in_force: false, from: i64::MIN, to: i64::MAX, codes: &[] }
     }
 }
 
@@ -231,8 +228,8 @@ fn sessions_in(lane: Lane<'_>) -> sessions::BoxedQuery<'static, MultiBackend> {
     if lane.to < i64::MAX {
         rows = rows.filter(sessions::date.lt(lane.to));
     }
-    if !lane.words.is_empty() {
-        rows = rows.filter(sessions::state.eq_any(codes::states(lane.words)));
+    if !lane.codes.is_empty() {
+        rows = rows.filter(sessions::state.eq_any(lane.codes.iter().flatten().copied()));
     }
     rows
 }
@@ -268,7 +265,7 @@ impl<'a> Place<'a> {
 pub(super) struct Selection<'a> {
     pub(super) job: Option<&'a JobName>,
     pub(super) dates: Between,
-    pub(super) words: &'a [&'static str],
+    pub(super) codes: &'a [Option<i16>],
     pub(super) before: Option<Place<'a>>,
     pub(super) newest: Option<u32>,
     pub(super) all_generations: bool,
@@ -322,14 +319,14 @@ pub(super) fn list<Row: Listed>(
 fn lanes<'a>(names: &Names, selection: Selection<'a>) -> Vec<Lane<'a>> {
     let (from, to) = selection.dates.micros();
     let to = selection.before.map_or(to, |before| to.min(before.date.saturating_add(1)));
-    let words = selection.words;
+    let codes = selection.codes;
     let Some(job) = selection.job else {
         let in_force = !selection.all_generations && names.values().any(|(_, generation)| *generation > 1);
-        return vec![Lane { job: None, in_force, from, to, words }];
+        return vec![Lane { job: None, in_force, from, to, codes }];
     };
     let Some((id, (_, generation))) = names.iter().find(|(_, (name, _))| name == job) else { return Vec::new() };
     let oldest = if selection.all_generations { 1 } else { *generation };
-    let lane = |generation| Lane { job: Some((*id, generation)), in_force: true, from, to, words };
+    let lane = |generation| Lane { job: Some((*id, generation)), in_force: true, from, to, codes };
     (oldest..=*generation).map(lane).collect()
 }
 

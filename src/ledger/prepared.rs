@@ -42,9 +42,9 @@ impl<'a> Statement<'a> {
         self
     }
 
-    /// The next value, of a column of numbers that stand for words.
-    pub(super) fn code(mut self, value: i16) -> Self {
-        self.values.push(Value::Code(value));
+    /// The next value, of a column of codes.
+    pub(super) fn code(mut self, value: u8) -> Self {
+        self.values.push(Value::Code(i16::from(value)));
         self
     }
 

@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 
-use super::codes::state;
 use super::connection::AnyConnection;
-use super::listing::{self, Place, RUNNING, Selection};
-use super::rows::{AttemptRow, JobRow, SessionRow, count, instant, micros, number};
+use super::listing::{self, Place, Selection};
+use super::rows::{AttemptRow, JobRow, SessionRow, code, count, instant, micros, number};
 use super::schema::{attempts, boots, jobs, sessions, writer};
 use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
@@ -19,7 +18,9 @@ use super::{
     startup, unsettled,
 };
 use crate::job::JobName;
-use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
+use crate::session::{
+    AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord, StateKind,
+};
 
 /// The unsettled sessions of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,7 +128,7 @@ impl Reader {
         for (id, generation, state, sessions, oldest) in groups {
             let in_force = names.get(&id).is_some_and(|(_, in_force)| *in_force == generation);
             if let (true, Some(oldest)) = (in_force, oldest) {
-                tallies.entry(id).or_default().add(state, sessions.unsigned_abs(), oldest);
+                tallies.entry(id).or_default().add(StateKind::from_code(state), sessions.unsigned_abs(), oldest);
             }
         }
         for (id, generation, worst) in self.worst()? {
@@ -155,7 +156,7 @@ impl Reader {
     fn worst(&mut self) -> QueryResult<Vec<(i32, i32, Option<i32>)>> {
         sessions::table
             .filter(sessions::settled_after.is_null())
-            .filter(sessions::state.eq(state::FAILED).or(sessions::state.eq(state::HELD)))
+            .filter(sessions::state.eq_any([code(StateKind::Failed), code(StateKind::Held)]))
             .group_by((sessions::job_id, sessions::generation))
             .select((sessions::job_id, sessions::generation, max(sessions::used)))
             .load(&mut self.connection)
@@ -174,12 +175,12 @@ impl Reader {
         let selection = Selection {
             job: job.as_ref(),
             dates: *dates,
-            words: states,
+            codes: &states.iter().map(|state| Some(code(*state))).collect::<Vec<_>>(),
             before: before.as_ref().map(Place::of_session),
             newest: *newest,
             all_generations: *all_generations,
         };
-        if unsettled::has_all_of(states) {
+        if !states.is_empty() && !states.iter().any(|state| state.is_settled()) {
             return unsettled::list(&mut self.connection, selection, each);
         }
         listing::list::<SessionRow>(&mut self.connection, selection, each)
@@ -214,12 +215,12 @@ impl Reader {
         let selection = Selection {
             job: job.as_ref(),
             dates: *dates,
-            words: outcomes,
+            codes: &outcomes.iter().map(|outcome| outcome.map(|kind| i16::from(kind.code()))).collect::<Vec<_>>(),
             before: before.as_ref().map(Place::of_attempt),
             newest: *newest,
             all_generations: *all_generations,
         };
-        if outcomes.as_slice() == [RUNNING] {
+        if outcomes.as_slice() == [None] {
             return unsettled::list_open(&mut self.connection, selection, each);
         }
         listing::list::<AttemptRow>(&mut self.connection, selection, each)
@@ -320,13 +321,13 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, state: i16, sessions: u64, oldest: i64) {
+    fn add(&mut self, state: Option<StateKind>, sessions: u64, oldest: i64) {
         self.oldest = if self.unsettled == 0 { oldest } else { self.oldest.min(oldest) };
         self.unsettled += sessions;
         match state {
-            state::HELD => self.held += sessions,
-            state::FAILED => self.failed += sessions,
-            state::RUNNING => self.running += sessions,
+            Some(StateKind::Held) => self.held += sessions,
+            Some(StateKind::Failed) => self.failed += sessions,
+            Some(StateKind::Running) => self.running += sessions,
             _ => {}
         }
     }

@@ -8,12 +8,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 
 use super::LedgerError;
-use super::codes::{self, state};
 use super::schema::{attempts, boots, sessions};
 use crate::job::JobName;
 use crate::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, ProcessIdentity, SessionKey, SessionRecord, SettledBy,
-    SkipReason, State, Usage,
+    AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, OutcomeKind, ProcessIdentity, SessionKey, SessionRecord,
+    SettledBy, SkipReason, State, StateKind, Trigger, Usage,
 };
 
 /// A row of `jobs`.
@@ -96,21 +95,22 @@ impl SessionRow {
     pub(super) fn record(self, job: &JobName) -> Result<SessionRecord, LedgerError> {
         let date = instant(self.date)?;
         let strange = |what: &str, value: &dyn Display| damaged(job, date, what, value);
-        let state = match (self.state, self.retry_at, self.reason) {
-            (state::WAITING, ..) => State::Waiting,
-            (state::RUNNING, ..) => State::Running,
-            (state::SUCCEEDED, ..) => State::Succeeded,
-            (state::FAILED, Some(retry_at), _) => State::Failed { retry_at: instant(retry_at)? },
-            (state::HELD, _, Some(reason)) => State::Held { reason },
-            (state::SKIPPED, _, Some(reason)) => {
+        let kind = StateKind::from_code(self.state).ok_or_else(|| strange("state", &self.state))?;
+        let state = match (kind, self.retry_at, self.reason) {
+            (StateKind::Waiting, ..) => State::Waiting,
+            (StateKind::Running, ..) => State::Running,
+            (StateKind::Succeeded, ..) => State::Succeeded,
+            (StateKind::Failed, Some(retry_at), _) => State::Failed { retry_at: instant(retry_at)? },
+            (StateKind::Held, _, Some(reason)) => State::Held { reason },
+            (StateKind::Skipped, _, Some(reason)) => {
                 State::Skipped { reason: SkipReason::from_word(&reason).ok_or_else(|| strange("reason", &reason))? }
             }
-            (code, ..) => return Err(strange("state", &code)),
+            (kind, ..) => return Err(strange("state", &kind)),
         };
         Ok(SessionRecord {
             key: SessionKey { job: job.clone(), generation: count(self.generation), date },
             state,
-            trigger: codes::trigger_of(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
+            trigger: Trigger::from_code(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             attempts: count(self.attempts),
             counted_attempts: count(self.used),
             recorded_at: instant_after(self.date, self.recorded_after)?,
@@ -145,7 +145,8 @@ impl AttemptRow {
         };
         let end = match (self.outcome, self.ended_after) {
             (Some(code), Some(after)) => Some(AttemptEnd {
-                outcome: codes::outcome_of(code, self.exit_code, self.signal)
+                outcome: OutcomeKind::from_code(code)
+                    .and_then(|kind| Outcome::new(kind, self.exit_code.or(self.signal)))
                     .ok_or_else(|| strange("outcome", &code))?,
                 ended_at: instant_after(self.date, after)?,
                 duration: self.duration_micros.map(|micros| Duration::from_micros(micros.unsigned_abs())),
@@ -160,13 +161,18 @@ impl AttemptRow {
                 session: SessionKey { job: job.clone(), generation: count(self.generation), date },
                 number: count(self.number),
             },
-            trigger: codes::trigger_of(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
+            trigger: Trigger::from_code(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             host: self.host,
             process,
             started_at: instant_after(self.date, self.started_after)?,
             end,
         })
     }
+}
+
+/// The code of a state as the column takes it.
+pub(super) fn code(kind: StateKind) -> i16 {
+    i16::from(kind.code())
 }
 
 /// The columns `retry_at` and `reason` of a state.
@@ -183,8 +189,7 @@ pub(super) fn state_columns(state: &State) -> (Option<i64>, Option<Cow<'_, str>>
 pub(super) fn outcome_columns(outcome: Outcome) -> (Option<i32>, Option<i32>) {
     match outcome {
         Outcome::Failed { code } => (Some(code), None),
-        Outcome::Killed { signal } => (None, Some(signal)),
-        _ => (None, None),
+        other => (None, other.number()),
     }
 }
 

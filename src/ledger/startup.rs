@@ -7,12 +7,11 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::LedgerError;
-use super::codes::state;
 use super::connection::AnyConnection;
-use super::rows::{SessionRow, count, instant, micros};
+use super::rows::{SessionRow, code, count, instant, micros};
 use super::schema::{backfills, disabled, jobs, sessions};
 use crate::job::JobName;
-use crate::session::{BackfillId, BackfillRecord, Disabled, Operation, Past, Retrying};
+use crate::session::{BackfillId, BackfillRecord, Disabled, Operation, Past, Retrying, StateKind};
 
 /// No more settled dates than this are read for a request: no request is about more.
 const MOST: i64 = 1_000_001;
@@ -135,7 +134,7 @@ pub(super) fn past(
             let dates = sessions::table
                 .filter(sessions::job_id.eq(id).and(sessions::generation.lt(generation)))
                 .filter(sessions::date.ge(micros(order.from)).and(sessions::date.lt(since)))
-                .filter(sessions::state.eq(state::SUCCEEDED))
+                .filter(sessions::state.eq(code(StateKind::Succeeded)))
                 .order(sessions::date)
                 .select(sessions::date)
                 .limit(MOST)
@@ -154,7 +153,7 @@ pub(super) fn past(
         Operation::Reset { to: Some(to) } => {
             let newest = sessions::table
                 .filter(of_job)
-                .filter(sessions::date.lt(micros(*to)).and(sessions::state.eq(state::SUCCEEDED)))
+                .filter(sessions::date.lt(micros(*to)).and(sessions::state.eq(code(StateKind::Succeeded))))
                 .order(sessions::date.desc())
                 .select(sessions::date)
                 .first::<i64>(connection)

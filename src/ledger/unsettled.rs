@@ -6,21 +6,13 @@ use std::ops::ControlFlow;
 
 use diesel::prelude::*;
 
+use super::LedgerError;
 use super::connection::AnyConnection;
 use super::listing::{self, Cursor, Listed, Names, Place, Selection};
 use super::rows::SessionRow;
 use super::schema::sessions;
-use super::{LedgerError, codes};
 use crate::job::JobName;
 use crate::session::{AttemptRecord, SessionRecord};
-
-/// The words of the states that are not settled.
-const UNSETTLED: [&str; 4] = ["waiting", "running", "failed", "held"];
-
-/// Says whether a session in any of these states is unsettled.
-pub(super) fn has_all_of(states: &[&str]) -> bool {
-    !states.is_empty() && states.iter().all(|word| UNSETTLED.contains(word))
-}
 
 /// Hands the selected sessions to `each`, ascending by date, then job.
 pub(super) fn list(
@@ -32,7 +24,7 @@ pub(super) fn list(
     let (from, to) = selection.dates.micros();
     let mut rows = sessions::table
         .filter(sessions::settled_after.is_null())
-        .filter(sessions::state.eq_any(codes::states(selection.words)))
+        .filter(sessions::state.eq_any(selection.codes.iter().flatten().copied()))
         .into_boxed();
     if let Some(job) = selection.job {
         let Some(id) = number_of(&names, job) else { return Ok(()) };
@@ -45,7 +37,7 @@ pub(super) fn list(
     for (name, key) in chosen(keys.map(|key| (key, key)).collect(), &names, selection) {
         let found = sessions::table.find(key.session()).first::<SessionRow>(connection).optional()?;
         // It may have been settled since its key was read.
-        if let Some(row) = found.filter(|row| selection.words.contains(&codes::state_word(row.state)))
+        if let Some(row) = found.filter(|row| selection.codes.contains(&Some(row.state)))
             && each(row.record(name)?).is_break()
         {
             break;

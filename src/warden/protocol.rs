@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use minicbor::bytes::ByteVec;
 use minicbor::{CborLen, Decode, Encode};
 
-use crate::session::{AttemptEnd, Outcome, ProcessIdentity, Usage};
+use crate::session::{AttemptEnd, Outcome, OutcomeKind, ProcessIdentity, Usage};
 
 /// The protocol that this crontabber speaks. Both sides use the smaller of theirs.
 pub const PROTOCOL: u32 = 1;
@@ -251,33 +251,16 @@ pub struct Ended {
     pub peak_memory: Option<u64>,
 }
 
-/// Names an outcome by a number; [`outcome`] is the way back.
+/// The code of an outcome, with its exit status or signal.
 #[must_use]
 pub fn outcome_number(outcome: Outcome) -> (u8, Option<i32>) {
-    match outcome {
-        Outcome::Succeeded => (0, None),
-        Outcome::Failed { code } => (1, Some(code)),
-        Outcome::Killed { signal } => (2, Some(signal)),
-        Outcome::TimedOut => (3, None),
-        Outcome::Cancelled => (4, None),
-        Outcome::Interrupted => (5, None),
-        Outcome::Lost => (6, None),
-    }
+    (outcome.kind().code(), outcome.number())
 }
 
-/// The outcome of a number; nothing for one that this crontabber does not know.
+/// The outcome of a code; nothing for one that this crontabber does not know.
 #[must_use]
 pub fn outcome(kind: u8, number: Option<i32>) -> Option<Outcome> {
-    Some(match (kind, number) {
-        (0, _) => Outcome::Succeeded,
-        (1, Some(code)) => Outcome::Failed { code },
-        (2, Some(signal)) => Outcome::Killed { signal },
-        (3, _) => Outcome::TimedOut,
-        (4, _) => Outcome::Cancelled,
-        (5, _) => Outcome::Interrupted,
-        (6, _) => Outcome::Lost,
-        _ => return None,
-    })
+    Outcome::new(OutcomeKind::from_code(kind)?, number)
 }
 
 impl Ended {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crontabber::ledger::{AttemptFilter, LedgerUrl, SessionFilter};
 use crontabber::session::{
-    AttemptEnd, Entry, NewSession, Outcome, ProcessIdentity, SettledBy, SkipReason, State, Trigger, Usage,
+    AttemptEnd, Entry, NewSession, Outcome, ProcessIdentity, SettledBy, SkipReason, State, StateKind, Trigger, Usage,
 };
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
@@ -178,7 +178,7 @@ fn a_person_reads_words_and_instants(world: &World) {
     };
     let shift = Entry::Move {
         session: session("a", 4),
-        from: "waiting",
+        from: StateKind::Waiting,
         to: State::Held { reason: "no".to_owned() },
         at: at(1),
     };
@@ -200,13 +200,15 @@ fn a_person_reads_words_and_instants(world: &World) {
         let process = ProcessIdentity { pid: 99, start_ticks: 5, boot_id: "5f0c".to_owned() };
         let note = Entry::Process { attempt: attempt.clone(), process };
         let close = Entry::Close { attempt, end, state, counted_attempts: 0 };
-        let mut opened = open("a", 1, number, "waiting");
+        let mut opened = open("a", 1, number, StateKind::Waiting);
         if let Entry::Open { trigger, .. } = &mut opened {
             *trigger = if number == 1 { Trigger::Schedule } else { Trigger::Retry };
         }
         writer.commit(&[vec![opened, note, close]]).unwrap();
     }
-    writer.commit(&[vec![open("a", 2, 1, "waiting"), fail("a", 2, 1), open("a", 3, 1, "waiting")]]).unwrap();
+    writer
+        .commit(&[vec![open("a", 2, 1, StateKind::Waiting), fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)]])
+        .unwrap();
     let columns = "job, generation, date, state, trigger, attempts, used, retry_at, reason, recorded_at, settled_at, \
                    backfill_id, settled_by";
     assert_snapshot!(lines(world, columns, "readable_sessions", "date"), @"
@@ -236,7 +238,7 @@ fn a_person_reads_words_and_instants(world: &World) {
 fn a_machine_that_is_renamed_keeps_the_name_that_it_had(world: &World) {
     let mut writer = world.with_three_dates();
     let opened = |day, machine: &str| {
-        let mut entry = open("a", day, 1, "waiting");
+        let mut entry = open("a", day, 1, StateKind::Waiting);
         if let Entry::Open { host, .. } = &mut entry {
             machine.clone_into(host);
         }
@@ -264,7 +266,9 @@ fn a_machine_that_is_renamed_keeps_the_name_that_it_had(world: &World) {
 
 fn what_cannot_be_is_refused(world: &World) {
     let mut writer = world.with_three_dates();
-    writer.commit(&[vec![open("a", 1, 1, "waiting"), succeed("a", 1, 1), open("a", 2, 1, "waiting")]]).unwrap();
+    writer
+        .commit(&[vec![open("a", 1, 1, StateKind::Waiting), succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)]])
+        .unwrap();
     let closed = "outcome IS NOT NULL";
     for (table, wrong) in [
         ("sessions", "state = 6".to_owned()),

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use crontabber::ledger::{AttemptFilter, CommitError, SessionFilter, Writer};
 use crontabber::session::{
-    Entry, NewSession, Outcome, ProcessIdentity, Reply, SettledBy, SkipReason, State, Trigger, Usage,
+    Entry, NewSession, Outcome, ProcessIdentity, Reply, SettledBy, SkipReason, State, StateKind, Trigger, Usage,
 };
 
 use crate::on_both;
@@ -89,7 +89,7 @@ fn a_new_timetable_is_adopted(world: &World) {
 
 fn a_reset_keeps_the_old_generation(world: &World) {
     let mut writer = world.with_three_dates();
-    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]).unwrap();
     let mut fresh = job("a");
     fresh.generation = 2;
     fresh.seen_at = at(100);
@@ -183,17 +183,17 @@ fn no_date_enters_twice(world: &World) {
 
 fn a_catch_up_is_recorded(world: &World) {
     let mut writer = world.with_three_dates();
-    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]).unwrap();
     assert_eq!(state(world, 1), State::Running);
     assert_eq!(writer.load().unwrap().open.len(), 1);
-    writer.commit(&[vec![succeed("a", 1, 1), open("a", 2, 1, "waiting")]]).unwrap();
+    writer.commit(&[vec![succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)]]).unwrap();
     writer.commit(&[vec![fail("a", 2, 1)]]).unwrap();
     let recovered = writer.load().unwrap();
     assert_eq!(recovered.open, []);
     assert_eq!((recovered.jobs[0].watermark, recovered.jobs[0].last_success), (Some(date(3)), Some(date(1))));
     let states: Vec<_> = recovered.sessions.iter().map(|s| (s.key.date, s.state.clone())).collect();
     assert_eq!(states, [(date(2), State::Failed { retry_at: at(300) }), (date(3), State::Waiting)]);
-    writer.commit(&[vec![open("a", 2, 2, "failed")]]).unwrap();
+    writer.commit(&[vec![open("a", 2, 2, StateKind::Failed)]]).unwrap();
     writer.commit(&[vec![succeed("a", 2, 2)]]).unwrap();
     let settled = world.reader().session(&session("a", 2)).unwrap().unwrap();
     assert_eq!((settled.state, settled.attempts, settled.counted_attempts), (State::Succeeded, 2, 2));
@@ -205,17 +205,17 @@ fn a_catch_up_is_recorded(world: &World) {
 
 fn an_attempt_opens_only_where_it_is_expected(world: &World) {
     let mut writer = world.with_three_dates();
-    let text = refused(world, &mut writer, vec![open("a", 1, 1, "failed")]);
+    let text = refused(world, &mut writer, vec![open("a", 1, 1, StateKind::Failed)]);
     assert!(text.contains("expected `failed` after 0 attempts, found `waiting` after 0 attempts"), "{text}");
-    refused(world, &mut writer, vec![open("a", 1, 2, "waiting")]);
-    refused(world, &mut writer, vec![open("a", 1, 0, "waiting")]);
-    let text = refused(world, &mut writer, vec![open("a", 9, 1, "waiting")]);
+    refused(world, &mut writer, vec![open("a", 1, 2, StateKind::Waiting)]);
+    refused(world, &mut writer, vec![open("a", 1, 0, StateKind::Waiting)]);
+    let text = refused(world, &mut writer, vec![open("a", 9, 1, StateKind::Waiting)]);
     assert!(text.ends_with("found no such date"), "{text}");
-    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
-    refused(world, &mut writer, vec![open("a", 1, 2, "running")]);
-    refused(world, &mut writer, vec![open("a", 1, 1, "waiting")]);
+    writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]).unwrap();
+    refused(world, &mut writer, vec![open("a", 1, 2, StateKind::Running)]);
+    refused(world, &mut writer, vec![open("a", 1, 1, StateKind::Waiting)]);
     // What is settled may be attempted again, when an operator says so.
-    writer.commit(&[vec![succeed("a", 1, 1)], vec![open("a", 1, 2, "succeeded")]]).unwrap();
+    writer.commit(&[vec![succeed("a", 1, 1)], vec![open("a", 1, 2, StateKind::Succeeded)]]).unwrap();
     let again = world.reader().session(&session("a", 1)).unwrap().unwrap();
     assert_eq!((again.state, again.settled_at, again.attempts), (State::Running, None, 2));
 }
@@ -224,7 +224,7 @@ fn an_attempt_ends_only_once(world: &World) {
     let mut writer = world.with_three_dates();
     let text = refused(world, &mut writer, vec![succeed("a", 1, 1)]);
     assert!(text.ends_with("attempt 1 is to be closed, and is not open"), "{text}");
-    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]).unwrap();
     refused(world, &mut writer, vec![succeed("a", 1, 2)]);
     refused(world, &mut writer, vec![close("a", 1, 1, Outcome::Lost, State::Running)]);
     // More attempts used than there were.
@@ -262,7 +262,7 @@ fn an_end_comes_back_as_it_was_written(world: &World) {
         });
         let attempt = attempt("a", 1, number);
         let close = Entry::Close { attempt, end: end.clone(), state: State::Waiting, counted_attempts: 0 };
-        writer.commit(&[vec![open("a", 1, number, "waiting"), close]]).unwrap();
+        writer.commit(&[vec![open("a", 1, number, StateKind::Waiting), close]]).unwrap();
         ends.push(Some(end));
     }
     let found = attempts(&mut world.reader(), &AttemptFilter { job: Some(name("a")), ..AttemptFilter::default() });
@@ -278,7 +278,7 @@ fn a_text_may_have_any_characters(world: &World) {
     end.detail = Some("`x\0y\u{1f600}'; DROP TABLE jobs` was not found".to_owned());
     let state = State::Held { reason: "nul\0".to_owned() };
     let close = Entry::Close { attempt: attempt("a", 1, 1), end, state, counted_attempts: 1 };
-    writer.commit(&[vec![open("a", 1, 1, "waiting"), close]]).unwrap();
+    writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting), close]]).unwrap();
     let found = attempts(&mut world.reader(), &AttemptFilter::default()).remove(0).end.unwrap();
     assert_eq!(found.detail.unwrap(), "`x\u{fffd}y\u{1f600}'; DROP TABLE jobs` was not found");
     assert_eq!(writer.load().unwrap().sessions[0].state, State::Held { reason: "nul\u{fffd}".to_owned() });
@@ -288,8 +288,8 @@ fn a_process_is_noted_while_its_attempt_is_open(world: &World) {
     let mut writer = world.with_three_dates();
     let process = ProcessIdentity { pid: 99, start_ticks: u64::MAX - 3, boot_id: "5f0c".to_owned() };
     let note = |day| Entry::Process { attempt: attempt("a", day, 1), process: process.clone() };
-    writer.commit(&[vec![open("a", 1, 1, "waiting"), note(1)]]).unwrap();
-    writer.commit(&[vec![open("a", 2, 1, "waiting"), succeed("a", 2, 1), note(2)]]).unwrap();
+    writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting), note(1)]]).unwrap();
+    writer.commit(&[vec![open("a", 2, 1, StateKind::Waiting), succeed("a", 2, 1), note(2)]]).unwrap();
     let found = attempts(&mut world.reader(), &AttemptFilter::default());
     assert_eq!(found.iter().map(|attempt| attempt.process.clone()).collect::<Vec<_>>(), [Some(process), None]);
     assert_eq!(world.reader().open_attempts().unwrap(), found[..1]);
@@ -300,23 +300,23 @@ fn a_session_is_moved_by_hand(world: &World) {
     let shift = |from, to: State| Entry::Move { session: session("a", 1), from, to, at: at(40) };
     let held = State::Held { reason: "its process is gone".to_owned() };
     let skipped = State::Skipped { reason: SkipReason::Operator };
-    writer.commit(&[vec![shift("waiting", held.clone())]]).unwrap();
+    writer.commit(&[vec![shift(StateKind::Waiting, held.clone())]]).unwrap();
     assert_eq!(state(world, 1), held);
     let backlog = world.reader().backlogs().unwrap().remove(&name("a")).unwrap();
     assert_eq!((backlog.unsettled, backlog.held, backlog.oldest.state), (3, 1, held.clone()));
-    writer.commit(&[vec![shift("held", skipped.clone())]]).unwrap();
+    writer.commit(&[vec![shift(StateKind::Held, skipped.clone())]]).unwrap();
     assert_eq!(world.reader().session(&session("a", 1)).unwrap().unwrap().settled_at, Some(at(40)));
-    let text = refused(world, &mut writer, vec![shift("held", State::Waiting)]);
+    let text = refused(world, &mut writer, vec![shift(StateKind::Held, State::Waiting)]);
     assert!(text.contains("expected `held`, found `skipped` after 0 attempts"), "{text}");
-    writer.commit(&[vec![shift("skipped", State::Waiting)]]).unwrap();
-    refused(world, &mut writer, vec![shift("waiting", State::Running)]);
-    writer.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
-    refused(world, &mut writer, vec![shift("running", skipped)]);
+    writer.commit(&[vec![shift(StateKind::Skipped, State::Waiting)]]).unwrap();
+    refused(world, &mut writer, vec![shift(StateKind::Waiting, State::Running)]);
+    writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]).unwrap();
+    refused(world, &mut writer, vec![shift(StateKind::Running, skipped)]);
 }
 
 fn the_newest_success_never_goes_back(world: &World) {
     let mut writer = world.with_three_dates();
-    let run = |day| vec![open("a", day, 1, "waiting"), succeed("a", day, 1)];
+    let run = |day| vec![open("a", day, 1, StateKind::Waiting), succeed("a", day, 1)];
     for (day, newest) in [(2, 2), (1, 2), (3, 3)] {
         writer.commit(&[run(day)]).unwrap();
         assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().last_success, Some(date(newest)));
@@ -325,7 +325,9 @@ fn the_newest_success_never_goes_back(world: &World) {
 
 fn what_is_not_entered_is_refused(world: &World) {
     let mut writer = world.with_three_dates();
-    for entry in [record("b", None, &[1]), open("b", 1, 1, "waiting"), succeed("b", 1, 1), Entry::Reset(job("b"))] {
+    for entry in
+        [record("b", None, &[1]), open("b", 1, 1, StateKind::Waiting), succeed("b", 1, 1), Entry::Reset(job("b"))]
+    {
         assert_eq!(refused(world, &mut writer, vec![entry]), "job `b` was never entered");
     }
     let answer = Entry::Answer { request: 77, reply: Reply::default(), at: at(0) };
@@ -334,8 +336,11 @@ fn what_is_not_entered_is_refused(world: &World) {
 
 fn a_transaction_is_all_or_nothing(world: &World) {
     let mut writer = world.with_three_dates();
-    let batches =
-        [vec![enter("b"), record("b", None, &[1])], vec![open("a", 1, 1, "waiting")], vec![open("a", 2, 1, "failed")]];
+    let batches = [
+        vec![enter("b"), record("b", None, &[1])],
+        vec![open("a", 1, 1, StateKind::Waiting)],
+        vec![open("a", 2, 1, StateKind::Failed)],
+    ];
     assert!(matches!(writer.commit(&batches), Err(CommitError::Conflict(_))));
     let recovered = writer.load().unwrap();
     assert_eq!((recovered.jobs.len(), recovered.sessions.len(), recovered.open.len()), (1, 3, 0));

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crontabber::ledger::{CommitError, LedgerError, SessionFilter, Writer};
-use crontabber::session::Entry;
+use crontabber::session::{Entry, StateKind};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -54,7 +54,7 @@ fn a_connection_that_is_cut_is_made_again() {
     let world = World::at(&url);
     let mut writer = world.with_three_dates();
     server.sql("test_1", &format!("SELECT pg_terminate_backend(pid) {OURS}"));
-    let batches = [vec![open("a", 1, 1, "waiting")]];
+    let batches = [vec![open("a", 1, 1, StateKind::Waiting)]];
     unavailable(writer.commit(&batches));
     insist(&mut writer, &batches);
     server.sql("test_1", &format!("SELECT pg_terminate_backend(pid) {OURS}"));
@@ -64,7 +64,7 @@ fn a_connection_that_is_cut_is_made_again() {
     assert!(world.reader().owner().unwrap().unwrap().alive);
 
     server.stop();
-    let next = [vec![succeed("a", 1, 1)], vec![open("a", 2, 1, "waiting")]];
+    let next = [vec![succeed("a", 1, 1)], vec![open("a", 2, 1, StateKind::Waiting)]];
     unavailable(writer.commit(&next));
     unavailable(writer.commit(&next));
     server.resume();
@@ -102,12 +102,12 @@ fn a_commit_that_is_not_answered(server: &Postgres, world: &World, writer: &mut 
     lose_answer(writer, std::slice::from_ref(&first));
     assert!(world.reader().job(&name("b")).unwrap().is_some(), "it was committed");
     // The same batch again is recognised, and what follows it is written.
-    insist(writer, &[first, vec![open("b", 1, 1, "waiting")]]);
+    insist(writer, &[first, vec![open("b", 1, 1, StateKind::Waiting)]]);
     assert_eq!(writer.load().unwrap().open.len(), 1);
     insist(writer, &[vec![succeed("b", 1, 1)]]);
 
     // Other batches than those in doubt would be written in the belief that the first were not.
-    let last = vec![open("a", 3, 1, "waiting")];
+    let last = vec![open("a", 3, 1, StateKind::Waiting)];
     lose_answer(writer, std::slice::from_ref(&last));
     let mut other = writer.commit(&[vec![enter("c")]]);
     while matches!(other, Err(CommitError::Unavailable(_))) {
@@ -151,9 +151,9 @@ fn a_writer_whose_lock_was_ignored_writes_nothing_more() {
     let mut first = world.with_three_dates();
     std::fs::remove_file(world.directory.path().join("ledger.db.lock")).unwrap();
     let mut second = world.writer();
-    let text = conflict(first.commit(&[vec![open("a", 1, 1, "waiting")]]));
+    let text = conflict(first.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]));
     assert_eq!(text, "another crontabber took it");
-    second.commit(&[vec![open("a", 1, 1, "waiting")]]).unwrap();
+    second.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]).unwrap();
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_ledger_that_is_locked_is_waited_for() {
     let mut writer = world.with_three_dates();
     let mut other = SqliteConnection::establish(world.file().to_str().unwrap()).unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let batches = [vec![open("a", 1, 1, "waiting")]];
+    let batches = [vec![open("a", 1, 1, StateKind::Waiting)]];
     thread::scope(|scope| {
         let commit = scope.spawn(|| writer.commit(&batches));
         assert_eq!(sessions(&mut world.reader(), &SessionFilter::default()).len(), 3, "readers do not wait");
@@ -201,7 +201,7 @@ fn without_room() {
     let full = Rlimit { current: Some(64 * 1024), ..getrlimit(Resource::Fsize) };
     let roomy = getrlimit(Resource::Fsize);
     let days: Vec<i64> = (1..=5_000).collect();
-    let batches = [vec![enter("b"), record("b", None, &days)], vec![open("a", 1, 1, "waiting")]];
+    let batches = [vec![enter("b"), record("b", None, &days)], vec![open("a", 1, 1, StateKind::Waiting)]];
     setrlimit(Resource::Fsize, full).unwrap();
     for _ in 0..3 {
         let text = unavailable(writer.commit(&batches));

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use crontabber::ledger::{AttemptFilter, AuditFilter, Between, NewRequest, RUNNING, RequestQueue, SessionFilter};
-use crontabber::session::{AttemptEnd, Changed, Entry, Operation, Outcome, Reply, State};
+use crontabber::ledger::{AttemptFilter, AuditFilter, Between, NewRequest, RequestQueue, SessionFilter};
+use crontabber::session::{AttemptEnd, Changed, Entry, Operation, Outcome, OutcomeKind, Reply, State, StateKind};
 
 use crate::on_both;
 use crate::world::*;
@@ -31,14 +31,14 @@ fn lived(world: &World) {
         writer.commit(&[vec![enter(job), record(job, None, &days)]]).unwrap();
     }
     for day in days {
-        writer.commit(&[vec![open("a", day, 1, "waiting"), fail("a", day, 1)]]).unwrap();
+        writer.commit(&[vec![open("a", day, 1, StateKind::Waiting), fail("a", day, 1)]]).unwrap();
         if day % 2 == 1 {
-            writer.commit(&[vec![open("a", day, 2, "failed"), succeed("a", day, 2)]]).unwrap();
+            writer.commit(&[vec![open("a", day, 2, StateKind::Failed), succeed("a", day, 2)]]).unwrap();
         }
     }
     let held = State::Held { reason: "so it is".to_owned() };
-    writer.commit(&[vec![open("b", 2, 1, "waiting"), close("b", 2, 1, Outcome::Lost, held)]]).unwrap();
-    writer.commit(&[vec![open("b", 3, 1, "waiting")]]).unwrap();
+    writer.commit(&[vec![open("b", 2, 1, StateKind::Waiting), close("b", 2, 1, Outcome::Lost, held)]]).unwrap();
+    writer.commit(&[vec![open("b", 3, 1, StateKind::Waiting)]]).unwrap();
 }
 
 fn day_of(date: chrono::DateTime<chrono::Utc>) -> i64 {
@@ -69,19 +69,22 @@ fn days(from: i64, to: i64) -> Between {
 fn sessions_are_narrowed_by_state_and_date(world: &World) {
     lived(world);
     let all = SessionFilter::default();
-    let of = |states: &[&'static str]| SessionFilter { states: states.to_vec(), ..all.clone() };
-    assert_eq!(found(world, &of(&["succeeded"])), "1a 3a 5a");
-    assert_eq!(found(world, &of(&["failed"])), "2a 4a 6a");
-    assert_eq!(found(world, &of(&["held", "running"])), "2b 3b");
-    assert_eq!(found(world, &of(&["succeeded", "held"])), "1a 2b 3a 5a");
-    assert_eq!(found(world, &of(&["skipped"])), "");
-    assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&["succeeded"]) }), "3a 5a");
-    assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&["failed"]) }), "4a 6a");
-    assert_eq!(found(world, &SessionFilter { job: Some(name("b")), ..of(&["failed", "held"]) }), "2b");
-    assert_eq!(found(world, &SessionFilter { job: Some(name("x")), ..of(&["failed", "held"]) }), "");
+    let of = |states: &[StateKind]| SessionFilter { states: states.to_vec(), ..all.clone() };
+    assert_eq!(found(world, &of(&[StateKind::Succeeded])), "1a 3a 5a");
+    assert_eq!(found(world, &of(&[StateKind::Failed])), "2a 4a 6a");
+    assert_eq!(found(world, &of(&[StateKind::Held, StateKind::Running])), "2b 3b");
+    assert_eq!(found(world, &of(&[StateKind::Succeeded, StateKind::Held])), "1a 2b 3a 5a");
+    assert_eq!(found(world, &of(&[StateKind::Skipped])), "");
+    assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&[StateKind::Succeeded]) }), "3a 5a");
+    assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&[StateKind::Failed]) }), "4a 6a");
+    assert_eq!(
+        found(world, &SessionFilter { job: Some(name("b")), ..of(&[StateKind::Failed, StateKind::Held]) }),
+        "2b"
+    );
+    assert_eq!(found(world, &SessionFilter { job: Some(name("x")), ..of(&[StateKind::Failed, StateKind::Held]) }), "");
     assert_eq!(found(world, &SessionFilter { dates: days(2, 4), ..all.clone() }), "2a 2b 2c 3a 3b 3c");
     assert_eq!(found(world, &SessionFilter { dates: days(2, 4), newest: Some(2), ..all.clone() }), "3b 3c");
-    assert_eq!(found(world, &SessionFilter { dates: days(2, 4), ..of(&["failed"]) }), "2a");
+    assert_eq!(found(world, &SessionFilter { dates: days(2, 4), ..of(&[StateKind::Failed]) }), "2a");
     let until = Between { from: None, to: Some(date(2)) };
     assert_eq!(found(world, &SessionFilter { dates: until, ..all.clone() }), "1a 1b 1c");
     assert_eq!(found(world, &SessionFilter { dates: days(9, 10), newest: Some(5), ..all.clone() }), "");
@@ -92,14 +95,14 @@ fn sessions_are_narrowed_by_state_and_date(world: &World) {
 fn attempts_are_narrowed_by_outcome_and_date(world: &World) {
     lived(world);
     let all = AttemptFilter::default();
-    let of = |outcomes: &[&'static str]| AttemptFilter { outcomes: outcomes.to_vec(), ..all.clone() };
-    assert_eq!(tried(world, &of(&["succeeded"])), "1a2 3a2 5a2");
-    assert_eq!(tried(world, &of(&["lost", "succeeded"])), "1a2 2b1 3a2 5a2");
-    assert_eq!(tried(world, &of(&[RUNNING])), "3b1");
-    assert_eq!(tried(world, &of(&[RUNNING, "lost"])), "2b1 3b1");
-    assert_eq!(tried(world, &AttemptFilter { newest: Some(2), ..of(&["failed"]) }), "5a1 6a1");
+    let of = |outcomes: &[Option<OutcomeKind>]| AttemptFilter { outcomes: outcomes.to_vec(), ..all.clone() };
+    assert_eq!(tried(world, &of(&[Some(OutcomeKind::Succeeded)])), "1a2 3a2 5a2");
+    assert_eq!(tried(world, &of(&[Some(OutcomeKind::Lost), Some(OutcomeKind::Succeeded)])), "1a2 2b1 3a2 5a2");
+    assert_eq!(tried(world, &of(&[None])), "3b1");
+    assert_eq!(tried(world, &of(&[None, Some(OutcomeKind::Lost)])), "2b1 3b1");
+    assert_eq!(tried(world, &AttemptFilter { newest: Some(2), ..of(&[Some(OutcomeKind::Failed)]) }), "5a1 6a1");
     assert_eq!(tried(world, &AttemptFilter { dates: days(2, 4), ..all.clone() }), "2a1 2b1 3a1 3a2 3b1");
-    assert_eq!(tried(world, &AttemptFilter { dates: days(2, 3), ..of(&[RUNNING]) }), "");
+    assert_eq!(tried(world, &AttemptFilter { dates: days(2, 3), ..of(&[None]) }), "");
     let one = AttemptFilter { job: Some(name("a")), dates: Between::only(date(3)), ..all };
     assert_eq!(tried(world, &one), "3a1 3a2");
 }
@@ -126,7 +129,12 @@ fn pages_follow_one_another_without_a_gap(world: &World) {
     }
     crate::world::reopened(world).commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
     for all_generations in [false, true] {
-        for states in [vec![], vec!["waiting"], vec!["succeeded", "failed"], vec!["held", "failed"]] {
+        for states in [
+            vec![],
+            vec![StateKind::Waiting],
+            vec![StateKind::Succeeded, StateKind::Failed],
+            vec![StateKind::Held, StateKind::Failed],
+        ] {
             for job in [None, Some(name("a")), Some(name("b"))] {
                 let filter = SessionFilter { job, states: states.clone(), all_generations, ..SessionFilter::default() };
                 let whole = found(world, &filter);
@@ -167,13 +175,16 @@ fn days_are_counted_by_state(world: &World) {
     let noon = |day: i64| date(day) - TimeDelta::hours(12);
     let days: Vec<_> = (0..=42).map(|day| (noon(day), noon(day + 1))).collect();
     let mut reader = world.reader();
-    let tally = |state: &str, dates| vec![(state.to_owned(), dates)];
+    let tally = |state: StateKind, dates| vec![(state, dates)];
     let of_a = reader.days(&name("a"), &days[..4]).unwrap();
-    assert_eq!(of_a, [vec![], tally("succeeded", 1), tally("failed", 1), tally("succeeded", 1)]);
+    assert_eq!(
+        of_a,
+        [vec![], tally(StateKind::Succeeded, 1), tally(StateKind::Failed, 1), tally(StateKind::Succeeded, 1)]
+    );
     let whole = reader.days(&name("a"), &[(noon(0), noon(9))]).unwrap();
     let mut whole = whole[0].clone();
-    whole.sort();
-    assert_eq!(whole, [tally("failed", 3), tally("succeeded", 3)].concat());
+    whole.sort_by_key(|(state, _)| state.word());
+    assert_eq!(whole, [tally(StateKind::Failed, 3), tally(StateKind::Succeeded, 3)].concat());
     // The long gap is stepped over, and what is behind it is found.
     let of_c = reader.days(&name("c"), &days).unwrap();
     let with_any: Vec<usize> = (0..of_c.len()).filter(|day| !of_c[*day].is_empty()).collect();
@@ -199,7 +210,12 @@ fn durations_are_those_that_succeeded(world: &World) {
         let end = AttemptEnd { duration: took, ..end(Outcome::Succeeded) };
         let close = Entry::Close { attempt: attempt("a", day, 2), end, state: State::Succeeded, counted_attempts: 2 };
         writer
-            .commit(&[vec![open("a", day, 1, "waiting"), fail("a", day, 1), open("a", day, 2, "failed"), close]])
+            .commit(&[vec![
+                open("a", day, 1, StateKind::Waiting),
+                fail("a", day, 1),
+                open("a", day, 2, StateKind::Failed),
+                close,
+            ]])
             .unwrap();
     }
     let mut reader = world.reader();

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::invariants::{Examination, Row, Subject};
 use crontabber::ledger::{LedgerUrl, Writer};
-use crontabber::session::{Entry, JobRecord, Outcome, State};
+use crontabber::session::{Entry, JobRecord, Outcome, State, StateKind};
 
 use crate::on_both;
 use crate::world::*;
@@ -55,12 +55,15 @@ fn rows_come_in_their_order_and_all_of_them(world: &World) {
         *generation = 2;
     }
     let attempts = (1..=1_100).flat_map(|number| {
-        let from = if number == 1 { "waiting" } else { "failed" };
+        let from = if number == 1 { StateKind::Waiting } else { StateKind::Failed };
         [open("a", 7, number, from), fail("a", 7, number)]
     });
     let first = [enter("b"), record("b", None, &[1]), enter("a"), record("a", None, &days)];
     writer
-        .commit(&[first.into_iter().chain(attempts).collect(), vec![open("a", 9, 1, "waiting"), reset("a"), again]])
+        .commit(&[
+            first.into_iter().chain(attempts).collect(),
+            vec![open("a", 9, 1, StateKind::Waiting), reset("a"), again],
+        ])
         .unwrap();
     let mut expected = Vec::new();
     for day in days {
@@ -80,7 +83,7 @@ fn a_snapshot_is_of_one_instant(world: &World) {
     let mut writer = world.with_three_dates();
     let seen = world.reader().snapshot(|snapshot| {
         let jobs = snapshot.jobs().unwrap();
-        writer.commit(&[vec![open("a", 1, 1, "waiting"), record("a", Some(3), &[4]), enter("b")]]).unwrap();
+        writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting), record("a", Some(3), &[4]), enter("b")]]).unwrap();
         let mut rows = Vec::new();
         let each = &mut |row| {
             rows.push(row);
@@ -112,11 +115,11 @@ fn good(world: &World) -> Writer {
         }
         pair
     };
-    entries.extend(run(1, 1, "waiting", succeed("a", 1, 1)));
-    entries.extend(run(2, 1, "waiting", fail("a", 2, 1)));
-    entries.extend(run(2, 2, "failed", succeed("a", 2, 2)));
-    entries.extend(run(3, 1, "waiting", succeed("a", 3, 1)));
-    entries.extend(run(4, 1, "waiting", close("a", 4, 1, Outcome::Lost, State::Failed { retry_at: at(90) })));
+    entries.extend(run(1, 1, StateKind::Waiting, succeed("a", 1, 1)));
+    entries.extend(run(2, 1, StateKind::Waiting, fail("a", 2, 1)));
+    entries.extend(run(2, 2, StateKind::Failed, succeed("a", 2, 2)));
+    entries.extend(run(3, 1, StateKind::Waiting, succeed("a", 3, 1)));
+    entries.extend(run(4, 1, StateKind::Waiting, close("a", 4, 1, Outcome::Lost, State::Failed { retry_at: at(90) })));
     writer.commit(&[entries]).unwrap();
     writer
 }

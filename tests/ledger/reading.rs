@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use crontabber::ledger::{AttemptFilter, Between, NewRequest, RUNNING, RequestQueue, SessionFilter};
-use crontabber::session::{Changed, Entry, Operation, Reply};
+use crontabber::ledger::{AttemptFilter, Between, NewRequest, Reader, RequestQueue, SessionFilter};
+use crontabber::session::{Changed, Entry, Operation, OutcomeKind, Reply, StateKind};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -123,7 +123,11 @@ fn attempts_are_listed_by_date_job_and_number(world: &World) {
     for job in ["b", "c", "a"] {
         for day in [2, 1] {
             writer
-                .commit(&[vec![open(job, day, 1, "waiting"), fail(job, day, 1), open(job, day, 2, "failed")]])
+                .commit(&[vec![
+                    open(job, day, 1, StateKind::Waiting),
+                    fail(job, day, 1),
+                    open(job, day, 2, StateKind::Failed),
+                ]])
                 .unwrap();
         }
     }
@@ -196,7 +200,7 @@ fn requests_are_seen_beside_the_writer(world: &World) {
     let mut desk = RequestQueue::open(&world.url).unwrap();
     for day in 1..=3 {
         desk.post(&request(Operation::Reset { to: None })).unwrap();
-        writer.commit(&[vec![open("a", day, 1, "waiting"), succeed("a", day, 1)]]).unwrap();
+        writer.commit(&[vec![open("a", day, 1, StateKind::Waiting), succeed("a", day, 1)]]).unwrap();
     }
     assert_eq!(writer.requests().unwrap().len(), 3);
 }
@@ -220,38 +224,50 @@ struct Step {
     detail: String,
 }
 
+/// Lists sessions and attempts with every combination of filters.
+fn list_with_every_filter(reader: &mut Reader) {
+    let failed = Some(OutcomeKind::Failed);
+    for newest in [None, Some(2)] {
+        for job in [None, Some(name("a"))] {
+            for dates in [Between::default(), Between { from: Some(date(1)), to: Some(date(3)) }] {
+                for states in [
+                    vec![],
+                    vec![StateKind::Succeeded, StateKind::Skipped],
+                    vec![StateKind::Failed, StateKind::Held],
+                    vec![StateKind::Running],
+                ] {
+                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| session("a", 3)));
+                    let filter = SessionFilter { job, dates, states, before, newest, all_generations: false };
+                    sessions(reader, &filter);
+                }
+                for outcomes in [vec![], vec![failed, Some(OutcomeKind::Lost)], vec![None, failed], vec![None]] {
+                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| attempt("a", 3, 1)));
+                    let filter = AttemptFilter { job, dates, outcomes, before, newest, all_generations: false };
+                    attempts(reader, &filter);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn no_query_scans_or_sorts_the_ledger() {
     diesel::connection::set_default_instrumentation(|| Some(Box::new(Eavesdropper))).unwrap();
     let world = World::sqlite();
     many(&world, 3);
     let mut writer = world.writer();
-    writer.commit(&[vec![open("a", 1, 1, "waiting"), succeed("a", 1, 1), open("a", 2, 1, "waiting")]]).unwrap();
+    writer
+        .commit(&[vec![open("a", 1, 1, StateKind::Waiting), succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)]])
+        .unwrap();
     let mut reader = world.reader();
-    let job = Some(name("a"));
     QUERIES.take();
-    writer.commit(&[vec![fail("a", 2, 1), open("a", 3, 1, "waiting")]]).unwrap();
+    writer.commit(&[vec![fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)]]).unwrap();
     writer.load().unwrap();
     writer.requests().unwrap();
     reader.backlogs().unwrap();
     reader.open_attempts().unwrap();
     reader.session(&session("a", 1)).unwrap();
-    for newest in [None, Some(2)] {
-        for job in [None, job.clone()] {
-            for dates in [Between::default(), Between { from: Some(date(1)), to: Some(date(3)) }] {
-                for states in [vec![], vec!["succeeded", "skipped"], vec!["failed", "held"], vec!["running"]] {
-                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| session("a", 3)));
-                    let filter = SessionFilter { job, dates, states, before, newest, all_generations: false };
-                    sessions(&mut reader, &filter);
-                }
-                for outcomes in [vec![], vec!["failed", "lost"], vec![RUNNING, "failed"], vec![RUNNING]] {
-                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| attempt("a", 3, 1)));
-                    let filter = AttemptFilter { job, dates, outcomes, before, newest, all_generations: false };
-                    attempts(&mut reader, &filter);
-                }
-            }
-        }
-    }
+    list_with_every_filter(&mut reader);
     reader.attempt(&attempt("a", 1, 1)).unwrap();
     reader.days(&name("a"), &[(date(1), date(2)), (date(2), date(3))]).unwrap();
     reader.beside(&name("a"), Between::only(date(2))).unwrap();

@@ -9,7 +9,7 @@ use crontabber::job::JobName;
 use crontabber::ledger::{AttemptFilter, LedgerUrl, OpenError, Owner, Reader, SessionFilter, Writer};
 use crontabber::session::{
     AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, NewSession, Outcome, SessionKey, SessionRecord, State,
-    Trigger,
+    StateKind, Trigger,
 };
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -140,7 +140,7 @@ pub(crate) fn attempt(job: &str, day: i64, number: u32) -> AttemptKey {
     AttemptKey { session: session(job, day), number }
 }
 
-pub(crate) fn open(job: &str, day: i64, number: u32, from: &'static str) -> Entry {
+pub(crate) fn open(job: &str, day: i64, number: u32, from: StateKind) -> Entry {
     Entry::Open {
         attempt: attempt(job, day, number),
         from,

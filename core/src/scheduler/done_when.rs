@@ -50,7 +50,7 @@ impl Scheduler {
         match state {
             Some(State::Running) | None => {}
             Some(state) if is_done == Some(true) => {
-                let (from, by) = (state.word(), SettledBy::DoneWhen);
+                let (from, by) = (state.kind(), SettledBy::DoneWhen);
                 step.entries.push(Entry::Done { session: session.clone(), from, by, at: now });
                 job_state.settle(date, step);
                 job_state.record.last_success = job_state.record.last_success.max(Some(date));

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::job::{DatePolicy, Job};
 use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Changed, Disabled, Entry, JobRecord, Reply, Request, SessionKey,
-    SessionRecord, SkipReason, State, Trigger,
+    SessionRecord, SkipReason, State, StateKind, Trigger,
 };
 
 use super::notification::Notification;
@@ -48,7 +48,7 @@ pub(super) enum Wanted {
     /// The date has no row.
     New(DateTime<Utc>),
     /// The date is settled.
-    Again { date: DateTime<Utc>, from: &'static str, attempts: u32 },
+    Again { date: DateTime<Utc>, from: StateKind, attempts: u32 },
 }
 
 impl Wanted {
@@ -306,7 +306,7 @@ impl JobState {
 
     /// Settles an unsettled date that does not run as skipped.
     pub(super) fn skip(&mut self, date: DateTime<Utc>, reason: SkipReason, at: DateTime<Utc>, step: &mut Step) {
-        let from = self.get(date).map_or("waiting", |session| session.state.word());
+        let from = self.get(date).map_or(StateKind::Waiting, |session| session.state.kind());
         step.entries.push(Entry::Move { session: self.key(date), from, to: State::Skipped { reason }, at });
         self.settle(date, step);
     }
@@ -402,7 +402,12 @@ impl JobState {
             .collect();
         for (date, retry_at) in far {
             let to = State::Failed { retry_at };
-            step.entries.push(Entry::Move { session: self.key(date), from: "failed", to: to.clone(), at: now });
+            step.entries.push(Entry::Move {
+                session: self.key(date),
+                from: StateKind::Failed,
+                to: to.clone(),
+                at: now,
+            });
             self.change(date, to);
         }
     }

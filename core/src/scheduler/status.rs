@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptKey, Disabled, JobRecord, State};
+use crate::session::{AttemptKey, Disabled, JobRecord, State, words};
 use crate::text::{in_zone, to_the_second};
 
 use super::Scheduler;
@@ -72,13 +72,35 @@ pub struct Remaining {
     pub failed: Option<(u64, DateTime<Utc>)>,
 }
 
+words! {
+    /// The state of a job in one word, the most urgent first.
+    JobCondition {
+        /// A date of it is held.
+        Held => "held",
+        /// A date of it failed, and is retried.
+        Failed => "failed",
+        /// It waits for another job, or its watermark is in the future.
+        Blocked => "blocked",
+        /// An attempt is open.
+        Running => "running",
+        /// A date is due, and starts as soon as a slot is free.
+        Waiting => "waiting",
+        /// No date is due.
+        Ok => "ok",
+        /// Disabled in the registry or by an operator.
+        Disabled => "disabled",
+        /// In the ledger, and not in the registry.
+        Ghost => "ghost",
+    }
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone)]
 pub struct JobStatus {
     /// The job as the ledger knows it.
     pub record: JobRecord,
-    /// One of `running`, `held`, `failed`, `blocked`, `waiting`, `ok`, `disabled`, `ghost`.
-    pub state: &'static str,
+    /// What it does, or what it waits for.
+    pub state: JobCondition,
     /// The first date that is neither recorded nor due.
     pub next: Option<DateTime<Utc>>,
     /// How many dates are due and not settled, those that run included, but for those of backfills.
@@ -112,7 +134,7 @@ impl Scheduler {
         let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
         let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
         Some(JobStatus {
-            state: state_word(job_state, blocked_by.as_ref()),
+            state: condition(job_state, blocked_by.as_ref()),
             record: job_state.record.clone(),
             next,
             backlog: job_state.main.len() as u64 + job_state.uncounted.max(unrecorded),
@@ -205,21 +227,21 @@ impl JobState {
     }
 }
 
-fn state_word(job_state: &JobState, blocked_by: Option<&BlockReason>) -> &'static str {
+fn condition(job_state: &JobState, blocked_by: Option<&BlockReason>) -> JobCondition {
     if !job_state.running.is_empty() {
-        return "running";
+        return JobCondition::Running;
     }
     match (&job_state.job, blocked_by) {
-        (None, _) => "ghost",
-        (_, Some(BlockReason::Disabled | BlockReason::DisabledBy(_))) => "disabled",
-        (_, Some(BlockReason::Held { .. })) => "held",
-        (_, Some(BlockReason::Retry { .. })) => "failed",
-        (_, Some(BlockReason::Dependency { .. } | BlockReason::WatermarkAhead { .. })) => "blocked",
+        (None, _) => JobCondition::Ghost,
+        (_, Some(BlockReason::Disabled | BlockReason::DisabledBy(_))) => JobCondition::Disabled,
+        (_, Some(BlockReason::Held { .. })) => JobCondition::Held,
+        (_, Some(BlockReason::Retry { .. })) => JobCondition::Failed,
+        (_, Some(BlockReason::Dependency { .. } | BlockReason::WatermarkAhead { .. })) => JobCondition::Blocked,
         (_, Some(BlockReason::Pool { .. } | BlockReason::Full { .. }) | None) => {
             match job_state.main.sessions().values().next() {
-                Some(session) if session.counted_attempts > 0 => "failed",
-                Some(_) => "waiting",
-                None => "ok",
+                Some(session) if session.counted_attempts > 0 => JobCondition::Failed,
+                Some(_) => JobCondition::Waiting,
+                None => JobCondition::Ok,
             }
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey, SettledBy,
-    State, Trigger,
+    State, StateKind, Trigger,
 };
 use crate::job::JobName;
 
@@ -63,8 +63,8 @@ pub enum Entry {
     Open {
         /// Which one; its number is one more than its session's `attempts`.
         attempt: AttemptKey,
-        /// The word of the session's state so far.
-        from: &'static str,
+        /// The state so far.
+        from: StateKind,
         /// What made it happen.
         trigger: Trigger,
         /// The machine it is started on.
@@ -94,8 +94,8 @@ pub enum Entry {
     Move {
         /// Which one.
         session: SessionKey,
-        /// The word of its state so far.
-        from: &'static str,
+        /// The state so far.
+        from: StateKind,
         /// Its state from now on.
         to: State,
         /// When.
@@ -105,8 +105,8 @@ pub enum Entry {
     Done {
         /// Which one.
         session: SessionKey,
-        /// The word of its state so far.
-        from: &'static str,
+        /// The state so far.
+        from: StateKind,
         /// Who says so.
         by: SettledBy,
         /// When.
@@ -116,8 +116,8 @@ pub enum Entry {
     Again {
         /// Which one.
         session: SessionKey,
-        /// The word of its state so far.
-        from: &'static str,
+        /// The state so far.
+        from: StateKind,
         /// What makes it happen from now on.
         trigger: Trigger,
         /// The backfill that it belongs to from now on.

@@ -1,9 +1,8 @@
 //! What operators ask for, beside a running daemon or without one.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 
+use super::words::words;
 use super::{BackfillId, SessionRecord, TICK};
 use crate::job::JobName;
 
@@ -70,11 +69,11 @@ words! {
     /// Which dates a backfill is about.
     Only {
         /// Those that were never attempted: without a row, or skipped.
-        Missing = "missing",
+        Missing => "missing",
         /// Those that failed, are held, or were skipped after an attempt.
-        Failed = "failed",
+        Failed => "failed",
         /// All of them, those that succeeded included.
-        All = "all",
+        All => "all",
     }
 }
 

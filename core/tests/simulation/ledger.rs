@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
     AttemptEnd, AttemptKey, AttemptRecord, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, NewSession,
-    Recovered, Request, SessionKey, SessionRecord, SettledBy, State,
+    Recovered, Request, SessionKey, SessionRecord, SettledBy, State, StateKind,
 };
 
 use crate::Held;
@@ -161,7 +161,7 @@ impl Ledger {
                 Ok(())
             }
             Entry::Move { session, from, to, at } => self.change(session, |row| {
-                if row.state.word() != *from || *from == "running" || *to == State::Running {
+                if row.state.kind() != *from || *from == StateKind::Running || *to == State::Running {
                     return Err(format!("{:?} is moved from {from} to {to:?}", row.state));
                 }
                 row.settled_at = to.is_settled().then_some(*at);
@@ -183,7 +183,7 @@ impl Ledger {
     fn open(&mut self, entry: &Entry) -> Held {
         let Entry::Open { attempt, from, trigger, host, started_at } = entry else { return Ok(()) };
         self.change(&attempt.session, |row| {
-            if row.state.word() != *from || *from == "running" || row.attempts + 1 != attempt.number {
+            if row.state.kind() != *from || *from == StateKind::Running || row.attempts + 1 != attempt.number {
                 return Err(format!("{attempt} opens from {from}, and finds {:?}, {}", row.state, row.attempts));
             }
             row.state = State::Running;

@@ -95,7 +95,7 @@ impl Rows {
             }
             Entry::Open { attempt, from, trigger, host, started_at } => {
                 let row = self.sessions.get_mut(&attempt.session).expect("recorded before it is opened");
-                assert_eq!(row.state.word(), from, "{attempt}");
+                assert_eq!(row.state.kind(), from, "{attempt}");
                 assert!(row.state != State::Succeeded && row.state != State::Running, "P1, P2: {attempt}");
                 assert_eq!(row.attempts + 1, attempt.number);
                 row.attempts += 1;
@@ -127,7 +127,7 @@ impl Rows {
             }
             Entry::Move { session, from, to, at } => {
                 let row = self.sessions.get_mut(&session).expect("recorded");
-                assert_eq!(row.state.word(), from, "{session:?}");
+                assert_eq!(row.state.kind(), from, "{session:?}");
                 row.settled_at = to.is_settled().then_some(at);
                 row.state = to;
             }
@@ -143,14 +143,14 @@ impl Rows {
             Entry::Process { .. } => {}
             Entry::Done { session, from, by, at } => {
                 let row = self.sessions.get_mut(&session).expect("recorded");
-                assert_eq!(row.state.word(), from, "{session:?}");
+                assert_eq!(row.state.kind(), from, "{session:?}");
                 (row.state, row.settled_at, row.settled_by) = (State::Succeeded, Some(at), Some(by));
                 let job = self.jobs.get_mut(&session.job).expect("known");
                 job.last_success = job.last_success.max(Some(session.date));
             }
             Entry::Again { session, from, trigger, backfill } => {
                 let row = self.sessions.get_mut(&session).expect("recorded");
-                assert_eq!(row.state.word(), from, "{session:?}");
+                assert_eq!(row.state.kind(), from, "{session:?}");
                 (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
                 (row.trigger, row.backfill) = (trigger, backfill);
             }

@@ -12,14 +12,11 @@ use crate::cli::date::DateArgument;
 use crate::cli::failure::Failure;
 use crate::duration;
 use crate::job::JobName;
-use crate::ledger::{Between, RUNNING};
-use crate::session::{AttemptKey, AttemptKeyError, SessionKey};
+use crate::ledger::Between;
+use crate::session::{AttemptKey, AttemptKeyError, OutcomeKind, SessionKey, StateKind};
 
-/// The words of the states of a session.
-const STATES: [&str; 6] = ["waiting", "running", "succeeded", "failed", "held", "skipped"];
-
-/// The words of the outcomes of an attempt, and the one for those that have none yet.
-const OUTCOMES: [&str; 8] = [RUNNING, "succeeded", "failed", "killed", "timed-out", "cancelled", "interrupted", "lost"];
+/// The word for an attempt that has no outcome yet.
+const RUNNING: &str = "running";
 
 /// `sessions`.
 #[derive(Debug, Args)]
@@ -28,8 +25,8 @@ pub(in crate::cli) struct Sessions {
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: Option<JobName>,
     /// Only those in this state; several with commas, or given again.
-    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = one_of(&STATES))]
-    pub(in crate::cli) state: Vec<&'static str>,
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
+    pub(in crate::cli) state: Vec<StateKind>,
     #[command(flatten)]
     pub(in crate::cli) range: Range,
     /// Only those before this one in the list, as the line below a table says it: JOB/GENERATION/DATE.
@@ -52,8 +49,8 @@ pub(in crate::cli) struct Attempts {
     #[arg(value_name = "DATE", value_parser = DateArgument::parse, conflicts_with_all = ["from", "to", "last"])]
     pub(in crate::cli) date: Option<DateArgument>,
     /// Only those that ended so, or that are running; several with commas, or given again.
-    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = one_of(&OUTCOMES))]
-    pub(in crate::cli) state: Vec<&'static str>,
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = outcome())]
+    pub(in crate::cli) state: Vec<Option<OutcomeKind>>,
     #[command(flatten)]
     pub(in crate::cli) range: Range,
     /// Only those before this one in the list, as the line below a table says it: JOB/GENERATION/DATE/ATTEMPT.
@@ -158,10 +155,16 @@ pub(in crate::cli) struct Rows {
     pub(in crate::cli) csv: bool,
 }
 
-/// Reads one of a few words.
-fn one_of(words: &'static [&'static str]) -> impl TypedValueParser<Value = &'static str> {
-    let position = |word: String| words.iter().find(|known| **known == word).copied().unwrap_or_default();
-    PossibleValuesParser::new(words).map(position)
+/// Reads the state of a session.
+fn state() -> impl TypedValueParser<Value = StateKind> {
+    let words = StateKind::ALL.iter().map(|state| state.word());
+    PossibleValuesParser::new(words).try_map(|word| StateKind::from_word(&word).ok_or("it is no state"))
+}
+
+/// Reads the outcome of an attempt; none for an attempt that runs.
+fn outcome() -> impl TypedValueParser<Value = Option<OutcomeKind>> {
+    let words = OutcomeKind::ALL.iter().map(|outcome| outcome.word());
+    PossibleValuesParser::new([RUNNING].into_iter().chain(words)).map(|word| OutcomeKind::from_word(&word))
 }
 
 fn limit(text: &str) -> Result<NonZeroU32, String> {

@@ -12,7 +12,9 @@ use crate::cli::list::coarse;
 use crate::job::JobName;
 use crate::ledger::Reader;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
-use crate::session::{AttemptEnd, AttemptKey, Changed, Enabling, Entry, Operation, Outcome, Past, Reply, Request};
+use crate::session::{
+    AttemptEnd, AttemptKey, Changed, Enabling, Entry, Operation, Outcome, Past, Reply, Request, StateKind,
+};
 
 /// So many attempts tell how long one commonly takes.
 const MEASURED: u32 = 20;
@@ -77,7 +79,8 @@ impl Plan<'_> {
         let (mut dates, mut reply, mut repeats) = (BTreeSet::new(), None, false);
         loop {
             collect(&step, &mut dates, &mut reply);
-            repeats |= step.entries.iter().any(|entry| matches!(entry, Entry::Again { from: "succeeded", .. }));
+            repeats |=
+                step.entries.iter().any(|entry| matches!(entry, Entry::Again { from: StateKind::Succeeded, .. }));
             if reply.is_some() || !scheduler.has_pending() || !step.kills.is_empty() {
                 break;
             }

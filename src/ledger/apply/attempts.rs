@@ -6,23 +6,22 @@ use diesel::prelude::*;
 
 use super::{Transaction, in_place, place};
 use crate::ledger::CommitError;
-use crate::ledger::codes::{self, state};
 use crate::ledger::prepared::Statement;
 use crate::ledger::rows::{clean, micros, micros_after, number, outcome_columns, state_columns, usage_columns};
 use crate::ledger::schema::{attempts, boots};
-use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, Trigger};
+use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, StateKind, Trigger};
 
 impl Transaction<'_> {
     pub(super) fn open(
         &mut self,
         attempt: &AttemptKey,
-        from: &str,
+        from: StateKind,
         trigger: Trigger,
         host: &str,
         started_at: DateTime<Utc>,
     ) -> Result<(), CommitError> {
         let session = &attempt.session;
-        if from == State::Running.word() || attempt.number == 0 {
+        if from == StateKind::Running || attempt.number == 0 {
             let place = place(session);
             return Err(CommitError::Conflict(format!("{place}: attempt {} cannot open on `{from}`", attempt.number)));
         }
@@ -32,12 +31,12 @@ impl Transaction<'_> {
             "UPDATE sessions SET state = ?, attempts = ?, retry_at = NULL, reason = NULL, settled_after = NULL, \
              settled_by = NULL WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
         )
-        .code(state::RUNNING)
+        .code(StateKind::Running.code())
         .number(number(attempt.number))
         .number(key.0)
         .number(key.1)
         .long(key.2)
-        .code(codes::state(from))
+        .code(from.code())
         .number(number(attempt.number - 1))
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
@@ -51,7 +50,7 @@ impl Transaction<'_> {
         .number(key.1)
         .long(key.2)
         .number(number(attempt.number))
-        .code(codes::trigger(trigger))
+        .code(trigger.code())
         .number(boot)
         .long(micros_after(session.date, started_at))
         .flag(false)
@@ -131,7 +130,7 @@ impl Transaction<'_> {
             "UPDATE sessions SET state = ?, used = ?, retry_at = ?, reason = ?, settled_after = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
         )
-        .code(codes::state(state.word()))
+        .code(state.kind().code())
         .number(number(used))
         .long(retry_at)
         .word(reason.as_deref())
@@ -139,7 +138,7 @@ impl Transaction<'_> {
         .number(key.0)
         .number(key.1)
         .long(key.2)
-        .code(state::RUNNING)
+        .code(StateKind::Running.code())
         .number(number(attempt.number))
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
@@ -163,7 +162,7 @@ impl Transaction<'_> {
              WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
         )
         .long(micros_after(attempt.session.date, end.ended_at))
-        .code(codes::outcome(end.outcome))
+        .code(end.outcome.kind().code())
         .number(exit_code)
         .number(signal)
         .long(micros_taken)

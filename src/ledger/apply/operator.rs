@@ -7,22 +7,21 @@ use diesel::prelude::*;
 use super::{Transaction, in_job, in_place, place};
 use crate::job::JobName;
 use crate::ledger::CommitError;
-use crate::ledger::codes::{self, state};
 use crate::ledger::prepared::Statement;
 use crate::ledger::rows::{clean, micros, micros_after, number};
 use crate::ledger::schema::{audit, backfills, disabled, jobs};
-use crate::session::{BackfillId, BackfillRecord, Disabled, Reply, SessionKey, SettledBy, State, Trigger};
+use crate::session::{BackfillId, BackfillRecord, Disabled, Reply, SessionKey, SettledBy, StateKind, Trigger};
 
 impl Transaction<'_> {
     /// Settles a session that has no open attempt, as if an attempt had succeeded.
     pub(super) fn done(
         &mut self,
         session: &SessionKey,
-        from: &str,
+        from: StateKind,
         by: SettledBy,
         at: DateTime<Utc>,
     ) -> Result<(), CommitError> {
-        if [State::Running.word(), State::Succeeded.word()].contains(&from) {
+        if [StateKind::Running, StateKind::Succeeded].contains(&from) {
             return Err(CommitError::Conflict(format!("{}: what is {from} cannot be said to be done", place(session))));
         }
         let id = self.job_id(&session.job)?;
@@ -30,13 +29,13 @@ impl Transaction<'_> {
             "UPDATE sessions SET state = ?, retry_at = NULL, reason = NULL, settled_after = ?, settled_by = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
         )
-        .code(state::SUCCEEDED)
+        .code(StateKind::Succeeded.code())
         .long(micros_after(session.date, at))
         .word(by.word())
         .number(id)
         .number(number(session.generation))
         .long(micros(session.date))
-        .code(codes::state(from))
+        .code(from.code())
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`{from}`"))?;
@@ -47,11 +46,11 @@ impl Transaction<'_> {
     pub(super) fn again(
         &mut self,
         session: &SessionKey,
-        from: &str,
+        from: StateKind,
         trigger: Trigger,
         backfill: Option<BackfillId>,
     ) -> Result<(), CommitError> {
-        if from == State::Running.word() {
+        if from == StateKind::Running {
             return Err(CommitError::Conflict(format!("{}: what runs cannot wait", place(session))));
         }
         let id = self.job_id(&session.job)?;
@@ -60,13 +59,13 @@ impl Transaction<'_> {
              settled_after = NULL, settled_by = NULL, backfill_id = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
         )
-        .code(state::WAITING)
-        .code(codes::trigger(trigger))
+        .code(StateKind::Waiting.code())
+        .code(trigger.code())
         .long(backfill)
         .number(id)
         .number(number(session.generation))
         .long(micros(session.date))
-        .code(codes::state(from))
+        .code(from.code())
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`{from}`"))

@@ -4,12 +4,12 @@
 use diesel::dsl::{IntoBoxed, count_star, exists};
 use diesel::prelude::*;
 
-use super::{Cursor, Lane, Listed, PAGE, RUNNING};
+use super::{Cursor, Lane, Listed, PAGE};
 use crate::job::JobName;
+use crate::ledger::LedgerError;
 use crate::ledger::connection::{AnyConnection, MultiBackend};
 use crate::ledger::rows::AttemptRow;
 use crate::ledger::schema::{attempts, boots, jobs, sessions};
-use crate::ledger::{LedgerError, codes};
 use crate::session::AttemptRecord;
 
 impl Listed for AttemptRow {
@@ -110,6 +110,5 @@ fn attempts_by_date(lane: Lane<'_>, from: i64) -> IntoBoxed<'static, ByDate, Mul
 
 /// What stands for the outcomes that a lane has, and whether it has also what is still running.
 fn ended(lane: Lane<'_>) -> (Vec<i16>, bool) {
-    let ended: Vec<&str> = lane.words.iter().copied().filter(|word| *word != RUNNING).collect();
-    (codes::outcomes(&ended), ended.len() < lane.words.len())
+    (lane.codes.iter().flatten().copied().collect(), lane.codes.contains(&None))
 }

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
 use crate::session::{
-    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Reply, Request, State, TICK, Trigger,
+    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Reply, Request, State, StateKind,
+    TICK, Trigger,
 };
 use crate::text::in_zone;
 
@@ -223,7 +224,7 @@ impl JobState {
                 None => (only != Only::Failed).then_some(Wanted::New(date)),
                 Some((State::Succeeded, attempts)) if only == Only::All => {
                     selection.repeated += 1;
-                    Some(Wanted::Again { date, from: State::Succeeded.word(), attempts: *attempts })
+                    Some(Wanted::Again { date, from: StateKind::Succeeded, attempts: *attempts })
                 }
                 Some((state @ State::Skipped { .. }, attempts)) => {
                     let is_wanted = match only {
@@ -231,7 +232,7 @@ impl JobState {
                         Only::Failed => *attempts > 0,
                         Only::All => true,
                     };
-                    is_wanted.then_some(Wanted::Again { date, from: state.word(), attempts: *attempts })
+                    is_wanted.then_some(Wanted::Again { date, from: state.kind(), attempts: *attempts })
                 }
                 // Entered and settled by this order before.
                 Some((State::Running, _)) => {

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::session::{AttemptKey, BackfillRecord, Changed, Entry, Outcome, Reply, Request, Retrying, State, Trigger};
+use crate::session::{
+    AttemptKey, BackfillRecord, Changed, Entry, Outcome, Reply, Request, Retrying, State, StateKind, Trigger,
+};
 use crate::text::in_zone;
 
 use super::{Verdict, no_date_of, told};
@@ -140,19 +142,24 @@ impl JobState {
             State::Waiting => Err(format!("{shown} of `{name}` waits for its turn: there is nothing to retry")),
             State::Failed { .. } => {
                 let to = State::Failed { retry_at: now };
-                step.entries.push(Entry::Move { session: self.key(date), from: "failed", to: to.clone(), at: now });
+                step.entries.push(Entry::Move {
+                    session: self.key(date),
+                    from: StateKind::Failed,
+                    to: to.clone(),
+                    at: now,
+                });
                 self.change(date, to);
                 Ok(format!("{shown} of `{name}` is attempted again now"))
             }
             state => {
-                self.again(date, state.word(), step);
+                self.again(date, state.kind(), step);
                 Ok(format!("{shown} of `{name}` is held no longer: it is attempted again now"))
             }
         }
     }
 
     /// Lets an unsettled date wait again, as if it had used none of its attempts.
-    fn again(&mut self, date: DateTime<Utc>, from: &'static str, step: &mut Step) {
+    fn again(&mut self, date: DateTime<Utc>, from: StateKind, step: &mut Step) {
         let Some(trigger) = self.get(date).map(|session| session.trigger) else { return };
         let (session, backfill) = (self.key(date), self.backfill_of(date));
         step.entries.push(Entry::Again { session, from, trigger, backfill });
@@ -235,7 +242,7 @@ impl JobState {
         };
         step.entries.push(Entry::Backfill(record.clone()));
         self.begin_backfill(record);
-        self.reopen(date, state.word(), attempts, Trigger::Manual, request.id, step);
+        self.reopen(date, state.kind(), attempts, Trigger::Manual, request.id, step);
         let before = if state == State::Succeeded { "had succeeded, and" } else { "was skipped, and" };
         Ok(format!("{shown} of `{name}` {before} is attempted again now, beside its schedule"))
     }
@@ -244,7 +251,7 @@ impl JobState {
     pub(super) fn reopen(
         &mut self,
         date: DateTime<Utc>,
-        from: &'static str,
+        from: StateKind,
         attempts: u32,
         trigger: Trigger,
         backfill: i64,

@@ -60,13 +60,13 @@ impl Scheduler {
             (None, Some((State::Succeeded, _))) => {
                 return Ok(Verdict::done(format!("{shown} of `{name}` has succeeded already"), Changed::default()));
             }
-            (Some(state), _) | (None, Some((state, _))) => state.word(),
+            (Some(state), _) | (None, Some((state, _))) => Some(state.kind()),
             (None, None) => {
                 job_state.settle_unrecorded(&job, date, &State::Succeeded, at, step)?;
-                ""
+                None
             }
         };
-        if !from.is_empty() {
+        if let Some(from) = from {
             let (session, by) = (job_state.key(date), SettledBy::Operator);
             step.entries.push(Entry::Done { session, from, by, at });
             if job_state.get(date).is_some() {

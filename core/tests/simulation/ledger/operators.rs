@@ -3,6 +3,7 @@
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
     AttemptKey, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, Request, SessionRecord, State,
+    StateKind,
 };
 
 use super::{Asked, Ledger};
@@ -13,7 +14,7 @@ impl Ledger {
         match entry {
             Entry::Done { session, from, by, at } => {
                 self.change(session, |row| {
-                    if row.state.word() != *from || ["running", "succeeded"].contains(from) {
+                    if row.state.kind() != *from || [StateKind::Running, StateKind::Succeeded].contains(from) {
                         return Err(format!("{:?} is said to be done, from {from}", row.state));
                     }
                     (row.state, row.settled_at, row.settled_by) = (State::Succeeded, Some(*at), Some(*by));
@@ -27,7 +28,7 @@ impl Ledger {
                     return Err(format!("conflict: there is no backfill {backfill:?}"));
                 }
                 self.change(session, |row| {
-                    if row.state.word() != *from || *from == "running" {
+                    if row.state.kind() != *from || *from == StateKind::Running {
                         return Err(format!("{:?} is to wait again, from {from}", row.state));
                     }
                     (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
