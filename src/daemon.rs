@@ -28,13 +28,14 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use crate::clock;
 use crate::control::{Control, Greeting};
 use crate::ledger::LedgerUrl;
 use crate::registry::Registry;
 use crate::scheduler::{Event, Notification, Start};
 use crate::session::{AttemptKey, Outcome};
+use crate::systemd::{self, Notifier};
 use crate::warden_client::{Launch, Search, WardenClient, WardenEvent, WardenReceiver};
-use crate::{clock, systemd};
 use launch::{Surroundings, prepare, prepare_probe};
 use ledger_thread::{LedgerEvent, LedgerThread};
 use reporter::Reporter;
@@ -96,6 +97,7 @@ struct Daemon {
     inbox: UnboundedReceiver<Message>,
     outbox: UnboundedSender<Message>,
     voice: Reporter,
+    notifier: Notifier,
     logs: PathBuf,
     ledger: LedgerUrl,
     /// What tells the processes of this ledger's attempts from those of others.
@@ -134,7 +136,8 @@ pub fn serve(options: Options) -> ExitCode {
             Ok(daemon) => daemon,
             Err(code) => return code,
         };
-        systemd::ready(&daemon.status());
+        let status = daemon.status();
+        daemon.notifier.ready(&status);
         daemon.run(&mut signals).await
     })
 }
@@ -190,8 +193,8 @@ impl Daemon {
 
     /// What is done every second.
     fn look(&mut self) {
-        systemd::alive();
-        systemd::status(&self.status());
+        let status = self.status();
+        self.notifier.alive(&status);
         if let Some(entries) = self.engine.take_later() {
             self.scribe.write(entries);
         }
@@ -426,7 +429,7 @@ impl Daemon {
 
     /// Reads the registry again; the one in force stays if there is any mistake in it.
     fn reload(&mut self) {
-        systemd::reloading();
+        self.notifier.reloading();
         match Registry::load(&self.options.registry, clock::now()) {
             Ok(registry) => {
                 self.voice.say(&format!("{} read again", self.options.registry.display()));
@@ -437,7 +440,8 @@ impl Daemon {
                 self.voice.warn(&format!("the registry in force stays, since there are mistakes:\n{mistakes}"));
             }
         }
-        systemd::ready(&self.status());
+        let status = self.status();
+        self.notifier.ready(&status);
     }
 
     /// Tells a person that nothing is left to do for now.

@@ -18,5 +18,7 @@ mod operator;
 mod postgres;
 #[path = "daemon/readme.rs"]
 mod readme;
+#[path = "daemon/stopped_readers.rs"]
+mod stopped_readers;
 #[path = "daemon/verify.rs"]
 mod verify;

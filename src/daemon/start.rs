@@ -17,8 +17,9 @@ use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
 use crate::registry::Registry;
 use crate::scheduler::{Recovered, Scheduler};
 use crate::session::{AttemptKey, AttemptRecord, Request};
+use crate::systemd::Notifier;
 use crate::warden_client::{WardenClient, WardenLocation, WardenState};
-use crate::{clock, paths, systemd, warden};
+use crate::{clock, paths, warden};
 
 use super::ledger_thread::LedgerThread;
 use super::reporter::Reporter;
@@ -92,7 +93,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     let registry = read_registry(&options)?;
     let url = find_ledger(&options, &registry)?;
     let mut voice = Reporter::new(options.log_format, options.quiet);
-    let (recovered, kills, writer) = open(&url, mode, &mut voice, signals).await?;
+    let notifier = Notifier::from_environment();
+    let (recovered, kills, writer) = open(&url, mode, &mut voice, &notifier, signals).await?;
     let now = clock::now();
     let open_attempts = recovered.open.clone();
     voice.say(&format!(
@@ -126,6 +128,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         inbox,
         outbox,
         voice,
+        notifier,
         logs: paths::logs(&url),
         ledger: url.clone(),
         mark,
@@ -179,7 +182,13 @@ fn dies_with_us(house: &WardenLocation) -> bool {
 type Opened = (Recovered, Vec<Request>, Writer);
 
 /// Opens the ledger; a daemon waits for one that cannot be reached.
-async fn open(url: &LedgerUrl, mode: Mode, voice: &mut Reporter, signals: &mut Signals) -> Result<Opened, ExitCode> {
+async fn open(
+    url: &LedgerUrl,
+    mode: Mode,
+    voice: &mut Reporter,
+    notifier: &Notifier,
+    signals: &mut Signals,
+) -> Result<Opened, ExitCode> {
     let mut said = false;
     loop {
         let error = match open_once(url) {
@@ -197,7 +206,7 @@ async fn open(url: &LedgerUrl, mode: Mode, voice: &mut Reporter, signals: &mut S
             OpenError::Unreachable { .. } if mode == Mode::Serve => {
                 if !said {
                     voice.warn(&format!("{error}; tried again every {} seconds", RETRY.as_secs()));
-                    systemd::status("waiting for the ledger");
+                    notifier.status("waiting for the ledger");
                     said = true;
                 }
             }

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::duration;
 use crate::scheduler::Event;
 use crate::session::Outcome;
-use crate::systemd;
 
 use super::Daemon;
 use super::start::Mode;
@@ -48,7 +47,7 @@ impl Daemon {
         let running = self.engine.scheduler.running();
         match self.stopping {
             None => {
-                systemd::stopping(self.stop_grace + self.longest_kill_grace + SLACK);
+                self.notifier.stopping(self.stop_grace + self.longest_kill_grace + SLACK);
                 self.scribe.start_nothing();
                 self.engine.handle(Event::Stop, clock::now());
                 if !self.engine.is_writable() {
