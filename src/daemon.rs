@@ -313,10 +313,10 @@ impl Daemon {
 
     fn take(&mut self, message: Option<Message>) {
         match message {
-            Some(Message::Search(Search::Trouble(text))) => self.voice.warn(&text),
+            Some(Message::Search(Search::Failed(text))) => self.voice.warn(&text),
             Some(Message::Search(Search::Found(found))) => {
                 let mut reports = Vec::new();
-                self.receiver.pick_up(found, &mut |report| reports.push(report));
+                self.receiver.attach(found, &mut |report| reports.push(report));
                 self.take_reports(reports);
                 self.attach();
             }
@@ -333,7 +333,7 @@ impl Daemon {
         }
         let (mut reports, receiver) = (Vec::new(), &mut self.receiver);
         let mut hear = || {
-            receiver.hear(&mut |report| reports.push(report));
+            receiver.read_events(&mut |report| reports.push(report));
             // All that has come was read.
             Err::<(), _>(io::ErrorKind::WouldBlock.into())
         };
@@ -343,10 +343,10 @@ impl Daemon {
 
     fn take_reports(&mut self, reports: Vec<WardenEvent>) {
         for report in reports {
-            if report == WardenEvent::Gone {
+            if report == WardenEvent::Disconnected {
                 self.line = None;
                 let outbox = self.outbox.clone();
-                if let Err(error) = self.receiver.seek(move |sought| _ = outbox.send(Message::Search(sought))) {
+                if let Err(error) = self.receiver.search(move |sought| _ = outbox.send(Message::Search(sought))) {
                     self.fatal = Some(format!("cannot look for a warden: {error}"));
                 }
             }
@@ -356,7 +356,7 @@ impl Daemon {
 
     /// Waits for the warden's words from now on.
     fn attach(&mut self) {
-        let line = self.receiver.line().and_then(|line| line.map(UnixStream::from_std).transpose());
+        let line = self.receiver.fd().map(|fd| UnixStream::from_std(fd.try_clone_to_owned()?.into())).transpose();
         match line {
             Ok(line) => self.line = line,
             Err(error) => self.fatal = Some(format!("the warden cannot be heard: {error}")),
@@ -365,14 +365,14 @@ impl Daemon {
 
     fn take_report(&mut self, report: WardenEvent) {
         match report {
-            WardenEvent::Here(known) => {
+            WardenEvent::Connected(known) => {
                 self.voice.say("there is a warden again");
                 let greeting = self.engine.greet(known, clock::now());
                 self.greet(greeting);
             }
-            WardenEvent::Trouble(text) => self.voice.warn(&text),
+            WardenEvent::Warning(text) => self.voice.warn(&text),
             report => {
-                if report == WardenEvent::Gone && self.stopping.is_none() {
+                if report == WardenEvent::Disconnected && self.stopping.is_none() {
                     self.voice.warn("the warden is gone; another is looked for, and nothing new is started meanwhile");
                 }
                 if let Some(attempt) = self.engine.hear(report, clock::now()) {
@@ -391,7 +391,7 @@ impl Daemon {
             ));
         }
         self.runner.forget(&greeting.forget);
-        self.runner.greet(greeting.watch);
+        self.runner.watch_all(greeting.watch);
     }
 
     fn take_word(&mut self, word: LedgerEvent) {

@@ -1,16 +1,18 @@
-//! The daemon's hand on its jobs: finds the warden or starts it, asks it to start and end attempts, and hears of them.
+//! The client of the warden process: finds the warden or starts one, sends requests, and reads events.
 //!
-//! The warden is another process, which outlives us, and may be killed itself: then it is found again, or another is
-//! started, and [`WardenEvent::Here`] tells what that one knows. Never here: a decision about what follows from an outcome, a
-//! write to the ledger.
+//! The warden outlives the daemon, and may be killed itself: then the client finds it again or starts another, and
+//! [`WardenEvent::Connected`] says what that one knows. This module never decides what follows from an outcome, and never
+//! writes to the ledger.
 
 mod connect;
+mod connection;
+mod location;
+mod spawn;
 
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -18,78 +20,50 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-pub use connect::{HireError, WardenLocation};
+pub use connection::Connection;
+pub use location::{ConnectError, WardenLocation};
 
 pub use crate::control::{OpenAttempt, WardenEvent, WardenState};
+pub use crate::warden::protocol::{Launch, bytes};
 
 use crate::session::{AttemptKey, Outcome};
-use crate::warden::protocol::{
-    self, End, ProtocolError, Reply, Request, Start, Watch, bytes, micros, outcome_number, put,
-};
-use connect::{Broken, Link};
+use crate::warden::protocol::{ProtocolError, Reply, Request, Stop, Watch, encode_frame, outcome_code};
+use connection::ReadError;
 
-/// Between two tries at a warden that is not there.
+/// Between two attempts to find a warden.
 const RETRY: Duration = Duration::from_millis(500);
-/// A warden that takes nothing for so long is as good as gone; it is asked again.
-const STUCK: Duration = Duration::from_secs(5);
+/// A warden that reads nothing for so long is disconnected.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Everything that one attempt needs to start.
-#[derive(Debug, Clone)]
-pub struct Launch {
-    /// Which attempt.
-    pub attempt: AttemptKey,
-    /// The program, and what follows it; nobody splits or expands them. A program without a slash is searched in the
-    /// `PATH` of its own environment.
-    pub argv: Vec<OsString>,
-    /// What it inherits of our environment; a warden of systemd's has its own in the place of this.
-    pub inherited: Vec<(OsString, OsString)>,
-    /// What it is given besides.
-    pub environment: Vec<(OsString, OsString)>,
-    /// Where it is started.
-    pub working_directory: Option<PathBuf>,
-    /// How long it may take.
-    pub timeout: Option<Duration>,
-    /// Between TERM and KILL.
-    pub kill_grace: Duration,
-    /// Where its output goes. Made at the first byte, so that a silent job leaves no file.
-    pub log: PathBuf,
-    /// How many bytes of its output are kept: the first half, and the last half.
-    pub output_limit: u64,
-}
-
-/// A handle on the warden: what speaks to it.
+/// Sends requests to the warden. While there is none, requests are dropped: the next warden is asked about all open
+/// attempts.
 #[derive(Debug, Clone)]
 pub struct WardenClient {
     shared: Arc<Shared>,
 }
 
-/// What listens to the warden. Without it, what is said goes nowhere: when it is dropped the connection ends. Processes
-/// are left alone.
+/// Reads events from the warden. Dropping it closes the connection; processes go on.
 #[derive(Debug)]
 pub struct WardenReceiver {
     shared: Arc<Shared>,
-    link: Option<Link>,
+    connection: Option<Connection>,
 }
 
-/// What became of the search for a warden.
+/// What a search for a warden reports.
 #[derive(Debug)]
 pub enum Search {
-    /// None is found yet, for this reason; the search goes on.
-    Trouble(String),
-    /// One is found.
-    Found(Found),
+    /// No warden can be reached, for this reason; the search goes on.
+    Failed(String),
+    /// A warden to [attach](WardenReceiver::attach); the search is over.
+    Found(Connection),
 }
-
-/// A warden that was found.
-#[derive(Debug)]
-pub struct Found(Link);
 
 #[derive(Debug)]
 struct Shared {
-    /// Tells the attempts of our ledger from those of others.
-    mark: String,
-    house: WardenLocation,
-    link: Mutex<Option<UnixStream>>,
+    /// The suffix of our ledger in the names of attempts.
+    ledger: String,
+    location: WardenLocation,
+    stream: Mutex<Option<UnixStream>>,
     /// The version of the warden.
     version: Mutex<String>,
     closing: AtomicBool,
@@ -100,94 +74,75 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl WardenClient {
-    /// Finds the warden, or starts one, and hears what it knows. `mark` tells our ledger's attempts from others'.
+    /// Finds the warden or starts one, and reads what it knows. `ledger` is the suffix of our ledger's attempts.
     ///
     /// # Errors
     /// There is no warden, and none can be started.
-    pub fn new(house: WardenLocation, mark: &str) -> Result<(Self, WardenReceiver, WardenState), HireError> {
-        let link = connect::connect(&house, mark)?;
+    pub fn new(location: WardenLocation, ledger: &str) -> Result<(Self, WardenReceiver, WardenState), ConnectError> {
+        let connection = connect::connect(&location, ledger)?;
         let shared = Arc::new(Shared {
-            mark: mark.to_owned(),
-            house,
-            link: Mutex::new(None),
+            ledger: ledger.to_owned(),
+            location,
+            stream: Mutex::new(None),
             version: Mutex::new(String::new()),
             closing: AtomicBool::new(false),
         });
-        let known = shared.known(&link);
-        shared.pick_up(&link).map_err(HireError::Kernel)?;
-        let ear = WardenReceiver { shared: Arc::clone(&shared), link: Some(link) };
-        Ok((Self { shared }, ear, known))
+        let state = shared.state_of(&connection);
+        shared.attach(&connection).map_err(ConnectError::Kernel)?;
+        let receiver = WardenReceiver { shared: Arc::clone(&shared), connection: Some(connection) };
+        Ok((Self { shared }, receiver, state))
     }
 
-    /// Starts an attempt, if the warden does not know it yet. A start that fails is reported as the attempt's end, with
-    /// the exit status that a shell would give (127 not found, 126 not executable, 125 anything else). If there is no
-    /// warden now, it is not started.
+    /// Starts an attempt, unless the warden knows it. A start that fails is reported as the attempt's end, with the exit
+    /// status that a shell would give (127 not found, 126 not executable, 125 anything else).
     pub fn start(&self, launch: Launch) {
-        let pairs = |pairs: Vec<(OsString, OsString)>| {
-            pairs.into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect::<Vec<_>>()
-        };
-        let start = Start {
-            attempt: attempt_name(&launch.attempt, &self.shared.mark),
-            argv: launch.argv.into_iter().map(bytes).collect(),
-            inherited: pairs(launch.inherited),
-            environment: pairs(launch.environment),
-            working_directory: launch.working_directory.map(|folder| bytes(folder.into_os_string())),
-            timeout: launch.timeout.map(micros),
-            kill_grace: micros(launch.kill_grace),
-            log: bytes(launch.log.into_os_string()),
-            output_limit: launch.output_limit,
-        };
-        self.shared.send(&[Request::Start(Box::new(start))]);
+        self.shared.send(&[Request::Start(Box::new(launch))]);
     }
 
-    /// Has the warden find out about attempts that the ledger has open: each is reported, as started or as ended.
+    /// Asks what became of attempts that the ledger has open: each is reported as started or as ended.
     pub fn watch(&self, open: Vec<OpenAttempt>) {
-        self.ask_about(open, None);
+        self.send_watches(open, None);
     }
 
-    /// Has a warden that is there (again) find out about all attempts that the ledger has open. After this, what it does
-    /// not know was never started.
-    pub fn greet(&self, open: Vec<OpenAttempt>) {
-        self.ask_about(open, Some(Request::Ready));
+    /// Asks a warden that has just connected about all attempts that the ledger has open. An attempt that it learns of
+    /// only afterwards has never been started.
+    pub fn watch_all(&self, open: Vec<OpenAttempt>) {
+        self.send_watches(open, Some(Request::Ready));
     }
 
-    fn ask_about(&self, open: Vec<OpenAttempt>, last: Option<Request>) {
-        let watch = |open: OpenAttempt| {
-            Request::Watch(Watch {
-                attempt: attempt_name(&open.attempt, &self.shared.mark),
-                process: open.process.as_ref().map(protocol::Process::from),
-                timeout: open.timeout.map(micros),
-                kill_grace: micros(open.kill_grace),
-            })
+    fn send_watches(&self, open: Vec<OpenAttempt>, last: Option<Request>) {
+        let watch = |OpenAttempt { attempt, process, timeout, kill_grace }| {
+            let attempt = attempt_name(&attempt, &self.shared.ledger);
+            Request::Watch(Watch { attempt, process, timeout, kill_grace })
         };
         let requests: Vec<Request> = open.into_iter().map(watch).chain(last).collect();
         self.shared.send(&requests);
     }
 
     /// Ends an attempt: TERM to its processes, and KILL after its grace. It is reported as `outcome`, unless it ended by
-    /// itself before the signal, or with exit status 0 after it. An attempt that is over is left alone.
+    /// itself before the signal, or with exit status 0 after it. An attempt that has ended is left alone.
     pub fn stop(&self, attempt: &AttemptKey, outcome: Outcome) {
-        self.end(attempt, outcome, false);
+        self.send_stop(attempt, outcome, false);
     }
 
     /// Ends an attempt as [`WardenClient::stop`] does, but with KILL at once. An attempt that was being stopped keeps the
     /// outcome it was stopped for.
     pub fn kill(&self, attempt: &AttemptKey, outcome: Outcome) {
-        self.end(attempt, outcome, true);
+        self.send_stop(attempt, outcome, true);
     }
 
-    fn end(&self, attempt: &AttemptKey, outcome: Outcome, at_once: bool) {
-        let attempt = attempt_name(attempt, &self.shared.mark);
-        self.shared.send(&[Request::End(End { attempt, outcome: outcome_number(outcome).0, at_once })]);
+    fn send_stop(&self, attempt: &AttemptKey, outcome: Outcome, at_once: bool) {
+        let attempt = attempt_name(attempt, &self.shared.ledger);
+        self.shared.send(&[Request::Stop(Stop { attempt, outcome: outcome_code(outcome).0, at_once })]);
     }
 
-    /// The ledger has the ends of these attempts: the warden need not remember them.
+    /// Tells the warden that the ledger has the ends of these attempts.
     pub fn forget(&self, attempts: &[AttemptKey]) {
-        let names = attempts.iter().map(|attempt| attempt_name(attempt, &self.shared.mark)).collect();
+        let names = attempts.iter().map(|attempt| attempt_name(attempt, &self.shared.ledger)).collect();
         self.shared.send(&[Request::Forget(names)]);
     }
 
-    /// Has a warden of another version make room for one of ours; it does so only if nothing runs.
+    /// Asks a warden of another version to exit, which it does only if nothing runs.
     pub fn replace_other_version(&self) {
         if *lock(&self.shared.version) != env!("CARGO_PKG_VERSION") {
             self.shared.send(&[Request::Retire]);
@@ -195,138 +150,49 @@ impl WardenClient {
     }
 }
 
-impl Shared {
-    /// Sends requests together. What cannot be sent is not sent later: the next warden is told anew what matters.
-    fn send(&self, requests: &[Request]) {
-        let mut buffer = Vec::new();
-        for request in requests {
-            if let Err(error) = put(request, &mut buffer) {
-                tracing::error!(%error, "the warden cannot be asked");
-            }
-        }
-        let mut link = lock(&self.link);
-        if let Some(stream) = link.as_mut()
-            && write(stream, &buffer).is_err()
-        {
-            // Who listens hears the end of it, and looks for a warden.
-            _ = stream.shutdown(Shutdown::Both);
-            *link = None;
-        }
-    }
-
-    fn hang_up(&self) {
-        if let Some(stream) = lock(&self.link).take() {
-            _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    /// Speaks by this connection from now on.
-    fn pick_up(&self, link: &Link) -> io::Result<()> {
-        let writing = link.stream.try_clone()?;
-        writing.set_nonblocking(true)?;
-        lock(&self.version).clone_from(&link.version);
-        *lock(&self.link) = Some(writing);
-        Ok(())
-    }
-
-    /// Looks for a warden until there is one, or until nobody needs it.
-    fn seek(&self, tell: &impl Fn(Search)) {
-        let mut said = None;
-        while !self.closing.load(Ordering::SeqCst) {
-            match connect::connect(&self.house, &self.mark) {
-                Ok(link) => return tell(Search::Found(Found(link))),
-                Err(error) => {
-                    let text = format!("{error}; tried again until there is one");
-                    if said.as_ref() != Some(&text) {
-                        tell(Search::Trouble(text.clone()));
-                        said = Some(text);
-                    }
-                }
-            }
-            thread::sleep(RETRY);
-        }
-    }
-
-    fn known(&self, link: &Link) -> WardenState {
-        let mut known = WardenState::default();
-        for reply in &link.listed {
-            match reply {
-                Reply::Running(running) => known.running.extend(self.key(&running.attempt)),
-                Reply::Ended(ended) => known.ended.extend(self.key(&ended.attempt).zip(ended.end())),
-                _ => {}
-            }
-        }
-        known
-    }
-
-    fn take(&self, reply: Reply, report: &mut impl FnMut(WardenEvent)) {
-        match reply {
-            Reply::Running(running) => {
-                if let Some(attempt) = self.key(&running.attempt) {
-                    report(WardenEvent::Started { attempt, process: running.process.map(Into::into) });
-                }
-            }
-            Reply::Ended(ended) => {
-                if let Some((attempt, end)) = self.key(&ended.attempt).zip(ended.end()) {
-                    report(WardenEvent::Ended { attempt, end });
-                }
-            }
-            Reply::Trouble(text) => report(WardenEvent::Trouble(format!("the warden: {text}"))),
-            Reply::Welcome(_) | Reply::Listed | Reply::Refused(_) => {}
-        }
-    }
-
-    /// The key of an attempt of our ledger.
-    fn key(&self, name: &str) -> Option<AttemptKey> {
-        let (key, mark) = name.rsplit_once('@')?;
-        if mark == self.mark { key.parse().ok() } else { None }
-    }
-}
-
 impl WardenReceiver {
-    /// The connection, which can be read when there is something to hear (by [`WardenReceiver::hear`] only); nothing while there is no
-    /// warden. It does not block.
-    ///
-    /// # Errors
-    /// There is no descriptor left.
-    pub fn line(&self) -> io::Result<Option<UnixStream>> {
-        self.link.as_ref().map(|link| link.stream.try_clone()).transpose()
+    /// The connection, to poll for [`WardenReceiver::read_events`]; `None` while there is no warden. It changes with each
+    /// [`WardenReceiver::attach`].
+    #[must_use]
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.as_ref().map(|connection| connection.stream.as_fd())
     }
 
-    /// Hears what has come, and does not wait for more. After [`WardenEvent::Gone`] another warden is to be sought.
-    pub fn hear(&mut self, report: &mut impl FnMut(WardenEvent)) {
-        let Some(link) = &mut self.link else { return };
+    /// Reads the events that have arrived, without blocking. After [`WardenEvent::Disconnected`], call
+    /// [`WardenReceiver::search`].
+    pub fn read_events(&mut self, sink: &mut impl FnMut(WardenEvent)) {
+        let Some(connection) = &mut self.connection else { return };
         loop {
-            match link.take_now() {
-                Ok(Some(reply)) => self.shared.take(reply, report),
+            match connection.try_next() {
+                Ok(Some(reply)) => self.shared.send_event(reply, sink),
                 Ok(None) => return,
-                // A newer warden says what we do not know.
-                Err(Broken::Protocol(ProtocolError::Strange(_))) => {}
+                // From a newer warden.
+                Err(ReadError::Protocol(ProtocolError::Unknown(_))) => {}
                 Err(_) => break,
             }
         }
-        self.shared.hang_up();
-        self.link = None;
-        report(WardenEvent::Gone);
+        self.shared.disconnect();
+        self.connection = None;
+        sink(WardenEvent::Disconnected);
     }
 
-    /// Looks for a warden on a thread of its own, which says what it finds.
+    /// Looks for a warden on a thread of its own, which calls `report`.
     ///
     /// # Errors
-    /// There is no thread to be had.
-    pub fn seek(&self, tell: impl Fn(Search) + Send + 'static) -> io::Result<()> {
+    /// The thread cannot be started.
+    pub fn search(&self, report: impl Fn(Search) + Send + 'static) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new().name("warden".to_owned()).spawn(move || shared.seek(&tell)).map(drop)
+        thread::Builder::new().name("warden".to_owned()).spawn(move || shared.search(&report)).map(drop)
     }
 
-    /// Uses a warden that was found.
-    pub fn pick_up(&mut self, Found(link): Found, report: &mut impl FnMut(WardenEvent)) {
-        let known = self.shared.known(&link);
-        if self.shared.pick_up(&link).is_ok() {
-            self.link = Some(link);
-            report(WardenEvent::Here(known));
+    /// Uses a connection that the search has found.
+    pub fn attach(&mut self, connection: Connection, sink: &mut impl FnMut(WardenEvent)) {
+        let state = self.shared.state_of(&connection);
+        if self.shared.attach(&connection).is_ok() {
+            self.connection = Some(connection);
+            sink(WardenEvent::Connected(state));
         } else {
-            report(WardenEvent::Gone);
+            sink(WardenEvent::Disconnected);
         }
     }
 }
@@ -334,19 +200,106 @@ impl WardenReceiver {
 impl Drop for WardenReceiver {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::SeqCst);
-        self.shared.hang_up();
+        self.shared.disconnect();
     }
 }
 
-/// Writes all of `bytes` to a connection that does not block, and waits for room where there is none.
-fn write(stream: &mut UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+impl Shared {
+    /// Sends requests together. A failure ends the connection, which the receiver notices.
+    fn send(&self, requests: &[Request]) {
+        let mut buffer = Vec::new();
+        for request in requests {
+            if let Err(error) = encode_frame(request, &mut buffer) {
+                tracing::error!(%error, "a request to the warden cannot be sent");
+            }
+        }
+        let mut stream = lock(&self.stream);
+        if let Some(open) = stream.as_mut()
+            && write_all(open, &buffer).is_err()
+        {
+            _ = open.shutdown(Shutdown::Both);
+            *stream = None;
+        }
+    }
+
+    fn disconnect(&self) {
+        if let Some(stream) = lock(&self.stream).take() {
+            _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Sends on this connection from now on.
+    fn attach(&self, connection: &Connection) -> io::Result<()> {
+        let stream = connection.stream.try_clone()?;
+        stream.set_nonblocking(true)?;
+        lock(&self.version).clone_from(&connection.version);
+        *lock(&self.stream) = Some(stream);
+        Ok(())
+    }
+
+    /// Looks for a warden until there is one, or the receiver is dropped.
+    fn search(&self, report: &impl Fn(Search)) {
+        let mut reported = None;
+        while !self.closing.load(Ordering::SeqCst) {
+            match connect::connect(&self.location, &self.ledger) {
+                Ok(connection) => return report(Search::Found(connection)),
+                Err(error) => {
+                    let text = format!("{error}; retrying until there is one");
+                    if reported.as_ref() != Some(&text) {
+                        report(Search::Failed(text.clone()));
+                        reported = Some(text);
+                    }
+                }
+            }
+            thread::sleep(RETRY);
+        }
+    }
+
+    fn state_of(&self, connection: &Connection) -> WardenState {
+        let mut state = WardenState::default();
+        for reply in &connection.listed {
+            match reply {
+                Reply::Running(running) => state.running.extend(self.key(&running.attempt)),
+                Reply::Ended(ended) => state.ended.extend(self.key(&ended.attempt).zip(ended.end())),
+                _ => {}
+            }
+        }
+        state
+    }
+
+    fn send_event(&self, reply: Reply, sink: &mut impl FnMut(WardenEvent)) {
+        match reply {
+            Reply::Running(running) => {
+                if let Some(attempt) = self.key(&running.attempt) {
+                    sink(WardenEvent::Started { attempt, process: running.process });
+                }
+            }
+            Reply::Ended(ended) => {
+                if let Some((attempt, end)) = self.key(&ended.attempt).zip(ended.end()) {
+                    sink(WardenEvent::Ended { attempt, end });
+                }
+            }
+            Reply::Warning(text) => sink(WardenEvent::Warning(format!("the warden: {text}"))),
+            Reply::Welcome(_) | Reply::Listed | Reply::Refused(_) => {}
+        }
+    }
+
+    /// The key of an attempt of our ledger.
+    fn key(&self, name: &str) -> Option<AttemptKey> {
+        let (key, ledger) = name.rsplit_once('@')?;
+        if ledger == self.ledger { key.parse().ok() } else { None }
+    }
+}
+
+/// Writes all of `bytes` to a non-blocking connection, waiting for room.
+fn write_all(stream: &mut UnixStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match stream.write(bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let mut wait = [PollFd::new(&*stream, PollFlags::OUT)];
-                if poll(&mut wait, Timespec::try_from(STUCK).ok().as_ref())? == 0 {
+                if poll(&mut wait, Timespec::try_from(SEND_TIMEOUT).ok().as_ref())? == 0 {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
             }
@@ -356,8 +309,14 @@ fn write(stream: &mut UnixStream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// How an attempt is named outside of its ledger: by its key, and the mark of the ledger.
+/// The name of an attempt outside its ledger: its key, and the suffix of the ledger.
 #[must_use]
-pub fn attempt_name(attempt: &AttemptKey, mark: &str) -> String {
-    format!("{attempt}@{mark}")
+pub fn attempt_name(attempt: &AttemptKey, ledger: &str) -> String {
+    format!("{attempt}@{ledger}")
+}
+
+/// The key in the name of an attempt.
+#[must_use]
+pub fn attempt_key(name: &str) -> Option<AttemptKey> {
+    name.rsplit_once('@')?.0.parse().ok()
 }

@@ -237,11 +237,11 @@ impl Control {
                 None
             }
             WardenEvent::Ended { attempt, end } => self.ended(&attempt, end, now),
-            WardenEvent::Gone => {
+            WardenEvent::Disconnected => {
                 self.connected = false;
                 None
             }
-            WardenEvent::Here(_) | WardenEvent::Trouble(_) => None,
+            WardenEvent::Connected(_) | WardenEvent::Warning(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use crontabber::warden::protocol::{Ended, Frames, LONGEST_FRAME, ProtocolError, Reply, Request, put};
+use crontabber::warden::protocol::{Ended, FrameDecoder, LONGEST_FRAME, ProtocolError, Reply, Request, encode_frame};
 use minicbor::{CborLen, Decode, Encode};
 
 /// Checks one input.
@@ -34,14 +34,14 @@ fn in_pieces<T: for<'b> Decode<'b, ()> + Debug + PartialEq>(data: &[u8], size: u
 
 /// What comes of some pieces; `None` stands for a message that is none.
 fn messages<'a, T: for<'b> Decode<'b, ()>>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Option<T>> {
-    let (mut frames, mut messages) = (Frames::default(), Vec::new());
+    let (mut frames, mut messages) = (FrameDecoder::default(), Vec::new());
     for piece in pieces {
-        frames.add(piece);
+        frames.push(piece);
         loop {
-            match frames.take() {
+            match frames.decode_next() {
                 Ok(Some(message)) => messages.push(Some(message)),
                 Ok(None) => break,
-                Err(ProtocolError::Strange(_)) => messages.push(None),
+                Err(ProtocolError::Unknown(_)) => messages.push(None),
                 Err(ProtocolError::TooLong(length)) => {
                     assert!(length > LONGEST_FRAME);
                     return messages;
@@ -55,10 +55,10 @@ fn messages<'a, T: for<'b> Decode<'b, ()>>(pieces: impl Iterator<Item = &'a [u8]
 /// What was read is written so that it reads the same.
 fn same_again<T: Encode<()> + CborLen<()> + for<'b> Decode<'b, ()> + Debug + PartialEq>(message: &T) {
     let mut bytes = Vec::new();
-    put(message, &mut bytes).expect("what came in a frame fits into one");
-    let mut frames = Frames::default();
-    frames.add(&bytes);
-    let again: Option<T> = frames.take().expect("what we write can be read");
+    encode_frame(message, &mut bytes).expect("what came in a frame fits into one");
+    let mut frames = FrameDecoder::default();
+    frames.push(&bytes);
+    let again: Option<T> = frames.decode_next().expect("what we write can be read");
     assert_eq!(again.as_ref(), Some(message));
 }
 

@@ -12,7 +12,7 @@ use crate::job::{Command, Job};
 use crate::paths;
 use crate::scheduler::Start;
 use crate::session::AttemptKey;
-use crate::warden_client::{Launch, attempt_name};
+use crate::warden_client::{Launch, attempt_name, bytes};
 
 use crate::control::PROBE;
 use crate::text::in_zone;
@@ -54,41 +54,42 @@ const MOST_BYTES: usize = 3_000_000;
 /// # Errors
 /// The job's `environment_file` cannot be read, or there is more of all than the kernel takes.
 pub(super) fn prepare(start: &Start, around: &Surroundings<'_>) -> Result<Launch, PrepareError> {
-    launch(start, &start.job.command, start.attempt.clone(), around)
+    launch(start, &start.job.command, &start.attempt, around)
 }
 
 /// Describes the process that tells whether a date is done; `None` if the job has no `done_when`.
 pub(super) fn prepare_probe(probe: &Start, around: &Surroundings<'_>) -> Option<Result<Launch, PrepareError>> {
     let command = probe.job.done_when.as_ref()?;
     let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
-    let launch = launch(probe, command, attempt, around);
+    let launch = launch(probe, command, &attempt, around);
     Some(launch.map(|launch| Launch { timeout: Some(launch.timeout.unwrap_or(LONGEST_PROBE)), ..launch }))
 }
 
 fn launch(
     start: &Start,
     command: &Command,
-    attempt: AttemptKey,
+    attempt: &AttemptKey,
     around: &Surroundings<'_>,
 ) -> Result<Launch, PrepareError> {
     let job = &start.job;
     let argv = argv(job, command, start.attempt.session.date);
-    let environment = environment(start, &attempt, around.mark)?;
+    let environment = environment(start, attempt, around.mark)?;
     let pairs = around.inherited.iter().chain(&environment);
     let length = pairs.map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
         + argv.iter().map(|argument| argument.len() + 1).sum::<usize>();
     if length > MOST_BYTES {
         return Err(PrepareError::TooLong(length));
     }
+    let pair = |(name, value): &(OsString, OsString)| (bytes(name), bytes(value));
     Ok(Launch {
-        argv,
-        inherited: around.inherited.to_vec(),
-        environment,
-        working_directory: job.working_directory.as_deref().or(around.home).map(Path::to_owned),
+        attempt: attempt_name(attempt, around.mark),
+        argv: argv.iter().map(bytes).collect(),
+        inherited: around.inherited.iter().map(pair).collect(),
+        environment: environment.iter().map(pair).collect(),
+        working_directory: job.working_directory.as_deref().or(around.home).map(bytes),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
-        log: paths::log_file(around.logs, &attempt),
-        attempt,
+        log: bytes(paths::log_file(around.logs, attempt)),
         output_limit: around.output_limit,
     })
 }

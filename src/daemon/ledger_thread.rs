@@ -13,7 +13,7 @@ use std::{io, thread};
 
 use crate::ledger::{CommitError, Writer};
 use crate::session::{AttemptKey, Entry, Request};
-use crate::warden_client::{Launch, WardenClient};
+use crate::warden_client::{Launch, WardenClient, attempt_key};
 
 use crate::control::commit_queue::{CommitQueue, Order, QueueStep};
 
@@ -125,7 +125,9 @@ fn run(
                 }
                 QueueStep::Start(launch) => runner.start(launch),
                 QueueStep::Refuse(launches) => {
-                    tell(LedgerEvent::NotStarted(launches.into_iter().map(|launch| launch.attempt).collect()));
+                    tell(LedgerEvent::NotStarted(
+                        launches.iter().filter_map(|launch| attempt_key(&launch.attempt)).collect(),
+                    ));
                 }
                 QueueStep::Committed(number) => tell(LedgerEvent::Committed(number)),
                 // An error here is an error of the next commit too, which says so.

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::net::sockopt::socket_peercred;
 
-use super::protocol::{Frames, ProtocolError, Reply, Request, put};
+use super::protocol::{FrameDecoder, ProtocolError, Reply, Request, encode_frame};
 
 /// A client that does not read is let go: it asks again when it comes back.
 const MOST_UNREAD: usize = 8 * 1024 * 1024;
@@ -19,7 +19,7 @@ const LAST_READS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Client {
     stream: UnixStream,
-    frames: Frames,
+    decoder: FrameDecoder,
     /// The mark of its ledger, once it has said hello.
     pub(super) ledger: Option<String>,
     out: Vec<u8>,
@@ -42,7 +42,7 @@ impl Client {
         let peer = socket_peercred(&stream)?.uid;
         let mut client = Self {
             stream,
-            frames: Frames::default(),
+            decoder: FrameDecoder::default(),
             ledger: None,
             out: Vec::new(),
             sent: 0,
@@ -78,7 +78,7 @@ impl Client {
                     break;
                 }
                 Ok(count) => {
-                    self.frames.add(buffer.get(..count).unwrap_or_default());
+                    self.decoder.push(buffer.get(..count).unwrap_or_default());
                     if last {
                         self.take_frames(&mut requests, usize::MAX);
                     }
@@ -104,7 +104,7 @@ impl Client {
                 self.has_more = true;
                 return;
             }
-            match self.frames.take() {
+            match self.decoder.decode_next() {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => return,
                 Err(error @ ProtocolError::TooLong(_)) => {
@@ -113,14 +113,14 @@ impl Client {
                     self.over = true;
                 }
                 // A newer daemon asks for what we do not know; it knows that, for we have told it our protocol.
-                Err(error @ ProtocolError::Strange(_)) => self.say(&Reply::Trouble(error.to_string())),
+                Err(error @ ProtocolError::Unknown(_)) => self.say(&Reply::Warning(error.to_string())),
             }
         }
     }
 
     /// Says something; [`Client::write`] sends it.
     pub(super) fn say(&mut self, reply: &Reply) {
-        if let Err(error) = put(reply, &mut self.out) {
+        if let Err(error) = encode_frame(reply, &mut self.out) {
             tracing::error!(%error, "an answer cannot be sent");
         }
         if self.unread() > self.most_unread {

@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::protocol::{Ended, Process};
+use super::protocol::Ended;
+use super::protocol::codec::Wire;
+use crate::session::ProcessIdentity;
 use records::{HALF, HEAD, LARGEST_HALF, Record, head, put, read};
 
 /// The file.
@@ -34,7 +36,7 @@ pub struct Entry {
     /// The boot in which it was begun.
     pub boot: String,
     /// Its process, once it has been looked up.
-    pub process: Option<Process>,
+    pub process: Option<ProcessIdentity>,
     /// Its end.
     pub end: Option<Ended>,
 }
@@ -177,10 +179,11 @@ impl Journal {
     }
 
     /// The process of an attempt is known.
-    pub fn process(&mut self, attempt: &str, process: Process) {
+    pub fn process(&mut self, attempt: &str, process: ProcessIdentity) {
         if let Some(entry) = self.entries.get_mut(attempt) {
-            entry.process = Some(process.clone());
-            self.put(&Record::Process(attempt.to_owned(), process));
+            let form = process.to_form();
+            entry.process = Some(process);
+            self.put(&Record::Process(attempt.to_owned(), form));
         }
     }
 
@@ -253,7 +256,7 @@ impl Journal {
         for (attempt, entry) in &self.entries {
             put(epoch, &Record::Begun(attempt.clone(), entry.boot.clone()), &mut image);
             if let Some(process) = &entry.process {
-                put(epoch, &Record::Process(attempt.clone(), process.clone()), &mut image);
+                put(epoch, &Record::Process(attempt.clone(), process.to_form()), &mut image);
             }
             if let Some(end) = &entry.end {
                 put(epoch, &Record::Ended(Box::new(end.clone())), &mut image);
@@ -307,7 +310,7 @@ impl Journal {
             half = half.saturating_mul(2);
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(new)?;
-        belong(new);
+        inherit_owner(new);
         put_zeros(&file, 0, half.saturating_mul(2))?;
         file.write_all_at(&head(epoch, half, length), 0)?;
         file.write_all_at(&image, HEAD)?;
@@ -352,7 +355,7 @@ pub fn made_of(epoch: u64, payloads: &[&[u8]]) -> Vec<u8> {
 
 /// Gives a file that root made to the owner of its folder, who would not get at it otherwise: root may do by hand what the
 /// service does.
-pub fn belong(path: &Path) {
+pub fn inherit_owner(path: &Path) {
     use std::os::unix::fs::{MetadataExt, lchown};
 
     if rustix::process::geteuid().is_root()
@@ -373,7 +376,7 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(unusable)?;
-    belong(&path);
+    inherit_owner(&path);
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(JournalError::Busy(folder.to_owned())),

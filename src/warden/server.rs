@@ -23,7 +23,7 @@ use super::client::Client;
 use super::journal::{Journal, JournalError};
 use super::network_fs::Mounts;
 use super::procfs::boot_id;
-use super::protocol::{Hello, PROTOCOL, Reply, Request, Welcome, outcome};
+use super::protocol::{Hello, PROTOCOL, Reply, Request, Welcome, outcome_from_code};
 use super::signals;
 use super::supervisor::Supervisor;
 use crate::session::Outcome;
@@ -321,10 +321,10 @@ impl Warden {
                 }
             }
             Request::Watch(watch) => self.supervisor.watch(watch),
-            Request::End(end) => {
+            Request::Stop(stop) => {
                 // In a way that we do not know: it is ended, and that is all that can be said.
-                let outcome = outcome(end.outcome, None).unwrap_or(Outcome::Interrupted);
-                self.supervisor.end(&end.attempt, outcome, end.at_once);
+                let outcome = outcome_from_code(stop.outcome, None).unwrap_or(Outcome::Interrupted);
+                self.supervisor.end(&stop.attempt, outcome, stop.at_once);
             }
             Request::Forget(attempts) => {
                 for attempt in attempts {
@@ -363,10 +363,10 @@ impl Warden {
         client.list(&known);
         client.say(&Reply::Listed);
         for line in std::mem::take(&mut self.told) {
-            client.say(&Reply::Trouble(line));
+            client.say(&Reply::Warning(line));
         }
         if let Some(trouble) = &self.trouble {
-            client.say(&Reply::Trouble(trouble.clone()));
+            client.say(&Reply::Warning(trouble.clone()));
         }
     }
 
@@ -386,7 +386,7 @@ impl Warden {
                 if self.trouble.as_ref() != Some(&text) {
                     error!("{text}; tried again until it can be");
                     for client in self.clients.values_mut() {
-                        client.say(&Reply::Trouble(text.clone()));
+                        client.say(&Reply::Warning(text.clone()));
                     }
                     self.trouble = Some(text);
                 }

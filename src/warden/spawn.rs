@@ -21,7 +21,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid};
 
 use super::ATTEMPT_VARIABLE;
-use super::protocol::Start;
+use super::protocol::Launch;
 
 /// Where a program is searched when its environment has no `PATH`, as execvp(3) does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -73,7 +73,7 @@ pub(super) struct Program<'a> {
 /// With `group` (a control group) or `slow` (a file server may hold it up) our own program is started in its place, and
 /// turns into it: what could take its time then takes its time over there.
 pub(super) fn spawn(
-    start: &Start,
+    start: &Launch,
     environment: &[(&OsStr, &OsStr)],
     (group, slow): (Option<&Path>, bool),
     watch: Watch<'_>,

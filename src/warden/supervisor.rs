@@ -22,10 +22,10 @@ use super::journal::{Journal, JournalError};
 use super::network_fs::Mounts;
 use super::output::Output;
 use super::process::{Adopted, Child, tokens};
-use super::protocol::{Ended, Process, Reply, Running, Start};
+use super::protocol::{Ended, Launch, Reply, Running};
 use super::spawn::{self, StartFailure};
 use crate::clock;
-use crate::session::{AttemptEnd, Outcome};
+use crate::session::{AttemptEnd, Outcome, ProcessIdentity};
 
 /// How many programs are started before exits are looked at again.
 const STARTS: usize = 4;
@@ -58,7 +58,7 @@ pub(super) struct Supervisor {
     /// Attempts are numbered as they come; a number is never used again, so that a late event meets nobody.
     last_number: u64,
     numbers: HashMap<Id, u64>,
-    waiting: VecDeque<(u64, Box<Start>)>,
+    waiting: VecDeque<(u64, Box<Launch>)>,
     children: HashMap<u64, Child>,
     adopted: HashMap<u64, Adopted>,
     /// Children that ended after we set out to end them, and whose groups are to be looked at.
@@ -258,7 +258,7 @@ impl Supervisor {
     }
 
     /// Has an attempt started, unless it is known.
-    pub(super) fn start(&mut self, start: Box<Start>) {
+    pub(super) fn start(&mut self, start: Box<Launch>) {
         if let Some(entry) = self.spool.entries().get(&start.attempt) {
             let untold = self.ended.iter().any(|ended| ended.attempt == start.attempt);
             match &entry.end {
@@ -283,7 +283,7 @@ impl Supervisor {
     /// Starts some of the programs that wait. What is started is written before: a process must not exist that nobody
     /// knows of.
     fn launch(&mut self) {
-        let some: Vec<(u64, Box<Start>)> = self.waiting.drain(..self.waiting.len().min(STARTS)).collect();
+        let some: Vec<(u64, Box<Launch>)> = self.waiting.drain(..self.waiting.len().min(STARTS)).collect();
         if some.is_empty() {
             return;
         }
@@ -303,7 +303,7 @@ impl Supervisor {
         }
     }
 
-    fn launch_one(&mut self, number: u64, start: &Start) {
+    fn launch_one(&mut self, number: u64, start: &Launch) {
         let attempt = Id::from(start.attempt.as_str());
         let group = self.delegated.as_ref().and_then(|delegated| match delegated.make(number) {
             Ok(group) => Some(group),
@@ -326,7 +326,7 @@ impl Supervisor {
         let way = (group.as_ref().map(super::cgroup::Group::path), self.mounts.remote());
         match spawn::spawn(start, &environment, way, watch) {
             Ok(spawned) => {
-                let deadline = start.timeout.and_then(|timeout| started.checked_add(Duration::from_micros(timeout)));
+                let deadline = start.timeout.and_then(|timeout| started.checked_add(timeout));
                 self.set_deadline(number, None, deadline);
                 self.unannounced.push_back((later(started), number));
                 let child = Child {
@@ -338,7 +338,7 @@ impl Supervisor {
                     trampoline: spawned.trampoline,
                     group,
                     started,
-                    kill_grace: Duration::from_micros(start.kill_grace),
+                    kill_grace: start.kill_grace,
                     deadline,
                     ending: None,
                     gone_at: None,
@@ -425,7 +425,7 @@ impl Supervisor {
     }
 
     /// The process of an attempt has been looked up.
-    fn looked_up(&mut self, attempt: &Id, process: Process) {
+    fn looked_up(&mut self, attempt: &Id, process: ProcessIdentity) {
         self.spool.process(attempt, process.clone());
         self.replies.push(Reply::Running(Running { attempt: attempt.to_string(), process: Some(process) }));
     }

@@ -8,7 +8,7 @@ use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
 use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
 use crontabber::warden_client::{OpenAttempt, WardenClient, WardenEvent, WardenState, attempt_name};
 
-use crate::lab::{Lab, MARK, house, key, listen};
+use crate::lab::{Lab, MARK, house, key, listen, name};
 
 /// Starts a process as an earlier crontabber would have.
 fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
@@ -98,7 +98,7 @@ fn a_process_is_found_by_its_attempt() {
 fn the_runners_own_processes_are_found_by_attempt() {
     let lab = Lab::new();
     let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-    launch.attempt = key("own", 1);
+    launch.attempt = name("own", 1);
     let process = lab.begin(launch);
     assert_eq!(find_by_attempt(&key("own", 1)), Some(process));
     lab.runner.kill(&key("own", 1), Outcome::Cancelled);
@@ -126,7 +126,7 @@ fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
     // To be asked about one says nothing of the others.
     runner.watch(vec![OpenAttempt { attempt: key("job", 2), process: None, timeout: None, kill_grace }]);
     assert_eq!(outcome(&reports), Outcome::Lost);
-    runner.greet(Vec::new());
+    runner.watch_all(Vec::new());
     drop(runner);
     let (runner, known, reports) = connect();
     let ended: Vec<_> = known.ended.into_iter().map(|(attempt, end)| (attempt, end.outcome)).collect();

@@ -7,7 +7,7 @@ use crontabber::session::{AttemptEnd, Outcome};
 use crontabber::warden::{is_alive, process_identity};
 use crontabber::warden_client::WardenEvent;
 
-use crate::lab::{Lab, await_that, exists, key};
+use crate::lab::{Lab, await_that, exists, key, name};
 
 /// A job that says so when it is ready, and then waits for ever.
 fn patient(trap: &str) -> String {
@@ -147,7 +147,7 @@ fn what_never_started_can_be_stopped() {
     let lab = Lab::new();
     for number in 1..=50 {
         let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-        launch.attempt = key("job", number);
+        launch.attempt = name("job", number);
         lab.runner.start(launch);
     }
     for number in 1..=50 {
@@ -163,6 +163,6 @@ fn what_never_started_can_be_stopped() {
     lab.runner.stop(&key("job", 1), Outcome::Cancelled);
     lab.runner.kill(&key("nobody", 1), Outcome::Cancelled);
     let mut launch = lab.launch(&["/bin/true"]);
-    launch.attempt = key("job", 51);
+    launch.attempt = name("job", 51);
     assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
 }

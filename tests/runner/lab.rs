@@ -1,6 +1,5 @@
 //! A runner with a folder of its own, whose reports can be awaited.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +9,9 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use crontabber::job::JobName;
 use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
-use crontabber::warden_client::{Launch, WardenClient, WardenEvent, WardenLocation, WardenReceiver};
+use crontabber::warden_client::{
+    Launch, WardenClient, WardenEvent, WardenLocation, WardenReceiver, attempt_name, bytes,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 
@@ -42,7 +43,7 @@ impl Lab {
     pub(crate) fn in_folder(folder: TempDir) -> Self {
         let (runner, receiver, _) = WardenClient::new(house(folder.path()), MARK).unwrap();
         let reports = listen(receiver);
-        runner.greet(Vec::new());
+        runner.watch_all(Vec::new());
         Self { folder, runner, reports }
     }
 
@@ -56,14 +57,14 @@ impl Lab {
 
     pub(crate) fn launch(&self, argv: &[&str]) -> Launch {
         Launch {
-            attempt: key("job", 1),
-            argv: argv.iter().map(OsString::from).collect(),
+            attempt: name("job", 1),
+            argv: argv.iter().map(bytes).collect(),
             inherited: Vec::new(),
-            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
-            working_directory: Some(self.folder.path().to_owned()),
+            environment: vec![(bytes("PATH"), bytes("/usr/bin:/bin"))],
+            working_directory: Some(bytes(self.folder.path())),
             timeout: None,
             kill_grace: Duration::from_secs(20),
-            log: self.log(),
+            log: bytes(self.log()),
             output_limit: 1_000_000,
         }
     }
@@ -133,12 +134,13 @@ impl Lab {
 pub(crate) fn listen(mut receiver: WardenReceiver) -> Receiver<WardenEvent> {
     let (sender, reports) = channel();
     std::thread::spawn(move || {
-        let line = receiver.line().unwrap().unwrap();
+        let fd = receiver.fd().unwrap().try_clone_to_owned().unwrap();
         let mut open = true;
         while open {
-            let mut wait = [PollFd::new(&line, PollFlags::IN)];
+            let mut wait = [PollFd::new(&fd, PollFlags::IN)];
             poll(&mut wait, None).unwrap();
-            receiver.hear(&mut |report| open &= report != WardenEvent::Gone && sender.send(report).is_ok());
+            receiver
+                .read_events(&mut |report| open &= report != WardenEvent::Disconnected && sender.send(report).is_ok());
         }
     });
     reports
@@ -165,6 +167,11 @@ pub(crate) fn key(job: &str, number: u32) -> AttemptKey {
     let job = JobName::new(&format!("{job}-{}", std::process::id())).unwrap();
     let date = DateTime::from_timestamp(1_793_000_000, 0).unwrap();
     AttemptKey { session: SessionKey { job, generation: 1, date }, number }
+}
+
+/// The name of that attempt.
+pub(crate) fn name(job: &str, number: u32) -> String {
+    attempt_name(&key(job, number), MARK)
 }
 
 pub(crate) fn exists(process: &ProcessIdentity) -> bool {

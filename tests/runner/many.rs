@@ -3,18 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use crontabber::session::Outcome;
-use crontabber::warden_client::WardenEvent;
+use crontabber::warden_client::{WardenEvent, bytes};
 
-use crate::lab::{Lab, exists, key};
+use crate::lab::{Lab, exists, key, name};
 
 #[test]
 fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
     let lab = Lab::new();
     for number in 0..200 {
         let mut launch = lab.shell("touch go.$1; while [ ! -e go ]; do sleep 0.2; done; echo $1; exit $1");
-        launch.argv.extend(["sh".into(), (number % 100).to_string().into()]);
-        launch.attempt = key("many", number);
-        launch.log = lab.path(&format!("{number}.log"));
+        launch.argv.extend([bytes("sh"), bytes((number % 100).to_string())]);
+        launch.attempt = name("many", number);
+        launch.log = bytes(lab.path(&format!("{number}.log")));
         lab.runner.start(launch);
     }
     let mut processes = HashMap::new();
@@ -42,7 +42,7 @@ fn three_hundred_are_stopped_at_once() {
     let lab = Lab::new();
     for number in 0..300 {
         let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-        launch.attempt = key("many", number);
+        launch.attempt = name("many", number);
         lab.runner.start(launch);
     }
     for _ in 0..300 {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use crontabber::session::Outcome;
 
-use crate::lab::{Lab, key};
+use crontabber::warden_client::bytes;
+
+use crate::lab::{Lab, key, name};
 
 #[test]
 fn both_streams_are_kept_in_order_byte_for_byte() {
@@ -40,13 +42,13 @@ fn the_head_can_be_followed() {
 fn a_gigabyte_is_bounded_on_disk_and_in_memory_and_holds_up_nobody() {
     let lab = Lab::new();
     let mut launch = lab.shell("echo begin; head -c 1G /dev/zero; du -sb logs | cut -f1 > size; echo; echo end");
-    launch.attempt = key("loud", 1);
+    launch.attempt = name("loud", 1);
     lab.begin(launch);
     let mut others = 0;
     let end = loop {
         let mut launch = lab.launch(&["/bin/true"]);
-        launch.attempt = key("quiet", others);
-        launch.log = lab.path("quiet.log");
+        launch.attempt = name("quiet", others);
+        launch.log = bytes(lab.path("quiet.log"));
         let end = lab.run(launch);
         if end.attempt == key("loud", 1) {
             break end;
@@ -72,7 +74,7 @@ fn a_gigabyte_is_bounded_on_disk_and_in_memory_and_holds_up_nobody() {
 fn a_full_disk_disturbs_no_job() {
     let lab = Lab::new();
     let mut launch = lab.shell("head -c 5M /dev/zero && echo well > proof");
-    launch.log = PathBuf::from("/dev/full");
+    launch.log = bytes(PathBuf::from("/dev/full"));
     let end = lab.run(launch);
     assert_eq!(end.outcome, Outcome::Succeeded);
     assert_eq!(end.detail.unwrap(), "the log `/dev/full` could not be written: No space left on device (os error 28)");
@@ -84,8 +86,8 @@ fn all_that_was_printed_before_the_end_is_kept() {
     let lab = Lab::new();
     for number in 1..=20 {
         let mut launch = lab.shell("head -c 60000 /dev/zero; printf x");
-        launch.attempt = key("job", number);
-        launch.log = lab.path(&format!("{number}.log"));
+        launch.attempt = name("job", number);
+        launch.log = bytes(lab.path(&format!("{number}.log")));
         assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
         let log = fs::read(lab.path(&format!("{number}.log"))).unwrap();
         assert_eq!((log.len(), log.last()), (60_001, Some(&b'x')));

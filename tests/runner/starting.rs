@@ -4,9 +4,9 @@ use std::fs;
 
 use crontabber::session::{AttemptEnd, Outcome};
 use crontabber::warden::{is_alive, process_identity};
-use crontabber::warden_client::{WardenClient, WardenEvent};
+use crontabber::warden_client::{WardenClient, WardenEvent, bytes};
 
-use crate::lab::{End, Lab, again, is_again, key};
+use crate::lab::{End, Lab, again, is_again, key, name};
 
 #[test]
 fn started_comes_first_and_names_the_process() {
@@ -33,7 +33,7 @@ fn a_job_that_ends_at_once_is_not_looked_up_and_not_reported_as_started() {
 fn the_environment_is_the_one_given_and_the_attempt() {
     let lab = Lab::new();
     let mut launch = lab.launch(&["env"]);
-    launch.environment.push(("ODD".into(), "a=b c".into()));
+    launch.environment.push((bytes("ODD"), bytes("a=b c")));
     assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
     let mut lines: Vec<_> = lab.printed().lines().map(str::to_owned).collect();
     lines.sort();
@@ -103,7 +103,7 @@ fn what_is_not_executable_is_named() {
     let said = refused(&lab.run(lab.launch(&["./orphan"])), 126);
     assert!(said.ends_with("its interpreter `/no/such/interpreter` is missing"), "{said}");
     let mut launch = lab.launch(&["plain"]);
-    launch.environment = vec![("PATH".into(), lab.folder.path().into())];
+    launch.environment = vec![(bytes("PATH"), bytes(lab.folder.path()))];
     let said = refused(&lab.run(launch), 126);
     assert!(said.starts_with("command `plain` is not executable: `"), "{said}");
 }
@@ -114,7 +114,7 @@ fn the_path_searched_is_the_jobs_own_and_relative_to_its_folder() {
     lab.program("first/tool", "#!/bin/sh\nexit 7\n", "644");
     lab.program("second/tool", "#!/bin/sh\nexit 7\n", "755");
     let mut launch = lab.launch(&["tool"]);
-    launch.environment = vec![("PATH".into(), "/none:first:second".into())];
+    launch.environment = vec![(bytes("PATH"), bytes("/none:first:second"))];
     assert_eq!(lab.run(launch).outcome, Outcome::Failed { code: 7 });
     let mut launch = lab.launch(&["true"]);
     launch.environment.clear();
@@ -125,12 +125,12 @@ fn the_path_searched_is_the_jobs_own_and_relative_to_its_folder() {
 fn a_folder_that_cannot_be_entered_is_named() {
     let lab = Lab::new();
     let mut launch = lab.launch(&["/bin/true"]);
-    launch.working_directory = Some(lab.path("missing"));
+    launch.working_directory = Some(bytes(lab.path("missing")));
     let said = refused(&lab.run(launch), 125);
     assert!(said.contains("missing` cannot be entered: No such file or directory"), "{said}");
     fs::write(lab.path("file"), "").unwrap();
     let mut launch = lab.launch(&["true"]);
-    launch.working_directory = Some(lab.path("file"));
+    launch.working_directory = Some(bytes(lab.path("file")));
     let said = refused(&lab.run(launch), 125);
     assert!(said.ends_with("file` cannot be entered: not a directory"), "{said}");
 }
@@ -173,7 +173,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
     let lab = Lab::new();
     for number in 1..=40 {
         let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-        launch.attempt = key("job", number);
+        launch.attempt = name("job", number);
         lab.runner.start(launch);
     }
     let (mut started, mut refused) = (Vec::new(), 0);

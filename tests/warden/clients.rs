@@ -40,7 +40,7 @@ struct NewerHello {
 
 fn newer(message: &Newer) -> Vec<u8> {
     let mut bytes = Vec::new();
-    crontabber::warden::protocol::put(message, &mut bytes).unwrap();
+    crontabber::warden::protocol::encode_frame(message, &mut bytes).unwrap();
     bytes
 }
 
@@ -105,8 +105,8 @@ fn what_a_newer_daemon_asks_is_answered_and_disturbs_nothing() {
     let (mut troubles, mut ends) = (0, 0);
     while (troubles, ends) != (3, 1) {
         match wire.reply() {
-            Some(Reply::Trouble(text)) => {
-                assert!(text.contains("no crontabber sends"), "{text}");
+            Some(Reply::Warning(text)) => {
+                assert!(text.contains("unknown message"), "{text}");
                 troubles += 1;
             }
             Some(Reply::Ended(ended)) => {

@@ -9,7 +9,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crontabber::session::Outcome;
-use crontabber::warden::protocol::{Ended, Frames, Hello, PROTOCOL, Reply, Request, Running, Start, Watch, put};
+use crontabber::warden::protocol::{
+    Ended, FrameDecoder, Hello, Launch, PROTOCOL, Reply, Request, Running, Watch, encode_frame,
+};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -92,17 +94,17 @@ impl WardenLocation {
     }
 
     /// A start of a shell that runs in the folder.
-    pub(crate) fn start(&self, attempt: &str, script: &str) -> Start {
+    pub(crate) fn start(&self, attempt: &str, script: &str) -> Launch {
         let text = |text: &str| text.as_bytes().to_vec().into();
         let folder = || self.folder.path().to_str().unwrap();
-        Start {
+        Launch {
             attempt: attempt.to_owned(),
             argv: ["/bin/sh", "-c", script].map(text).into(),
             inherited: Vec::new(),
             environment: vec![(text("PATH"), text("/usr/bin:/bin"))],
             working_directory: Some(text(folder())),
             timeout: None,
-            kill_grace: 20_000_000,
+            kill_grace: Duration::from_secs(20),
             log: text(&format!("{}/logs/log", folder())),
             output_limit: 100_000,
         }
@@ -157,13 +159,13 @@ impl Drop for WardenLocation {
 /// A connection to a warden.
 pub(crate) struct Wire {
     pub(crate) stream: UnixStream,
-    frames: Frames,
+    frames: FrameDecoder,
 }
 
 impl Wire {
     pub(crate) fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, frames: Frames::default() }
+        Self { stream, frames: FrameDecoder::default() }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
@@ -175,7 +177,7 @@ impl Wire {
     }
 
     /// Starts an attempt.
-    pub(crate) fn start(&mut self, start: Start) {
+    pub(crate) fn start(&mut self, start: Launch) {
         self.ask(&Request::Start(Box::new(start)));
     }
 
@@ -196,12 +198,12 @@ impl Wire {
     pub(crate) fn reply(&mut self) -> Option<Reply> {
         let mut buffer = [0; 16 * 1024];
         loop {
-            if let Some(reply) = self.frames.take().unwrap() {
+            if let Some(reply) = self.frames.decode_next().unwrap() {
                 return Some(reply);
             }
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
-                Ok(count) => self.frames.add(&buffer[..count]),
+                Ok(count) => self.frames.push(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("no answer: {error}"),
             }
@@ -236,11 +238,11 @@ pub(crate) fn hello(mark: &str) -> Request {
 }
 
 pub(crate) fn watch(attempt: &str) -> Watch {
-    Watch { attempt: attempt.to_owned(), process: None, timeout: None, kill_grace: 20_000_000 }
+    Watch { attempt: attempt.to_owned(), process: None, timeout: None, kill_grace: Duration::from_secs(20) }
 }
 
 pub(crate) fn frame(request: &Request) -> Vec<u8> {
     let mut bytes = Vec::new();
-    put(request, &mut bytes).unwrap();
+    encode_frame(request, &mut bytes).unwrap();
     bytes
 }

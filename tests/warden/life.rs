@@ -69,14 +69,14 @@ fn a_warden_that_is_told_to_end_ends_its_jobs_and_writes_that_down() {
     let mut wire = house.client("one");
     let mut start = |attempt: &str, grace: u64, script: &str| {
         let mut start = house.start(&house.name(attempt, "one"), script);
-        start.kill_grace = grace;
+        start.kill_grace = Duration::from_millis(grace);
         wire.start(start);
         wire.running();
     };
     let waits = "touch $0; while :; do sleep 0.02; done";
-    start("deaf", 200_000, &format!("trap '' TERM; {}", waits.replace("$0", "deaf")));
-    start("tidy", 20_000_000, &format!("trap 'touch tidied; exit 1' TERM; {}", waits.replace("$0", "tidy")));
-    start("well", 20_000_000, &format!("trap 'exit 0' TERM; {}", waits.replace("$0", "well")));
+    start("deaf", 200, &format!("trap '' TERM; {}", waits.replace("$0", "deaf")));
+    start("tidy", 20_000, &format!("trap 'touch tidied; exit 1' TERM; {}", waits.replace("$0", "tidy")));
+    start("well", 20_000, &format!("trap 'exit 0' TERM; {}", waits.replace("$0", "well")));
     for name in ["deaf", "tidy", "well"] {
         house.await_file(name);
     }
@@ -160,8 +160,7 @@ fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
         spool.begin(name, "another boot");
     }
     // The number has come to somebody else, who even started at the same tick.
-    let process = crontabber::warden::protocol::Process::from(&us);
-    spool.process("ran@one", crontabber::warden::protocol::Process { boot_id: "another boot".to_owned(), ..process });
+    spool.process("ran@one", crontabber::session::ProcessIdentity { boot_id: "another boot".to_owned(), ..us });
     spool.end(Ended::new("ended@one".to_owned(), &end));
     spool.flush().unwrap();
     drop(spool);

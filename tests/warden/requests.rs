@@ -1,10 +1,11 @@
 //! What a warden is asked, in any order and more than once.
 
 use std::fs;
+use std::time::Duration;
 
-use crontabber::session::Outcome;
+use crontabber::session::{Outcome, ProcessIdentity};
 use crontabber::warden::process_identity;
-use crontabber::warden::protocol::{End, Process, Reply, Request, Watch, outcome_number};
+use crontabber::warden::protocol::{Reply, Request, Stop, Watch, outcome_code};
 use rustix::process::Signal;
 
 use crate::house::{WardenLocation, await_that, watch};
@@ -76,8 +77,8 @@ fn what_a_warden_does_not_know_disturbs_nothing() {
     let unknown = house.name("unknown", "one");
     wire.ask(&Request::Forget(Vec::new()));
     wire.ask(&Request::Forget(vec![unknown.clone(), String::new(), "@".to_owned(), "\0".to_owned()]));
-    for outcome in [outcome_number(Outcome::Cancelled).0, outcome_number(Outcome::Failed { code: 1 }).0, 200] {
-        wire.ask(&Request::End(End { attempt: unknown.clone(), outcome, at_once: outcome == 200 }));
+    for outcome in [outcome_code(Outcome::Cancelled).0, outcome_code(Outcome::Failed { code: 1 }).0, 200] {
+        wire.ask(&Request::Stop(Stop { attempt: unknown.clone(), outcome, at_once: outcome == 200 }));
     }
     // Nor does a start that cannot be.
     let mut start = house.start(&house.name("empty", "one"), "true");
@@ -86,11 +87,11 @@ fn what_a_warden_does_not_know_disturbs_nothing() {
     assert_eq!(wire.outcome(), Outcome::Failed { code: 127 });
     let mut start = house.start(&house.name("nul", "one"), "true");
     start.argv.push(b"a\0b".to_vec().into());
-    (start.timeout, start.kill_grace, start.output_limit) = (Some(u64::MAX), u64::MAX, u64::MAX);
+    (start.timeout, start.kill_grace, start.output_limit) = (Some(Duration::MAX), Duration::MAX, u64::MAX);
     wire.start(start);
     assert_eq!(wire.outcome(), Outcome::Failed { code: 125 });
     let mut start = house.start(&house.name("long", "one"), "echo x");
-    (start.timeout, start.kill_grace, start.output_limit) = (Some(u64::MAX), u64::MAX, u64::MAX);
+    (start.timeout, start.kill_grace, start.output_limit) = (Some(Duration::MAX), Duration::MAX, u64::MAX);
     start.log = Vec::new().into();
     wire.start(start);
     assert_eq!(wire.outcome(), Outcome::Succeeded);
@@ -99,7 +100,7 @@ fn what_a_warden_does_not_know_disturbs_nothing() {
     wire.start(house.start(&name, "exec sleep 1000"));
     assert_eq!(wire.running().attempt, name);
     wire.ask(&Request::Forget(vec![name.clone()]));
-    wire.ask(&Request::End(End { attempt: name.clone(), outcome: 200, at_once: true }));
+    wire.ask(&Request::Stop(Stop { attempt: name.clone(), outcome: 200, at_once: true }));
     assert_eq!(wire.outcome(), Outcome::Interrupted);
 }
 
@@ -108,7 +109,7 @@ fn everything_that_is_watched_is_answered() {
     let house = WardenLocation::new();
     let mut wire = house.client("one");
     let ours = process_identity(i32::try_from(std::process::id()).unwrap()).unwrap();
-    let process = |pid: i32| Process { pid, start_ticks: ours.start_ticks + 1, boot_id: ours.boot_id.clone() };
+    let process = |pid: i32| ProcessIdentity { pid, start_ticks: ours.start_ticks + 1, boot_id: ours.boot_id.clone() };
     let first = process_identity(1).unwrap();
     let processes = [
         None,
@@ -118,13 +119,18 @@ fn everything_that_is_watched_is_answered() {
         Some(process(i32::MAX)),
         Some(process(ours.pid)),
         // To end that would end everything.
-        Some(Process::from(&first)),
-        Some(Process { boot_id: "another".to_owned(), ..process(ours.pid) }),
-        Some(Process { boot_id: String::new(), ..process(ours.pid) }),
+        Some(first),
+        Some(ProcessIdentity { boot_id: "another".to_owned(), ..process(ours.pid) }),
+        Some(ProcessIdentity { boot_id: String::new(), ..process(ours.pid) }),
     ];
     for (number, process) in processes.into_iter().enumerate() {
         let attempt = house.name(&format!("lost-{number}"), "one");
-        wire.ask(&Request::Watch(Watch { process, timeout: Some(0), kill_grace: 0, ..watch(&attempt) }));
+        wire.ask(&Request::Watch(Watch {
+            process,
+            timeout: Some(Duration::ZERO),
+            kill_grace: Duration::ZERO,
+            ..watch(&attempt)
+        }));
         let ended = wire.ended();
         assert_eq!((ended.attempt.as_str(), ended.end().unwrap().outcome), (attempt.as_str(), Outcome::Lost));
     }
@@ -168,7 +174,7 @@ fn a_spool_that_was_damaged_vouches_for_nothing() {
     house.start_again();
     let mut wire = house.connect();
     assert_eq!(wire.hello("one").len(), 1, "what is intact counts");
-    assert!(matches!(wire.reply(), Some(Reply::Trouble(text)) if text.contains("torn or damaged")));
+    assert!(matches!(wire.reply(), Some(Reply::Warning(text)) if text.contains("torn or damaged")));
     wire.ask(&Request::Watch(watch(&house.name("unnamed", "one"))));
     assert_eq!(wire.outcome(), Outcome::Lost, "it may have been started, and its record lost");
     assert!(house.text("warden.log").contains("torn or damaged"));

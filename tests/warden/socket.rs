@@ -86,11 +86,11 @@ fn a_stranger_that_takes_no_connection_is_named() {
 #[test]
 fn a_stranger_that_talks_of_something_else_is_named() {
     for (answer, says) in [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(), "is no warden of ours"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(), "is not the socket of our warden"),
         (&[0xff; 64], "4294967295 bytes"),
-        (&[0; 64], "is no warden of ours"),
+        (&[0; 64], "is not the socket of our warden"),
         // A whole message, of a warden that does not say who it is.
-        (&[4, 0, 0, 0, 0x82, 3, 0x80, 0], "is no warden of ours"),
+        (&[4, 0, 0, 0, 0x82, 3, 0x80, 0], "is not the socket of our warden"),
     ] {
         let lab = Lab::new(DAILY);
         stranger(&lab, move |mut stream| {
@@ -98,7 +98,11 @@ fn a_stranger_that_talks_of_something_else_is_named() {
             _ = stream.read_to_end(&mut Vec::new());
         });
         let output = fails_soon(&lab, says);
-        assert!(stderr(&output).contains("stop that program, or remove the socket"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("stop the program that listens there, or remove the socket"),
+            "{}",
+            stderr(&output)
+        );
         then_works(&lab);
     }
 }
@@ -107,7 +111,7 @@ fn a_stranger_that_talks_of_something_else_is_named() {
 fn a_stranger_that_hangs_up_is_named() {
     let lab = Lab::new(DAILY);
     stranger(&lab, drop);
-    fails_soon(&lab, "hangs up without an answer");
+    fails_soon(&lab, "closes the connection without a reply");
     then_works(&lab);
 }
 
@@ -116,11 +120,11 @@ fn what_is_no_socket_is_left_alone_and_named() {
     let lab = Lab::new(DAILY);
     fs::create_dir_all(lab.path("warden")).unwrap();
     fs::write(lab.path("warden/socket"), "mine").unwrap();
-    fails_soon(&lab, "is in the place of the warden's socket: move it away");
+    fails_soon(&lab, "is where the warden's socket must be: move it away");
     assert_eq!(fs::read_to_string(lab.path("warden/socket")).unwrap(), "mine");
     fs::remove_file(lab.path("warden/socket")).unwrap();
     fs::create_dir(lab.path("warden/socket")).unwrap();
-    fails_soon(&lab, "is in the place of the warden's socket: move it away");
+    fails_soon(&lab, "is where the warden's socket must be: move it away");
     fs::remove_dir(lab.path("warden/socket")).unwrap();
     // A link is how a socket of systemd's is found.
     symlink("nowhere", lab.path("warden/socket")).unwrap();

@@ -1,53 +1,53 @@
-//! What the daemon knows of its warden, and hears from it.
+//! What the daemon asks its warden about, and the events that the warden reports.
 
 use std::time::Duration;
 
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity};
 
-/// An open attempt of the ledger that the warden is to find out about.
+/// An attempt that the ledger has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenAttempt {
-    /// Which.
+    /// Its key.
     pub attempt: AttemptKey,
-    /// Its process, if that was recorded.
+    /// Its process, if the ledger has it.
     pub process: Option<ProcessIdentity>,
-    /// How long it may still take.
+    /// How long it may still run.
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
     pub kill_grace: Duration,
 }
 
-/// What a warden knows of the attempts of our ledger.
+/// What a warden knows of our ledger's attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WardenState {
-    /// Those that run.
+    /// The attempts that run.
     pub running: Vec<AttemptKey>,
-    /// Those that are over, and that we have not told it to forget.
+    /// The attempts that have ended, and that the warden was not told to forget.
     pub ended: Vec<(AttemptKey, AttemptEnd)>,
 }
 
-/// What happened to an attempt, or to the warden.
+/// An event of an attempt, or of the connection to the warden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WardenEvent {
-    /// It runs: told once its process has lived for a moment (one that ends at once is not reported as started), and in
-    /// answer to a watch and to a greeting.
+    /// An attempt runs: sent once its process has run for some milliseconds (one that ends sooner is not reported as
+    /// started), and in answer to a watch.
     Started {
-        /// Which attempt.
+        /// Its key.
         attempt: AttemptKey,
-        /// Its process, if it has been looked up yet.
+        /// Its process, if the warden has looked it up.
         process: Option<ProcessIdentity>,
     },
-    /// It is over, and the warden remembers that until it is told to forget it. May come more than once.
+    /// An attempt has ended; the warden keeps that until it is told to forget it. May arrive more than once.
     Ended {
-        /// Which attempt.
+        /// Its key.
         attempt: AttemptKey,
-        /// How.
+        /// Its outcome and usage.
         end: AttemptEnd,
     },
-    /// The warden is gone; what it was told last may never have reached it.
-    Gone,
-    /// A warden is here (again), and knows this.
-    Here(WardenState),
-    /// Something is wrong that people should know.
-    Trouble(String),
+    /// The connection is closed; the last requests may not have reached the warden.
+    Disconnected,
+    /// A warden is connected (again).
+    Connected(WardenState),
+    /// A fault that the operator should know.
+    Warning(String),
 }

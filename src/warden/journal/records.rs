@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{CborLen, Decode, Encode};
 
 use super::Entry;
-use crate::warden::protocol::{Ended, Process};
+use crate::session::ProcessIdentity;
+use crate::warden::protocol::Ended;
+use crate::warden::protocol::codec::{ProcessForm, Wire};
 
 /// What a half begins with, before its epoch, its room, the length of what was written when it was begun, and a checksum.
 const MAGIC: [u8; 8] = *b"crontSP1";
@@ -24,7 +26,7 @@ pub(super) enum Record {
     Begun(#[n(0)] String, #[n(1)] String),
     /// Its process.
     #[n(1)]
-    Process(#[n(0)] String, #[n(1)] Process),
+    Process(#[n(0)] String, #[n(1)] ProcessForm),
     /// Its end.
     #[n(2)]
     Ended(#[n(0)] Box<Ended>),
@@ -177,7 +179,7 @@ impl Found {
             }
             Record::Process(attempt, process) => {
                 if let Some(entry) = self.entries.get_mut(&attempt) {
-                    entry.process = Some(process);
+                    entry.process = Some(ProcessIdentity::from_form(process));
                 }
             }
             Record::Ended(end) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -40,8 +41,8 @@ fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..most)
 }
 
-fn process(pid: i32) -> Process {
-    Process { pid, start_ticks: 7, boot_id: "boot".to_owned() }
+fn process(pid: i32) -> ProcessIdentity {
+    ProcessIdentity { pid, start_ticks: 7, boot_id: "boot".to_owned() }
 }
 
 fn end(attempt: &str, detail: usize) -> Ended {
@@ -50,10 +51,10 @@ fn end(attempt: &str, detail: usize) -> Ended {
         outcome: 1,
         number: Some(3),
         ended_at: 1_793_000_000_000_000,
-        duration: Some(5),
+        duration: Some(Duration::from_micros(5)),
         detail: (detail > 0).then(|| "x".repeat(detail)),
         has_log: true,
-        cpu_user: Some(1),
+        cpu_user: Some(Duration::from_micros(1)),
         cpu_system: None,
         peak_memory: Some(2),
     }

@@ -16,7 +16,7 @@ use crate::job::DEFAULT_KILL_GRACE;
 use crate::session::{AttemptEnd, Outcome, ProcessIdentity};
 use crate::warden::process::{Adopted, Termination, signal_group, tokens};
 use crate::warden::procfs::{find_orphans, is_alive};
-use crate::warden::protocol::{Ended, Process, Reply, Running, Watch};
+use crate::warden::protocol::{Ended, Reply, Running, Watch};
 use crate::warden::{Id, mark_of};
 
 /// How often a process is looked at that the kernel has no descriptor for.
@@ -34,7 +34,7 @@ impl Supervisor {
         for (name, entry) in &open {
             let place = nameless.iter().position(|other| other == name);
             let sought = place.and_then(|place| found.get(place).cloned().flatten());
-            let process = entry.process.clone().map(ProcessIdentity::from).or(sought);
+            let process = entry.process.clone().or(sought);
             let attempt = Id::from(name.as_str());
             let lost = |detail: String| (Outcome::Lost, Some(detail));
             let (outcome, detail) = match process {
@@ -44,7 +44,7 @@ impl Supervisor {
                 Some(process) => {
                     if self.adopt(&attempt, &process, None, DEFAULT_KILL_GRACE) {
                         if entry.process.is_none() {
-                            self.looked_up(&attempt, Process::from(&process));
+                            self.looked_up(&attempt, process);
                         }
                         continue;
                     }
@@ -74,7 +74,7 @@ impl Supervisor {
                 self.replies.push(Reply::Ended(Box::new(end)));
             }
         } else if let Some(process) = watch.process.clone() {
-            self.watch_process(&watch, &process.into());
+            self.watch_process(&watch, &process);
         } else {
             self.sought.push(watch);
         }
@@ -112,9 +112,9 @@ impl Supervisor {
         if process.boot_id != self.boot_id {
             let detail = "the machine was started anew while it ran; nobody knows how it ended";
             self.tell(watch, Outcome::Lost, detail);
-        } else if self.adopt(&attempt, process, watch.timeout, Duration::from_micros(watch.kill_grace)) {
+        } else if self.adopt(&attempt, process, watch.timeout, watch.kill_grace) {
             self.spool.begin(&attempt, &self.boot_id);
-            self.looked_up(&attempt, Process::from(process));
+            self.looked_up(&attempt, process.clone());
         } else {
             let detail = format!("its process {} ended while no warden watched; nobody knows how", process.pid);
             self.tell(watch, Outcome::Lost, &detail);
@@ -131,10 +131,9 @@ impl Supervisor {
     /// Holds an adopted attempt to its timeout, which only the daemon knows.
     fn limit(&mut self, number: u64, watch: &Watch) {
         let Some(adopted) = self.adopted.get_mut(&number) else { return };
-        adopted.kill_grace = Duration::from_micros(watch.kill_grace);
+        adopted.kill_grace = watch.kill_grace;
         if adopted.timeout_at.is_none() && adopted.ending.is_none() {
-            let timeout = watch.timeout.map(Duration::from_micros);
-            adopted.timeout_at = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            adopted.timeout_at = watch.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let (old, new) = (adopted.deadline, adopted.next_deadline(Instant::now()));
             adopted.deadline = new;
             self.set_deadline(number, old, new);
@@ -142,7 +141,13 @@ impl Supervisor {
     }
 
     /// Takes up a process, if it lives.
-    fn adopt(&mut self, attempt: &Id, process: &ProcessIdentity, timeout: Option<u64>, kill_grace: Duration) -> bool {
+    fn adopt(
+        &mut self,
+        attempt: &Id,
+        process: &ProcessIdentity,
+        timeout: Option<Duration>,
+        kill_grace: Duration,
+    ) -> bool {
         // The first process is nobody's job, and the signal for its group would go to all there are.
         let Some(pid) = Some(process.pid).filter(|pid| *pid > 1).and_then(Pid::from_raw) else { return false };
         let Some(number) = self.number(attempt) else { return true };
@@ -150,7 +155,6 @@ impl Supervisor {
         let opened = self.open(number, pid);
         match opened {
             Ok(pidfd) if is_alive(process) => {
-                let timeout = timeout.map(Duration::from_micros);
                 let mut adopted = Adopted {
                     attempt: Id::clone(attempt),
                     process: process.clone(),

@@ -15,7 +15,6 @@ use super::Supervisor;
 use crate::clock;
 use crate::session::{AttemptEnd, Outcome};
 use crate::warden::process::{Termination, tokens};
-use crate::warden::protocol::Process;
 use crate::warden::{Id, exit, procfs};
 
 /// What one read of a pipe came to.
@@ -43,7 +42,7 @@ impl Supervisor {
                 && let Ok(process) = procfs::identity_in_boot(child.pid.as_raw_nonzero().get(), self.boot_id.clone())
             {
                 let attempt = Id::clone(&child.attempt);
-                self.looked_up(&attempt, Process::from(&process));
+                self.looked_up(&attempt, process);
             }
         }
     }

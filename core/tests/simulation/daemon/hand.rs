@@ -57,7 +57,7 @@ impl Hand {
         }
         if is_over {
             (self.link, self.receiver) = (None, Receiver::Seeks);
-            reports.push(WardenEvent::Gone);
+            reports.push(WardenEvent::Disconnected);
         }
         reports
     }
