@@ -452,7 +452,7 @@ impl Daemon {
             let now = clock::now();
             if next.as_ref().is_none_or(|(at, _)| *at - now > TimeDelta::seconds(2)) {
                 let next = next.map(|(at, job)| (job.clone(), at));
-                self.voice.rest(next.as_ref().map(|(job, at)| (job, *at)), 0, now);
+                self.voice.rest(next.as_ref().map(|(job, at)| (job, *at)), now);
             }
         }
     }

@@ -20,7 +20,8 @@
 //! # The map
 //! Each file imports only what stands in a layer below it.
 //! - wiring: [`cli`] (the commands), [`daemon`] (connects all of it, signals), [`systemd`], [`paths`] (where files are)
-//! - shell: [`registry`], [`ledger`], [`warden_client`] (asks the [`warden`], the process that owns the jobs), [`clock`]
+//! - shell: [`registry`], [`ledger`], [`warden_client`] (asks the [`warden`], the process that owns the jobs), [`clock`],
+//!   [`log_queue`] (writes the log without waiting for its reader)
 //! - core, a crate of its own without I/O: [`control`] (in which order things are written, done and told), [`scheduler`],
 //!   [`invariants`] (whether a ledger keeps the promise), [`session`], [`job`], [`schedule`], [`duration`],
 //!   [`text`]
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod clock;
 pub mod daemon;
 pub mod ledger;
+pub mod log_queue;
 pub mod paths;
 pub mod registry;
 pub mod systemd;

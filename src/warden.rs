@@ -24,6 +24,7 @@ mod cgroup;
 mod client;
 mod exit;
 pub mod journal;
+mod log;
 mod network_fs;
 mod output;
 mod process;
@@ -37,6 +38,7 @@ mod supervisor;
 use std::ffi::OsString;
 use std::rc::Rc;
 
+pub use log::Log;
 pub use procfs::{boot_id, find_orphans, is_alive, process_identity};
 pub use server::{Service, serve};
 pub use spawn::{TRAMPOLINE, trampoline};

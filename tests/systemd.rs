@@ -414,7 +414,7 @@ fn the_journal_can_be_asked_for_a_job() {
         "#,
     );
     report.expect(&[
-        ("CRONTABBER_DATE", "2026-01-01 00:00+00:00"),
+        ("CRONTABBER_DATE", "2026-01-01T00:00:00+00:00"),
         ("_SYSTEMD_UNIT", "crontabber.service"),
         ("SYSLOG_IDENTIFIER", "crontabber"),
         ("PRIORITY", "4"),

@@ -29,6 +29,7 @@ const MODULES: &[(&str, Layer, &[&str])] = &[
     ("invariants", Core, &["text", "schedule", "job", "session"]),
     ("control", Core, &["job", "session", "scheduler"]),
     ("clock", Shell, &[]),
+    ("log_queue", Shell, &["clock"]),
     ("registry", Shell, &[]),
     ("ledger", Shell, &[]),
     ("warden", Shell, &["clock"]),

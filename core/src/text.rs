@@ -11,6 +11,6 @@ pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
 
 /// Writes as [`in_zone`] does, without fractions of a second: for the time of an act.
 #[must_use]
-pub(crate) fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
+pub fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false)
 }

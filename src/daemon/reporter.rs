@@ -1,7 +1,9 @@
-//! What the daemon says: lines for a person at a terminal, or events for a log.
+//! What the daemon reports: lines at a terminal, or events in a log.
 //!
-//! One place puts notes into words, so that both say the same.
+//! Both have the same words, from [`messages`], and both go through a [`LogQueue`]: a reader that stops reading never
+//! stops the daemon.
 
+mod journald;
 mod messages;
 mod progress_bar;
 mod terminal;
@@ -9,59 +11,60 @@ mod terminal;
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::OnceLock;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
+use serde_json::json;
 use tracing::{error, info, warn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::clock;
 use crate::job::{Job, JobName};
+use crate::log_queue::{LogQueue, dropped_text, write_to_stderr};
 use crate::scheduler::Notification;
 use crate::session::{AttemptEnd, AttemptRecord, Outcome};
+use crate::text::in_zone;
 use terminal::Terminal;
+
+/// The log of this process, from its first [`Reporter`] without a terminal on.
+static LOG: OnceLock<LogQueue> = OnceLock::new();
 
 /// How a log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Plain lines.
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// The daemon's voice; see the module's page.
+/// Reports to a terminal or to the log.
 pub struct Reporter {
     zones: HashMap<JobName, Tz>,
     terminal: Option<Terminal>,
 }
 
 impl Reporter {
-    /// Chooses: a person at a terminal, the journal, or a pipe. `format` asks for a log whatever is there.
-    #[must_use]
-    pub fn new(format: Option<LogFormat>, quiet: bool) -> Self {
-        if format.is_none() && io::stderr().is_terminal() {
-            return Self { zones: HashMap::new(), terminal: Some(Terminal::new(quiet)) };
+    /// Chooses the terminal, the journal or standard error. With a `format`, always a log on standard error.
+    ///
+    /// # Errors
+    /// The operating system refuses the thread that writes.
+    pub fn new(format: Option<LogFormat>, quiet: bool) -> io::Result<Self> {
+        let terminal = if format.is_none() && io::stderr().is_terminal() { Some(Terminal::new(quiet)?) } else { None };
+        if terminal.is_none() && LOG.get().is_none() {
+            _ = LOG.set(log_queue(format, quiet)?);
         }
-        let level =
-            if quiet { tracing::level_filters::LevelFilter::WARN } else { tracing::level_filters::LevelFilter::INFO };
-        let registry = tracing_subscriber::registry().with(level);
-        // A second voice in one process (tests) keeps the first one's log.
-        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(false);
-        _ = match (format, journal()) {
-            (Some(LogFormat::Json), _) => registry.with(lines.json().flatten_event(true)).try_init(),
-            (None, Some(journal)) => registry.with(journal).try_init(),
-            (Some(LogFormat::Text) | None, _) => registry.with(lines).try_init(),
-        };
-        Self { zones: HashMap::new(), terminal: None }
+        Ok(Self { zones: HashMap::new(), terminal })
     }
 
-    /// Learns in which zone each job's dates are shown.
+    /// Sets the zone in which each job's dates are shown.
     pub fn learn<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) {
         self.zones.extend(jobs.map(|job| (job.name.clone(), job.timetable.zone())));
     }
 
-    /// Says something that is about no date.
+    /// Reports something that concerns no date.
     pub fn say(&mut self, text: &str) {
         if let Some(terminal) = &mut self.terminal {
             terminal.line(None, text);
@@ -70,7 +73,7 @@ impl Reporter {
         }
     }
 
-    /// Says that something is wrong, and what is done about it.
+    /// Reports a fault, and what is done about it.
     pub fn warn(&mut self, text: &str) {
         if let Some(terminal) = &mut self.terminal {
             terminal.warning(text);
@@ -79,7 +82,7 @@ impl Reporter {
         }
     }
 
-    /// Says what ends the daemon.
+    /// Reports the error that ends the daemon.
     pub fn fail(&mut self, text: &str) {
         if let Some(terminal) = &mut self.terminal {
             terminal.error(text);
@@ -88,7 +91,7 @@ impl Reporter {
         }
     }
 
-    /// Says what the scheduler tells.
+    /// Reports what the scheduler did.
     pub fn tell(&mut self, note: &Notification) {
         let zone = messages::job_of(note).and_then(|job| self.zones.get(job)).copied().unwrap_or(Tz::UTC);
         match &mut self.terminal {
@@ -97,11 +100,19 @@ impl Reporter {
         }
     }
 
-    /// Says that nothing is left to do for now, and when it looks again.
-    pub fn rest(&mut self, next: Option<(&JobName, DateTime<Utc>)>, running: usize, now: DateTime<Utc>) {
+    /// Shows at a terminal that nothing is left to do for now, and when the next date is due.
+    pub fn rest(&mut self, next: Option<(&JobName, DateTime<Utc>)>, now: DateTime<Utc>) {
         if let Some(terminal) = &mut self.terminal {
             let zone = next.and_then(|(job, _)| self.zones.get(job)).copied().unwrap_or(Tz::UTC);
-            terminal.rest(next, running, now, zone);
+            terminal.rest(next, now, zone);
+        }
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if let (None, Some(log)) = (&self.terminal, LOG.get()) {
+            log.flush();
         }
     }
 }
@@ -118,36 +129,56 @@ pub fn outcome_line(attempt: &AttemptRecord, end: &AttemptEnd, log: &Path) -> St
     format!("attempt {} {text}", attempt.key.number)
 }
 
-/// The journal, if what we print goes there.
-fn journal() -> Option<tracing_journald::Layer> {
-    std::env::var_os("JOURNAL_STREAM")?;
-    Some(
-        tracing_journald::layer()
-            .ok()?
-            .with_field_prefix(Some("CRONTABBER".to_owned()))
-            .with_syslog_identifier("crontabber".to_owned()),
-    )
+/// Sends every event of this process to a queue: for the journal, or for standard error.
+fn log_queue(format: Option<LogFormat>, quiet: bool) -> io::Result<LogQueue> {
+    let journal = if format.is_none() { journald::socket() } else { None };
+    let is_json = format == Some(LogFormat::Json) || journal.is_some();
+    let queue = match journal {
+        Some(socket) => LogQueue::new(move |lines| journald::write(&socket, lines), dropped_event)?,
+        None if is_json => LogQueue::new(write_to_stderr, dropped_event)?,
+        None => LogQueue::stderr()?,
+    };
+    let writer = queue.clone();
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+    let lines = lines.with_target(false).with_ansi(false);
+    let level =
+        if quiet { tracing::level_filters::LevelFilter::WARN } else { tracing::level_filters::LevelFilter::INFO };
+    let registry = tracing_subscriber::registry().with(level);
+    // Fails only where something else in this process has a log already, which then stays.
+    _ = if is_json {
+        registry.with(lines.json().flatten_event(true)).try_init()
+    } else {
+        registry.with(lines).try_init()
+    };
+    Ok(queue)
 }
 
-/// One event of the log: a message that reads alone, and its fields.
+/// Lines that were dropped, as an event in JSON.
+fn dropped_event(dropped: usize) -> String {
+    let now = clock::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let event = json!({ "timestamp": now, "level": "WARN", "message": dropped_text(dropped), "dropped": dropped });
+    format!("{event}\n")
+}
+
+/// Logs one event: a message that reads alone, and its fields.
 fn log(note: &Notification, zone: Tz) {
     let level = match note {
         Notification::Opened { .. } => tracing::Level::DEBUG,
         Notification::Closed { end, .. } if end.outcome == Outcome::Succeeded => tracing::Level::INFO,
         _ => tracing::Level::WARN,
     };
-    // What nobody hears is not put into words: it would be said once a date.
+    // An event below the level is not formatted: there is one for each date.
     if level > tracing::level_filters::LevelFilter::current() {
         return;
     }
     let text = messages::sentence(note, zone);
     match note {
         Notification::Opened { attempt, trigger, behind } => {
-            let (job, date) = (&attempt.session.job, messages::date(attempt.session.date, zone));
+            let (job, date) = (&attempt.session.job, in_zone(attempt.session.date, zone));
             tracing::debug!(%job, date, attempt = attempt.number, %trigger, behind, "{text}");
         }
         Notification::Closed { attempt, end, state, behind } => {
-            let (job, date) = (&attempt.session.job, messages::date(attempt.session.date, zone));
+            let (job, date) = (&attempt.session.job, in_zone(attempt.session.date, zone));
             let (number, outcome, state) = (attempt.number, end.outcome.word(), state.word());
             let seconds = end.duration.map(|duration| duration.as_secs_f64());
             if matches!(end.outcome, Outcome::Succeeded | Outcome::Interrupted) {

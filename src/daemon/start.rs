@@ -14,6 +14,7 @@ use signal_hook_tokio::Signals;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
+use crate::log_queue::LogQueue;
 use crate::registry::Registry;
 use crate::scheduler::{Recovered, Scheduler};
 use crate::session::{AttemptKey, AttemptRecord, Request};
@@ -48,10 +49,20 @@ pub(super) fn with_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-/// Says why a command ends, before there is a voice.
+/// Prints to standard error, and does not wait for ever for its reader.
+fn print(text: &str) {
+    // Without a thread, nothing can be printed but by waiting.
+    if let Ok(queue) = LogQueue::stderr() {
+        queue.push(text.as_bytes().to_vec());
+        queue.flush();
+    } else {
+        _ = write!(io::stderr(), "{text}");
+    }
+}
+
+/// Reports why a command ends, before there is a [`Reporter`].
 pub(super) fn fail(error: &dyn Display, code: u8) -> ExitCode {
-    // Nobody is left to tell if stderr is gone.
-    _ = writeln!(io::stderr(), "error: {error}");
+    print(&format!("error: {error}\n"));
     ExitCode::from(code)
 }
 
@@ -69,7 +80,7 @@ fn mark(url: &LedgerUrl) -> String {
 pub(super) fn read_registry(options: &Options) -> Result<Registry, ExitCode> {
     Registry::load(&options.registry, clock::now()).map_err(|error| {
         let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        _ = writeln!(io::stderr(), "{}", error.render(colour));
+        print(&format!("{}\n", error.render(colour)));
         ExitCode::from(EXIT_REGISTRY)
     })
 }
@@ -92,7 +103,8 @@ pub(super) fn find_ledger(options: &Options, registry: &Registry) -> Result<Ledg
 pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -> Result<Daemon, ExitCode> {
     let registry = read_registry(&options)?;
     let url = find_ledger(&options, &registry)?;
-    let mut voice = Reporter::new(options.log_format, options.quiet);
+    let mut voice = Reporter::new(options.log_format, options.quiet)
+        .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let notifier = Notifier::from_environment();
     let (recovered, kills, writer) = open(&url, mode, &mut voice, &notifier, signals).await?;
     let now = clock::now();

@@ -226,7 +226,7 @@ fn a_reload_takes_new_jobs_and_keeps_the_old_registry_on_a_mistake() {
     daemon.signal(Signal::HUP);
     lab.until("the new job", || lab.lines("more").len() == 6);
     let log = lab.log();
-    assert!(log.contains("more: new; 6 dates due, from 2026-11-01 03:00"), "{log}");
+    assert!(log.contains("more: new; 6 dates due, from 2026-11-01T03:00"), "{log}");
     lab.write_registry(&DAILY.replace("load", "more").replace("DIR/ran", "DIR/more").replace("0 3", "0 4"));
     daemon.signal(Signal::HUP);
     lab.until("the change", || lab.log().contains("more: changed: schedule"));
@@ -240,20 +240,21 @@ fn many_missed_dates_are_told_of_before_they_are_attempted() {
     let many = format!("[daemon]\nannounce_over = 5\n{DAILY}");
     let lab = Lab::new(&many);
     let mut daemon = lab.daemon();
-    lab.until("the dates", || lab.lines("ran").len() == 6);
+    let have_succeeded = |count| lab.log().matches("succeeded in").count() == count;
+    lab.until("the dates", || have_succeeded(6));
     let told = "6 dates were missed, and are attempted now, oldest first: 6 of load; `crontabber skip` or `disable`";
     let place = |text: &str| lab.log().find(text).unwrap_or_else(|| panic!("{text}: {}", lab.log()));
-    assert!(place(told) < place("load: 2026-11-01 03:00"), "before the first of them: {}", lab.log());
+    assert!(place(told) < place("load: 2026-11-01T03:00"), "before the first of them: {}", lab.log());
     // With a reload, and by then one knows how long one takes.
     lab.write_registry(&many.replace("2026-11-01", "2026-10-29").replace("announce_over = 5", "announce_over = 2"));
     daemon.signal(Signal::HUP);
-    lab.until("the others", || lab.lines("ran").len() == 9);
+    lab.until("the others", || have_succeeded(9));
     let told = "3 dates were missed, and are attempted now, oldest first: 3 of load (less than a minute)";
-    assert!(place(told) < place("load: 2026-10-29 03:00"), "{}", lab.log());
+    assert!(place(told) < place("load: 2026-10-29T03:00"), "{}", lab.log());
     // No more than that is no news.
     lab.write_registry(&many.replace("2026-11-01", "2026-10-24"));
     daemon.signal(Signal::HUP);
-    lab.until("the rest", || lab.lines("ran").len() == 14);
+    lab.until("the rest", || have_succeeded(14));
     assert_eq!(lab.log().matches("dates were missed").count(), 2, "{}", lab.log());
     assert!(daemon.stop().success());
 }
@@ -676,7 +677,7 @@ fn on_a_terminal_it_prints_lines_a_bar_and_when_it_looks_again() {
     let mut terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let screen = || String::from_utf8_lossy(&fs::read(lab.path("terminal")).unwrap_or_default()).into_owned();
     lab.until("the bar's end and its rest", || {
-        screen().contains("caught up: 144 dates") && screen().contains("again at")
+        screen().contains("caught up: 144 dates") && screen().contains("retry at")
     });
     let text = screen();
     // Ctrl-C.
@@ -684,7 +685,7 @@ fn on_a_terminal_it_prints_lines_a_bar_and_when_it_looks_again() {
     terminal.wait().unwrap();
     lab.until("the daemon's end", || lab.run(&["once"]).status.code() != Some(3));
     assert!(text.contains("144") && text.contains("many"), "{text}");
-    assert!(text.contains("2026-11-01 03:00+00:00  attempt 1") && text.contains("failed(1)"), "{text}");
+    assert!(text.contains("2026-11-01T03:00:00+00:00  attempt 1") && text.contains("failed(1)"), "{text}");
     assert!(text.contains("3 behind"), "how many dates wait: {text}");
 }
 

@@ -1,14 +1,14 @@
-//! Notes, put into words.
+//! The words for what the scheduler reports: which job, which date, what happened, what happens next.
 
-use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::duration;
 use crate::job::JobName;
 use crate::scheduler::{Adding, Notification};
 use crate::session::{AttemptEnd, AttemptKey, Outcome, State};
+use crate::text::{in_zone, to_the_second};
 
-/// The job that a note is about.
+/// The job that a notification concerns.
 pub(super) fn job_of(note: &Notification) -> Option<&JobName> {
     match note {
         Notification::Opened { attempt, .. } | Notification::Closed { attempt, .. } => Some(&attempt.session.job),
@@ -30,17 +30,7 @@ pub(super) fn job_of(note: &Notification) -> Option<&JobName> {
     }
 }
 
-/// A date for people: no seconds where there are none.
-pub(super) fn date(at: DateTime<Utc>, zone: Tz) -> String {
-    let local = at.with_timezone(&zone);
-    if local.second() == 0 && local.nanosecond() == 0 {
-        local.format("%Y-%m-%d %H:%M%:z").to_string()
-    } else {
-        local.to_rfc3339_opts(SecondsFormat::Secs, false).replace('T', " ")
-    }
-}
-
-/// A note as a sentence that reads alone.
+/// A notification as a sentence that reads alone.
 pub(super) fn sentence(note: &Notification, zone: Tz) -> String {
     match job_of(note) {
         Some(job) => format!("{job}: {}", clause(note, zone)),
@@ -48,47 +38,54 @@ pub(super) fn sentence(note: &Notification, zone: Tz) -> String {
     }
 }
 
-/// A note without its job's name.
+/// A notification without its job's name.
 pub(super) fn clause(note: &Notification, zone: Tz) -> String {
     match note {
         Notification::Behind { behind, oldest, superseded, .. } => {
-            behind_text(*behind, &date(*oldest, zone), *superseded)
+            behind_text(*behind, &in_zone(*oldest, zone), *superseded)
         }
         Notification::Opened { attempt, trigger, .. } => {
-            format!("{} attempt {} started ({trigger})", date(attempt.session.date, zone), attempt.number)
+            format!("{} attempt {} started ({trigger})", in_zone(attempt.session.date, zone), attempt.number)
         }
         Notification::Closed { attempt, end, state, behind } => closed(attempt, end, state, *behind, zone),
         Notification::Added { adding, .. } => format!("new; {}", added(adding, zone)),
         Notification::Changed { keys, adding, .. } => format!("changed: {}; {}", keys.join(", "), added(adding, zone)),
         Notification::TooOld { count, oldest, .. } => {
-            format!("{} missed and skipped as too old, from {} on", dates(*count), date(*oldest, zone))
+            format!("{} missed, from {} on: skipped as too old", dates(*count), in_zone(*oldest, zone))
         }
         Notification::WasDone { session, .. } => {
-            format!("{} is done already, as `done_when` says; it is not attempted", date(session.date, zone))
+            format!(
+                "{} succeeded without an attempt: its `done_when` says that it is done",
+                in_zone(session.date, zone)
+            )
         }
         Notification::BackfillOver { name: Some(name), .. } => {
-            format!("all dates of the backfill `{name}` are settled")
+            format!("the backfill `{name}` is finished: all its dates are settled")
         }
-        Notification::BackfillOver { name: None, .. } => "all dates of a backfill are settled".to_owned(),
-        Notification::EnabledAgain { .. } => "enabled again, as whoever disabled it said".to_owned(),
+        Notification::BackfillOver { name: None, .. } => "a backfill is finished: all its dates are settled".to_owned(),
+        Notification::EnabledAgain { .. } => "enabled again: the `--until` of its `disable` has passed".to_owned(),
         Notification::Renamed { previously, .. } => {
-            format!("takes over the ledger of `{previously}`, as it was called before")
+            format!("renamed from `{previously}`: it continues with the dates of that job")
         }
         Notification::WaitsToSucceed { previously, .. } => {
-            format!("takes over the ledger of `{previously}` when what runs under that name has ended")
+            format!(
+                "renamed from `{previously}`: it continues with the dates of that job once its running attempts have ended"
+            )
         }
         Notification::Removed { unsettled, .. } => {
-            format!("gone from the registry, its ledger stays ({unsettled} unsettled dates will not run)")
+            format!("gone from the registry: its dates stay in the ledger, and {unsettled} unsettled ones do not run")
         }
         Notification::UnreadableTimetable { error, .. } => {
-            format!("the schedule that was in force cannot be read ({error}); its dates end here")
+            format!("its previous schedule cannot be read ({error}), so no more dates of that schedule are recorded")
         }
         Notification::WatermarkAhead { watermark, .. } => format!(
-            "its newest recorded date, {}, is in the future, so nothing of it runs until then; if the clock was wrong, \
-             `crontabber reset` starts the job anew",
-            date(*watermark, zone)
+            "its watermark, {}, is in the future, and no date runs before it; if the clock was wrong, run \
+             `crontabber reset`",
+            in_zone(*watermark, zone)
         ),
-        Notification::PastDomain { .. } => "its schedule has no date that can be computed after 2099-12-31".to_owned(),
+        Notification::PastDomain { .. } => {
+            "its schedule has no more dates: they are computed up to 2099-12-31".to_owned()
+        }
         Notification::ClockSetBack { by } => {
             format!("the clock was set back by {}; no date is recorded twice", duration::format(*by))
         }
@@ -114,21 +111,22 @@ fn behind_text(behind: u64, oldest: &str, superseded: u64) -> String {
 fn added(adding: &Adding, zone: Tz) -> String {
     match adding {
         Adding { due, oldest: Some(oldest), .. } if *due > 0 => {
-            format!("{} due, from {}", dates(*due), date(*oldest, zone))
+            format!("{} due, from {}", dates(*due), in_zone(*oldest, zone))
         }
-        Adding { next: Some(next), .. } => format!("first due {}", date(*next, zone)),
-        _ => "no date ahead".to_owned(),
+        Adding { next: Some(next), .. } => format!("first due {}", in_zone(*next, zone)),
+        _ => "no date is to come".to_owned(),
     }
 }
 
 fn closed(attempt: &AttemptKey, end: &AttemptEnd, state: &State, behind: u64, zone: Tz) -> String {
-    let mut text = format!("{} attempt {} {}", date(attempt.session.date, zone), attempt.number, outcome(end));
+    let mut text = format!("{} attempt {} {}", in_zone(attempt.session.date, zone), attempt.number, outcome(end));
     match state {
-        State::Failed { retry_at } if end.outcome == Outcome::Lost => _ = retry_at,
-        State::Failed { retry_at } => text.push_str(&format!("; again at {}", clock_time(*retry_at, zone))),
-        State::Held { reason } => text.push_str(&format!("; held for a person: {reason}")),
-        State::Skipped { .. } => text.push_str("; a newer date takes over"),
-        State::Waiting => text.push_str("; it is attempted again"),
+        // A lost attempt is retried at once.
+        State::Failed { .. } if end.outcome == Outcome::Lost => {}
+        State::Failed { retry_at } => text.push_str(&format!("; retry at {}", to_the_second(*retry_at, zone))),
+        State::Held { reason } => text.push_str(&format!("; held for an operator: {reason}")),
+        State::Skipped { reason } => text.push_str(&format!("; skipped: {}", reason.word())),
+        State::Waiting => text.push_str("; it will be attempted again"),
         State::Running | State::Succeeded => {}
     }
     if behind > 0 {
@@ -147,9 +145,4 @@ pub(super) fn outcome(end: &AttemptEnd) -> String {
         text.push_str(&format!(" ({detail})"));
     }
     text
-}
-
-/// A time of today or soon.
-pub(super) fn clock_time(at: DateTime<Utc>, zone: Tz) -> String {
-    at.with_timezone(&zone).format("%H:%M:%S").to_string()
 }

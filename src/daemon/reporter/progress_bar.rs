@@ -1,21 +1,34 @@
 //! Progress bars, one for each job that catches up on many dates.
 
 use std::collections::HashMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use rustix::termios::tcgetwinsize;
 
 use crate::job::JobName;
+use crate::log_queue::LogQueue;
 
-/// The bars.
-pub(super) struct Bar {
+/// How often a second the bars are drawn.
+const DRAWINGS: u8 = 20;
+
+/// The progress bars of all jobs.
+pub(super) struct ProgressBars {
     all: MultiProgress,
     jobs: HashMap<JobName, ProgressBar>,
 }
 
-impl Bar {
-    pub(super) fn new() -> Self {
-        Self { all: MultiProgress::new(), jobs: HashMap::new() }
+impl ProgressBars {
+    pub(super) fn new(queue: LogQueue) -> Self {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let target = if is_dumb {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::term_like_with_hz(Box::new(Screen { queue, drawing: Mutex::default() }), DRAWINGS)
+        };
+        Self { all: MultiProgress::with_draw_target(target), jobs: HashMap::new() }
     }
 
     /// Shows a bar for a job, or makes its bar longer.
@@ -38,7 +51,7 @@ impl Bar {
         self.jobs.contains_key(job)
     }
 
-    /// Moves a job's bar; with its last date gives how many dates it covered, and how long that took.
+    /// Moves a job's bar. At its last date, returns how many dates the bar covered, and how long they took.
     pub(super) fn advance(&mut self, job: &JobName, behind: u64, date: &str) -> Option<(u64, Duration)> {
         let bar = self.jobs.get(job)?;
         let length = bar.length().unwrap_or_default().max(behind);
@@ -53,8 +66,81 @@ impl Bar {
         Some(finished)
     }
 
-    /// Does something while no bar is on the screen.
+    /// Calls `act` while no bar is on the screen.
     pub(super) fn suspend(&self, act: impl FnOnce()) {
         self.all.suspend(act);
+    }
+}
+
+/// The terminal of standard error, drawn to through the queue of its lines.
+#[derive(Debug)]
+struct Screen {
+    queue: LogQueue,
+    drawing: Mutex<String>,
+}
+
+impl Screen {
+    fn add(&self, text: &str) {
+        self.drawing.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+    }
+
+    fn move_cursor(&self, count: usize, direction: char) {
+        if count > 0 {
+            self.add(&format!("\x1b[{count}{direction}"));
+        }
+    }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col)
+    }
+
+    fn height(&self) -> u16 {
+        tcgetwinsize(io::stderr()).map_or(24, |size| size.ws_row)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'A');
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'B');
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'C');
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'D');
+        Ok(())
+    }
+
+    fn write_line(&self, s: &str) -> io::Result<()> {
+        self.add(s);
+        self.add("\n");
+        Ok(())
+    }
+
+    fn write_str(&self, s: &str) -> io::Result<()> {
+        self.add(s);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.add("\r\x1b[2K");
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawing = std::mem::take(&mut *self.drawing.lock().unwrap_or_else(PoisonError::into_inner));
+        if !drawing.is_empty() {
+            self.queue.draw(drawing.into_bytes());
+        }
+        Ok(())
     }
 }

@@ -1,19 +1,21 @@
-//! Lines that a person can follow, in columns, with a bar while many dates are caught up on.
+//! Lines at a terminal, in columns, with progress bars while jobs catch up on many dates.
 
-use std::io::{self, Write};
+use std::io;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::messages;
-use super::progress_bar::Bar;
+use super::progress_bar::ProgressBars;
 use crate::clock;
 use crate::duration;
 use crate::job::JobName;
+use crate::log_queue::{LogQueue, dropped_text, write_to_stderr};
 use crate::scheduler::Notification;
 use crate::session::{Outcome, State};
+use crate::text::{in_zone, to_the_second};
 
-/// A job with more dates behind than this shows them as a bar, and only what goes wrong as lines.
+/// A job with more dates behind than this has a progress bar, and lines only for what goes wrong.
 const MANY: u64 = 30;
 
 const GREEN: &str = "32";
@@ -21,23 +23,48 @@ const RED: &str = "31";
 const YELLOW: &str = "33";
 const DIM: &str = "2";
 
-/// Somebody's terminal.
+/// The terminal of standard error.
 pub(super) struct Terminal {
     quiet: bool,
-    colour: bool,
+    style: Style,
+    /// Of the column of jobs.
     width: usize,
-    bar: Bar,
+    queue: LogQueue,
+    bars: ProgressBars,
+    /// The last line says that nothing is left to do.
     resting: bool,
 }
 
-impl Terminal {
-    pub(super) fn new(quiet: bool) -> Self {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { quiet, colour, width: 16, bar: Bar::new(), resting: false }
+/// Whether lines are in color.
+#[derive(Debug, Clone, Copy)]
+struct Style {
+    color: bool,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    /// The time now, which begins every line.
+    fn time(self) -> String {
+        self.paint(DIM, &clock::now().with_timezone(&chrono::Local).format("%H:%M:%S").to_string())
+    }
+
+    fn warning(self, text: &str) -> String {
+        format!("{} {text}", self.paint(YELLOW, "warning:"))
+    }
+}
+
+impl Terminal {
+    /// # Errors
+    /// The operating system refuses the thread that writes.
+    pub(super) fn new(quiet: bool) -> io::Result<Self> {
+        let style = Style { color: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) };
+        let notice = move |dropped| format!("{}  {}\n", style.time(), style.warning(&dropped_text(dropped)));
+        let queue = LogQueue::new(write_to_stderr, notice)?;
+        let bars = ProgressBars::new(queue.clone());
+        Ok(Self { quiet, style, width: 16, queue, bars, resting: false })
     }
 
     pub(super) fn line(&mut self, job: Option<&JobName>, text: &str) {
@@ -47,27 +74,25 @@ impl Terminal {
     }
 
     pub(super) fn warning(&mut self, text: &str) {
-        let text = format!("{} {text}", self.paint(YELLOW, "warning:"));
-        self.print(None, &text);
+        self.print(None, &self.style.warning(text));
     }
 
     pub(super) fn error(&mut self, text: &str) {
-        let text = format!("{} {text}", self.paint(RED, "error:"));
+        let text = format!("{} {text}", self.style.paint(RED, "error:"));
         self.print(None, &text);
     }
 
     fn print(&mut self, job: Option<&JobName>, text: &str) {
         self.resting = false;
-        let time = self.paint(DIM, &clock::now().with_timezone(&chrono::Local).format("%H:%M:%S").to_string());
+        let time = self.style.time();
         let line = match job {
             Some(job) => {
                 self.width = self.width.max(job.as_str().len()).min(32);
-                format!("{time}  {:<width$}  {text}", job.as_str(), width = self.width)
+                format!("{time}  {:<width$}  {text}\n", job.as_str(), width = self.width)
             }
-            None => format!("{time}  {text}"),
+            None => format!("{time}  {text}\n"),
         };
-        // Nobody is left to tell if the terminal is gone.
-        self.bar.suspend(|| _ = writeln!(io::stderr(), "{line}"));
+        self.bars.suspend(|| self.queue.push(line.into_bytes()));
     }
 
     pub(super) fn tell(&mut self, note: &Notification, zone: Tz) {
@@ -76,21 +101,21 @@ impl Terminal {
             Notification::Behind { job, behind, .. } => {
                 self.line(Some(job), &messages::clause(note, zone));
                 if *behind > MANY {
-                    self.bar.begin(job, *behind);
+                    self.bars.begin(job, *behind);
                 }
             }
-            // The line of its end says all; what takes long is shown by the bar and by `list`.
+            // The line of its end says all; `list` shows what takes long.
             Notification::Opened { attempt, behind, .. } => {
                 if *behind > MANY {
-                    self.bar.begin(&attempt.session.job, *behind);
+                    self.bars.begin(&attempt.session.job, *behind);
                 }
             }
-            Notification::Closed { attempt, end, behind, .. } if self.bar.covers(&attempt.session.job) => {
+            Notification::Closed { attempt, end, behind, .. } if self.bars.covers(&attempt.session.job) => {
                 if end.outcome != Outcome::Succeeded {
                     self.closed(note, zone);
                 }
-                let finished =
-                    self.bar.advance(&attempt.session.job, *behind, &messages::date(attempt.session.date, zone));
+                let date = in_zone(attempt.session.date, zone);
+                let finished = self.bars.advance(&attempt.session.job, *behind, &date);
                 if let Some((count, took)) = finished {
                     let text = format!("caught up: {count} dates in {}", duration::format(took));
                     self.line(Some(&attempt.session.job), &text);
@@ -110,23 +135,21 @@ impl Terminal {
     fn closed(&mut self, note: &Notification, zone: Tz) {
         let Notification::Closed { attempt, end, state, behind } = note else { return };
         let session = &attempt.session;
-        let colour = match (end.outcome, state) {
+        let color = match (end.outcome, state) {
             (Outcome::Succeeded, _) => GREEN,
             (Outcome::Interrupted, _) => YELLOW,
             _ => RED,
         };
-        let mut text = format!("{}  attempt {}  ", messages::date(session.date, zone), attempt.number);
-        text.push_str(&self.paint(colour, &messages::outcome(end)));
+        let mut text = format!("{}  attempt {}  ", in_zone(session.date, zone), attempt.number);
+        text.push_str(&self.style.paint(color, &messages::outcome(end)));
         match state {
-            State::Failed { retry_at } => {
-                text.push_str(&format!(", again at {}", messages::clock_time(*retry_at, zone)));
-            }
-            State::Held { reason } => text.push_str(&format!(", held for a person: {reason}")),
-            State::Skipped { .. } => text.push_str(", a newer date takes over"),
+            State::Failed { retry_at } => text.push_str(&format!(", retry at {}", to_the_second(*retry_at, zone))),
+            State::Held { reason } => text.push_str(&format!(", held for an operator: {reason}")),
+            State::Skipped { reason } => text.push_str(&format!(", skipped: {}", reason.word())),
             _ => {}
         }
         if *behind > 0 {
-            text.push_str(&self.paint(DIM, &format!(", {behind} behind")));
+            text.push_str(&self.style.paint(DIM, &format!(", {behind} behind")));
         }
         if self.quiet && end.outcome == Outcome::Succeeded {
             return;
@@ -134,13 +157,7 @@ impl Terminal {
         self.print(Some(&session.job), &text);
     }
 
-    pub(super) fn rest(
-        &mut self,
-        next: Option<(&JobName, DateTime<Utc>)>,
-        running: usize,
-        now: DateTime<Utc>,
-        zone: Tz,
-    ) {
+    pub(super) fn rest(&mut self, next: Option<(&JobName, DateTime<Utc>)>, now: DateTime<Utc>, zone: Tz) {
         if self.resting || self.quiet {
             return;
         }
@@ -148,13 +165,18 @@ impl Terminal {
             Some((job, at)) => {
                 let wait = (at - now).to_std().unwrap_or_default();
                 let wait = std::time::Duration::from_secs(wait.as_secs());
-                format!("looks again at {} for {job} (in {})", messages::clock_time(at, zone), duration::format(wait))
+                format!("next: {job} at {} (in {})", to_the_second(at, zone), duration::format(wait))
             }
-            None => "no job has a date ahead".to_owned(),
+            None => "no job has another date".to_owned(),
         };
-        let text = if running > 0 { format!("{running} running; {text}") } else { text };
-        let text = self.paint(DIM, &text);
+        let text = self.style.paint(DIM, &text);
         self.print(None, &text);
         self.resting = true;
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.queue.flush();
     }
 }
