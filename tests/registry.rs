@@ -1921,6 +1921,20 @@ mod schema {
         }
     }
 
+    /// A key without a setting would be missing in `status`, and its change in the log.
+    #[test]
+    fn every_key_of_a_job_is_one_of_its_settings() {
+        let folder = folder(&[("jobs.toml", DESIGN)]);
+        let registry = load(&folder).unwrap();
+        let settings: BTreeSet<String> = registry.jobs[0]
+            .settings()
+            .into_iter()
+            .map(|(key, _)| key.to_owned())
+            .chain(["every", "at"].map(str::to_owned))
+            .collect();
+        assert_eq!(settings, keys(&schema()["$defs"]["job"]));
+    }
+
     #[test]
     fn as_it_is_printed() {
         let schema = schema();

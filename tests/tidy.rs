@@ -23,7 +23,7 @@ const MODULES: &[(&str, Layer, &[&str])] = &[
     ("duration", Core, &[]),
     ("text", Core, &[]),
     ("schedule", Core, &[]),
-    ("job", Core, &["schedule"]),
+    ("job", Core, &["duration", "text", "schedule"]),
     ("session", Core, &["job"]),
     ("scheduler", Core, &["duration", "text", "schedule", "job", "session"]),
     ("invariants", Core, &["text", "schedule", "job", "session"]),

@@ -5,6 +5,7 @@
 
 mod dependency;
 mod name;
+mod settings;
 mod template;
 
 use std::collections::BTreeMap;

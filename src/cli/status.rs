@@ -1,6 +1,5 @@
 //! `status`: all there is to know about one job: what the registry says, what the ledger has, and how long it takes.
 
-mod config_view;
 mod duration_stats;
 
 use std::collections::BTreeMap;
@@ -169,7 +168,7 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
     StatusRow {
         job: record.name.as_str(),
         state: view.state.word(),
-        registry: known.job.as_ref().map(|job| config_view::keys(job).into_iter().collect()),
+        registry: known.job.as_ref().map(|job| settings(job).into_iter().collect()),
         timezone: zone.name(),
         generation: in_ledger.map(|record| record.generation),
         seen_at: in_ledger.map(|record| at(record.seen_at)),
@@ -199,6 +198,11 @@ fn row<'a>(known: &'a Known, zones: &Zones, logs: &std::path::Path) -> StatusRow
     }
 }
 
+/// What the registry says of a job, without the keys that have their default.
+fn settings(job: &Job) -> Vec<(&'static str, String)> {
+    job.settings().into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
 fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) -> Result<(), Failure> {
     let view = &known.view;
     let record = &view.record;
@@ -213,7 +217,7 @@ fn print(known: &Known, zones: &Zones, now: DateTime<Utc>, output: &mut Output) 
         }
     }
     match &known.job {
-        Some(job) => section("In the registry", &config_view::keys(job), output)?,
+        Some(job) => section("In the registry", &settings(job), output)?,
         None => writeln!(output, "\nNot in the registry: a ghost, of which nothing runs.")?,
     }
     section("In the ledger", &ledger(known, zone), output)?;

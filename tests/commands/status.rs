@@ -51,7 +51,7 @@ fn tamper(place: &Fixture, sql: &str) {
 #[test]
 fn all_is_told_about_a_job() {
     let place = lived();
-    insta::assert_snapshot!(without_days(&place.ask(&["status", "load"]).out), @"
+    insta::assert_snapshot!(without_days(&place.ask(&["status", "load"]).out), @r#"
     load: held
       blocked at 2024-11-04 02:30 +01:00 for N days, 3 behind
       needs a person: its 2 attempts are used up, the last of them failed(4)
@@ -60,11 +60,11 @@ fn all_is_told_about_a_job() {
       description  loads a day
       schedule     30 2 * * *
       timezone     Europe/Berlin
-      start        2024-11-01 00:00 +01:00
-      end          2024-11-06 23:59:59 +01:00
+      start        2024-11-01T00:00:00+01:00
+      end          2024-11-06T23:59:59+01:00
       delay        1h30m
       backfill     true
-      command      /usr/local/bin/load --day {date:%Y-%m-%d}
+      command      ["/usr/local/bin/load", "--day", "{date:%Y-%m-%d}"]
       retry        after 10m, each wait 2 times the last, at most 1h, 2 attempts
       timeout      2h
       tags         nightly
@@ -86,18 +86,18 @@ fn all_is_told_about_a_job() {
     load  2024-11-03 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
     load  2024-11-04 02:30 +01:00  1 failed(4)  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
     load  2024-11-04 02:30 +01:00  2 failed(4)  2024-11-08 02:00:00 +01:00  1.3 s  1.2 s   34 MB  retry
-    ");
+    "#);
     insta::assert_snapshot!(without_days(&place.ask(&["status", "clean"]).out), @"
     clean: ok
 
     In the registry
       schedule    0 6 * * *
       timezone    Europe/Berlin
-      start       2024-11-01 00:00 +01:00
-      end         2024-11-03 23:59:59 +01:00
+      start       2024-11-01T00:00:00+01:00
+      end         2024-11-03T23:59:59+01:00
       backfill    true
       command     true
-      retry       after 5m, for ever
+      retry       after 5m, unlimited attempts
       depends_on  load
 
     In the ledger
@@ -129,11 +129,11 @@ fn a_job_that_was_never_seen_has_a_registry() {
     In the registry
       schedule    0 6 * * *
       timezone    Europe/Berlin
-      start       2024-11-01 00:00 +01:00
-      end         2024-11-03 23:59:59 +01:00
+      start       2024-11-01T00:00:00+01:00
+      end         2024-11-03T23:59:59+01:00
       backfill    true
       command     true
-      retry       after 5m, for ever
+      retry       after 5m, unlimited attempts
       depends_on  load
 
     In the ledger
@@ -217,11 +217,11 @@ fn programs_are_told_the_same() {
                 "description": "loads a day",
                 "schedule": "30 2 * * *",
                 "timezone": "Europe/Berlin",
-                "start": "2024-11-01 00:00 +01:00",
-                "end": "2024-11-06 23:59:59 +01:00",
+                "start": "2024-11-01T00:00:00+01:00",
+                "end": "2024-11-06T23:59:59+01:00",
                 "delay": "1h30m",
                 "backfill": "true",
-                "command": "/usr/local/bin/load --day {date:%Y-%m-%d}",
+                "command": "[\"/usr/local/bin/load\", \"--day\", \"{date:%Y-%m-%d}\"]",
                 "retry": "after 10m, each wait 2 times the last, at most 1h, 2 attempts",
                 "timeout": "2h",
                 "tags": "nightly",

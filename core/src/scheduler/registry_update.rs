@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::job::{DatePolicy, Job, JobName};
+use crate::job::{Job, JobName};
 use crate::schedule::Timetable;
 use crate::session::{Entry, JobRecord, TICK};
 
@@ -146,7 +146,7 @@ impl Scheduler {
         }
         match before {
             Some(before) if *before == *job => None,
-            Some(before) => Some((name, changed_keys(&before, &job))),
+            Some(before) => Some((name, before.changed_keys(&job))),
             // Known to the ledger already: no news at the start of a daemon, but a ghost's return later.
             None => self.has_registry.then(|| (name, Vec::new())),
         }
@@ -235,47 +235,4 @@ impl JobState {
         }
         self.record.timetable_from = self.recorded_until();
     }
-}
-
-/// The names of the keys in which two registries' idea of a job differ.
-fn changed_keys(before: &Job, after: &Job) -> Vec<&'static str> {
-    let mut keys = Vec::new();
-    let mut compare = |key, differs| {
-        if differs {
-            keys.push(key);
-        }
-    };
-    let (old, new) = (&before.timetable, &after.timetable);
-    compare("schedule", old.schedule() != new.schedule());
-    compare("start", old.start() != new.start());
-    compare("end", old.end() != new.end());
-    compare("delay", old.delay() != new.delay());
-    compare("description", before.description != after.description);
-    compare("backfill", before.date_policy.is_backfillable() != after.date_policy.is_backfillable());
-    let is_independent = |job: &Job| matches!(job.date_policy, DatePolicy::Independent { .. });
-    compare("order", is_independent(before) != is_independent(after));
-    compare("command", before.command != after.command);
-    compare("working_directory", before.working_directory != after.working_directory);
-    compare("environment", before.environment != after.environment);
-    compare("environment_file", before.environment_file != after.environment_file);
-    compare("retry", before.retry != after.retry);
-    compare("timeout", before.timeout != after.timeout);
-    compare("kill_grace", before.kill_grace != after.kill_grace);
-    compare("depends_on", before.depends_on != after.depends_on);
-    compare("on_lost", before.on_lost != after.on_lost);
-    compare("enabled", before.enabled != after.enabled);
-    compare("tags", before.tags != after.tags);
-    compare("require", before.require != after.require);
-    compare("catch_up", before.catch_up != after.catch_up);
-    compare("overlap", before.overlap != after.overlap);
-    compare("skip_late", before.skip_late != after.skip_late);
-    compare("max_parallel", before.date_policy.max_parallel() != after.date_policy.max_parallel());
-    compare("pool", before.pool != after.pool);
-    compare("priority", before.priority != after.priority);
-    compare("jitter", before.jitter != after.jitter);
-    compare("done_when", before.done_when != after.done_when);
-    compare("expect_by", before.expect_by != after.expect_by);
-    compare("max_duration", before.max_duration != after.max_duration);
-    compare("previously", before.previously != after.previously);
-    keys
 }
