@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn pools_of_every_file_are_one_list() {
+fn pools_of_all_files_are_merged() {
     let job = |name: &str, pool: &str| {
         format!("[jobs.{name}]\nschedule = \"@daily\"\npool = \"{pool}\"\ncommand = \"true\"\n")
     };
@@ -19,7 +19,7 @@ fn pools_of_every_file_are_one_list() {
 }
 
 #[test]
-fn mistakes_of_pools() {
+fn mistakes_in_pools() {
     assert_snapshot!(mistakes_in(&[
         ("jobs.toml", r#"
 include = "more.toml"
@@ -130,7 +130,7 @@ pool = ""
 }
 
 #[test]
-fn worth_a_look() {
+fn warnings_about_pools() {
     assert_snapshot!(warnings(r#"
 [pools.unused]
 size = 4
@@ -159,7 +159,7 @@ command = "true"
 }
 
 #[test]
-fn a_pool_may_stand_in_a_file_that_cannot_be_read() {
+fn a_pool_is_not_reported_missing_if_a_file_is_unreadable() {
     let shown = mistakes_in(&[
         ("jobs.toml", "include = \"more.toml\"\n[jobs.a]\nschedule = \"@daily\"\ncommand = \"true\"\npool = \"db\"\n"),
         ("more.toml", "[pools.db\n"),

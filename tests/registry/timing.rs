@@ -1,91 +1,10 @@
-//! Jobs without a schedule, `jitter`, and what is said of time: `expect_by`, `max_duration`.
+//! `jitter`, `expect_by` and `max_duration`.
 
 use std::time::Duration;
 
 use chrono::NaiveTime;
 
 use super::*;
-
-#[test]
-fn a_job_without_a_schedule() {
-    let folder = folder(&[(
-        "jobs.toml",
-        r#"
-[jobs.fetch]
-timezone = "Europe/Berlin"
-timeout = "1h"
-command = ["fetch", "{date}"]
-[jobs.load]
-schedule = "@daily"
-require = "fetch"
-command = "true"
-"#,
-    )]);
-    let registry = load(&folder).unwrap();
-    let fetch = &registry.jobs[0].timetable;
-    assert!(fetch.schedule().is_none());
-    assert_eq!(fetch.zone(), chrono_tz::Tz::Europe__Berlin);
-    assert_snapshot!(fetch, @r#"schedule="none" zone="Europe/Berlin" delay="0""#);
-    assert_eq!(registry.warnings, []);
-}
-
-#[test]
-fn a_job_that_nobody_starts() {
-    assert_snapshot!(warnings("[jobs.fetch]\ncommand = \"true\"\n"), @"
-    warning: job `fetch` has neither `schedule` nor `every`, and no job requires it
-     --> jobs.toml:1:7
-      |
-    1 | [jobs.fetch]
-      |       ^^^^^ it runs only when an operator runs it
-    ");
-}
-
-#[test]
-fn a_schedule_that_was_forgotten() {
-    assert_snapshot!(mistakes(r#"
-[jobs.a]
-backfill = true
-command = "true"
-[jobs.b]
-start = 2026-11-01
-order = "independent"
-backfill = true
-delay = "1h"
-expect_by = "07:30"
-command = "true"
-[jobs.c]
-scedule = "@daily"
-backfill = true
-command = "true"
-[jobs.d]
-schedule = "none"
-command = "true"
-"#), @r#"
-    error: job `a` has neither `schedule` nor `every`, without which `backfill` means nothing
-     --> jobs.toml:2:7
-      |
-    2 | [jobs.a]
-      |       ^ add `schedule = "30 2 * * *"`, or `every = "1d"` and `at = "02:30"`
-
-    error: job `b` has neither `schedule` nor `every`, without which `start`, `delay`, `backfill`, `order` and `expect_by` mean nothing
-     --> jobs.toml:5:7
-      |
-    5 | [jobs.b]
-      |       ^ add `schedule = "30 2 * * *"`, or `every = "1d"` and `at = "02:30"`
-
-    error: job `c` has unknown key `scedule`
-      --> jobs.toml:13:1
-       |
-    13 | scedule = "@daily"
-       | ^^^^^^^ did you mean `schedule`?
-
-    error: job `d`: `schedule` cannot be read: there is one field of five: hour, day of month, month, day of week are missing
-      --> jobs.toml:17:13
-       |
-    17 | schedule = "none"
-       |             ^^^^ leave `schedule` out: the job runs when another one requires it, or an operator runs it
-    "#);
-}
 
 #[test]
 fn jitter_is_part_of_the_delay() {
@@ -114,7 +33,7 @@ command = "true"
 }
 
 #[test]
-fn times_of_day() {
+fn valid_times_of_day() {
     let folder = folder(&[(
         "jobs.toml",
         r#"
@@ -143,7 +62,7 @@ command = "true"
 }
 
 #[test]
-fn mistakes_of_times() {
+fn mistakes_in_jitter_expect_by_and_max_duration() {
     let times = ["\"7:30\"", "\"25:00\"", "\"24:00\"", "\"0730\"", "\"7\"", "\"07:30 \"", "\"+7:30\"", "\"ä\"", "730"]
         .into_iter()
         .chain(["07:30:00.5", "2026-11-01", "2026-11-01T07:30:00Z", "\"\""]);
@@ -229,7 +148,7 @@ fn mistakes_of_times() {
     52 | expect_by = ""
        |             ^^ write the hour 00 to 23 and the minute 00 to 59, such as `07:30`
     "#);
-    assert_snapshot!(job("jitter = \"500ms\"\nmax_duration = \"0s\""), @r#"
+    assert_snapshot!(mistakes_in_job("jitter = \"500ms\"\nmax_duration = \"0s\""), @r#"
     error: job `load`: `jitter` is shorter than a second, and counts in whole ones
      --> jobs.toml:4:10
       |
@@ -242,7 +161,7 @@ fn mistakes_of_times() {
     5 | max_duration = "0s"
       |                ^^^^
     "#);
-    assert_snapshot!(job("jitter = \"0s\"\nmax_duration = 20"), @r#"
+    assert_snapshot!(mistakes_in_job("jitter = \"0s\"\nmax_duration = 20"), @r#"
     error: job `load`: `jitter` must be longer than nothing
      --> jobs.toml:4:10
       |
@@ -258,7 +177,7 @@ fn mistakes_of_times() {
 }
 
 #[test]
-fn a_long_attempt_is_reported_before_it_is_ended() {
+fn max_duration_must_be_shorter_than_timeout() {
     assert_snapshot!(warnings(r#"
 [jobs.a]
 schedule = "@daily"

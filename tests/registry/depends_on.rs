@@ -1,22 +1,12 @@
-//! What a job says of others: `depends_on` in all its forms, `require`, `previously`; and `done_when`.
+//! `depends_on` in all its forms, and `require`.
 
-use crontabber::job::{Command, Offset, Period};
+use crontabber::job::{Offset, Period};
 
 use super::*;
 
-/// A job with these lines.
-fn written(name: &str, lines: &str) -> String {
-    format!("[jobs.{name}]\ncommand = \"true\"\n{lines}\n")
-}
-
-/// A daily job with these lines.
-fn daily(name: &str, lines: &str) -> String {
-    written(name, &format!("schedule = \"@daily\"\n{lines}"))
-}
-
 /// A daily job `a` with these lines, a daily job `load` and a job `fetch` without a schedule.
 fn three(lines: &str) -> String {
-    format!("{}{}{}", daily("a", lines), daily("load", "require = \"fetch\""), written("fetch", ""))
+    format!("{}{}{}", daily("a", lines), daily("load", "require = \"fetch\""), job_with("fetch", ""))
 }
 
 #[test]
@@ -63,7 +53,7 @@ fn one_table_stands_for_a_list() {
 }
 
 #[test]
-fn mistakes_of_a_table() {
+fn mistakes_in_a_table() {
     assert_snapshot!(mistakes(&three(
         r#"depends_on = [
     { jb = "load", covers = "dy" },
@@ -192,11 +182,45 @@ fn mistakes_of_a_table() {
 }
 
 #[test]
-fn what_cannot_be_had() {
+fn unknown_jobs_and_the_job_itself() {
+    assert_snapshot!(mistakes(&graph(&[("load", &["loda", "load", "something-else"])])), @r#"
+    error: job `load` depends on `loda`, which is no job
+     --> jobs.toml:4:15
+      |
+    4 | depends_on = ["loda", "load", "something-else"]
+      |               ^^^^^^ did you mean `load`?
+
+    error: job `load` depends on itself
+     --> jobs.toml:4:23
+      |
+    4 | depends_on = ["loda", "load", "something-else"]
+      |                       ^^^^^^ with `backfill = true` a date waits for the earlier ones of its job anyway
+
+    error: job `load` depends on `something-else`, which is no job
+     --> jobs.toml:4:31
+      |
+    4 | depends_on = ["loda", "load", "something-else"]
+      |                               ^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn an_invalid_job_is_not_reported_as_missing() {
+    assert_snapshot!(mistakes(&format!("[jobs.broken]\ncommand = 3\nschedule = \"@daily\"\n{}", graph(&[("a", &["broken"])]))), @r#"
+    error: job `broken`: `command` must be text in quotes, or a list of it, not a whole number
+     --> jobs.toml:2:11
+      |
+    2 | command = 3
+      |           ^
+    "#);
+}
+
+#[test]
+fn dependencies_that_can_never_be_met() {
     assert_snapshot!(mistakes(&format!(
         "{}{}",
         three("depends_on = [\"fetch\", { job = \"a\", offset = \"-1d\" }]\nrequire = [\"load\", \"fetsh\", \"nothing\"]"),
-        written("x", "require = \"x\""),
+        job_with("x", "require = \"x\""),
     )), @r#"
     error: job `a` depends on `fetch`, which has no schedule
      --> jobs.toml:4:15
@@ -237,27 +261,11 @@ fn what_cannot_be_had() {
 }
 
 #[test]
-fn circles_run_through_require() {
-    assert_snapshot!(mistakes(&format!(
-        "{}{}{}",
-        daily("a", "require = \"x\""),
-        written("x", "require = [\"y\"]"),
-        written("y", "depends_on = [{ job = \"a\", offset = \"-1d\" }]"),
-    )), @r#"
-    error: jobs depend on one another in a circle: `a` → `x` → `y` → `a`
-     --> jobs.toml:4:11
-      |
-    4 | require = "x"
-      |           ^^^ none of them could ever start
-    "#);
-}
-
-#[test]
-fn worth_a_look() {
+fn warnings_about_dependencies() {
     assert_snapshot!(warnings(&format!(
         "{}{}{}{}",
         daily("a", "require = [\"x\", \"x\"]\nstart = 2026-11-01\ndepends_on = [{ job = \"b\" }, \"b\", { job = \"b\", covers = \"day\" }]"),
-        written("x", "enabled = false"),
+        job_with("x", "enabled = false"),
         daily("b", "start = 2026-11-05"),
         daily("c", "enabled = false\nrequire = \"x\""),
     )), @r#"
@@ -284,104 +292,5 @@ fn worth_a_look() {
       |
     6 | depends_on = [{ job = "b" }, "b", { job = "b", covers = "day" }]
       |                              ^^^
-    "#);
-}
-
-#[test]
-fn former_names() {
-    let registry = format!("{}{}", daily("a", "previously = \"old\""), daily("b", ""));
-    let folder = folder(&[("jobs.toml", &registry)]);
-    assert_eq!(load(&folder).unwrap().jobs[0].previously.as_ref().map(AsRef::as_ref), Some("old"));
-    assert_snapshot!(mistakes(&format!(
-        "{}{}{}{}{}{}",
-        daily("a", "previously = \"b\""),
-        daily("b", "previously = \"b\""),
-        daily("c", "previously = \"old\""),
-        daily("d", "previously = \"old\""),
-        daily("e", "previously = \"my job\""),
-        daily("f", "previously = [\"x\"]"),
-    )), @r#"
-    error: job `a` was previously `b`, which is still there
-     --> jobs.toml:4:14
-      |
-    4 | previously = "b"
-      |              ^^^ only the ledger of a job that is gone can be taken over
-
-    error: job `b` was previously `b`, which is its name now
-     --> jobs.toml:8:14
-      |
-    8 | previously = "b"
-      |              ^^^
-
-    error: job `d` was previously `old`, and so was `c`
-      --> jobs.toml:16:14
-       |
-    16 | previously = "old"
-       |              ^^^^^ only one can take over its ledger; `c` is at jobs.toml:9
-
-    error: job `e`: `previously` is a name that no job had: a job name is made of `A-Z a-z 0-9 . _ -`, without ' '
-      --> jobs.toml:20:14
-       |
-    20 | previously = "my job"
-       |              ^^^^^^^^
-
-    error: job `f`: `previously` must be text in quotes, not a list
-      --> jobs.toml:24:14
-       |
-    24 | previously = ["x"]
-       |              ^^^^^
-    "#);
-}
-
-#[test]
-fn done_when_is_a_command() {
-    let folder = folder(&[(
-        "jobs.toml",
-        &format!(
-            "{}{}",
-            daily("a", "done_when = [\"test\", \"-e\", \"/reports/{date:%Y-%m-%d}\"]"),
-            daily("b", "done_when = 'test -e /reports/$CRONTABBER_SESSION_DATE'"),
-        ),
-    )]);
-    let registry = load(&folder).unwrap();
-    assert!(matches!(&registry.jobs[0].done_when, Some(Command::Argv(arguments)) if arguments.len() == 3));
-    assert!(matches!(&registry.jobs[1].done_when, Some(Command::Shell(_))));
-    assert_snapshot!(mistakes(&format!(
-        "{}{}{}{}",
-        daily("a", "done_when = []"),
-        daily("b", "done_when = \" \""),
-        daily("c", "done_when = [\"test\", \"{dat}\"]"),
-        daily("d", "done_when = true"),
-    )), @r#"
-    error: job `a`: `done_when` is empty
-     --> jobs.toml:4:13
-      |
-    4 | done_when = []
-      |             ^^
-
-    error: job `b`: `done_when` is empty
-     --> jobs.toml:8:13
-      |
-    8 | done_when = " "
-      |             ^^^
-
-    error: job `c`: in `done_when`, unknown template `{dat}`
-      --> jobs.toml:12:23
-       |
-    12 | done_when = ["test", "{dat}"]
-       |                       ^^^^^ did you mean `{date}`?
-
-    error: job `d`: `done_when` must be text in quotes, or a list of it, not a boolean
-      --> jobs.toml:16:13
-       |
-    16 | done_when = true
-       |             ^^^^
-    "#);
-    assert_snapshot!(warnings(&daily("a", "done_when = \"test -e {date}\"")), @r#"
-    warning: job `a`: `done_when` is a string, in which `{date` is not filled in
-     --> jobs.toml:4:22
-      |
-    4 | done_when = "test -e {date}"
-      |                      ^^^^^ a string goes to the shell as it is: write `$CRONTABBER_SESSION_DATE`, or the command as a list
     "#);
 }

@@ -1,4 +1,4 @@
-//! Which dates run, and how many at once: `catch_up`, `overlap`, `skip_late`, `max_parallel`, `priority`.
+//! `backfill`, `order`, `max_parallel`, `catch_up`, `overlap`, `skip_late`, `priority`: which dates run, and how many at once.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ command = "true"
 }
 
 #[test]
-fn what_means_nothing() {
+fn keys_that_have_no_effect() {
     assert_snapshot!(mistakes(r#"
 [jobs.a]
 schedule = "@daily"
@@ -242,24 +242,4 @@ catch_up = []
     38 | catch_up = []
        |            ^^ write `catch_up = { max_age = "7d", max_dates = 100 }`
     "#);
-}
-
-#[test]
-fn what_other_tools_call_them() {
-    for (foreign, known) in [
-        ("catchup = true", "backfill"),
-        ("catchup = { max_age = \"7d\" }", "catch_up"),
-        ("catchUp.max_age = \"7d\"", "catch_up"),
-        ("concurrency = 3", "max_parallel"),
-        ("concurrencyPolicy = \"Forbid\"", "overlap"),
-        ("skip_delayed_by = \"3m\"", "skip_late"),
-        ("maxDuration = \"3m\"", "max_duration"),
-        ("RandomizedDelaySec = 300", "jitter"),
-        ("requires = \"x\"", "require"),
-        ("sla = \"07:30\"", "expect_by"),
-        ("renamed_from = \"x\"", "previously"),
-    ] {
-        let rendered = job(foreign);
-        assert!(rendered.contains(&format!("did you mean `{known}`?")), "{rendered}");
-    }
 }

@@ -1,0 +1,168 @@
+//! `command` and `done_when`.
+
+use crontabber::job::Command;
+
+use super::*;
+
+fn command(text: &str) -> String {
+    mistakes(&format!("[jobs.load]\nschedule = \"@daily\"\ncommand = {text}\n"))
+}
+
+#[test]
+fn a_missing_or_empty_command() {
+    assert_snapshot!(mistakes("[jobs.load]\nschedule = \"@daily\"\n"), @r#"
+    error: job `load` has no `command`
+     --> jobs.toml:1:7
+      |
+    1 | [jobs.load]
+      |       ^^^^ add `command = ["/path/to/program", "--day", "{date:%Y-%m-%d}"]`
+    "#);
+    assert_snapshot!(command("\" \""), @r#"
+    error: job `load`: `command` is empty
+     --> jobs.toml:3:11
+      |
+    3 | command = " "
+      |           ^^^
+    "#);
+    assert_snapshot!(command("[]"), @r#"
+    error: job `load`: `command` is empty
+     --> jobs.toml:3:11
+      |
+    3 | command = []
+      |           ^^
+    "#);
+    assert_snapshot!(command("[\"\", \"x\"]"), @r#"
+    error: job `load`: `command` begins with an empty argument, which names no program
+     --> jobs.toml:3:12
+      |
+    3 | command = ["", "x"]
+      |            ^^
+    "#);
+}
+
+#[test]
+fn control_characters() {
+    assert_snapshot!(command(r#""a\u0000b""#), @r#"
+    error: job `load`: `command` holds the control character '\0'
+     --> jobs.toml:3:11
+      |
+    3 | command = "a\u0000b"
+      |           ^^^^^^^^^^
+    "#);
+    assert_snapshot!(command(r#"["a", "b\u001bc"]"#), @r#"
+    error: job `load`: `command` holds the control character '\u{1b}'
+     --> jobs.toml:3:17
+      |
+    3 | command = ["a", "b\u001bc"]
+      |                 ^^^^^^^^^^
+    "#);
+    assert_snapshot!(command("'''\r\necho\r\n'''"), @r#"
+    error: job `load`: `command` holds the control character '\r'
+     --> jobs.toml:3:11
+      |
+    3 | command = '''
+      |           ^^^ save the file with Unix line ends
+    "#);
+}
+
+#[test]
+fn mistakes_in_templates() {
+    assert_snapshot!(command(
+        r#"["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]"#
+    ), @r#"
+    error: job `load`: in `command`, unknown template `{dat}`
+     --> jobs.toml:3:21
+      |
+    3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
+      |                     ^^^^^ did you mean `{date}`?
+
+    error: job `load`: in `command`, `%Q` is not a date format
+     --> jobs.toml:3:43
+      |
+    3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
+      |                                           ^^ a format as of strftime, such as `{date:%Y-%m-%d}`
+
+    error: job `load`: in `command`, no shell reads an argument of a list, so that nothing replaces this variable
+     --> jobs.toml:3:50
+      |
+    3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
+      |                                                  ^^^^^^^ give the command as one string, or double the braces to pass it on as it is
+
+    error: job `load`: in `command`, `{` begins no template
+     --> jobs.toml:3:61
+      |
+    3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
+      |                                                             ^ write `{{` for a brace
+
+    error: job `load`: in `command`, `{` begins no template
+     --> jobs.toml:3:73
+      |
+    3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
+      |                                                                         ^ write `{{` for a brace
+
+    error: job `load`: in `command`, a date format without `%` shows no date
+     --> jobs.toml:3:88
+      |
+    3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
+      |                                                                                        ^^^^^^^^^^^ a format as of strftime, such as `{date:%Y-%m-%d}`
+
+    error: job `load`: in `command`, unknown template `{x}`
+     --> jobs.toml:3:102
+      |
+    3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
+      |                                                                                                      ^^^^^^^^^^^ there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces
+    "#);
+}
+
+#[test]
+fn done_when_is_a_command() {
+    let folder = folder(&[(
+        "jobs.toml",
+        &format!(
+            "{}{}",
+            daily("a", "done_when = [\"test\", \"-e\", \"/reports/{date:%Y-%m-%d}\"]"),
+            daily("b", "done_when = 'test -e /reports/$CRONTABBER_SESSION_DATE'"),
+        ),
+    )]);
+    let registry = load(&folder).unwrap();
+    assert!(matches!(&registry.jobs[0].done_when, Some(Command::Argv(arguments)) if arguments.len() == 3));
+    assert!(matches!(&registry.jobs[1].done_when, Some(Command::Shell(_))));
+    assert_snapshot!(mistakes(&format!(
+        "{}{}{}{}",
+        daily("a", "done_when = []"),
+        daily("b", "done_when = \" \""),
+        daily("c", "done_when = [\"test\", \"{dat}\"]"),
+        daily("d", "done_when = true"),
+    )), @r#"
+    error: job `a`: `done_when` is empty
+     --> jobs.toml:4:13
+      |
+    4 | done_when = []
+      |             ^^
+
+    error: job `b`: `done_when` is empty
+     --> jobs.toml:8:13
+      |
+    8 | done_when = " "
+      |             ^^^
+
+    error: job `c`: in `done_when`, unknown template `{dat}`
+      --> jobs.toml:12:23
+       |
+    12 | done_when = ["test", "{dat}"]
+       |                       ^^^^^ did you mean `{date}`?
+
+    error: job `d`: `done_when` must be text in quotes, or a list of it, not a boolean
+      --> jobs.toml:16:13
+       |
+    16 | done_when = true
+       |             ^^^^
+    "#);
+    assert_snapshot!(warnings(&daily("a", "done_when = \"test -e {date}\"")), @r#"
+    warning: job `a`: `done_when` is a string, in which `{date` is not filled in
+     --> jobs.toml:4:22
+      |
+    4 | done_when = "test -e {date}"
+      |                      ^^^^^ a string goes to the shell as it is: write `$CRONTABBER_SESSION_DATE`, or the command as a list
+    "#);
+}

@@ -1,0 +1,49 @@
+//! `previously`: the former name of a job.
+
+use super::*;
+
+#[test]
+fn former_names() {
+    let registry = format!("{}{}", daily("a", "previously = \"old\""), daily("b", ""));
+    let folder = folder(&[("jobs.toml", &registry)]);
+    assert_eq!(load(&folder).unwrap().jobs[0].previously.as_ref().map(AsRef::as_ref), Some("old"));
+    assert_snapshot!(mistakes(&format!(
+        "{}{}{}{}{}{}",
+        daily("a", "previously = \"b\""),
+        daily("b", "previously = \"b\""),
+        daily("c", "previously = \"old\""),
+        daily("d", "previously = \"old\""),
+        daily("e", "previously = \"my job\""),
+        daily("f", "previously = [\"x\"]"),
+    )), @r#"
+    error: job `a` was previously `b`, which is still there
+     --> jobs.toml:4:14
+      |
+    4 | previously = "b"
+      |              ^^^ only the ledger of a job that is gone can be taken over
+
+    error: job `b` was previously `b`, which is its name now
+     --> jobs.toml:8:14
+      |
+    8 | previously = "b"
+      |              ^^^
+
+    error: job `d` was previously `old`, and so was `c`
+      --> jobs.toml:16:14
+       |
+    16 | previously = "old"
+       |              ^^^^^ only one can take over its ledger; `c` is at jobs.toml:9
+
+    error: job `e`: `previously` is a name that no job had: a job name is made of `A-Z a-z 0-9 . _ -`, without ' '
+      --> jobs.toml:20:14
+       |
+    20 | previously = "my job"
+       |              ^^^^^^^^
+
+    error: job `f`: `previously` must be text in quotes, not a list
+      --> jobs.toml:24:14
+       |
+    24 | previously = ["x"]
+       |              ^^^^^
+    "#);
+}
