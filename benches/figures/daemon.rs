@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, ROUNDS, crontabber, folder, median, resident_megabytes, row};
+use crate::{Outcome, ROUNDS, crontabber, folder, median, megabytes, row, warden_pid};
 
 /// Five hundred attempts that run while the daemon is killed: how soon the next one knows them all, and starts what is
 /// due besides; and what the warden holds of its own meanwhile.
@@ -25,19 +25,15 @@ pub(crate) fn recovery(place: &Path) -> Outcome<()> {
     let daemon =
         |log: &str| crontabber(&folder).args(["--log-format", "text"]).stderr(File::create(folder.join(log))?).spawn();
     let mut first = daemon("first.log")?;
-    let warden_log = folder.join("warden/warden.log");
     let warden = loop {
-        let log = fs::read_to_string(&warden_log).unwrap_or_default();
-        let pid =
-            log.rsplit_once("serves pid=").and_then(|(_, pid)| pid.split_whitespace().next()?.parse::<u32>().ok());
         let children = |pid: u32| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        match pid {
+        match warden_pid(&folder) {
             Some(pid) if children(pid).split_whitespace().count() == RUNNING => break pid,
             _ => std::thread::sleep(Duration::from_millis(20)),
         }
     };
     std::thread::sleep(Duration::from_millis(500));
-    let (own, resident) = (own_megabytes(warden)?, resident_megabytes(warden)?);
+    let (own, resident) = (megabytes(warden, "Private_Dirty")?, megabytes(warden, "Rss")?);
     let (mut seconds, mut log) = (Vec::new(), String::new());
     for round in 0..ROUNDS {
         first.kill()?;
@@ -80,14 +76,6 @@ pub(crate) fn recovery(place: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// What nobody else holds and could not be read again from a file: the memory that a process is the cause of.
-fn own_megabytes(pid: u32) -> Outcome<f64> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = rollup.lines().find(|line| line.starts_with("Private_Dirty")).ok_or("no Private_Dirty")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
-    Ok(kilobytes / 1024.0)
-}
-
 /// A daemon with 10,000 daily jobs: how soon it is ready, how large it is, what it costs at rest.
 pub(crate) fn many_jobs(place: &Path) -> Outcome<()> {
     let mut registry = String::new();
@@ -119,7 +107,7 @@ pub(crate) fn many_jobs(place: &Path) -> Outcome<()> {
     let since = Instant::now();
     std::thread::sleep(Duration::from_secs(20));
     let idle = (cpu_seconds(daemon.id())? - before) / since.elapsed().as_secs_f64();
-    let resident = resident_megabytes(daemon.id())?;
+    let resident = megabytes(daemon.id(), "Rss")?;
     daemon.kill()?;
     daemon.wait()?;
     row("a daemon with 10,000 daily jobs is ready", "under 2 s", &format!("{ready:.2} s"), "-", "-");

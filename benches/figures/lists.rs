@@ -13,7 +13,7 @@ use crontabber::job::JobName;
 use crontabber::ledger::{LedgerUrl, Owner, Writer};
 use crontabber::session::{Entry, JobRecord, NewSession, SkipReason, State, Trigger};
 
-use crate::{Outcome, ROUNDS, crontabber, folder, median, resident_megabytes, row, timed};
+use crate::{Outcome, ROUNDS, crontabber, folder, median, megabytes, row, timed};
 
 pub(crate) fn plan(place: &Path) -> Outcome<()> {
     let folder = folder(place, "[jobs.minute]\nschedule = \"* * * * *\"\ncommand = \"true\"\n")?;
@@ -71,7 +71,7 @@ pub(crate) fn many_rows(place: &Path) -> Outcome<()> {
             break;
         }
         bytes += read;
-        peak = peak.max(resident_megabytes(streamed.id()).unwrap_or_default());
+        peak = peak.max(megabytes(streamed.id(), "Rss").unwrap_or_default());
     }
     streamed.wait()?;
     let (seconds, megabytes) = (since.elapsed().as_secs_f64(), bytes as f64 / 1e6);
