@@ -4,8 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
 
-#[path = "ledger/compact.rs"]
-mod compact;
 #[path = "ledger/entries.rs"]
 mod entries;
 #[path = "ledger/failures.rs"]
@@ -18,8 +16,8 @@ mod history;
 mod opening;
 #[path = "ledger/reading.rs"]
 mod reading;
-#[path = "ledger/upgrade.rs"]
-mod upgrade;
+#[path = "ledger/schema.rs"]
+mod schema;
 #[path = "ledger/world.rs"]
 mod world;
 

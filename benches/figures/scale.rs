@@ -173,7 +173,7 @@ fn fill(file: &Path, first: DateTime<Utc>, now: DateTime<Utc>) -> Outcome<i64> {
          WITH RECURSIVE counted (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM counted WHERE number < 287)
          INSERT INTO turn SELECT number FROM counted;
          CREATE TEMP TABLE due (date, job_id, late, taken, luck, chance);
-         INSERT INTO boots (id, host, boot_id) VALUES (-1, 'db1.example.com', NULL);",
+         INSERT INTO hosts (id, name, boot_id) VALUES (-1, 'db1.example.com', NULL);",
     )?;
     for job in 0..JOBS {
         let typical = 700_000 + 50_000 * (job % 97) * (job % 31);
@@ -186,7 +186,7 @@ fn fill(file: &Path, first: DateTime<Utc>, now: DateTime<Utc>) -> Outcome<i64> {
         if (day - first).num_days() >= 60 * boot {
             boot += 1;
             let uuid = format!("c0ffee00-1234-5678-9abc-{boot:012}");
-            sqlite.batch_execute(&format!("INSERT INTO boots VALUES ({boot}, 'db1.example.com', '{uuid}')"))?;
+            sqlite.batch_execute(&format!("INSERT INTO hosts VALUES ({boot}, 'db1.example.com', '{uuid}')"))?;
         }
         let (from, to) = (day.timestamp_micros(), now.timestamp_micros());
         let booted = (first + TimeDelta::days(60 * (boot - 1))).timestamp_micros();
@@ -215,25 +215,25 @@ const DAY: &str = "
     )
     WHERE date <= {now} ORDER BY date, job_id;
     INSERT INTO sessions (
-        job_id, generation, date, state, trigger, attempts, used, reason, recorded_after, settled_after
+        job_id, generation, date, state, trigger, attempts, counted_attempts, reason, recorded_at, settled_at
     )
     SELECT job_id, 1, date, CASE WHEN luck < 10 THEN 5 ELSE 1 END, luck < 30,
         CASE WHEN luck < 10 THEN 0 WHEN luck < 20 THEN 2 ELSE 1 END,
         CASE WHEN luck < 10 THEN 0 WHEN luck < 20 THEN 2 ELSE 1 END,
-        CASE WHEN luck < 10 THEN 'superseded' END, late,
-        late + CASE WHEN luck < 10 THEN 0 WHEN luck < 20 THEN 300001800 + taken ELSE 900 + taken END
+        CASE WHEN luck < 10 THEN 'superseded' END, date + late,
+        date + late + CASE WHEN luck < 10 THEN 0 WHEN luck < 20 THEN 300001800 + taken ELSE 900 + taken END
     FROM due ORDER BY rowid;
     INSERT INTO attempts (
-        job_id, generation, date, number, trigger, boot, pid, start_ticks, started_after, ended_after, outcome,
+        job_id, generation, date, number, trigger, host_id, pid, start_ticks, started_at, ended_at, outcome,
         exit_code, duration_micros, has_log, cpu_user_micros, cpu_system_micros, peak_memory_bytes
     )
     SELECT job_id, 1, date, 1, luck < 30, {boot}, 1000 + chance * 17 % 4000000, (date + late - {booted}) / 10000 + 40,
-        late + 400, late + 900 + taken, luck < 20, CASE WHEN luck < 20 THEN 1 END, taken, 1,
+        date + late + 400, date + late + 900 + taken, luck < 20, CASE WHEN luck < 20 THEN 1 END, taken, 1,
         1000 + chance * 7 % 900000, 1000 + chance * 3 % 90000, 4096 * (1000 + chance * 11 % 20000)
     FROM due WHERE luck >= 10
     UNION ALL
     SELECT job_id, 1, date, 2, 5, {boot}, 1000 + chance * 19 % 4000000, (date + late - {booted}) / 10000 + 30130,
-        late + 300001300, late + 300001800 + taken, 0, NULL, taken, 1,
+        date + late + 300001300, date + late + 300001800 + taken, 0, NULL, taken, 1,
         1000 + chance * 5 % 900000, 1000 + chance * 2 % 90000, 4096 * (1000 + chance * 13 % 20000)
     FROM due WHERE luck >= 10 AND luck < 20
     ORDER BY 3, 1, 4;
@@ -248,13 +248,13 @@ const END: &str = "
     WHERE newest.job_id = attempts.job_id AND attempts.generation = 1 AND newest.date = attempts.date
     AND sessions.job_id = newest.job_id AND sessions.generation = 1 AND sessions.date = newest.date
     AND attempts.number = sessions.attempts AND newest.job_id % 80 < 2;
-    UPDATE sessions SET state = 3, retry_at = {now} + 300000000, settled_after = NULL FROM newest
+    UPDATE sessions SET state = 3, retry_at = {now} + 300000000, settled_at = NULL FROM newest
     WHERE newest.job_id = sessions.job_id AND sessions.generation = 1 AND newest.date = sessions.date
     AND newest.job_id % 80 = 0 AND attempts > 0;
-    UPDATE sessions SET state = 4, reason = 'attempt 1 failed: exit status 1', settled_after = NULL FROM newest
+    UPDATE sessions SET state = 4, reason = 'attempt 1 failed: exit status 1', settled_at = NULL FROM newest
     WHERE newest.job_id = sessions.job_id AND sessions.generation = 1 AND newest.date = sessions.date
     AND newest.job_id % 80 = 1 AND attempts > 0;
-    UPDATE jobs SET clock = (SELECT date FROM newest WHERE job_id = id),
+    UPDATE jobs SET watermark = (SELECT date FROM newest WHERE job_id = id),
     last_success = (SELECT max(date) FROM sessions WHERE job_id = id AND generation = 1 AND state = 1);
     COMMIT;
     PRAGMA journal_mode = WAL;

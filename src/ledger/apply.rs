@@ -14,9 +14,9 @@ use diesel::result::Error;
 
 use super::CommitError;
 use super::connection::AnyConnection;
-use super::hosts::{self, Machine};
+use super::hosts::{self, Host};
 use super::prepared::Statement;
-use super::rows::{SessionRow, code, count, instant, micros, micros_after, number, shown, state_columns};
+use super::rows::{SessionRow, code, count, instant, micros, number, shown, state_columns};
 use super::schema::{jobs, sessions};
 use crate::job::JobName;
 use crate::session::{Entry, JobRecord, NewSession, SessionKey, SettledBy, State, StateKind};
@@ -35,10 +35,10 @@ pub(super) struct Transaction<'a> {
     pub(super) renamed: Vec<(JobName, JobName)>,
     /// The machine that writes.
     pub(super) host: &'a str,
-    /// The boots that were looked up before.
-    pub(super) boots: &'a [Machine],
-    /// The boots that were looked up in this transaction.
-    pub(super) new_boots: Vec<Machine>,
+    /// The hosts that were looked up before.
+    pub(super) hosts: &'a [Host],
+    /// The hosts that were looked up in this transaction.
+    pub(super) new_hosts: Vec<Host>,
 }
 
 impl Transaction<'_> {
@@ -84,15 +84,15 @@ impl Transaction<'_> {
             .ok_or_else(|| CommitError::Conflict(format!("job `{job}` was never entered")))
     }
 
-    /// The number of a boot, which enters if the ledger has not seen it yet.
-    fn boot(&mut self, host: &str, boot_id: Option<&str>) -> QueryResult<i32> {
-        let known = |boots| hosts::known(boots, host, boot_id);
-        if let Some(id) = known(self.boots).or_else(|| known(&self.new_boots)) {
+    /// The id of a host and its boot, which are inserted if the ledger does not have them.
+    fn host_id(&mut self, name: &str, boot_id: Option<&str>) -> QueryResult<i32> {
+        let known = |hosts| hosts::known(hosts, name, boot_id);
+        if let Some(id) = known(self.hosts).or_else(|| known(&self.new_hosts)) {
             return Ok(id);
         }
-        let boot = hosts::find_or_enter(self.connection, host, boot_id)?;
-        let id = boot.id();
-        self.new_boots.push(boot);
+        let host = hosts::find_or_insert(self.connection, name, boot_id)?;
+        let id = host.id();
+        self.new_hosts.push(host);
         Ok(id)
     }
 
@@ -109,9 +109,9 @@ impl Transaction<'_> {
                 jobs::name.eq(name.as_str()),
                 jobs::generation.eq(number(record.generation)),
                 jobs::seen_at.eq(micros(record.seen_at)),
-                jobs::since.eq(micros(record.first_date)),
-                jobs::anchor.eq(micros(record.timetable_from)),
-                jobs::clock.eq(record.watermark.map(micros)),
+                jobs::first_date.eq(micros(record.first_date)),
+                jobs::timetable_from.eq(micros(record.timetable_from)),
+                jobs::watermark.eq(record.watermark.map(micros)),
                 jobs::timetable.eq(&record.timetable),
                 jobs::last_success.eq(record.last_success.map(micros)),
             ))
@@ -126,12 +126,16 @@ impl Transaction<'_> {
         job: &JobName,
         generation: u32,
         timetable: &str,
-        since: DateTime<Utc>,
-        anchor: DateTime<Utc>,
+        first_date: DateTime<Utc>,
+        timetable_from: DateTime<Utc>,
     ) -> Result<(), CommitError> {
         let id = self.job_id(job)?;
         let changed = diesel::update(jobs::table.find(id).filter(jobs::generation.eq(number(generation))))
-            .set((jobs::timetable.eq(timetable), jobs::since.eq(micros(since)), jobs::anchor.eq(micros(anchor))))
+            .set((
+                jobs::timetable.eq(timetable),
+                jobs::first_date.eq(micros(first_date)),
+                jobs::timetable_from.eq(micros(timetable_from)),
+            ))
             .execute(self.connection)
             .map_err(|error| in_job(job, error))?;
         self.one_job(changed, job, generation)
@@ -145,9 +149,9 @@ impl Transaction<'_> {
             .set((
                 jobs::generation.eq(number(record.generation)),
                 jobs::seen_at.eq(micros(record.seen_at)),
-                jobs::since.eq(micros(record.first_date)),
-                jobs::anchor.eq(micros(record.timetable_from)),
-                jobs::clock.eq(record.watermark.map(micros)),
+                jobs::first_date.eq(micros(record.first_date)),
+                jobs::timetable_from.eq(micros(record.timetable_from)),
+                jobs::watermark.eq(record.watermark.map(micros)),
                 jobs::timetable.eq(&record.timetable),
                 jobs::last_success.eq(record.last_success.map(micros)),
             ))
@@ -156,7 +160,7 @@ impl Transaction<'_> {
         self.one_job(changed, name, before)
     }
 
-    /// The clock goes from what is expected to the new one: P5's compare and set.
+    /// Sets the watermark if it is what is expected: P5's compare and set.
     fn move_watermark(
         &mut self,
         job: &JobName,
@@ -165,14 +169,16 @@ impl Transaction<'_> {
         to: Option<DateTime<Utc>>,
     ) -> Result<(), CommitError> {
         if to < from {
-            return Err(CommitError::Conflict(format!("the clock of job `{job}` was to go back, which it never does")));
+            return Err(CommitError::Conflict(format!(
+                "the watermark of job `{job}` was to go back, which it never does"
+            )));
         }
         let id = self.job_id(job)?;
         let row = jobs::table.find(id).filter(jobs::generation.eq(number(generation)));
-        let to = jobs::clock.eq(to.map(micros));
+        let to = jobs::watermark.eq(to.map(micros));
         let changed = match from {
-            Some(from) => diesel::update(row.filter(jobs::clock.eq(micros(from)))).set(to).execute(self.connection),
-            None => diesel::update(row.filter(jobs::clock.is_null())).set(to).execute(self.connection),
+            Some(from) => diesel::update(row.filter(jobs::watermark.eq(micros(from)))).set(to).execute(self.connection),
+            None => diesel::update(row.filter(jobs::watermark.is_null())).set(to).execute(self.connection),
         }
         .map_err(|error| in_job(job, error))?;
         if changed == 1 {
@@ -180,20 +186,20 @@ impl Transaction<'_> {
         }
         let found = jobs::table
             .find(id)
-            .select((jobs::generation, jobs::clock))
+            .select((jobs::generation, jobs::watermark))
             .first::<(i32, Option<i64>)>(self.connection)
             .optional()?;
-        let clock = |clock: Option<DateTime<Utc>>| clock.map_or_else(|| "unset".to_owned(), shown);
+        let text = |watermark: Option<DateTime<Utc>>| watermark.map_or_else(|| "unset".to_owned(), shown);
         let found = match found {
             Some((found, at)) => {
                 let at = at.map(instant).transpose().ok().flatten();
-                format!("is in generation {} with its clock at {}", count(found), clock(at))
+                format!("is in generation {} with its watermark at {}", count(found), text(at))
             }
             None => "is gone".to_owned(),
         };
         Err(CommitError::Conflict(format!(
-            "job `{job}` {found}; expected was generation {generation} with its clock at {}",
-            clock(from)
+            "job `{job}` {found}; expected was generation {generation} with its watermark at {}",
+            text(from)
         )))
     }
 
@@ -209,9 +215,9 @@ impl Transaction<'_> {
         for chunk in new.chunks(SESSIONS_AT_ONCE) {
             rows.clear();
             for session in chunk {
-                let settled_after = match &session.state {
+                let settled_at = match &session.state {
                     State::Waiting => None,
-                    State::Skipped { .. } | State::Succeeded => Some(micros_after(session.date, at)),
+                    State::Skipped { .. } | State::Succeeded => Some(micros(at)),
                     other => {
                         let date = shown(session.date);
                         let word = other.word();
@@ -228,11 +234,11 @@ impl Transaction<'_> {
                     state: code(session.state.kind()),
                     trigger: i16::from(session.trigger.code()),
                     attempts: 0,
-                    used: 0,
+                    counted_attempts: 0,
                     retry_at,
                     reason: reason.map(Cow::into_owned),
-                    recorded_after: micros_after(session.date, at),
-                    settled_after,
+                    recorded_at: micros(at),
+                    settled_at,
                     backfill_id: session.backfill,
                     // No attempt of it did: an operator says so.
                     settled_by: (session.state == State::Succeeded).then(|| SettledBy::Operator.word().to_owned()),
@@ -261,7 +267,6 @@ impl Transaction<'_> {
         to: &State,
         at: DateTime<Utc>,
     ) -> Result<(), CommitError> {
-        let date = session.date;
         if from == StateKind::Running || *to == State::Running {
             return Err(CommitError::Conflict(format!(
                 "{}: only an attempt's opening and its end make a date running or end that",
@@ -270,13 +275,13 @@ impl Transaction<'_> {
         }
         let id = self.job_id(&session.job)?;
         let (retry_at, reason) = state_columns(to);
-        let row = sessions::table.find((id, number(session.generation), micros(date)));
+        let row = sessions::table.find((id, number(session.generation), micros(session.date)));
         let changed = diesel::update(row.filter(sessions::state.eq(code(from))))
             .set((
                 sessions::state.eq(code(to.kind())),
                 sessions::retry_at.eq(retry_at),
                 sessions::reason.eq(reason),
-                sessions::settled_after.eq(to.is_settled().then(|| micros_after(date, at))),
+                sessions::settled_at.eq(to.is_settled().then(|| micros(at))),
                 sessions::settled_by.eq(None::<&str>),
             ))
             .execute(self.connection)

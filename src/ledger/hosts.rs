@@ -1,51 +1,49 @@
-//! The machines that attempts were started on, each with the boot that their processes belong to: a number in every
-//! attempt, in place of two texts. A writer looks each up once, and then knows it.
+//! The hosts of attempts, each with a boot that processes belong to: an attempt stores one number instead of two texts.
 
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::rows::clean;
-use super::schema::boots;
+use super::schema::hosts;
 
-/// A machine, and a boot of it if that is known.
+/// A host and one boot of it; no boot where the process of an attempt is not known.
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
-    host: String,
+pub(super) struct Host {
+    name: String,
     boot_id: Option<String>,
     id: i32,
 }
 
-impl Machine {
-    /// Its number.
+impl Host {
     pub(super) fn id(&self) -> i32 {
         self.id
     }
 }
 
-/// The number of a boot among those that are known.
-pub(super) fn known(boots: &[Machine], host: &str, boot_id: Option<&str>) -> Option<i32> {
-    boots.iter().find(|boot| boot.host == host && boot.boot_id.as_deref() == boot_id).map(|boot| boot.id)
+/// The id of a host among those that were looked up before.
+pub(super) fn known(hosts: &[Host], name: &str, boot_id: Option<&str>) -> Option<i32> {
+    hosts.iter().find(|host| host.name == name && host.boot_id.as_deref() == boot_id).map(|host| host.id)
 }
 
-/// Finds a boot in the ledger, or enters it. The boots have the numbers from 1 on; a machine of which none is known has
-/// one below 0, so that an attempt's row shows whether its process is known.
-pub(super) fn find_or_enter(connection: &mut AnyConnection, host: &str, boot_id: Option<&str>) -> QueryResult<Machine> {
-    let of_host = boots::table.filter(boots::host.eq(clean(host))).select(boots::id);
+/// Finds a host in the ledger, or inserts it. Ids with a boot count up from 1, those without a boot down from -1, so that
+/// the row of an attempt shows whether its process is known.
+pub(super) fn find_or_insert(connection: &mut AnyConnection, name: &str, boot_id: Option<&str>) -> QueryResult<Host> {
+    let of_name = hosts::table.filter(hosts::name.eq(clean(name))).select(hosts::id);
     let found = match boot_id {
-        Some(boot_id) => of_host.filter(boots::boot_id.eq(clean(boot_id))).first::<i32>(connection),
-        None => of_host.filter(boots::boot_id.is_null()).first::<i32>(connection),
+        Some(boot_id) => of_name.filter(hosts::boot_id.eq(clean(boot_id))).first::<i32>(connection),
+        None => of_name.filter(hosts::boot_id.is_null()).first::<i32>(connection),
     };
-    let boot = |id| Machine { host: host.to_owned(), boot_id: boot_id.map(str::to_owned), id };
+    let host = |id| Host { name: name.to_owned(), boot_id: boot_id.map(str::to_owned), id };
     if let Some(id) = found.optional()? {
-        return Ok(boot(id));
+        return Ok(host(id));
     }
     let id = if boot_id.is_some() {
-        boots::table.select(diesel::dsl::max(boots::id)).first::<Option<i32>>(connection)?.unwrap_or(0).max(0) + 1
+        hosts::table.select(diesel::dsl::max(hosts::id)).first::<Option<i32>>(connection)?.unwrap_or(0).max(0) + 1
     } else {
-        boots::table.select(diesel::dsl::min(boots::id)).first::<Option<i32>>(connection)?.unwrap_or(0).min(0) - 1
+        hosts::table.select(diesel::dsl::min(hosts::id)).first::<Option<i32>>(connection)?.unwrap_or(0).min(0) - 1
     };
-    diesel::insert_into(boots::table)
-        .values((boots::id.eq(id), boots::host.eq(clean(host)), boots::boot_id.eq(boot_id.map(clean))))
+    diesel::insert_into(hosts::table)
+        .values((hosts::id.eq(id), hosts::name.eq(clean(name)), hosts::boot_id.eq(boot_id.map(clean))))
         .execute(connection)?;
-    Ok(boot(id))
+    Ok(host(id))
 }

@@ -13,7 +13,7 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The newest schema that this crontabber knows.
-pub const SCHEMA_VERSION: &str = "0004";
+pub const SCHEMA_VERSION: &str = "0001";
 
 /// Runs the migrations that the ledger lacks: all in one transaction, so that nobody sees a ledger between two schemas.
 pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {

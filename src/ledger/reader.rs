@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use super::connection::AnyConnection;
 use super::listing::{self, Place, Selection};
 use super::rows::{AttemptRow, JobRow, SessionRow, code, count, instant, micros, number};
-use super::schema::{attempts, boots, jobs, sessions, writer};
+use super::schema::{attempts, hosts, jobs, sessions, writer};
 use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::{
@@ -120,7 +120,7 @@ impl Reader {
     pub fn backlogs(&mut self) -> Result<HashMap<JobName, Backlog>, LedgerError> {
         let names = listing::names(&mut self.connection)?;
         let groups = sessions::table
-            .filter(sessions::settled_after.is_null())
+            .filter(sessions::settled_at.is_null())
             .group_by((sessions::job_id, sessions::generation, sessions::state))
             .select((sessions::job_id, sessions::generation, sessions::state, count_star(), min(sessions::date)))
             .load::<(i32, i32, i16, i64, Option<i64>)>(&mut self.connection)?;
@@ -155,10 +155,10 @@ impl Reader {
     /// The most attempts used by any failed or held session of each job and generation.
     fn worst(&mut self) -> QueryResult<Vec<(i32, i32, Option<i32>)>> {
         sessions::table
-            .filter(sessions::settled_after.is_null())
+            .filter(sessions::settled_at.is_null())
             .filter(sessions::state.eq_any([code(StateKind::Failed), code(StateKind::Held)]))
             .group_by((sessions::job_id, sessions::generation))
-            .select((sessions::job_id, sessions::generation, max(sessions::used)))
+            .select((sessions::job_id, sessions::generation, max(sessions::counted_attempts)))
             .load(&mut self.connection)
     }
 
@@ -233,7 +233,7 @@ impl Reader {
     pub fn attempt(&mut self, key: &AttemptKey) -> Result<Option<AttemptRecord>, LedgerError> {
         let row = attempts::table
             .inner_join(jobs::table)
-            .inner_join(boots::table)
+            .inner_join(hosts::table)
             .filter(jobs::name.eq(key.session.job.as_str()))
             .filter(attempts::generation.eq(number(key.session.generation)))
             .filter(attempts::date.eq(micros(key.session.date)))

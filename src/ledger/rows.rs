@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 
 use super::LedgerError;
-use super::schema::{attempts, boots, sessions};
+use super::schema::{attempts, hosts, sessions};
 use crate::job::JobName;
 use crate::session::{
     AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, OutcomeKind, ProcessIdentity, SessionKey, SessionRecord,
@@ -22,9 +22,9 @@ pub(super) struct JobRow {
     pub(super) name: String,
     pub(super) generation: i32,
     seen_at: i64,
-    since: i64,
-    anchor: i64,
-    clock: Option<i64>,
+    first_date: i64,
+    timetable_from: i64,
+    watermark: Option<i64>,
     timetable: String,
     last_success: Option<i64>,
 }
@@ -39,11 +39,11 @@ pub(super) struct SessionRow {
     pub(super) state: i16,
     pub(super) trigger: i16,
     pub(super) attempts: i32,
-    pub(super) used: i32,
+    pub(super) counted_attempts: i32,
     pub(super) retry_at: Option<i64>,
     pub(super) reason: Option<String>,
-    pub(super) recorded_after: i64,
-    pub(super) settled_after: Option<i64>,
+    pub(super) recorded_at: i64,
+    pub(super) settled_at: Option<i64>,
     pub(super) backfill_id: Option<i64>,
     pub(super) settled_by: Option<String>,
 }
@@ -57,14 +57,14 @@ pub(super) struct AttemptRow {
     pub(super) date: i64,
     pub(super) number: i32,
     trigger: i16,
-    #[diesel(select_expression = boots::host)]
+    #[diesel(select_expression = hosts::name)]
     host: String,
     pid: Option<i32>,
     start_ticks: Option<i64>,
-    #[diesel(select_expression = boots::boot_id)]
+    #[diesel(select_expression = hosts::boot_id)]
     boot_id: Option<String>,
-    started_after: i64,
-    ended_after: Option<i64>,
+    started_at: i64,
+    ended_at: Option<i64>,
     outcome: Option<i16>,
     exit_code: Option<i32>,
     signal: Option<i32>,
@@ -82,9 +82,9 @@ impl JobRow {
             name: job_name(&self.name)?,
             generation: count(self.generation),
             seen_at: instant(self.seen_at)?,
-            first_date: instant(self.since)?,
-            timetable_from: instant(self.anchor)?,
-            watermark: self.clock.map(instant).transpose()?,
+            first_date: instant(self.first_date)?,
+            timetable_from: instant(self.timetable_from)?,
+            watermark: self.watermark.map(instant).transpose()?,
             timetable: self.timetable,
             last_success: self.last_success.map(instant).transpose()?,
         })
@@ -112,9 +112,9 @@ impl SessionRow {
             state,
             trigger: Trigger::from_code(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             attempts: count(self.attempts),
-            counted_attempts: count(self.used),
-            recorded_at: instant_after(self.date, self.recorded_after)?,
-            settled_at: self.settled_after.map(|after| instant_after(self.date, after)).transpose()?,
+            counted_attempts: count(self.counted_attempts),
+            recorded_at: instant(self.recorded_at)?,
+            settled_at: self.settled_at.map(instant).transpose()?,
             backfill: self.backfill_id,
             settled_by: self
                 .settled_by
@@ -143,12 +143,12 @@ impl AttemptRow {
             }
             _ => None,
         };
-        let end = match (self.outcome, self.ended_after) {
-            (Some(code), Some(after)) => Some(AttemptEnd {
+        let end = match (self.outcome, self.ended_at) {
+            (Some(code), Some(ended_at)) => Some(AttemptEnd {
                 outcome: OutcomeKind::from_code(code)
                     .and_then(|kind| Outcome::new(kind, self.exit_code.or(self.signal)))
                     .ok_or_else(|| strange("outcome", &code))?,
-                ended_at: instant_after(self.date, after)?,
+                ended_at: instant(ended_at)?,
                 duration: self.duration_micros.map(|micros| Duration::from_micros(micros.unsigned_abs())),
                 detail: self.detail,
                 has_log: self.has_log,
@@ -164,7 +164,7 @@ impl AttemptRow {
             trigger: Trigger::from_code(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             host: self.host,
             process,
-            started_at: instant_after(self.date, self.started_after)?,
+            started_at: instant(self.started_at)?,
             end,
         })
     }
@@ -205,16 +205,6 @@ pub(super) fn usage_columns(usage: Option<Usage>) -> [Option<i64>; 3] {
 /// An instant as the ledger keeps it.
 pub(super) fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
-}
-
-/// An instant as the ledger keeps it beside a date: how long after that.
-pub(super) fn micros_after(date: DateTime<Utc>, instant: DateTime<Utc>) -> i64 {
-    micros(instant) - micros(date)
-}
-
-/// The instant that the ledger kept beside a date.
-fn instant_after(date: i64, after: i64) -> Result<DateTime<Utc>, LedgerError> {
-    instant(date.saturating_add(after))
 }
 
 /// The instant that the ledger kept.

@@ -6,9 +6,9 @@ diesel::table! {
         name -> Text,
         generation -> Integer,
         seen_at -> BigInt,
-        since -> BigInt,
-        anchor -> BigInt,
-        clock -> Nullable<BigInt>,
+        first_date -> BigInt,
+        timetable_from -> BigInt,
+        watermark -> Nullable<BigInt>,
         timetable -> Text,
         last_success -> Nullable<BigInt>,
     }
@@ -22,11 +22,11 @@ diesel::table! {
         state -> SmallInt,
         trigger -> SmallInt,
         attempts -> Integer,
-        used -> Integer,
+        counted_attempts -> Integer,
         retry_at -> Nullable<BigInt>,
         reason -> Nullable<Text>,
-        recorded_after -> BigInt,
-        settled_after -> Nullable<BigInt>,
+        recorded_at -> BigInt,
+        settled_at -> Nullable<BigInt>,
         backfill_id -> Nullable<BigInt>,
         settled_by -> Nullable<Text>,
     }
@@ -61,11 +61,11 @@ diesel::table! {
         date -> BigInt,
         number -> Integer,
         trigger -> SmallInt,
-        boot -> Integer,
+        host_id -> Integer,
         pid -> Nullable<Integer>,
         start_ticks -> Nullable<BigInt>,
-        started_after -> BigInt,
-        ended_after -> Nullable<BigInt>,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
         outcome -> Nullable<SmallInt>,
         exit_code -> Nullable<Integer>,
         signal -> Nullable<Integer>,
@@ -79,9 +79,9 @@ diesel::table! {
 }
 
 diesel::table! {
-    boots (id) {
+    hosts (id) {
         id -> Integer,
-        host -> Text,
+        name -> Text,
         boot_id -> Nullable<Text>,
     }
 }
@@ -119,5 +119,5 @@ diesel::table! {
 
 diesel::joinable!(sessions -> jobs (job_id));
 diesel::joinable!(attempts -> jobs (job_id));
-diesel::joinable!(attempts -> boots (boot));
-diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts, boots);
+diesel::joinable!(attempts -> hosts (host_id));
+diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts, hosts);

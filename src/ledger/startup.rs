@@ -23,34 +23,28 @@ pub(super) fn settled_outside_range(
     names: &HashMap<i32, JobName>,
 ) -> Result<Vec<(JobName, DateTime<Utc>)>, LedgerError> {
     let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
-    let first = sessions::table.filter(in_force.and(sessions::settled_after.is_not_null())).select(sessions::date);
-    let before = first.filter(sessions::date.lt(jobs::since)).order(sessions::date).limit(1).single_value();
-    let after = first.filter(sessions::date.nullable().gt(jobs::clock)).order(sessions::date).limit(1).single_value();
+    let first = sessions::table.filter(in_force.and(sessions::settled_at.is_not_null())).select(sessions::date);
+    let before = first.filter(sessions::date.lt(jobs::first_date)).order(sessions::date).limit(1).single_value();
+    let after =
+        first.filter(sessions::date.nullable().gt(jobs::watermark)).order(sessions::date).limit(1).single_value();
     // One query finds the few jobs that have any: with thousands of jobs, a query for each would be what a start takes.
-    let rows = jobs::table.select((jobs::id, jobs::generation, jobs::since, jobs::clock, before, after)).load::<(
-        i32,
-        i32,
-        i64,
-        Option<i64>,
-        Option<i64>,
-        Option<i64>,
-    )>(
-        connection
-    )?;
+    let rows = jobs::table
+        .select((jobs::id, jobs::generation, jobs::first_date, jobs::watermark, before, after))
+        .load::<(i32, i32, i64, Option<i64>, Option<i64>, Option<i64>)>(connection)?;
     let mut found = Vec::new();
-    for (id, generation, since, clock, before, after) in rows {
-        if clock.is_some() && before.is_none() && after.is_none() {
+    for (id, generation, first_date, watermark, before, after) in rows {
+        if watermark.is_some() && before.is_none() && after.is_none() {
             continue;
         }
         let Some(name) = names.get(&id) else { continue };
         let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
         let settled =
-            || sessions::table.filter(of_job).filter(sessions::settled_after.is_not_null()).select(sessions::date);
-        let mut dates = match clock {
+            || sessions::table.filter(of_job).filter(sessions::settled_at.is_not_null()).select(sessions::date);
+        let mut dates = match watermark {
             None => settled().load::<i64>(connection)?,
-            Some(clock) => {
-                let mut dates = settled().filter(sessions::date.lt(since)).load::<i64>(connection)?;
-                dates.extend(settled().filter(sessions::date.gt(clock)).load::<i64>(connection)?);
+            Some(watermark) => {
+                let mut dates = settled().filter(sessions::date.lt(first_date)).load::<i64>(connection)?;
+                dates.extend(settled().filter(sessions::date.gt(watermark)).load::<i64>(connection)?);
                 dates
             }
         };
@@ -70,7 +64,7 @@ pub(super) fn backfills(
     names: &HashMap<i32, JobName>,
 ) -> Result<Vec<BackfillRecord>, LedgerError> {
     let open = sessions::table
-        .filter(sessions::settled_after.is_null())
+        .filter(sessions::settled_at.is_null())
         .filter(sessions::backfill_id.is_not_null())
         .select(sessions::backfill_id)
         .distinct()
@@ -113,17 +107,17 @@ pub(super) fn past(
 ) -> Result<Past, LedgerError> {
     let found = jobs::table
         .filter(jobs::name.eq(job.as_str()))
-        .select((jobs::id, jobs::generation, jobs::since))
+        .select((jobs::id, jobs::generation, jobs::first_date))
         .first::<(i32, i32, i64)>(connection)
         .optional()?;
-    let Some((id, generation, since)) = found else { return Ok(Past::default()) };
+    let Some((id, generation, first_date)) = found else { return Ok(Past::default()) };
     let mut past = Past { generation: count(generation), ..Past::default() };
     let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
     if let Some((from, to)) = operation.past() {
         let rows = sessions::table
             .filter(of_job)
             .filter(sessions::date.ge(micros(from)).and(sessions::date.lt(micros(to))))
-            .filter(sessions::settled_after.is_not_null())
+            .filter(sessions::settled_at.is_not_null())
             .order(sessions::date)
             .limit(MOST)
             .load::<SessionRow>(connection)?;
@@ -133,7 +127,7 @@ pub(super) fn past(
         Operation::Backfill(order) => {
             let dates = sessions::table
                 .filter(sessions::job_id.eq(id).and(sessions::generation.lt(generation)))
-                .filter(sessions::date.ge(micros(order.from)).and(sessions::date.lt(since)))
+                .filter(sessions::date.ge(micros(order.from)).and(sessions::date.lt(first_date)))
                 .filter(sessions::state.eq(code(StateKind::Succeeded)))
                 .order(sessions::date)
                 .select(sessions::date)

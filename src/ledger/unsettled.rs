@@ -23,7 +23,7 @@ pub(super) fn list(
     let names = listing::names(connection)?;
     let (from, to) = selection.dates.micros();
     let mut rows = sessions::table
-        .filter(sessions::settled_after.is_null())
+        .filter(sessions::settled_at.is_null())
         .filter(sessions::state.eq_any(selection.codes.iter().flatten().copied()))
         .into_boxed();
     if let Some(job) = selection.job {

@@ -15,11 +15,11 @@ use diesel::prelude::*;
 use super::apply::Transaction;
 use super::connection::AnyConnection;
 use super::error::text;
-use super::hosts::Machine;
+use super::hosts::Host;
 use super::lock::FileLock;
 use super::prepared::Statement;
 use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
-use super::schema::{attempts, boots, jobs, sessions, writer};
+use super::schema::{attempts, hosts, jobs, sessions, writer};
 use super::sqlite::{self, Purpose};
 use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, migrate, postgres, request_queue, startup};
 use crate::job::JobName;
@@ -33,8 +33,8 @@ pub struct Writer {
     /// Gone after any error; the next call makes a new one.
     connection: Option<AnyConnection>,
     jobs: HashMap<JobName, i32>,
-    /// The boots that were written with.
-    boots: Vec<Machine>,
+    /// The hosts that were written with.
+    hosts: Vec<Host>,
     epoch: i64,
     /// The number of the last transaction that is known to be committed.
     batch: i64,
@@ -48,8 +48,8 @@ struct New {
     entered: Vec<(JobName, i32)>,
     /// The names of jobs that are no more.
     renamed: Vec<JobName>,
-    /// The boots that were looked up.
-    boots: Vec<Machine>,
+    /// The hosts that were looked up.
+    hosts: Vec<Host>,
 }
 
 /// What makes the ledger ours.
@@ -91,7 +91,7 @@ impl Writer {
             place,
             connection: Some(connection),
             jobs,
-            boots: Vec::new(),
+            hosts: Vec::new(),
             epoch,
             batch: 0,
             doubt: None,
@@ -143,7 +143,7 @@ impl Writer {
             self.jobs.remove(name);
         }
         self.jobs.extend(new.entered);
-        self.boots.extend(new.boots);
+        self.hosts.extend(new.hosts);
         Ok(())
     }
 
@@ -154,14 +154,14 @@ impl Writer {
         if ours.long(self.batch + 1).long(self.epoch).long(self.batch).execute(connection)? != 1 {
             return Err(CommitError::Conflict("another crontabber took it".to_owned()));
         }
-        let (jobs, host, boots) = (&self.jobs, self.owner.host.as_str(), self.boots.as_slice());
-        let (entered, renamed, new_boots) = (Vec::new(), Vec::new(), Vec::new());
-        let mut transaction = Transaction { connection, jobs, entered, renamed, host, boots, new_boots };
+        let (jobs, host, hosts) = (&self.jobs, self.owner.host.as_str(), self.hosts.as_slice());
+        let (entered, renamed, new_hosts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut transaction = Transaction { connection, jobs, entered, renamed, host, hosts, new_hosts };
         for entry in batches.iter().flatten() {
             transaction.apply(entry)?;
         }
         let renamed = transaction.renamed.into_iter().map(|(from, _)| from).collect();
-        Ok(New { entered: transaction.entered, renamed, boots: transaction.new_boots })
+        Ok(New { entered: transaction.entered, renamed, hosts: transaction.new_hosts })
     }
 
     /// The operators' requests without an answer, by number.
@@ -310,7 +310,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     };
     let settled = settled(connection, &names)?;
     let mut unsettled = Vec::new();
-    for row in sessions::table.filter(sessions::settled_after.is_null()).load::<SessionRow>(connection)? {
+    for row in sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)? {
         let (name, generation) = job(row.job_id)?;
         if row.generation == *generation {
             unsettled.push(row.record(name)?);
@@ -333,7 +333,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
 
 /// The attempts without an end.
 pub(super) fn open_attempts(connection: &mut AnyConnection) -> QueryResult<Vec<AttemptRow>> {
-    let open = attempts::table.inner_join(boots::table).filter(attempts::outcome.is_null());
+    let open = attempts::table.inner_join(hosts::table).filter(attempts::outcome.is_null());
     open.select(AttemptRow::as_select()).load(connection)
 }
 
@@ -341,7 +341,7 @@ pub(super) fn open_attempts(connection: &mut AnyConnection) -> QueryResult<Vec<A
 fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>) -> Result<Vec<JobName>, LedgerError> {
     let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
     let oldest = sessions::table
-        .filter(in_force.and(sessions::settled_after.is_not_null()))
+        .filter(in_force.and(sessions::settled_at.is_not_null()))
         .select(sessions::date)
         .order(sessions::date.asc())
         .limit(1)

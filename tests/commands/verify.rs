@@ -43,9 +43,9 @@ fn broken() -> Fixture {
         &format!(
             "DELETE FROM attempts WHERE date = {second}; DELETE FROM sessions WHERE date = {second}; \
              UPDATE sessions SET attempts = 2 WHERE date = {first}; \
-             INSERT INTO attempts (job_id, generation, date, number, trigger, boot, started_after, ended_after, \
-             outcome, exit_code, has_log) SELECT job_id, generation, date, 2, 3, boot, started_after + 1000000, \
-             ended_after + 1000000, 1, 1, 0 FROM attempts WHERE date = {first} AND number = 1"
+             INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, ended_at, \
+             outcome, exit_code, has_log) SELECT job_id, generation, date, 2, 3, host_id, started_at + 1000000, \
+             ended_at + 1000000, 1, 1, 0 FROM attempts WHERE date = {first} AND number = 1"
         ),
     );
     place
@@ -136,8 +136,8 @@ fn what_is_not_checked_is_said() {
 fn a_wall_clock_that_was_set_back_is_no_violation() {
     let place = lived();
     let third = at("2024-11-03T01:30:00Z").timestamp_micros();
-    tamper(&place, &format!("UPDATE attempts SET started_after = started_after - 1000 WHERE date = {third}"));
-    tamper(&place, &format!("UPDATE sessions SET recorded_after = recorded_after - 10000000 WHERE date < {third}"));
+    tamper(&place, &format!("UPDATE attempts SET started_at = started_at - 1000 WHERE date = {third}"));
+    tamper(&place, &format!("UPDATE sessions SET recorded_at = recorded_at - 10000000 WHERE date < {third}"));
     let said = place.ask(&["verify"]);
     insta::assert_snapshot!(said.err, @"note: P3: load: dates were started before an earlier one was settled, unless the wall clock was set back: 1, the first at 2024-11-03T02:30:00+01:00");
     assert_eq!(said.exit, 0);

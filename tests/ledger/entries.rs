@@ -15,7 +15,7 @@ on_both! {
     a_new_timetable_is_adopted
     a_reset_keeps_the_old_generation
     a_date_that_is_skipped_is_settled_at_once
-    the_clock_is_compared_and_set
+    the_watermark_is_compared_and_set
     no_date_enters_twice
     a_catch_up_is_recorded
     an_attempt_opens_only_where_it_is_expected
@@ -141,20 +141,20 @@ fn a_date_that_is_skipped_is_settled_at_once(world: &World) {
     assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().last_success, Some(date(5)));
 }
 
-fn the_clock_is_compared_and_set(world: &World) {
+fn the_watermark_is_compared_and_set(world: &World) {
     let mut writer = world.with_three_dates();
     let text = refused(world, &mut writer, vec![record("a", Some(2), &[4])]);
-    assert!(text.starts_with("job `a` is in generation 1 with its clock at "), "{text}");
+    assert!(text.starts_with("job `a` is in generation 1 with its watermark at "), "{text}");
     let text = refused(world, &mut writer, vec![record("a", None, &[4])]);
-    assert!(text.ends_with("expected was generation 1 with its clock at unset"), "{text}");
+    assert!(text.ends_with("expected was generation 1 with its watermark at unset"), "{text}");
     let text = refused(world, &mut writer, vec![record("a", Some(3), &[2])]);
-    assert_eq!(text, "the clock of job `a` was to go back, which it never does");
+    assert_eq!(text, "the watermark of job `a` was to go back, which it never does");
     let mut other = record("a", Some(3), &[4]);
     if let Entry::Record { generation, .. } = &mut other {
         *generation = 2;
     }
     refused(world, &mut writer, vec![other]);
-    // A clock may move over dates that the timetable does not have, and may stand still.
+    // A watermark may move over dates that the timetable does not have, and may stand still.
     let still = |to: i64| Entry::Record {
         job: name("a"),
         generation: 1,

@@ -182,8 +182,8 @@ fn every_rule_that_is_broken_is_named(world: &World) {
         (
             format!(
                 "UPDATE sessions SET attempts = 2 WHERE date = {d1}; \
-                     INSERT INTO attempts (job_id, generation, date, number, trigger, boot, started_after, has_log) \
-                     VALUES (1, 1, {d1}, 2, 3, -1, 50, FALSE)"
+                     INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, has_log) \
+                     VALUES (1, 1, {d1}, 2, 3, -1, {d1} + 50, FALSE)"
             ),
             format!(
                 "DELETE FROM attempts WHERE date = {d1} AND number = 2; UPDATE sessions SET attempts = 1 WHERE date = {d1}"
@@ -196,8 +196,8 @@ fn every_rule_that_is_broken_is_named(world: &World) {
             &["P1 3"],
         ),
         (
-            format!("UPDATE attempts SET outcome = NULL, ended_after = NULL WHERE date = {d4}"),
-            format!("UPDATE attempts SET outcome = 6, ended_after = 30 WHERE date = {d4}"),
+            format!("UPDATE attempts SET outcome = NULL, ended_at = NULL WHERE date = {d4}"),
+            format!("UPDATE attempts SET outcome = 6, ended_at = {d4} + 30 WHERE date = {d4}"),
             &["P2 4"],
         ),
         (
@@ -206,19 +206,19 @@ fn every_rule_that_is_broken_is_named(world: &World) {
             &["P2 4"],
         ),
         (
-            format!("UPDATE sessions SET state = 0, settled_after = NULL WHERE date = {d2}"),
-            format!("UPDATE sessions SET state = 1, settled_after = 30 WHERE date = {d2}"),
+            format!("UPDATE sessions SET state = 0, settled_at = NULL WHERE date = {d2}"),
+            format!("UPDATE sessions SET state = 1, settled_at = {d2} + 30 WHERE date = {d2}"),
             &["P1 2", "P3 3", "P3 4"],
         ),
-        (format!("UPDATE jobs SET clock = {d3}"), format!("UPDATE jobs SET clock = {d4}"), &["P5 4"]),
+        (format!("UPDATE jobs SET watermark = {d3}"), format!("UPDATE jobs SET watermark = {d4}"), &["P5 4"]),
         (
-            "UPDATE jobs SET generation = 2, clock = NULL, last_success = NULL".to_owned(),
-            format!("UPDATE jobs SET generation = 1, clock = {d4}, last_success = {d3}"),
+            "UPDATE jobs SET generation = 2, watermark = NULL, last_success = NULL".to_owned(),
+            format!("UPDATE jobs SET generation = 1, watermark = {d4}, last_success = {d3}"),
             &["P5 -"],
         ),
         (
-            format!("UPDATE sessions SET used = 9 WHERE date = {d1}"),
-            format!("UPDATE sessions SET used = 1 WHERE date = {d1}"),
+            format!("UPDATE sessions SET counted_attempts = 9 WHERE date = {d1}"),
+            format!("UPDATE sessions SET counted_attempts = 1 WHERE date = {d1}"),
             &["rows 1"],
         ),
         ("UPDATE jobs SET last_success = NULL".to_owned(), format!("UPDATE jobs SET last_success = {d3}"), &["rows -"]),

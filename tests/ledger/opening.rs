@@ -16,6 +16,8 @@ on_both! {
     the_owner_is_known
     a_missing_ledger_is_missing
     a_newer_ledger_is_refused
+    an_older_ledger_is_refused_by_readers
+    a_migration_that_fails_changes_nothing
     a_database_of_something_else_is_refused
     the_ledger_survives_its_writers
 }
@@ -78,6 +80,26 @@ fn a_newer_ledger_is_refused(world: &World) {
         let text = error.to_string();
         assert!(text.contains("7.0.1 (schema 9999)") && text.contains(&format!("(schema {SCHEMA_VERSION})")), "{text}");
     }
+}
+
+fn an_older_ledger_is_refused_by_readers(world: &World) {
+    drop(world.writer());
+    world.tamper("UPDATE __diesel_schema_migrations SET version = '0000'");
+    for error in [Reader::open(&world.url).err().unwrap(), RequestQueue::open(&world.url).err().unwrap()] {
+        assert!(matches!(error, OpenError::Older { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("schema 0000, needed {SCHEMA_VERSION}")), "{error}");
+    }
+}
+
+fn a_migration_that_fails_changes_nothing(world: &World) {
+    // A table of the middle of the migration is in the way.
+    let mark = if matches!(world.url, LedgerUrl::Sqlite(_)) { "PRAGMA application_id = 1668445282;" } else { "" };
+    world.tamper(&format!("{mark} CREATE TABLE hosts (id INTEGER)"));
+    let error = open_error(world);
+    assert!(error.to_string().contains("its tables were not made"), "{error}");
+    world.tamper("DROP TABLE hosts");
+    assert!(world.try_to_tamper("SELECT * FROM jobs").is_err());
+    assert_eq!(reopened(world).load().unwrap().jobs, []);
 }
 
 fn a_database_of_something_else_is_refused(world: &World) {

@@ -1,13 +1,17 @@
--- Instants are microseconds since 1970-01-01T00:00:00Z. Words and rules: the README, "The ledger".
+-- Instants are microseconds since 1970-01-01T00:00:00Z. Words and rules: the README, "The ledger". Codes, so that a
+-- session with its attempt takes at most 160 bytes; the views at the end show them as words:
+-- state    0 waiting, 1 succeeded, 2 running, 3 failed, 4 held, 5 skipped
+-- trigger  0 schedule, 1 catch-up, 2 backfill, 3 manual, 4 required, 5 retry (attempts only)
+-- outcome  0 succeeded, 1 failed, 2 killed, 3 timed-out, 4 cancelled, 5 interrupted, 6 lost
 
 CREATE TABLE jobs (
     id INTEGER NOT NULL PRIMARY KEY,
     name TEXT NOT NULL UNIQUE CHECK (name <> ''),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     seen_at BIGINT NOT NULL,
-    since BIGINT NOT NULL,
-    anchor BIGINT NOT NULL,
-    clock BIGINT,
+    first_date BIGINT NOT NULL,
+    timetable_from BIGINT NOT NULL,
+    watermark BIGINT,
     timetable TEXT NOT NULL,
     last_success BIGINT
 );
@@ -16,58 +20,105 @@ CREATE TABLE sessions (
     job_id INTEGER NOT NULL REFERENCES jobs (id),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     date BIGINT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'succeeded', 'failed', 'held', 'skipped')),
-    trigger TEXT NOT NULL CHECK (trigger IN ('schedule', 'catch-up', 'backfill', 'manual')),
+    state SMALLINT NOT NULL CHECK (state BETWEEN 0 AND 5),
+    trigger SMALLINT NOT NULL CHECK (trigger BETWEEN 0 AND 4),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
-    used INTEGER NOT NULL CHECK (used BETWEEN 0 AND attempts),
+    counted_attempts INTEGER NOT NULL CHECK (counted_attempts BETWEEN 0 AND attempts),
     retry_at BIGINT,
     reason TEXT,
     recorded_at BIGINT NOT NULL,
     settled_at BIGINT,
+    -- Set while, and after, the date belongs to a backfill.
+    backfill_id BIGINT,
+    -- Set if the date succeeded without a successful attempt.
+    settled_by TEXT,
     PRIMARY KEY (job_id, generation, date),
-    CHECK ((settled_at IS NOT NULL) = (state IN ('succeeded', 'skipped'))),
-    CHECK ((retry_at IS NOT NULL) = (state = 'failed')),
-    CHECK ((reason IS NOT NULL) = (state IN ('held', 'skipped'))),
-    CHECK (state <> 'skipped' OR reason IN ('superseded', 'too-old', 'operator', 'overtime')),
-    CHECK (state NOT IN ('running', 'failed') OR attempts >= 1)
+    CHECK ((settled_at IS NOT NULL) = (state IN (1, 5))),
+    CHECK ((retry_at IS NOT NULL) = (state = 3)),
+    CHECK ((reason IS NOT NULL) = (state IN (4, 5))),
+    CHECK (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime')),
+    CHECK (state NOT IN (2, 3) OR attempts >= 1),
+    CHECK (settled_by IS NULL OR (settled_by IN ('operator', 'done-when') AND state = 1))
 );
 
-CREATE INDEX sessions_date ON sessions (date, job_id, generation);
-CREATE INDEX sessions_unsettled ON sessions (job_id, generation, state, date) WHERE settled_at IS NULL;
+-- Lists attempts by date too. Unique, so that SQLite knows that its order needs no sorting.
+CREATE UNIQUE INDEX sessions_date ON sessions (date, job_id, generation);
+-- The state is last, so that a change of state stays in the same page.
+CREATE INDEX sessions_unsettled ON sessions (job_id, generation, date, state) WHERE settled_at IS NULL;
+
+-- A host and one boot of it. Below 0: a host, for attempts whose process is not known yet.
+CREATE TABLE hosts (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id <> 0),
+    name TEXT NOT NULL,
+    boot_id TEXT,
+    UNIQUE (name, boot_id),
+    CHECK ((boot_id IS NULL) = (id < 0))
+);
+
+CREATE UNIQUE INDEX hosts_name ON hosts (name) WHERE boot_id IS NULL;
 
 CREATE TABLE attempts (
     job_id INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     date BIGINT NOT NULL,
     number INTEGER NOT NULL CHECK (number >= 1),
-    trigger TEXT NOT NULL CHECK (trigger IN ('schedule', 'catch-up', 'backfill', 'manual', 'retry')),
-    host TEXT NOT NULL,
+    trigger SMALLINT NOT NULL CHECK (trigger BETWEEN 0 AND 5),
+    host_id INTEGER NOT NULL REFERENCES hosts (id),
     pid INTEGER,
     start_ticks BIGINT,
-    boot_id TEXT,
     started_at BIGINT NOT NULL,
     ended_at BIGINT,
-    outcome TEXT CHECK (
-        outcome IN ('succeeded', 'failed', 'killed', 'timed-out', 'cancelled', 'interrupted', 'lost')
-    ),
+    outcome SMALLINT CHECK (outcome BETWEEN 0 AND 6),
     exit_code INTEGER,
     signal INTEGER,
     duration_micros BIGINT CHECK (duration_micros >= 0),
     detail TEXT,
     has_log BOOLEAN NOT NULL,
+    cpu_user_micros BIGINT CHECK (cpu_user_micros >= 0),
+    cpu_system_micros BIGINT CHECK (cpu_system_micros >= 0),
+    peak_memory_bytes BIGINT CHECK (peak_memory_bytes >= 0),
     PRIMARY KEY (job_id, generation, date, number),
     FOREIGN KEY (job_id, generation, date) REFERENCES sessions (job_id, generation, date),
     CHECK ((outcome IS NULL) = (ended_at IS NULL)),
     CHECK (outcome IS NOT NULL OR (duration_micros IS NULL AND detail IS NULL AND NOT has_log)),
-    CHECK ((exit_code IS NOT NULL) = (outcome IS NOT NULL AND outcome = 'failed')),
-    CHECK ((signal IS NOT NULL) = (outcome IS NOT NULL AND outcome = 'killed')),
-    CHECK ((pid IS NULL) = (start_ticks IS NULL) AND (pid IS NULL) = (boot_id IS NULL))
+    CHECK ((exit_code IS NOT NULL) = (outcome IS NOT NULL AND outcome = 1)),
+    CHECK ((signal IS NOT NULL) = (outcome IS NOT NULL AND outcome = 2)),
+    CHECK ((pid IS NULL) = (start_ticks IS NULL) AND (pid IS NULL) = (host_id < 0)),
+    -- The usage is whole or absent, and absent while the attempt is open.
+    CHECK (
+        (cpu_user_micros IS NULL) = (peak_memory_bytes IS NULL)
+        AND (cpu_system_micros IS NULL) = (peak_memory_bytes IS NULL)
+        AND (outcome IS NOT NULL OR peak_memory_bytes IS NULL)
+    )
 );
 
-CREATE INDEX attempts_date ON attempts (date, job_id, generation, number);
--- Unique: two open attempts at one date are impossible, whatever the code believes.
+-- Unique: the database refuses a second open attempt at one date.
 CREATE UNIQUE INDEX attempts_open ON attempts (job_id, generation, date) WHERE outcome IS NULL;
 
+-- An operator's order for past dates; its id is that of the request in the audit. Its dates are sessions that name it.
+CREATE TABLE backfills (
+    id BIGINT NOT NULL PRIMARY KEY,
+    job_id INTEGER NOT NULL REFERENCES jobs (id),
+    generation INTEGER NOT NULL CHECK (generation >= 1),
+    name TEXT CHECK (name <> ''),
+    newest_first BOOLEAN NOT NULL,
+    parallel INTEGER NOT NULL CHECK (parallel >= 1),
+    entered_at BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX backfills_name ON backfills (job_id, name) WHERE name IS NOT NULL;
+
+-- The jobs that operators disabled.
+CREATE TABLE disabled (
+    job_id INTEGER NOT NULL PRIMARY KEY REFERENCES jobs (id),
+    at BIGINT NOT NULL,
+    until BIGINT,
+    user_name TEXT NOT NULL,
+    reason TEXT,
+    CHECK (until > at)
+);
+
+-- Operators' requests and their answers.
 CREATE TABLE audit (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at BIGINT NOT NULL,
@@ -82,12 +133,14 @@ CREATE TABLE audit (
     answered_at BIGINT,
     done BOOLEAN,
     answer TEXT,
+    -- How many dates the request changed.
+    dates BIGINT,
     CHECK ((answered_at IS NULL) = (done IS NULL) AND (answered_at IS NULL) = (answer IS NULL))
 );
 
 CREATE INDEX audit_unanswered ON audit (id) WHERE answered_at IS NULL;
 
--- One row: who writes, how often the ledger was opened (epoch), and how many transactions this writer made (batch).
+-- One row: the writer, how often the ledger was opened (epoch), and how many transactions this writer made (batch).
 CREATE TABLE writer (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     host TEXT NOT NULL,
@@ -99,3 +152,45 @@ CREATE TABLE writer (
 );
 
 INSERT INTO writer (id, host, pid, version, since, epoch, batch) VALUES (1, '', 0, '', 0, 0, 0);
+
+-- For people who open the ledger by hand: words, names, and instants in UTC.
+CREATE VIEW readable_sessions AS
+SELECT
+    jobs.name AS job,
+    s.generation,
+    to_char(timestamp 'epoch' + s.date * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS date,
+    ('{waiting,succeeded,running,failed,held,skipped}'::text[])[s.state + 1] AS state,
+    ('{schedule,catch-up,backfill,manual,required}'::text[])[s.trigger + 1] AS trigger,
+    s.attempts,
+    s.counted_attempts,
+    to_char(timestamp 'epoch' + s.retry_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS retry_at,
+    s.reason,
+    to_char(timestamp 'epoch' + s.recorded_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS recorded_at,
+    to_char(timestamp 'epoch' + s.settled_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS settled_at,
+    s.backfill_id,
+    s.settled_by
+FROM sessions AS s JOIN jobs ON jobs.id = s.job_id;
+
+CREATE VIEW readable_attempts AS
+SELECT
+    jobs.name AS job,
+    a.generation,
+    to_char(timestamp 'epoch' + a.date * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS date,
+    a.number,
+    ('{schedule,catch-up,backfill,manual,required,retry}'::text[])[a.trigger + 1] AS trigger,
+    hosts.name AS host,
+    a.pid,
+    a.start_ticks,
+    hosts.boot_id,
+    to_char(timestamp 'epoch' + a.started_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS started_at,
+    to_char(timestamp 'epoch' + a.ended_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ended_at,
+    ('{succeeded,failed,killed,timed-out,cancelled,interrupted,lost}'::text[])[a.outcome + 1] AS outcome,
+    a.exit_code,
+    a.signal,
+    a.duration_micros,
+    a.detail,
+    a.has_log,
+    a.cpu_user_micros,
+    a.cpu_system_micros,
+    a.peak_memory_bytes
+FROM attempts AS a JOIN jobs ON jobs.id = a.job_id JOIN hosts ON hosts.id = a.host_id;

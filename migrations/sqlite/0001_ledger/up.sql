@@ -1,6 +1,11 @@
--- Instants are microseconds since 1970-01-01T00:00:00Z. Words and rules: the README, "The ledger".
+-- Instants are microseconds since 1970-01-01T00:00:00Z. Words and rules: the README, "The ledger". Codes, so that a
+-- session with its attempt takes at most 160 bytes; the views at the end show them as words:
+-- state    0 waiting, 1 succeeded, 2 running, 3 failed, 4 held, 5 skipped
+-- trigger  0 schedule, 1 catch-up, 2 backfill, 3 manual, 4 required, 5 retry (attempts only)
+-- outcome  0 succeeded, 1 failed, 2 killed, 3 timed-out, 4 cancelled, 5 interrupted, 6 lost
+-- SQLite stores 0 and 1 without a byte in the row, so they are the most frequent.
 
--- "crtb": tells a ledger from any other SQLite file.
+-- "crtb": marks the file as a ledger.
 PRAGMA application_id = 1668445282;
 
 CREATE TABLE jobs (
@@ -8,70 +13,116 @@ CREATE TABLE jobs (
     name TEXT NOT NULL UNIQUE CHECK (name <> ''),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     seen_at INTEGER NOT NULL,
-    since INTEGER NOT NULL,
-    anchor INTEGER NOT NULL,
-    clock INTEGER,
+    first_date INTEGER NOT NULL,
+    timetable_from INTEGER NOT NULL,
+    watermark INTEGER,
     timetable TEXT NOT NULL,
     last_success INTEGER
 ) STRICT;
 
--- Without a rowid the table is its own primary key's index: ten million dates fit in little more than a gigabyte.
 CREATE TABLE sessions (
     job_id INTEGER NOT NULL REFERENCES jobs (id),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     date INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'succeeded', 'failed', 'held', 'skipped')),
-    trigger TEXT NOT NULL CHECK (trigger IN ('schedule', 'catch-up', 'backfill', 'manual')),
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),
+    trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 4),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
-    used INTEGER NOT NULL CHECK (used BETWEEN 0 AND attempts),
+    counted_attempts INTEGER NOT NULL CHECK (counted_attempts BETWEEN 0 AND attempts),
     retry_at INTEGER,
     reason TEXT,
     recorded_at INTEGER NOT NULL,
     settled_at INTEGER,
+    -- Set while, and after, the date belongs to a backfill.
+    backfill_id INTEGER,
+    -- Set if the date succeeded without a successful attempt.
+    settled_by TEXT,
     PRIMARY KEY (job_id, generation, date),
-    CHECK ((settled_at IS NOT NULL) = (state IN ('succeeded', 'skipped'))),
-    CHECK ((retry_at IS NOT NULL) = (state = 'failed')),
-    CHECK ((reason IS NOT NULL) = (state IN ('held', 'skipped'))),
-    CHECK (state <> 'skipped' OR reason IN ('superseded', 'too-old', 'operator', 'overtime')),
-    CHECK (state NOT IN ('running', 'failed') OR attempts >= 1)
+    CHECK ((settled_at IS NOT NULL) = (state IN (1, 5))),
+    CHECK ((retry_at IS NOT NULL) = (state = 3)),
+    CHECK ((reason IS NOT NULL) = (state IN (4, 5))),
+    CHECK (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime')),
+    CHECK (state NOT IN (2, 3) OR attempts >= 1),
+    CHECK (settled_by IS NULL OR (settled_by IN ('operator', 'done-when') AND state = 1))
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX sessions_date ON sessions (date, job_id, generation);
-CREATE INDEX sessions_unsettled ON sessions (job_id, generation, state, date) WHERE settled_at IS NULL;
+-- Lists attempts by date too. Unique, so that SQLite knows that its order needs no sorting.
+CREATE UNIQUE INDEX sessions_date ON sessions (date, job_id, generation);
+-- The state is last, so that a change of state stays in the same page.
+CREATE INDEX sessions_unsettled ON sessions (job_id, generation, date, state) WHERE settled_at IS NULL;
+
+-- A host and one boot of it. Below 0: a host, for attempts whose process is not known yet.
+CREATE TABLE hosts (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id <> 0),
+    name TEXT NOT NULL,
+    boot_id TEXT,
+    UNIQUE (name, boot_id),
+    CHECK ((boot_id IS NULL) = (id < 0))
+) STRICT;
+
+CREATE UNIQUE INDEX hosts_name ON hosts (name) WHERE boot_id IS NULL;
 
 CREATE TABLE attempts (
     job_id INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     date INTEGER NOT NULL,
     number INTEGER NOT NULL CHECK (number >= 1),
-    trigger TEXT NOT NULL CHECK (trigger IN ('schedule', 'catch-up', 'backfill', 'manual', 'retry')),
-    host TEXT NOT NULL,
+    trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 5),
+    host_id INTEGER NOT NULL REFERENCES hosts (id),
     pid INTEGER,
     start_ticks INTEGER,
-    boot_id TEXT,
     started_at INTEGER NOT NULL,
     ended_at INTEGER,
-    outcome TEXT CHECK (
-        outcome IN ('succeeded', 'failed', 'killed', 'timed-out', 'cancelled', 'interrupted', 'lost')
-    ),
+    outcome INTEGER CHECK (outcome BETWEEN 0 AND 6),
     exit_code INTEGER,
     signal INTEGER,
     duration_micros INTEGER CHECK (duration_micros >= 0),
     detail TEXT,
     has_log INTEGER NOT NULL CHECK (has_log IN (0, 1)),
+    cpu_user_micros INTEGER CHECK (cpu_user_micros >= 0),
+    cpu_system_micros INTEGER CHECK (cpu_system_micros >= 0),
+    peak_memory_bytes INTEGER CHECK (peak_memory_bytes >= 0),
     PRIMARY KEY (job_id, generation, date, number),
     FOREIGN KEY (job_id, generation, date) REFERENCES sessions (job_id, generation, date),
     CHECK ((outcome IS NULL) = (ended_at IS NULL)),
     CHECK (outcome IS NOT NULL OR (duration_micros IS NULL AND detail IS NULL AND NOT has_log)),
-    CHECK ((exit_code IS NOT NULL) = (outcome IS NOT NULL AND outcome = 'failed')),
-    CHECK ((signal IS NOT NULL) = (outcome IS NOT NULL AND outcome = 'killed')),
-    CHECK ((pid IS NULL) = (start_ticks IS NULL) AND (pid IS NULL) = (boot_id IS NULL))
+    CHECK ((exit_code IS NOT NULL) = (outcome IS NOT NULL AND outcome = 1)),
+    CHECK ((signal IS NOT NULL) = (outcome IS NOT NULL AND outcome = 2)),
+    CHECK ((pid IS NULL) = (start_ticks IS NULL) AND (pid IS NULL) = (host_id < 0)),
+    -- The usage is whole or absent, and absent while the attempt is open.
+    CHECK (
+        (cpu_user_micros IS NULL) = (peak_memory_bytes IS NULL)
+        AND (cpu_system_micros IS NULL) = (peak_memory_bytes IS NULL)
+        AND (outcome IS NOT NULL OR peak_memory_bytes IS NULL)
+    )
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX attempts_date ON attempts (date, job_id, generation, number);
--- Unique: two open attempts at one date are impossible, whatever the code believes.
+-- Unique: the database refuses a second open attempt at one date.
 CREATE UNIQUE INDEX attempts_open ON attempts (job_id, generation, date) WHERE outcome IS NULL;
 
+-- An operator's order for past dates; its id is that of the request in the audit. Its dates are sessions that name it.
+CREATE TABLE backfills (
+    id INTEGER NOT NULL PRIMARY KEY,
+    job_id INTEGER NOT NULL REFERENCES jobs (id),
+    generation INTEGER NOT NULL CHECK (generation >= 1),
+    name TEXT CHECK (name <> ''),
+    newest_first INTEGER NOT NULL CHECK (newest_first IN (0, 1)),
+    parallel INTEGER NOT NULL CHECK (parallel >= 1),
+    entered_at INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX backfills_name ON backfills (job_id, name) WHERE name IS NOT NULL;
+
+-- The jobs that operators disabled.
+CREATE TABLE disabled (
+    job_id INTEGER NOT NULL PRIMARY KEY REFERENCES jobs (id),
+    at INTEGER NOT NULL,
+    until INTEGER,
+    user_name TEXT NOT NULL,
+    reason TEXT,
+    CHECK (until > at)
+) STRICT;
+
+-- Operators' requests and their answers.
 CREATE TABLE audit (
     id INTEGER NOT NULL PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -86,12 +137,14 @@ CREATE TABLE audit (
     answered_at INTEGER,
     done INTEGER CHECK (done IN (0, 1)),
     answer TEXT,
+    -- How many dates the request changed.
+    dates INTEGER,
     CHECK ((answered_at IS NULL) = (done IS NULL) AND (answered_at IS NULL) = (answer IS NULL))
 ) STRICT;
 
 CREATE INDEX audit_unanswered ON audit (id) WHERE answered_at IS NULL;
 
--- One row: who writes, how often the ledger was opened (epoch), and how many transactions this writer made (batch).
+-- One row: the writer, how often the ledger was opened (epoch), and how many transactions this writer made (batch).
 CREATE TABLE writer (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     host TEXT NOT NULL,
@@ -103,3 +156,45 @@ CREATE TABLE writer (
 ) STRICT;
 
 INSERT INTO writer (id, host, pid, version, since, epoch, batch) VALUES (1, '', 0, '', 0, 0, 0);
+
+-- For people who open the ledger by hand: words, names, and instants in UTC.
+CREATE VIEW readable_sessions AS
+SELECT
+    jobs.name AS job,
+    s.generation,
+    strftime('%Y-%m-%dT%H:%M:%S', s.date / 1000000, 'unixepoch') || printf('.%06dZ', s.date % 1000000) AS date,
+    '["waiting","succeeded","running","failed","held","skipped"]' ->> s.state AS state,
+    '["schedule","catch-up","backfill","manual","required"]' ->> s.trigger AS trigger,
+    s.attempts,
+    s.counted_attempts,
+    strftime('%Y-%m-%dT%H:%M:%S', s.retry_at / 1000000, 'unixepoch') || printf('.%06dZ', s.retry_at % 1000000) AS retry_at,
+    s.reason,
+    strftime('%Y-%m-%dT%H:%M:%S', s.recorded_at / 1000000, 'unixepoch') || printf('.%06dZ', s.recorded_at % 1000000) AS recorded_at,
+    strftime('%Y-%m-%dT%H:%M:%S', s.settled_at / 1000000, 'unixepoch') || printf('.%06dZ', s.settled_at % 1000000) AS settled_at,
+    s.backfill_id,
+    s.settled_by
+FROM sessions AS s JOIN jobs ON jobs.id = s.job_id;
+
+CREATE VIEW readable_attempts AS
+SELECT
+    jobs.name AS job,
+    a.generation,
+    strftime('%Y-%m-%dT%H:%M:%S', a.date / 1000000, 'unixepoch') || printf('.%06dZ', a.date % 1000000) AS date,
+    a.number,
+    '["schedule","catch-up","backfill","manual","required","retry"]' ->> a.trigger AS trigger,
+    hosts.name AS host,
+    a.pid,
+    a.start_ticks,
+    hosts.boot_id,
+    strftime('%Y-%m-%dT%H:%M:%S', a.started_at / 1000000, 'unixepoch') || printf('.%06dZ', a.started_at % 1000000) AS started_at,
+    strftime('%Y-%m-%dT%H:%M:%S', a.ended_at / 1000000, 'unixepoch') || printf('.%06dZ', a.ended_at % 1000000) AS ended_at,
+    '["succeeded","failed","killed","timed-out","cancelled","interrupted","lost"]' ->> a.outcome AS outcome,
+    a.exit_code,
+    a.signal,
+    a.duration_micros,
+    a.detail,
+    a.has_log,
+    a.cpu_user_micros,
+    a.cpu_system_micros,
+    a.peak_memory_bytes
+FROM attempts AS a JOIN jobs ON jobs.id = a.job_id JOIN hosts ON hosts.id = a.host_id;

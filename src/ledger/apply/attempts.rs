@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use super::{Transaction, in_place, place};
 use crate::ledger::CommitError;
 use crate::ledger::prepared::Statement;
-use crate::ledger::rows::{clean, micros, micros_after, number, outcome_columns, state_columns, usage_columns};
-use crate::ledger::schema::{attempts, boots};
+use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns, usage_columns};
+use crate::ledger::schema::{attempts, hosts};
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, StateKind, Trigger};
 
 impl Transaction<'_> {
@@ -28,7 +28,7 @@ impl Transaction<'_> {
         let id = self.job_id(&session.job)?;
         let key = (id, number(session.generation), micros(session.date));
         let changed = Statement::new(
-            "UPDATE sessions SET state = ?, attempts = ?, retry_at = NULL, reason = NULL, settled_after = NULL, \
+            "UPDATE sessions SET state = ?, attempts = ?, retry_at = NULL, reason = NULL, settled_at = NULL, \
              settled_by = NULL WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
         )
         .code(StateKind::Running.code())
@@ -41,9 +41,9 @@ impl Transaction<'_> {
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
         self.one_session(changed, id, session, &format!("`{from}` after {} attempts", attempt.number - 1))?;
-        let boot = self.boot(host, None).map_err(|error| in_place(&place(session), error))?;
+        let host_id = self.host_id(host, None).map_err(|error| in_place(&place(session), error))?;
         Statement::new(
-            "INSERT INTO attempts (job_id, generation, date, number, trigger, boot, started_after, has_log) \
+            "INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, has_log) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .number(key.0)
@@ -51,8 +51,8 @@ impl Transaction<'_> {
         .long(key.2)
         .number(number(attempt.number))
         .code(trigger.code())
-        .number(boot)
-        .long(micros_after(session.date, started_at))
+        .number(host_id)
+        .long(micros(started_at))
         .flag(false)
         .execute(self.connection)
         .map_err(|error| in_place(&place(session), error))?;
@@ -64,9 +64,9 @@ impl Transaction<'_> {
         let id = self.job_id(&attempt.session.job)?;
         let in_session = |error| in_place(&place(&attempt.session), error);
         let boot_id = Some(process.boot_id.as_str());
-        let here = self.boot(self.host, None).map_err(in_session)?;
-        let boot = self.boot(self.host, boot_id).map_err(in_session)?;
-        if self.set_process(id, attempt, process, boot, (here, boot)).map_err(in_session)? == 1 {
+        let unknown_boot = self.host_id(self.host, None).map_err(in_session)?;
+        let host_id = self.host_id(self.host, boot_id).map_err(in_session)?;
+        if self.set_process(id, attempt, process, host_id, (unknown_boot, host_id)).map_err(in_session)? == 1 {
             return Ok(());
         }
         // It has ended, or it was started when this machine had another name, which it keeps.
@@ -74,34 +74,34 @@ impl Transaction<'_> {
         let host = attempts::table
             .find((id, generation, date, number(attempt.number)))
             .filter(attempts::outcome.is_null())
-            .inner_join(boots::table)
-            .select((boots::id, boots::host))
+            .inner_join(hosts::table)
+            .select((hosts::id, hosts::name))
             .first::<(i32, String)>(self.connection)
             .optional()
             .map_err(in_session)?;
         if let Some((old, host)) = host {
-            let boot = self.boot(&host, boot_id).map_err(in_session)?;
-            self.set_process(id, attempt, process, boot, (old, boot)).map_err(in_session)?;
+            let host_id = self.host_id(&host, boot_id).map_err(in_session)?;
+            self.set_process(id, attempt, process, host_id, (old, host_id)).map_err(in_session)?;
         }
         Ok(())
     }
 
-    /// Notes the process of an attempt, if it is still open and its boot is one of two.
+    /// Notes the process of an attempt, if it is still open and its host is one of two.
     fn set_process(
         &mut self,
         id: i32,
         attempt: &AttemptKey,
         process: &ProcessIdentity,
-        boot: i32,
+        host_id: i32,
         from: (i32, i32),
     ) -> QueryResult<usize> {
         Statement::new(
-            "UPDATE attempts SET pid = ?, start_ticks = ?, boot = ? WHERE job_id = ? AND generation = ? AND date = ? \
-             AND number = ? AND outcome IS NULL AND boot IN (?, ?)",
+            "UPDATE attempts SET pid = ?, start_ticks = ?, host_id = ? WHERE job_id = ? AND generation = ? AND date = ? \
+             AND number = ? AND outcome IS NULL AND host_id IN (?, ?)",
         )
         .number(process.pid)
         .long(process.start_ticks.cast_signed())
-        .number(boot)
+        .number(host_id)
         .number(id)
         .number(number(attempt.session.generation))
         .long(micros(attempt.session.date))
@@ -116,7 +116,7 @@ impl Transaction<'_> {
         attempt: &AttemptKey,
         end: &AttemptEnd,
         state: &State,
-        used: u32,
+        counted_attempts: u32,
     ) -> Result<(), CommitError> {
         let session = &attempt.session;
         if *state == State::Running {
@@ -127,14 +127,14 @@ impl Transaction<'_> {
         self.end_attempt(attempt, key, end)?;
         let (retry_at, reason) = state_columns(state);
         let changed = Statement::new(
-            "UPDATE sessions SET state = ?, used = ?, retry_at = ?, reason = ?, settled_after = ? \
+            "UPDATE sessions SET state = ?, counted_attempts = ?, retry_at = ?, reason = ?, settled_at = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
         )
         .code(state.kind().code())
-        .number(number(used))
+        .number(number(counted_attempts))
         .long(retry_at)
         .word(reason.as_deref())
-        .long(state.is_settled().then(|| micros_after(session.date, end.ended_at)))
+        .long(state.is_settled().then(|| micros(end.ended_at)))
         .number(key.0)
         .number(key.1)
         .long(key.2)
@@ -157,11 +157,11 @@ impl Transaction<'_> {
         let detail = end.detail.as_deref().map(clean);
         let [cpu_user, cpu_system, peak_memory] = usage_columns(end.usage);
         let changed = Statement::new(
-            "UPDATE attempts SET ended_after = ?, outcome = ?, exit_code = ?, signal = ?, duration_micros = ?, detail = ?, \
+            "UPDATE attempts SET ended_at = ?, outcome = ?, exit_code = ?, signal = ?, duration_micros = ?, detail = ?, \
              has_log = ?, cpu_user_micros = ?, cpu_system_micros = ?, peak_memory_bytes = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
         )
-        .long(micros_after(attempt.session.date, end.ended_at))
+        .long(micros(end.ended_at))
         .code(end.outcome.kind().code())
         .number(exit_code)
         .number(signal)

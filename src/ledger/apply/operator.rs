@@ -8,7 +8,7 @@ use super::{Transaction, in_job, in_place, place};
 use crate::job::JobName;
 use crate::ledger::CommitError;
 use crate::ledger::prepared::Statement;
-use crate::ledger::rows::{clean, micros, micros_after, number};
+use crate::ledger::rows::{clean, micros, number};
 use crate::ledger::schema::{audit, backfills, disabled, jobs};
 use crate::session::{BackfillId, BackfillRecord, Disabled, Reply, SessionKey, SettledBy, StateKind, Trigger};
 
@@ -26,11 +26,11 @@ impl Transaction<'_> {
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
-            "UPDATE sessions SET state = ?, retry_at = NULL, reason = NULL, settled_after = ?, settled_by = ? \
+            "UPDATE sessions SET state = ?, retry_at = NULL, reason = NULL, settled_at = ?, settled_by = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
         )
         .code(StateKind::Succeeded.code())
-        .long(micros_after(session.date, at))
+        .long(micros(at))
         .word(by.word())
         .number(id)
         .number(number(session.generation))
@@ -55,8 +55,8 @@ impl Transaction<'_> {
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
-            "UPDATE sessions SET state = ?, trigger = ?, used = 0, retry_at = NULL, reason = NULL, \
-             settled_after = NULL, settled_by = NULL, backfill_id = ? \
+            "UPDATE sessions SET state = ?, trigger = ?, counted_attempts = 0, retry_at = NULL, reason = NULL, \
+             settled_at = NULL, settled_by = NULL, backfill_id = ? \
              WHERE job_id = ? AND generation = ? AND date = ? AND state = ?",
         )
         .code(StateKind::Waiting.code())

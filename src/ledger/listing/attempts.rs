@@ -9,7 +9,7 @@ use crate::job::JobName;
 use crate::ledger::LedgerError;
 use crate::ledger::connection::{AnyConnection, MultiBackend};
 use crate::ledger::rows::AttemptRow;
-use crate::ledger::schema::{attempts, boots, jobs, sessions};
+use crate::ledger::schema::{attempts, hosts, jobs, sessions};
 use crate::session::AttemptRecord;
 
 impl Listed for AttemptRow {
@@ -62,7 +62,7 @@ impl Listed for AttemptRow {
 
 #[diesel::dsl::auto_type(type_case = "PascalCase")]
 fn of_job() -> _ {
-    attempts::table.inner_join(boots::table)
+    attempts::table.inner_join(hosts::table)
 }
 
 fn attempts_of_job(lane: Lane<'_>) -> IntoBoxed<'static, OfJob, MultiBackend> {
@@ -87,7 +87,7 @@ fn by_date() -> _ {
     // than the session's own, and look at all attempts of the job for each.
     let of_session = of_job.and(attempts::date.eq(sessions::date)).and(attempts::number.ge(1_i32));
     let attempts = sessions::table.inner_join(attempts::table.on(of_session));
-    attempts.inner_join(boots::table.on(boots::id.eq(attempts::boot)))
+    attempts.inner_join(hosts::table.on(hosts::id.eq(attempts::host_id)))
 }
 
 /// The first date is always told, though it may be before all: told nothing of dates, SQLite would begin with all attempts

@@ -1,9 +1,0 @@
--- What an attempt took of the machine: nothing known, or all three. An open attempt has taken nothing yet that counts.
-ALTER TABLE attempts ADD COLUMN cpu_user_micros INTEGER CHECK (cpu_user_micros >= 0);
-ALTER TABLE attempts ADD COLUMN cpu_system_micros INTEGER CHECK (cpu_system_micros >= 0);
-ALTER TABLE attempts ADD COLUMN peak_memory_bytes INTEGER CHECK (
-    (peak_memory_bytes IS NULL OR peak_memory_bytes >= 0)
-    AND (cpu_user_micros IS NULL) = (peak_memory_bytes IS NULL)
-    AND (cpu_system_micros IS NULL) = (peak_memory_bytes IS NULL)
-    AND (outcome IS NOT NULL OR peak_memory_bytes IS NULL)
-);
