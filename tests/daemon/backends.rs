@@ -1,4 +1,4 @@
-//! The real daemon on a real PostgreSQL that comes and goes, and on a disk that fills up.
+//! The real daemon on a PostgreSQL server that stops and starts, and on a disk that is full.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -44,7 +44,7 @@ fn a_second_daemon_on_postgresql_names_the_first() {
 }
 
 #[test]
-fn postgresql_that_is_down_at_start_is_waited_for() {
+fn a_daemon_waits_for_postgresql_that_is_down_at_its_start() {
     let server = Postgres::start();
     let lab = Lab::new(DAILY).with_ledger(&server.database());
     server.stop();
@@ -72,7 +72,7 @@ fn outcomes_are_kept_while_postgresql_is_away() {
     assert_eq!(lab.sessions("slow"), ["2026-11-01 succeeded 1", "2026-11-02 succeeded 1"]);
 }
 
-/// A lab whose ledger is on a disk of one megabyte; `None`, and said so, where nobody may mount one.
+/// A lab whose ledger is on a disk of one megabyte; `None`, with a message, where a mount is not allowed.
 #[expect(clippy::print_stdout, reason = "what is left out is reported by name")]
 fn small_disk(test: &str, registry: &str) -> Option<(Lab, PathBuf)> {
     let lab = Lab::new(registry);
@@ -116,8 +116,8 @@ fn outcomes_are_kept_while_the_disk_is_full() {
 }
 
 #[test]
-fn what_ended_while_the_disk_was_full_is_kept_by_the_warden() {
-    let name = "what_ended_while_the_disk_was_full_is_kept_by_the_warden";
+fn the_warden_keeps_outcomes_when_the_daemon_stops_with_a_full_disk() {
+    let name = "the_warden_keeps_outcomes_when_the_daemon_stops_with_a_full_disk";
     let Some((lab, disk)) = small_disk(name, SLOW) else { return };
     let mut daemon = lab.daemon();
     lab.until_file("began");
@@ -135,15 +135,15 @@ fn what_ended_while_the_disk_was_full_is_kept_by_the_warden() {
 }
 
 #[test]
-fn a_warden_that_cannot_write_its_log_goes_on() {
-    let name = "a_warden_that_cannot_write_its_log_goes_on";
-    // It prints more than a disk that is full takes, of which the warden warns in its own log, on the same disk.
+fn a_warden_works_on_when_its_log_cannot_be_written() {
+    let name = "a_warden_works_on_when_its_log_cannot_be_written";
+    // The job's output does not fit on the full disk, so the warden logs a warning, on the same disk.
     let loud = SLOW.replace("; echo", "; seq 1000; echo");
     let Some((lab, disk)) = small_disk(name, &loud) else { return };
     let mut daemon = lab.daemon();
     lab.until_file("began");
     let warden = lab.warden();
-    // Its log has no room left in the piece of the disk that it has.
+    // Fill the last block of the warden's log.
     let mut log = File::options().append(true).open(disk.join("warden/warden.log")).unwrap();
     let room = 4096 - log.metadata().unwrap().len() % 4096;
     log.write_all(" ".repeat(usize::try_from(room).unwrap()).as_bytes()).unwrap();

@@ -19,7 +19,7 @@ pub(crate) fn lab(registry: &str) -> Lab {
         .with_environment("FAKETIME_TIMESTAMP_FILE", &stamp)
 }
 
-/// Sets the clock of the lab's daemon; it goes on from there.
+/// Sets the clock of the lab's daemon, which runs on from there.
 pub(crate) fn set_clock(lab: &Lab, time: &str) {
     let fresh = lab.path("clock.new");
     fs::write(&fresh, format!("@{time}\n")).expect("a clock");
@@ -38,7 +38,7 @@ command = "echo $CRONTABBER_DATE >> DIR/newest"
 "#;
 
 #[test]
-fn a_clock_set_forward_and_back_gives_every_date_once() {
+fn a_clock_set_forward_and_back_runs_every_date_once() {
     let lab = lab(HOURLY).with_environment("TZ", "UTC");
     set_clock(&lab, "2026-11-05 12:59:50");
     let mut daemon = lab.daemon();
@@ -82,7 +82,7 @@ command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
     set_clock(&lab, "2026-11-05 12:01:00");
     lab.until("it is noticed", || lab.log().contains("set back"));
     assert!(daemon.stop().success());
-    // A start after that says why the job is silent, and what to do.
+    // The next start says why the job does not run, and what to do.
     let mut daemon = lab.daemon();
     lab.until("it is said", || lab.log().contains("is in the future"));
     assert!(daemon.stop().success());

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use crate::lab::{Lab, stderr, stdout};
 
-/// A job that does what the script `DIR/job` says; `step N` in it waits for the file `DIR/N`.
+/// A job that runs the script `DIR/job`; `step N` in it waits for the file `DIR/N`.
 fn lab(daemon: &str, script: &str) -> Lab {
     let lab = Lab::new(&format!(
         "{daemon}\n[jobs.slow]\nschedule = \"0 3 * * *\"\nbackfill = true\nstart = 2026-11-01\nend = 2026-11-01\n\
@@ -46,7 +46,7 @@ fn an_attempt_is_followed_from_before_it_prints_to_its_end() {
 }
 
 #[test]
-fn what_the_log_has_no_room_for_is_followed_too() {
+fn output_beyond_the_limit_of_the_log_is_followed_too() {
     const STEPS: u32 = 6;
     let script = format!(
         "for n in $(seq {STEPS}); do for line in 1 2 3 4 5 6; do printf '%s-%s %050d\\n' $n $line 0; done; echo end $n; \
@@ -70,7 +70,7 @@ fn what_the_log_has_no_room_for_is_followed_too() {
 }
 
 #[test]
-fn nobody_is_followed_for_whom_nobody_reads() {
+fn a_follower_ends_when_its_output_is_closed() {
     let lab = lab("", "echo one; step go");
     let mut daemon = lab.daemon();
     lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
@@ -88,7 +88,7 @@ fn nobody_is_followed_for_whom_nobody_reads() {
 }
 
 #[test]
-fn an_attempt_that_ends_while_no_daemon_runs_is_not_followed_for_ever() {
+fn a_follower_ends_with_the_attempt_when_no_daemon_runs() {
     let lab = lab("", "echo one; step go; echo two");
     let mut daemon = lab.daemon();
     let pid = || lab.json(&["attempts", "slow"])[0]["pid"].as_i64();
@@ -112,7 +112,7 @@ fn an_attempt_that_ends_while_no_daemon_runs_is_not_followed_for_ever() {
         let told = stdout(&lab.run(asked));
         assert!(told.contains(expected), "{asked:?}: {told}");
     }
-    // The warden knows, and tells the next daemon.
+    // The warden reports the outcome to the next daemon.
     let mut daemon = lab.daemon();
     lab.until("its end", || lab.outcomes("slow") == ["succeeded"]);
     assert!(daemon.stop().success());

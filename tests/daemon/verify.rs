@@ -1,12 +1,11 @@
-//! The ledger of a real daemon that was asked for everything: `verify` has nothing to say of it.
+//! `verify` finds no violation in the ledger of a real daemon after failures, a crash, requests and a changed schedule.
 
 use rustix::process::Signal;
 
 use crate::lab::{Lab, stdout};
 use crate::postgres;
 
-/// A job that fails at one date until a file is there, one that depends on it, and one of which the newest date
-/// matters.
+/// A job that fails at one date until a file exists, a job that depends on it, and one that runs its newest date only.
 const JOBS: &str = r#"
 [jobs.load]
 schedule = "0 3 * * *"
@@ -29,7 +28,7 @@ end = 2026-11-05
 command = "true"
 "#;
 
-fn a_life(lab: &Lab) {
+fn expect_no_violation(lab: &Lab) {
     let mut daemon = lab.daemon();
     lab.until("a date that is attempted again and again", || lab.outcomes("load").len() > 4);
     // Beside the daemon, in the middle of its work.
@@ -59,11 +58,11 @@ fn a_life(lab: &Lab) {
 }
 
 #[test]
-fn a_life_on_sqlite_keeps_the_promise() {
-    a_life(&Lab::new(JOBS));
+fn a_ledger_on_sqlite_has_no_violation() {
+    expect_no_violation(&Lab::new(JOBS));
 }
 
 #[test]
-fn a_life_on_postgresql_keeps_the_promise() {
-    a_life(&Lab::new(JOBS).with_ledger(&postgres::database()).with_environment("XDG_STATE_HOME", "/tmp"));
+fn a_ledger_on_postgresql_has_no_violation() {
+    expect_no_violation(&Lab::new(JOBS).with_ledger(&postgres::database()).with_environment("XDG_STATE_HOME", "/tmp"));
 }

@@ -9,10 +9,10 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Nothing here takes longer on a machine that does its work; whatever does is broken.
+/// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A strict job with days from the first of November on, that writes each into `ran`.
+/// A strict job for six days of November, which writes each day into `ran`.
 pub(crate) const DAILY: &str = r#"
 [jobs.load]
 schedule = "0 3 * * *"
@@ -21,6 +21,22 @@ start = 2026-11-01
 end = 2026-11-06
 command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
 "#;
+
+/// A job that reports its process and ends when a test creates the file `go`.
+pub(crate) const SLOW: &str = r#"
+[jobs.slow]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-01
+retry = { after = "1s", attempts = 1 }
+command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done; echo done >> DIR/ran"
+"#;
+
+/// Lines about consecutive days of November, as [`DAILY`] writes them and as [`Lab::sessions`] returns them.
+pub(crate) fn days(from: u32, to: u32, more: &str) -> Vec<String> {
+    (from..=to).map(|day| format!("2026-11-{day:02}{more}")).collect()
+}
 
 /// A folder with a registry and a ledger.
 pub(crate) struct Lab {
@@ -65,13 +81,13 @@ impl Lab {
         command
     }
 
-    /// The binary, with nothing said to it.
+    /// The binary without arguments.
     pub(crate) fn bare(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crontabber"));
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "CRONTABBER_LEDGER", "CRONTABBER_CONFIG"] {
             command.env_remove(name);
         }
-        // What is not beside the ledger is in the folder too.
+        // Files that are not beside the ledger are in the folder too.
         command.env("STATE_DIRECTORY", self.path("state"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
@@ -102,7 +118,7 @@ impl Lab {
         fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let since = Instant::now();
         while !is_so() {
@@ -116,7 +132,7 @@ impl Lab {
         self.until(&format!("a file `{name}`"), || self.path(name).exists());
     }
 
-    /// Sees to it that the ledger keeps the promise, whether a daemon runs or not.
+    /// Checks that the ledger keeps the promise, with or without a daemon.
     pub(crate) fn verify(&self) {
         let output = self.run(&["verify"]);
         assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
@@ -140,7 +156,7 @@ impl Lab {
         rows.as_array().expect("an array").iter().map(outcome).collect()
     }
 
-    /// The process of the warden, if there was one.
+    /// The process of the newest warden.
     pub(crate) fn warden(&self) -> Option<i32> {
         let folder = match self.ledger.strip_prefix("sqlite://") {
             Some(file) => Path::new(file).with_file_name("warden"),
@@ -158,7 +174,7 @@ impl Lab {
         self.warden().is_some_and(is_warden)
     }
 
-    /// Kills the warden, and leaves its jobs.
+    /// Kills the warden, but not its jobs.
     pub(crate) fn kill_warden(&self) {
         assert!(self.has_warden(), "there is a warden");
         let pid = self.warden().expect("a warden");
@@ -178,11 +194,11 @@ fn is_of(line: &[u8], lab: &Lab) -> bool {
     line.contains("warden") && line.contains(&*lab.folder.path().to_string_lossy())
 }
 
-/// Whatever a daemon has lived through, its ledger keeps the promise (if it is still there to be asked).
+/// Checks at the end of every test that the ledger keeps the promise, if it can still be read.
 impl Drop for Lab {
     fn drop(&mut self) {
         let verified = (!std::thread::panicking()).then(|| self.run(&["verify"]));
-        // Twice: what still runs is killed with it.
+        // Twice: the second signal kills its jobs.
         for _ in 0..2 {
             if self.has_warden()
                 && let Some(pid) = self.warden().and_then(Pid::from_raw)
@@ -197,7 +213,7 @@ impl Drop for Lab {
     }
 }
 
-/// A daemon that a test started, and ends.
+/// A daemon, which ends with the test.
 pub(crate) struct Daemon {
     pub(crate) child: Child,
 }

@@ -1,4 +1,4 @@
-//! The commands that change dates, beside a real daemon: it takes notice at once, on both backends.
+//! Operators' requests: the commands that change dates, beside a real daemon and without one.
 
 use std::fs;
 use std::process::Output;
@@ -28,7 +28,7 @@ retry = { attempts = 1 }
 command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER $CRONTABBER_ATTEMPT >> DIR/quick; test ! -e DIR/bad"
 "#;
 
-/// What each command took, from its start to its answer.
+/// How long each command took, from its start to its answer.
 struct Stopwatch<'a> {
     lab: &'a Lab,
     times: Vec<Duration>,
@@ -44,7 +44,7 @@ impl Stopwatch<'_> {
         output
     }
 
-    /// A second, with another for a machine that has much else to do.
+    /// The promise is a second; the other is for a busy machine.
     fn stop(mut self) {
         self.times.sort_unstable();
         let median = self.times[self.times.len() / 2];
@@ -56,12 +56,12 @@ fn is_row(lab: &Lab, job: &str, row: &str) -> bool {
     lab.sessions(job).iter().any(|session| session == row)
 }
 
-/// Waits until so many daemons have taken the ledger, one after the other: before, a command would take it.
+/// Waits until the given number of daemons have opened the ledger: before that, a command would open it.
 fn until_it_serves(lab: &Lab, times: usize) {
     lab.until("the daemon serves", || lab.log().matches(" jobs of ").count() == times);
 }
 
-fn every_command_is_seen_by_the_daemon(lab: &Lab) {
+fn the_daemon_carries_out_every_command(lab: &Lab) {
     let mut daemon = lab.daemon();
     lab.until("both jobs", || lab.lines("pids").len() == 2 && lab.lines("quick").len() == 3);
     let mut watch = Stopwatch { lab, times: Vec::new() };
@@ -99,17 +99,17 @@ fn every_command_is_seen_by_the_daemon(lab: &Lab) {
 }
 
 #[test]
-fn every_command_is_seen_by_the_daemon_on_sqlite() {
-    every_command_is_seen_by_the_daemon(&Lab::new(JOBS));
+fn the_daemon_carries_out_every_command_on_sqlite() {
+    the_daemon_carries_out_every_command(&Lab::new(JOBS));
 }
 
 #[test]
-fn every_command_is_seen_by_the_daemon_on_postgresql() {
-    every_command_is_seen_by_the_daemon(&Lab::new(JOBS).with_ledger(&postgres::database()));
+fn the_daemon_carries_out_every_command_on_postgresql() {
+    the_daemon_carries_out_every_command(&Lab::new(JOBS).with_ledger(&postgres::database()));
 }
 
 #[test]
-fn what_is_killed_is_gone_with_its_children_and_held_until_it_is_retried() {
+fn kill_ends_all_processes_of_an_attempt_and_holds_its_date() {
     let lab = Lab::new(JOBS);
     let mut daemon = lab.daemon();
     lab.until("its processes", || lab.lines("pids").len() == 2);
@@ -124,7 +124,7 @@ fn what_is_killed_is_gone_with_its_children_and_held_until_it_is_retried() {
     assert_eq!(lab.sessions("load")[..2], ["2024-11-01 held 1", "2024-11-02 waiting 0"]);
     let why = stdout(&lab.run(&["why", "load"]));
     assert!(why.contains("is held") && why.contains("(it reads the wrong file)"), "{why}");
-    // Not by a start of the daemon either.
+    // It stays held after a restart.
     assert!(daemon.stop().success());
     let mut daemon = lab.daemon();
     until_it_serves(&lab, 2);
@@ -138,7 +138,7 @@ fn what_is_killed_is_gone_with_its_children_and_held_until_it_is_retried() {
 }
 
 #[test]
-fn without_a_daemon_the_command_does_it_itself() {
+fn every_command_works_without_a_daemon() {
     let lab = Lab::new(JOBS);
     let mut daemon = lab.daemon();
     lab.until("both jobs", || lab.lines("pids").len() == 2 && is_row(&lab, "quick", "2024-11-03 succeeded 1"));
@@ -147,7 +147,7 @@ fn without_a_daemon_the_command_does_it_itself() {
     assert!(lab.run(&["disable", "quick"]).status.success());
     assert_eq!(lab.sessions("load")[..2], ["2024-11-01 running 1", "2024-11-02 skipped 0"], "what runs is left alone");
     assert!(lab.run(&["backfill", "quick", "--from", "2024-10-31"]).status.success());
-    // Also what runs without anybody who watches it is ended.
+    // An attempt that no daemon watches can be killed too.
     let killed = lab.run(&["kill", "load"]);
     assert!(killed.status.success(), "{}{}", stdout(&killed), stderr(&killed));
     lab.until("no process is left", || !lab.lines("pids").iter().any(|pid| lives(pid)));
@@ -165,8 +165,8 @@ fn without_a_daemon_the_command_does_it_itself() {
 }
 
 #[test]
-fn what_was_to_be_ended_when_the_daemon_died_is_held_and_its_operator_is_told() {
-    // It takes its time to end.
+fn a_kill_survives_a_crash_of_the_daemon() {
+    // Its job ends only after a while.
     let lab = Lab::new(
         r#"
 [jobs.load]
@@ -183,7 +183,7 @@ command = "trap 'touch DIR/told; until test -e DIR/go; do sleep 0.02; done; exit
     let mut asking = lab.command(&["kill", "load"]).spawn().unwrap();
     lab.until("it was told to end", || lab.path("told").exists());
     daemon.kill();
-    // Else it would wait for the end itself.
+    // Without a daemon, the command would wait for the end itself.
     asking.kill().unwrap();
     asking.wait().unwrap();
     assert_eq!(lab.json(&["audit", "load"])[0]["done"], Value::Null);
@@ -198,7 +198,7 @@ command = "trap 'touch DIR/told; until test -e DIR/go; do sleep 0.02; done; exit
 }
 
 #[test]
-fn a_daemon_that_waits_for_its_last_attempts_does_what_is_asked_and_starts_nothing() {
+fn a_stopping_daemon_answers_requests_and_starts_nothing() {
     let lab = Lab::new(JOBS);
     let mut daemon = lab.daemon();
     lab.until("its processes", || lab.lines("pids").len() == 2 && lab.lines("quick").len() == 3);
@@ -216,8 +216,8 @@ fn a_daemon_that_waits_for_its_last_attempts_does_what_is_asked_and_starts_nothi
 }
 
 #[test]
-fn a_daemon_that_is_killed_while_a_backfill_enters_goes_on_with_it() {
-    // Its first attempt kills the daemon, while most of the dates have yet to enter.
+fn a_backfill_continues_after_a_crash_of_the_daemon() {
+    // The first attempt kills the daemon before most dates of the backfill are recorded.
     let lab = Lab::new(
         r#"
 [jobs.minutes]
@@ -244,7 +244,7 @@ command = "echo $CRONTABBER_UNIXTIME >> DIR/ran; if mkdir DIR/killed; then kill 
     let order = ["backfill", "other", "--from", "2024-11-17T02:40:00Z", "--count", "20000", "--yes", "--name", "many"];
     let mut asking = lab.command(&order).spawn().unwrap();
     daemon.wait();
-    // Else it would go on itself.
+    // Without a daemon, the command would continue itself.
     asking.kill().unwrap();
     asking.wait().unwrap();
     let entered = lab.json(&["sessions", "other"]).as_array().unwrap().len();
@@ -265,7 +265,7 @@ command = "echo $CRONTABBER_UNIXTIME >> DIR/ran; if mkdir DIR/killed; then kill 
 }
 
 #[test]
-fn a_backfill_runs_beside_dates_that_come_due() {
+fn a_backfill_and_due_dates_take_turns() {
     let lab = clock::lab(
         r#"
 [jobs.daily]
@@ -297,7 +297,7 @@ command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; until t
 }
 
 #[test]
-fn a_job_that_is_disabled_until_then_is_enabled_then() {
+fn a_job_disabled_until_a_time_is_enabled_at_that_time() {
     let lab = clock::lab(
         r#"
 [jobs.hourly]
@@ -319,7 +319,7 @@ command = "echo $CRONTABBER_DATE >> DIR/ran"
     assert!(stderr(&refused).contains("has missed 4 dates"), "{refused:?}");
     assert_eq!(lab.lines("ran").len(), 1);
     assert!(daemon.stop().success());
-    // It is known after a restart too.
+    // It still holds after a restart.
     let mut daemon = lab.daemon();
     clock::set_clock(&lab, "2026-11-05 15:29:58");
     lab.until("all that it has missed", || lab.lines("ran").len() == 6);
@@ -327,4 +327,43 @@ command = "echo $CRONTABBER_DATE >> DIR/ran"
     assert!(log.contains("hourly") && log.contains("enabled again"), "{log}");
     lab.until("their ends", || lab.sessions("hourly").iter().all(|row| row.ends_with("succeeded 1")));
     assert!(daemon.stop().success());
+}
+
+#[test]
+fn run_works_with_and_without_a_daemon() {
+    let lab = Lab::new(
+        r#"
+[jobs.hand]
+schedule = "0 3 1 1 *"
+command = "echo hand >> DIR/ran; test ! -e DIR/fail"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-02
+command = "echo load >> DIR/loaded"
+"#,
+    );
+    let output = lab.run(&["run", "hand"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!((lab.lines("ran").len(), lab.lines("loaded").len()), (1, 0), "it, and nothing else");
+    fs::write(lab.path("fail"), "").unwrap();
+    assert_eq!(lab.run(&["--job", "hand"]).status.code(), Some(1));
+    fs::remove_file(lab.path("fail")).unwrap();
+    let mut daemon = lab.daemon();
+    lab.until("a daemon", || lab.lines("loaded").len() == 2);
+    let output = lab.run(&["run", "hand", "--reason", "to see it"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(lab.lines("ran").len(), 3);
+    let refused = lab.run(&["run", "load", "--date", "2026-11-01"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("not given to its job twice"), "{}", stderr(&refused));
+    let output = lab.run(&["--reset-job", "load"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("2 dates from 2026-11-01T03:00:00+00:00 on"), "{}", stdout(&output));
+    lab.until("its dates run again", || lab.lines("loaded").len() == 4);
+    assert!(daemon.stop().success());
+    assert!(lab.run(&["reset", "load"]).status.success());
+    assert_eq!(lab.lines("loaded").len(), 4, "a reset runs nothing by itself");
+    assert!(lab.run(&["run", "nobody"]).status.code() != Some(0));
 }

@@ -1,0 +1,128 @@
+//! What an attempt gets, and which outcome it has.
+
+use std::fs;
+
+use crate::lab::{DAILY, Lab};
+
+#[test]
+fn a_command_that_cannot_start_fails_with_125_to_127() {
+    let lab = Lab::new(
+        r#"
+[daemon]
+timezone = "UTC"
+[jobs.missing]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["no-such-program"]
+[jobs.text]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["DIR/jobs.toml"]
+[jobs.folder]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["/bin/true"]
+working_directory = "DIR/nowhere"
+[jobs.environment]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = ["/bin/true"]
+environment_file = "DIR/nowhere"
+"#,
+    );
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    for (job, code, detail) in [
+        ("missing", 127, "no-such-program"),
+        ("text", 126, "jobs.toml"),
+        ("folder", 125, "nowhere"),
+        ("environment", 125, "nowhere"),
+    ] {
+        let attempt = &lab.json(&["attempts", job])[0];
+        assert_eq!(
+            (attempt["outcome"].as_str(), attempt["exit_code"].as_i64()),
+            (Some("failed"), Some(code)),
+            "{attempt}"
+        );
+        assert!(attempt["detail"].as_str().unwrap().contains(detail), "{attempt}");
+    }
+}
+
+#[test]
+fn outcomes_distinguish_signals_timeouts_and_failures() {
+    let lab = Lab::new(
+        r#"
+[jobs.killed]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = "kill -9 $$"
+[jobs.late]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+timeout = "200ms"
+kill_grace = "100ms"
+command = "trap '' TERM; while :; do sleep 0.02; done"
+[jobs.loud]
+schedule = "0 3 * * *"
+start = 2026-11-01
+end = 2026-11-01
+command = "head -c 30000000 /dev/zero; printf '\\377\\376 the end'"
+"#,
+    );
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    let killed = &lab.json(&["attempts", "killed"])[0];
+    assert_eq!((killed["outcome"].as_str(), killed["signal"].as_i64()), (Some("killed"), Some(9)));
+    assert_eq!(lab.outcomes("late"), ["timed-out"]);
+    assert_eq!(lab.outcomes("loud"), ["succeeded"]);
+    let log = lab.run(&["log", "loud"]).stdout;
+    assert!(log.len() < 1_200_000 && log.ends_with(b"\xff\xfe the end"), "{} bytes", log.len());
+}
+
+#[test]
+fn a_command_longer_than_the_kernel_takes_fails() {
+    let lab = Lab::new(&DAILY.replace("echo", &format!("true {} && echo", "x".repeat(4_000_000))));
+    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    let attempts = lab.json(&["attempts", "load"]);
+    assert!(attempts[0]["detail"].as_str().unwrap().contains("no program can be started with more"), "{attempts}");
+}
+
+#[test]
+fn a_job_gets_its_date_and_none_of_the_daemons_secrets() {
+    let lab = Lab::new(
+        r#"
+[jobs.env]
+schedule = "0 3 * * *"
+timezone = "Europe/Berlin"
+backfill = true
+start = 2026-11-02
+end = 2026-11-02
+environment = { COLOUR = "blue" }
+environment_file = "DIR/env"
+command = ["/bin/sh", "-c", "env | grep -E '^(CRONTABBER|COLOUR|TASTE|NOTIFY)' | sort > DIR/seen; echo $0 $1 >> DIR/seen", "{job}", "{date:%d.%m.%Y}"]
+"#,
+    )
+    .with_environment("CRONTABBER_LEDGER_SECRET", "hunter2");
+    fs::write(lab.path("env"), "# a comment\nTASTE=\"sweet\"\nCOLOUR=red\n").unwrap();
+    assert!(lab.run(&["once"]).status.success());
+    let seen: Vec<String> = lab.lines("seen").into_iter().filter(|line| !line.contains("ATTEMPT_ID")).collect();
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    COLOUR=blue
+    CRONTABBER_ATTEMPT=1
+    CRONTABBER_DATE=2026-11-02T03:00:00+01:00
+    CRONTABBER_IDEMPOTENCY_KEY=env/1/1793584800000000
+    CRONTABBER_JOB=env
+    CRONTABBER_LAST_SUCCESS=
+    CRONTABBER_NEXT_DATE=
+    CRONTABBER_PREVIOUS_DATE=
+    CRONTABBER_SESSION_DATE=2026-11-02
+    CRONTABBER_TRIGGER=catch-up
+    CRONTABBER_UNIXTIME=1793584800
+    TASTE=sweet
+    env 02.11.2026
+    ");
+}

@@ -1,0 +1,93 @@
+//! Pools, limits of catch-up, and overlap, with real processes.
+
+use std::fs;
+
+use crate::clock;
+use crate::lab::{Lab, stdout};
+
+#[test]
+fn a_pool_never_runs_more_attempts_than_its_size() {
+    let job = |name: &str| {
+        format!(
+            "[jobs.{name}]\nschedule = \"0 3 * * *\"\nbackfill = true\nstart = 2024-11-01\nend = 2024-11-03\n\
+             order = \"independent\"\nmax_parallel = 3\npool = \"db\"\n\
+             command = \"mkdir DIR/one 2>/dev/null && D=one || {{ mkdir DIR/two && D=two || echo full >> DIR/ran; }}; \
+             echo {name} >> DIR/ran; sleep 0.1; rmdir DIR/$D\"\n"
+        )
+    };
+    let lab = Lab::new(&format!("[pools.db]\nsize = 2\n{}{}{}", job("a"), job("b"), job("c")));
+    let mut daemon = lab.daemon();
+    lab.until("all of it", || {
+        let is_done = |rows: &[String]| rows.len() == 3 && rows.iter().all(|row| row.ends_with("succeeded 1"));
+        ["a", "b", "c"].iter().all(|job| is_done(&lab.sessions(job)))
+    });
+    let ran = lab.lines("ran");
+    assert!(ran.len() == 9 && !ran.contains(&"full".to_owned()), "{ran:?}");
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn after_a_downtime_the_newest_dates_run_and_the_others_are_recorded_as_too_old() {
+    let registry = r#"
+[jobs.hourly]
+schedule = "0 * * * *"
+backfill = true
+start = 2026-11-05T10:00:00Z
+catch_up = { max_dates = 3 }
+command = "echo $CRONTABBER_DATE >> DIR/ran"
+"#;
+    let lab = clock::lab(registry).with_environment("TZ", "UTC");
+    clock::set_clock(&lab, "2026-11-05 10:30:00");
+    let mut daemon = lab.daemon();
+    lab.until("the first", || lab.lines("ran").len() == 1);
+    assert!(lab.run(&["backfill", "hourly", "--from", "2026-11-05T09:00", "--reason", "by hand"]).status.success());
+    lab.until("the one before", || lab.lines("ran").len() == 2);
+    assert!(daemon.stop().success());
+    clock::set_clock(&lab, "2026-11-06 10:30:00");
+    // It has another name now, and is the same job.
+    lab.write_registry(&registry.replace("[jobs.hourly]", "[jobs.each-hour]\npreviously = \"hourly\""));
+    // Also before the daemon knows: two of the three dates have been attempted.
+    let dry =
+        lab.run(&["backfill", "each-hour", "--from", "2026-11-05T08:00", "--to", "2026-11-05T11:00", "--dry-run"]);
+    assert!(stdout(&dry).contains("backfill of `each-hour`: 2026-11-05T08:00:00+00:00"), "{dry:?}");
+    let mut daemon = lab.daemon();
+    lab.until("the newest", || lab.lines("ran").len() == 5);
+    let hours = ["2026-11-05T10", "2026-11-05T09", "2026-11-06T08", "2026-11-06T09", "2026-11-06T10"];
+    let ran = lab.lines("ran");
+    assert!(ran.iter().zip(hours).all(|(ran, hour)| ran.starts_with(hour)), "{ran:?}");
+    let rows = lab.json(&["sessions", "each-hour"]);
+    let rows = rows.as_array().unwrap();
+    let skipped: Vec<_> = rows.iter().filter(|row| row["state"] == "skipped").collect();
+    assert_eq!((rows.len(), skipped.len()), (26, 21));
+    assert!(skipped.iter().all(|row| row["reason"] == "too-old"), "{skipped:?}");
+    assert!(daemon.stop().success());
+    assert!(lab.json(&["ghosts"]).as_array().unwrap().is_empty(), "the old name is gone");
+    assert_eq!(lab.json(&["audit", "each-hour"])[0]["reason"], "by hand");
+}
+
+#[test]
+fn overlap_skip_skips_a_date_that_comes_due_while_another_runs() {
+    let lab = clock::lab(
+        r#"
+[jobs.hourly]
+schedule = "0 * * * *"
+backfill = true
+overlap = "skip"
+start = 2026-11-05T10:00:00Z
+command = "echo $CRONTABBER_DATE >> DIR/ran; until test -e DIR/go; do sleep 0.02; done"
+"#,
+    )
+    .with_environment("TZ", "UTC");
+    clock::set_clock(&lab, "2026-11-05 10:30:00");
+    let mut daemon = lab.daemon();
+    lab.until("the first", || lab.lines("ran").len() == 1);
+    clock::set_clock(&lab, "2026-11-05 10:59:58");
+    lab.until("the next is skipped", || lab.sessions("hourly").contains(&"2026-11-05 skipped 0".to_owned()));
+    fs::write(lab.path("go"), "").unwrap();
+    lab.until("its end", || lab.sessions("hourly")[0] == "2026-11-05 succeeded 1");
+    clock::set_clock(&lab, "2026-11-05 11:59:58");
+    lab.until("the next but one", || lab.lines("ran").len() == 2);
+    lab.until("its end", || lab.sessions("hourly")[2] == "2026-11-05 succeeded 1");
+    assert_eq!(lab.json(&["sessions", "hourly"])[1]["reason"], "overtime");
+    assert!(daemon.stop().success());
+}
