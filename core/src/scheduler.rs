@@ -10,6 +10,7 @@ mod attempt_end;
 mod dependencies;
 mod done_when;
 mod explain;
+mod job_rows;
 mod job_state;
 mod materialize;
 mod notification;
@@ -28,6 +29,7 @@ use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
 use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, State, Trigger};
+use job_rows::JobRows;
 use job_state::{Candidates, JobState, Neighbours};
 use recent::Recent;
 use slots::{ReadyJob, Slots};
@@ -65,44 +67,17 @@ impl Scheduler {
     /// Takes up a ledger where it was left. Nothing is decided until the registry is told.
     #[must_use]
     pub fn new(recovered: Recovered, host: &str, max_running: usize, now: DateTime<Utc>) -> Self {
-        let mut jobs: BTreeMap<JobName, JobState> =
-            recovered.jobs.into_iter().map(|record| (record.name.clone(), JobState::new(record))).collect();
-        for backfill in recovered.backfills {
-            if let Some(job_state) = jobs.get_mut(&backfill.job) {
-                job_state.begin_backfill(backfill);
-            }
-        }
-        for session in recovered.sessions {
-            if let Some(job_state) = jobs.get_mut(&session.key.job) {
-                job_state.restore(session);
-            }
-        }
-        for name in recovered.settled {
-            if let Some(job_state) = jobs.get_mut(&name) {
-                job_state.has_settled = true;
-            }
-        }
-        for (name, date) in recovered.settled_outside_range {
-            if let Some(job_state) = jobs.get_mut(&name) {
-                job_state.settled_outside_range.insert(date);
-            }
-        }
-        for disabled in recovered.disabled {
-            if let Some(job_state) = jobs.get_mut(&disabled.job) {
-                job_state.disabled = Some(disabled);
-            }
-        }
+        let jobs = job_rows::load(recovered);
         let mut slots = Slots::new(max_running);
-        for attempt in recovered.open {
-            if let Some(job_state) = jobs.get_mut(&attempt.key.session.job) {
-                let is_backfill = job_state.backfill_of(attempt.key.session.date).is_some();
-                slots.take(attempt.key.session.clone(), None, is_backfill);
-                job_state.running.push(attempt.key);
+        for rows in jobs.values() {
+            for attempt in rows.open() {
+                let is_backfill = rows.backfill_of(attempt.session.date).is_some();
+                slots.take(attempt.session.clone(), None, is_backfill);
             }
         }
         Self {
             host: host.to_owned(),
-            jobs,
+            jobs: jobs.into_iter().map(|(name, rows)| (name, JobState::new(rows))).collect(),
             slots,
             timers: BTreeSet::new(),
             dependents: HashMap::new(),
@@ -185,7 +160,7 @@ impl Scheduler {
     /// How many dates of a job's schedule are held: nothing but a person has them attempted again.
     #[must_use]
     pub fn held(&self, name: &JobName) -> u64 {
-        let sessions = self.jobs.get(name).map(|job_state| job_state.main.sessions().values());
+        let sessions = self.jobs.get(name).map(|job_state| job_state.rows().main().sessions().values());
         let is_held = |session: &&queue::Session| matches!(session.state, State::Held { .. });
         sessions.map_or(0, |sessions| sessions.filter(is_held).count() as u64)
     }
@@ -193,13 +168,20 @@ impl Scheduler {
     /// The attempts that are open.
     #[must_use]
     pub fn open_attempts(&self) -> Vec<AttemptKey> {
-        self.jobs.values().flat_map(|job_state| job_state.running.iter().cloned()).collect()
+        self.jobs.values().flat_map(|job_state| job_state.rows().open().iter().cloned()).collect()
     }
 
     /// Says whether an attempt is open.
     #[must_use]
     pub fn is_open(&self, attempt: &AttemptKey) -> bool {
-        self.jobs.get(&attempt.session.job).is_some_and(|job_state| job_state.running.contains(attempt))
+        self.jobs.get(&attempt.session.job).is_some_and(|job_state| job_state.rows().open().contains(attempt))
+    }
+
+    /// Describes what memory holds of the ledger's rows: for a scheduler that has just loaded them, the text is the same.
+    #[must_use]
+    pub fn describe_rows(&self) -> String {
+        let rows: Vec<&JobRows> = self.jobs.values().map(JobState::rows).collect();
+        format!("{rows:#?}")
     }
 
     /// How many attempts are open, and dates asked about.
@@ -337,13 +319,11 @@ impl Scheduler {
         let (now, host) = (self.now, self.host.clone());
         let job_state = self.jobs.get_mut(name)?;
         let job = job_state.job.clone()?;
-        let from = job_state.get(date)?.state.kind();
-        job_state.change_with(date, State::Running, |session| session.attempts += 1);
-        let attempt = AttemptKey { session: job_state.key(date), number: job_state.get(date)?.attempts };
-        job_state.running.push(attempt.clone());
-        let is_backfill = job_state.backfill_of(date).is_some();
+        let from = job_state.rows().get(date)?.state.kind();
+        let (session, is_backfill) = (job_state.rows().key(date), job_state.rows().backfill_of(date).is_some());
+        let attempt = AttemptKey { session, number: job_state.rows().get(date)?.attempts + 1 };
         self.slots.take(attempt.session.clone(), job.pool.clone(), is_backfill);
-        step.entries.push(Entry::Open { attempt: attempt.clone(), from, trigger, host, started_at: now });
+        job_state.write(Entry::Open { attempt: attempt.clone(), from, trigger, host, started_at: now }, step);
         let behind = if is_backfill { job_state.backfilling() } else { job_state.behind() };
         step.notes.push(Notification::Opened { attempt: attempt.clone(), trigger, behind });
         step.starts.push(job_state.start(attempt.clone(), trigger, job));
@@ -354,8 +334,9 @@ impl Scheduler {
         let name = attempt.session.job.clone();
         let (now, due_by) = (self.now, self.effective_now());
         let Some(job_state) = self.jobs.get_mut(&name) else { return };
-        let Some(place) = job_state.running.iter().position(|open| open == attempt) else { return };
-        job_state.running.swap_remove(place);
+        if !job_state.rows().open().contains(attempt) {
+            return;
+        }
         self.slots.give_back(&attempt.session);
         let outcome = end.outcome;
         job_state.close(attempt, end, now, due_by, step);
@@ -384,6 +365,6 @@ impl JobState {
             let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
         });
-        Start { attempt, trigger, previous, next, last_success: self.record.last_success, job }
+        Start { attempt, trigger, previous, next, last_success: self.rows().record().last_success, job }
     }
 }

@@ -63,7 +63,7 @@ impl Transaction<'_> {
             }
             Entry::Move { session, from, to, at } => self.move_session(session, *from, to, *at),
             Entry::Done { session, from, by, at } => self.done(session, *from, *by, *at),
-            Entry::Again { session, from, trigger, backfill } => self.again(session, *from, *trigger, *backfill),
+            Entry::Again { session, from, trigger, backfill, .. } => self.again(session, *from, *trigger, *backfill),
             Entry::Backfill(record) => self.backfill(record),
             Entry::Disable(disabled) => self.disable(disabled),
             Entry::Enable { job } => self.enable(job),

@@ -12,7 +12,7 @@ use super::notification::Notification;
 use super::step::Step;
 
 impl JobState {
-    /// Closes an attempt that is no longer in `running`.
+    /// Closes an open attempt.
     /// `due_by` is the time by which things are due: what was lost is due again at once.
     pub(super) fn close(
         &mut self,
@@ -23,9 +23,9 @@ impl JobState {
         step: &mut Step,
     ) {
         let date = attempt.session.date;
-        let current = attempt.session.generation == self.record.generation;
-        let is_backfill = current && self.backfill_of(date).is_some();
-        let used_before = self.get(date).map_or(0, |session| session.counted_attempts);
+        let current = attempt.session.generation == self.rows().record().generation;
+        let is_backfill = current && self.rows().backfill_of(date).is_some();
+        let used_before = self.rows().get(date).map_or(0, |session| session.counted_attempts);
         let (state, counted_attempts) = if current {
             let counted_attempts = used_before + u32::from(end.outcome != Outcome::Interrupted);
             // What was lost was not the job's fault: it is attempted again at once.
@@ -39,22 +39,8 @@ impl JobState {
             };
             (state, u32::from(end.outcome != Outcome::Interrupted))
         };
-        if current {
-            if state.is_settled() {
-                self.settle(date, step);
-            } else {
-                self.change_with(date, state.clone(), |session| session.counted_attempts = counted_attempts);
-            }
-            if state == State::Succeeded {
-                self.record.last_success = self.record.last_success.max(Some(date));
-            }
-        }
-        step.entries.push(Entry::Close {
-            attempt: attempt.clone(),
-            end: end.clone(),
-            state: state.clone(),
-            counted_attempts,
-        });
+        let (attempt_key, outcome) = (attempt.clone(), end.clone());
+        self.write(Entry::Close { attempt: attempt_key, end: outcome, state: state.clone(), counted_attempts }, step);
         let behind = if is_backfill { self.backfilling() } else { self.behind() };
         step.notes.push(Notification::Closed { attempt: attempt.clone(), end, state, behind });
     }
@@ -69,8 +55,8 @@ impl JobState {
         if end.outcome == Outcome::Succeeded {
             return State::Succeeded;
         }
-        let newer = self.main.sessions().range((Excluded(date), Unbounded)).next().is_some();
-        if newer && !self.keeps_every_date() && self.backfill_of(date).is_none() {
+        let newer = self.rows().main().sessions().range((Excluded(date), Unbounded)).next().is_some();
+        if newer && !self.keeps_every_date() && self.rows().backfill_of(date).is_none() {
             return State::Skipped { reason: SkipReason::Superseded };
         }
         match end.outcome {

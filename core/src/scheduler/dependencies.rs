@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::{Dependency, Job, JobName};
-use crate::session::{NewSession, State, Trigger};
+use crate::session::{State, Trigger};
 
 use super::Scheduler;
 use super::job_state::Candidates;
@@ -33,7 +33,7 @@ impl Scheduler {
         }
         // So many are enough for now: of the others, those whose requirements are there.
         let is_free = |date, is_backfill| {
-            let is_there = |name: &JobName| self.jobs.get(name).is_some_and(|job_state| job_state.has_row(date));
+            let is_there = |name: &JobName| self.jobs.get(name).is_some_and(|job_state| job_state.rows().has_row(date));
             job.require.iter().all(is_there) && self.missing_need(&job, date, is_backfill).is_none()
         };
         self.jobs.get(name).map_or_else(Candidates::default, |job_state| job_state.candidates(now, is_free))
@@ -44,13 +44,10 @@ impl Scheduler {
         let now = self.now;
         let mut summoned = Vec::new();
         for name in &job.require {
-            let Some(job_state) = self.jobs.get_mut(name).filter(|job_state| !job_state.has_row(date)) else {
+            let Some(job_state) = self.jobs.get_mut(name).filter(|job_state| !job_state.rows().has_row(date)) else {
                 continue;
             };
-            let trigger = Trigger::Required;
-            job_state.main.put(date, Session::waiting(trigger));
-            let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
-            step.entries.push(job_state.entry(job_state.record.watermark, vec![new], now));
+            job_state.write_waiting(date, Trigger::Required, now, step);
             summoned.push(name.clone());
         }
         for name in &summoned {
@@ -73,7 +70,7 @@ impl Scheduler {
             job.depends_on.iter().filter_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill));
         let required = job.require.iter().filter_map(|name| {
             // What is not there yet is started for the dates that are next.
-            let is_there = || self.jobs.get(name).is_some_and(|job_state| job_state.has_row(date));
+            let is_there = || self.jobs.get(name).is_some_and(|job_state| job_state.rows().has_row(date));
             let ahead = || (!is_there()).then(|| BlockReason::Dependency { job: name.clone(), date: Some(date) });
             self.requirement(name, date).or_else(ahead)
         });
@@ -96,15 +93,15 @@ impl Scheduler {
             dependency.ignore_failure && matches!(session.state, State::Failed { .. } | State::Held { .. })
         };
         let backfilled = || {
-            let queues = job_state.backfills.values().filter(|_| is_backfill).map(|backfill| &backfill.queue);
+            let queues = job_state.rows().backfills().values().filter(|_| is_backfill).map(|backfill| &backfill.queue);
             queues.filter_map(|queue| queue.first_within(span.from, span.until, is_done)).min()
         };
         let unsettled = job_state.unsettled_within(span.from, span.until, is_done).or_else(backfilled);
         match unsettled {
             Some(unsettled) => Some(BlockReason::Dependency { job: name.clone(), date: Some(unsettled) }),
             // What covers a period without any date of the other job waits for nothing.
-            None if dependency.covers.is_some() || job_state.has_settled => None,
-            None if job_state.main.sessions().values().any(is_done) => None,
+            None if dependency.covers.is_some() || job_state.rows().has_settled() => None,
+            None if job_state.rows().main().sessions().values().any(is_done) => None,
             None => Some(BlockReason::Dependency { job: name.clone(), date: None }),
         }
     }
@@ -118,6 +115,6 @@ impl Scheduler {
         let waits_for = |date| Some(BlockReason::Dependency { job: name.clone(), date });
         // It may be about to take over the ledger of the name that it had.
         let Some(job_state) = self.jobs.get(name) else { return waits_for(None) };
-        job_state.get(date).and_then(|_| waits_for(Some(date)))
+        job_state.rows().get(date).and_then(|_| waits_for(Some(date)))
     }
 }

@@ -16,11 +16,11 @@ impl Scheduler {
     pub(super) fn probe(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(job) = job_state.job.clone() else { return };
-        let Some(session) = job_state.get(date) else { return };
+        let Some(session) = job_state.rows().get(date) else { return };
         let (number, trigger) = (session.attempts + 1, job_state.attempt_trigger(date));
         job_state.probing.insert(date);
-        let attempt = AttemptKey { session: job_state.key(date), number };
-        let is_backfill = job_state.backfill_of(date).is_some();
+        let attempt = AttemptKey { session: job_state.rows().key(date), number };
+        let is_backfill = job_state.rows().backfill_of(date).is_some();
         self.slots.take(attempt.session.clone(), job.pool.clone(), is_backfill);
         step.probes.push(job_state.start(attempt, trigger, job));
     }
@@ -30,8 +30,13 @@ impl Scheduler {
         let SessionKey { job: name, generation, date } = &attempt.session;
         let Some(job_state) = self.jobs.get(name) else { return };
         let asks = job_state.job.as_ref().is_some_and(|job| job.done_when.is_some());
-        let is_held = job_state.get(*date).is_some_and(|session| matches!(session.state, State::Held { .. }));
-        if outcome == Outcome::Lost && asks && is_held && job_state.record.generation == *generation && !self.stopping {
+        let is_held = job_state.rows().get(*date).is_some_and(|session| matches!(session.state, State::Held { .. }));
+        if outcome == Outcome::Lost
+            && asks
+            && is_held
+            && job_state.rows().record().generation == *generation
+            && !self.stopping
+        {
             self.probe(name, *date, step);
         }
     }
@@ -42,25 +47,23 @@ impl Scheduler {
         let (now, stopping) = (self.now, self.stopping);
         self.slots.give_back(session);
         let Some(job_state) = self.jobs.get_mut(name) else { return };
-        if job_state.record.generation != session.generation || !job_state.probing.remove(&date) {
+        if job_state.rows().record().generation != session.generation || !job_state.probing.remove(&date) {
             self.reconsider(name, step);
             return;
         }
-        let state = job_state.get(date).map(|session| session.state.clone());
+        let state = job_state.rows().get(date).map(|session| session.state.clone());
         match state {
             Some(State::Running) | None => {}
             Some(state) if is_done == Some(true) => {
                 let (from, by) = (state.kind(), SettledBy::DoneWhen);
-                step.entries.push(Entry::Done { session: session.clone(), from, by, at: now });
-                job_state.settle(date, step);
-                job_state.record.last_success = job_state.record.last_success.max(Some(date));
+                job_state.write(Entry::Done { session: session.clone(), from, by, at: now }, step);
                 step.notes.push(Notification::WasDone { session: session.clone(), behind: job_state.behind() });
             }
             // A newer date took over meanwhile.
             Some(_)
                 if !job_state.keeps_every_date()
-                    && job_state.main.newest() > Some(date)
-                    && job_state.main.get(date).is_some() =>
+                    && job_state.rows().main().newest() > Some(date)
+                    && job_state.rows().main().get(date).is_some() =>
             {
                 job_state.skip(date, SkipReason::Superseded, now, step);
             }
@@ -80,7 +83,7 @@ impl Scheduler {
         let now = self.now;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(job) = job_state.job.clone() else { return };
-        let is_backfill = job_state.backfill_of(date).is_some();
+        let is_backfill = job_state.rows().backfill_of(date).is_some();
         job_state.skip_late(now, step);
         let due_by = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return };

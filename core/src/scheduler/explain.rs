@@ -71,12 +71,12 @@ impl Scheduler {
     #[must_use]
     pub fn explain(&self, name: &JobName, date: DateTime<Utc>) -> Option<Explanation> {
         let job_state = self.jobs.get(name)?;
-        let session = job_state.get(date);
+        let session = job_state.rows().get(date);
         let is_ahead = session.is_none() && job_state.is_ahead(date);
         if session.is_none() && !is_ahead {
             return None;
         }
-        let backfill = job_state.backfill_of(date).and_then(|id| job_state.backfills.get(&id));
+        let backfill = job_state.rows().backfill_of(date).and_then(|id| job_state.rows().backfills().get(&id));
         let waits = match (&job_state.job, session) {
             (Some(_), Some(Session { state: State::Running, .. })) | (None, _) => Vec::new(),
             (Some(job), session) => self.waits(job_state, job, date, session),
@@ -94,7 +94,7 @@ impl Scheduler {
 
     fn waits(&self, job_state: &JobState, job: &Job, date: DateTime<Utc>, session: Option<&Session>) -> Vec<Wait> {
         let mut waits = Vec::new();
-        if let Some(disabled) = &job_state.disabled {
+        if let Some(disabled) = job_state.rows().disabled() {
             waits.push(Wait::For(BlockReason::DisabledBy(disabled.clone())));
         }
         if !job.enabled {
@@ -114,24 +114,27 @@ impl Scheduler {
             waits.push(Wait::DoneWhen);
             return waits;
         }
-        let backfill = job_state.backfill_of(date).and_then(|id| job_state.backfills.get(&id));
+        let backfill = job_state.rows().backfill_of(date).and_then(|id| job_state.rows().backfills().get(&id));
         if job_state.is_strict() {
             match backfill {
                 Some(backfill) => in_front(&backfill.queue, date, backfill.record.newest_first, (0, None), &mut waits),
-                None => in_front(&job_state.main, date, false, job_state.unrecorded_before(job, date), &mut waits),
+                None => {
+                    in_front(job_state.rows().main(), date, false, job_state.unrecorded_before(job, date), &mut waits);
+                }
             }
         }
         let needs = self.missing_needs(job, date, backfill.is_some());
         waits.extend(needs.into_iter().map(|need| self.need(job, date, need)));
         let is_busy = |queue: &Queue, most: usize| job_state.busy(queue) >= most;
-        let is_reset = job_state.running.iter().any(|open| open.session.generation != job_state.record.generation);
+        let is_reset =
+            job_state.rows().open().iter().any(|open| open.session.generation != job_state.rows().record().generation);
         let holds = job_state.is_strict()
             || is_reset
             || backfill.map_or_else(
-                || is_busy(&job_state.main, job.date_policy.max_parallel()),
+                || is_busy(job_state.rows().main(), job.date_policy.max_parallel()),
                 |backfill| is_busy(&backfill.queue, backfill.record.parallel as usize),
             );
-        let others = job_state.running.iter().filter(|open| open.session != job_state.key(date) && holds);
+        let others = job_state.rows().open().iter().filter(|open| open.session != job_state.rows().key(date) && holds);
         waits.extend(others.take(NAMED).cloned().map(Wait::Attempt));
         let names_one = waits.iter().any(|wait| matches!(wait, Wait::InFront { .. }));
         if holds
@@ -155,7 +158,7 @@ impl Scheduler {
             BlockReason::Dependency { job: on, date: Some(of) }
                 if of == date
                     && job.require.contains(&on)
-                    && self.jobs.get(&on).is_some_and(|job_state| !job_state.has_row(of)) =>
+                    && self.jobs.get(&on).is_some_and(|job_state| !job_state.rows().has_row(of)) =>
             {
                 Wait::Required(on)
             }
@@ -168,7 +171,7 @@ impl JobState {
     /// Says whether a date of the schedule is yet to be recorded.
     fn is_ahead(&self, date: DateTime<Utc>) -> bool {
         self.next.is_some_and(|next| date >= next)
-            && !self.settled_outside_range.contains(&date)
+            && !self.rows().is_settled_outside_range(date)
             && self.job.as_ref().is_some_and(|job| job.timetable.includes(date))
     }
 
@@ -177,7 +180,7 @@ impl JobState {
         let first = self.next.filter(|next| *next < date);
         let (mut next, mut count) = (first, 0);
         while let Some(before) = next.filter(|next| *next < date && count <= COUNTED) {
-            count += u64::from(!self.has_row(before));
+            count += u64::from(!self.rows().has_row(before));
             next = job.timetable.next_after(before).ok().flatten();
         }
         (count, first)

@@ -11,10 +11,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{DatePolicy, Job};
 use crate::session::{
-    AttemptKey, BackfillId, BackfillRecord, Changed, Disabled, Entry, JobRecord, Reply, Request, SessionKey,
-    SessionRecord, SkipReason, State, StateKind, Trigger,
+    AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, NewSession, Reply, Request, SkipReason, State,
+    StateKind, Trigger,
 };
 
+use super::job_rows::{Backfill, JobRows, Settled};
 use super::notification::Notification;
 use super::queue::{Queue, Session, Turn};
 use super::slots::ReadyJob;
@@ -24,13 +25,6 @@ use super::step::Step;
 pub(super) struct Neighbours {
     pub previous: Option<DateTime<Utc>>,
     pub next: Option<DateTime<Utc>>,
-}
-
-/// The dates of an operator's order that are not settled.
-#[derive(Debug)]
-pub(super) struct Backfill {
-    pub record: BackfillRecord,
-    pub queue: Queue,
 }
 
 /// An operator who waits for the end of attempts.
@@ -81,58 +75,38 @@ pub(super) struct Candidates {
 /// One job; see the module's page.
 #[derive(Debug)]
 pub(super) struct JobState {
-    /// The job of the registry; a ghost has none.
+    /// What the ledger holds of it; changed by [`JobState::write`] only. All else is forgotten at a restart.
+    rows: JobRows,
+    /// The job in the registry; a ghost has none.
     pub job: Option<Arc<Job>>,
-    pub record: JobRecord,
-    /// The unsettled dates of the record's generation, but for those of backfills.
-    pub main: Queue,
-    pub backfills: BTreeMap<BackfillId, Backfill>,
-    /// Settled dates before the first instant of the job's concern, and after its clock. No other settled date is held.
-    pub settled_outside_range: BTreeSet<DateTime<Utc>>,
-    /// The job's `delay`.
-    delay: TimeDelta,
-    /// Open attempts, of any generation.
-    pub running: Vec<AttemptKey>,
-    /// Dates of which it is asked whether they are done.
+    /// Dates about which `done_when` is being asked.
     pub probing: BTreeSet<DateTime<Utc>>,
-    pub has_settled: bool,
     /// How many attempts the dates had had that were settled in the step at hand.
     pub attempts_left: BTreeMap<DateTime<Utc>, u32>,
     /// The first date of the timetable in force that is not recorded.
     pub next: Option<DateTime<Utc>>,
-    /// How many dates after `next`'s predecessors are due beyond the window, as last counted.
+    /// How many dates from `next` on are due, as last counted: those that do not fit among the recorded ones yet.
     pub uncounted: u64,
-    /// An operator lets nothing of it run.
-    pub disabled: Option<Disabled>,
     /// Backfills whose dates are being entered.
     pub entering: VecDeque<Entering>,
     pub kills: Vec<Kill>,
-    /// What the job state offers: a date of its schedule, and one of a backfill.
+    /// What waits for a slot: a date of the schedule, and one of a backfill.
     pub offers: [Option<ReadyJob>; 2],
-    /// Since when it has had something to offer, though not all the time, and not got a place.
+    /// The step since which each of the two has been ready, perhaps with interruptions, without a slot.
     pub since: [Option<u64>; 2],
-    /// The job state's entry in the scheduler's timers.
+    /// The job's entry in the scheduler's timers.
     pub timer: Option<DateTime<Utc>>,
 }
 
 impl JobState {
-    pub(super) fn new(record: JobRecord) -> Self {
-        // What succeeded before the dates of this generation counts, where a reset has kept it.
-        let has_settled = record.last_success.is_some();
+    pub(super) fn new(rows: JobRows) -> Self {
         Self {
+            rows,
             job: None,
-            record,
-            main: Queue::default(),
-            backfills: BTreeMap::new(),
-            settled_outside_range: BTreeSet::new(),
-            delay: TimeDelta::zero(),
-            running: Vec::new(),
             probing: BTreeSet::new(),
-            has_settled,
             attempts_left: BTreeMap::new(),
             next: None,
             uncounted: 0,
-            disabled: None,
             entering: VecDeque::new(),
             kills: Vec::new(),
             offers: [None, None],
@@ -141,124 +115,82 @@ impl JobState {
         }
     }
 
-    /// Takes up a session of the ledger; the backfills are known by then.
-    pub(super) fn restore(&mut self, session: SessionRecord) {
-        let SessionRecord { key, state, trigger, attempts, counted_attempts, backfill, .. } = session;
-        self.put(key.date, Session { state, trigger, attempts, counted_attempts }, backfill);
+    pub(super) fn rows(&self) -> &JobRows {
+        &self.rows
     }
 
-    /// Takes up a backfill.
-    pub(super) fn begin_backfill(&mut self, record: BackfillRecord) {
-        let mut queue = Queue::default();
-        queue.set_delay(self.delay);
-        self.backfills.insert(record.id, Backfill { record, queue });
-    }
-
-    pub(super) fn put(&mut self, date: DateTime<Utc>, session: Session, backfill: Option<BackfillId>) {
-        match backfill.and_then(|id| self.backfills.get_mut(&id)) {
-            Some(backfill) => backfill.queue.put(date, session),
-            None => self.main.put(date, session),
-        }
-    }
-
-    /// An unsettled session.
-    pub(super) fn get(&self, date: DateTime<Utc>) -> Option<&Session> {
-        self.main.get(date).or_else(|| self.backfills.values().find_map(|backfill| backfill.queue.get(date)))
-    }
-
-    /// The backfill that an unsettled date belongs to.
-    pub(super) fn backfill_of(&self, date: DateTime<Utc>) -> Option<BackfillId> {
-        self.backfills.iter().find(|(_, backfill)| backfill.queue.get(date).is_some()).map(|(id, _)| *id)
-    }
-
-    fn queue_of(&mut self, date: DateTime<Utc>) -> &mut Queue {
-        match self.backfill_of(date).and_then(|id| self.backfills.get_mut(&id)) {
-            Some(backfill) => &mut backfill.queue,
-            None => &mut self.main,
-        }
-    }
-
-    /// Says whether the ledger has a row at a date that is not between the first instant of the job's concern and its
-    /// clock, or whose date is not settled.
-    pub(super) fn has_row(&self, date: DateTime<Utc>) -> bool {
-        self.get(date).is_some() || self.settled_outside_range.contains(&date)
-    }
-
-    /// Gives an unsettled session its new, unsettled state.
-    pub(super) fn change(&mut self, date: DateTime<Utc>, state: State) {
-        self.change_with(date, state, |_| {});
-    }
-
-    /// Gives an unsettled session its new, unsettled state, and what `more` changes of it.
-    pub(super) fn change_with(&mut self, date: DateTime<Utc>, state: State, more: impl FnOnce(&mut Session)) {
-        self.queue_of(date).change(date, state, more);
-    }
-
-    /// Takes the delay of the job that the registry has now.
-    pub(super) fn set_delay(&mut self, delay: TimeDelta) {
-        self.delay = delay;
-        self.main.set_delay(delay);
-        self.backfills.values_mut().for_each(|backfill| backfill.queue.set_delay(delay));
-    }
-
-    /// Forgets a session that was settled.
-    pub(super) fn settle(&mut self, date: DateTime<Utc>, step: &mut Step) {
-        let id = self.backfill_of(date);
-        let attempts = self.queue_of(date).take(date).map_or(0, |session| session.attempts);
+    /// Has an entry written, and changes the rows in memory alike.
+    pub(super) fn write(&mut self, entry: Entry, step: &mut Step) {
+        let settled = self.rows.apply(&entry);
+        step.entries.push(entry);
+        let Some(Settled { date, attempts, backfill }) = settled else { return };
         if attempts > 0 {
             self.attempts_left.insert(date, attempts);
         }
-        self.note_settled(date);
-        if let Some(id) = id
-            && self.backfills.get(&id).is_some_and(|backfill| backfill.queue.is_empty())
-            && !self.entering.iter().any(|entering| entering.record.id == id)
-            && let Some(Backfill { record, .. }) = self.backfills.remove(&id)
+        let is_entering = |id: &BackfillId| self.entering.iter().any(|entering| entering.record.id == *id);
+        if let Some(id) = backfill.filter(|id| !is_entering(id))
+            && let Some(BackfillRecord { job, name, .. }) = self.rows.remove_empty_backfill(id)
         {
-            step.notes.push(Notification::BackfillOver { job: self.record.name.clone(), name: record.name });
+            step.notes.push(Notification::BackfillOver { job, name });
         }
     }
 
-    /// Takes note of a date that has a row and is settled.
-    pub(super) fn note_settled(&mut self, date: DateTime<Utc>) {
-        self.has_settled = true;
-        if date < self.record.first_date || self.record.watermark.is_none_or(|watermark| date > watermark) {
-            self.settled_outside_range.insert(date);
-        }
+    /// Enters sessions in the ledger, and moves the watermark to `to`.
+    pub(super) fn write_sessions(
+        &mut self,
+        to: Option<DateTime<Utc>>,
+        sessions: Vec<NewSession>,
+        at: DateTime<Utc>,
+        step: &mut Step,
+    ) {
+        let JobRecord { name, generation, watermark, .. } = self.rows.record();
+        let (job, generation, watermark) = (name.clone(), *generation, *watermark);
+        self.write(Entry::Record { job, generation, watermark, to, sessions, at }, step);
     }
 
-    /// Forgets what lies no longer after the clock.
-    pub(super) fn forget_passed(&mut self) {
-        let Some(watermark) = self.record.watermark else { return };
-        if self.settled_outside_range.range(self.record.first_date..=watermark).next().is_some() {
-            let since = self.record.first_date;
-            self.settled_outside_range.retain(|date| *date < since || *date > watermark);
-        }
+    /// Enters one session that waits for its first attempt, and leaves the watermark where it is.
+    pub(super) fn write_waiting(&mut self, date: DateTime<Utc>, trigger: Trigger, at: DateTime<Utc>, step: &mut Step) {
+        let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
+        self.write_sessions(self.rows.record().watermark, vec![new], at, step);
     }
 
-    pub(super) fn key(&self, date: DateTime<Utc>) -> SessionKey {
-        SessionKey { job: self.record.name.clone(), generation: self.record.generation, date }
+    /// Moves an unsettled session that does not run to another state.
+    pub(super) fn write_move(&mut self, date: DateTime<Utc>, to: State, at: DateTime<Utc>, step: &mut Step) {
+        let from = self.rows.get(date).map_or(StateKind::Waiting, |session| session.state.kind());
+        self.write(Entry::Move { session: self.rows.key(date), from, to, at }, step);
+    }
+
+    /// Takes up a backfill that the ledger knows, and whose dates are yet to enter.
+    pub(super) fn resume_backfill(&mut self, record: BackfillRecord) {
+        self.rows.begin_backfill(record);
+    }
+
+    /// Forgets a backfill without sessions of its own.
+    pub(super) fn forget_backfill(&mut self, id: BackfillId) {
+        self.rows.remove_empty_backfill(id);
+    }
+
+    /// Takes the job that the registry has now.
+    pub(super) fn set_job(&mut self, job: Arc<Job>) -> Option<Arc<Job>> {
+        self.rows.set_delay(TimeDelta::from_std(job.timetable.delay()).unwrap_or(TimeDelta::MAX));
+        self.job.replace(job)
     }
 
     /// How many dates are due and not settled, but for those of backfills.
     pub(super) fn behind(&self) -> u64 {
-        self.main.len() as u64 + self.uncounted
+        self.rows.main().len() as u64 + self.uncounted
     }
 
     /// How many dates of backfills are not settled.
     pub(super) fn backfilling(&self) -> u64 {
-        let entered: usize = self.backfills.values().map(|backfill| backfill.queue.len()).sum();
+        let entered: usize = self.rows.backfills().values().map(|backfill| backfill.queue.len()).sum();
         let rest: usize = self.entering.iter().map(|entering| entering.rest.len()).sum();
         (entered + rest) as u64
     }
 
-    /// The instant after which the timetable's dates are not recorded yet.
-    pub(super) fn recorded_until(&self) -> DateTime<Utc> {
-        self.record.recorded_until()
-    }
-
     /// Says whether the job's dates are recorded and started at all.
     pub(super) fn is_active(&self) -> bool {
-        self.disabled.is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
+        self.rows.disabled().is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
     }
 
     /// The policy of the job; a ghost has none.
@@ -274,16 +206,6 @@ impl JobState {
         self.date_policy().is_some_and(DatePolicy::is_strict)
     }
 
-    pub(super) fn entry(
-        &self,
-        watermark: Option<DateTime<Utc>>,
-        sessions: Vec<crate::session::NewSession>,
-        at: DateTime<Utc>,
-    ) -> Entry {
-        let JobRecord { name, generation, watermark: to, .. } = &self.record;
-        Entry::Record { job: name.clone(), generation: *generation, watermark, to: *to, sessions, at }
-    }
-
     /// Settles what waits, failed or is held, but for `but`, since a newer date takes over. What runs is left to end.
     /// Says whether there was any.
     pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, at: DateTime<Utc>, step: &mut Step) -> bool {
@@ -291,7 +213,8 @@ impl JobState {
             session.state != State::Running && !self.probing.contains(date) && Some(*date) != but
         };
         let idle: Vec<DateTime<Utc>> = self
-            .main
+            .rows
+            .main()
             .sessions()
             .iter()
             .filter(|(date, session)| is_idle(date, session))
@@ -306,40 +229,38 @@ impl JobState {
 
     /// Settles an unsettled date that does not run as skipped.
     pub(super) fn skip(&mut self, date: DateTime<Utc>, reason: SkipReason, at: DateTime<Utc>, step: &mut Step) {
-        let from = self.get(date).map_or(StateKind::Waiting, |session| session.state.kind());
-        step.entries.push(Entry::Move { session: self.key(date), from, to: State::Skipped { reason }, at });
-        self.settle(date, step);
+        self.write_move(date, State::Skipped { reason }, at, step);
     }
 
     /// The dates before and after one that belongs to a timetable that is no longer in force, as far as they are known:
     /// the present timetable would name dates that the job never had.
     pub(super) fn neighbours(&self, date: DateTime<Utc>) -> Option<Neighbours> {
-        if date > self.record.timetable_from
-            || self.record.watermark.is_none_or(|watermark| date > watermark)
+        if date > self.rows.record().timetable_from
+            || self.rows.record().watermark.is_none_or(|watermark| date > watermark)
             || self.is_first_timetable()
-            || self.backfill_of(date).is_some()
+            || self.rows.backfill_of(date).is_some()
         {
             return None;
         }
-        let before = self.main.sessions().range(..date).next_back().map(|(date, _)| *date);
-        let done = self.record.last_success.filter(|success| *success < date);
-        let after = self.main.sessions().range((Excluded(date), Unbounded)).next().map(|(date, _)| *date);
+        let before = self.rows.main().sessions().range(..date).next_back().map(|(date, _)| *date);
+        let done = self.rows.record().last_success.filter(|success| *success < date);
+        let after = self.rows.main().sessions().range((Excluded(date), Unbounded)).next().map(|(date, _)| *date);
         Some(Neighbours { previous: before.max(done), next: after.or(self.next) })
     }
 
     fn is_first_timetable(&self) -> bool {
-        self.record.timetable_from <= self.record.first_date
+        self.rows.record().timetable_from <= self.rows.record().first_date
     }
 
     /// Which dates may start, of those that `is_free` (said for dates of the schedule, and of backfills) lets start.
     pub(super) fn candidates(&self, now: DateTime<Utc>, is_free: impl Fn(DateTime<Utc>, bool) -> bool) -> Candidates {
         let mut found = Candidates::default();
-        let generation = self.record.generation;
-        if !self.is_active() || self.running.iter().any(|open| open.session.generation != generation) {
+        let generation = self.rows.record().generation;
+        if !self.is_active() || self.rows.open().iter().any(|open| open.session.generation != generation) {
             return found;
         }
         let is_strict = self.is_strict();
-        if is_strict && !(self.running.is_empty() && self.probing.is_empty()) {
+        if is_strict && !(self.rows.open().is_empty() && self.probing.is_empty()) {
             return found;
         }
         let can_start = |date: DateTime<Utc>| !self.probing.contains(&date);
@@ -347,19 +268,19 @@ impl JobState {
             Turn::At(at) => found.later = Some(found.later.map_or(at, |later: DateTime<Utc>| later.min(at))),
             Turn::Now(_) | Turn::None => {}
         };
-        if self.busy(&self.main) < self.date_policy().map_or(1, DatePolicy::max_parallel) {
+        if self.busy(self.rows.main()) < self.date_policy().map_or(1, DatePolicy::max_parallel) {
             let is_free = |date| can_start(date) && is_free(date, false);
             let turn = if self.date_policy().is_some_and(DatePolicy::is_independent) {
-                self.main.turn_of_any(false, now, is_free)
+                self.rows.main().turn_of_any(false, now, is_free)
             } else {
-                self.main.turn_of_head(false, now, is_free)
+                self.rows.main().turn_of_head(false, now, is_free)
             };
             later(turn);
             if let Turn::Now(date) = turn {
                 found.of_schedule = Some(date);
             }
         }
-        for (id, Backfill { record, queue }) in &self.backfills {
+        for (id, Backfill { record, queue }) in self.rows.backfills() {
             if self.busy(queue) >= record.parallel as usize {
                 continue;
             }
@@ -385,15 +306,16 @@ impl JobState {
 
     /// What the next attempt at a session is made by.
     pub(super) fn attempt_trigger(&self, date: DateTime<Utc>) -> Trigger {
-        let is_backfill = self.backfill_of(date).is_some();
-        self.get(date).map_or(Trigger::Retry, |session| session.next_trigger(is_backfill))
+        let is_backfill = self.rows.backfill_of(date).is_some();
+        self.rows.get(date).map_or(Trigger::Retry, |session| session.next_trigger(is_backfill))
     }
 
     /// Brings retries nearer that are further away than the job's registry could have put them.
     pub(super) fn shorten_retries(&mut self, now: DateTime<Utc>, step: &mut Step) {
         let Some(job) = self.job.clone() else { return };
-        let queues = std::iter::once(&self.main).chain(self.backfills.values().map(|backfill| &backfill.queue));
-        let far: Vec<(DateTime<Utc>, DateTime<Utc>)> = queues
+        let far: Vec<(DateTime<Utc>, DateTime<Utc>)> = self
+            .rows
+            .queues()
             .flat_map(Queue::retries)
             .filter_map(|(date, retry_at, counted_attempts)| {
                 let latest = now.checked_add_signed(TimeDelta::from_std(job.retry.wait(counted_attempts)).ok()?)?;
@@ -401,14 +323,7 @@ impl JobState {
             })
             .collect();
         for (date, retry_at) in far {
-            let to = State::Failed { retry_at };
-            step.entries.push(Entry::Move {
-                session: self.key(date),
-                from: StateKind::Failed,
-                to: to.clone(),
-                at: now,
-            });
-            self.change(date, to);
+            self.write_move(date, State::Failed { retry_at }, now, step);
         }
     }
 }

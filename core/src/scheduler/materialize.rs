@@ -27,7 +27,7 @@ const COUNTED_ANEW: u64 = 5_000;
 impl JobState {
     /// Finds the first date that is not recorded.
     pub(super) fn seek_next(&mut self, timetable: &Timetable, step: &mut Step) {
-        self.next = self.date_after(timetable, self.recorded_until(), step);
+        self.next = self.date_after(timetable, self.rows().record().recorded_until(), step);
     }
 
     /// The first date after an instant that has no row yet.
@@ -40,10 +40,10 @@ impl JobState {
         let mut after = after;
         loop {
             match timetable.next_after(after) {
-                Ok(Some(date)) if self.has_row(date) => after = date,
+                Ok(Some(date)) if self.rows().has_row(date) => after = date,
                 Ok(next) => return next,
                 Err(_past_domain) => {
-                    step.notes.push(Notification::PastDomain { job: self.record.name.clone() });
+                    step.notes.push(Notification::PastDomain { job: self.rows().record().name.clone() });
                     return None;
                 }
             }
@@ -58,12 +58,12 @@ impl JobState {
         until: DateTime<Utc>,
         is_done: impl Fn(&Session) -> bool,
     ) -> Option<DateTime<Utc>> {
-        let recorded = self.main.first_within(from, until, is_done);
+        let recorded = self.rows().main().first_within(from, until, is_done);
         let unrecorded = self.next.filter(|next| *next <= until).and_then(|next| {
             let Some(from) = from.filter(|from| next < *from) else { return Some(next) };
             let timetable = &self.job.as_ref()?.timetable;
             let mut dates = timetable.dates(from, until + TICK).map_while(Result::ok);
-            dates.find(|date| !self.has_row(*date))
+            dates.find(|date| !self.rows().has_row(*date))
         });
         [recorded, unrecorded].into_iter().flatten().min()
     }
@@ -72,7 +72,7 @@ impl JobState {
     /// whether that settled any.
     pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
-        let waiting = self.main.waiting();
+        let waiting = self.rows().main().waiting();
         let room = if job.date_policy.is_backfillable() { WINDOW.saturating_sub(waiting) } else { CHUNK };
         // Half a window must be free, so that a long catch-up records in batches and not date by date.
         if job.date_policy.is_backfillable() && room < WINDOW / 2 {
@@ -90,7 +90,7 @@ impl JobState {
         // A long way to go is counted once, and then counted down.
         let left = self.uncounted.saturating_sub(dates.len() as u64);
         self.uncounted = if left > COUNTED_ANEW { left } else { self.count_due(&job.timetable, now) };
-        self.record(&job, &job.timetable, dates, at, step)
+        self.record_dates(&job, &job.timetable, dates, at, step)
     }
 
     /// How many of the dates that are due are more than the job catches up on; the oldest.
@@ -121,7 +121,7 @@ impl JobState {
     fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
         let (mut next, mut count) = (self.next, 0);
         while let Some(date) = next.filter(|date| count < COUNTED && timetable.due(*date) <= now) {
-            count += u64::from(!self.has_row(date));
+            count += u64::from(!self.rows().has_row(date));
             next = timetable.next_after(date).ok().flatten();
         }
         count
@@ -135,7 +135,7 @@ impl JobState {
     }
 
     /// Enters dates of a timetable, ascending and newer than the clock, in the ledger.
-    pub(super) fn record(
+    pub(super) fn record_dates(
         &mut self,
         job: &Job,
         timetable: &Timetable,
@@ -167,21 +167,17 @@ impl JobState {
                 NewSession { date, state, trigger, backfill: None }
             })
             .collect();
-        let skips = sessions.iter().any(|session| session.state.is_settled());
-        let watermark = self.record.watermark;
-        self.record.watermark = Some(newest);
-        self.take_up(&sessions);
-        self.forget_passed();
+        let (count, skips) = (sessions.len() as u64, sessions.iter().any(|session| session.state.is_settled()));
+        let is_too_old = |session: &&NewSession| session.state == State::Skipped { reason: SkipReason::TooOld };
+        let oldest = sessions.iter().find(is_too_old).map(|session| session.date);
+        self.write_sessions(Some(newest), sessions, at, step);
         let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
-        if is_whole && (superseded > 0 || sessions.len() > 1) && too_old < sessions.len() as u64 {
+        if is_whole && (superseded > 0 || count > 1) && too_old < count {
             self.note_behind(superseded, step);
         }
-        if too_old > 0 {
-            let of = |session: &&NewSession| session.state == State::Skipped { reason: SkipReason::TooOld };
-            let oldest = sessions.iter().find(of).map_or(newest, |session| session.date);
-            step.notes.push(Notification::TooOld { job: self.record.name.clone(), count: too_old, oldest });
+        if let Some(oldest) = oldest {
+            step.notes.push(Notification::TooOld { job: self.rows().record().name.clone(), count: too_old, oldest });
         }
-        step.entries.push(self.entry(watermark, sessions, at));
         taken_over || skips
     }
 
@@ -192,13 +188,9 @@ impl JobState {
         }
         let missed = at - job.timetable.due(date) > ON_TIME;
         let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
-        let sessions = vec![NewSession { date, state: State::Waiting, trigger, backfill: None }];
-        let watermark = self.record.watermark;
-        self.record.watermark = Some(date);
-        self.take_up(&sessions);
-        self.forget_passed();
+        let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
+        self.write_sessions(Some(date), vec![new], at, step);
         self.uncounted = self.uncounted.saturating_sub(1);
-        step.entries.push(self.entry(watermark, sessions, at));
     }
 
     /// Why a date that comes due is not run, if it is not. `rank` counts from the newest date that is due, which has 1.
@@ -218,9 +210,10 @@ impl JobState {
     fn is_full(&self) -> bool {
         let most = self.job.as_ref().map_or(1, |job| job.date_policy.max_parallel());
         let is_of_schedule = |open: &&AttemptKey| {
-            open.session.generation != self.record.generation || self.backfill_of(open.session.date).is_none()
+            open.session.generation != self.rows().record().generation
+                || self.rows().backfill_of(open.session.date).is_none()
         };
-        self.running.iter().filter(is_of_schedule).count() >= most
+        self.rows().open().iter().filter(is_of_schedule).count() >= most
     }
 
     /// Enters dates that are older than every recorded one: the job's start was moved back.
@@ -230,29 +223,17 @@ impl JobState {
         let trigger = Trigger::CatchUp;
         let sessions: Vec<NewSession> = dates
             .iter()
-            .filter(|date| !self.has_row(**date))
+            .filter(|date| !self.rows().has_row(**date))
             .map(|date| NewSession { date: *date, state: state.clone(), trigger, backfill: None })
             .collect();
-        let watermark = self.record.watermark;
-        self.record.watermark = watermark.max(dates.last().copied());
-        self.take_up(&sessions);
-        step.entries.push(self.entry(watermark, sessions, at));
-    }
-
-    fn take_up(&mut self, sessions: &[NewSession]) {
-        for NewSession { date, state, trigger, .. } in sessions {
-            if state.is_settled() {
-                self.has_settled = true;
-            } else {
-                self.main.put(*date, Session { state: state.clone(), ..Session::waiting(*trigger) });
-            }
-        }
+        let to = self.rows().record().watermark.max(dates.last().copied());
+        self.write_sessions(to, sessions, at, step);
     }
 
     fn note_behind(&self, superseded: u64, step: &mut Step) {
-        let oldest = self.main.oldest().or(self.record.watermark).unwrap_or_default();
+        let oldest = self.rows().main().oldest().or(self.rows().record().watermark).unwrap_or_default();
         step.notes.push(Notification::Behind {
-            job: self.record.name.clone(),
+            job: self.rows().record().name.clone(),
             behind: self.behind(),
             oldest,
             superseded,
@@ -267,7 +248,7 @@ impl JobState {
         }
         // What comes first holds the others, but in independent order.
         let holds = !job.date_policy.is_independent();
-        let dates = self.main.sessions().keys().copied().take_while(|date| is_over(&job, *date, now));
+        let dates = self.rows().main().sessions().keys().copied().take_while(|date| is_over(&job, *date, now));
         let late: Vec<DateTime<Utc>> = if holds {
             dates.take_while(|date| self.is_too_late(*date, now)).collect()
         } else {
@@ -287,14 +268,14 @@ impl JobState {
             session.state == State::Waiting && session.attempts == 0 && is_scheduled
         };
         let is_asked = self.probing.contains(&date);
-        job.skip_late.is_some() && !is_asked && self.main.get(date).is_some_and(is_untouched)
+        job.skip_late.is_some() && !is_asked && self.rows().main().get(date).is_some_and(is_untouched)
     }
 
     /// When the next date is to be recorded, unless the window is full.
     pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let job = self.job.as_ref().filter(|_| self.is_active())?;
         let due = job.timetable.due(self.next?);
-        let full = job.date_policy.is_backfillable() && due <= now && self.main.waiting() > WINDOW / 2;
+        let full = job.date_policy.is_backfillable() && due <= now && self.rows().main().waiting() > WINDOW / 2;
         (!full).then_some(due)
     }
 }

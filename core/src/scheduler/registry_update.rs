@@ -13,6 +13,7 @@ use crate::schedule::Timetable;
 use crate::session::{Entry, JobRecord, TICK};
 
 use super::Scheduler;
+use super::job_rows::JobRows;
 use super::job_state::JobState;
 use super::notification::{Adding, Notification};
 use super::status::BlockReason;
@@ -37,7 +38,7 @@ impl Scheduler {
         let mut news = Vec::new();
         for job in jobs {
             if self.may_adopt(&job, step) {
-                news.extend(self.adopt(job, step));
+                news.extend(self.adopt(&job, step));
             }
         }
         let (jobs, successors) = (&self.jobs, &self.successors);
@@ -73,7 +74,8 @@ impl Scheduler {
     fn may_adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> bool {
         let Some(before) = job.previously.as_ref().filter(|_| !self.jobs.contains_key(&job.name)) else { return true };
         let Some(job_state) = self.jobs.get(before).filter(|job_state| job_state.job.is_none()) else { return true };
-        let is_busy = !job_state.running.is_empty() || !job_state.probing.is_empty() || !job_state.entering.is_empty();
+        let is_busy =
+            !job_state.rows().open().is_empty() || !job_state.probing.is_empty() || !job_state.entering.is_empty();
         if is_busy {
             self.successors.push(job.clone());
             step.notes.push(Notification::WaitsToSucceed { job: job.name.clone(), previously: before.clone() });
@@ -83,15 +85,8 @@ impl Scheduler {
         if let Some(timer) = job_state.timer.take() {
             self.timers.remove(&(timer, before.clone()));
         }
-        job_state.record.name = job.name.clone();
-        if let Some(disabled) = &mut job_state.disabled {
-            disabled.job = job.name.clone();
-        }
-        for backfill in job_state.backfills.values_mut() {
-            backfill.record.job = job.name.clone();
-        }
+        job_state.write(Entry::Rename { from: before.clone(), to: job.name.clone() }, step);
         self.jobs.insert(job.name.clone(), job_state);
-        step.entries.push(Entry::Rename { from: before.clone(), to: job.name.clone() });
         step.notes.push(Notification::Renamed { job: job.name.clone(), previously: before.clone() });
         true
     }
@@ -105,7 +100,7 @@ impl Scheduler {
         for job in ready {
             let name = job.name.clone();
             if self.may_adopt(&job, step) {
-                _ = self.adopt(job, step);
+                _ = self.adopt(&job, step);
                 self.reconsider(&name, step);
                 self.reconsider_dependents(&name, step);
             }
@@ -121,32 +116,31 @@ impl Scheduler {
     }
 
     /// Takes a job of the registry; answers with what changed, if it is new or not what it was.
-    fn adopt(&mut self, job: Arc<Job>, step: &mut Step) -> Option<(JobName, Vec<&'static str>)> {
+    fn adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> Option<(JobName, Vec<&'static str>)> {
         let now = self.now;
         let name = job.name.clone();
         let Some(job_state) = self.jobs.get_mut(&name) else {
-            let mut job_state = JobState::new(first_record(&name, &job.timetable, 1, now));
-            step.entries.push(Entry::Enter(job_state.record.clone()));
+            let record = first_record(&name, &job.timetable, 1, now);
+            let mut job_state = JobState::new(JobRows::new(record.clone()));
+            job_state.write(Entry::Enter(record), step);
+            job_state.set_job(job.clone());
             job_state.seek_next(&job.timetable, step);
-            job_state.set_delay(delay_of(&job));
-            job_state.job = Some(job);
             self.jobs.insert(name.clone(), job_state);
             return Some((name, Vec::new()));
         };
-        let before = job_state.job.replace(job.clone());
-        if job_state.record.timetable != job.timetable.to_string() {
-            job_state.switch_timetable(&job, now, step);
+        let before = job_state.set_job(job.clone());
+        if job_state.rows().record().timetable != job.timetable.to_string() {
+            job_state.switch_timetable(job, now, step);
         }
         job_state.seek_next(&job.timetable, step);
-        job_state.set_delay(delay_of(&job));
         job_state.shorten_retries(now, step);
         if !job.date_policy.keeps_every_date() {
             // It may have been backfillable until now.
-            job_state.supersede(job_state.main.newest(), now, step);
+            job_state.supersede(job_state.rows().main().newest(), now, step);
         }
         match before {
-            Some(before) if *before == *job => None,
-            Some(before) => Some((name, before.changed_keys(&job))),
+            Some(before) if before == *job => None,
+            Some(before) => Some((name, before.changed_keys(job))),
             // Known to the ledger already: no news at the start of a daemon, but a ghost's return later.
             None => self.has_registry.then(|| (name, Vec::new())),
         }
@@ -161,7 +155,7 @@ impl Scheduler {
 
     fn tell_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(job_state) = self.jobs.get(name) else { return };
-        let adding = Adding { due: job_state.behind(), oldest: job_state.main.oldest(), next: job_state.next };
+        let adding = Adding { due: job_state.behind(), oldest: job_state.rows().main().oldest(), next: job_state.next };
         let job = name.clone();
         step.notes.push(if keys.is_empty() {
             Notification::Added { job, adding }
@@ -169,10 +163,6 @@ impl Scheduler {
             Notification::Changed { job, keys, adding }
         });
     }
-}
-
-fn delay_of(job: &Job) -> TimeDelta {
-    TimeDelta::from_std(job.timetable.delay()).unwrap_or(TimeDelta::MAX)
 }
 
 /// What the ledger first knows of a job, or of a new generation of it.
@@ -194,45 +184,43 @@ impl JobState {
     /// Ends the timetable in force, with its dates that are due, and puts another in force.
     fn switch_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
         let timetable = &job.timetable;
-        if self.record.first_date > now && self.record.watermark.is_none() {
+        let JobRecord { generation, first_date, watermark, .. } = *self.rows().record();
+        let (first_date, timetable_from) = if first_date > now && watermark.is_none() {
             // Nothing of the old one was ever due: the new one is the job's first.
-            let JobRecord { first_date, timetable_from, .. } =
-                first_record(&job.name, timetable, self.record.generation, now);
-            (self.record.first_date, self.record.timetable_from) = (first_date, timetable_from);
+            let first = first_record(&job.name, timetable, generation, now);
+            (first.first_date, first.timetable_from)
         } else {
-            self.end_timetable(job, now, step);
-            if let Some(start) = timetable.start().filter(|start| *start < self.record.first_date) {
-                let older: Vec<_> = timetable.dates(start, self.record.first_date).map_while(Result::ok).collect();
+            let timetable_from = self.end_timetable(job, now, step);
+            let start = timetable.start().filter(|start| *start < first_date);
+            if let Some(start) = start {
+                let older: Vec<_> = timetable.dates(start, first_date).map_while(Result::ok).collect();
                 self.record_before(job, &older, now, step);
-                self.record.first_date = start;
-                self.forget_passed();
             }
-        }
-        self.record.timetable = timetable.to_string();
-        let JobRecord { name, generation, timetable, first_date, timetable_from, .. } = self.record.clone();
-        step.entries.push(Entry::Adopt { job: name, generation, timetable, first_date, timetable_from });
+            (start.unwrap_or(first_date), timetable_from)
+        };
+        let (job, timetable) = (job.name.clone(), timetable.to_string());
+        self.write(Entry::Adopt { job, generation, timetable, first_date, timetable_from }, step);
     }
 
-    /// Records what is due by the timetable in force, and moves the anchor to where that one ends: the dates not due
-    /// by now, counted with its own delay, so that none falls between the two. What it recorded beyond that, before its
+    /// Records what is due by the timetable in force, and returns where that one ends: after the dates that are due by
+    /// now, counted with its own delay, so that none falls between the two. What it recorded beyond that, before its
     /// time or before the clock was set back, was its own too.
-    fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
-        match self.record.timetable.parse::<Timetable>() {
+    fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) -> DateTime<Utc> {
+        let end = match self.rows().record().timetable.parse::<Timetable>() {
             Ok(before) => {
                 self.seek_next(&before, step);
                 let dates = self.take_due(&before, now, usize::MAX, step);
                 self.uncounted = 0;
-                self.record(job, &before, dates, now, step);
+                self.record_dates(job, &before, dates, now, step);
                 let delay = TimeDelta::from_std(before.delay()).unwrap_or(TimeDelta::MAX);
-                let end = now.checked_sub_signed(delay).unwrap_or(self.record.timetable_from);
-                self.record.timetable_from = self.record.timetable_from.max(end);
+                now.checked_sub_signed(delay)
             }
             Err(error) => {
                 let job = job.name.clone();
                 step.notes.push(Notification::UnreadableTimetable { job, error: error.to_string() });
-                self.record.timetable_from = self.record.timetable_from.max(now);
+                Some(now)
             }
-        }
-        self.record.timetable_from = self.recorded_until();
+        };
+        self.rows().record().recorded_until().max(end.unwrap_or(DateTime::<Utc>::MIN_UTC))
     }
 }

@@ -126,7 +126,7 @@ impl Scheduler {
 
     /// What is settled at a date, as the ledger had it, and as it was changed since.
     fn settled_at(&self, past: &Past, name: &JobName, date: DateTime<Utc>) -> Option<(State, u32)> {
-        let generation = self.jobs.get(name)?.record.generation;
+        let generation = self.jobs.get(name)?.rows().record().generation;
         let known = past.settled.iter().find(|row| past.generation == generation && row.key.date == date);
         let attempts = known.map_or(0, |row: &SessionRecord| row.attempts);
         let recent = self.recent.settled(name, generation).remove(&date);
@@ -139,7 +139,7 @@ impl Scheduler {
 impl JobState {
     /// The first date that is not settled, recorded or not.
     fn first_unsettled(&self) -> Option<DateTime<Utc>> {
-        [self.main.oldest(), self.next].into_iter().flatten().min()
+        [self.rows().main().oldest(), self.next].into_iter().flatten().min()
     }
 }
 

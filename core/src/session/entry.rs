@@ -122,6 +122,8 @@ pub enum Entry {
         trigger: Trigger,
         /// The backfill that it belongs to from now on.
         backfill: Option<BackfillId>,
+        /// The number of its newest attempt; 0 if it has had none.
+        attempts: u32,
     },
     /// A backfill is ordered; its dates are entered after it.
     Backfill(BackfillRecord),

@@ -148,9 +148,10 @@ impl Rows {
                 let job = self.jobs.get_mut(&session.job).expect("known");
                 job.last_success = job.last_success.max(Some(session.date));
             }
-            Entry::Again { session, from, trigger, backfill } => {
+            Entry::Again { session, from, trigger, backfill, attempts } => {
                 let row = self.sessions.get_mut(&session).expect("recorded");
                 assert_eq!(row.state.kind(), from, "{session:?}");
+                assert_eq!(row.attempts, attempts, "{session:?}");
                 (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
                 (row.trigger, row.backfill) = (trigger, backfill);
             }
@@ -407,8 +408,14 @@ impl World {
     }
 
     pub(crate) fn request(&mut self, job: &str, operation: Operation) {
+        let id = self.next_request();
+        self.ask(id, job, operation);
+    }
+
+    /// The number of a request that nobody has made yet.
+    pub(crate) fn next_request(&mut self) -> i64 {
         self.requests += 1;
-        self.ask(self.requests, job, operation);
+        self.requests
     }
 
     /// A request comes, for the first time or again.
@@ -464,6 +471,16 @@ impl World {
         text
     }
 
+    /// What the scheduler holds of the ledger is what another one would load now.
+    pub(crate) fn assert_memory_is_as_loaded(&self) {
+        let loaded = Scheduler::new(self.rows.recovered(), "here", self.max_running, self.now);
+        let (memory, loaded) = (self.scheduler.describe_rows(), loaded.describe_rows());
+        if memory != loaded {
+            let differs = memory.lines().zip(loaded.lines()).find(|(memory, loaded)| memory != loaded);
+            panic!("memory and ledger differ, first at {differs:?}\nmemory: {memory}\nledger: {loaded}");
+        }
+    }
+
     /// What was started since the last call.
     pub(crate) fn take_started(&mut self) -> String {
         std::mem::take(&mut self.started).join(", ")
@@ -476,6 +493,10 @@ impl Drop for World {
         if std::thread::panicking() {
             return;
         }
+        if self.rows.jobs.is_empty() {
+            return;
+        }
+        self.assert_memory_is_as_loaded();
         for record in self.rows.jobs.values() {
             let job = self.jobs.iter().find(|job| job.name == record.name);
             let is_strict = job.map(|job| job.date_policy.is_strict());

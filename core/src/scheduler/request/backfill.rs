@@ -17,7 +17,6 @@ use crate::text::in_zone;
 use super::{MOST, Verdict, are, counted, told};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{Entering, JobState, Wanted};
-use crate::scheduler::queue::Session;
 use crate::scheduler::step::Step;
 
 /// So many dates enter in one step.
@@ -52,13 +51,13 @@ impl Scheduler {
     ) -> Result<Verdict, String> {
         let now = self.now;
         let name = &request.job;
-        let generation = self.jobs.get(name).map_or(0, |job_state| job_state.record.generation);
+        let generation = self.jobs.get(name).map_or(0, |job_state| job_state.rows().record().generation);
         let mut known = self.recent.settled(name, generation);
         let was_named = order.name.as_ref().is_some_and(|key| self.recent.has_named(name, key));
         let (job, job_state) = self.lane_of(name)?;
         job_state.refuse_backfill(&job, request, order, was_named)?;
         let dates = job_state.dates_of_order(&job, order, now)?;
-        if request.past.generation == job_state.record.generation {
+        if request.past.generation == job_state.rows().record().generation {
             for row in request.past.settled.iter().filter(|row| row.backfill != Some(request.id)) {
                 let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
                 entry.1 = entry.1.max(row.attempts);
@@ -75,7 +74,7 @@ impl Scheduler {
             return Ok(Verdict::done(text, selection.changed));
         }
         for date in &selection.retried {
-            if let Some(state) = job_state.get(*date).map(|session| session.state.clone()) {
+            if let Some(state) = job_state.rows().get(*date).map(|session| session.state.clone()) {
                 _ = job_state.retry_unsettled(*date, &state, now, step);
             }
         }
@@ -83,7 +82,7 @@ impl Scheduler {
         let record = BackfillRecord {
             id: request.id,
             job: name.clone(),
-            generation: job_state.record.generation,
+            generation: job_state.rows().record().generation,
             name: order.name.clone(),
             newest_first: order.newest_first,
             parallel: order.parallel,
@@ -93,17 +92,19 @@ impl Scheduler {
         if selection.wanted.is_empty() {
             if record.name.is_some() && !is_entered {
                 // Its name is used, though its dates stay in their own order.
-                step.entries.push(Entry::Backfill(record));
+                job_state.write(Entry::Backfill(record), step);
+                job_state.forget_backfill(request.id);
             }
             return Ok(Verdict::Done(reply));
         }
-        if !job_state.backfills.contains_key(&request.id) {
-            if !is_entered {
-                step.entries.push(Entry::Backfill(record.clone()));
+        if !job_state.rows().backfills().contains_key(&request.id) {
+            if is_entered {
+                job_state.resume_backfill(record.clone());
+            } else {
+                job_state.write(Entry::Backfill(record.clone()), step);
             }
-            job_state.begin_backfill(record.clone());
         }
-        let (first_date, rest) = (job_state.record.first_date, selection.wanted.into());
+        let (first_date, rest) = (job_state.rows().record().first_date, selection.wanted.into());
         let is_short = selection.changed.count <= PART as u64;
         job_state.entering.push_back(Entering { request: request.clone(), record, rest, first_date, reply });
         self.pending.insert(request.id);
@@ -155,8 +156,11 @@ impl JobState {
         }
         let Some(key) = &order.name else { return Ok(()) };
         let is_other = |id: BackfillId| id != request.id;
-        let here =
-            self.backfills.values().any(|known| known.record.name.as_ref() == Some(key) && is_other(known.record.id));
+        let here = self
+            .rows()
+            .backfills()
+            .values()
+            .any(|known| known.record.name.as_ref() == Some(key) && is_other(known.record.id));
         if here || was_named || request.past.namesake.is_some_and(is_other) {
             return Err(format!("there is a backfill of `{name}` called `{key}` already: nothing was changed"));
         }
@@ -204,9 +208,9 @@ impl JobState {
     fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &Settled, id: BackfillId) -> Selection {
         let mut selection = Selection::default();
         for date in dates.iter().copied() {
-            if let Some(session) = self.get(date) {
+            if let Some(session) = self.rows().get(date) {
                 let is_failed = matches!(session.state, State::Failed { .. } | State::Held { .. });
-                if self.backfill_of(date) == Some(id) {
+                if self.rows().backfill_of(date) == Some(id) {
                     selection.changed.add(date);
                 } else if is_failed && only != Only::Missing && !self.probing.contains(&date) {
                     selection.retried.push(date);
@@ -259,12 +263,12 @@ impl JobState {
         for wanted in entering.rest.drain(..part) {
             let date = wanted.date();
             // The start of the job may have been moved back since, over dates that were to be entered here.
-            let is_of_schedule = date >= self.record.first_date && date < entering.first_date;
-            if self.get(date).is_some() {
+            let is_of_schedule = date >= self.rows().record().first_date && date < entering.first_date;
+            if self.rows().get(date).is_some() {
                 continue;
             }
             match wanted {
-                Wanted::New(_) if is_of_schedule || self.settled_outside_range.contains(&date) => {}
+                Wanted::New(_) if is_of_schedule || self.rows().is_settled_outside_range(date) => {}
                 Wanted::New(date) => {
                     let (state, trigger) = (State::Waiting, Trigger::Backfill);
                     new.push(NewSession { date, state, trigger, backfill: Some(id) });
@@ -275,10 +279,7 @@ impl JobState {
             }
         }
         if !new.is_empty() {
-            for new in &new {
-                self.put(new.date, Session::waiting(new.trigger), Some(id));
-            }
-            step.entries.push(self.entry(self.record.watermark, new, now));
+            self.write_sessions(self.rows().record().watermark, new, now, step);
         }
     }
 }

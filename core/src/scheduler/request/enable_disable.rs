@@ -33,9 +33,8 @@ impl Scheduler {
             user: request.user.clone(),
             reason: request.reason.clone(),
         };
-        job_state.disabled = Some(disabled.clone());
-        let open = job_state.running.len();
-        step.entries.push(Entry::Disable(disabled));
+        let open = job_state.rows().open().len();
+        job_state.write(Entry::Disable(disabled), step);
         let mut text = format!("job `{name}` is disabled");
         match until {
             Some(until) => {
@@ -56,7 +55,7 @@ impl Scheduler {
         if !job.enabled {
             return Err(format!("job `{name}` is disabled in the registry: set `enabled = true` there"));
         }
-        if job_state.disabled.is_none() {
+        if job_state.rows().disabled().is_none() {
             let text = format!("job `{name}` is not disabled: nothing was changed");
             return match enabling {
                 Enabling::Plain | Enabling::CatchUp => Ok(Verdict::done(text, Changed::default())),
@@ -76,7 +75,7 @@ impl Scheduler {
             }
             Enabling::Plain => format!("job `{name}` is enabled; it has missed nothing"),
             Enabling::CatchUp => {
-                let last = job_state.main.newest().max(job.timetable.newest_due(now));
+                let last = job_state.rows().main().newest().max(job.timetable.newest_due(now));
                 changed = Changed { count: backlog, first: oldest, last: last.filter(|_| backlog > 0) };
                 match (backlog, job.date_policy.keeps_every_date()) {
                     (0, _) => format!("job `{name}` is enabled; it has missed nothing"),
@@ -101,8 +100,7 @@ impl Scheduler {
                 format!("job `{name}` is enabled; skipped: {}{left}", told(&changed, zone))
             }
         };
-        job_state.disabled = None;
-        step.entries.push(Entry::Enable { job: name.clone() });
+        job_state.write(Entry::Enable { job: name.clone() }, step);
         Ok(Verdict::done(text, changed))
     }
 
@@ -117,12 +115,12 @@ impl Scheduler {
     #[must_use]
     pub fn missed_dates(&self, name: &JobName) -> Vec<DateTime<Utc>> {
         let Some(job_state) = self.jobs.get(name) else { return Vec::new() };
-        let idle = job_state.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let idle = job_state.rows().main().sessions().iter().filter(|(_, session)| session.state != State::Running);
         let mut dates: Vec<DateTime<Utc>> = idle.map(|(date, _)| *date).collect();
         if let (Some(job), Some(next)) = (&job_state.job, job_state.next) {
             let ahead = job.timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
             let due = ahead.take_while(|date| job.timetable.due(*date) <= self.now);
-            dates.extend(due.filter(|date| !job_state.settled_outside_range.contains(date)).take(MOST));
+            dates.extend(due.filter(|date| !job_state.rows().is_settled_outside_range(*date)).take(MOST));
         }
         dates
     }
@@ -131,7 +129,7 @@ impl Scheduler {
 impl JobState {
     /// How many dates are due and not settled, also those that are not recorded while the job is disabled.
     pub(in crate::scheduler) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
-        let idle = self.main.sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let idle = self.rows().main().sessions().iter().filter(|(_, session)| session.state != State::Running);
         let (mut recorded, mut oldest) = (0, None);
         for (date, _) in idle {
             recorded += 1;
@@ -143,15 +141,14 @@ impl JobState {
 
     /// When the job is enabled again unasked.
     pub(in crate::scheduler) fn enabled_at(&self) -> Option<DateTime<Utc>> {
-        self.disabled.as_ref()?.until
+        self.rows().disabled()?.until
     }
 
     /// Enables the job again when its time has come.
     pub(in crate::scheduler) fn enable_if_over(&mut self, now: DateTime<Utc>, step: &mut Step) {
         if self.enabled_at().is_some_and(|until| until <= now) {
-            self.disabled = None;
-            let job = self.record.name.clone();
-            step.entries.push(Entry::Enable { job: job.clone() });
+            let job = self.rows().record().name.clone();
+            self.write(Entry::Enable { job: job.clone() }, step);
             step.notes.push(Notification::EnabledAgain { job });
         }
     }

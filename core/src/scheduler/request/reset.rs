@@ -1,6 +1,6 @@
 //! `reset`: a new generation of a job.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::schedule::Timetable;
 use crate::session::{Changed, Entry, Request, TICK};
@@ -25,7 +25,7 @@ impl Scheduler {
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` has no ledger to reset"))?;
         let timetable = match &job_state.job {
             Some(job) => job.timetable.clone(),
-            None => job_state.record.timetable.parse::<Timetable>().map_err(|error| error.to_string())?,
+            None => job_state.rows().record().timetable.parse::<Timetable>().map_err(|error| error.to_string())?,
         };
         let zone = timetable.zone();
         if let Some(to) = to.filter(|to| *to > now) {
@@ -35,31 +35,21 @@ impl Scheduler {
         if let Some(to) = to {
             job_state.refuse_to_forget(&timetable, to, now)?;
         }
-        let mut record = first_record(name, &timetable, job_state.record.generation + 1, now);
-        let mut has_settled = false;
+        let mut record = first_record(name, &timetable, job_state.rows().record().generation + 1, now);
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);
-            let successes = [request.past.last_success, job_state.record.last_success];
+            let successes = [request.past.last_success, job_state.rows().record().last_success];
             record.last_success = successes.into_iter().flatten().filter(|success| *success < to).max();
-            has_settled = record.last_success.is_some();
         }
-        let mut fresh = JobState::new(record.clone());
-        fresh.job.clone_from(&job_state.job);
-        fresh.has_settled = has_settled;
-        fresh.set_delay(TimeDelta::from_std(timetable.delay()).unwrap_or(TimeDelta::MAX));
-        fresh.running = std::mem::take(&mut job_state.running);
-        fresh.kills = std::mem::take(&mut job_state.kills);
-        fresh.disabled = job_state.disabled.take();
-        fresh.offers = std::mem::take(&mut job_state.offers);
-        fresh.since = job_state.since;
-        fresh.timer = job_state.timer;
-        fresh.seek_next(&timetable, step);
-        let still_open = fresh.running.len();
-        *job_state = fresh;
-        step.entries.push(Entry::Reset(record));
+        job_state.write(Entry::Reset(record), step);
+        job_state.probing.clear();
+        job_state.attempts_left.clear();
+        job_state.uncounted = 0;
+        job_state.seek_next(&timetable, step);
+        let still_open = job_state.rows().open().len();
         self.reconsider(name, step);
         let Some(job_state) = self.jobs.get(name) else { return Err(format!("job `{name}` is gone")) };
-        let is_put_off = job_state.disabled.is_some();
+        let is_put_off = job_state.rows().disabled().is_some();
         let behind = if is_put_off { job_state.missed(now).0 } else { job_state.behind() };
         let first = job_state.first_unsettled();
         let mut text = match first {
@@ -90,11 +80,11 @@ impl JobState {
     /// A reset to an instant keeps what is settled before it. What is not would be in no life of the job any more.
     fn refuse_to_forget(&self, timetable: &Timetable, to: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
         let is_due = |date: &DateTime<Utc>| timetable.due(*date) <= now;
-        let of_schedule = [self.main.oldest(), self.next.filter(is_due)].into_iter().flatten();
-        let of_backfills = self.backfills.values().filter_map(|backfill| backfill.queue.oldest());
+        let of_schedule = [self.rows().main().oldest(), self.next.filter(is_due)].into_iter().flatten();
+        let of_backfills = self.rows().backfills().values().filter_map(|backfill| backfill.queue.oldest());
         let first = of_schedule.filter(|_| self.keeps_every_date()).chain(of_backfills).min();
         let Some(first) = first.filter(|first| *first < to) else { return Ok(()) };
-        let (name, zone) = (&self.record.name, timetable.zone());
+        let (name, zone) = (&self.rows().record().name, timetable.zone());
         let (first, to) = (in_zone(first, zone), in_zone(to, zone));
         Err(format!(
             "{first} of `{name}` is before {to} and not settled, and would never be: settle what is before {to} first \

@@ -24,7 +24,7 @@ impl Scheduler {
         let zone = job.timetable.zone();
         let (text, changed) = match retrying {
             Retrying::Date { date, again } => {
-                let text = match job_state.get(date).map(|session| session.state.clone()) {
+                let text = match job_state.rows().get(date).map(|session| session.state.clone()) {
                     Some(state) => job_state.retry_unsettled(date, &state, now, step)?,
                     None => job_state.repeat(&job, request, (date, again), settled, now, step)?,
                 };
@@ -34,12 +34,12 @@ impl Scheduler {
             }
             Retrying::Failed | Retrying::Held => job_state.retry_all(&job, retrying, now, step),
         };
-        let first = job_state.main.oldest();
+        let first = job_state.rows().main().oldest();
         let mut text = text;
         if let (Retrying::Date { date, .. }, Some(first)) = (retrying, first)
             && let Some(job_state) = self.jobs.get(name)
             && job_state.is_strict()
-            && job_state.main.get(date).is_some()
+            && job_state.rows().main().get(date).is_some()
             && first < date
         {
             text.push_str(&format!("; {} comes first, since its dates run in strict order", in_zone(first, zone)));
@@ -57,9 +57,9 @@ impl Scheduler {
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
         let zone = job_state.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
         let is_meant = |open: &&AttemptKey| date.is_none_or(|date| open.session.date == date);
-        let attempts: Vec<AttemptKey> = job_state.running.iter().filter(is_meant).cloned().collect();
+        let attempts: Vec<AttemptKey> = job_state.rows().open().iter().filter(is_meant).cloned().collect();
         if attempts.is_empty() {
-            return Err(match (date, job_state.running.first()) {
+            return Err(match (date, job_state.rows().open().first()) {
                 (Some(date), Some(open)) => format!(
                     "{} of `{name}` is not running; {} is",
                     in_zone(date, zone),
@@ -95,7 +95,7 @@ impl Scheduler {
             Outcome::Lost => format!("attempt {} at {date} is lost: what became of it is not known", attempt.number),
             other => format!("attempt {} at {date} ended by itself first: {other}", attempt.number),
         };
-        let state = job_state.get(attempt.session.date).map(|session| &session.state);
+        let state = job_state.rows().get(attempt.session.date).map(|session| &session.state);
         let then = match (outcome, state) {
             (_, Some(State::Held { .. })) => {
                 let later = if job_state.is_strict() { ", and the later dates wait for it" } else { "" };
@@ -134,21 +134,14 @@ impl JobState {
         now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<String, String> {
-        let name = self.record.name.clone();
+        let name = self.rows().record().name.clone();
         let zone = self.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
         let shown = in_zone(date, zone);
         match state {
             State::Running => Err(format!("{shown} of `{name}` is running")),
             State::Waiting => Err(format!("{shown} of `{name}` waits for its turn: there is nothing to retry")),
             State::Failed { .. } => {
-                let to = State::Failed { retry_at: now };
-                step.entries.push(Entry::Move {
-                    session: self.key(date),
-                    from: StateKind::Failed,
-                    to: to.clone(),
-                    at: now,
-                });
-                self.change(date, to);
+                self.write_move(date, State::Failed { retry_at: now }, now, step);
                 Ok(format!("{shown} of `{name}` is attempted again now"))
             }
             state => {
@@ -160,10 +153,9 @@ impl JobState {
 
     /// Lets an unsettled date wait again, as if it had used none of its attempts.
     fn again(&mut self, date: DateTime<Utc>, from: StateKind, step: &mut Step) {
-        let Some(trigger) = self.get(date).map(|session| session.trigger) else { return };
-        let (session, backfill) = (self.key(date), self.backfill_of(date));
-        step.entries.push(Entry::Again { session, from, trigger, backfill });
-        self.change_with(date, State::Waiting, |session| session.counted_attempts = 0);
+        let Some(Session { trigger, attempts, .. }) = self.rows().get(date) else { return };
+        let (trigger, attempts, backfill) = (*trigger, *attempts, self.rows().backfill_of(date));
+        self.write(Entry::Again { session: self.rows().key(date), from, trigger, backfill, attempts }, step);
     }
 
     /// Has all dates attempted again that failed, or that are held.
@@ -180,7 +172,7 @@ impl JobState {
                 (State::Failed { .. }, Retrying::Failed) | (State::Held { .. }, Retrying::Held)
             )
         };
-        let queues = std::iter::once(&self.main).chain(self.backfills.values().map(|backfill| &backfill.queue));
+        let queues = self.rows().queues();
         let meant: Vec<(DateTime<Utc>, State)> = queues
             .flat_map(|queue| queue.sessions().iter())
             .filter(|(date, session)| is_meant(session) && !self.probing.contains(date))
@@ -218,7 +210,7 @@ impl JobState {
             }
             None => {
                 let unbounded = job.timetable.without_start();
-                let is_early = date < self.record.first_date && unbounded.includes(date);
+                let is_early = date < self.rows().record().first_date && unbounded.includes(date);
                 let hint = format!("{shown} of `{name}` was never attempted; `crontabber backfill` attempts it");
                 return Err(if is_early { hint } else { no_date_of(job, date) });
             }
@@ -234,14 +226,13 @@ impl JobState {
         let record = BackfillRecord {
             id: request.id,
             job: name.clone(),
-            generation: self.record.generation,
+            generation: self.rows().record().generation,
             name: None,
             newest_first: false,
             parallel: 1,
             entered_at: now,
         };
-        step.entries.push(Entry::Backfill(record.clone()));
-        self.begin_backfill(record);
+        self.write(Entry::Backfill(record), step);
         self.reopen(date, state.kind(), attempts, Trigger::Manual, request.id, step);
         let before = if state == State::Succeeded { "had succeeded, and" } else { "was skipped, and" };
         Ok(format!("{shown} of `{name}` {before} is attempted again now, beside its schedule"))
@@ -257,8 +248,7 @@ impl JobState {
         backfill: i64,
         step: &mut Step,
     ) {
-        step.entries.push(Entry::Again { session: self.key(date), from, trigger, backfill: Some(backfill) });
-        self.settled_outside_range.remove(&date);
-        self.put(date, Session { attempts, ..Session::waiting(trigger) }, Some(backfill));
+        let (session, backfill) = (self.rows().key(date), Some(backfill));
+        self.write(Entry::Again { session, from, trigger, backfill, attempts }, step);
     }
 }

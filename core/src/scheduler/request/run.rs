@@ -3,13 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::{DatePolicy, Job, JobName};
-use crate::session::{NewSession, State, TICK, Trigger};
+use crate::session::{TICK, Trigger};
 use crate::text::in_zone;
 
 use super::{Verdict, no_date_of};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
-use crate::scheduler::queue::Session;
 use crate::scheduler::step::Step;
 
 impl Scheduler {
@@ -29,10 +28,10 @@ impl Scheduler {
         if !job.enabled && !force {
             return Err(format!("job `{name}` is disabled in the registry; `--force` attempts it all the same"));
         }
-        if let Some(disabled) = job_state.disabled.as_ref().filter(|_| !force) {
+        if let Some(disabled) = job_state.rows().disabled().filter(|_| !force) {
             return Err(format!("job `{name}` was disabled by {}; `--force` attempts it all the same", disabled.user));
         }
-        if let Some(open) = job_state.running.first() {
+        if let Some(open) = job_state.rows().open().first() {
             let date = in_zone(open.session.date, job.timetable.zone());
             return Err(format!("job `{name}` is running: attempt {} at {date} is open", open.number));
         }
@@ -41,7 +40,7 @@ impl Scheduler {
             return Err(format!("job `{name}` is about to be attempted: `done_when` is asked about {date}"));
         }
         let date = job_state.choose(&job, date, force, now)?;
-        let is_backfill = job_state.backfill_of(date).is_some();
+        let is_backfill = job_state.rows().backfill_of(date).is_some();
         if !force && let Some(block) = self.missing_needs(&job, date, is_backfill).first() {
             let because = block.describe(job.timetable.zone());
             return Err(format!("job `{name}` waits for {because}; `--force` attempts it all the same"));
@@ -75,7 +74,7 @@ impl JobState {
         let (name, timetable) = (&job.name, &job.timetable);
         let zone = timetable.zone();
         let keeps = job.date_policy.keeps_every_date();
-        let unsettled = if keeps { self.main.oldest() } else { self.main.newest() };
+        let unsettled = if keeps { self.rows().main().oldest() } else { self.rows().main().newest() };
         let Some(date) = asked else {
             return match (unsettled, self.next) {
                 (Some(date), _) => Ok(date),
@@ -91,8 +90,8 @@ impl JobState {
             };
         };
         let shown = in_zone(date, zone);
-        if self.get(date).is_some() {
-            let is_held_back = self.is_strict() && self.backfill_of(date).is_none();
+        if self.rows().get(date).is_some() {
+            let is_held_back = self.is_strict() && self.rows().backfill_of(date).is_none();
             return match unsettled.filter(|first| is_held_back && *first != date) {
                 Some(first) => Err(format!(
                     "{shown} is not the next date of `{name}`: {} comes first, since its dates run in strict order",
@@ -101,14 +100,14 @@ impl JobState {
                 None => Ok(date),
             };
         }
-        if self.settled_outside_range.contains(&date) {
+        if self.rows().is_settled_outside_range(date) {
             return Err(settled_already(name, &shown));
         }
         if job.date_policy == DatePolicy::OnDemand {
             // It has the dates that others require, and those that operators give it.
             return if date > now { Err(format!("{shown} of `{name}` is in the future")) } else { Ok(date) };
         }
-        if !timetable.includes(date) && date >= self.record.first_date {
+        if !timetable.includes(date) && date >= self.rows().record().first_date {
             return Err(no_date_of(job, date));
         }
         if Some(date) == self.next && (unsettled.is_none() || !keeps) {
@@ -121,10 +120,12 @@ impl JobState {
                 Err(format!("{shown} of `{name}` is not due yet; `--force` attempts it all the same"))
             };
         }
-        if self.record.watermark.is_some_and(|watermark| date <= watermark) && date >= self.record.first_date {
+        if self.rows().record().watermark.is_some_and(|watermark| date <= watermark)
+            && date >= self.rows().record().first_date
+        {
             return Err(settled_already(name, &shown));
         }
-        if date < self.record.first_date {
+        if date < self.rows().record().first_date {
             return Err(format!("{shown} is before the first date of `{name}`; `crontabber backfill` attempts it"));
         }
         let first = unsettled.or(self.next).map_or_else(|| "none".to_owned(), |first| in_zone(first, zone));
@@ -133,7 +134,7 @@ impl JobState {
 
     /// The date of an attempt that is about no date of the schedule.
     fn manual_date(&self, name: &JobName, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
-        if let Some(watermark) = self.record.watermark.filter(|watermark| *watermark >= now) {
+        if let Some(watermark) = self.rows().record().watermark.filter(|watermark| *watermark >= now) {
             return Err(format!(
                 "the newest recorded date of `{name}`, {}, is in the future; name one of its dates with `--date`",
                 in_zone(watermark, zone)
@@ -141,7 +142,7 @@ impl JobState {
         }
         // Two at one instant have two dates.
         let mut date = now;
-        while self.has_row(date) {
+        while self.rows().has_row(date) {
             date += TICK;
         }
         Ok(date)
@@ -149,7 +150,7 @@ impl JobState {
 
     /// Sees to it that the date has a session.
     fn ensure_recorded(&mut self, job: &Job, date: DateTime<Utc>, now: DateTime<Utc>, step: &mut Step) {
-        if self.get(date).is_some() {
+        if self.rows().get(date).is_some() {
             return;
         }
         if Some(date) == self.next {
@@ -157,10 +158,7 @@ impl JobState {
             self.record_this(job, date, now, step);
             return;
         }
-        let trigger = Trigger::Manual;
-        self.main.put(date, Session::waiting(trigger));
-        let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
-        step.entries.push(self.entry(self.record.watermark, vec![new], now));
+        self.write_waiting(date, Trigger::Manual, now, step);
     }
 }
 

@@ -38,7 +38,7 @@ impl Scheduler {
             Skipping::Count(count) => job_state.skip_some(&job, count, now, step)?,
         };
         let next = job_state.first_unsettled();
-        let open = job_state.main.running();
+        let open = job_state.rows().main().running();
         let next = match next {
             Some(next) => format!("the next date is {}", in_zone(next, zone)),
             None => "there is no date after that".to_owned(),
@@ -52,7 +52,7 @@ impl Scheduler {
         let settled = self.settled_at(&request.past, name, date);
         let (job, job_state) = self.lane_of(name)?;
         let shown = in_zone(date, job.timetable.zone());
-        let from = match (job_state.get(date).map(|session| session.state.clone()), settled) {
+        let from = match (job_state.rows().get(date).map(|session| session.state.clone()), settled) {
             (Some(State::Running), _) => {
                 return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
             }
@@ -67,13 +67,9 @@ impl Scheduler {
             }
         };
         if let Some(from) = from {
-            let (session, by) = (job_state.key(date), SettledBy::Operator);
-            step.entries.push(Entry::Done { session, from, by, at });
-            if job_state.get(date).is_some() {
-                job_state.settle(date, step);
-            }
+            let (session, by) = (job_state.rows().key(date), SettledBy::Operator);
+            job_state.write(Entry::Done { session, from, by, at }, step);
         }
-        job_state.record.last_success = job_state.record.last_success.max(Some(date));
         Ok(Verdict::of_one(date, format!("{shown} of `{name}` is recorded as succeeded; it is not attempted any more")))
     }
 }
@@ -141,7 +137,7 @@ impl JobState {
     }
 
     fn idle_dates(&self) -> impl Iterator<Item = DateTime<Utc>> {
-        let sessions = self.main.sessions().iter();
+        let sessions = self.rows().main().sessions().iter();
         let idle = sessions.filter(|(date, session)| session.state != State::Running && !self.probing.contains(date));
         idle.map(|(date, _)| *date)
     }
@@ -175,7 +171,7 @@ impl JobState {
         step: &mut Step,
     ) -> Result<Changed, String> {
         let (name, shown) = (&job.name, in_zone(date, job.timetable.zone()));
-        match (self.get(date).map(|session| session.state.clone()), settled) {
+        match (self.rows().get(date).map(|session| session.state.clone()), settled) {
             (Some(State::Running), _) => {
                 return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
             }
@@ -206,11 +202,11 @@ impl JobState {
         now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<(), String> {
-        let is_early = date < self.record.first_date;
+        let is_early = date < self.rows().record().first_date;
         let is_date =
             if is_early { job.timetable.without_start().includes(date) } else { job.timetable.includes(date) };
         // What the clock has passed, the ledger would have known if it were settled.
-        let is_passed = !is_early && self.record.watermark.is_some_and(|watermark| date <= watermark);
+        let is_passed = !is_early && self.rows().record().watermark.is_some_and(|watermark| date <= watermark);
         if !is_date || is_passed {
             return Err(no_date_of(job, date));
         }
@@ -234,18 +230,12 @@ impl JobState {
             .iter()
             .map(|date| NewSession { date: *date, state: state.clone(), trigger: Trigger::Manual, backfill: None })
             .collect();
-        let watermark = self.record.watermark;
+        let mut to = self.rows().record().watermark;
         if dates.first().copied() == self.next {
             let due = dates.iter().rev().find(|date| job.timetable.due(**date) <= now);
-            self.record.watermark = watermark.max(due.copied());
+            to = to.max(due.copied());
         }
-        self.has_settled = true;
-        let (since, new_watermark) = (self.record.first_date, self.record.watermark);
-        let lies_out =
-            |date: &&DateTime<Utc>| **date < since || new_watermark.is_none_or(|watermark| **date > watermark);
-        self.settled_outside_range.extend(dates.iter().filter(lies_out).copied());
-        self.forget_passed();
-        step.entries.push(self.entry(watermark, sessions, now));
+        self.write_sessions(to, sessions, now, step);
         self.seek_next(&job.timetable, step);
         self.uncounted = self.uncounted.saturating_sub(dates.len() as u64);
     }

@@ -1,0 +1,325 @@
+//! What the ledger holds of one job, as far as the scheduler needs it: its record, its unsettled sessions, its open
+//! attempts.
+//!
+//! Once loaded, the rows change only by the entries that are written ([`JobRows::apply`]), so that memory holds what a
+//! restart would load. The one difference: a restart does not know of a backfill without unsettled sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::queue::{Queue, Session};
+use crate::job::JobName;
+use crate::session::{
+    AttemptKey, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, NewSession, Recovered, SessionKey,
+    SessionRecord, State, Trigger,
+};
+
+/// The unsettled sessions of a backfill.
+#[derive(Debug)]
+pub(super) struct Backfill {
+    pub record: BackfillRecord,
+    pub queue: Queue,
+}
+
+/// A session that was unsettled until an entry settled it.
+pub(super) struct Settled {
+    pub date: DateTime<Utc>,
+    pub attempts: u32,
+    pub backfill: Option<BackfillId>,
+}
+
+/// The rows of one job; see the module's page.
+pub(super) struct JobRows {
+    record: JobRecord,
+    /// The unsettled sessions of the record's generation, without those of backfills.
+    main: Queue,
+    backfills: BTreeMap<BackfillId, Backfill>,
+    /// Open attempts, of any generation.
+    open: BTreeSet<AttemptKey>,
+    /// Settled dates before `first_date` and after the watermark. No other settled date is held.
+    settled_outside_range: BTreeSet<DateTime<Utc>>,
+    /// A date of the generation was settled, or the generation began with one that had succeeded.
+    has_settled: bool,
+    disabled: Option<Disabled>,
+    /// The `delay` of the job in the registry, by which the queues are ordered. It is not in the ledger.
+    delay: TimeDelta,
+}
+
+/// Loads the rows of all jobs.
+pub(super) fn load(recovered: Recovered) -> BTreeMap<JobName, JobRows> {
+    let jobs = recovered.jobs.into_iter();
+    let mut jobs: BTreeMap<_, _> = jobs.map(|record| (record.name.clone(), JobRows::new(record))).collect();
+    for backfill in recovered.backfills {
+        if let Some(rows) = jobs.get_mut(&backfill.job) {
+            rows.begin_backfill(backfill);
+        }
+    }
+    for SessionRecord { key, state, trigger, attempts, counted_attempts, backfill, .. } in recovered.sessions {
+        if let Some(rows) = jobs.get_mut(&key.job) {
+            rows.put(key.date, Session { state, trigger, attempts, counted_attempts }, backfill);
+        }
+    }
+    for name in recovered.settled {
+        if let Some(rows) = jobs.get_mut(&name) {
+            rows.has_settled = true;
+        }
+    }
+    for (name, date) in recovered.settled_outside_range {
+        if let Some(rows) = jobs.get_mut(&name) {
+            rows.settled_outside_range.insert(date);
+        }
+    }
+    for disabled in recovered.disabled {
+        if let Some(rows) = jobs.get_mut(&disabled.job) {
+            rows.disabled = Some(disabled);
+        }
+    }
+    for attempt in recovered.open {
+        if let Some(rows) = jobs.get_mut(&attempt.key.session.job) {
+            rows.open.insert(attempt.key);
+        }
+    }
+    jobs
+}
+
+impl JobRows {
+    /// The rows of a generation of a job that has no session yet.
+    pub(super) fn new(record: JobRecord) -> Self {
+        Self {
+            has_settled: record.last_success.is_some(),
+            record,
+            main: Queue::default(),
+            backfills: BTreeMap::new(),
+            open: BTreeSet::new(),
+            settled_outside_range: BTreeSet::new(),
+            disabled: None,
+            delay: TimeDelta::zero(),
+        }
+    }
+
+    /// Changes the rows as the ledger changes its own when it writes the entry. Returns the session that this settles.
+    pub(super) fn apply(&mut self, entry: &Entry) -> Option<Settled> {
+        match entry {
+            Entry::Enter(record) => self.record = record.clone(),
+            Entry::Adopt { timetable, first_date, timetable_from, .. } => {
+                self.record.timetable.clone_from(timetable);
+                (self.record.first_date, self.record.timetable_from) = (*first_date, *timetable_from);
+                self.forget_within_range();
+            }
+            Entry::Reset(record) => self.reset(record),
+            Entry::Record { to, sessions, .. } => {
+                self.record.watermark = *to;
+                for new in sessions {
+                    self.enter(new);
+                }
+                self.forget_within_range();
+            }
+            Entry::Open { attempt, .. } => {
+                let count = |session: &mut Session| session.attempts = attempt.number;
+                self.change(attempt.session.date, State::Running, count);
+                self.open.insert(attempt.clone());
+            }
+            Entry::Close { attempt, state, counted_attempts, .. } => {
+                self.open.remove(attempt);
+                // The generation of the attempt ended when the job was reset: its sessions are not held.
+                if attempt.session.generation == self.record.generation {
+                    let count = |session: &mut Session| session.counted_attempts = *counted_attempts;
+                    return self.set_state(attempt.session.date, state, count);
+                }
+            }
+            Entry::Move { session, to, .. } => return self.set_state(session.date, to, |_| {}),
+            Entry::Done { session, .. } => return self.set_state(session.date, &State::Succeeded, |_| {}),
+            Entry::Again { session, trigger, backfill, attempts, .. } => {
+                self.wait_again(session.date, *trigger, *backfill, *attempts);
+            }
+            Entry::Backfill(record) => self.begin_backfill(record.clone()),
+            Entry::Disable(disabled) => self.disabled = Some(disabled.clone()),
+            Entry::Enable { .. } => self.disabled = None,
+            Entry::Rename { to, .. } => self.rename(to),
+            Entry::Process { .. } | Entry::Answer { .. } => {}
+        }
+        None
+    }
+
+    fn reset(&mut self, record: &JobRecord) {
+        let delay = self.delay;
+        let (open, disabled) = (std::mem::take(&mut self.open), self.disabled.take());
+        *self = Self { open, disabled, ..Self::new(record.clone()) };
+        self.set_delay(delay);
+    }
+
+    fn enter(&mut self, new: &NewSession) {
+        let NewSession { date, state, trigger, backfill } = new;
+        if *state == State::Succeeded {
+            self.record.last_success = self.record.last_success.max(Some(*date));
+        }
+        if state.is_settled() {
+            self.note_settled(*date);
+        } else {
+            self.put(*date, Session { state: state.clone(), ..Session::waiting(*trigger) }, *backfill);
+        }
+    }
+
+    /// Gives a session another state, and changes what else `more` does of one that stays unsettled.
+    fn set_state(&mut self, date: DateTime<Utc>, state: &State, more: impl FnOnce(&mut Session)) -> Option<Settled> {
+        if *state == State::Succeeded {
+            self.record.last_success = self.record.last_success.max(Some(date));
+        }
+        if !state.is_settled() {
+            self.change(date, state.clone(), more);
+            return None;
+        }
+        let backfill = self.backfill_of(date);
+        let session = self.queue_of(date).take(date);
+        self.note_settled(date);
+        session.map(|session| Settled { date, attempts: session.attempts, backfill })
+    }
+
+    fn wait_again(&mut self, date: DateTime<Utc>, trigger: Trigger, backfill: Option<BackfillId>, attempts: u32) {
+        self.queue_of(date).take(date);
+        self.settled_outside_range.remove(&date);
+        self.put(date, Session { attempts, ..Session::waiting(trigger) }, backfill);
+    }
+
+    fn rename(&mut self, to: &JobName) {
+        self.record.name = to.clone();
+        if let Some(disabled) = &mut self.disabled {
+            disabled.job = to.clone();
+        }
+        for backfill in self.backfills.values_mut() {
+            backfill.record.job = to.clone();
+        }
+    }
+
+    /// Adds a backfill, whose sessions are to follow.
+    pub(super) fn begin_backfill(&mut self, record: BackfillRecord) {
+        let mut queue = Queue::default();
+        queue.set_delay(self.delay);
+        self.backfills.entry(record.id).or_insert(Backfill { record, queue });
+    }
+
+    /// Removes a backfill that has no unsettled session.
+    pub(super) fn remove_empty_backfill(&mut self, id: BackfillId) -> Option<BackfillRecord> {
+        self.backfills.get(&id).filter(|backfill| backfill.queue.is_empty())?;
+        self.backfills.remove(&id).map(|backfill| backfill.record)
+    }
+
+    /// Orders the queues by the `delay` that the job has in the registry now.
+    pub(super) fn set_delay(&mut self, delay: TimeDelta) {
+        self.delay = delay;
+        self.main.set_delay(delay);
+        self.backfills.values_mut().for_each(|backfill| backfill.queue.set_delay(delay));
+    }
+
+    fn put(&mut self, date: DateTime<Utc>, session: Session, backfill: Option<BackfillId>) {
+        match backfill.and_then(|id| self.backfills.get_mut(&id)) {
+            Some(backfill) => backfill.queue.put(date, session),
+            None => self.main.put(date, session),
+        }
+    }
+
+    fn change(&mut self, date: DateTime<Utc>, state: State, more: impl FnOnce(&mut Session)) {
+        self.queue_of(date).change(date, state, more);
+    }
+
+    fn queue_of(&mut self, date: DateTime<Utc>) -> &mut Queue {
+        match self.backfill_of(date).and_then(|id| self.backfills.get_mut(&id)) {
+            Some(backfill) => &mut backfill.queue,
+            None => &mut self.main,
+        }
+    }
+
+    fn note_settled(&mut self, date: DateTime<Utc>) {
+        self.has_settled = true;
+        if !self.is_within_range(date) {
+            self.settled_outside_range.insert(date);
+        }
+    }
+
+    fn is_within_range(&self, date: DateTime<Utc>) -> bool {
+        date >= self.record.first_date && self.record.watermark.is_some_and(|watermark| date <= watermark)
+    }
+
+    fn forget_within_range(&mut self) {
+        let Some(watermark) = self.record.watermark.filter(|watermark| *watermark >= self.record.first_date) else {
+            return;
+        };
+        if self.settled_outside_range.range(self.record.first_date..=watermark).next().is_some() {
+            let mut outside = std::mem::take(&mut self.settled_outside_range);
+            outside.retain(|date| !self.is_within_range(*date));
+            self.settled_outside_range = outside;
+        }
+    }
+
+    pub(super) fn record(&self) -> &JobRecord {
+        &self.record
+    }
+
+    pub(super) fn main(&self) -> &Queue {
+        &self.main
+    }
+
+    pub(super) fn backfills(&self) -> &BTreeMap<BackfillId, Backfill> {
+        &self.backfills
+    }
+
+    pub(super) fn open(&self) -> &BTreeSet<AttemptKey> {
+        &self.open
+    }
+
+    pub(super) fn disabled(&self) -> Option<&Disabled> {
+        self.disabled.as_ref()
+    }
+
+    pub(super) fn has_settled(&self) -> bool {
+        self.has_settled
+    }
+
+    /// Whether a date is settled that is before `first_date` or after the watermark.
+    pub(super) fn is_settled_outside_range(&self, date: DateTime<Utc>) -> bool {
+        self.settled_outside_range.contains(&date)
+    }
+
+    /// The queue of the schedule, and those of the backfills.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &Queue> {
+        std::iter::once(&self.main).chain(self.backfills.values().map(|backfill| &backfill.queue))
+    }
+
+    /// An unsettled session.
+    pub(super) fn get(&self, date: DateTime<Utc>) -> Option<&Session> {
+        self.queues().find_map(|queue| queue.get(date))
+    }
+
+    /// The backfill of an unsettled session.
+    pub(super) fn backfill_of(&self, date: DateTime<Utc>) -> Option<BackfillId> {
+        self.backfills.iter().find(|(_, backfill)| backfill.queue.get(date).is_some()).map(|(id, _)| *id)
+    }
+
+    /// Whether the ledger has a row of a date that is unsettled, or not between `first_date` and the watermark.
+    pub(super) fn has_row(&self, date: DateTime<Utc>) -> bool {
+        self.get(date).is_some() || self.is_settled_outside_range(date)
+    }
+
+    pub(super) fn key(&self, date: DateTime<Utc>) -> SessionKey {
+        SessionKey { job: self.record.name.clone(), generation: self.record.generation, date }
+    }
+}
+
+/// Writes what a restart would load too: no backfill without unsettled sessions.
+impl fmt::Debug for JobRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backfills = self.backfills.values().filter(|backfill| !backfill.queue.is_empty());
+        let backfills: Vec<_> = backfills.map(|backfill| (&backfill.record, backfill.queue.sessions())).collect();
+        f.debug_struct("JobRows")
+            .field("record", &self.record)
+            .field("sessions", self.main.sessions())
+            .field("open", &self.open)
+            .field("settled_outside_range", &self.settled_outside_range)
+            .field("has_settled", &(self.has_settled || !backfills.is_empty()))
+            .field("disabled", &self.disabled)
+            .field("backfills", &backfills)
+            .finish_non_exhaustive()
+    }
+}
