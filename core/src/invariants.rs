@@ -232,7 +232,8 @@ impl<'a> Examination<'a> {
         if generation == in_force && session.state == State::Succeeded {
             self.newest_success = self.newest_success.max(Some(session.key.date));
         }
-        if session.state == State::Succeeded {
+        // A date that an operator has repeated may have been said to be done before.
+        if session.state == State::Succeeded || session.backfill.is_some() {
             self.succeeded(&session.key);
         }
         self.dates.session(&session, &mut self.report);
@@ -241,9 +242,8 @@ impl<'a> Examination<'a> {
     }
 
     fn succeeded(&mut self, key: &SessionKey) {
-        let record = &self.subject.record;
-        let is_in_force = key.generation == record.generation || key.date < record.first_date;
-        self.has_noted_success |= is_in_force && record.last_success == Some(key.date);
+        // A reset to an instant keeps the success of a generation before, and a start moved back may pass it since.
+        self.has_noted_success |= self.subject.record.last_success == Some(key.date);
     }
 
     fn attempt(&mut self, attempt: &AttemptRecord) {

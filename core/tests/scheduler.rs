@@ -4,6 +4,8 @@
 mod found;
 #[path = "scheduler/limits.rs"]
 mod limits;
+#[path = "scheduler/memory.rs"]
+mod memory;
 #[path = "scheduler/operator.rs"]
 mod operator;
 #[path = "scheduler/promise.rs"]

@@ -191,7 +191,7 @@ impl JobState {
             (first.first_date, first.timetable_from)
         } else {
             let timetable_from = self.end_timetable(job, now, step);
-            let start = timetable.start().filter(|start| *start < first_date);
+            let start = timetable.start().filter(|start| *start < first_date && !self.begins_with_reset_to_instant());
             if let Some(start) = start {
                 let older: Vec<_> = timetable.dates(start, first_date).map_while(Result::ok).collect();
                 self.record_before(job, &older, now, step);
@@ -200,6 +200,14 @@ impl JobState {
         };
         let (job, timetable) = (job.name.clone(), timetable.to_string());
         self.write(Entry::Adopt { job, generation, timetable, first_date, timetable_from }, step);
+    }
+
+    /// Whether the generation began with a reset to an instant: what is before it belongs to the generation before, and
+    /// would be repeated if it were recorded here.
+    fn begins_with_reset_to_instant(&self) -> bool {
+        let JobRecord { generation, seen_at, first_date, timetable, .. } = self.rows().record();
+        let start = timetable.parse::<Timetable>().ok().and_then(|timetable| timetable.start());
+        *generation > 1 && start.map_or(first_date != seen_at, |start| *first_date > start)
     }
 
     /// Records what is due by the timetable in force, and returns where that one ends: after the dates that are due by

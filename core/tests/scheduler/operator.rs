@@ -511,3 +511,38 @@ fn a_job_that_waits_for_its_name_says_so() {
     world.request("loads", Operation::Skip(Skipping::Count(1)));
     assert_snapshot!(world.answered(), @"refused (0): job `loads` takes over the ledger of `load` when what runs of that one has ended: until then ask for `load`");
 }
+
+#[test]
+fn a_date_that_was_said_to_be_done_and_is_repeated_breaks_no_promise() {
+    let mut world = load();
+    world.settle(succeed);
+    let date = at("2026-11-01 03:00");
+    world.request("load", Operation::Reset { to: None });
+    world.request("load", Operation::Done { date });
+    world.request("load", Operation::Retry(Retrying::Date { date, again: true }));
+    let record = world.rows.jobs.values().next().expect("one job");
+    assert_eq!(record.last_success, Some(date));
+    let (violations, _) = world.rows.examine(record, Some(true), 1);
+    assert_eq!(violations, []);
+}
+
+#[test]
+fn a_schedule_that_changes_after_a_reset_to_a_date_repeats_nothing_before_that_date() {
+    let mut world = load();
+    world.settle(succeed);
+    world.request("load", Operation::Reset { to: Some(at("2026-11-05 00:00")) });
+    world.settle(succeed);
+    world.take_started();
+    let mut moved = backfill("load", "0 3 * * *", "2026-11-02 00:00");
+    world.reload(vec![moved.clone()]);
+    moved.timetable = crontabber_core::schedule::Timetable::new(
+        moved.timetable.schedule().clone(),
+        moved.timetable.start(),
+        None,
+        std::time::Duration::from_mins(5),
+    );
+    world.reload(vec![moved]);
+    world.pass("2026-11-06 04:00");
+    world.settle(succeed);
+    assert_snapshot!(world.take_started(), @"load 11-06T03:00");
+}
