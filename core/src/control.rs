@@ -1,440 +1,367 @@
-//! Write first, then act: what a step of the scheduler starts goes with its entries, what it tells is kept back until they
-//! are durable, and the warden is told to forget an end when the ledger has it.
+//! What the daemon decides, without its I/O: when to write, start, kill, read requests, retry and end.
 //!
-//! Between the ledger and the warden a crash can fall anywhere, of us and of either. So whenever a warden is there (again)
-//! it is asked about every attempt that is open, unless its opening is still being written; and an end is taken however
-//! late or often it comes.
+//! A driver hands in each [`Input`], performs each [`Effect`] in order, and asks [`Control::next`] what to do meanwhile. The
+//! daemon and the simulation are two drivers of this one state machine.
+//!
+//! Write first, then act: a batch of entries is written before what it opens is started, before its notifications are
+//! reported, and before the warden forgets the ends that it records. A crash can fall between any two steps, of the
+//! daemon and of the warden. So a warden that connects is asked about every open attempt that was given to one before, and
+//! an end is accepted however late or often it arrives.
 
-pub mod commit_queue;
+mod attempts;
+mod batch;
+mod effect;
+mod requests;
+mod start;
+mod stop;
 mod warden;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::mem;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::job::DEFAULT_KILL_GRACE;
+use crate::job::JobName;
 use crate::scheduler::{Event, Notification, Scheduler, Start};
-use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Entry, Outcome, ProcessIdentity, Request, SessionKey};
+use crate::session::{AttemptKey, Entry, Outcome, Request};
 
+use attempts::Attempts;
+use batch::{Batch, Write};
+use requests::RequestReader;
+use stop::Stop;
+
+pub use effect::{Effect, Notice};
+pub use start::{Configuration, Mode, Recovery};
+pub use stop::Exit;
 pub use warden::{OpenAttempt, WardenEvent, WardenState};
 
-/// Nothing new is recorded while so many commits are under way: what is decided must not outrun what is written.
-const IN_FLIGHT: u64 = 4;
-
-/// What the warden runs under this number is no attempt: it tells whether a date is done.
+/// The attempt number of a probe: a process that tells whether a date is done, and is no attempt.
 pub const PROBE: u32 = 0;
 
-/// Entries that must become durable together, and what is started once they are.
+/// The wall clock is read at least this often: it can be set, and the machine can sleep.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Between two requests to a warden of another version to make room.
+const RETIRE_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The time of an input, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// The wall clock, which can be set. Dates go by it.
+    pub wall: DateTime<Utc>,
+    /// Since some fixed instant; it never goes back. Graces and retries go by it.
+    pub monotonic: Duration,
+}
+
+/// What the driver tells.
 #[derive(Debug)]
-pub struct Commit {
-    /// Counted from 1; commits become durable in this order.
-    pub number: u64,
-    /// What to write.
-    pub entries: Vec<Entry>,
-    /// What to start then.
-    pub starts: Vec<Start>,
-    /// Of which it is then asked whether they are done.
-    pub probes: Vec<Start>,
+pub enum Input {
+    /// The registry was read again. Ignored while the daemon stops.
+    Reload(Configuration),
+    /// What the warden reports.
+    Warden(WardenEvent),
+    /// What [`Next::Write`] gave is durable.
+    Written,
+    /// What [`Next::Write`] gave could not be written, or nobody knows whether it was.
+    WriteFailed {
+        /// The same entries, given back.
+        entries: Vec<Entry>,
+        /// Why.
+        error: String,
+    },
+    /// The unanswered requests of operators, by number, as [`Next::ReadRequests`] found them.
+    Requests(Vec<Request>),
+    /// The requests could not be read.
+    RequestsUnread,
+    /// The process of an attempt, or of a probe, could not be described: it was not started.
+    NotStarted {
+        /// Which attempt.
+        attempt: AttemptKey,
+        /// Why.
+        reason: String,
+    },
+    /// A signal to stop, the first or another.
+    Stop,
+    /// A signal to look at the time.
+    Wake,
 }
 
-/// What may be done now.
-#[derive(Debug, Default)]
-pub struct Released {
-    /// To tell people.
-    pub notes: Vec<Notification>,
-    /// The ledger has their ends.
-    pub forget: Vec<AttemptKey>,
-    /// What became of these is not known: they were being written while the warden was replaced.
-    pub watch: Vec<OpenAttempt>,
-}
-
-/// What to ask of a warden that is there (again).
-#[derive(Debug, Default)]
-pub struct Greeting {
-    /// What became of these is not known.
-    pub watch: Vec<OpenAttempt>,
-    /// The ledger has their ends.
-    pub forget: Vec<AttemptKey>,
-    /// These run, and the ledger does not have them open: it was put back to an earlier state, or replaced.
-    pub strangers: Vec<AttemptKey>,
-}
-
-/// An open attempt.
+/// What the driver does when all effects are performed.
 #[derive(Debug)]
-struct Opened {
-    /// The commit that opens it; 0 for one of an earlier daemon.
-    commit: u64,
-    started_at: DateTime<Utc>,
-    process: Option<ProcessIdentity>,
+pub enum Next {
+    /// Write these entries in one transaction, and hand in [`Input::Written`] or [`Input::WriteFailed`].
+    Write(Vec<Entry>),
+    /// Read the unanswered requests, and hand in [`Input::Requests`] or [`Input::RequestsUnread`].
+    ReadRequests,
+    /// Wait for an input, at most this long.
+    Wait(Duration),
+    /// The daemon is done.
+    End(Exit),
 }
 
-/// How it stands with the operators' requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Requests {
-    Unasked,
-    Asked,
-    Arrived,
-}
-
-/// The scheduler, and what waits for its entries to be durable. No I/O.
+/// See the module's page.
 #[derive(Debug)]
 pub struct Control {
-    /// Decides.
-    pub scheduler: Scheduler,
-    gathered: Vec<Entry>,
-    starts: Vec<Start>,
-    probes: Vec<Start>,
-    notes: Vec<Notification>,
-    waiting: VecDeque<(u64, Vec<Notification>)>,
-    commits: u64,
-    durable: u64,
-    open: HashMap<AttemptKey, Opened>,
-    /// Ends that are not durable yet, with their commits.
-    closing: VecDeque<(u64, AttemptKey)>,
-    /// Openings that were being written when the warden was replaced, with their commits.
-    doubtful: VecDeque<(u64, AttemptKey)>,
-    /// What the warden has been asked about and has not answered.
-    unanswered: HashSet<AttemptKey>,
-    /// The dates of which it is asked whether they are done.
-    asked: BTreeSet<SessionKey>,
-    /// What operators want ended, and whether the warden was told.
-    kills: BTreeMap<AttemptKey, bool>,
-    /// Entries that nobody waits for: they go with the next commit, or a second later.
-    later: Vec<Entry>,
-    requests: Requests,
-    /// There is a warden.
-    connected: bool,
-    /// The ledger is written.
-    writable: bool,
+    scheduler: Scheduler,
+    mode: Mode,
+    configuration: Configuration,
+    /// Decided, and not being written yet.
+    batch: Batch,
+    write: Write,
+    attempts: Attempts,
+    /// Durable, and not given to a warden yet.
+    ready: Vec<Start>,
+    ready_probes: Vec<Start>,
+    requests: RequestReader,
+    effects: VecDeque<Effect>,
+    is_connected: bool,
+    stop: Option<Stop>,
+    saw_failure: bool,
+    /// Open attempts of an earlier daemon that this one does not wait for.
+    left_alone: HashSet<AttemptKey>,
+    asked_to_retire: Option<Duration>,
 }
 
 impl Control {
-    /// Wraps a scheduler.
+    /// The next effect to perform.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// The scheduler, to be read only.
     #[must_use]
-    pub fn new(scheduler: Scheduler) -> Self {
-        Self {
-            scheduler,
-            gathered: Vec::new(),
-            starts: Vec::new(),
-            probes: Vec::new(),
-            notes: Vec::new(),
-            waiting: VecDeque::new(),
-            commits: 0,
-            durable: 0,
-            open: HashMap::new(),
-            closing: VecDeque::new(),
-            doubtful: VecDeque::new(),
-            unanswered: HashSet::new(),
-            asked: BTreeSet::new(),
-            kills: BTreeMap::new(),
-            later: Vec::new(),
-            requests: Requests::Unasked,
-            connected: true,
-            writable: true,
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// Takes an input. Its effects wait in [`Control::next_effect`].
+    pub fn handle(&mut self, input: Input, time: Time) {
+        match input {
+            Input::Reload(configuration) if self.accepts_registry() => self.configure(configuration, time.wall),
+            Input::Reload(_) => {}
+            Input::Warden(event) => self.take_warden_event(event, time),
+            Input::Written => self.written(time),
+            Input::WriteFailed { entries, error } => {
+                if self.write.failed(entries, time.monotonic) {
+                    self.effects.push_back(Effect::Report(Notice::LedgerAway { error }));
+                }
+            }
+            Input::Requests(requests) => self.take_requests(requests, time.wall),
+            Input::RequestsUnread => self.requests.failed(),
+            Input::NotStarted { attempt, reason } => {
+                self.close(&attempt, Outcome::Failed { code: 125 }, reason, time.wall);
+            }
+            Input::Stop => self.begin_or_hasten_stop(time),
+            Input::Wake => self.decide(Event::Tick, time.wall),
         }
     }
 
-    /// Takes up what operators wanted ended when the last daemon ended, and were not answered. Comes before anything is
-    /// started, which they did not mean, and before an end is heard, which they did.
-    pub fn recall(&mut self, kills: Vec<Request>, now: DateTime<Utc>) {
-        for kill in kills {
-            self.handle(Event::Request(kill), now);
+    /// Lets the time take effect, and says what to do next. Called by the one driver thread that writes.
+    pub fn next(&mut self, time: Time) -> Next {
+        self.advance(time);
+        if let Some(exit) = self.exit() {
+            return Next::End(exit);
         }
-    }
-
-    /// Takes up the attempts that were open when the last daemon ended, with what the warden knows of them.
-    pub fn take_up(
-        &mut self,
-        open: Vec<AttemptRecord>,
-        mut known: WardenState,
-        (host, boot_id): (&str, Option<&str>),
-        now: DateTime<Utc>,
-    ) -> Greeting {
-        // What has just been decided may be called as something was whose end the ledger has had for long: a name can be
-        // used again.
-        let were_open: HashSet<AttemptKey> = open.iter().map(|record| record.key.clone()).collect();
-        let is_news = |attempt: &AttemptKey| attempt.number == PROBE || were_open.contains(attempt);
-        let over: Vec<_> = known.ended.extract_if(.., |(attempt, _)| !is_news(attempt)).collect();
-        for AttemptRecord { key, host: its_host, process, started_at, .. } in open {
-            let is_known = known.running.contains(&key) || known.ended.iter().any(|(ended, _)| *ended == key);
-            // A machine may have got another name, and is still the same until it is booted again.
-            let here = its_host == host || process.as_ref().is_some_and(|its| Some(its.boot_id.as_str()) == boot_id);
-            self.open.insert(key.clone(), Opened { commit: 0, started_at, process });
-            if !is_known && !here {
-                self.lose(&key, format!("it ran on {its_host}, which cannot be asked"), now);
+        if let Some(entries) = self.write.again(time.monotonic) {
+            return Next::Write(entries);
+        }
+        if self.write.is_free() {
+            let batch = self.batch.take(time.monotonic);
+            match self.write.begin(batch) {
+                Some(entries) if !entries.is_empty() => return Next::Write(entries),
+                Some(_) => {
+                    // Nothing to write: notifications and probes only.
+                    self.written(time);
+                    return self.next(time);
+                }
+                None if self.wants_requests(time.monotonic) => {
+                    self.requests.begin(time.monotonic);
+                    self.scheduler.ledger_is_asked();
+                    return Next::ReadRequests;
+                }
+                None => {}
             }
         }
-        let mut greeting = self.greet(known, now);
-        greeting.forget.extend(over.into_iter().map(|(attempt, _)| attempt));
-        greeting
+        self.retire(time.monotonic);
+        Next::Wait(self.pause(time))
     }
 
-    fn lose(&mut self, attempt: &AttemptKey, detail: String, now: DateTime<Utc>) {
-        let (outcome, detail) = (Outcome::Lost, Some(detail));
-        let end = AttemptEnd { outcome, ended_at: now, duration: None, detail, has_log: false, usage: None };
-        _ = self.ended(attempt, end, now);
-    }
-
-    /// Hands the scheduler an event and gathers what follows; [`Control::flush`] gives it away.
-    pub fn handle(&mut self, event: Event, now: DateTime<Utc>) {
-        let step = self.scheduler.handle(event, now);
-        for start in &step.starts {
-            let opened = Opened { commit: self.commits + 1, started_at: now, process: None };
-            self.open.insert(start.attempt.clone(), opened);
+    /// Lets the time take effect. A driver thread that does not write calls this too, so that a write that hangs delays
+    /// no stop.
+    pub fn advance(&mut self, time: Time) {
+        self.pursue_stop(time);
+        if self.stop.is_none() && self.may_decide() && self.is_due(time.wall) {
+            self.decide(Event::Tick, time.wall);
         }
-        self.gathered.extend(step.entries);
-        self.starts.extend(step.starts);
-        self.asked.extend(step.probes.iter().map(|probe| probe.attempt.session.clone()));
-        self.probes.extend(step.probes);
-        self.kills.extend(step.kills.into_iter().map(|attempt| (attempt, false)));
-        self.notes.extend(step.notes);
+        self.send_kills();
     }
 
-    /// Lets the scheduler see the time if something is due, and if what follows could be written and started.
-    pub fn tick(&mut self, now: DateTime<Utc>) {
-        let is_due = self.scheduler.next_wake().is_some_and(|(at, _)| at <= now);
-        let set_back = now + chrono::TimeDelta::seconds(1) < self.scheduler.now();
-        if (is_due || set_back) && self.may_decide() {
-            self.handle(Event::Tick, now);
-        }
-    }
-
-    /// Says whether new dates may be decided: there is somebody to write them and somebody to run them.
+    /// Says whether new dates may be decided: the ledger is written, and there is a warden.
     #[must_use]
     pub fn may_decide(&self) -> bool {
-        self.connected && self.writable && self.in_flight() < IN_FLIGHT
+        self.is_connected && self.write.is_writable() && (self.write.is_free() || self.batch.is_empty())
     }
 
-    /// Says whether there is a warden, as far as is known.
+    /// Says whether the registry may be read again now.
+    #[must_use]
+    pub fn accepts_registry(&self) -> bool {
+        self.stop.is_none()
+    }
+
+    /// Says whether there is a warden.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.connected
-    }
-
-    /// Takes note of whether the ledger can be written.
-    pub fn set_writable(&mut self, writable: bool) {
-        self.writable = writable;
+        self.is_connected
     }
 
     /// Says whether the ledger can be written, as far as is known.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.writable
+        self.write.is_writable()
     }
 
-    /// Takes what the warden reports of an attempt. Gives it back if the warden may forget it at once.
-    pub fn hear(&mut self, report: WardenEvent, now: DateTime<Utc>) -> Option<AttemptKey> {
-        match report {
-            WardenEvent::Started { attempt, process } => {
-                self.unanswered.remove(&attempt);
-                if let (Some(process), Some(opened)) = (process, self.open.get_mut(&attempt))
-                    && opened.process.as_ref() != Some(&process)
-                {
-                    opened.process = Some(process.clone());
-                    self.later.push(Entry::Process { attempt, process });
-                }
-                None
-            }
-            WardenEvent::Ended { attempt, end } => self.ended(&attempt, end, now),
-            WardenEvent::Disconnected => {
-                self.connected = false;
-                None
-            }
-            WardenEvent::Connected(_) | WardenEvent::Warning(_) => None,
-        }
-    }
-
-    /// An attempt is over. Gives it back if the ledger has known that before.
-    fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>) -> Option<AttemptKey> {
-        self.unanswered.remove(attempt);
-        if attempt.number == PROBE {
-            self.probed(&attempt.session, end.outcome, now);
-            return Some(attempt.clone());
-        }
-        self.kills.remove(attempt);
-        if self.open.remove(attempt).is_some() {
-            self.closing.push_back((self.commits + 1, attempt.clone()));
-            self.handle(Event::Ended { attempt: attempt.clone(), end }, now);
-            return None;
-        }
-        // It may be on its way into the ledger; then it is forgotten when it is there.
-        let is_closing = self.closing.iter().any(|(_, closing)| closing == attempt);
-        (!is_closing).then(|| attempt.clone())
-    }
-
-    /// It was asked whether a date is done.
-    fn probed(&mut self, session: &SessionKey, outcome: Outcome, now: DateTime<Utc>) {
-        if self.asked.remove(session) {
-            let is_done = match outcome {
-                Outcome::Succeeded => Some(true),
-                Outcome::Lost | Outcome::Interrupted | Outcome::Cancelled => None,
-                Outcome::Failed { .. } | Outcome::Killed { .. } | Outcome::TimedOut => Some(false),
-            };
-            self.handle(Event::Probed { session: session.clone(), is_done }, now);
-        }
-    }
-
-    /// The attempts to end that the warden has and was not told of: operators want that.
-    pub fn take_kills(&mut self) -> Vec<AttemptKey> {
-        let (durable, open, connected) = (self.durable, &self.open, self.connected);
-        let is_there = |attempt: &AttemptKey| open.get(attempt).is_some_and(|opened| opened.commit <= durable);
-        let untold = self.kills.iter_mut().filter(|(attempt, told)| !**told && connected && is_there(attempt));
-        untold
-            .map(|(attempt, told)| {
-                *told = true;
-                attempt.clone()
-            })
-            .collect()
-    }
-
-    /// An attempt was not given to the warden, for this reason.
-    pub fn not_started(&mut self, attempt: &AttemptKey, outcome: Outcome, detail: String, now: DateTime<Utc>) {
-        let detail = Some(detail);
-        let end = AttemptEnd { outcome, ended_at: now, duration: None, detail, has_log: false, usage: None };
-        _ = self.ended(attempt, end, now);
-    }
-
-    /// The scribe did not give these to the warden, since the daemon stops.
-    pub fn refused(&mut self, attempts: Vec<AttemptKey>, now: DateTime<Utc>) {
-        for attempt in attempts {
-            let detail = "the daemon was stopped before it was started".to_owned();
-            self.not_started(&attempt, Outcome::Interrupted, detail, now);
-        }
-    }
-
-    /// Says whether the scribe is to look for operators' requests now, and takes it that it will. Nothing gathered may be
-    /// left behind by then: a request whose answer is not on its way would be seen a second time.
-    pub fn wants_requests(&mut self) -> bool {
-        let wants = self.requests != Requests::Asked && self.is_certain();
-        if wants {
-            self.requests = Requests::Asked;
-            self.scheduler.ledger_is_asked();
-        }
-        wants
-    }
-
-    /// Takes the requests that nobody has answered.
-    pub fn take_requests(&mut self, requests: Vec<Request>, now: DateTime<Utc>) {
-        self.requests = Requests::Arrived;
-        for request in requests {
-            self.handle(Event::Request(request), now);
-        }
-    }
-
-    /// Says whether what was asked last has arrived.
+    /// Says whether the daemon stops.
     #[must_use]
-    pub fn has_heard_requests(&self) -> bool {
-        self.requests == Requests::Arrived
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_some()
     }
 
-    /// A warden is there (again), and knows this.
-    pub fn greet(&mut self, known: WardenState, now: DateTime<Utc>) -> Greeting {
-        self.connected = true;
-        let mut greeting = Greeting::default();
-        for (attempt, end) in known.ended {
-            greeting.forget.extend(self.ended(&attempt, end, now));
-        }
-        self.kills.values_mut().for_each(|told| *told = false);
-        // The answers of those that the last warden was asked, and this one does not know, are lost.
-        let is_known = |session: &SessionKey| known.running.iter().any(|running| running.session == *session);
-        let durable = self.durable;
-        let lost: Vec<SessionKey> = self.asked.iter().filter(|session| !is_known(session)).cloned().collect();
-        for session in lost {
-            self.probed(&session, Outcome::Lost, now);
-        }
-        let is_stranger = |attempt: &AttemptKey| attempt.number != PROBE && !self.open.contains_key(attempt);
-        greeting.strangers = known.running.iter().filter(|attempt| is_stranger(attempt)).cloned().collect();
-        // What is being written has not been given to it yet, or has been given to the one before it.
-        let (sure, doubtful): (Vec<_>, Vec<_>) = self
-            .open
-            .iter()
-            .map(|(attempt, opened)| (opened.commit, attempt.clone()))
-            .partition(|(commit, _)| *commit <= durable);
-        self.doubtful = doubtful.into();
-        self.doubtful.make_contiguous().sort();
-        greeting.watch = sure.into_iter().filter_map(|(_, attempt)| self.watch(&attempt, now)).collect();
-        greeting.watch.sort_by(|one, other| one.attempt.cmp(&other.attempt));
-        greeting
-    }
-
-    fn watch(&mut self, attempt: &AttemptKey, now: DateTime<Utc>) -> Option<OpenAttempt> {
-        let opened = self.open.get(attempt)?;
-        let job = self.scheduler.job(&attempt.session.job);
-        let taken = (now - opened.started_at).to_std().unwrap_or_default();
-        let timeout = job.as_ref().and_then(|job| job.timeout).map(|timeout| timeout.saturating_sub(taken));
-        let kill_grace = job.map_or(DEFAULT_KILL_GRACE, |job| job.kill_grace);
-        self.unanswered.insert(attempt.clone());
-        Some(OpenAttempt { attempt: attempt.clone(), process: opened.process.clone(), timeout, kill_grace })
-    }
-
-    /// The open attempts whose opening is durable: those that the warden may have started.
-    pub fn given_out(&self) -> impl Iterator<Item = &AttemptKey> {
-        self.open.iter().filter(|(_, opened)| opened.commit <= self.durable).map(|(attempt, _)| attempt)
-    }
-
-    /// Says whether the warden has answered all that it was asked about.
-    #[must_use]
-    pub fn is_certain(&self) -> bool {
-        self.unanswered.is_empty()
-    }
-
-    /// Gives what was gathered since the last flush, to be committed. An attempt always comes with its opening.
-    pub fn flush(&mut self) -> Option<Commit> {
-        let notes = mem::take(&mut self.notes);
-        if self.gathered.is_empty() && self.probes.is_empty() {
-            if !notes.is_empty() {
-                // Nothing to write, but still told in order: after what is being written.
-                self.waiting.push_back((self.commits, notes));
-            }
-            return None;
-        }
-        self.commits += 1;
-        self.waiting.push_back((self.commits, notes));
-        let mut entries = mem::take(&mut self.later);
-        entries.append(&mut self.gathered);
-        let (starts, probes) = (mem::take(&mut self.starts), mem::take(&mut self.probes));
-        Some(Commit { number: self.commits, entries, starts, probes })
-    }
-
-    /// Gives the entries that nobody waits for, if the ledger can be written.
-    pub fn take_later(&mut self) -> Option<Vec<Entry>> {
-        (self.writable && !self.later.is_empty()).then(|| mem::take(&mut self.later))
-    }
-
-    /// Takes note that the commits up to `number` are durable and what they open was given to the warden, and says what
-    /// may be done now.
-    pub fn released(&mut self, number: u64, now: DateTime<Utc>) -> Released {
-        self.durable = self.durable.max(number);
-        let durable = self.durable;
-        let mut released = Released::default();
-        while let Some((_, notes)) = self.waiting.pop_front_if(|(after, _)| *after <= durable) {
-            released.notes.extend(notes);
-        }
-        while let Some((_, attempt)) = self.closing.pop_front_if(|(commit, _)| *commit <= durable) {
-            released.forget.push(attempt);
-        }
-        while let Some((_, attempt)) = self.doubtful.pop_front_if(|(commit, _)| *commit <= durable) {
-            released.watch.extend(self.watch(&attempt, now));
-        }
-        released
-    }
-
-    /// How many commits are not durable yet.
-    #[must_use]
-    pub fn in_flight(&self) -> u64 {
-        self.commits - self.durable
-    }
-
-    /// Says whether the end of an attempt is among what is not durable yet.
-    #[must_use]
-    pub fn holds_outcomes(&self) -> bool {
-        !self.closing.is_empty()
-    }
-
-    /// Says whether nothing is gathered and nothing waits to be durable.
+    /// Says whether everything that was decided is durable, and given to the warden.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.gathered.is_empty() && self.probes.is_empty() && self.waiting.is_empty()
+        self.batch.is_empty() && self.write.is_free() && self.ready.is_empty() && self.ready_probes.is_empty()
+    }
+
+    /// How many entries are decided and not at the writer, without those that nothing waits for.
+    #[must_use]
+    pub fn gathered(&self) -> usize {
+        self.batch.entries().len()
+    }
+
+    /// The attempts whose opening is being written.
+    pub fn opening(&self) -> impl Iterator<Item = &Start> {
+        self.write.starts()
+    }
+
+    /// When [`Control::next`] has something to do of itself, by the monotonic clock; requests, which arrive without an
+    /// input, are looked for at [`Control::requests_at`].
+    #[must_use]
+    pub fn due_at(&self, time: Time) -> Option<Duration> {
+        if !self.effects.is_empty() || self.exit().is_some() {
+            return Some(time.monotonic);
+        }
+        let retry = self.write.again_at();
+        let batch = if self.write.is_free() { self.batch.due_at() } else { None };
+        let decides = self.stop.is_none() && self.may_decide();
+        let wake = self.scheduler.next_wake().filter(|_| decides).map(|(at, _)| {
+            let until = (at - time.wall).to_std().unwrap_or_default();
+            time.monotonic.saturating_add(until)
+        });
+        let set_back = (decides && self.is_set_back(time.wall)).then_some(time.monotonic);
+        [retry, batch, wake, set_back, self.stop_due_at()].into_iter().flatten().min()
+    }
+
+    /// When the requests are to be read, if they may be.
+    #[must_use]
+    pub fn requests_at(&self) -> Option<Duration> {
+        self.may_read_requests().then(|| self.requests.due_at())
+    }
+
+    fn pause(&self, time: Time) -> Duration {
+        let due = [self.due_at(time), self.requests_at()].into_iter().flatten().min();
+        let until = due.map(|at| at.saturating_sub(time.monotonic));
+        until.map_or(LONGEST_WAIT, |until| until.min(LONGEST_WAIT))
+    }
+
+    fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.is_set_back(now) || self.scheduler.next_wake().is_some_and(|(at, _)| at <= now)
+    }
+
+    fn is_set_back(&self, now: DateTime<Utc>) -> bool {
+        now + TimeDelta::seconds(1) < self.scheduler.now()
+    }
+
+    /// Has the scheduler decide, and gathers what follows.
+    fn decide(&mut self, event: Event, now: DateTime<Utc>) {
+        let step = self.scheduler.handle(event, now);
+        for start in &step.starts {
+            self.attempts.open(start.attempt.clone(), now);
+        }
+        self.attempts.kill(step.kills);
+        self.batch.add(step.entries, step.starts, step.probes, step.notes);
+    }
+
+    /// The batch that was being written is durable: what it opens is started, and what it says is reported.
+    fn written(&mut self, time: Time) {
+        let (batch, outage) = self.write.written(time.monotonic);
+        if let Some(after) = outage {
+            self.effects.push_back(Effect::Report(Notice::LedgerBack { after }));
+        }
+        self.ready.extend(batch.starts);
+        self.ready_probes.extend(batch.probes);
+        self.start_ready(time.wall);
+        for notification in batch.notes {
+            self.saw_failure |= is_failure(&notification);
+            self.effects.push_back(Effect::Report(Notice::Scheduler(notification)));
+        }
+        if !batch.ends.is_empty() {
+            self.effects.push_back(Effect::Forget(batch.ends));
+        }
+    }
+
+    /// Gives what is durable to the warden; a daemon that stops closes it instead.
+    fn start_ready(&mut self, now: DateTime<Utc>) {
+        if self.stop.is_some() {
+            self.ready_probes.clear();
+            for start in mem::take(&mut self.ready) {
+                let reason = "the daemon was stopped before it was started".to_owned();
+                self.close(&start.attempt, Outcome::Interrupted, reason, now);
+            }
+        } else if self.is_connected {
+            for start in mem::take(&mut self.ready) {
+                self.attempts.given(&start.attempt);
+                self.effects.push_back(Effect::Start(start));
+            }
+            for probe in mem::take(&mut self.ready_probes) {
+                self.attempts.probe(probe.attempt.session.clone());
+                self.effects.push_back(Effect::Probe(probe));
+            }
+        }
+    }
+
+    fn send_kills(&mut self) {
+        if self.is_connected {
+            for attempt in self.attempts.take_kills() {
+                self.effects.push_back(Effect::Terminate { attempt, outcome: Outcome::Cancelled });
+            }
+        }
+    }
+
+    /// Asks a warden of another version to make room, while nothing runs.
+    fn retire(&mut self, monotonic: Duration) {
+        let is_early = self.asked_to_retire.is_some_and(|at| monotonic < at + RETIRE_INTERVAL);
+        let rests = self.scheduler.running() == 0 && self.is_settled();
+        if rests && !is_early && self.is_connected && self.mode == Mode::Serve {
+            self.asked_to_retire = Some(monotonic);
+            self.effects.push_back(Effect::RetireOtherVersion);
+        }
+    }
+
+    /// The job that a date is next due of, if nothing is to be done for now.
+    #[must_use]
+    pub fn rests_until(&self) -> Option<Option<(DateTime<Utc>, &JobName)>> {
+        let rests = self.is_settled() && self.scheduler.running() == 0 && self.stop.is_none();
+        rests.then(|| self.scheduler.next_wake())
+    }
+}
+
+/// Says whether a wake that reports this has failed. What was lost had been started by an earlier daemon.
+fn is_failure(notification: &Notification) -> bool {
+    match notification {
+        Notification::Closed { end, .. } => {
+            !matches!(end.outcome, Outcome::Succeeded | Outcome::Interrupted | Outcome::Lost)
+        }
+        _ => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::job::JobName;
+use crate::job::{Job, JobName};
 use crate::ledger::{LedgerUrl, Reader};
 use crate::registry::Registry;
 use crate::scheduler::{JobCondition, Scheduler};
@@ -13,26 +13,29 @@ const MEASURED: u32 = 20;
 /// So many jobs are named; those with the most dates.
 const NAMED: usize = 8;
 
-/// The sentence, if more dates than `most` are to be attempted.
-pub(super) fn announcement(scheduler: &Scheduler, jobs: &[JobName], most: u64, url: &LedgerUrl) -> Option<String> {
-    let mut missed: Vec<(u64, &JobName)> = jobs
-        .iter()
-        .filter_map(|name| {
-            let view =
-                scheduler.view(name).filter(|view| view.disabled.is_none() && view.state != JobCondition::Disabled)?;
-            Some((view.backlog.saturating_sub(scheduler.held(name)), name))
-        })
-        .filter(|(backlog, _)| *backlog > 0)
-        .collect();
+/// The jobs that have missed dates which will be attempted, with how many: the most first.
+pub(super) fn missed(scheduler: &Scheduler, registry: &Registry) -> Vec<(u64, JobName)> {
+    let missed = |job: &Job| {
+        let view =
+            scheduler.view(&job.name).filter(|view| view.disabled.is_none() && view.state != JobCondition::Disabled)?;
+        Some((view.backlog.saturating_sub(scheduler.held(&job.name)), job.name.clone()))
+    };
+    let mut missed: Vec<(u64, JobName)> =
+        registry.jobs.iter().filter_map(missed).filter(|(backlog, _)| *backlog > 0).collect();
+    missed.sort_by(|(a, name), (b, other)| b.cmp(a).then_with(|| name.cmp(other)));
+    missed
+}
+
+/// The sentence, if more dates than `most` will be attempted.
+pub(super) fn text(missed: &[(u64, JobName)], most: u64, url: &LedgerUrl) -> Option<String> {
     let total: u64 = missed.iter().map(|(backlog, _)| backlog).sum();
     if total <= most {
         return None;
     }
-    missed.sort_by(|(a, name), (b, other)| b.cmp(a).then_with(|| name.cmp(other)));
-    // How long it takes is told if the ledger says so; it is not worth more than that.
+    // How long it takes is only said if the ledger knows.
     let mut reader = Reader::open(url).ok();
     let mut typical = |name: &JobName| reader.as_mut().and_then(|reader| typical(reader, name));
-    let mut told: Vec<String> = missed
+    let mut parts: Vec<String> = missed
         .iter()
         .take(NAMED)
         .map(|(count, name)| match typical(name) {
@@ -41,17 +44,12 @@ pub(super) fn announcement(scheduler: &Scheduler, jobs: &[JobName], most: u64, u
         })
         .collect();
     if missed.len() > NAMED {
-        told.push(format!("and those of {} more jobs", missed.len() - NAMED));
+        parts.push(format!("and those of {} more jobs", missed.len() - NAMED));
     }
     Some(format!(
-        "{total} dates were missed, and are attempted now, oldest first: {}; `crontabber skip` or `disable` puts an end to it",
-        told.join(", ")
+        "{total} dates were missed and are attempted now, oldest first: {}; `crontabber skip` or `disable` stops that",
+        parts.join(", ")
     ))
-}
-
-/// Says whether anything is to be announced at all, before the ledger is asked.
-pub(super) fn names(registry: &Registry) -> Vec<JobName> {
-    registry.jobs.iter().map(|job| job.name.clone()).collect()
 }
 
 /// How long a date of a job commonly takes.

@@ -53,12 +53,12 @@ const MOST_BYTES: usize = 3_000_000;
 ///
 /// # Errors
 /// The job's `environment_file` cannot be read, or there is more of all than the kernel takes.
-pub(super) fn prepare(start: &Start, around: &Surroundings<'_>) -> Result<Launch, PrepareError> {
+pub(super) fn prepare(start: &Start, around: &Surroundings) -> Result<Launch, PrepareError> {
     launch(start, &start.job.command, &start.attempt, around)
 }
 
 /// Describes the process that tells whether a date is done; `None` if the job has no `done_when`.
-pub(super) fn prepare_probe(probe: &Start, around: &Surroundings<'_>) -> Option<Result<Launch, PrepareError>> {
+pub(super) fn prepare_probe(probe: &Start, around: &Surroundings) -> Option<Result<Launch, PrepareError>> {
     let command = probe.job.done_when.as_ref()?;
     let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
     let launch = launch(probe, command, &attempt, around);
@@ -69,11 +69,11 @@ fn launch(
     start: &Start,
     command: &Command,
     attempt: &AttemptKey,
-    around: &Surroundings<'_>,
+    around: &Surroundings,
 ) -> Result<Launch, PrepareError> {
     let job = &start.job;
     let argv = argv(job, command, start.attempt.session.date);
-    let environment = environment(start, attempt, around.mark)?;
+    let environment = environment(start, attempt, &around.mark)?;
     let pairs = around.inherited.iter().chain(&environment);
     let length = pairs.map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
         + argv.iter().map(|argument| argument.len() + 1).sum::<usize>();
@@ -82,28 +82,28 @@ fn launch(
     }
     let pair = |(name, value): &(OsString, OsString)| (bytes(name), bytes(value));
     Ok(Launch {
-        attempt: attempt_name(attempt, around.mark),
+        attempt: attempt_name(attempt, &around.mark),
         argv: argv.iter().map(bytes).collect(),
         inherited: around.inherited.iter().map(pair).collect(),
         environment: environment.iter().map(pair).collect(),
-        working_directory: job.working_directory.as_deref().or(around.home).map(bytes),
+        working_directory: job.working_directory.as_deref().or(around.home.as_deref()).map(bytes),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
-        log: bytes(paths::log_file(around.logs, attempt)),
+        log: bytes(paths::log_file(&around.logs, attempt)),
         output_limit: around.output_limit,
     })
 }
 
 /// What every attempt of a daemon has in common.
-pub(super) struct Surroundings<'a> {
+pub(super) struct Surroundings {
     /// What a job inherits of our environment.
-    pub(super) inherited: &'a [(OsString, OsString)],
+    pub(super) inherited: Vec<(OsString, OsString)>,
     /// Where a job is started that says nothing of it.
-    pub(super) home: Option<&'a Path>,
+    pub(super) home: Option<PathBuf>,
     /// What tells our ledger's attempts from others'.
-    pub(super) mark: &'a str,
+    pub(super) mark: String,
     /// The folder of the logs.
-    pub(super) logs: &'a Path,
+    pub(super) logs: PathBuf,
     /// How much output is kept of an attempt.
     pub(super) output_limit: u64,
 }

@@ -1,164 +1,169 @@
-//! The thread that owns the ledger's writer: commits arrive, are written together, and only then is started
-//! what they open.
+//! The thread on the way of a date: it reads the warden's events, writes what the control decides, and sends what is
+//! durable, without handing a date to another thread.
 //!
-//! What cannot be written now (a full disk, a database that is away) is kept and tried again until it can: the outcome
-//! of a job that ended is worth more than a prompt answer.
+//! It holds the executor's lock except while it waits and while it writes. So a write that hangs delays no signal.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-use std::{io, thread};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+use tokio::sync::oneshot;
+
+use crate::control::{Exit, Input, Next, WardenEvent};
 use crate::ledger::{CommitError, Writer};
-use crate::session::{AttemptKey, Entry, Request};
-use crate::warden_client::{Launch, WardenClient, attempt_key};
+use crate::session::Entry;
+use crate::warden_client::{Search, WardenReceiver};
 
-use crate::control::commit_queue::{CommitQueue, Order, QueueStep};
+use super::executor::Executor;
 
-/// Between two tries at a ledger that is away.
-const RETRY: Duration = Duration::from_millis(500);
+/// Why the daemon must not go on.
+pub(super) type Fatal = String;
 
-/// What the scribe says.
-#[derive(Debug)]
-pub(super) enum LedgerEvent {
-    /// All commits up to this number are durable.
-    Committed(u64),
-    /// The operators' requests that nobody has answered.
-    Requests(Vec<Request>),
-    /// These were not started, since the daemon stops.
-    NotStarted(Vec<AttemptKey>),
-    /// The ledger cannot be written; it is tried again.
-    Trouble(String),
-    /// The ledger is written again.
-    Recovered {
-        /// How long it was away.
-        after: Duration,
-    },
-    /// The ledger is not what we believed: nothing may be started any more.
-    Fatal(String),
+/// What another thread needs to share the executor.
+#[derive(Clone)]
+pub(super) struct Shared {
+    executor: Arc<Mutex<Executor>>,
+    wake: Arc<OwnedFd>,
 }
 
-/// A handle on the thread.
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Executor> {
+        self.executor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the thread ask the control what is next.
+    pub(super) fn wake(&self) {
+        // A counter that is full wakes as well.
+        _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+/// See the module's page.
 pub(super) struct LedgerThread {
-    orders: Option<Sender<Order<Launch>>>,
-    thread: Option<JoinHandle<()>>,
-    stops: Arc<AtomicBool>,
+    shared: Shared,
+    writer: Writer,
+    receiver: WardenReceiver,
+    /// What the search for a warden finds.
+    found: Receiver<Search>,
+    sender: Sender<Search>,
 }
 
 impl LedgerThread {
-    /// Starts the thread. `tell` is called from it.
+    /// Prepares the thread, which does nothing yet.
+    ///
+    /// # Errors
+    /// The operating system has no descriptor to give.
+    pub(super) fn new(executor: Executor, writer: Writer, receiver: WardenReceiver) -> io::Result<Self> {
+        let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let shared = Shared { executor: Arc::new(Mutex::new(executor)), wake };
+        let (sender, found) = channel();
+        Ok(Self { shared, writer, receiver, found, sender })
+    }
+
+    /// The executor, for the other thread.
+    pub(super) fn shared(&self) -> Shared {
+        self.shared.clone()
+    }
+
+    /// Starts the thread. The receiver says how the daemon ended, once the ledger is given back; it says nothing if the
+    /// thread panics.
     ///
     /// # Errors
     /// The operating system has no thread to give.
-    pub(super) fn new(
-        writer: Writer,
-        runner: WardenClient,
-        tell: impl Fn(LedgerEvent) + Send + 'static,
-    ) -> io::Result<Self> {
-        let (orders, inbox) = channel();
-        let stops = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stops);
-        let thread = thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || run(writer, &runner, &flag, &inbox, &tell))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread), stops })
+    pub(super) fn spawn(mut self) -> io::Result<oneshot::Receiver<Result<Exit, Fatal>>> {
+        let (done, is_done) = oneshot::channel();
+        thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            let end = self.run();
+            drop(self);
+            // The other thread may have left already.
+            _ = done.send(end);
+        })?;
+        Ok(is_done)
     }
 
-    /// Has entries written, and then what they open started.
-    pub(super) fn commit(&self, number: u64, entries: Vec<Entry>, launches: Vec<Launch>) {
-        self.send(Order::Commit { number, entries, launches });
-    }
-
-    /// Has entries written that nobody waits for.
-    pub(super) fn write(&self, entries: Vec<Entry>) {
-        self.send(Order::Write(entries));
-    }
-
-    /// Asks for the operators' requests.
-    pub(super) fn ask_requests(&self) {
-        self.send(Order::Requests);
-    }
-
-    /// Has nothing started any more, also of what is decided and not written yet.
-    pub(super) fn start_nothing(&self) {
-        self.stops.store(true, Ordering::SeqCst);
-    }
-
-    /// Waits until all is written, and gives the ledger back to others.
-    pub(super) fn close(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there was printed where it happened; there is nothing to add to it.
-            _ = thread.join();
-        }
-    }
-
-    fn send(&self, order: Order<Launch>) {
-        if let Some(orders) = &self.orders {
-            // The thread ends only after it said `Fatal`, and then nothing is expected of it.
-            _ = orders.send(order);
-        }
-    }
-}
-
-fn run(
-    mut writer: Writer,
-    runner: &WardenClient,
-    stops: &AtomicBool,
-    inbox: &Receiver<Order<Launch>>,
-    tell: &impl Fn(LedgerEvent),
-) {
-    while let Ok(first) = inbox.recv() {
-        let mut pile = CommitQueue::default();
-        pile.add(first);
-        while let Ok(next) = inbox.try_recv() {
-            pile.add(next);
-        }
-        while let Some(deed) = pile.next(stops.load(Ordering::SeqCst)) {
-            match deed {
-                QueueStep::Write(batches) => {
-                    if !write(&mut writer, &batches, tell) {
-                        return;
-                    }
+    fn run(&mut self) -> Result<Exit, Fatal> {
+        let mut next = self.shared.lock().next();
+        loop {
+            let input = match next {
+                Next::Write(entries) => Some(self.write(entries)?),
+                Next::ReadRequests => Some(match self.writer.requests() {
+                    Ok(requests) => Input::Requests(requests),
+                    // An error here is an error of the next commit too, which reports it.
+                    Err(_) => Input::RequestsUnread,
+                }),
+                Next::Wait(pause) => {
+                    self.wait(pause).map_err(|error| format!("cannot wait for the warden: {error}"))?;
+                    None
                 }
-                QueueStep::Start(launch) => runner.start(launch),
-                QueueStep::Refuse(launches) => {
-                    tell(LedgerEvent::NotStarted(
-                        launches.iter().filter_map(|launch| attempt_key(&launch.attempt)).collect(),
-                    ));
-                }
-                QueueStep::Committed(number) => tell(LedgerEvent::Committed(number)),
-                // An error here is an error of the next commit too, which says so.
-                QueueStep::Requests => tell(LedgerEvent::Requests(writer.requests().unwrap_or_default())),
+                Next::End(exit) => return Ok(exit),
+            };
+            let shared = self.shared.clone();
+            let mut executor = shared.lock();
+            match input {
+                Some(input) => executor.handle(input),
+                None => self.take_events(&mut executor)?,
             }
+            next = executor.next();
         }
     }
-}
 
-/// Writes the batches, however long it takes. Says whether they are durable.
-fn write(writer: &mut Writer, batches: &[Vec<Entry>], tell: &impl Fn(LedgerEvent)) -> bool {
-    let mut since = None;
-    loop {
-        match writer.commit(batches) {
-            Ok(()) => {
-                if let Some(since) = since {
-                    tell(LedgerEvent::Recovered { after: Instant::now().duration_since(since) });
-                }
-                return true;
-            }
+    fn write(&mut self, entries: Vec<Entry>) -> Result<Input, Fatal> {
+        let batch = [entries];
+        match self.writer.commit(&batch) {
+            Ok(()) => Ok(Input::Written),
             Err(error @ CommitError::Unavailable(_)) => {
-                if since.is_none() {
-                    since = Some(Instant::now());
-                    tell(LedgerEvent::Trouble(error.to_string()));
-                }
-                thread::sleep(RETRY);
+                let [entries] = batch;
+                Ok(Input::WriteFailed { entries, error: error.to_string() })
             }
-            Err(error) => {
-                tell(LedgerEvent::Fatal(error.to_string()));
-                return false;
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Waits for the warden, for another thread, or for the time.
+    fn wait(&mut self, pause: Duration) -> io::Result<()> {
+        let mut waits = vec![PollFd::new(&*self.shared.wake, PollFlags::IN)];
+        waits.extend(self.receiver.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        match poll(&mut waits, Timespec::try_from(pause).ok().as_ref()) {
+            Err(error) if error != Errno::INTR => return Err(error.into()),
+            _ => {}
+        }
+        if !waits[0].revents().is_empty() {
+            _ = rustix::io::read(&*self.shared.wake, &mut [0; 8]);
+        }
+        Ok(())
+    }
+
+    /// Takes what the warden reports, and what the search for one found.
+    fn take_events(&mut self, executor: &mut Executor) -> Result<(), Fatal> {
+        let mut events = Vec::new();
+        while let Ok(search) = self.found.try_recv() {
+            match search {
+                Search::Failed(text) => executor.reporter.warn(&text),
+                Search::Found(connection) => self.receiver.attach(connection, &mut |event| events.push(event)),
             }
         }
+        self.receiver.read_events(&mut |event| events.push(event));
+        for event in events {
+            let is_gone = event == WardenEvent::Disconnected;
+            executor.handle(Input::Warden(event));
+            if is_gone {
+                self.search().map_err(|error| format!("cannot look for a warden: {error}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn search(&self) -> io::Result<()> {
+        let (sender, shared) = (self.sender.clone(), self.shared.clone());
+        self.receiver.search(move |search| {
+            // The other end closes only when the daemon ends.
+            _ = sender.send(search);
+            shared.wake();
+        })
     }
 }

@@ -1,45 +1,35 @@
 //! The beginning of a daemon: the registry, the ledger, and what was running when the last one ended.
 
-use std::collections::HashSet;
 use std::fmt::Display;
 use std::fs::DirBuilder;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::Signals;
-use tokio::sync::mpsc::unbounded_channel;
 
+use crate::control::{Configuration, Control, Mode, Recovery};
 use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
 use crate::log_queue::LogQueue;
 use crate::registry::Registry;
-use crate::scheduler::{Recovered, Scheduler};
-use crate::session::{AttemptKey, AttemptRecord, Request};
+use crate::scheduler::Recovered;
+use crate::session::Request;
 use crate::systemd::Notifier;
-use crate::warden_client::{WardenClient, WardenLocation, WardenState};
+use crate::warden_client::{WardenClient, WardenLocation};
 use crate::{clock, paths, warden};
 
+use super::executor::Executor;
+use super::launch::Surroundings;
 use super::ledger_thread::LedgerThread;
 use super::reporter::Reporter;
-use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Message, Options};
-use crate::control::Control;
+use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Options, Prepared, catch_up_notice};
 
 /// Between two tries at a ledger that cannot be reached.
 const RETRY: Duration = Duration::from_secs(2);
-
-/// What a daemon is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// To run until it is told to stop.
-    Serve,
-    /// To attempt what is due now.
-    Once,
-    /// To do what operators ask for, and nothing else.
-    Operate,
-}
 
 /// Runs something asynchronous to its end.
 pub(super) fn with_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
@@ -100,86 +90,76 @@ pub(super) fn find_ledger(options: &Options, registry: &Registry) -> Result<Ledg
 }
 
 /// Starts a daemon as far as its first decisions.
-pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -> Result<Daemon, ExitCode> {
+pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -> Result<Prepared, ExitCode> {
     let registry = read_registry(&options)?;
     let url = find_ledger(&options, &registry)?;
-    let mut voice = Reporter::new(options.log_format, options.quiet)
+    let mut reporter = Reporter::new(options.log_format, options.quiet)
         .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let notifier = Notifier::from_environment();
-    let (recovered, kills, writer) = open(&url, mode, &mut voice, &notifier, signals).await?;
-    let now = clock::now();
-    let open_attempts = recovered.open.clone();
-    voice.say(&format!(
+    let Opened { ledger, kills, writer } = open(&url, mode, &mut reporter, &notifier, signals).await?;
+    reporter.say(&format!(
         "crontabber {} with {} jobs of {} and the ledger {url}",
         env!("CARGO_PKG_VERSION"),
         registry.jobs.len(),
         options.registry.display()
     ));
-    let mut scheduler = Scheduler::new(recovered, &paths::host_name(), 0, now);
-    if mode == Mode::Once {
-        scheduler.set_horizon(now);
+    if mode != Mode::Operate {
+        report_warnings(&registry, &mut reporter);
     }
-    let (outbox, inbox) = unbounded_channel();
-    let words = outbox.clone();
-    let (house, mark) = (paths::warden(&url), mark(&url));
-    let leaves_jobs = !dies_with_us(&house);
-    let (runner, receiver, known) = WardenClient::new(house, &mark).map_err(|error| {
-        voice.fail(&error.to_string());
+    let (location, mark) = (paths::warden(&url), mark(&url));
+    let warden_survives = !dies_with_us(&location);
+    let (client, receiver, warden) = WardenClient::new(location, &mark).map_err(|error| {
+        reporter.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
-    let scribe = LedgerThread::new(writer, runner.clone(), move |word| _ = words.send(Message::LedgerThread(word)));
-    let scribe = scribe.map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
-    let mut daemon = Daemon {
-        options,
-        mode,
-        engine: Control::new(scheduler),
-        runner,
-        receiver,
-        line: None,
-        scribe,
-        inbox,
-        outbox,
-        voice,
-        notifier,
-        logs: paths::logs(&url),
-        ledger: url.clone(),
-        mark,
-        ledger_named: registry.daemon.ledger.clone(),
+    let recovery = Recovery { ledger, kills, warden, host: paths::host_name(), boot_id: warden::boot_id().ok() };
+    let control = Control::start(mode, configuration(&registry, warden_survives), recovery, clock::time());
+    let surroundings = Surroundings {
         inherited: warden::inherited_environment(),
         home: std::env::current_dir().ok(),
-        output_limit: 0,
-        stop_grace: Duration::ZERO,
-        longest_kill_grace: Duration::ZERO,
-        stopping: None,
-        fatal: None,
-        saw_failure: false,
-        left_alone: HashSet::new(),
-        asked_to_retire: None,
-        leaves_jobs,
+        mark,
+        logs: paths::logs(&url),
+        output_limit: registry.daemon.output_limit,
     };
-    daemon.attach();
-    daemon.engine.recall(kills, now);
-    daemon.adopt(registry);
-    daemon.take_up(open_attempts, known);
-    daemon.flush();
-    Ok(daemon)
-}
-
-impl Daemon {
-    /// Takes up the attempts that were open when the last daemon ended: those that run are waited for.
-    fn take_up(&mut self, open: Vec<AttemptRecord>, known: WardenState) {
-        for attempt in open.iter().filter(|attempt| known.running.contains(&attempt.key)) {
-            let AttemptKey { session, number } = &attempt.key;
-            self.voice.say(&format!("{}: attempt {number} still runs, and is waited for", session.job));
-        }
-        let (host, boot_id) = (paths::host_name(), warden::boot_id().ok());
-        let greeting = self.engine.take_up(open, known, (&host, boot_id.as_deref()), clock::now());
-        self.greet(greeting);
-        if self.mode == Mode::Operate {
-            // Whoever serves next waits for them; an operator's request does not.
-            self.left_alone = self.engine.scheduler.open_attempts().into_iter().collect();
+    let mut executor = Executor::new(control, (reporter, notifier), (client, surroundings));
+    executor.learn(&registry);
+    executor.move_renamed_logs(&registry);
+    if mode != Mode::Operate {
+        let missed = catch_up_notice::missed(executor.control.scheduler(), &registry);
+        if let Some(text) = catch_up_notice::text(&missed, registry.daemon.announce_over, &url) {
+            executor.reporter.warn(&text);
         }
     }
+    executor.perform();
+    let thread =
+        LedgerThread::new(executor, writer, receiver).map_err(|error| fail(&format!("cannot start: {error}"), 1))?;
+    let ledger_named = registry.daemon.ledger.clone();
+    let daemon = Daemon { options, mode, shared: thread.shared(), ledger: url, ledger_named, warden_survives };
+    Ok(Prepared { daemon, thread })
+}
+
+/// Reports the warnings of a registry.
+pub(super) fn report_warnings(registry: &Registry, reporter: &mut Reporter) {
+    for warning in &registry.warnings {
+        let text = warning.render(false);
+        reporter.warn(text.strip_prefix("warning: ").unwrap_or(&text));
+    }
+}
+
+/// What the control takes from a registry.
+pub(super) fn configuration(registry: &Registry, warden_survives: bool) -> Configuration {
+    Configuration {
+        jobs: registry.jobs.iter().cloned().map(Arc::new).collect(),
+        pools: registry.pools.clone(),
+        max_running: registry.daemon.max_running,
+        stop_grace: registry.daemon.stop_grace,
+        warden_survives,
+    }
+}
+
+/// Listens to the signals that the daemon knows.
+pub(super) fn signals() -> io::Result<Signals> {
+    Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
 }
 
 /// Says whether the warden will end with us: in a container whose first process we are, and as a service of systemd whose
@@ -191,17 +171,21 @@ fn dies_with_us(house: &WardenLocation) -> bool {
 }
 
 /// What the ledger has, what of it operators want ended, and who writes it from now on.
-type Opened = (Recovered, Vec<Request>, Writer);
+struct Opened {
+    ledger: Recovered,
+    kills: Vec<Request>,
+    writer: Writer,
+}
 
 /// Opens the ledger; a daemon waits for one that cannot be reached.
 async fn open(
     url: &LedgerUrl,
     mode: Mode,
-    voice: &mut Reporter,
+    reporter: &mut Reporter,
     notifier: &Notifier,
     signals: &mut Signals,
 ) -> Result<Opened, ExitCode> {
-    let mut said = false;
+    let mut is_reported = false;
     loop {
         let error = match open_once(url) {
             Ok(opened) => return Ok(opened),
@@ -211,19 +195,19 @@ async fn open(
             OpenError::Busy { .. } => {
                 // Beside a daemon, an operator's request is handed to it.
                 if mode != Mode::Operate {
-                    voice.fail(&error.to_string());
+                    reporter.fail(&error.to_string());
                 }
                 return Err(ExitCode::from(EXIT_BUSY));
             }
             OpenError::Unreachable { .. } if mode == Mode::Serve => {
-                if !said {
-                    voice.warn(&format!("{error}; tried again every {} seconds", RETRY.as_secs()));
+                if !is_reported {
+                    reporter.warn(&format!("{error}; the daemon tries again every {} seconds", RETRY.as_secs()));
                     notifier.status("waiting for the ledger");
-                    said = true;
+                    is_reported = true;
                 }
             }
             _ => {
-                voice.fail(&error.to_string());
+                reporter.fail(&error.to_string());
                 return Err(ExitCode::FAILURE);
             }
         }
@@ -231,7 +215,7 @@ async fn open(
             () = tokio::time::sleep(RETRY) => {}
             signal = signals.next() => {
                 if matches!(signal, Some(SIGTERM | SIGINT)) {
-                    voice.say("stopped before the ledger could be reached");
+                    reporter.say("stopped before the ledger could be reached");
                     return Err(ExitCode::SUCCESS);
                 }
             }
@@ -243,7 +227,7 @@ fn open_once(url: &LedgerUrl) -> Result<Opened, OpenError> {
     let owner =
         Owner { host: paths::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut writer = Writer::open(url, &owner, clock::now())?;
-    let recovered = writer.load().map_err(|error| OpenError::unread(url, &error))?;
+    let ledger = writer.load().map_err(|error| OpenError::unread(url, &error))?;
     let kills = writer.kills().map_err(|error| OpenError::unread(url, &error))?;
-    Ok((recovered, kills, writer))
+    Ok(Opened { ledger, kills, writer })
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use signal_hook_tokio::Signals;
 
+use crate::control::Mode;
 use crate::job::JobName;
 use crate::ledger::{
     Answer, AttemptFilter, Between, LedgerError, LedgerUrl, NewRequest, OpenError, Reader, RequestQueue,
@@ -17,8 +18,7 @@ use crate::session::{AttemptRecord, Operation, Outcome, Trigger};
 use crate::text::in_zone;
 use crate::{clock, paths};
 
-use super::start::{self, Mode};
-use super::{Options, stop};
+use super::{Options, start};
 
 /// Between two looks at the ledger while somebody else works.
 const POLL: Duration = Duration::from_millis(40);
@@ -70,7 +70,7 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
     let url = start::find_ledger(&options, &registry).map_err(OperateError::Said)?;
     let job = registry.jobs.iter().find(|job| job.name == ask.job);
     let zone = job.map_or(chrono_tz::UTC, |job| job.timetable.zone());
-    let mut signals = stop::signals().map_err(OperateError::Signals)?;
+    let mut signals = start::signals().map_err(OperateError::Signals)?;
     let asked_at = clock::now();
     let mut posted = None;
     let answer = loop {
@@ -95,11 +95,10 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
             posted = Some(post(&url, &ask, asked_at)?);
         }
         match here {
-            Ok(mut daemon) => {
-                daemon.ask_requests();
+            Ok(prepared) => {
                 // What it does is read back from the ledger below, as if a daemon had done it.
-                let code = daemon.run(&mut signals).await;
-                if code != ExitCode::SUCCESS || daemon.stopping.is_some() {
+                let code = prepared.run(&mut signals).await;
+                if code != ExitCode::SUCCESS {
                     return Err(OperateError::Said(ExitCode::FAILURE));
                 }
             }

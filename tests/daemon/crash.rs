@@ -43,7 +43,7 @@ fn an_attempt_that_outlives_a_crash_is_adopted_and_its_outcome_recorded() {
     lab.until_file("pids");
     daemon.kill();
     let mut daemon = lab.daemon();
-    lab.until("it is found", || lab.log().contains("slow: attempt 1 still runs, and is waited for"));
+    lab.until("it is found", || lab.log().contains("slow: attempt 1 still runs; the daemon waits for its end"));
     assert_eq!(lab.outcomes("slow"), ["open"]);
     fs::write(lab.path("go"), "").unwrap();
     lab.until("it succeeds", || lab.sessions("slow") == ["2026-11-01 succeeded 1"]);

@@ -182,3 +182,24 @@ impl Changed {
         self.last = self.last.max(Some(date));
     }
 }
+
+impl Entry {
+    /// Says whether it changes something of a job.
+    #[must_use]
+    pub fn concerns(&self, name: &JobName) -> bool {
+        match self {
+            Self::Enter(record) | Self::Reset(record) => record.name == *name,
+            Self::Adopt { job, .. } | Self::Record { job, .. } | Self::Enable { job } => job == name,
+            Self::Open { attempt, .. } | Self::Process { attempt, .. } | Self::Close { attempt, .. } => {
+                attempt.session.job == *name
+            }
+            Self::Move { session, .. } | Self::Done { session, .. } | Self::Again { session, .. } => {
+                session.job == *name
+            }
+            Self::Backfill(backfill) => backfill.job == *name,
+            Self::Disable(disabled) => disabled.job == *name,
+            Self::Rename { from, to } => from == name || to == name,
+            Self::Answer { .. } => false,
+        }
+    }
+}

@@ -1,15 +1,12 @@
 //! What the simulation found, as stories: things that come between a question and its answer, and dates that were
 //! overlooked.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crontabber_core::control::Control;
-use crontabber_core::control::WardenState;
 use crontabber_core::job::{CatchUp, Command, DatePolicy, Dependency, Job, JobName, OnLost, Overlap, Retry, Template};
 use crontabber_core::schedule::{Schedule, Timetable};
-use crontabber_core::scheduler::{Event, Scheduler};
-use crontabber_core::session::{AttemptEnd, BackfillOrder, Only, Operation, Outcome, Recovered, Retrying, Skipping};
+use crontabber_core::scheduler::Event;
+use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
 
 use crate::world::*;
@@ -410,28 +407,6 @@ fn what_runs_takes_over_from_all_that_is_held_when_a_job_stops_to_keep_every_dat
     11-04T03:00 skipped: operator (manual, 0 attempts)
     11-05T03:00 succeeded (schedule, 2 attempts)
     ");
-}
-
-#[test]
-fn an_end_of_long_ago_is_not_taken_for_that_of_a_new_job_with_the_same_name() {
-    let now = at("2026-11-05 12:00");
-    let mut scheduler = Scheduler::new(Recovered::default(), "here", 16, now);
-    scheduler.set_max_running(16);
-    let mut engine = Control::new(scheduler);
-    engine.handle(Event::Registry(vec![Arc::new(backfill("load", "0 3 * * *", "2026-11-03 00:00"))]), now);
-    let started = engine.scheduler.open_attempts();
-    // The job that was called so before is known to the ledger by another name, and the warden has not forgotten it.
-    let end = AttemptEnd {
-        outcome: Outcome::Succeeded,
-        ended_at: now,
-        duration: None,
-        detail: None,
-        has_log: false,
-        usage: None,
-    };
-    let known = WardenState { running: Vec::new(), ended: vec![(started[0].clone(), end)] };
-    let greeting = engine.take_up(Vec::new(), known, ("here", None), now);
-    assert_eq!((greeting.forget, engine.scheduler.open_attempts()), (started.clone(), started));
 }
 
 #[test]

@@ -36,8 +36,6 @@ pub(crate) struct View<'a> {
     pub(crate) context: &'a Context,
     /// The whole commit.
     pub(crate) entries: &'a [Entry],
-    /// The least and the greatest time of the decision.
-    pub(crate) times: (At, At),
 }
 
 impl View<'_> {
@@ -129,9 +127,9 @@ impl Checks {
     }
 
     /// Looks at the ledger when all entries of a commit are applied.
-    pub(crate) fn commit(&mut self, view: &View<'_>) -> Held {
+    pub(crate) fn commit(&mut self, ledger: &Ledger) -> Held {
         for key in std::mem::take(&mut self.superseded) {
-            let Some(rows) = view.ledger.jobs.get(&key.job) else { continue };
+            let Some(rows) = ledger.jobs.get(&key.job) else { continue };
             let newest = rows.generations.get(&key.generation).and_then(Dates::newest);
             let took_over = |other: &SessionKey| other.job == key.job && other.date != key.date;
             if newest.is_none_or(|newest| newest <= key.date) && !self.recorded.iter().any(took_over) {
@@ -143,21 +141,16 @@ impl Checks {
     }
 }
 
-/// What is told to people is in the ledger.
-pub(crate) fn may_tell(ledger: &Ledger, notes: &[Notification]) -> Held {
-    for note in notes {
-        let is_durable = match note {
-            Notification::Opened { attempt, .. } => {
-                ledger.open.contains_key(attempt) || ledger.closed.contains_key(attempt)
-            }
-            Notification::Closed { attempt, end, .. } => ledger.closed.get(attempt) == Some(end),
-            _ => true,
-        };
-        if !is_durable {
-            return Err(format!("P6: people are told what is not in the ledger: {note:?}"));
+/// What people are told is in the ledger.
+pub(crate) fn may_tell(ledger: &Ledger, notification: &Notification) -> Held {
+    let is_durable = match notification {
+        Notification::Opened { attempt, .. } => {
+            ledger.open.contains_key(attempt) || ledger.closed.contains_key(attempt)
         }
-    }
-    Ok(())
+        Notification::Closed { attempt, end, .. } => ledger.closed.get(attempt) == Some(end),
+        _ => true,
+    };
+    if is_durable { Ok(()) } else { Err(format!("P6: people are told what is not in the ledger: {notification:?}")) }
 }
 
 /// What the warden is told to forget is in the ledger.

@@ -1,51 +1,32 @@
-//! The daemon: the production engine and scheduler in a shell as thin as `src/daemon.rs`, taken apart into single actions,
-//! so that it can die between any two of them.
+//! The daemon: the production control, driven in single actions as `src/daemon` drives it, so that it can die between any
+//! two of them. Nothing is decided here.
 
-pub(crate) mod hand;
-pub(crate) mod scribe;
+pub(crate) mod client;
+pub(crate) mod writer;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crontabber_core::control::WardenState;
-use crontabber_core::control::commit_queue::Order;
-use crontabber_core::control::{Control, Greeting, PROBE};
-use crontabber_core::scheduler::{Event, Scheduler, Start};
-use crontabber_core::session::{AttemptKey, Outcome, Recovered, Request};
+use crontabber_core::control::{
+    Configuration, Control, Effect, Input, Mode, Next, Notice, PROBE, Recovery, Time, WardenEvent, WardenState,
+};
+use crontabber_core::scheduler::Start;
+use crontabber_core::session::{AttemptKey, Entry, Recovered, Request};
 
 use crate::Held;
 use crate::calendar::At;
 use crate::checks;
-use crate::link::{Ask, Launch, Link};
-use crate::machine::SECOND;
+use crate::link::{Ask, Launch};
 use crate::plan::Registry;
 use crate::world::World;
-use hand::Hand;
-use scribe::LedgerThread;
+use client::Client;
+use writer::Writer;
 
 pub(crate) const HOST: &str = "here";
 
-/// So long it may take to say whether a date is done, where the job does not say.
+/// The longest time that a probe may take, where the job has no `timeout`.
 const LONGEST_PROBE: Duration = Duration::from_mins(10);
-
-/// What arrives from the other threads.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// A warden is there, and knows this.
-    Found(u64, WardenState),
-    LedgerThread(LedgerEvent),
-}
-
-/// What the scribe says.
-#[derive(Debug)]
-pub(crate) enum LedgerEvent {
-    Committed(u64),
-    Requests(Vec<Request>),
-    NotStarted(Vec<AttemptKey>),
-    Trouble,
-    Recovered,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -54,63 +35,48 @@ pub(crate) enum Signal {
     Wake,
 }
 
-/// What a daemon is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Serve,
-    /// One wake.
-    Once,
-    /// To do what operators ask for, where nobody serves.
-    Operate,
-}
-
-/// How far a stop has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stopping {
-    /// What runs may end by itself until then.
-    Waiting(i64),
-    Terminating,
-    Killing,
-    HandingOver,
-    Leaving,
-}
-
-/// Where the daemon is in its loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// It waits for something to happen.
-    Wait,
-    /// It takes all messages there are.
-    Drain,
-}
-
-/// What was known when the entries of a commit were decided.
+/// What was known when entries were decided.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) registry: Rc<Registry>,
     pub(crate) mode: Mode,
     /// How many attempts may run at once.
-    pub(crate) places: usize,
-    pub(crate) starts: Vec<Start>,
-    /// The least and the greatest time that the engine was told.
-    pub(crate) times: Option<(At, At)>,
+    pub(crate) slots: usize,
+    /// How many entries of the batch this and the contexts before it decided.
+    pub(crate) end: usize,
+    /// The wall clock then.
+    pub(crate) time: At,
+    /// What starts when the batch is durable.
+    pub(crate) starts: Rc<Vec<Start>>,
+}
+
+/// Where the thread that writes is in its loop.
+#[derive(Debug)]
+enum Stage {
+    /// It waits for an input.
+    Wait,
+    Write(Vec<Entry>),
+    ReadRequests,
+    End,
 }
 
 pub(crate) struct Daemon {
     pub(crate) mode: Mode,
-    pub(crate) engine: Control,
+    pub(crate) control: Control,
     pub(crate) registry: Rc<Registry>,
-    pub(crate) inbox: VecDeque<Message>,
+    pub(crate) warden_survives: bool,
+    /// What the search for a warden found.
+    pub(crate) found: Option<(u64, WardenState)>,
     pub(crate) signals: VecDeque<Signal>,
-    pub(crate) scribe: LedgerThread,
-    pub(crate) hand: Hand,
-    pub(crate) stopping: Option<Stopping>,
-    /// Open attempts of an earlier daemon that are not waited for.
-    left_alone: HashSet<AttemptKey>,
-    place: Place,
-    /// When it looks again for what comes without a message.
-    pub(crate) looks_at: Option<i64>,
-    times: Option<(At, At)>,
+    writer: Writer,
+    pub(crate) client: Client,
+    stage: Stage,
+    /// An input was taken since the control was asked what is next.
+    pub(crate) is_woken: bool,
+    /// What was known of the entries that are not at the writer yet.
+    gathered: Vec<Context>,
+    /// What was known of the entries at the writer.
+    contexts: Vec<Context>,
     /// It was killed in the middle of something.
     pub(crate) dies: bool,
 }
@@ -127,309 +93,267 @@ pub(crate) enum Life {
     Loaded {
         registry: Rc<Registry>,
         found: Found,
-        scribe: LedgerThread,
+        writer: Writer,
     },
     /// And the warden was found.
-    Hired {
+    Connected {
         registry: Rc<Registry>,
         found: Found,
-        scribe: LedgerThread,
-        hand: Hand,
+        writer: Writer,
+        client: Client,
         known: WardenState,
     },
     Up(Box<Daemon>),
 }
 
+/// The monotonic clock as the control reads it.
+fn monotonic(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).expect("after the beginning"))
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn configuration(registry: &Registry, warden_survives: bool) -> Configuration {
+    Configuration {
+        jobs: registry.list(),
+        pools: registry.pools.clone(),
+        max_running: registry.max_running,
+        stop_grace: registry.stop_grace,
+        warden_survives,
+    }
+}
+
 impl Daemon {
-    /// What the engine is told now.
-    fn note(&mut self, now: At) -> At {
-        let (least, greatest) = self.times.unwrap_or((now, now));
-        self.times = Some((least.min(now), greatest.max(now)));
-        now
+    fn time(world: &World) -> Time {
+        Time { wall: world.machine.now(), monotonic: monotonic(world.machine.monotonic) }
     }
 
-    /// Says whether the loop has something to do now.
-    pub(crate) fn is_awake(&self, now: At, monotonic: i64, links: &BTreeMap<u64, Link>) -> bool {
-        let due = || self.stopping.is_none() && self.engine.scheduler.next_wake().is_some_and(|(at, _)| at <= now);
-        self.place != Place::Wait
-            || !self.inbox.is_empty()
-            || !self.signals.is_empty()
-            || self.hand.has_word(links)
-            || self.looks_at.is_some_and(|at| at <= monotonic)
-            || (self.engine.may_decide() && due())
-            || self.is_done()
+    /// When the thread that writes has something to do of itself.
+    pub(crate) fn due_at(&self, world: &World) -> Option<i64> {
+        match self.stage {
+            Stage::Wait => {
+                // Requests arrive without a word: they are looked for only when there are some.
+                let looks = world.ledger.has_unanswered() || self.mode == Mode::Operate;
+                let requests = self.control.requests_at().filter(|_| looks);
+                let due = [self.control.due_at(Self::time(world)), requests].into_iter().flatten().min();
+                due.map(micros)
+            }
+            _ => Some(world.machine.monotonic),
+        }
     }
 
-    fn is_done(&self) -> bool {
-        let written = self.engine.is_settled() || !self.engine.is_writable();
-        let is_left = self.stopping == Some(Stopping::HandingOver);
-        let waits = || self.engine.given_out().any(|attempt| !self.left_alone.contains(attempt));
-        let ended = written && (is_left || !waits());
-        let has_served = self.stopping.is_some()
-            || match self.mode {
-                Mode::Serve => false,
-                Mode::Once => self.engine.scheduler.is_idle(),
-                Mode::Operate => self.engine.has_heard_requests() && !self.engine.scheduler.has_pending(),
-            };
-        self.stopping == Some(Stopping::Leaving) || (has_served && ended)
+    /// Says whether the thread that writes has something to do now.
+    pub(crate) fn is_awake(&self, world: &World) -> bool {
+        self.is_woken
+            || self.found.is_some()
+            || self.client.is_readable(&world.links)
+            || self.due_at(world).is_some_and(|at| at <= world.machine.monotonic)
     }
 
     /// Says whether nothing is under way.
-    pub(crate) fn rests(&self) -> bool {
-        self.place == Place::Wait && self.inbox.is_empty() && self.engine.is_settled() && self.engine.in_flight() == 0
+    pub(crate) fn rests(&self, world: &World) -> bool {
+        let is_idle = !self.is_awake(world) && self.signals.is_empty() && self.control.is_settled();
+        is_idle && !self.control.is_stopping() && !world.ledger.has_unanswered()
+    }
+
+    fn context(&self, time: Time) -> Context {
+        let slots = if self.mode == Mode::Operate { 0 } else { self.registry.max_running };
+        let (registry, time) = (self.registry.clone(), time.wall);
+        Context { registry, mode: self.mode, slots, end: self.control.gathered(), time, starts: Rc::default() }
+    }
+
+    fn handle(&mut self, input: Input, world: &mut World) -> Held {
+        let time = Self::time(world);
+        self.control.handle(input, time);
+        self.is_woken = true;
+        self.remember_context(time);
+        self.perform(world)
+    }
+
+    /// Performs all effects. It may be killed before any of them.
+    fn perform(&mut self, world: &mut World) -> Held {
+        while let Some(effect) = self.control.next_effect() {
+            match effect {
+                Effect::Start(start) => {
+                    let timeout = start.job.timeout;
+                    self.launch(&start, start.attempt.clone(), timeout, world)?;
+                }
+                Effect::Probe(probe) => {
+                    let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
+                    let timeout = Some(probe.job.timeout.unwrap_or(LONGEST_PROBE));
+                    self.launch(&probe, attempt, timeout, world)?;
+                }
+                Effect::Greet(open) => {
+                    for open in open {
+                        self.ask(Ask::Watch(open), world);
+                    }
+                    self.ask(Ask::Ready, world);
+                }
+                Effect::Terminate { attempt, outcome } => {
+                    self.ask(Ask::End { attempt, outcome, at_once: false }, world);
+                }
+                Effect::Kill { attempt, outcome } => self.ask(Ask::End { attempt, outcome, at_once: true }, world),
+                Effect::Forget(attempts) => {
+                    checks::may_forget(&world.ledger, &attempts)?;
+                    self.ask(Ask::Forget(attempts), world);
+                }
+                Effect::RetireOtherVersion => self.ask(Ask::Retire, world),
+                Effect::Report(Notice::Scheduler(notification)) => checks::may_tell(&world.ledger, &notification)?,
+                Effect::Report(Notice::Stranger { attempt }) => {
+                    return Err(format!("P6: {attempt} runs, and the daemon does not know it"));
+                }
+                Effect::Report(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, start: &Start, attempt: AttemptKey, timeout: Option<Duration>, world: &mut World) -> Held {
+        if world.machine.misses() {
+            return self.handle(Input::NotStarted { attempt, reason: "no environment".to_owned() }, world);
+        }
+        self.ask(Ask::Start(Launch { attempt, timeout, kill_grace: start.job.kill_grace }), world);
+        Ok(())
     }
 
     fn ask(&mut self, ask: Ask, world: &mut World) {
-        // It may be killed before any of several things that it sends.
         self.dies = self.dies || world.random.once_in(world.odds.fault);
         if !self.dies {
-            self.hand.send(ask, &mut world.links);
+            self.client.send(ask, &mut world.links);
         }
     }
 
-    fn order(&mut self, order: Order<Launch>, context: Option<Context>) {
-        if !self.dies {
-            self.scribe.order(order, context);
-        }
-    }
-
-    fn greet(&mut self, greeting: Greeting, world: &mut World) -> Held {
-        if let Some(stranger) = greeting.strangers.first() {
-            return Err(format!("P6: {stranger} runs, and the daemon does not know it"));
-        }
-        checks::may_forget(&world.ledger, &greeting.forget)?;
-        self.ask(Ask::Forget(greeting.forget), world);
-        for open in greeting.watch {
-            self.ask(Ask::Watch(open), world);
-        }
-        self.ask(Ask::Ready, world);
-        Ok(())
-    }
-
-    pub(crate) fn flush(&mut self, world: &mut World) -> Held {
-        for attempt in self.engine.take_kills() {
-            self.ask(Ask::End { attempt, outcome: Outcome::Cancelled, at_once: false }, world);
-        }
-        let Some(commit) = self.engine.flush() else {
-            self.times = None;
-            return self.release(0, world);
-        };
-        let mut launches = Vec::new();
-        let probes = commit.probes.iter().map(|probe| {
-            let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
-            (attempt, probe, Some(probe.job.timeout.unwrap_or(LONGEST_PROBE)))
-        });
-        let starts = commit.starts.iter().map(|start| (start.attempt.clone(), start, start.job.timeout));
-        for (attempt, start, timeout) in starts.chain(probes) {
-            if world.machine.misses() {
-                let (outcome, detail) = (Outcome::Failed { code: 125 }, "its environment cannot be read".to_owned());
-                let now = world.machine.now();
-                self.note(now);
-                self.engine.not_started(&attempt, outcome, detail, now);
-            } else {
-                launches.push(Launch { attempt, timeout, kill_grace: start.job.kill_grace });
-            }
-        }
-        let (registry, times) = (self.registry.clone(), self.times);
-        if launches.len() == commit.starts.len() + commit.probes.len() {
-            self.times = None;
-        }
-        let context = Context { registry, mode: self.mode, places: self.places(), starts: commit.starts, times };
-        let order = Order::Commit { number: commit.number, entries: commit.entries, launches };
-        self.order(order, Some(context));
-        Ok(())
-    }
-
-    fn release(&mut self, number: u64, world: &mut World) -> Held {
-        let now = world.machine.now();
-        let released = self.engine.released(number, now);
-        checks::may_tell(&world.ledger, &released.notes)?;
-        checks::may_forget(&world.ledger, &released.forget)?;
-        if !released.forget.is_empty() {
-            self.ask(Ask::Forget(released.forget), world);
-        }
-        for open in released.watch {
-            self.ask(Ask::Watch(open), world);
-        }
-        Ok(())
-    }
-
-    /// One action. Says whether the daemon goes on.
+    /// One action of the thread that writes. Says whether the daemon goes on.
     pub(crate) fn step(&mut self, world: &mut World) -> Result<bool, String> {
-        match self.place {
-            Place::Wait => {
-                self.place = Place::Drain;
-                let (listens, hears) = (world.random.once_in(2), world.random.once_in(2));
-                if self.hand.has_word(&world.links) && (hears || self.inbox.is_empty()) {
-                    self.hear(world)?;
-                } else if let Some(signal) = self.signals.pop_front_if(|_| listens || self.inbox.is_empty()) {
-                    self.signal(signal, world);
+        match std::mem::replace(&mut self.stage, Stage::Wait) {
+            Stage::Wait => self.take_input(world)?,
+            Stage::Write(entries) => {
+                let is_written = self.writer.commit(&entries, &self.contexts, world)?;
+                let input = if is_written {
+                    self.contexts.clear();
+                    Input::Written
                 } else {
-                    self.take(world)?;
-                }
+                    Input::WriteFailed { entries, error: "it is away".to_owned() }
+                };
+                self.handle(input, world)?;
             }
-            Place::Drain if !self.inbox.is_empty() => self.take(world)?,
-            Place::Drain => {
-                self.look(world)?;
-                if self.is_done() {
-                    return Ok(false);
-                }
-                if self.stopping.is_none() {
-                    let now = self.note(world.machine.now());
-                    self.engine.tick(now);
-                }
-                self.flush(world)?;
-                self.place = Place::Wait;
+            Stage::ReadRequests if world.ledger_is_away() => self.handle(Input::RequestsUnread, world)?,
+            Stage::ReadRequests => {
+                let requests = world.ledger.unanswered();
+                world.trace.note(|| format!("          reads {requests:?}"));
+                self.handle(Input::Requests(requests), world)?;
             }
+            Stage::End => return Ok(false),
+        }
+        if !self.dies {
+            self.ask_what_is_next(world)?;
         }
         Ok(true)
     }
 
-    fn take(&mut self, world: &mut World) -> Held {
-        let now = self.note(world.machine.now());
-        let message = self.inbox.pop_front();
-        world.trace.note(|| format!("          hears {message:?}"));
-        match message {
-            Some(Message::Found(link, known)) => {
-                self.hand = Hand::new(link);
-                let greeting = self.engine.greet(known, now);
-                self.greet(greeting, world)?;
-            }
-            Some(Message::LedgerThread(LedgerEvent::Committed(number))) => self.release(number, world)?,
-            Some(Message::LedgerThread(LedgerEvent::Requests(requests))) => self.engine.take_requests(requests, now),
-            Some(Message::LedgerThread(LedgerEvent::NotStarted(attempts))) => self.engine.refused(attempts, now),
-            Some(Message::LedgerThread(LedgerEvent::Trouble)) => self.engine.set_writable(false),
-            Some(Message::LedgerThread(LedgerEvent::Recovered)) => self.engine.set_writable(true),
-            None => {}
+    fn take_input(&mut self, world: &mut World) -> Held {
+        if let Some((link, known)) = self.found.take() {
+            self.client = Client::new(link);
+            return self.handle(Input::Warden(WardenEvent::Connected(known)), world);
+        }
+        for event in self.client.read(&mut world.links) {
+            world.trace.note(|| format!("          hears {event:?}"));
+            self.handle(Input::Warden(event), world)?;
         }
         Ok(())
     }
 
-    /// Hears the warden, which has something to say.
-    fn hear(&mut self, world: &mut World) -> Held {
-        for report in self.hand.hear(&mut world.links) {
-            world.trace.note(|| format!("          hears {report:?}"));
-            let now = self.note(world.machine.now());
-            if let Some(attempt) = self.engine.hear(report, now) {
-                checks::may_forget(&world.ledger, std::slice::from_ref(&attempt))?;
-                self.ask(Ask::Forget(vec![attempt]), world);
-            }
-        }
-        self.wants_look(world);
-        Ok(())
-    }
-
-    fn signal(&mut self, signal: Signal, world: &mut World) {
-        let now = self.note(world.machine.now());
-        match signal {
-            Signal::Stop => self.begin_or_hasten_stop(world),
-            Signal::Reload if self.stopping.is_none() => self.adopt(world.plan.registry.clone(), now),
-            Signal::Wake => self.engine.handle(Event::Tick, now),
-            Signal::Reload => {}
-        }
-    }
-
-    fn adopt(&mut self, registry: Rc<Registry>, now: At) {
-        self.registry = registry;
-        self.engine.scheduler.set_max_running(self.places());
-        self.engine.scheduler.set_pools(self.registry.pools.clone());
-        self.engine.handle(Event::Registry(self.registry.list()), now);
-    }
-
-    fn places(&self) -> usize {
-        if self.mode == Mode::Operate { 0 } else { self.registry.max_running }
-    }
-
-    fn begin_or_hasten_stop(&mut self, world: &mut World) {
-        let end = |at_once| move |attempt| Ask::End { attempt, outcome: Outcome::Interrupted, at_once };
-        let open = self.engine.scheduler.open_attempts();
-        self.stopping = Some(match self.stopping {
-            None => {
-                self.scribe.stops = true;
-                self.engine.handle(Event::Stop, world.machine.now());
-                Stopping::Waiting(world.machine.monotonic + world.random.between(0, 60 * SECOND))
-            }
-            Some(Stopping::Killing | Stopping::Leaving) => Stopping::Leaving,
-            Some(before) => {
-                open.into_iter().map(end(true)).for_each(|ask| self.ask(ask, world));
-                let is_away = !self.engine.is_writable();
-                if is_away && before != Stopping::HandingOver { Stopping::Leaving } else { Stopping::Killing }
-            }
-        });
-        self.wants_look(world);
-    }
-
-    /// Something may have happened of which nobody sends word.
-    pub(crate) fn wants_look(&mut self, world: &World) {
-        self.looks_at.get_or_insert(world.machine.monotonic + SECOND);
-    }
-
-    fn look(&mut self, world: &mut World) -> Held {
-        if let Some(Stopping::Waiting(until)) = self.stopping
-            && until <= world.machine.monotonic
-        {
-            self.stopping = Some(Stopping::HandingOver);
-            if world.random.once_in(2) {
-                for attempt in self.engine.scheduler.open_attempts() {
-                    self.ask(Ask::End { attempt, outcome: Outcome::Interrupted, at_once: false }, world);
+    fn ask_what_is_next(&mut self, world: &mut World) -> Held {
+        let time = Self::time(world);
+        let next = self.control.next(time);
+        self.is_woken = false;
+        self.stage = match next {
+            Next::Write(entries) => {
+                world.trace.note(|| format!("          writes {} entries", entries.len()));
+                if self.contexts.is_empty() {
+                    self.contexts = std::mem::take(&mut self.gathered);
+                    self.contexts.push(Context { end: usize::MAX, ..self.context(time) });
+                    let starts = Rc::new(self.control.opening().cloned().collect::<Vec<_>>());
+                    self.contexts.iter_mut().for_each(|context| context.starts = Rc::clone(&starts));
                 }
-                self.stopping = Some(Stopping::Terminating);
+                Stage::Write(entries)
             }
-        }
-        if self.looks_at.is_none_or(|at| at > world.machine.monotonic) {
-            return Ok(());
-        }
-        self.looks_at = None;
-        if let Some(entries) = self.engine.take_later() {
-            self.order(Order::Write(entries), None);
-        }
-        self.flush(world)?;
-        let is_asked = self.stopping.is_none() && self.engine.wants_requests();
-        if is_asked {
-            self.order(Order::Requests, None);
-        }
-        if self.stopping.is_some() || self.mode != Mode::Serve || world.ledger.has_unanswered() {
-            self.wants_look(world);
+            Next::ReadRequests => Stage::ReadRequests,
+            Next::Wait(_) => Stage::Wait,
+            Next::End(_) => Stage::End,
+        };
+        self.remember_context(time);
+        self.perform(world)
+    }
+
+    /// Another thread takes a signal, whatever the one that writes is doing.
+    pub(crate) fn take_signal(&mut self, world: &mut World) -> Held {
+        let Some(signal) = self.signals.pop_front() else { return Ok(()) };
+        world.trace.note(|| format!("          takes {signal:?}"));
+        let input = match signal {
+            Signal::Stop => Input::Stop,
+            Signal::Wake => Input::Wake,
+            Signal::Reload if self.control.accepts_registry() => {
+                self.registry = world.plan.registry.clone();
+                Input::Reload(configuration(&self.registry, self.warden_survives))
+            }
+            Signal::Reload => return Ok(()),
+        };
+        self.handle(input, world)?;
+        if world.random.once_in(2) {
+            let time = Self::time(world);
+            self.control.advance(time);
+            self.remember_context(time);
+            self.perform(world)?;
         }
         Ok(())
+    }
+
+    fn remember_context(&mut self, time: Time) {
+        let context = self.context(time);
+        if context.end > self.gathered.last().map_or(0, |last| last.end) {
+            self.gathered.push(context);
+        }
+    }
+
+    /// It dies while a transaction may be on its way.
+    pub(crate) fn die(&mut self, world: &mut World) -> Held {
+        match &self.stage {
+            Stage::Write(entries) => self.writer.die(entries, &self.contexts, world),
+            _ => Ok(()),
+        }
     }
 }
 
 /// A daemon with all that it needs to begin, as far as its first decisions.
 pub(crate) fn begin(
-    (registry, (recovered, kills), known): (Rc<Registry>, Found, WardenState),
-    (scribe, hand): (LedgerThread, Hand),
+    (registry, (ledger, kills), warden): (Rc<Registry>, Found, WardenState),
+    (writer, client): (Writer, Client),
     mode: Mode,
     world: &mut World,
 ) -> Result<Daemon, String> {
-    let now = world.machine.now();
-    let open = recovered.open.clone();
-    let mut scheduler = Scheduler::new(recovered, HOST, 0, now);
-    if mode == Mode::Once {
-        scheduler.set_horizon(now);
-    }
+    let time = Daemon::time(world);
+    let warden_survives = world.random.once_in(2);
+    let (host, boot_id) = (HOST.to_owned(), Some(world.machine.boot_id()));
+    let recovery = Recovery { ledger, kills, warden, host, boot_id };
     let mut daemon = Daemon {
         mode,
-        engine: Control::new(scheduler),
-        registry: registry.clone(),
-        inbox: VecDeque::new(),
+        control: Control::start(mode, configuration(&registry, warden_survives), recovery, time),
+        registry,
+        warden_survives,
+        found: None,
         signals: VecDeque::new(),
-        scribe,
-        hand,
-        stopping: None,
-        left_alone: HashSet::new(),
-        place: Place::Drain,
-        looks_at: Some(world.machine.monotonic + SECOND),
-        times: Some((now, now)),
+        writer,
+        client,
+        stage: Stage::Wait,
+        is_woken: true,
+        gathered: Vec::new(),
+        contexts: Vec::new(),
         dies: false,
     };
-    daemon.engine.recall(kills, now);
-    daemon.adopt(registry, now);
-    let greeting = daemon.engine.take_up(open, known, (HOST, Some(&world.machine.boot_id())), now);
-    daemon.greet(greeting, world)?;
-    if mode == Mode::Operate {
-        daemon.left_alone = daemon.engine.scheduler.open_attempts().into_iter().collect();
-    }
-    daemon.flush(world)?;
+    daemon.remember_context(time);
+    daemon.perform(world)?;
     Ok(daemon)
 }

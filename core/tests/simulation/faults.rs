@@ -33,12 +33,12 @@ impl Simulation {
             13 | 14 => {
                 // The connection breaks, and both live on.
                 if let Some((daemon, world)) = self.daemon() {
-                    if let Some(link) = daemon.hand.link.and_then(|number| world.links.get_mut(&number)) {
+                    if let Some(link) = daemon.client.link.and_then(|number| world.links.get_mut(&number)) {
                         link.has_daemon = false;
                         let some = world.random.below(link.tells.len() + 1);
                         link.tells.truncate(some);
                     }
-                    daemon.hand.link = None;
+                    daemon.client.link = None;
                 }
             }
             15 | 16 => self.say_twice(),
@@ -80,8 +80,8 @@ impl Simulation {
         let by = TimeDelta::seconds(world.random.between(-most, most));
         world.trace.note(|| format!("the clock is set by {by}"));
         world.machine.step_clock(by);
-        if let Some((daemon, world)) = self.daemon() {
-            daemon.wants_look(world);
+        if let Some((daemon, _)) = self.daemon() {
+            daemon.is_woken = true;
         }
     }
 
@@ -109,9 +109,6 @@ impl Simulation {
             }
             5..=10 => {
                 self.world.post();
-                if let Some((daemon, world)) = self.daemon() {
-                    daemon.wants_look(world);
-                }
             }
             11 => self.signal(Signal::Stop),
             12 => self.signal(Signal::Wake),

@@ -20,8 +20,14 @@ pub(crate) enum Ask {
     Start(Launch),
     Watch(OpenAttempt),
     Ready,
-    End { attempt: AttemptKey, outcome: Outcome, at_once: bool },
+    End {
+        attempt: AttemptKey,
+        outcome: Outcome,
+        at_once: bool,
+    },
     Forget(Vec<AttemptKey>),
+    /// Make room for a warden of another version.
+    Retire,
 }
 
 /// What the warden says.

@@ -124,12 +124,6 @@ impl Machine {
     pub(crate) fn now(&self) -> At {
         DateTime::from_timestamp_micros(self.monotonic + self.offset).expect("an instant")
     }
-
-    /// When the wall clock will show this, if nobody sets it.
-    pub(crate) fn when(&self, wall: At) -> i64 {
-        wall.timestamp_micros() - self.offset
-    }
-
     pub(crate) fn boot_id(&self) -> String {
         format!("boot-{}", self.boot)
     }
@@ -211,6 +205,11 @@ impl Machine {
             let exit = if ends_well { Exit::Code(0) } else { Exit::Signal(15) };
             (process.ends_at, process.exit) = (self.monotonic + soon, exit);
         }
+    }
+
+    /// Says whether the program of the warden is another than that of the daemon.
+    pub(crate) fn is_of_other_version(&mut self) -> bool {
+        self.random.once_in(20)
     }
 
     /// Ends what ends now. Nobody takes notice of what has no parent.

@@ -1,7 +1,7 @@
 //! Years of a daemon's life in seconds, with everything going wrong that can: see `tests/simulation/README.md`.
 //!
-//! The scheduler, the engine and the scribe's order of things are the production code. The clock, the ledger, the warden
-//! and its processes are simulated, and every choice is taken from a seed.
+//! The scheduler and the control are the production code. The clock, the ledger, the warden and its processes are
+//! simulated, and every choice is taken from a seed.
 
 mod calendar;
 mod checks;
@@ -69,7 +69,7 @@ fn run(seed: u64) -> Result<Figures, Failure> {
          cargo test --test simulation\n",
         again.figures.actions,
         again.world.now(),
-        again.tell_engine(),
+        again.tell_daemon(),
         again.world.trace.tell()
     );
     Err(Failure { seed, broken, story })

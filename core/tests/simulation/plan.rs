@@ -77,6 +77,12 @@ pub(crate) struct Registry {
     pub(crate) jobs: BTreeMap<JobName, Spec>,
     pub(crate) max_running: usize,
     pub(crate) pools: BTreeMap<String, usize>,
+    pub(crate) stop_grace: Duration,
+}
+
+/// How long what runs may take when the daemon stops.
+fn grace(random: &mut Random) -> Duration {
+    Duration::from_secs(u64::try_from(random.between(0, 60)).expect("not below zero"))
 }
 
 impl Registry {
@@ -109,7 +115,12 @@ impl Plan {
     pub(crate) fn new(random: &mut Random, pace: Pace, now: At) -> Self {
         let jobs = 1 + random.below(6);
         let pools = BTreeMap::from([("narrow".to_owned(), 1), ("wide".to_owned(), 2)]);
-        let registry = Rc::new(Registry { jobs: BTreeMap::new(), max_running: 1 + random.below(4), pools });
+        let registry = Rc::new(Registry {
+            jobs: BTreeMap::new(),
+            max_running: 1 + random.below(4),
+            pools,
+            stop_grace: grace(random),
+        });
         let (all, calendars) = (BTreeMap::new(), BTreeMap::new());
         let mut plan = Self { pace, all, removed: Vec::new(), names: 0, calendars, registry };
         let hooks = if random.once_in(3) { 1 + random.below(2) } else { 0 };
@@ -239,7 +250,8 @@ impl Plan {
         if random.once_in(4) {
             let pools = BTreeMap::from([("narrow".to_owned(), 1 + random.below(2)), ("wide".to_owned(), 2)]);
             let max_running = 1 + random.below(4);
-            self.registry = Rc::new(Registry { max_running, pools, ..(*self.registry).clone() });
+            let stop_grace = grace(random);
+            self.registry = Rc::new(Registry { max_running, pools, stop_grace, ..(*self.registry).clone() });
         }
         self.write();
     }

@@ -1,10 +1,12 @@
 //! One simulation: from a seed to its end, or to the first promise that is broken.
 
-use crontabber_core::control::Control;
+use crontabber_core::control::Mode;
 
 use crate::Held;
 use crate::checks::{self, Rest};
-use crate::daemon::{self, Daemon, Life, Message, Mode, Signal, hand::Hand, hand::Receiver, scribe::LedgerThread};
+use crate::daemon::client::{Client, Receiver};
+use crate::daemon::writer::Writer;
+use crate::daemon::{self, Daemon, Life, Signal};
 use crate::machine::SECOND;
 use crate::plan::Pace;
 use crate::warden::{Move, Warden};
@@ -23,10 +25,14 @@ const CALM: i64 = 26 * HOUR;
 /// Who acts next.
 #[derive(Debug, Clone, Copy)]
 enum Actor {
+    /// The daemon begins.
     Life,
+    /// The thread of the daemon that writes.
     Daemon,
-    Receiver,
-    LedgerThread,
+    /// The thread of the daemon that takes signals.
+    Signals,
+    /// The thread of the daemon that searches for a warden.
+    Search,
     Warden(Move),
 }
 
@@ -134,17 +140,13 @@ impl Simulation {
     /// People see to what waits for them.
     fn set_right(&mut self) {
         self.world.set_right();
-        if let Some((daemon, world)) = self.daemon() {
-            daemon.wants_look(world);
-        }
     }
 
     /// Says whether nothing is under way.
     fn rests(&self) -> bool {
         let Life::Up(daemon) = &self.life else { return false };
-        let is_quiet = daemon.rests() && daemon.looks_at.is_none() && daemon.stopping.is_none();
         let nothing_runs = self.world.ledger.open.is_empty() && self.world.machine.next_end().is_none();
-        is_quiet && daemon.mode == Mode::Serve && self.choices.is_empty() && nothing_runs
+        daemon.rests(&self.world) && daemon.mode == Mode::Serve && self.choices.is_empty() && nothing_runs
     }
 
     /// One action of somebody.
@@ -182,16 +184,16 @@ impl Simulation {
     fn find_choices(&mut self) {
         self.choices.clear();
         let world = &self.world;
-        let (now, monotonic) = (world.now(), world.machine.monotonic);
+        let monotonic = world.machine.monotonic;
         let warden_is_busy = world.warden.as_ref().is_some_and(Warden::is_busy);
         match &self.life {
             Life::Down { until } if *until > monotonic => {}
             Life::Loaded { .. } if warden_is_busy => {}
             Life::Up(daemon) => {
-                self.choices.extend(daemon.is_awake(now, monotonic, &world.links).then_some(Actor::Daemon));
-                self.choices.extend(daemon.scribe.is_awake(monotonic).then_some(Actor::LedgerThread));
-                let seeks = daemon.hand.receiver == Receiver::Seeks && !warden_is_busy;
-                self.choices.extend(seeks.then_some(Actor::Receiver));
+                self.choices.extend(daemon.is_awake(world).then_some(Actor::Daemon));
+                self.choices.extend((!daemon.signals.is_empty()).then_some(Actor::Signals));
+                let searches = daemon.client.receiver == Receiver::Searches && !warden_is_busy;
+                self.choices.extend(searches.then_some(Actor::Search));
             }
             _ => self.choices.push(Actor::Life),
         }
@@ -209,12 +211,7 @@ impl Simulation {
         times.push((!self.calm).then_some(self.outside_at));
         match &self.life {
             Life::Down { until } => times.push(Some(*until)),
-            Life::Up(daemon) => {
-                times.extend([daemon.looks_at, daemon.scribe.again_at()]);
-                let decides = daemon.stopping.is_none() && daemon.engine.may_decide();
-                let wake = daemon.engine.scheduler.next_wake().filter(|_| decides);
-                times.push(wake.map(|(at, _)| world.machine.when(at)));
-            }
+            Life::Up(daemon) => times.push(daemon.due_at(world)),
             _ => {}
         }
         let next = times.into_iter().flatten().min().unwrap_or(i64::MAX);
@@ -227,8 +224,7 @@ impl Simulation {
 
     fn look_at_rest(&self) -> Held {
         let Life::Up(daemon) = &self.life else { return Ok(()) };
-        let is_quiet = daemon.rests() && daemon.looks_at.is_none() && daemon.stopping.is_none();
-        if !is_quiet || daemon.mode != Mode::Serve || !daemon.engine.may_decide() {
+        if !daemon.rests(&self.world) || daemon.mode != Mode::Serve || !daemon.control.may_decide() {
             return Ok(());
         }
         self.rest().map_or(Ok(()), |rest| rest.holds())
@@ -239,7 +235,7 @@ impl Simulation {
         let Life::Up(daemon) = &self.life else { return None };
         let (now, ledger, machine) = (self.world.now(), &self.world.ledger, &self.world.machine);
         let (registry, calendars, scheduler) =
-            (&*daemon.registry, &self.world.plan.calendars, &daemon.engine.scheduler);
+            (&*daemon.registry, &self.world.plan.calendars, daemon.control.scheduler());
         Some(Rest { now, ledger, registry, calendars, machine, scheduler })
     }
 
@@ -253,39 +249,37 @@ impl Simulation {
                     world.trace.note(|| format!("          reads {:?}", world.links[&link].asks.front()));
                 }
                 let spawned = warden.make(next, &mut world.machine, &mut world.links);
-                world.warden = Some(warden);
+                if warden.retires {
+                    warden.close(&mut world.machine);
+                    world.lose_warden();
+                } else {
+                    world.warden = Some(warden);
+                }
                 if let Some(attempt) = spawned {
                     world.trace.note(|| format!("          {attempt} runs"));
                     checks::spawned(&attempt, &world.ledger, &world.machine)?;
                 }
             }
             (Actor::Daemon, Life::Up(daemon)) => {
-                let goes_on = daemon.step(world)?;
-                if daemon.dies {
-                    world.trace.note(|| "killed meanwhile".to_owned());
-                    return self.kill_daemon(0);
-                }
-                if !goes_on {
+                if !daemon.step(world)? {
                     world.trace.note(|| "the daemon has ended".to_owned());
                     world.lose_daemon();
                     let until = world.machine.monotonic + world.random.between(0, 100 * SECOND);
                     self.life = Life::Down { until };
                 }
             }
-            (Actor::LedgerThread, Life::Up(daemon)) => {
-                let mut asks = Vec::new();
-                let message = daemon.scribe.step(&mut asks, world)?;
-                daemon.inbox.extend(message);
-                for ask in asks {
-                    daemon.hand.send(ask, &mut world.links);
-                }
-            }
-            (Actor::Receiver, Life::Up(daemon)) => {
-                let (link, known) = world.connect();
-                daemon.hand.receiver = Receiver::HasFound;
-                daemon.inbox.push_back(Message::Found(link, known));
+            (Actor::Signals, Life::Up(daemon)) => daemon.take_signal(world)?,
+            (Actor::Search, Life::Up(daemon)) => {
+                daemon.client.receiver = Receiver::HasFound;
+                daemon.found = Some(world.connect());
             }
             _ => self.begin()?,
+        }
+        if let Life::Up(daemon) = &self.life
+            && daemon.dies
+        {
+            self.world.trace.note(|| "killed meanwhile".to_owned());
+            return self.kill_daemon(0);
         }
         Ok(())
     }
@@ -299,22 +293,21 @@ impl Simulation {
             Life::Down { .. } => {
                 let found = (world.ledger.take(), world.ledger.kills());
                 world.checks.restart();
-                let scribe = LedgerThread::new(world.ledger.epoch);
-                Life::Loaded { registry: world.plan.registry.clone(), found, scribe }
+                let writer = Writer::new(world.ledger.epoch);
+                Life::Loaded { registry: world.plan.registry.clone(), found, writer }
             }
-            Life::Loaded { registry, found, scribe } => {
+            Life::Loaded { registry, found, writer } => {
                 let (link, known) = world.connect();
-                let hand = Hand::new(link);
-                Life::Hired { registry, found, scribe, hand, known }
+                Life::Connected { registry, found, writer, client: Client::new(link), known }
             }
-            Life::Hired { registry, found, scribe, hand, known } => {
+            Life::Connected { registry, found, writer, client, known } => {
                 let mode = match world.random.below(12) {
                     0 if !self.calm => Mode::Once,
                     1 if !self.calm => Mode::Operate,
                     _ => Mode::Serve,
                 };
                 world.trace.note(|| format!("{mode:?}"));
-                Life::Up(Box::new(daemon::begin((registry, found, known), (scribe, hand), mode, world)?))
+                Life::Up(Box::new(daemon::begin((registry, found, known), (writer, client), mode, world)?))
             }
             up @ Life::Up(_) => up,
         };
@@ -327,7 +320,7 @@ impl Simulation {
         let world = &mut self.world;
         let life = std::mem::replace(&mut self.life, Life::Down { until });
         if let Life::Up(mut daemon) = life {
-            daemon.scribe.die(world)?;
+            daemon.die(world)?;
         }
         world.lose_daemon();
         Ok(())
@@ -344,11 +337,14 @@ impl Simulation {
         self.outside_at = at;
     }
 
-    /// What the engine says of itself, for people.
-    pub(crate) fn tell_engine(&self) -> String {
+    /// Where the daemon stands, for people.
+    pub(crate) fn tell_daemon(&self) -> String {
         let Life::Up(daemon) = &self.life else { return "no daemon".to_owned() };
-        let engine: &Control = &daemon.engine;
-        format!("{} commits in flight, next wake {:?}", engine.in_flight(), engine.scheduler.next_wake())
+        format!(
+            "{} entries not written, next wake {:?}",
+            daemon.control.gathered(),
+            daemon.control.scheduler().next_wake()
+        )
     }
 }
 

@@ -100,6 +100,8 @@ pub(crate) struct Warden {
     unflushed: VecDeque<(i64, AttemptKey)>,
     replies: Vec<Tell>,
     settling: Settling,
+    /// It ends, to make room for another.
+    pub(crate) retires: bool,
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -124,6 +126,7 @@ impl Warden {
             unflushed: VecDeque::new(),
             replies: Vec::new(),
             settling: Settling::No,
+            retires: false,
         };
         warden.read_spool(machine);
         warden.restore(machine);
@@ -254,6 +257,7 @@ impl Warden {
     fn take(&mut self, ask: Ask, machine: &mut Machine) {
         match ask {
             Ask::Start(launch) => self.start(launch),
+            Ask::Retire => self.retires = self.is_idle() && machine.is_of_other_version(),
             Ask::Watch(open) => self.watch(open, machine),
             Ask::Ready => {
                 self.search(machine);

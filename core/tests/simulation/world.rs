@@ -119,38 +119,27 @@ impl World {
         self.random.once_in(self.odds.commit)
     }
 
-    /// Applies a batch of a transaction, and looks at each entry before.
-    pub(crate) fn commit(&mut self, entries: &[Entry], context: Option<&Context>) -> Held {
-        for entry in entries {
-            if let Some(context) = context {
-                let now = self.machine.now();
-                let view = View {
-                    ledger: &self.ledger,
-                    machine: &self.machine,
-                    calendars: &self.plan.calendars,
-                    context,
-                    entries,
-                    times: context.times.unwrap_or((now, now)),
-                };
-                self.checks.entry(entry, &view)?;
-            } else if !matches!(entry, Entry::Process { .. }) {
-                return Err(format!("{entry:?} is written as if it could wait"));
-            }
+    /// Applies a transaction, and checks each entry before. Entries that nothing waits for come first; `contexts` says what
+    /// was known when the others were decided.
+    pub(crate) fn commit(&mut self, entries: &[Entry], contexts: &[Context]) -> Held {
+        let is_deferred = |entry: &&Entry| matches!(entry, Entry::Process { .. });
+        let deferred = entries.iter().take_while(is_deferred).count();
+        for (index, entry) in entries.iter().enumerate() {
+            let context = contexts.iter().find(|context| index < deferred || index - deferred < context.end);
+            let context = context.ok_or_else(|| format!("{entry:?} is written, and nobody decided it"))?;
+            let view = View {
+                ledger: &self.ledger,
+                machine: &self.machine,
+                calendars: &self.plan.calendars,
+                context,
+                entries,
+            };
+            self.checks.entry(entry, &view)?;
             self.trace.note(|| format!("          {}", told(entry)));
             self.ledger.apply(entry)?;
             self.follow(entry);
         }
-        let now = self.machine.now();
-        let Some(context) = context else { return Ok(()) };
-        let view = View {
-            ledger: &self.ledger,
-            machine: &self.machine,
-            calendars: &self.plan.calendars,
-            context,
-            entries,
-            times: context.times.unwrap_or((now, now)),
-        };
-        self.checks.commit(&view)
+        self.checks.commit(&self.ledger)
     }
 
     /// What an entry that is durable means for what is known of the world.

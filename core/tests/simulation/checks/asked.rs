@@ -37,7 +37,7 @@ fn skips(job: &JobName, date: At, view: &View<'_>) -> bool {
                 Operation::Skip(Skipping::Date(named)) => named == date,
                 Operation::Skip(Skipping::To(to)) | Operation::Enable(Enabling::SkipTo(to)) => date < to,
                 Operation::Skip(Skipping::Count(_)) => true,
-                Operation::Enable(Enabling::SkipMissed) => date <= view.times.1,
+                Operation::Enable(Enabling::SkipMissed) => date <= view.context.time,
                 _ => false,
             }
     })
@@ -71,7 +71,7 @@ impl Checks {
                 !state.is_settled() && skips(&session.job, session.date, view)
             }
             (State::Skipped { reason: SkipReason::TooOld }, State::Waiting) => {
-                let late = view.times.1 - job.timetable.due(session.date);
+                let late = view.context.time - job.timetable.due(session.date);
                 let is_scheduled = matches!(row.trigger, Trigger::Schedule | Trigger::CatchUp) && row.attempts == 0;
                 is_scheduled && job.skip_late.is_some_and(|limit| late.to_std().is_ok_and(|late| late > limit))
             }
@@ -148,7 +148,7 @@ fn again(session: &SessionKey, trigger: Trigger, backfill: Option<i64>, view: &V
         }
         _ => false,
     };
-    if is_named && *date <= view.times.1 { Ok(()) } else { wrong("its request does not name it") }
+    if is_named && *date <= view.context.time { Ok(()) } else { wrong("its request does not name it") }
 }
 
 /// A backfill begins as it was ordered.
@@ -178,7 +178,7 @@ fn ordered(record: &BackfillRecord, view: &View<'_>) -> Held {
 /// A job is enabled: an operator says so, and what to do about its backlog; or its time is over.
 fn enabled(job: &JobName, view: &View<'_>) -> Held {
     let until = view.ledger.disabled.get(job).and_then(|disabled| disabled.until);
-    if until.is_some_and(|until| until <= view.times.1) {
+    if until.is_some_and(|until| until <= view.context.time) {
         return Ok(());
     }
     let asked = view.done(job).filter_map(|(request, _)| match request.operation {
@@ -192,7 +192,7 @@ fn enabled(job: &JobName, view: &View<'_>) -> Held {
     let (rows, calendar) = (&view.ledger.jobs[job], view.calendar(job)?);
     let ahead = unrecorded(rows, recorded_until(&rows.record), view.calendars);
     let backlog = rows.dates().of(None).any(|row| row.state != State::Running)
-        || ahead.is_some_and(|date| calendar.due(date) <= view.times.0);
+        || ahead.is_some_and(|date| calendar.due(date) <= view.context.time);
     if backlog && asked.iter().all(|enabling| *enabling == Enabling::Plain) {
         return Err(format!("P7: {job} is enabled with a backlog, and nobody said what becomes of it"));
     }
@@ -232,7 +232,7 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
         Operation::Skip(Skipping::Count(count)) => reply.dates.count == *count,
         Operation::Disable { .. } => view.ledger.disabled.contains_key(job),
         Operation::Enable(_) => {
-            let is_over = |until: Option<At>| until.is_some_and(|until| until <= view.times.1);
+            let is_over = |until: Option<At>| until.is_some_and(|until| until <= view.context.time);
             view.ledger.disabled.get(job).is_none_or(|disabled| is_over(disabled.until))
         }
         Operation::Retry(Retrying::Date { date, .. }) => state(*date).is_some_and(|state| !state.is_settled()),
@@ -264,7 +264,7 @@ fn is_backfilled(job: &JobName, order: &BackfillOrder, id: i64, view: &View<'_>)
     let rows = &view.ledger.jobs[job];
     let calendar = view.calendar(job)?;
     let next = unrecorded(rows, recorded_until(&rows.record), view.calendars);
-    let last = order.to.map_or(view.times.0, |to| view.times.0.min(to - super::TICK));
+    let last = order.to.map_or(view.context.time, |to| view.context.time.min(to - super::TICK));
     let last = next.map_or(last, |next| last.min(next - super::TICK));
     let unbounded = calendar.unbounded();
     let dates = || unbounded.between(order.from - super::TICK, last);
@@ -278,7 +278,7 @@ fn is_backfilled(job: &JobName, order: &BackfillOrder, id: i64, view: &View<'_>)
     if let Some(date) = missing.filter(|_| begins && order.only != Only::Failed) {
         return Err(format!("P4: backfill {id} of {job} is said to have entered, and {date} has no row"));
     }
-    let latest = order.to.map_or(view.times.1, |to| view.times.1.min(to - super::TICK));
+    let latest = order.to.map_or(view.context.time, |to| view.context.time.min(to - super::TICK));
     let count = unbounded.between(order.from - super::TICK, latest).count() as u64;
     Ok(!begins || order.count.is_none_or(|wanted| wanted <= count))
 }

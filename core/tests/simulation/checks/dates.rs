@@ -8,9 +8,9 @@ use super::rules::{self, keeps, recorded_until};
 use super::{TICK, View, asked};
 use crate::Held;
 use crate::calendar::{At, Calendar};
-use crate::daemon::Mode;
 use crate::ledger::JobRows;
 use crate::plan::Spec;
+use crontabber_core::control::Mode;
 
 /// A date recorded later than this counts as missed.
 const MISSED: TimeDelta = TimeDelta::seconds(60);
@@ -18,10 +18,10 @@ const MISSED: TimeDelta = TimeDelta::seconds(60);
 /// A job enters, or a new generation of it: with its start, or with the moment.
 pub(super) fn first(record: &JobRecord, view: &View<'_>) -> Held {
     let calendar = view.named(&record.timetable)?;
-    let (least, greatest) = view.times;
+    let now = view.context.time;
     let is_right = match calendar.start {
         Some(start) => (record.first_date, record.timetable_from) == (start, start - TICK),
-        None => record.first_date == record.timetable_from && (least..=greatest).contains(&record.first_date),
+        None => record.first_date == record.timetable_from && record.first_date == now,
     };
     if is_right {
         Ok(())
@@ -51,7 +51,8 @@ pub(super) fn reset(record: &JobRecord, view: &View<'_>) -> Held {
         None => first(record, view).is_ok(),
         Some(to) => {
             let since = calendar.start.map_or(*to, |start| start.max(*to));
-            let is_right = record.first_date == since && record.timetable_from == since - TICK && *to <= view.times.1;
+            let is_right =
+                record.first_date == since && record.timetable_from == since - TICK && *to <= view.context.time;
             // What is between the date and the start of the job is not repeated.
             is_right && record.last_success.is_none_or(|success| success < since)
         }
@@ -62,7 +63,7 @@ pub(super) fn reset(record: &JobRecord, view: &View<'_>) -> Held {
 /// Another timetable takes effect: the dates due until then are the old one's, and those after it the new one's.
 pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
     let Entry::Adopt { job, timetable, first_date, timetable_from, .. } = entry else { return Ok(()) };
-    let (least, greatest) = view.times;
+    let now = view.context.time;
     let (old, new) = (view.calendar(job)?, view.named(timetable)?);
     let rows = &view.ledger.jobs[job];
     let record = &rows.record;
@@ -71,21 +72,21 @@ pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
         return wrong("one that is not in the registry".to_owned());
     }
     let missed = rules::unrecorded(rows, recorded_until(record), view.calendars);
-    if let Some(missed) = missed.filter(|date| old.due(*date) <= least) {
+    if let Some(missed) = missed.filter(|date| old.due(*date) <= now) {
         return wrong(format!("{missed} of the old one was due, and is not recorded"));
     }
-    if record.watermark.is_none() && record.first_date > least {
+    if record.watermark.is_none() && record.first_date > now {
         let expected = new.start.map_or(*timetable_from, |start| start - TICK);
-        let is_now = new.start.is_some() || (least..=greatest).contains(timetable_from);
+        let is_now = new.start.is_some() || *timetable_from == now;
         return if *timetable_from == expected && is_now {
             Ok(())
         } else {
             wrong(format!("it begins at {timetable_from}"))
         };
     }
-    if *timetable_from > greatest.max(recorded_until(record))
+    if *timetable_from > now.max(recorded_until(record))
         || *timetable_from < record.timetable_from
-        || (*timetable_from < least - old.delay && *timetable_from != record.timetable_from)
+        || (*timetable_from < now - old.delay && *timetable_from != record.timetable_from)
     {
         return wrong(format!("its dates begin after {timetable_from}"));
     }
@@ -117,7 +118,7 @@ pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
         }
     }
     let Some(newest) = sessions.last() else { return Ok(()) };
-    let early = sessions.iter().find(|new| !new.state.is_settled() && new.date > view.times.1);
+    let early = sessions.iter().find(|new| !new.state.is_settled() && new.date > view.context.time);
     if let Some(NewSession { date, .. }) = early {
         return Err(format!("P4: {date} of {job} is recorded before it has come"));
     }
@@ -147,7 +148,7 @@ fn of_backfill(job: &JobName, new: &NewSession, clock_stands: bool, view: &View<
     let wrong = |what: &str| Err(format!("P4: {} of {job} enters for a backfill, {what}", new.date));
     let Some(order) = new.backfill.and_then(|id| view.order(job, id)) else { return wrong("which nobody ordered") };
     let is_meant = order.from <= new.date && order.to.is_none_or(|to| new.date < to) && order.only != Only::Failed;
-    if !is_meant || new.date > view.times.1 || new.trigger != Trigger::Backfill || new.state != State::Waiting {
+    if !is_meant || new.date > view.context.time || new.trigger != Trigger::Backfill || new.state != State::Waiting {
         return wrong("whose order is not about it");
     }
     let record = &view.ledger.jobs[job].record;
@@ -206,7 +207,7 @@ fn of_schedule(job: &JobName, sessions: &[NewSession], (spec, rows): (&Spec, &Jo
         }
         after = new.date;
         let run = view.run_of(job, new.date);
-        if calendar.due(new.date) > view.times.1 && run != Some(true) {
+        if calendar.due(new.date) > view.context.time && run != Some(true) {
             return Err(format!("P4: {} of {job} is recorded before it is due", new.date));
         }
         let is_right = match &new.state {
@@ -228,7 +229,7 @@ fn is_right_state(
     view: &View<'_>,
 ) -> bool {
     let job = &spec.job;
-    let (least, greatest) = view.times;
+    let now = view.context.time;
     // Those after it that are due, as many as matter, by the latest and by the earliest time of the decision.
     let newer = |now: At| {
         let dates = calendar.between(date, now - calendar.delay);
@@ -250,10 +251,10 @@ fn is_right_state(
     let (busy, limit) = (rules::busy(view.ledger, &job.name, None), rules::limit(job, None));
     let overlaps = |busy| job.overlap == Overlap::Skip && busy >= limit;
     match state {
-        State::Waiting => !is_over(least, true) && !overlaps(busy) && (keeps(job) || newer(least) == 0),
-        State::Skipped { reason: SkipReason::TooOld } => is_over(greatest, false),
+        State::Waiting => !is_over(now, true) && !overlaps(busy) && (keeps(job) || newer(now) == 0),
+        State::Skipped { reason: SkipReason::TooOld } => is_over(now, false),
         State::Skipped { reason: SkipReason::Overtime } => overlaps(busy + others),
-        State::Skipped { reason: SkipReason::Superseded } => !keeps(job) && newer(greatest) > 0,
+        State::Skipped { reason: SkipReason::Superseded } => !keeps(job) && newer(now) > 0,
         _ => false,
     }
 }

@@ -83,9 +83,7 @@ fn kills<'a>(attempt: &'a AttemptKey, view: &'a View<'_>) -> impl Iterator<Item 
 /// Says whether this state follows from that outcome.
 fn follows(job: Option<&Job>, outcome: Outcome, state: &State, facts: (u32, bool), view: &View<'_>) -> bool {
     let (counted_attempts, has_newer) = facts;
-    let again = |after: TimeDelta, at: chrono::DateTime<chrono::Utc>| {
-        (view.times.0 + after..=view.times.1 + after).contains(&at)
-    };
+    let again = |after: TimeDelta, at: chrono::DateTime<chrono::Utc>| view.context.time + after == at;
     match (outcome, state) {
         (Outcome::Succeeded, state) => *state == State::Succeeded,
         (_, State::Skipped { reason: SkipReason::Superseded }) => has_newer && job.is_some_and(|job| !keeps(job)),
@@ -98,7 +96,7 @@ fn follows(job: Option<&Job>, outcome: Outcome, state: &State, facts: (u32, bool
             !reason.is_empty() && job.is_some_and(|job| is_used_up(job) || is_doubtful(job))
         }
         // What was lost is due again at once, also in a wake that has its own time.
-        (Outcome::Lost, State::Failed { retry_at }) if *retry_at > view.times.1 => false,
+        (Outcome::Lost, State::Failed { retry_at }) if *retry_at > view.context.time => false,
         (_, State::Failed { retry_at }) => match job {
             None => outcome == Outcome::Lost || again(TimeDelta::zero(), *retry_at),
             Some(job) => {

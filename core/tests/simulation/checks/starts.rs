@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use crontabber_core::control::PROBE;
+use crontabber_core::control::{Mode, PROBE};
 use crontabber_core::session::{AttemptKey, Entry, SessionRecord, State, Trigger};
 
 use super::rules::{self, Scene, has_head, is_independent, is_strict, keeps, missing_need, open_of, ready_at};
 use super::{Checks, View};
 use crate::Held;
 use crate::calendar::At;
-use crate::daemon::Mode;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
 
@@ -42,7 +41,7 @@ impl Checks {
         if let Some((need, unsettled)) = missing.filter(|_| run != Some(true)) {
             return wrong(&format!("P3: {need} has not settled {unsettled:?}"));
         }
-        if *started_at < view.times.0 || *started_at > view.times.1 {
+        if *started_at != view.context.time {
             return wrong("P6: not at its time");
         }
         if run.is_some() {
@@ -54,12 +53,12 @@ impl Checks {
         if !start.job.enabled || view.ledger.disabled.contains_key(job) {
             return wrong("P8: its job is disabled");
         }
-        has_place(attempt, row, start, view)?;
+        has_slot(attempt, row, start, view)?;
         if ready_at(row, &start.job).is_none_or(|ready| ready > *started_at + SLACK) {
             return wrong("P8: it is not due");
         }
         is_in_turn(attempt, row, start, view)?;
-        let waited = view.times.0 - start.job.timetable.due(date);
+        let waited = view.context.time - start.job.timetable.due(date);
         let limit = start.job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok());
         let is_first = row.state == State::Waiting && row.attempts == 0 && row.backfill.is_none();
         let is_scheduled = is_first && matches!(row.trigger, Trigger::Schedule | Trigger::CatchUp);
@@ -100,7 +99,7 @@ impl Checks {
                         .any(|other| other.job.done_when.is_some() && (line || other.job.pool == *pool))
                 };
                 let is_unsure = (line || spec.job.pool.is_some()) && may_ask(&spec.job.pool);
-                if !could || is_unsure || place_missing(&spec.job, line, view).is_some() {
+                if !could || is_unsure || slot_missing(&spec.job, line, view).is_some() {
                     // Whatever it waits for, its turn comes after that.
                     self.overtaken.retain(|(loser, _), _| *loser != key.0);
                     continue;
@@ -171,20 +170,20 @@ fn is_next(
 }
 
 /// P8: places are given to as many as there are.
-fn has_place(
+fn has_slot(
     attempt: &AttemptKey,
     row: &SessionRecord,
     start: &crontabber_core::scheduler::Start,
     view: &View<'_>,
 ) -> Held {
-    match place_missing(&start.job, row.backfill.is_some(), view) {
+    match slot_missing(&start.job, row.backfill.is_some(), view) {
         Some(what) => Err(format!("P2: {what}, and {attempt} is opened")),
         None => Ok(()),
     }
 }
 
-fn place_missing(job: &crontabber_core::job::Job, is_backfill: bool, view: &View<'_>) -> Option<String> {
-    let (ledger, places) = (view.ledger, view.context.places);
+fn slot_missing(job: &crontabber_core::job::Job, is_backfill: bool, view: &View<'_>) -> Option<String> {
+    let (ledger, places) = (view.ledger, view.context.slots);
     if ledger.open.len() >= places {
         return Some(format!("{} are open of {places}", ledger.open.len()));
     }

@@ -1,0 +1,98 @@
+//! What the driver performs.
+
+use std::time::Duration;
+
+use super::OpenAttempt;
+use crate::scheduler::{Notification, Start};
+use crate::session::{AttemptKey, Outcome};
+
+/// One thing for the driver to do. All but reports go to the warden.
+#[derive(Debug)]
+pub enum Effect {
+    /// Start an attempt.
+    Start(Start),
+    /// Start the process that tells whether a date is done.
+    Probe(Start),
+    /// Have a warden that connected find out about all attempts that are open.
+    Greet(Vec<OpenAttempt>),
+    /// End an attempt: TERM, and KILL after its grace.
+    Terminate {
+        /// Which attempt.
+        attempt: AttemptKey,
+        /// How its end is reported.
+        outcome: Outcome,
+    },
+    /// End an attempt with KILL.
+    Kill {
+        /// Which attempt.
+        attempt: AttemptKey,
+        /// How its end is reported.
+        outcome: Outcome,
+    },
+    /// The ends of these attempts are durable in the ledger.
+    Forget(Vec<AttemptKey>),
+    /// Ask a warden of another version to make room.
+    RetireOtherVersion,
+    /// Tell people.
+    Report(Notice),
+}
+
+/// What people are told.
+#[derive(Debug)]
+pub enum Notice {
+    /// The scheduler says it, and it is durable.
+    Scheduler(Notification),
+    /// The ledger cannot be written.
+    LedgerAway {
+        /// Why.
+        error: String,
+    },
+    /// The ledger is written again.
+    LedgerBack {
+        /// How long it was not.
+        after: Duration,
+    },
+    /// The warden is gone.
+    WardenGone,
+    /// There is a warden again.
+    WardenBack,
+    /// The warden says that something is wrong.
+    WardenTrouble {
+        /// What.
+        text: String,
+    },
+    /// The warden runs an attempt that the ledger does not have.
+    Stranger {
+        /// Which attempt.
+        attempt: AttemptKey,
+    },
+    /// An attempt of an earlier daemon still runs, and this one waits for its end.
+    TakenUp {
+        /// Which attempt.
+        attempt: AttemptKey,
+    },
+    /// The daemon stops, and waits for these.
+    Stopping {
+        /// What runs.
+        running: Vec<AttemptKey>,
+        /// How long it may take.
+        grace: Duration,
+        /// The ledger can be written.
+        is_writable: bool,
+    },
+    /// The grace of a stop has passed: these are ended.
+    Terminating {
+        /// What runs.
+        running: Vec<AttemptKey>,
+    },
+    /// The grace of a stop has passed: these are left to the warden.
+    HandingOver {
+        /// What runs.
+        running: Vec<AttemptKey>,
+    },
+    /// A second signal: these are killed.
+    Killing {
+        /// What runs.
+        running: Vec<AttemptKey>,
+    },
+}

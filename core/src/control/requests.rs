@@ -1,0 +1,76 @@
+//! When the requests of operators are read, and in which order they are decided.
+//!
+//! A request carries what the ledger says of the dates it names. So requests are read only while everything that was
+//! decided is durable, and one about a job that was changed since is left for the next read.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Control, Stop};
+use crate::scheduler::Event;
+use crate::session::Request;
+
+/// Between two reads: operators are answered within a second.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How far the reading of requests is.
+#[derive(Debug, Default)]
+pub(super) struct RequestReader {
+    is_reading: bool,
+    /// Everything that the last read found was decided.
+    is_done: bool,
+    due_at: Duration,
+}
+
+impl RequestReader {
+    /// A read begins.
+    pub(super) fn begin(&mut self, monotonic: Duration) {
+        (self.is_reading, self.due_at) = (true, monotonic + INTERVAL);
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.is_reading = false;
+    }
+
+    pub(super) fn due_at(&self) -> Duration {
+        self.due_at
+    }
+
+    /// Says whether all that the last read found was decided.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    fn end(&mut self, is_done: bool) {
+        (self.is_reading, self.is_done) = (false, is_done);
+        if !is_done {
+            self.due_at = Duration::ZERO;
+        }
+    }
+}
+
+impl Control {
+    /// Says whether requests may be read: not while the daemon kills or hands over, and not before the warden has said
+    /// of every attempt whether it runs.
+    pub(super) fn may_read_requests(&self) -> bool {
+        let listens = matches!(self.stop, None | Some(Stop::Waiting { .. }));
+        listens && !self.requests.is_reading && self.write.is_writable() && self.attempts.is_certain()
+    }
+
+    pub(super) fn wants_requests(&self, monotonic: Duration) -> bool {
+        self.may_read_requests() && self.batch.is_empty() && self.requests.due_at <= monotonic
+    }
+
+    /// Decides the requests that were read, until one could rest on what is no longer true.
+    pub(super) fn take_requests(&mut self, requests: Vec<Request>, now: DateTime<Utc>) {
+        for request in requests {
+            if self.batch.entries().iter().any(|entry| entry.concerns(&request.job)) {
+                self.requests.end(false);
+                return;
+            }
+            self.decide(Event::Request(request), now);
+        }
+        self.requests.end(true);
+    }
+}

@@ -1,0 +1,134 @@
+//! The beginning of a daemon: the registry, the ledger, and the attempts that were open when the last one ended.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Attempts, Batch, Control, Effect, Notice, PROBE, RequestReader, Time, WardenState, Write};
+use crate::job::Job;
+use crate::scheduler::{Event, Recovered, Scheduler};
+use crate::session::{AttemptKey, AttemptRecord, Outcome, Request};
+
+/// What a daemon is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// To run until it is told to stop.
+    Serve,
+    /// To attempt what is due now.
+    Once,
+    /// To do what operators ask for, and nothing else.
+    Operate,
+}
+
+/// What a daemon takes from the registry, and from where it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// The jobs.
+    pub jobs: Vec<Arc<Job>>,
+    /// How many attempts each pool lets run at once.
+    pub pools: BTreeMap<String, usize>,
+    /// How many attempts may run at once.
+    pub max_running: usize,
+    /// How long what runs may take when the daemon stops.
+    pub stop_grace: Duration,
+    /// The warden outlives the daemon, so that what runs can be left to it.
+    pub warden_survives: bool,
+}
+
+/// What a daemon finds when it starts.
+#[derive(Debug)]
+pub struct Recovery {
+    /// What the ledger has.
+    pub ledger: Recovered,
+    /// The requests to kill that nobody has answered.
+    pub kills: Vec<Request>,
+    /// What the warden has.
+    pub warden: WardenState,
+    /// The name of this machine.
+    pub host: String,
+    /// Which boot of it this is, if that is known.
+    pub boot_id: Option<String>,
+}
+
+impl Control {
+    /// Begins where the last daemon ended, as far as the first decisions.
+    #[must_use]
+    pub fn start(mode: Mode, configuration: Configuration, recovery: Recovery, time: Time) -> Self {
+        let Recovery { ledger, kills, warden, host, boot_id } = recovery;
+        let open = ledger.open.clone();
+        let mut scheduler = Scheduler::new(ledger, &host, 0, time.wall);
+        if mode == Mode::Once {
+            scheduler.set_horizon(time.wall);
+        }
+        let mut control = Self {
+            scheduler,
+            mode,
+            configuration: Configuration::default(),
+            batch: Batch::default(),
+            write: Write::default(),
+            attempts: Attempts::default(),
+            ready: Vec::new(),
+            ready_probes: Vec::new(),
+            requests: RequestReader::default(),
+            effects: VecDeque::new(),
+            is_connected: true,
+            stop: None,
+            saw_failure: false,
+            left_alone: HashSet::new(),
+            asked_to_retire: None,
+        };
+        // A kill that nobody answered comes before any start, which it did not mean, and before any end, which it did.
+        for kill in kills {
+            control.decide(Event::Request(kill), time.wall);
+        }
+        control.configure(configuration, time.wall);
+        if mode == Mode::Operate {
+            // The next daemon that serves waits for them; a request of an operator does not.
+            control.left_alone = open.iter().map(|record| record.key.clone()).collect();
+        }
+        control.take_up(open, warden, (&host, boot_id.as_deref()), time.wall);
+        control
+    }
+
+    /// Puts a registry in force.
+    pub(super) fn configure(&mut self, configuration: Configuration, now: DateTime<Utc>) {
+        // An operator's run takes a slot of its own, and must not start others.
+        let slots = if self.mode == Mode::Operate { 0 } else { configuration.max_running };
+        self.scheduler.set_max_running(slots);
+        self.scheduler.set_pools(configuration.pools.clone());
+        self.decide(Event::Registry(configuration.jobs.clone()), now);
+        self.configuration = configuration;
+    }
+
+    /// Takes up the attempts that were open when the last daemon ended, with what the warden knows of them.
+    fn take_up(
+        &mut self,
+        open: Vec<AttemptRecord>,
+        mut known: WardenState,
+        (host, boot_id): (&str, Option<&str>),
+        now: DateTime<Utc>,
+    ) {
+        // A name can be used again: an end that the warden kept may bear the name of an attempt that was just opened.
+        let were_open: HashSet<AttemptKey> = open.iter().map(|record| record.key.clone()).collect();
+        let is_news = |attempt: &AttemptKey| attempt.number == PROBE || were_open.contains(attempt);
+        let stale: Vec<_> = known.ended.extract_if(.., |(attempt, _)| !is_news(attempt)).collect();
+        for AttemptRecord { key, host: its_host, process, started_at, .. } in open {
+            let is_running = known.running.contains(&key);
+            let is_known = is_running || known.ended.iter().any(|(ended, _)| *ended == key);
+            // A machine may have got another name, and is still the same until it is booted again.
+            let is_here = its_host == host || process.as_ref().is_some_and(|its| Some(its.boot_id.as_str()) == boot_id);
+            self.attempts.restore(key.clone(), started_at, process);
+            if is_running {
+                self.effects.push_back(Effect::Report(Notice::TakenUp { attempt: key }));
+            } else if !is_known && !is_here {
+                self.close(&key, Outcome::Lost, format!("it ran on {its_host}, which cannot be asked"), now);
+            }
+        }
+        if !stale.is_empty() {
+            self.effects.push_back(Effect::Forget(stale.into_iter().map(|(attempt, _)| attempt).collect()));
+        }
+        self.greet(known, now);
+    }
+}

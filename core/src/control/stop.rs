@@ -1,0 +1,139 @@
+//! The end of a daemon: nothing new is started, what runs has its grace, and every end is recorded.
+
+use std::time::Duration;
+
+use super::{Control, Effect, Mode, Notice, Time};
+use crate::scheduler::Event;
+use crate::session::Outcome;
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// What runs may end by itself until then.
+    Waiting { until: Duration },
+    /// What runs was sent TERM; the warden sends KILL after `kill_grace`.
+    Terminating,
+    /// What runs was sent KILL.
+    Killing,
+    /// What runs is left to the warden, and the next daemon takes it up.
+    HandingOver,
+    /// The daemon ends now, whatever is not recorded.
+    Leaving,
+}
+
+/// How a daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything is recorded.
+    Recorded {
+        /// A wake was cut short or saw an attempt that failed, or an operator's request was not waited for.
+        has_failed: bool,
+    },
+    /// The ledger cannot be written. The warden keeps the ends for the next start.
+    Unwritten {
+        /// There are such ends.
+        has_ends: bool,
+        /// As above.
+        has_failed: bool,
+    },
+    /// It left before every end was recorded.
+    Left {
+        /// Attempts are open.
+        is_running: bool,
+    },
+}
+
+impl Control {
+    /// The first signal begins the stop, the second kills, the third leaves.
+    pub(super) fn begin_or_hasten_stop(&mut self, time: Time) {
+        match self.stop {
+            None => self.begin_stop(time),
+            // A person cannot wait for a ledger that is away.
+            Some(_) if !self.write.is_writable() => {
+                self.kill_all();
+                self.stop = Some(Stop::Leaving);
+            }
+            Some(Stop::Waiting { .. } | Stop::Terminating | Stop::HandingOver) => {
+                let running = self.scheduler.open_attempts();
+                self.effects.push_back(Effect::Report(Notice::Killing { running }));
+                self.kill_all();
+                self.stop = Some(Stop::Killing);
+            }
+            Some(Stop::Killing | Stop::Leaving) => self.stop = Some(Stop::Leaving),
+        }
+    }
+
+    fn begin_stop(&mut self, time: Time) {
+        let grace = self.configuration.stop_grace;
+        self.stop = Some(Stop::Waiting { until: time.monotonic + grace });
+        self.decide(Event::Stop, time.wall);
+        self.start_ready(time.wall);
+        let running = self.scheduler.open_attempts();
+        let is_writable = self.write.is_writable();
+        self.effects.push_back(Effect::Report(Notice::Stopping { running, grace, is_writable }));
+    }
+
+    fn kill_all(&mut self) {
+        for attempt in self.attempts.given_out() {
+            self.effects.push_back(Effect::Kill { attempt, outcome: Outcome::Interrupted });
+        }
+    }
+
+    /// Ends what has outlived the grace of the stop, or leaves it to a warden that outlives the daemon.
+    pub(super) fn pursue_stop(&mut self, time: Time) {
+        let Some(Stop::Waiting { until }) = self.stop else { return };
+        if time.monotonic < until {
+            return;
+        }
+        let running = self.attempts.given_out();
+        if self.configuration.warden_survives {
+            self.stop = Some(Stop::HandingOver);
+            self.effects.push_back(Effect::Report(Notice::HandingOver { running }));
+            return;
+        }
+        self.stop = Some(Stop::Terminating);
+        for attempt in running.iter().cloned() {
+            self.effects.push_back(Effect::Terminate { attempt, outcome: Outcome::Interrupted });
+        }
+        self.effects.push_back(Effect::Report(Notice::Terminating { running }));
+    }
+
+    pub(super) fn stop_due_at(&self) -> Option<Duration> {
+        match self.stop {
+            Some(Stop::Waiting { until }) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// How the daemon ends, if nothing is left to wait for.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        if self.stop == Some(Stop::Leaving) {
+            return Some(Exit::Left { is_running: self.scheduler.running() > 0 });
+        }
+        let is_over = self.stop.is_some()
+            || match self.mode {
+                Mode::Serve => false,
+                Mode::Once => self.scheduler.is_idle(),
+                Mode::Operate => self.requests.is_done() && !self.scheduler.has_pending(),
+            };
+        // What was only to be recorded is recorded at the next start as well, and the warden keeps the ends until then.
+        let is_recorded = self.is_settled() || !self.write.is_writable();
+        if !is_over || !is_recorded {
+            return None;
+        }
+        if self.stop != Some(Stop::HandingOver) && self.attempts.has_given_other_than(&self.left_alone) {
+            return None;
+        }
+        let has_failed = match self.mode {
+            Mode::Serve => false,
+            Mode::Once => self.saw_failure || self.stop.is_some(),
+            Mode::Operate => self.stop.is_some(),
+        };
+        if self.is_settled() {
+            return Some(Exit::Recorded { has_failed });
+        }
+        let has_ends = self.write.holds_ends() || !self.batch.ends.is_empty();
+        Some(Exit::Unwritten { has_ends, has_failed })
+    }
+}

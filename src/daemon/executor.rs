@@ -1,0 +1,170 @@
+//! Performs what the control decides: the one place from which the warden is asked and people are told.
+
+use std::time::Duration;
+
+use crate::clock;
+use crate::control::{Control, Effect, Exit, Input, Next, Notice, PROBE};
+use crate::job::JobName;
+use crate::registry::Registry;
+use crate::scheduler::{Notification, Start};
+use crate::session::AttemptKey;
+use crate::systemd::Notifier;
+use crate::warden_client::{Launch, WardenClient};
+
+use super::launch::{PrepareError, Surroundings, prepare, prepare_probe};
+use super::notices;
+use super::reporter::Reporter;
+
+/// What a stop takes besides its graces.
+const STOP_SLACK: Duration = Duration::from_secs(15);
+
+/// See the module's page.
+pub(super) struct Executor {
+    pub(super) control: Control,
+    pub(super) reporter: Reporter,
+    pub(super) notifier: Notifier,
+    warden: WardenClient,
+    surroundings: Surroundings,
+    longest_kill_grace: Duration,
+}
+
+impl Executor {
+    pub(super) fn new(
+        control: Control,
+        (reporter, notifier): (Reporter, Notifier),
+        (warden, surroundings): (WardenClient, Surroundings),
+    ) -> Self {
+        Self { control, reporter, notifier, warden, surroundings, longest_kill_grace: Duration::ZERO }
+    }
+
+    /// Takes an input, and performs what follows.
+    pub(super) fn handle(&mut self, input: Input) {
+        self.control.handle(input, clock::time());
+        self.perform();
+    }
+
+    /// Says what the thread that writes does next, and performs what comes before.
+    pub(super) fn next(&mut self) -> Next {
+        let next = self.control.next(clock::time());
+        self.perform();
+        if matches!(next, Next::Wait(_)) {
+            self.report_rest();
+        }
+        next
+    }
+
+    /// Lets the time take effect, while the thread that writes may be busy. Says how the daemon ends, if it does.
+    pub(super) fn advance(&mut self) -> Option<Exit> {
+        self.control.advance(clock::time());
+        self.perform();
+        self.control.exit()
+    }
+
+    /// Learns what the registry says of effects.
+    pub(super) fn learn(&mut self, registry: &Registry) {
+        self.surroundings.output_limit = registry.daemon.output_limit;
+        self.longest_kill_grace = registry.jobs.iter().map(|job| job.kill_grace).max().unwrap_or_default();
+        self.reporter.learn(registry.jobs.iter());
+    }
+
+    pub(super) fn perform(&mut self) {
+        while let Some(effect) = self.control.next_effect() {
+            match effect {
+                Effect::Start(start) => self.start(&start),
+                Effect::Probe(probe) => self.probe(&probe),
+                Effect::Greet(open) => self.warden.watch_all(open),
+                Effect::Terminate { attempt, outcome } => self.warden.stop(&attempt, outcome),
+                Effect::Kill { attempt, outcome } => self.warden.kill(&attempt, outcome),
+                Effect::Forget(attempts) => self.warden.forget(&attempts),
+                Effect::RetireOtherVersion => self.warden.replace_other_version(),
+                Effect::Report(notice) => self.report(&notice),
+            }
+        }
+    }
+
+    fn start(&mut self, start: &Start) {
+        let launch = prepare(start, &self.surroundings);
+        self.launch(launch, &start.attempt);
+    }
+
+    /// Starts the process that tells whether a date is done.
+    fn probe(&mut self, probe: &Start) {
+        let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
+        if let Some(launch) = prepare_probe(probe, &self.surroundings) {
+            self.launch(launch, &attempt);
+        }
+    }
+
+    fn launch(&mut self, launch: Result<Launch, PrepareError>, attempt: &AttemptKey) {
+        match launch {
+            Ok(launch) => self.warden.start(launch),
+            Err(error) => {
+                let (attempt, reason) = (attempt.clone(), error.to_string());
+                self.control.handle(Input::NotStarted { attempt, reason }, clock::time());
+            }
+        }
+    }
+
+    fn report(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Scheduler(notification) => {
+                if let Notification::Renamed { job, previously } = notification {
+                    self.move_logs(previously, job);
+                }
+                self.reporter.tell(notification);
+            }
+            Notice::Stopping { grace, .. } => {
+                self.notifier.stopping(*grace + self.longest_kill_grace + STOP_SLACK);
+                notices::report(notice, &mut self.reporter);
+            }
+            notice => notices::report(notice, &mut self.reporter),
+        }
+    }
+
+    /// Says that nothing is left to do for now.
+    fn report_rest(&mut self) {
+        let Some(next) = self.control.rests_until() else { return };
+        let now = clock::now();
+        if next.as_ref().is_none_or(|(at, _)| *at - now > chrono::TimeDelta::seconds(2)) {
+            self.reporter.rest(next.map(|(at, job)| (job, at)), now);
+        }
+    }
+
+    /// Moves the logs of the jobs that a registry renames.
+    pub(super) fn move_renamed_logs(&mut self, registry: &Registry) {
+        for job in &registry.jobs {
+            if let Some(previously) = &job.previously {
+                self.move_logs(previously, &job.name);
+            }
+        }
+    }
+
+    /// Moves the logs of a job that was renamed. Until the ledger has the new name, they stay.
+    fn move_logs(&mut self, from: &JobName, to: &JobName) {
+        let scheduler = self.control.scheduler();
+        let logs = &self.surroundings.logs;
+        let (old, new) = (logs.join(from.as_str()), logs.join(to.as_str()));
+        if scheduler.view(from).is_some() || scheduler.view(to).is_none() || !old.is_dir() || new.exists() {
+            return;
+        }
+        if let Err(error) = std::fs::rename(&old, &new) {
+            let (old, new) = (old.display(), new.display());
+            self.reporter.warn(&format!("{to}: its logs stay in `{old}`, they cannot be moved to `{new}`: {error}"));
+        }
+    }
+
+    /// One line for `systemctl status`.
+    pub(super) fn status(&self) -> String {
+        let scheduler = self.control.scheduler();
+        let base = format!("{} running, {} behind", scheduler.running(), scheduler.behind());
+        if !self.control.is_connected() {
+            format!("there is no warden: {base}")
+        } else if !self.control.is_writable() {
+            format!("the ledger cannot be written: {base}")
+        } else if self.control.is_stopping() {
+            format!("stopping: {base}")
+        } else {
+            base
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the daemon reports of itself: its stop, its ledger and its warden.
+
+use crate::control::Notice;
+use crate::duration;
+use crate::session::AttemptKey;
+
+use super::reporter::Reporter;
+
+/// At most this many jobs are named.
+const NAMED: usize = 5;
+
+/// Reports a notice; what the scheduler says is for [`Reporter::tell`].
+pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
+    match notice {
+        Notice::Scheduler(notification) => reporter.tell(notification),
+        Notice::LedgerAway { error } => reporter.warn(&format!(
+            "the ledger cannot be written: {error}; nothing new starts, the warden keeps the ends of what runs, and the \
+             daemon tries again every half second"
+        )),
+        Notice::LedgerBack { after } => {
+            reporter.say(&format!("the ledger is written again, after {}", duration::format(*after)));
+        }
+        Notice::WardenGone => {
+            reporter.warn("the warden is gone; the daemon looks for another, and nothing new starts meanwhile");
+        }
+        Notice::WardenBack => reporter.say("there is a warden again"),
+        Notice::WardenTrouble { text } => reporter.warn(text),
+        Notice::Stranger { attempt } => reporter.warn(&format!(
+            "{}: attempt {} runs, and the ledger does not have it: was the ledger put back to an earlier state?",
+            attempt.session.job, attempt.number
+        )),
+        Notice::TakenUp { attempt } => reporter.say(&format!(
+            "{}: attempt {} still runs; the daemon waits for its end",
+            attempt.session.job, attempt.number
+        )),
+        Notice::Stopping { running, grace, is_writable } => {
+            if !is_writable {
+                reporter.warn(
+                    "stopping: the ledger cannot be written; the warden keeps the ends of what runs for the next start",
+                );
+            }
+            if !running.is_empty() {
+                reporter.say(&format!(
+                    "stopping: {} running, which may take {} to end ({}); a second signal kills",
+                    running.len(),
+                    duration::format(*grace),
+                    names(running)
+                ));
+            }
+        }
+        Notice::Terminating { running } if !running.is_empty() => {
+            let names = names(running);
+            reporter.say(&format!("ending {names}: interrupted, the next start attempts these dates again"));
+        }
+        Notice::HandingOver { running } if !running.is_empty() => {
+            reporter.say(&format!("left to the warden: {}; the next start takes them up", names(running)));
+        }
+        Notice::Terminating { .. } | Notice::HandingOver { .. } => {}
+        Notice::Killing { running } => reporter.say(&format!(
+            "killing {} attempts: the next start attempts their dates again",
+            running.len()
+        )),
+    }
+}
+
+/// The names of the jobs that run.
+fn names(running: &[AttemptKey]) -> String {
+    let mut names: Vec<String> = running.iter().map(|attempt| attempt.session.job.to_string()).collect();
+    names.sort_unstable();
+    if names.len() > NAMED {
+        let more = names.len() - NAMED;
+        names.truncate(NAMED);
+        names.push(format!("{more} more"));
+    }
+    names.join(", ")
+}
