@@ -28,8 +28,19 @@ use crate::session::{AttemptEnd, AttemptRecord, Outcome};
 use crate::text::in_zone;
 use terminal::Terminal;
 
-/// The log of this process, from its first [`Reporter`] without a terminal on.
-static LOG: OnceLock<LogQueue> = OnceLock::new();
+/// What this process reports, from its first [`Reporter`] on.
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
+
+/// Writes what the process has reported when it is dropped. Does not wait long for a reader that does not read.
+pub struct FlushAtEnd;
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        if let Some(queue) = QUEUE.get() {
+            queue.flush();
+        }
+    }
+}
 
 /// How a log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +63,11 @@ impl Reporter {
     /// # Errors
     /// The operating system refuses the thread that writes.
     pub fn new(format: Option<LogFormat>, quiet: bool) -> io::Result<Self> {
-        let terminal = if format.is_none() && io::stderr().is_terminal() { Some(Terminal::new(quiet)?) } else { None };
-        if terminal.is_none() && LOG.get().is_none() {
-            _ = LOG.set(log_queue(format, quiet)?);
+        let is_terminal = format.is_none() && io::stderr().is_terminal();
+        if QUEUE.get().is_none() {
+            _ = QUEUE.set(if is_terminal { terminal::queue()? } else { log_queue(format, quiet)? });
         }
+        let terminal = QUEUE.get().filter(|_| is_terminal).map(|queue| Terminal::new(quiet, queue.clone()));
         Ok(Self { zones: HashMap::new(), terminal })
     }
 
@@ -105,14 +117,6 @@ impl Reporter {
         if let Some(terminal) = &mut self.terminal {
             let zone = next.and_then(|(job, _)| self.zones.get(job)).copied().unwrap_or(Tz::UTC);
             terminal.rest(next, now, zone);
-        }
-    }
-}
-
-impl Drop for Reporter {
-    fn drop(&mut self) {
-        if let (None, Some(log)) = (&self.terminal, LOG.get()) {
-            log.flush();
         }
     }
 }

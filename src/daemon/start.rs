@@ -25,7 +25,7 @@ use crate::{clock, paths, warden};
 use super::executor::Executor;
 use super::launch::Surroundings;
 use super::ledger_thread::LedgerThread;
-use super::reporter::Reporter;
+use super::reporter::{FlushAtEnd, Reporter};
 use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Options, Prepared, catch_up_notice};
 
 /// Between two tries at a ledger that cannot be reached.
@@ -33,6 +33,7 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// Runs something asynchronous to its end.
 pub(super) fn with_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let _flush = FlushAtEnd;
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => fail(&format!("cannot start: {error}"), 1),

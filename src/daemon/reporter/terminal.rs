@@ -42,6 +42,10 @@ struct Style {
 }
 
 impl Style {
+    fn from_environment() -> Self {
+        Self { color: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -56,15 +60,20 @@ impl Style {
     }
 }
 
+/// The queue of a terminal's lines and drawings.
+///
+/// # Errors
+/// The operating system refuses the thread that writes.
+pub(super) fn queue() -> io::Result<LogQueue> {
+    let style = Style::from_environment();
+    let notice = move |dropped| format!("{}  {}\n", style.time(), style.warning(&dropped_text(dropped)));
+    LogQueue::new(write_to_stderr, notice)
+}
+
 impl Terminal {
-    /// # Errors
-    /// The operating system refuses the thread that writes.
-    pub(super) fn new(quiet: bool) -> io::Result<Self> {
-        let style = Style { color: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) };
-        let notice = move |dropped| format!("{}  {}\n", style.time(), style.warning(&dropped_text(dropped)));
-        let queue = LogQueue::new(write_to_stderr, notice)?;
+    pub(super) fn new(quiet: bool, queue: LogQueue) -> Self {
         let bars = ProgressBars::new(queue.clone());
-        Ok(Self { quiet, style, width: 16, queue, bars, resting: false })
+        Self { quiet, style: Style::from_environment(), width: 16, queue, bars, resting: false }
     }
 
     pub(super) fn line(&mut self, job: Option<&JobName>, text: &str) {
@@ -172,11 +181,5 @@ impl Terminal {
         let text = self.style.paint(DIM, &text);
         self.print(None, &text);
         self.resting = true;
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.queue.flush();
     }
 }
