@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crontabber::{cli, warden};
 
 fn main() -> ExitCode {
-    // Where it stands in for a job's program, it is to become that as soon as it can.
+    // The trampoline of a job: it becomes the job's program at once.
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|first| first == warden::TRAMPOLINE) {
         return ExitCode::from(warden::trampoline(arguments));

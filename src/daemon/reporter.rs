@@ -104,11 +104,11 @@ impl Reporter {
     }
 
     /// Reports what the scheduler did.
-    pub fn tell(&mut self, note: &Notification) {
-        let zone = messages::job_of(note).and_then(|job| self.zones.get(job)).copied().unwrap_or(Tz::UTC);
+    pub fn tell(&mut self, notification: &Notification) {
+        let zone = messages::job_of(notification).and_then(|job| self.zones.get(job)).copied().unwrap_or(Tz::UTC);
         match &mut self.terminal {
-            Some(terminal) => terminal.tell(note, zone),
-            None => log(note, zone),
+            Some(terminal) => terminal.tell(notification, zone),
+            None => log(notification, zone),
         }
     }
 
@@ -165,8 +165,8 @@ fn dropped_event(dropped: usize) -> String {
 }
 
 /// Logs one event: a message that reads alone, and its fields.
-fn log(note: &Notification, zone: Tz) {
-    let level = match note {
+fn log(notification: &Notification, zone: Tz) {
+    let level = match notification {
         Notification::Opened { .. } => tracing::Level::DEBUG,
         Notification::Closed { end, .. } if end.outcome == Outcome::Succeeded => tracing::Level::INFO,
         _ => tracing::Level::WARN,
@@ -175,8 +175,8 @@ fn log(note: &Notification, zone: Tz) {
     if level > tracing::level_filters::LevelFilter::current() {
         return;
     }
-    let text = messages::sentence(note, zone);
-    match note {
+    let text = messages::sentence(notification, zone);
+    match notification {
         Notification::Opened { attempt, trigger, behind } => {
             let (job, date) = (&attempt.session.job, in_zone(attempt.session.date, zone));
             tracing::debug!(%job, date, attempt = attempt.number, %trigger, behind, "{text}");

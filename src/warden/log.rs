@@ -101,7 +101,7 @@ impl Buffer {
                 Ok(written) => drop(self.waiting.drain(..written)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return false,
-                // The reader is gone, or the disk is full: nobody can be told.
+                // The reader is gone, or the disk is full: there is nowhere to report it.
                 Err(_) => self.waiting.clear(),
             }
         }

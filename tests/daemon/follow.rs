@@ -109,8 +109,8 @@ fn a_follower_ends_with_the_attempt_when_no_daemon_runs() {
         (&["list"], "no daemon runs: whether it ended is not known"),
         (&["status", "slow"], "no daemon runs: whether it ended is not known"),
     ] {
-        let told = stdout(&lab.run(asked));
-        assert!(told.contains(expected), "{asked:?}: {told}");
+        let answer = stdout(&lab.run(asked));
+        assert!(answer.contains(expected), "{asked:?}: {answer}");
     }
     // The warden reports the outcome to the next daemon.
     let mut daemon = lab.daemon();

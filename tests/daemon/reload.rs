@@ -31,15 +31,16 @@ fn many_missed_dates_are_announced_before_they_run() {
     let mut daemon = lab.daemon();
     let have_succeeded = |count| lab.log().matches("succeeded in").count() == count;
     lab.until("the dates", || have_succeeded(6));
-    let told = "6 dates were missed and are attempted now, oldest first: 6 of load; `crontabber skip` or `disable`";
+    let announcement =
+        "6 dates were missed and are attempted now, oldest first: 6 of load; `crontabber skip` or `disable`";
     let place = |text: &str| lab.log().find(text).unwrap_or_else(|| panic!("{text}: {}", lab.log()));
-    assert!(place(told) < place("load: 2026-11-01T03:00"), "before the first of them: {}", lab.log());
+    assert!(place(announcement) < place("load: 2026-11-01T03:00"), "before the first of them: {}", lab.log());
     // At a reload, when the ledger knows how long an attempt takes.
     lab.write_registry(&many.replace("2026-11-01", "2026-10-29").replace("announce_over = 5", "announce_over = 2"));
     daemon.signal(Signal::HUP);
     lab.until("the others", || have_succeeded(9));
-    let told = "3 dates were missed and are attempted now, oldest first: 3 of load (less than a minute)";
-    assert!(place(told) < place("load: 2026-10-29T03:00"), "{}", lab.log());
+    let announcement = "3 dates were missed and are attempted now, oldest first: 3 of load (less than a minute)";
+    assert!(place(announcement) < place("load: 2026-10-29T03:00"), "{}", lab.log());
     // Not more than `announce_over`.
     lab.write_registry(&many.replace("2026-11-01", "2026-10-24"));
     daemon.signal(Signal::HUP);

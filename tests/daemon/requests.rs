@@ -181,7 +181,7 @@ command = "trap 'touch DIR/told; until test -e DIR/go; do sleep 0.02; done; exit
     let mut daemon = lab.daemon();
     lab.until("its process", || lab.lines("pids").len() == 1);
     let mut asking = lab.command(&["kill", "load"]).spawn().unwrap();
-    lab.until("it was told to end", || lab.path("told").exists());
+    lab.until("its SIGTERM", || lab.path("told").exists());
     daemon.kill();
     // Without a daemon, the command would wait for the end itself.
     asking.kill().unwrap();

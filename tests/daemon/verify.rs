@@ -51,9 +51,9 @@ fn expect_no_violation(lab: &Lab) {
     lab.until("the end of it", || !lab.outcomes("clean").iter().any(|outcome| outcome == "open"));
     assert!(daemon.stop().success());
     lab.verify();
-    let told = lab.json(&["verify"]);
-    assert_eq!((told["jobs"].as_u64(), told["violations"].as_array().map(Vec::len)), (Some(3), Some(0)));
-    assert!(told["sessions"].as_u64() > Some(20) && told["attempts"].as_u64() > Some(20), "{told}");
+    let report = lab.json(&["verify"]);
+    assert_eq!((report["jobs"].as_u64(), report["violations"].as_array().map(Vec::len)), (Some(3), Some(0)));
+    assert!(report["sessions"].as_u64() > Some(20) && report["attempts"].as_u64() > Some(20), "{report}");
     assert!(stdout(&lab.run(&["verify"])).starts_with("the promise holds: 3 jobs, "));
 }
 

@@ -9,8 +9,8 @@ use crate::session::{AttemptEnd, AttemptKey, Outcome, State};
 use crate::text::{in_zone, to_the_second};
 
 /// The job that a notification concerns.
-pub(super) fn job_of(note: &Notification) -> Option<&JobName> {
-    match note {
+pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
+    match notification {
         Notification::Opened { attempt, .. } | Notification::Closed { attempt, .. } => Some(&attempt.session.job),
         Notification::Behind { job, .. }
         | Notification::Added { job, .. }
@@ -31,16 +31,16 @@ pub(super) fn job_of(note: &Notification) -> Option<&JobName> {
 }
 
 /// A notification as a sentence that reads alone.
-pub(super) fn sentence(note: &Notification, zone: Tz) -> String {
-    match job_of(note) {
-        Some(job) => format!("{job}: {}", clause(note, zone)),
-        None => clause(note, zone),
+pub(super) fn sentence(notification: &Notification, zone: Tz) -> String {
+    match job_of(notification) {
+        Some(job) => format!("{job}: {}", clause(notification, zone)),
+        None => clause(notification, zone),
     }
 }
 
 /// A notification without its job's name.
-pub(super) fn clause(note: &Notification, zone: Tz) -> String {
-    match note {
+pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
+    match notification {
         Notification::Behind { behind, oldest, superseded, .. } => {
             behind_text(*behind, &in_zone(*oldest, zone), *superseded)
         }

@@ -104,11 +104,11 @@ impl Terminal {
         self.bars.suspend(|| self.queue.push(line.into_bytes()));
     }
 
-    pub(super) fn tell(&mut self, note: &Notification, zone: Tz) {
-        let job = messages::job_of(note).cloned();
-        match note {
+    pub(super) fn tell(&mut self, notification: &Notification, zone: Tz) {
+        let job = messages::job_of(notification).cloned();
+        match notification {
             Notification::Behind { job, behind, .. } => {
-                self.line(Some(job), &messages::clause(note, zone));
+                self.line(Some(job), &messages::clause(notification, zone));
                 if *behind > MANY {
                     self.bars.begin(job, *behind);
                 }
@@ -121,7 +121,7 @@ impl Terminal {
             }
             Notification::Closed { attempt, end, behind, .. } if self.bars.covers(&attempt.session.job) => {
                 if end.outcome != Outcome::Succeeded {
-                    self.closed(note, zone);
+                    self.closed(notification, zone);
                 }
                 let date = in_zone(attempt.session.date, zone);
                 let finished = self.bars.advance(&attempt.session.job, *behind, &date);
@@ -130,19 +130,19 @@ impl Terminal {
                     self.line(Some(&attempt.session.job), &text);
                 }
             }
-            Notification::Closed { .. } => self.closed(note, zone),
+            Notification::Closed { .. } => self.closed(notification, zone),
             Notification::ClockSetBack { .. }
             | Notification::WatermarkAhead { .. }
             | Notification::PastDomain { .. }
             | Notification::UnreadableTimetable { .. } => {
-                self.warning(&messages::sentence(note, zone));
+                self.warning(&messages::sentence(notification, zone));
             }
-            _ => self.line(job.as_ref(), &messages::clause(note, zone)),
+            _ => self.line(job.as_ref(), &messages::clause(notification, zone)),
         }
     }
 
-    fn closed(&mut self, note: &Notification, zone: Tz) {
-        let Notification::Closed { attempt, end, state, behind } = note else { return };
+    fn closed(&mut self, notification: &Notification, zone: Tz) {
+        let Notification::Closed { attempt, end, state, behind } = notification else { return };
         let session = &attempt.session;
         let color = match (end.outcome, state) {
             (Outcome::Succeeded, _) => GREEN,
