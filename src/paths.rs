@@ -119,7 +119,7 @@ pub fn warden(ledger: &LedgerUrl) -> WardenLocation {
     WardenLocation { managed, ..WardenLocation::new(folder) }
 }
 
-/// Where a warden that systemd starts keeps its spool: in the state directory of its unit.
+/// The folder of a warden that systemd starts: in the state directory of its unit.
 #[must_use]
 pub fn warden_of_unit() -> Option<PathBuf> {
     let folder = variable("STATE_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());

@@ -1,12 +1,12 @@
-//! The warden: the parent of all job processes. It owns their output, their time limits and their ends, so that the daemon
-//! can be killed or upgraded while they run.
+//! The warden: the parent of all job processes. It owns their output, their timeouts and their exit statuses, so that the
+//! daemon can be killed or upgraded while they run.
 //!
-//! One process with one thread, our own binary re-executed: it waits for its clients, its jobs and their deadlines all at
-//! once. What must survive it is in the [`spool`]; what it says is in the [`protocol`]. It knows attempts by name only,
-//! and decides nothing about them.
+//! It is one process with one thread, this binary executed again, and waits for clients, jobs and deadlines in one epoll.
+//! What must survive it is in the [`journal`]; daemons speak the [`protocol`]. It knows attempts only by name, and decides
+//! nothing about them.
 //!
-//! Nothing in this module may panic, for a panic would lose the exit status of every job that runs: the lints below hold
-//! it to that. A client that vanishes, a process that is gone and a disk that is full are ordinary events.
+//! Nothing in this module may panic, since a panic would lose the exit status of every job that runs; the lints below
+//! enforce that. A client that hangs up, a process that has exited and a full disk are normal.
 #![cfg_attr(
     not(test),
     deny(
@@ -29,11 +29,13 @@ mod network_fs;
 mod output;
 mod process;
 mod procfs;
+mod program;
 pub mod protocol;
 mod server;
 mod signals;
 mod spawn;
 mod supervisor;
+mod trampoline;
 
 use std::ffi::OsString;
 use std::rc::Rc;
@@ -41,16 +43,16 @@ use std::rc::Rc;
 pub use log::Log;
 pub use procfs::{boot_id, find_orphans, is_alive, process_identity};
 pub use server::{Service, serve};
-pub use spawn::{TRAMPOLINE, trampoline};
+pub use trampoline::{TRAMPOLINE, trampoline};
 
-/// The name of an attempt, as it came: the warden reads nothing out of it but the mark of its ledger.
+/// The name of an attempt: its key, `@`, and the suffix of its ledger, which alone the warden reads.
 type Id = Rc<str>;
 
-/// Set in the environment of every attempt, to its name: by it [`find_orphans`] knows a process whose warden died before
-/// it could write down whom it had started.
+/// The variable with the name of the attempt in the environment of its process. [`find_orphans`] uses it to find a process
+/// whose warden was killed before it recorded the process.
 pub const ATTEMPT_VARIABLE: &str = "CRONTABBER_ATTEMPT_ID";
 
-/// What systemd told us, and nobody else; and where the ledger is, with its password maybe.
+/// What systemd sets for the daemon alone.
 const NOT_FOR_JOBS: [&str; 11] = [
     "CREDENTIALS_DIRECTORY",
     "INVOCATION_ID",
@@ -65,7 +67,7 @@ const NOT_FOR_JOBS: [&str; 11] = [
     "WATCHDOG_USEC",
 ];
 
-/// What jobs inherit of our environment.
+/// The part of our environment that jobs inherit: without our own variables, one of which may hold a password.
 #[must_use]
 pub fn inherited_environment() -> Vec<(OsString, OsString)> {
     let is_for_jobs = |name: &OsString| {
@@ -75,8 +77,7 @@ pub fn inherited_environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| is_for_jobs(name)).collect()
 }
 
-/// The mark of the ledger in the name of an attempt: what follows the last `@`.
-#[must_use]
-pub fn mark_of(attempt: &str) -> &str {
-    attempt.rsplit_once('@').map_or("", |(_, mark)| mark)
+/// The suffix of the ledger in the name of an attempt.
+fn ledger_of(attempt: &str) -> &str {
+    attempt.rsplit_once('@').map_or("", |(_, ledger)| ledger)
 }

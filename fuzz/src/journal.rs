@@ -1,7 +1,7 @@
-//! The target `spool`: the file that a warden finds, whoever wrote it and however far.
+//! The target `journal`: the file that a warden finds at its start.
 //!
 //! An input that begins with a 0 is such a file from its second byte on. Of any other one, the two bytes after the first say
-//! where the file is cut off, and the rest are the records of a sound one, each behind its length in one byte.
+//! where the file is cut off, and the rest are the records of a valid one, each preceded by its length in one byte.
 
 use crontabber::warden::journal::{entries_of, made_of};
 
@@ -17,7 +17,7 @@ pub fn check(data: &[u8]) {
         [_, high, low, rest @ ..] => {
             let records = records(rest);
             let file = made_of(7, &records);
-            let all = entries_of(&file).expect("a sound spool is one");
+            let all = entries_of(&file).expect("a valid journal is read");
             for (attempt, entry) in &all {
                 assert!(entry.end.as_ref().is_none_or(|end| end.attempt == *attempt), "an end is its own attempt's");
             }

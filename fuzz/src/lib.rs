@@ -22,5 +22,5 @@ pub const TARGETS: [Target; 5] = [
     ("crontab", crontab::check),
     ("dates", dates::check),
     ("warden_protocol", warden_protocol::check),
-    ("spool", journal::check),
+    ("journal", journal::check),
 ];

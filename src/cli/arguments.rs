@@ -244,7 +244,7 @@ pub(super) enum Command {
 /// `warden`.
 #[derive(Debug, Args)]
 pub(super) struct Warden {
-    /// The folder of its spool; else `warden` in the state directory of its unit.
+    /// The folder of its journal; else `warden` in the state directory of its unit.
     #[arg(long, value_name = "FOLDER", env = "CRONTABBER_WARDEN_FOLDER")]
     pub(super) folder: Option<PathBuf>,
     /// It is a unit of systemd's: jobs have its environment, and each a control group below its own.

@@ -1,5 +1,5 @@
-//! A control group for each attempt, where systemd has delegated us a part of the hierarchy: then its end takes all of
-//! its processes, also those that left its process group, and what they took together is measured.
+//! A control group for each attempt, if systemd has delegated a part of the hierarchy to the warden: then a kill reaches
+//! all processes of the attempt, also those that left its process group, and the usage is that of all of them.
 
 use std::fs;
 use std::io;
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use crate::session::Usage;
 
-/// The group that we move to ourselves, for one with members cannot be divided further.
-const OURS: &str = "warden";
+/// The group that we move to: one that has processes cannot have subgroups with controllers.
+const OWN_GROUP: &str = "warden";
 
-/// Between an attempt's end and the first look whether its group is empty.
-const SOON: Duration = Duration::from_millis(20);
-/// The longest time between two looks.
-const LATE: Duration = Duration::from_mins(1);
+/// Between the end of an attempt and the first check whether its group is empty.
+const FIRST_CHECK: Duration = Duration::from_millis(20);
+/// The longest time between two checks.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 
-/// Our part of the hierarchy.
+/// The part of the hierarchy that is delegated to us.
 #[derive(Debug)]
 pub(super) struct Delegated {
     root: PathBuf,
@@ -29,37 +29,37 @@ pub(super) struct Group {
 }
 
 impl Delegated {
-    /// Takes the part of the hierarchy that we are in, and moves us into a group of our own.
+    /// Moves the warden into a subgroup of its group.
     ///
     /// # Errors
-    /// There is no hierarchy of version 2, or it is not ours to divide.
-    pub(super) fn take() -> io::Result<Self> {
+    /// There is no hierarchy of version 2, or its group is not delegated.
+    pub(super) fn enter() -> io::Result<Self> {
         let root = own_group()?;
-        let ours = root.join(OURS);
-        match fs::create_dir(&ours) {
+        let own = root.join(OWN_GROUP);
+        match fs::create_dir(&own) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => fs::write(ours.join("cgroup.procs"), "0")?,
+            _ => fs::write(own.join("cgroup.procs"), "0")?,
         }
         let available = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
         for controller in available.split_whitespace().filter(|name| ["memory", "pids", "cpu"].contains(name)) {
-            // Without it less is measured, and nothing else.
+            // Without it only the usage is less exact.
             let _ = fs::write(root.join("cgroup.subtree_control"), format!("+{controller}"));
         }
         Ok(Self { root })
     }
 
-    /// Makes the group of an attempt; the program that is started puts itself into it.
-    pub(super) fn make(&self, number: u64) -> io::Result<Group> {
+    /// Creates the group of an attempt, which the trampoline enters.
+    pub(super) fn create(&self, number: u64) -> io::Result<Group> {
         let path = self.root.join(format!("attempt-{}-{number}", std::process::id()));
         fs::create_dir(&path)?;
         Ok(Group { path })
     }
 
-    /// Removes the groups that nobody is in any more.
+    /// Removes the groups that are empty.
     pub(super) fn sweep(&self) {
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with("attempt-") {
-                // One that has members stays.
+                // Fails if it is not empty.
                 let _ = fs::remove_dir(entry.path());
             }
         }
@@ -71,12 +71,12 @@ impl Group {
         &self.path
     }
 
-    /// Kills every process in it. Says whether that was possible.
-    pub(super) fn kill(&self) -> bool {
-        fs::write(self.path.join("cgroup.kill"), "1").is_ok()
+    /// Kills every process in it; before Linux 5.14 only the process group is killed.
+    pub(super) fn kill(&self) {
+        let _ = fs::write(self.path.join("cgroup.kill"), "1");
     }
 
-    /// What its processes have taken together; `own` says what was measured of the first of them.
+    /// The usage of all its processes; `own`, the usage of the first, where the group has no figure.
     pub(super) fn usage(&self, own: Option<Usage>) -> Option<Usage> {
         let stat = fs::read_to_string(self.path.join("cpu.stat")).ok();
         let field = |name: &str| {
@@ -94,7 +94,7 @@ impl Group {
         }
     }
 
-    /// Removes it. Says whether it is gone: not while somebody of the attempt is left in it.
+    /// Removes it; false while a process is in it.
     pub(super) fn remove(&self) -> bool {
         match fs::remove_dir(&self.path) {
             Ok(()) => true,
@@ -103,41 +103,40 @@ impl Group {
     }
 }
 
-/// Groups of attempts that are over, in which somebody is left: for a moment, or for good.
+/// Groups of attempts that have ended, in which processes may be left.
 #[derive(Debug, Default)]
 pub(super) struct Lingering {
     groups: Vec<Group>,
-    /// When they are looked at again, and after how long once more.
+    /// The time of the next check, and the pause before it.
     next: Option<(Instant, Duration)>,
 }
 
 impl Lingering {
-    /// Removes a group, now or when it is empty.
+    /// Removes a group once it is empty.
     pub(super) fn add(&mut self, group: Group) {
         if !group.remove() {
             self.groups.push(group);
-            self.next = Instant::now().checked_add(SOON).map(|at| (at, SOON));
+            self.next = Instant::now().checked_add(FIRST_CHECK).map(|at| (at, FIRST_CHECK));
         }
     }
 
-    /// When they are looked at again.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(super) fn next_check(&self) -> Option<Instant> {
         self.next.map(|(at, _)| at)
     }
 
-    /// Looks at them, if it is time.
-    pub(super) fn look(&mut self, now: Instant) {
+    /// Checks them, if it is time.
+    pub(super) fn check(&mut self, now: Instant) {
         if let Some((at, pause)) = self.next
             && at <= now
         {
             self.groups.retain(|group| !group.remove());
-            let pause = pause.saturating_mul(2).min(LATE);
+            let pause = pause.saturating_mul(2).min(MAX_PAUSE);
             self.next = now.checked_add(pause).map(|at| (at, pause)).filter(|_| !self.groups.is_empty());
         }
     }
 }
 
-/// The group that we are in, as a folder.
+/// The folder of the group that we are in.
 fn own_group() -> io::Result<PathBuf> {
     let absent = || io::Error::new(io::ErrorKind::NotFound, "no control groups of version 2");
     let groups = fs::read_to_string("/proc/self/cgroup")?;
@@ -150,10 +149,10 @@ fn own_group() -> io::Result<PathBuf> {
         }
         let mut fields = before.split(' ');
         let root = fields.nth(3)?;
-        let place = fields.next()?;
-        // A mount of a part shows what is below that part.
+        let mount_point = fields.next()?;
+        // A mount may show only a part of the hierarchy.
         let below = group.strip_prefix(root.trim_end_matches('/'))?;
-        Some(Path::new(place).join(below.trim_start_matches('/')))
+        Some(Path::new(mount_point).join(below.trim_start_matches('/')))
     });
     mount.ok_or_else(absent)
 }

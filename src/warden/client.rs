@@ -1,4 +1,4 @@
-//! One connection of a daemon to its warden: bytes in both directions, none of them trusted, and no more kept than fits.
+//! A connection of a daemon: its bytes are not trusted, and buffers are bounded.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,36 +7,36 @@ use rustix::net::sockopt::socket_peercred;
 
 use super::protocol::{FrameDecoder, ProtocolError, Reply, Request, encode_frame};
 
-/// A client that does not read is let go: it asks again when it comes back.
-const MOST_UNREAD: usize = 8 * 1024 * 1024;
-/// How many requests of one client are taken before the others have their turn.
-const REQUESTS: usize = 16;
-/// How often one is read that another takes the place of: more than a socket holds.
-const LAST_READS: usize = 1024;
+/// A client that leaves so many bytes unread is disconnected; it may connect again.
+const MAX_UNREAD: usize = 8 * 1024 * 1024;
+/// How many requests of one client are handled in a turn.
+const REQUESTS_PER_TURN: usize = 16;
+/// How many reads empty the socket of a client that another one replaces.
+const READS_TO_EMPTY: usize = 1024;
+/// A send buffer is shrunk to this when it is empty.
+const KEPT_CAPACITY: usize = 64 * 1024;
 
-/// A client.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 #[derive(Debug)]
 pub(super) struct Client {
     stream: UnixStream,
     decoder: FrameDecoder,
-    /// The mark of its ledger, once it has said hello.
+    /// The suffix of its ledger, once it has said hello.
     pub(super) ledger: Option<String>,
-    out: Vec<u8>,
+    send_buffer: Vec<u8>,
     sent: usize,
-    /// There may be more requests in what was read.
+    max_unread: usize,
+    /// The decoder may have more requests.
     pub(super) has_more: bool,
-    is_gone: bool,
-    /// With more than this unread it is let go.
-    most_unread: usize,
-    /// There was no room for all that is to be sent.
-    pub(super) waits_for_room: bool,
-    /// It is gone, or must go.
-    pub(super) over: bool,
+    has_hung_up: bool,
+    /// The socket has no room for the rest of the send buffer.
+    pub(super) is_blocked: bool,
+    /// To be removed.
+    pub(super) is_closed: bool,
 }
 
 impl Client {
-    /// Takes a new connection, if it comes from our own user or from root.
+    /// Accepts a connection from our own user or from root, and refuses others.
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let peer = socket_peercred(&stream)?.uid;
@@ -44,18 +44,16 @@ impl Client {
             stream,
             decoder: FrameDecoder::default(),
             ledger: None,
-            out: Vec::new(),
+            send_buffer: Vec::new(),
             sent: 0,
+            max_unread: MAX_UNREAD,
             has_more: false,
-            is_gone: false,
-            most_unread: MOST_UNREAD,
-            waits_for_room: false,
-            over: false,
+            has_hung_up: false,
+            is_blocked: false,
+            is_closed: false,
         };
-        if !is_trusted(peer) {
-            client.say(&Reply::Refused(format!("the warden does not serve user {}", peer.as_raw())));
-            client.write();
-            client.over = true;
+        if !(peer.is_root() || peer == rustix::process::geteuid()) {
+            client.refuse(format!("the warden does not serve user {}", peer.as_raw()));
         }
         Ok(client)
     }
@@ -64,112 +62,107 @@ impl Client {
         &self.stream
     }
 
-    /// Reads some of what has come, and takes some of the requests in it: the rest waits in the socket, where it takes no
-    /// memory of ours. `last` takes all that there is, for one whose place another takes.
-    pub(super) fn read(&mut self, buffer: &mut [u8], last: bool) -> Vec<Request> {
+    /// Reads and decodes some requests; the rest stays in the socket, where it takes no memory of ours. With `all` it reads
+    /// and decodes everything, for a client that is replaced.
+    pub(super) fn read(&mut self, buffer: &mut [u8], all: bool) -> Vec<Request> {
         let mut requests = Vec::new();
-        for _ in 0..if last { LAST_READS } else { 1 } {
-            if self.over || (self.has_more && !last) {
+        for _ in 0..if all { READS_TO_EMPTY } else { 1 } {
+            if self.is_closed || (self.has_more && !all) {
                 break;
             }
             match self.stream.read(buffer) {
                 Ok(0) => {
-                    self.is_gone = true;
+                    self.has_hung_up = true;
                     break;
                 }
                 Ok(count) => {
                     self.decoder.push(buffer.get(..count).unwrap_or_default());
-                    if last {
-                        self.take_frames(&mut requests, usize::MAX);
+                    if all {
+                        self.decode(&mut requests, usize::MAX);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => {
-                    self.is_gone = true;
+                    self.has_hung_up = true;
                     break;
                 }
             }
         }
-        self.take_frames(&mut requests, if last { usize::MAX } else { REQUESTS });
-        // What it said before it left counts.
-        self.over |= self.is_gone && !self.has_more;
+        self.decode(&mut requests, if all { usize::MAX } else { REQUESTS_PER_TURN });
+        // What it sent before it hung up is handled.
+        self.is_closed |= self.has_hung_up && !self.has_more;
         requests
     }
 
-    fn take_frames(&mut self, requests: &mut Vec<Request>, most: usize) {
+    fn decode(&mut self, requests: &mut Vec<Request>, limit: usize) {
         self.has_more = false;
-        while !self.over {
-            if requests.len() >= most {
+        while !self.is_closed {
+            if requests.len() >= limit {
                 self.has_more = true;
                 return;
             }
             match self.decoder.decode_next() {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => return,
-                Err(error @ ProtocolError::TooLong(_)) => {
-                    self.say(&Reply::Refused(error.to_string()));
-                    self.write();
-                    self.over = true;
-                }
-                // A newer daemon asks for what we do not know; it knows that, for we have told it our protocol.
-                Err(error @ ProtocolError::Unknown(_)) => self.say(&Reply::Warning(error.to_string())),
+                Err(error @ ProtocolError::TooLong(_)) => self.refuse(error.to_string()),
+                // From a newer daemon, which knows our protocol from the welcome.
+                Err(error @ ProtocolError::Unknown(_)) => self.send(&Reply::Warning(error.to_string())),
             }
         }
     }
 
-    /// Says something; [`Client::write`] sends it.
-    pub(super) fn say(&mut self, reply: &Reply) {
-        if let Err(error) = encode_frame(reply, &mut self.out) {
-            tracing::error!(%error, "an answer cannot be sent");
+    fn refuse(&mut self, reason: String) {
+        self.send(&Reply::Refused(reason));
+        self.flush();
+        self.is_closed = true;
+    }
+
+    /// Buffers a reply for [`Client::flush`].
+    pub(super) fn send(&mut self, reply: &Reply) {
+        if let Err(error) = encode_frame(reply, &mut self.send_buffer) {
+            tracing::error!(%error, "a reply cannot be sent");
         }
-        if self.unread() > self.most_unread {
-            self.over = true;
+        if self.unread() > self.max_unread {
+            self.is_closed = true;
         }
     }
 
-    /// Says what is known, however much that is: a client that must have it could never come in otherwise.
-    pub(super) fn list(&mut self, known: &[Reply]) {
-        self.most_unread = usize::MAX;
+    /// Buffers the list of known attempts, however long it is: without it the client could not go on.
+    pub(super) fn send_list(&mut self, known: &[Reply]) {
+        self.max_unread = usize::MAX;
         for reply in known {
-            self.say(reply);
+            self.send(reply);
         }
-        self.most_unread = self.unread().saturating_add(MOST_UNREAD);
+        self.max_unread = self.unread().saturating_add(MAX_UNREAD);
     }
 
-    /// How much it has not read, in bytes.
     fn unread(&self) -> usize {
-        self.out.len().saturating_sub(self.sent)
+        self.send_buffer.len().saturating_sub(self.sent)
     }
 
-    /// Sends what can be sent. Says whether more is to be sent when there is room.
-    pub(super) fn write(&mut self) -> bool {
-        while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
+    /// Writes the send buffer; true if the socket has no room for the rest.
+    pub(super) fn flush(&mut self) -> bool {
+        while let Some(rest) = self.send_buffer.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match self.stream.write(rest) {
                 Ok(count) => self.sent = self.sent.saturating_add(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if self.sent > self.out.len() >> 1 {
-                        self.out.drain(..self.sent.min(self.out.len()));
+                    if self.sent > self.send_buffer.len() >> 1 {
+                        self.send_buffer.drain(..self.sent.min(self.send_buffer.len()));
                         self.sent = 0;
                     }
                     return true;
                 }
                 Err(_) => {
-                    self.over = true;
+                    self.is_closed = true;
                     return false;
                 }
             }
         }
-        self.out.clear();
-        // One long list is no reason to keep so much for ever.
-        self.out.shrink_to(1 << 16);
+        self.send_buffer.clear();
+        self.send_buffer.shrink_to(KEPT_CAPACITY);
         self.sent = 0;
         false
     }
-}
-
-/// Says whether a user may ask, or answer: our own, and root, who may do anything anyway.
-fn is_trusted(user: rustix::process::Uid) -> bool {
-    user.is_root() || user == rustix::process::geteuid()
 }

@@ -1,11 +1,11 @@
-//! What an exit means for its attempt. Pure.
+//! The outcome of an exit. Pure.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use crate::session::Outcome;
 
-/// How a process of ours ended.
+/// How a process exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     Code(i32),
@@ -13,18 +13,17 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// Reads an exit status; nothing if the process has not ended.
+    /// `None` if the process has not exited.
     pub(super) fn from_status(status: ExitStatus) -> Option<Self> {
         status.code().map(Self::Code).or_else(|| status.signal().map(Self::Signal))
     }
 }
 
-/// Names the outcome of an attempt whose process ended like this, after we set out to end it as `ending` (if we did).
+/// The outcome of an attempt whose process exited like this, after it was stopped as `stopped` (if it was).
 ///
-/// A job that ends well in spite of a stop has succeeded, and its date must not run again. After a timeout it has not:
-/// its time was up.
-pub(super) fn outcome(exit: Exit, ending: Option<Outcome>) -> Outcome {
-    match (ending, exit) {
+/// A job that exits with 0 in spite of a stop has succeeded, and its date must not run again. After a timeout it has not.
+pub(super) fn outcome(exit: Exit, stopped: Option<Outcome>) -> Outcome {
+    match (stopped, exit) {
         (Some(Outcome::TimedOut), _) => Outcome::TimedOut,
         (_, Exit::Code(0)) => Outcome::Succeeded,
         (Some(wanted), _) => wanted,

@@ -1,4 +1,4 @@
-//! Whether a program could be on a file server, so that to start it could take for ever.
+//! Whether a program may be on a network file system, so that its start may block.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -6,8 +6,8 @@ use std::io::{Read, Seek};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-/// The kinds of file systems that another machine, or another process, must answer for.
-const REMOTE: [&str; 14] = [
+/// File systems whose answers come from another machine or process.
+const MAY_BLOCK: [&str; 14] = [
     "9p",
     "afs",
     "beegfs",
@@ -24,51 +24,50 @@ const REMOTE: [&str; 14] = [
     "smbfs",
 ];
 
-/// What is mounted here, as far as it matters.
+/// The mounts of this machine, as far as they matter here.
 #[derive(Debug)]
 pub(super) struct Mounts {
     table: Option<File>,
-    remote: bool,
+    may_block: bool,
 }
 
 impl Mounts {
-    /// Reads what is mounted; `token` comes from the epoll when that changes.
+    /// Reads the mounts; the epoll reports a change under `token`.
     pub(super) fn new(epoll: &OwnedFd, token: u64) -> Self {
-        let mut mounts = Self { table: File::open("/proc/self/mountinfo").ok(), remote: true };
+        let mut mounts = Self { table: File::open("/proc/self/mountinfo").ok(), may_block: true };
         if let Some(table) = &mounts.table {
-            // Where that is refused, what is mounted later is not noticed.
+            // If this fails, later mounts are not noticed.
             let _ = epoll::add(epoll, table, EventData::new_u64(token), EventFlags::PRI | EventFlags::ET);
         }
         mounts.refresh();
         mounts
     }
 
-    /// Reads it again.
+    /// Reads the mounts again.
     pub(super) fn refresh(&mut self) {
         let mut text = Vec::new();
         let read = self.table.as_mut().map(|table| table.rewind().and_then(|()| table.read_to_end(&mut text)));
         let text = String::from_utf8_lossy(&text);
-        self.remote = !matches!(read, Some(Ok(_))) || text.lines().any(is_remote);
+        self.may_block = !matches!(read, Some(Ok(_))) || text.lines().any(is_remote);
     }
 
-    /// Says whether anything here is on a file server.
-    pub(super) fn remote(&self) -> bool {
-        self.remote
+    pub(super) fn may_block(&self) -> bool {
+        self.may_block
     }
 }
 
-/// Reads one line of proc(5)'s mountinfo.
+/// Whether a line of mountinfo, see proc(5), is a file system that may block.
 fn is_remote(line: &str) -> bool {
     let Some((before, after)) = line.split_once(" - ") else { return false };
-    let place = before.split(' ').nth(4).unwrap_or_default();
+    let mount_point = before.split(' ').nth(4).unwrap_or_default();
     let kind = after.split(' ').next().unwrap_or_default();
     match kind.split_once('.') {
-        // A mirror of /proc for containers, and a desktop's: no programs are there.
+        // They hold no programs: a copy of /proc for containers, and two of desktops.
         Some(("fuse", "lxcfs" | "portal" | "gvfsd-fuse")) => false,
-        Some((kind, _)) => REMOTE.contains(&kind),
-        // What is mounted when somebody looks; systemd has one for the kernel's own tables.
-        None if kind == "autofs" => !place.starts_with("/proc/"),
-        None => REMOTE.contains(&kind),
+        Some((kind, _)) => MAY_BLOCK.contains(&kind),
+        // An automount point; systemd has one for a file system of the kernel.
+        None if kind == "autofs" => !mount_point.starts_with("/proc/"),
+        None => MAY_BLOCK.contains(&kind),
     }
 }
 

@@ -1,11 +1,10 @@
-//! The output of one attempt, in a file of its own: the head and the tail are kept, the cut is marked.
+//! The log of one attempt: its head and its tail, with a line for the output between them.
 //!
-//! The head is written through as it comes, so that it can be followed. What comes after goes to a second file beside
-//! the log, `….tail`, that becomes `….tail.old` when it is as long as the tail may be; at the end the two are joined to
-//! the log. So nothing is kept in memory however many attempts run, at most one and a half times the limit is on disk,
-//! and a crash of ours loses no byte that was to be kept.
+//! The head is written as it arrives, so that it can be followed. What follows goes to a second file beside the log,
+//! `….tail`, which becomes `….tail.old` when it has the size of the tail; at the end both are appended to the log. So no
+//! output is kept in memory, at most one and a half times the limit is on disk, and a crash loses nothing that is kept.
 //!
-//! A log that cannot be written never disturbs the job: its output is counted and dropped.
+//! If a log cannot be written, the job goes on: its output is counted and dropped.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,37 +14,48 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
-/// What becomes of the output of one attempt.
+/// Writes the log of one attempt.
 #[derive(Debug)]
 pub(super) struct Output {
     path: PathBuf,
     head_limit: u64,
     tail_limit: u64,
-    /// Bytes that the job printed.
+    /// Bytes printed.
     total: u64,
-    /// Bytes of them in the log itself.
+    /// Bytes in the log itself.
     head: u64,
-    /// Bytes of them in the full segment of the tail.
+    /// Bytes in `….tail.old`.
     old: u64,
-    /// Bytes of them in the segment of the tail that is being written.
+    /// Bytes in `….tail`.
     new: u64,
-    /// The file that is being written: the log, or the tail's newer segment.
+    /// The file that is written: the log, or `….tail`.
     file: Option<File>,
-    made: bool,
-    trouble: Option<String>,
+    is_created: bool,
+    error: Option<String>,
 }
 
 impl Output {
     pub(super) fn new(path: PathBuf, limit: u64) -> Self {
         let tail_limit = limit >> 1;
         let head_limit = limit.saturating_sub(tail_limit);
-        Self { path, head_limit, tail_limit, total: 0, head: 0, old: 0, new: 0, file: None, made: false, trouble: None }
+        Self {
+            path,
+            head_limit,
+            tail_limit,
+            total: 0,
+            head: 0,
+            old: 0,
+            new: 0,
+            file: None,
+            is_created: false,
+            error: None,
+        }
     }
 
-    /// Takes what the job printed next.
+    /// Writes a piece of output.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.total = self.total.saturating_add(length(bytes));
-        if self.trouble.is_some() || bytes.is_empty() {
+        if self.error.is_some() || bytes.is_empty() {
             return;
         }
         if let Err(error) = self.store(bytes) {
@@ -53,21 +63,21 @@ impl Output {
         }
     }
 
-    /// Joins the parts. Says whether there is a log, and what a reader of it must know.
+    /// Completes the log. Returns whether there is one, and why it is incomplete.
     pub(super) fn finish(mut self) -> (bool, Option<String>) {
         if self.total == 0 {
             return (false, None);
         }
-        if let Err(error) = self.join() {
+        if let Err(error) = self.append_tail() {
             self.give_up(&error);
         }
-        (self.made, self.trouble)
+        (self.is_created, self.error)
     }
 
     fn store(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if !self.made {
+        if !self.is_created {
             self.file = Some(create(&self.path)?);
-            self.made = true;
+            self.is_created = true;
         }
         let room = usize::try_from(self.head_limit.saturating_sub(self.head)).unwrap_or(usize::MAX);
         let (head, tail) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
@@ -83,7 +93,7 @@ impl Output {
         if limit == 0 {
             return Ok(());
         }
-        // What is longer than the whole tail leaves nothing of what came before.
+        // A piece longer than the tail replaces all of it.
         let excess = bytes.len().saturating_sub(limit);
         let mut rest = bytes.get(excess..).unwrap_or_default();
         if excess > 0 && (self.old, self.new) != (0, 0) {
@@ -114,15 +124,15 @@ impl Output {
         }
     }
 
-    fn join(&mut self) -> io::Result<()> {
+    fn append_tail(&mut self) -> io::Result<()> {
         let kept = self.old.saturating_add(self.new).min(self.tail_limit);
         let cut = self.total.saturating_sub(self.head).saturating_sub(kept);
-        if !self.made || (kept == 0 && cut == 0) {
+        if !self.is_created || (kept == 0 && cut == 0) {
             return Ok(());
         }
         let mut log = OpenOptions::new().append(true).open(&self.path)?;
-        if let Some(trouble) = &self.trouble {
-            writeln!(log, "\n[crontabber: the output is not complete: {trouble}]")?;
+        if let Some(error) = &self.error {
+            writeln!(log, "\n[crontabber: the output is not complete: {error}]")?;
         } else if cut > 0 {
             writeln!(log, "\n[crontabber: {} cut here]", size(cut))?;
         }
@@ -148,15 +158,15 @@ impl Output {
 
     fn give_up(&mut self, error: &io::Error) {
         self.file = None;
-        if self.trouble.is_none() {
+        if self.error.is_none() {
             let log = self.path.display();
-            warn!(%log, %error, "a log cannot be written; its job goes on without");
-            self.trouble = Some(format!("the log `{log}` could not be written: {error}"));
+            warn!(%log, %error, "the log of an attempt cannot be written; its job goes on");
+            self.error = Some(format!("the log `{log}` could not be written: {error}"));
         }
     }
 }
 
-/// Makes a file that only we may read, and its folder if need be.
+/// Creates a file with mode 0600, and its folder.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
@@ -184,7 +194,7 @@ fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-/// Writes a number of bytes as people read it.
+/// A number of bytes, as text.
 fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     for (unit, name) in UNITS {
@@ -210,8 +220,8 @@ mod tests {
         for chunk in chunks {
             output.write(chunk);
         }
-        let (has_log, trouble) = output.finish();
-        assert_eq!(trouble, None);
+        let (has_log, error) = output.finish();
+        assert_eq!(error, None);
         assert_eq!(has_log, path.exists());
         if !has_log {
             return String::new();
@@ -221,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_kept_as_it_is() {
+    fn short_output_is_kept_unchanged() {
         assert_eq!(log_of(8, &[]), "");
         assert_eq!(log_of(8, &[b"abcd"]), "abcd");
         assert_eq!(log_of(8, &[b"abc", b"def", b"gh"]), "abcdefgh");
@@ -245,34 +255,34 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_nothing_keeps_the_mark_alone() {
+    fn with_a_limit_of_zero_only_the_cut_is_logged() {
         assert_eq!(log_of(0, &[b"abc"]), "\n[crontabber: 3 bytes cut here]\n");
         assert_eq!(log_of(1, &[b"abc"]), "a\n[crontabber: 2 bytes cut here]\n");
     }
 
     #[test]
-    fn a_log_that_cannot_be_written_is_a_sentence() {
+    fn a_log_that_cannot_be_written_is_an_error_in_words() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         let mut output = Output::new(folder.path().join("file/log"), 8);
         output.write(b"abc");
         output.write(b"abc");
-        let (has_log, trouble) = output.finish();
+        let (has_log, error) = output.finish();
         assert!(!has_log);
-        assert!(trouble.unwrap().ends_with("could not be written: Not a directory (os error 20)"));
+        assert!(error.unwrap().ends_with("could not be written: Not a directory (os error 20)"));
     }
 
     #[test]
-    fn a_full_disk_is_said_and_nothing_more() {
+    fn a_full_disk_is_an_error_in_words() {
         let mut output = Output::new(PathBuf::from("/dev/full"), 8);
         output.write(b"abc");
         output.write(b"abcdefghijkl");
-        let (_, trouble) = output.finish();
-        assert!(trouble.unwrap().contains("No space left on device"));
+        let (_, error) = output.finish();
+        assert!(error.unwrap().contains("No space left on device"));
     }
 
     #[test]
-    fn sizes_are_for_people() {
+    fn sizes_have_units() {
         assert_eq!(
             [999, 1_000, 1_234_567, 1_999_999_999].map(size),
             ["999 bytes", "1.0 kB", "1.2 MB", "1.9 GB"].map(String::from)

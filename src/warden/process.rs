@@ -1,4 +1,4 @@
-//! The attempts that the supervisor holds, by what it can know of them.
+//! The processes of attempts: children of this warden, and processes that it has adopted from an earlier one.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -15,26 +15,26 @@ use super::exit::Exit;
 use super::output::Output;
 use crate::session::{Outcome, ProcessIdentity, Usage};
 
-/// Returns the data of the two epoll entries of an attempt: for its end, and for its output. 0 stays free.
+/// The epoll tokens of an attempt: of its exit, and of its output. Numbers begin with 1, so that 0 and 1 are never used.
 pub(super) fn tokens(number: u64) -> (u64, u64) {
-    let end = number.wrapping_mul(2);
-    (end, end | 1)
+    let exit = number.wrapping_mul(2);
+    (exit, exit | 1)
 }
 
-/// That we set out to end an attempt.
+/// A stop or timeout that is under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Termination {
-    /// As what; the first who asks decides.
+    /// The outcome that the first request or the timeout gives it.
     pub(super) outcome: Outcome,
-    /// Whether KILL was sent, and not TERM alone.
+    /// KILL was sent.
     pub(super) killed: bool,
-    /// Whether it was sent because TERM did not help.
-    pub(super) outlived_term: bool,
+    /// It was sent because TERM did not end the attempt in time.
+    pub(super) survived_term: bool,
 }
 
 impl Termination {
     pub(super) fn new(outcome: Outcome) -> Self {
-        Self { outcome, killed: false, outlived_term: false }
+        Self { outcome, killed: false, survived_term: false }
     }
 }
 
@@ -42,52 +42,50 @@ impl Termination {
 #[derive(Debug)]
 pub(super) struct Child {
     pub(super) attempt: Id,
-    /// The process, and its group. The number is ours until we reap: the one place that does also forgets the child.
+    /// The process, and its group. The kernel cannot reuse the number until the process is reaped, which removes the child.
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
-    /// Its output; absent after its end.
+    /// Its output; `None` once all processes have closed it.
     pub(super) pipe: Option<OwnedFd>,
     pub(super) output: Output,
-    /// Where a stand-in said why it could not turn into the program.
+    /// Where a trampoline writes why it could not execute the program.
     pub(super) trampoline: Option<UnixStream>,
-    /// Its control group.
     pub(super) group: Option<Group>,
     pub(super) started: Instant,
     pub(super) kill_grace: Duration,
     pub(super) deadline: Option<Instant>,
-    pub(super) ending: Option<Termination>,
-    /// When it was seen to have ended, while others of its group still have their grace.
-    pub(super) gone_at: Option<Instant>,
-    /// One of those others.
+    pub(super) termination: Option<Termination>,
+    /// When it exited, while other processes of its group still have their grace.
+    pub(super) exited_at: Option<Instant>,
+    /// One of these processes.
     pub(super) survivor: Option<OwnedFd>,
 }
 
 impl Child {
-    /// Says whether the process has ended, and leaves it to be reaped.
+    /// Whether the process has exited; it is not reaped.
     pub(super) fn has_exited(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
     }
 
-    /// Sends TERM to the group; also to those of it that are stopped, which would not notice it otherwise.
+    /// Sends TERM to the group, and CONT, without which a stopped process would not act on it.
     pub(super) fn terminate(&self) {
         signal_group(self.pid, Signal::TERM, &self.attempt);
         signal_group(self.pid, Signal::CONT, &self.attempt);
     }
 
-    /// Sends KILL to all that belong to it.
+    /// Sends KILL to the process group and the control group.
     pub(super) fn kill(&mut self) {
         signal_group(self.pid, Signal::KILL, &self.attempt);
         if let Some(group) = &self.group {
             group.kill();
         }
-        if let Some(ending) = &mut self.ending {
-            ending.killed = true;
+        if let Some(termination) = &mut self.termination {
+            termination.killed = true;
         }
     }
 
-    /// Takes the exit status and what it cost, and with it gives the number of the process back to the kernel. Nothing if
-    /// it still runs.
+    /// Reaps the process, after which the kernel may reuse its number. `None` if it still runs.
     pub(super) fn reap(&self) -> Option<io::Result<(Exit, Usage)>> {
         let number = u32::try_from(self.pid.as_raw_nonzero().get()).unwrap_or(0);
         match wait4::try_wait4_pid(number) {
@@ -102,8 +100,8 @@ impl Child {
         }
     }
 
-    /// Takes what a stand-in said of its failure.
-    pub(super) fn failure(&mut self) -> Option<String> {
+    /// Why the trampoline could not execute the program, if it failed.
+    pub(super) fn trampoline_failure(&mut self) -> Option<String> {
         let mut text = [0; 4096];
         let count = self.trampoline.take()?.read(&mut text).ok()?;
         let text = String::from_utf8_lossy(text.get(..count)?).into_owned();
@@ -111,26 +109,25 @@ impl Child {
     }
 }
 
-/// An attempt whose process an earlier crontabber started.
+/// An attempt whose process an earlier warden started.
 #[derive(Debug)]
 pub(super) struct Adopted {
     pub(super) attempt: Id,
     pub(super) process: ProcessIdentity,
     pub(super) pid: Pid,
-    /// Absent where the kernel had none to give: then the process is looked at from time to time.
+    /// `None` if the kernel has none to give: then the process is polled.
     pub(super) pidfd: Option<OwnedFd>,
     pub(super) deadline: Option<Instant>,
-    pub(super) ending: Option<Termination>,
-    /// When its time is up.
+    pub(super) termination: Option<Termination>,
     pub(super) timeout_at: Option<Instant>,
     pub(super) kill_grace: Duration,
     pub(super) kill_at: Option<Instant>,
 }
 
-/// Sends a signal to a process group whose leader is known to hold its number.
+/// Sends a signal to a process group. The caller makes sure that its leader still has the number.
 pub(super) fn signal_group(group: Pid, signal: Signal, attempt: &Id) {
     match kill_process_group(group, signal) {
-        // A group that is gone is what the signal was for.
+        // The group has exited.
         Ok(()) | Err(Errno::SRCH) => {}
         Err(error) => {
             let (group, signal) = (group.as_raw_nonzero(), signal.as_raw());

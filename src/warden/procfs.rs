@@ -1,6 +1,6 @@
-//! What `/proc` tells about processes: who one is, whether it still is, and who belongs to an attempt or a group.
+//! Processes as `/proc` shows them: identity, liveness, and the members of an attempt or a group.
 //!
-//! Reads only. A process that vanishes between two reads is an ordinary event.
+//! Only reads. A process may exit between two reads.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use super::ATTEMPT_VARIABLE;
 use crate::session::ProcessIdentity;
 
-/// The fields of `/proc/PID/stat` that matter here.
+/// The fields of `/proc/PID/stat` that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
     state: u8,
@@ -20,7 +20,7 @@ struct Stat {
 
 impl Stat {
     fn read(pid: i32) -> io::Result<Self> {
-        // The line is at most some 700 bytes, and the kernel gives it in one piece.
+        // The line has at most some 700 bytes, which one read returns.
         let mut line = [0; 1024];
         let length = File::open(format!("/proc/{pid}/stat"))?.read(&mut line)?;
         line.get(..length)
@@ -28,8 +28,8 @@ impl Stat {
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("unreadable `/proc/{pid}/stat`")))
     }
 
-    /// Reads fields 3, 5, 6 and 22 of proc(5). The name in field 2 may hold spaces, parentheses and any other byte, so the
-    /// fields are counted from the last parenthesis.
+    /// Parses fields 3, 5, 6 and 22 of proc(5). The name in field 2 may contain any byte, so the fields are counted from the
+    /// last parenthesis.
     fn parse(text: &[u8]) -> Option<Self> {
         let name_end = text.iter().rposition(|&byte| byte == b')')?;
         let rest = str::from_utf8(text.get(name_end.checked_add(1)?..)?).ok()?;
@@ -46,28 +46,28 @@ impl Stat {
     }
 }
 
-/// Tells which boot of the machine this is.
+/// The identifier of this boot of the machine.
 ///
 /// # Errors
-/// When `/proc` cannot be read.
+/// `/proc` cannot be read.
 pub fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// Tells who the process with this number is now.
+/// The identity of the process that has this number now.
 ///
 /// # Errors
-/// When there is none, or `/proc` cannot be read.
+/// There is none, or `/proc` cannot be read.
 pub fn process_identity(pid: i32) -> io::Result<ProcessIdentity> {
     identity_in_boot(pid, boot_id()?)
 }
 
-/// As [`process_identity`], for a caller that knows the boot.
+/// [`process_identity`] for a caller that has the boot id.
 pub(super) fn identity_in_boot(pid: i32, boot_id: String) -> io::Result<ProcessIdentity> {
     Ok(ProcessIdentity { pid, start_ticks: Stat::read(pid)?.start_ticks, boot_id })
 }
 
-/// Says whether this very process still runs: same boot, same number, same start, and not a zombie.
+/// Whether this process still runs: same boot, same number, same start, and not a zombie.
 #[must_use]
 pub fn is_alive(process: &ProcessIdentity) -> bool {
     boot_id().is_ok_and(|boot| boot == process.boot_id)
@@ -77,8 +77,8 @@ pub fn is_alive(process: &ProcessIdentity) -> bool {
 /// Finds the living processes of attempts by the names in their environments, in one pass over `/proc`, in the order of
 /// `attempts`.
 ///
-/// Only the leader of a process group counts that made no session of its own, and of several the oldest: what a job
-/// starts inherits its environment. Processes of other users show theirs to root alone.
+/// A job's own children inherit its environment. So only a leader of a process group in a session of another process is
+/// considered, and the oldest one of several. Only root can read the environment of another user's process.
 #[must_use]
 pub fn find_orphans(attempts: &[&str]) -> Vec<Option<ProcessIdentity>> {
     let Ok(boot_id) = boot_id() else { return attempts.iter().map(|_| None).collect() };
@@ -90,7 +90,7 @@ pub fn find_orphans(attempts: &[&str]) -> Vec<Option<ProcessIdentity>> {
             continue;
         }
         let Some(key) = attempt_of(pid).filter(|key| wanted.contains(key.as_slice())) else { continue };
-        // The environment is this process's only if the number did not change hands in between.
+        // The number may have been reused before the environment was read.
         if Stat::read(pid).is_ok_and(|again| again.start_ticks == stat.start_ticks) {
             let oldest = found.entry(key).or_insert((stat.start_ticks, pid));
             *oldest = (*oldest).min((stat.start_ticks, pid));
@@ -108,7 +108,7 @@ pub(super) fn running_groups() -> HashMap<i32, i32> {
     processes().filter(|(_, stat)| stat.is_running()).map(|(pid, stat)| (stat.group, pid)).collect()
 }
 
-/// Goes through all processes but our own.
+/// All processes but our own.
 fn processes() -> impl Iterator<Item = (i32, Stat)> {
     let ours = i32::try_from(std::process::id()).ok();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -116,7 +116,7 @@ fn processes() -> impl Iterator<Item = (i32, Stat)> {
     pids.filter(move |&pid| Some(pid) != ours).filter_map(|pid| Some((pid, Stat::read(pid).ok()?)))
 }
 
-/// Reads which attempt a process belongs to by its environment.
+/// The name of the attempt in the environment of a process.
 fn attempt_of(pid: i32) -> Option<Vec<u8>> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mut variables = environment.split(|&byte| byte == 0);

@@ -1,8 +1,7 @@
-//! Sees to it that jobs start with every signal at its default, whatever our own process was started with.
+//! Jobs start with the default action of every signal, whatever the warden was started with.
 //!
-//! A program inherits the signals that its parent ignores (`nohup`, `&` in a script); those that its parent handles go
-//! back to their default. The standard library sees to SIGPIPE alone. An ignored SIGCHLD is worse: the kernel would
-//! throw away the exit status of every job.
+//! A program inherits the signals that its parent ignores (`nohup`, `&` in a script); those that its parent handles are
+//! reset. The standard library resets only SIGPIPE. If SIGCHLD is ignored, the kernel discards the exit status of jobs.
 
 use std::fs;
 use std::io;
@@ -12,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{FORBIDDEN, SIGPIPE};
 use tracing::warn;
 
-/// Gives each signal that we ignore a handler that does nothing, which is the same to us.
+/// Installs a handler that does nothing for each signal that we ignore.
 ///
 /// # Errors
 /// When `/proc` cannot be read.
@@ -22,7 +21,7 @@ pub(super) fn prepare() -> io::Result<()> {
         if signal == SIGPIPE || FORBIDDEN.contains(&signal) {
             continue;
         }
-        // Two signals belong to the C library and are refused; nobody can have meant to ignore those.
+        // Refused for the two signals that the C library uses.
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
     let blocked: Vec<String> = signals(&status, "SigBlk:").map(|signal| signal.to_string()).collect();
@@ -33,7 +32,7 @@ pub(super) fn prepare() -> io::Result<()> {
     Ok(())
 }
 
-/// Lists the signals of one of the masks in `/proc/PID/status`.
+/// The signals of a mask in `/proc/PID/status`.
 fn signals(status: &str, mask: &str) -> impl Iterator<Item = i32> {
     let bits = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(mask)?.trim(), 16).ok());
     (1..=64_u32)

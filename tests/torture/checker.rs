@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::jobs::{Order, TortureJob};
 use crate::journal::{Gap, Moment};
 
-/// From an end, as the job says it, to its being safe in the warden's spool: it exits, is reaped, and that is flushed.
+/// From an end, as the job says it, to its being safe in the warden's journal: it exits, is reaped, and that is flushed.
 const TO_SPOOL: Duration = Duration::from_millis(500);
 /// Between two dates of every job: seconds.
 const STEP: i64 = 60;

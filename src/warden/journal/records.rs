@@ -1,4 +1,4 @@
-//! The bytes of a spool: how its records are put, and what can be read of those that are found. Pure.
+//! The format of the journal. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,19 @@ use crate::session::ProcessIdentity;
 use crate::warden::protocol::Ended;
 use crate::warden::protocol::codec::{ProcessForm, Wire};
 
-/// What a half begins with, before its epoch, its room, the length of what was written when it was begun, and a checksum.
+/// The first bytes of a half. Its epoch, its size, the length of the image with which it begins, and a checksum follow.
 const MAGIC: [u8; 8] = *b"crontSP1";
-/// Where the records of a half begin: a disk writes so much whole or not at all.
+/// The position of the first record in a half: a sector, which a disk writes as a whole.
 pub(super) const HEAD: u64 = 512;
-/// The room of a half at first: some hundreds of attempts. It grows by doubling.
+/// The smallest size of a half: some hundreds of attempts. It grows by doubling.
 pub(super) const HALF: u64 = 128 * 1024;
-/// The largest half that is ever read.
+/// The largest size of a half.
 pub(super) const LARGEST_HALF: u64 = 256 * 1024 * 1024;
 
-/// One step in the life of an attempt.
+/// A record.
 #[derive(Debug, Encode, Decode, CborLen)]
 pub(super) enum Record {
-    /// It is about to be started, in this boot.
+    /// An attempt is about to be started, in this boot.
     #[n(0)]
     Begun(#[n(0)] String, #[n(1)] String),
     /// Its process.
@@ -33,40 +33,40 @@ pub(super) enum Record {
     /// The ledger has its end.
     #[n(3)]
     Forgotten(#[n(0)] String),
-    /// A daemon of this ledger was here in this boot: from then on all its attempts are in the spool.
+    /// A daemon of this ledger has connected in this boot: from then on all its attempts are in the journal.
     #[n(4)]
     Ledger(#[n(0)] String, #[n(1)] String),
 }
 
-/// What was found in a spool.
+/// The contents of a journal.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) epoch: u64,
-    /// Which half is in use.
+    /// The active half.
     pub(super) active: u64,
-    /// The room of a half.
+    /// The size of a half.
     pub(super) half: u64,
     pub(super) entries: BTreeMap<String, Entry>,
     pub(super) ledgers: BTreeSet<(String, String)>,
-    /// Something was there that cannot be read.
+    /// Some of it cannot be read.
     pub(super) damaged: bool,
 }
 
-/// A half whose head is intact.
+/// A half with an intact head.
 #[derive(Debug, Clone, Copy)]
 struct Half<'a> {
     epoch: u64,
-    room: u64,
-    /// How much of the records is what mattered when the half was begun.
+    size: u64,
+    /// How many bytes of the records were written when the half became active.
     image: u64,
-    /// Less than there is room for where the file was cut off.
+    /// Shorter than the half if the file is truncated.
     records: &'a [u8],
 }
 
-/// The head of a half of this room that begins with so many bytes of what mattered before.
-pub(super) fn head(epoch: u64, room: u64, image: u64) -> Vec<u8> {
+/// The head of a half of this size, with an image of so many bytes.
+pub(super) fn head(epoch: u64, size: u64, image: u64) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
-    head.extend([epoch, room, image].iter().flat_map(|number| number.to_le_bytes()));
+    head.extend([epoch, size, image].iter().flat_map(|number| number.to_le_bytes()));
     head.extend(crc32fast::hash(&head).to_le_bytes());
     head
 }
@@ -78,15 +78,15 @@ fn checksum(epoch: u64, payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Puts a record behind those of its epoch.
+/// Appends a record.
 pub(super) fn put(epoch: u64, record: &Record, bytes: &mut Vec<u8>) {
-    // A vector takes all that it is given.
+    // Writing into a vector does not fail.
     if let Ok(payload) = minicbor::to_vec(record) {
         put_payload(epoch, &payload, bytes);
     }
 }
 
-/// Puts the bytes of a record behind those of its epoch.
+/// Appends the bytes of a record.
 pub(super) fn put_payload(epoch: u64, payload: &[u8], bytes: &mut Vec<u8>) {
     let Ok(length) = u32::try_from(payload.len()) else { return };
     bytes.extend(length.to_le_bytes());
@@ -94,14 +94,14 @@ pub(super) fn put_payload(epoch: u64, payload: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend(payload);
 }
 
-/// Reads a spool; nothing if neither half is one.
+/// Reads a journal; `None` if no half is intact.
 ///
-/// Where what the newer half was begun with is damaged, that is read from the older one, which is left as it is until the
-/// newer one is full. And where anything is, nobody can say any more that an attempt that is not named was never started.
+/// If the image of the newer half is damaged, the older half is read too, which is unchanged until the newer one is full.
+/// After any damage, an attempt that is not in the journal may have been started.
 pub(super) fn read(bytes: &[u8]) -> Option<Found> {
     let first = Half::open(bytes, 0);
     let sizes = std::iter::successors(Some(HALF), |half| half.checked_mul(2)).take_while(|half| *half <= LARGEST_HALF);
-    let mut sizes = sizes.filter(|half| first.is_none_or(|first| first.room == *half));
+    let mut sizes = sizes.filter(|half| first.is_none_or(|first| first.size == *half));
     let second = sizes.find_map(|half| Half::open(bytes, half));
     let (active, newer, older) = match (first, second) {
         (Some(first), Some(second)) if second.epoch > first.epoch => (1, second, Some(first)),
@@ -109,11 +109,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Found> {
         (None, Some(second)) => (1, second, None),
         (None, None) => return None,
     };
-    let mut found = Found { epoch: newer.epoch, active, half: newer.room, ..Found::default() };
+    let mut found = Found { epoch: newer.epoch, active, half: newer.size, ..Found::default() };
     let intact = newer.replay(&mut found);
-    let is_whole = u64::try_from(bytes.len()) == Ok(newer.room.saturating_mul(2));
-    // The first half has a head from the beginning, the second once it is used.
-    let has_heads = first.is_some() && (second.is_some() || sector(bytes, newer.room).iter().all(|&byte| byte == 0));
+    let is_whole = u64::try_from(bytes.len()) == Ok(newer.size.saturating_mul(2));
+    // The second half has no head before its first use.
+    let has_heads = first.is_some() && (second.is_some() || sector(bytes, newer.size).iter().all(|&byte| byte == 0));
     if intact < newer.image
         && let Some(older) = older
     {
@@ -128,26 +128,26 @@ pub(super) fn read(bytes: &[u8]) -> Option<Found> {
     Some(found)
 }
 
-/// The part of a half that is written whole or not at all.
+/// The first sector of a half.
 fn sector(bytes: &[u8], start: u64) -> &[u8] {
-    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-    bytes.get(place(start)..place(start.saturating_add(HEAD))).unwrap_or_default()
+    let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.get(index(start)..index(start.saturating_add(HEAD))).unwrap_or_default()
 }
 
 impl<'a> Half<'a> {
-    /// Opens the half that begins here. The second one begins where the first one ends.
+    /// Opens the half that begins at `start`.
     fn open(bytes: &'a [u8], start: u64) -> Option<Self> {
-        let found = sector(bytes, start);
-        let number = |at: usize| found.get(at..)?.first_chunk::<8>().map(|number| u64::from_le_bytes(*number));
-        let (epoch, room, image) = (number(8)?, number(16)?, number(24)?);
-        let head = head(epoch, room, image);
-        let fits = found.starts_with(&head) && (HALF..=LARGEST_HALF).contains(&room) && (start == 0 || start == room);
+        let sector = sector(bytes, start);
+        let number = |at: usize| sector.get(at..)?.first_chunk::<8>().map(|number| u64::from_le_bytes(*number));
+        let (epoch, size, image) = (number(8)?, number(16)?, number(24)?);
+        let head = head(epoch, size, image);
+        let fits = sector.starts_with(&head) && (HALF..=LARGEST_HALF).contains(&size) && (start == 0 || start == size);
         let rest = bytes.get(usize::try_from(start.saturating_add(HEAD)).ok()?..)?;
-        let length = usize::try_from(room.saturating_sub(HEAD)).ok()?;
-        fits.then_some(Self { epoch, room, image, records: rest.get(..length).unwrap_or(rest) })
+        let length = usize::try_from(size.saturating_sub(HEAD)).ok()?;
+        fits.then_some(Self { epoch, size, image, records: rest.get(..length).unwrap_or(rest) })
     }
 
-    /// Adds what its intact records tell. Says how many bytes of them there are.
+    /// Applies its intact records; returns their length.
     fn replay(&self, found: &mut Found) -> u64 {
         let mut rest = self.records;
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -160,9 +160,9 @@ impl<'a> Half<'a> {
                 (checksum(self.epoch, payload) == u32::from_le_bytes(*sum)).then_some((payload, after))
             });
             let Some((payload, after)) = record else { break };
-            // A record of a newer crontabber, of a kind that this one does not know, is passed over.
+            // A record of a newer version is skipped.
             if let Ok(record) = minicbor::decode(payload) {
-                found.take(record);
+                found.apply(record);
             }
             rest = after;
         }
@@ -172,7 +172,7 @@ impl<'a> Half<'a> {
 }
 
 impl Found {
-    fn take(&mut self, record: Record) {
+    fn apply(&mut self, record: Record) {
         match record {
             Record::Begun(attempt, boot) => {
                 self.entries.entry(attempt).or_insert_with(|| Entry { boot, process: None, end: None });

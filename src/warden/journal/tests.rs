@@ -1,4 +1,4 @@
-//! What a spool keeps through turn-overs, deaths, damage and a full disk.
+//! The journal through switches of halves, kills, damage and a full disk.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,10 +60,10 @@ fn end(attempt: &str, detail: usize) -> Ended {
     }
 }
 
-/// A spool, and what should be in it.
+/// A journal, and what should be in it.
 struct Bench {
     folder: TempDir,
-    spool: Option<Journal>,
+    journal: Option<Journal>,
     known: BTreeMap<String, Entry>,
     begun: u32,
 }
@@ -71,7 +71,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut bench = Self { folder, spool: None, known: BTreeMap::new(), begun: 0 };
+        let mut bench = Self { folder, journal: None, known: BTreeMap::new(), begun: 0 };
         assert_eq!(bench.reopen(), Vec::<String>::new());
         bench
     }
@@ -80,14 +80,14 @@ impl Bench {
         self.folder.path().join(NAME)
     }
 
-    fn spool(&mut self) -> &mut Journal {
-        self.spool.as_mut().unwrap()
+    fn journal(&mut self) -> &mut Journal {
+        self.journal.as_mut().unwrap()
     }
 
     fn reopen(&mut self) -> Vec<String> {
-        self.spool = None;
-        let (spool, told) = Journal::open(self.folder.path()).unwrap();
-        self.spool = Some(spool);
+        self.journal = None;
+        let (journal, told) = Journal::open(self.folder.path()).unwrap();
+        self.journal = Some(journal);
         told
     }
 
@@ -101,29 +101,29 @@ impl Bench {
                 // As in a ledger: no attempt is begun twice.
                 self.begun += 1;
                 let name = format!("job-{:04}@mark", self.begun);
-                self.spool().begin(&name, "boot");
+                self.journal().begin(&name, "boot");
                 self.known.insert(name, Entry { boot: "boot".to_owned(), process: None, end: None });
             }
             Step::Process(which) => {
                 let Some(name) = self.name(*which) else { return };
-                self.spool().process(&name, process(42));
+                self.journal().process(&name, process(42));
                 self.known.get_mut(&name).unwrap().process = Some(process(42));
             }
             Step::End(which, detail) => {
                 let Some(name) = self.name(*which) else { return };
-                self.spool().end(end(&name, *detail));
+                self.journal().end(end(&name, *detail));
                 self.known.get_mut(&name).unwrap().end = Some(end(&name, *detail));
             }
             Step::Forget(which) => {
                 let Some(name) = self.name(*which) else { return };
-                self.spool().forget(&name);
+                self.journal().forget(&name);
                 self.known.remove(&name);
             }
-            Step::Ledger(mark) => self.spool().ledger(&mark.to_string(), "boot"),
-            Step::Write => self.spool().write().unwrap(),
-            Step::Flush => self.spool().flush().unwrap(),
+            Step::Ledger(mark) => self.journal().ledger(&mark.to_string(), "boot"),
+            Step::Write => self.journal().write().unwrap(),
+            Step::Flush => self.journal().flush().unwrap(),
             Step::Reopen => {
-                self.spool().write().unwrap();
+                self.journal().write().unwrap();
                 assert_eq!(self.reopen(), Vec::<String>::new(), "nothing is damaged");
             }
         }
@@ -167,13 +167,13 @@ proptest! {
         }
         bench.take(&Step::Reopen);
         let known = bench.known.clone();
-        prop_assert_eq!(bench.spool().entries(), &known);
+        prop_assert_eq!(bench.journal().entries(), &known);
         let marks = steps.iter().filter_map(|step| if let Step::Ledger(mark) = step { Some(mark) } else { None });
         for mark in marks {
-            prop_assert!(bench.spool().knows_ledger(&mark.to_string(), "boot"));
-            prop_assert!(!bench.spool().knows_ledger(&mark.to_string(), "another boot"));
+            prop_assert!(bench.journal().knows_ledger(&mark.to_string(), "boot"));
+            prop_assert!(!bench.journal().knows_ledger(&mark.to_string(), "another boot"));
         }
-        prop_assert_eq!(fs::metadata(bench.path()).unwrap().len(), bench.spool().half * 2);
+        prop_assert_eq!(fs::metadata(bench.path()).unwrap().len(), bench.journal().half * 2);
     }
 
     #[test]
@@ -183,13 +183,13 @@ proptest! {
         damage in damage(),
     ) {
         let mut bench = Bench::new();
-        // What is in the spool when so much of its half is used.
+        // What is in the journal when so much of its half is used.
         let mut states: Vec<(u64, u64, BTreeMap<String, Entry>)> = Vec::new();
         let mut ever: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
         for step in &steps {
             bench.take(step);
-            bench.spool().write().unwrap();
-            let (epoch, at) = (bench.spool().epoch, bench.spool().at);
+            bench.journal().write().unwrap();
+            let (epoch, at) = (bench.journal().epoch, bench.journal().position);
             if states.last().is_some_and(|(other, ..)| *other != epoch) {
                 states.clear();
             }
@@ -198,13 +198,13 @@ proptest! {
                 ever.entry(name.clone()).or_default().push(entry.clone());
             }
         }
-        let (active, half, at) = (bench.spool().active, bench.spool().half, bench.spool().at);
+        let (active, half, at) = (bench.journal().active, bench.journal().half, bench.journal().position);
         let start = active * half;
         let from = HEAD + u64::try_from(place.index(usize::try_from(at - HEAD).unwrap().max(1))).unwrap();
-        bench.spool = None;
+        bench.journal = None;
         spoil(&bench.path(), start + from, start + at, damage);
         let told = bench.reopen();
-        let found = bench.spool().entries().clone();
+        let found = bench.journal().entries().clone();
         // Where the damage is behind the first state of the epoch, it is the state before that.
         let before = states.iter().rev().find(|(_, at, _)| *at <= from);
         if let Some((.., known)) = before {
@@ -213,7 +213,7 @@ proptest! {
         // Zeros from the end of a record on are what an end looks like.
         if !matches!(damage, Damage::Zeroed) {
             prop_assert!(told.iter().any(|line| line.contains("damaged")), "{:?}", told);
-            prop_assert!(!bench.spool().knows_ledger("1", "boot"), "what is not named may have been started");
+            prop_assert!(!bench.journal().knows_ledger("1", "boot"), "what is not named may have been started");
         }
         for (name, entry) in &found {
             let states = &ever[name];
@@ -225,7 +225,7 @@ proptest! {
         bench.take(&Step::Begin);
         bench.take(&Step::Reopen);
         let known = bench.known.clone();
-        prop_assert_eq!(bench.spool().entries(), &known);
+        prop_assert_eq!(bench.journal().entries(), &known);
     }
 
     #[test]
@@ -235,8 +235,8 @@ proptest! {
         }
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(NAME), &bytes).unwrap();
-        let (spool, _) = Journal::open(folder.path()).unwrap();
-        prop_assert!(spool.entries().is_empty());
+        let (journal, _) = Journal::open(folder.path()).unwrap();
+        prop_assert!(journal.entries().is_empty());
     }
 }
 
@@ -247,28 +247,28 @@ fn thousands_of_attempts_at_once_have_their_room() {
         bench.take(&Step::Begin);
     }
     bench.take(&Step::Flush);
-    assert!(bench.spool().half > HALF, "it has grown");
+    assert!(bench.journal().half > HALF, "it has grown");
     let names: Vec<String> = bench.known.keys().cloned().collect();
     for name in &names {
-        bench.spool().process(name, process(1));
-        bench.spool().end(end(name, 20));
-        bench.spool().write().unwrap();
+        bench.journal().process(name, process(1));
+        bench.journal().end(end(name, 20));
+        bench.journal().write().unwrap();
     }
     bench.reopen();
-    assert_eq!(bench.spool().entries().values().filter(|entry| entry.end.is_some()).count(), 5_000);
+    assert_eq!(bench.journal().entries().values().filter(|entry| entry.end.is_some()).count(), 5_000);
     let size = fs::metadata(bench.path()).unwrap().len();
     for name in &names {
-        bench.spool().forget(name);
+        bench.journal().forget(name);
     }
-    bench.spool().write().unwrap();
+    bench.journal().write().unwrap();
     for _ in 0..20_000 {
-        bench.spool().begin("one@mark", "boot");
-        bench.spool().end(end("one@mark", 0));
-        bench.spool().forget("one@mark");
-        bench.spool().write().unwrap();
+        bench.journal().begin("one@mark", "boot");
+        bench.journal().end(end("one@mark", 0));
+        bench.journal().forget("one@mark");
+        bench.journal().write().unwrap();
     }
     bench.reopen();
-    assert!(bench.spool().entries().is_empty());
+    assert!(bench.journal().entries().is_empty());
     assert_eq!(fs::metadata(bench.path()).unwrap().len(), size, "it grows with what is under way, and not with time");
 }
 
@@ -277,20 +277,20 @@ fn the_older_half_serves_where_the_newer_one_has_lost_its_beginning() {
     for spoilt in [0, HEAD + 20] {
         let mut bench = Bench::new();
         bench.take(&Step::Begin);
-        bench.spool().end(end("job-0001@mark", 3));
-        bench.spool().ledger("mark", "boot");
-        bench.spool().write().unwrap();
+        bench.journal().end(end("job-0001@mark", 3));
+        bench.journal().ledger("mark", "boot");
+        bench.journal().write().unwrap();
         bench.reopen();
-        assert!(bench.spool().knows_ledger("mark", "boot"));
+        assert!(bench.journal().knows_ledger("mark", "boot"));
         bench.take(&Step::Begin);
-        bench.spool().write().unwrap();
-        let place = bench.spool().active * bench.spool().half + spoilt;
-        bench.spool = None;
+        bench.journal().write().unwrap();
+        let place = bench.journal().active * bench.journal().half + spoilt;
+        bench.journal = None;
         spoil(&bench.path(), place, place, Damage::Garbled(1));
         let told = bench.reopen();
-        assert!(told[0].contains("torn or damaged"), "{told:?}");
-        assert_eq!(bench.spool().entries()["job-0001@mark"].end, Some(end("job-0001@mark", 3)));
-        assert!(!bench.spool().knows_ledger("mark", "boot"));
+        assert!(told[0].contains("is damaged: its intact records"), "{told:?}");
+        assert_eq!(bench.journal().entries()["job-0001@mark"].end, Some(end("job-0001@mark", 3)));
+        assert!(!bench.journal().knows_ledger("mark", "boot"));
         assert_eq!(bench.reopen(), Vec::<String>::new(), "that is told once");
     }
 }
@@ -317,54 +317,57 @@ fn a_death_in_the_middle_of_a_turn_over_is_none() {
     let mut bench = Bench::new();
     for round in 0..3 {
         bench.take(&Step::Begin);
-        bench.spool().write().unwrap();
-        let other = (1 - bench.spool().active) * bench.spool().half;
+        bench.journal().write().unwrap();
+        let other = (1 - bench.journal().active) * bench.journal().half;
         let file = File::options().write(true).open(bench.path()).unwrap();
         file.write_all_at(&[round + 1; 700], other + HEAD).unwrap();
         bench.take(&Step::Reopen);
         let known = bench.known.clone();
-        assert_eq!(bench.spool().entries(), &known);
+        assert_eq!(bench.journal().entries(), &known);
     }
 }
 
 #[test]
-fn what_is_no_spool_is_put_aside_and_what_is_beside_it_left_alone() {
+fn what_is_no_journal_is_put_aside_and_what_is_beside_it_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(NAME);
-    fs::write(folder.path().join("spool.old"), "mine").unwrap();
-    fs::create_dir(folder.path().join("spool.d")).unwrap();
+    fs::write(folder.path().join("journal.old"), "mine").unwrap();
+    fs::create_dir(folder.path().join("journal.d")).unwrap();
     for (number, found) in [(1, b"garbage".as_slice()), (2, &vec![0; 300_000]), (3, &MAGIC_ALONE)] {
         fs::write(&path, found).unwrap();
-        let (spool, told) = Journal::open(folder.path()).unwrap();
-        assert!(told[0].contains("is no spool") && told[0].contains(&format!("spool.foreign-{number}`")), "{told:?}");
-        assert!(spool.entries().is_empty());
-        assert_eq!(fs::read(folder.path().join(format!("spool.foreign-{number}"))).unwrap(), found);
+        let (journal, told) = Journal::open(folder.path()).unwrap();
+        assert!(
+            told[0].contains("is not a journal") && told[0].contains(&format!("journal.foreign-{number}`")),
+            "{told:?}"
+        );
+        assert!(journal.entries().is_empty());
+        assert_eq!(fs::read(folder.path().join(format!("journal.foreign-{number}"))).unwrap(), found);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     fs::write(path.join("inside"), "mine").unwrap();
-    let (spool, told) = Journal::open(folder.path()).unwrap();
-    assert!(told[0].contains("spool.foreign-4"), "{told:?}");
-    drop(spool);
+    let (journal, told) = Journal::open(folder.path()).unwrap();
+    assert!(told[0].contains("journal.foreign-4"), "{told:?}");
+    drop(journal);
     fs::write(&path, "").unwrap();
     assert_eq!(Journal::open(folder.path()).unwrap().1, Vec::<String>::new(), "there is nothing in it to be lost");
-    assert_eq!(fs::read_to_string(folder.path().join("spool.foreign-4/inside")).unwrap(), "mine");
-    assert_eq!(fs::read_to_string(folder.path().join("spool.old")).unwrap(), "mine");
-    assert!(folder.path().join("spool.d").is_dir());
-    assert!(!folder.path().join("spool.new").exists());
+    assert_eq!(fs::read_to_string(folder.path().join("journal.foreign-4/inside")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(folder.path().join("journal.old")).unwrap(), "mine");
+    assert!(folder.path().join("journal.d").is_dir());
+    assert!(!folder.path().join("journal.new").exists());
 }
 
 /// A head that was cut off.
 const MAGIC_ALONE: [u8; 8] = *b"crontSP1";
 
 #[test]
-fn a_spool_has_one_warden() {
+fn a_journal_has_one_warden() {
     let folder = tempfile::tempdir().unwrap();
-    let (spool, _) = Journal::open(&folder.path().join("warden")).unwrap();
+    let (journal, _) = Journal::open(&folder.path().join("warden")).unwrap();
     let second = Journal::open(&folder.path().join("warden"));
     assert!(matches!(second, Err(JournalError::Busy(_))));
     assert_eq!(fs::metadata(folder.path().join("warden")).unwrap().permissions().mode() & 0o777, 0o700);
-    drop(spool);
+    drop(journal);
     Journal::open(&folder.path().join("warden")).unwrap();
 }

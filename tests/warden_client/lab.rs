@@ -1,4 +1,4 @@
-//! A runner with a folder of its own, whose reports can be awaited.
+//! A client with a folder of its own, whose reports can be awaited.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Lab {
     pub(crate) folder: TempDir,
-    pub(crate) runner: WardenClient,
+    pub(crate) client: WardenClient,
     reports: Receiver<WardenEvent>,
 }
 
@@ -41,10 +41,10 @@ impl Lab {
 
     /// A daemon's hand on the warden of this folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
-        let (runner, receiver, _) = WardenClient::new(house(folder.path()), MARK).unwrap();
+        let (client, receiver, _) = WardenClient::new(location(folder.path()), MARK).unwrap();
         let reports = listen(receiver);
-        runner.watch_all(Vec::new());
-        Self { folder, runner, reports }
+        client.watch_all(Vec::new());
+        Self { folder, client, reports }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -75,13 +75,13 @@ impl Lab {
 
     /// Starts an attempt and waits for its end.
     pub(crate) fn run(&self, launch: Launch) -> End {
-        self.runner.start(launch);
+        self.client.start(launch);
         self.end()
     }
 
     /// Starts an attempt and waits until its process lives.
     pub(crate) fn begin(&self, launch: Launch) -> ProcessIdentity {
-        self.runner.start(launch);
+        self.client.start(launch);
         match self.report() {
             WardenEvent::Started { process: Some(process), .. } => process,
             other => panic!("not started: {other:?}"),
@@ -101,7 +101,7 @@ impl Lab {
         loop {
             if let WardenEvent::Ended { attempt, end } = self.report() {
                 // As a daemon does, once its ledger has it.
-                self.runner.forget(std::slice::from_ref(&attempt));
+                self.client.forget(std::slice::from_ref(&attempt));
                 let AttemptEnd { outcome, detail, duration, has_log, .. } = end;
                 return End { attempt, outcome, detail, duration, has_log };
             }
@@ -149,8 +149,8 @@ pub(crate) fn listen(mut receiver: WardenReceiver) -> Receiver<WardenEvent> {
 /// The mark of the ledger that these attempts would be in.
 pub(crate) const MARK: &str = "lab";
 
-/// The house of a warden, with the binary in the place of this test.
-pub(crate) fn house(folder: &Path) -> WardenLocation {
+/// The location of a warden, with the binary in the place of this test.
+pub(crate) fn location(folder: &Path) -> WardenLocation {
     WardenLocation { program: env!("CARGO_BIN_EXE_crontabber").into(), ..WardenLocation::new(folder.join("warden")) }
 }
 

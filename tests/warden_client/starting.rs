@@ -11,7 +11,7 @@ use crate::lab::{End, Lab, again, is_again, key, name};
 #[test]
 fn started_comes_first_and_names_the_process() {
     let lab = Lab::new();
-    lab.runner.start(lab.shell("echo $$; sleep 0.5"));
+    lab.client.start(lab.shell("echo $$; sleep 0.5"));
     let WardenEvent::Started { attempt, process: Some(process) } = lab.report() else { panic!("not started") };
     assert_eq!(attempt, key("job", 1));
     let end = lab.end();
@@ -25,7 +25,7 @@ fn started_comes_first_and_names_the_process() {
 #[test]
 fn a_job_that_ends_at_once_is_not_looked_up_and_not_reported_as_started() {
     let lab = Lab::new();
-    lab.runner.start(lab.shell("exit 0"));
+    lab.client.start(lab.shell("exit 0"));
     assert!(matches!(lab.report(), WardenEvent::Ended { end: AttemptEnd { outcome: Outcome::Succeeded, .. }, .. }));
 }
 
@@ -58,6 +58,24 @@ fn a_job_leads_its_own_group_in_its_folder_and_reads_nothing() {
     // What this very process was given, any child has; but no descriptor of ours reaches a job.
     let bare = std::process::Command::new("/bin/sh").args(["-c", "ls /proc/self/fd | wc -l"]).output().unwrap();
     assert_eq!(lines[3].trim(), String::from_utf8(bare.stdout).unwrap().trim());
+}
+
+#[test]
+fn a_job_has_our_resource_limits_and_one_pipe_for_all_its_output() {
+    let lab = Lab::new();
+    let script = "cat /proc/self/limits; readlink /proc/$$/fd/1; readlink /proc/$$/fd/2";
+    // The second start shows what the first one left in the warden's own streams.
+    for _ in 0..2 {
+        let mut launch = lab.shell(script);
+        launch.attempt = name("limits", 1);
+        assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
+        let printed = lab.printed();
+        let ours = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let [stdout, stderr] = printed.strip_prefix(&ours).unwrap().lines().collect::<Vec<_>>()[..] else {
+            panic!("{printed}")
+        };
+        assert!(stdout.starts_with("pipe:") && stdout == stderr, "{stdout} {stderr}");
+    }
 }
 
 #[test]
@@ -174,7 +192,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
     for number in 1..=40 {
         let mut launch = lab.launch(&["/bin/sleep", "1000"]);
         launch.attempt = name("job", number);
-        lab.runner.start(launch);
+        lab.client.start(launch);
     }
     let (mut started, mut refused) = (Vec::new(), 0);
     while started.len() + refused < 40 {
@@ -190,7 +208,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
     }
     assert!(started.len() > 5 && refused > 5);
     for attempt in &started {
-        lab.runner.kill(attempt, Outcome::Cancelled);
+        lab.client.kill(attempt, Outcome::Cancelled);
     }
     for _ in &started {
         assert_eq!(lab.end().outcome, Outcome::Cancelled);
@@ -202,9 +220,9 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
 fn the_last_handle_ends_the_connection_and_leaves_jobs_alone() {
     let lab = Lab::new();
     let process = lab.begin(lab.shell("while [ ! -e go ]; do sleep 0.01; done; echo done > done; sleep 1000"));
-    let Lab { folder, runner, .. } = lab;
-    let clone: WardenClient = runner.clone();
-    drop(runner);
+    let Lab { folder, client, .. } = lab;
+    let clone: WardenClient = client.clone();
+    drop(client);
     drop(clone);
     fs::write(folder.path().join("go"), "").unwrap();
     crate::lab::await_that("the job", || folder.path().join("done").exists());

@@ -8,7 +8,7 @@ use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
 use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
 use crontabber::warden_client::{OpenAttempt, WardenClient, WardenEvent, WardenState, attempt_name};
 
-use crate::lab::{Lab, MARK, house, key, listen, name};
+use crate::lab::{Lab, MARK, key, listen, location, name};
 
 /// Starts a process as an earlier crontabber would have.
 fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
@@ -24,7 +24,7 @@ fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
 
 fn watch(lab: &Lab, attempt: AttemptKey, process: ProcessIdentity) {
     let kill_grace = std::time::Duration::from_secs(20);
-    lab.runner.watch(vec![OpenAttempt { attempt, process: Some(process), timeout: None, kill_grace }]);
+    lab.client.watch(vec![OpenAttempt { attempt, process: Some(process), timeout: None, kill_grace }]);
 }
 
 fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
@@ -39,16 +39,16 @@ fn the_end_of_an_adopted_process_is_seen_and_lost() {
     watch(&lab, key("other", 1), ProcessIdentity { start_ticks: process.start_ticks + 1, ..process.clone() });
     let end = lab.end();
     assert_eq!((end.attempt, end.outcome), (key("other", 1), Outcome::Lost));
-    assert!(end.detail.unwrap().contains("while no warden watched"));
+    assert!(end.detail.unwrap().contains("while no warden ran"));
     child.kill().unwrap();
     let end = lab.end();
     assert_eq!((end.attempt, end.outcome, end.duration), (key("job", 1), Outcome::Lost, None));
-    assert!(end.detail.unwrap().contains(&format!("process {} has ended", process.pid)));
+    assert!(end.detail.unwrap().contains(&format!("process {} exited", process.pid)));
     child.wait().unwrap();
     watch(&lab, key("job", 2), process.clone());
     assert_eq!(lab.end().outcome, Outcome::Lost);
     watch(&lab, key("job", 3), ProcessIdentity { boot_id: "another".to_owned(), ..process });
-    assert!(lab.end().detail.unwrap().contains("started anew"));
+    assert!(lab.end().detail.unwrap().contains("rebooted"));
 }
 
 #[test]
@@ -56,18 +56,18 @@ fn an_adopted_process_can_be_ended() {
     let lab = Lab::new();
     let (mut child, process) = orphan(&key("job", 1), "exec sleep 1000");
     watch(&lab, key("job", 1), process.clone());
-    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Cancelled);
     assert_eq!(lab.end().outcome, Outcome::Cancelled);
     assert!(!is_alive(&process));
     child.wait().unwrap();
     let (mut child, process) = orphan(&key("job", 2), "exec sleep 1000");
     watch(&lab, key("job", 2), process);
-    lab.runner.kill(&key("job", 2), Outcome::Interrupted);
+    lab.client.kill(&key("job", 2), Outcome::Interrupted);
     assert_eq!(lab.end().outcome, Outcome::Interrupted);
     child.wait().unwrap();
     let (mut child, process) = orphan(&key("job", 3), "exec sleep 1000");
     watch(&lab, key("job", 3), process);
-    lab.runner.stop(&key("job", 3), Outcome::Interrupted);
+    lab.client.stop(&key("job", 3), Outcome::Interrupted);
     assert_eq!(lab.end().outcome, Outcome::Lost);
     child.wait().unwrap();
 }
@@ -101,7 +101,7 @@ fn the_runners_own_processes_are_found_by_attempt() {
     launch.attempt = name("own", 1);
     let process = lab.begin(launch);
     assert_eq!(find_by_attempt(&key("own", 1)), Some(process));
-    lab.runner.kill(&key("own", 1), Outcome::Cancelled);
+    lab.client.kill(&key("own", 1), Outcome::Cancelled);
     lab.end();
     assert_eq!(find_by_attempt(&key("own", 1)), None);
 }
@@ -110,28 +110,28 @@ fn the_runners_own_processes_are_found_by_attempt() {
 fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
     let folder = tempfile::tempdir().unwrap();
     let connect = || {
-        let (runner, ear, known) = WardenClient::new(house(folder.path()), MARK).unwrap();
-        (runner, known, listen(ear))
+        let (client, ear, known) = WardenClient::new(location(folder.path()), MARK).unwrap();
+        (client, known, listen(ear))
     };
     let kill_grace = std::time::Duration::from_secs(20);
     // As after a power cut: the ledger has an attempt open of which this warden never heard.
-    let (runner, known, reports) = connect();
+    let (client, known, reports) = connect();
     assert_eq!(known, WardenState::default());
-    runner.watch(vec![OpenAttempt { attempt: key("job", 1), process: None, timeout: None, kill_grace }]);
+    client.watch(vec![OpenAttempt { attempt: key("job", 1), process: None, timeout: None, kill_grace }]);
     let outcome = |reports: &Receiver<WardenEvent>| match reports.recv_timeout(kill_grace).unwrap() {
         WardenEvent::Ended { end, .. } => end.outcome,
         other => panic!("not ended: {other:?}"),
     };
     assert_eq!(outcome(&reports), Outcome::Lost);
     // To be asked about one says nothing of the others.
-    runner.watch(vec![OpenAttempt { attempt: key("job", 2), process: None, timeout: None, kill_grace }]);
+    client.watch(vec![OpenAttempt { attempt: key("job", 2), process: None, timeout: None, kill_grace }]);
     assert_eq!(outcome(&reports), Outcome::Lost);
-    runner.watch_all(Vec::new());
-    drop(runner);
-    let (runner, known, reports) = connect();
+    client.watch_all(Vec::new());
+    drop(client);
+    let (client, known, reports) = connect();
     let ended: Vec<_> = known.ended.into_iter().map(|(attempt, end)| (attempt, end.outcome)).collect();
     assert_eq!(ended, [(key("job", 1), Outcome::Lost), (key("job", 2), Outcome::Lost)]);
-    runner.watch(vec![OpenAttempt { attempt: key("job", 3), process: None, timeout: None, kill_grace }]);
+    client.watch(vec![OpenAttempt { attempt: key("job", 3), process: None, timeout: None, kill_grace }]);
     assert_eq!(outcome(&reports), Outcome::Interrupted);
-    runner.forget(&[key("job", 1), key("job", 2)]);
+    client.forget(&[key("job", 1), key("job", 2)]);
 }

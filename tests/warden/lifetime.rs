@@ -8,56 +8,56 @@ use crontabber::warden::journal::{Journal, entries_of};
 use crontabber::warden::protocol::{Ended, Reply, Request};
 use rustix::process::Signal;
 
-use crate::house::{WardenLocation, await_that};
+use crate::fixture::{TestWarden, await_that};
 use crate::lab::{Lab, lives, stderr};
 
 #[test]
 fn a_warden_is_one_small_thread_in_a_session_of_its_own() {
-    let house = WardenLocation::new();
-    let mut wire = house.client("one");
+    let warden = TestWarden::new();
+    let mut client = warden.client("one");
     for number in 0..50 {
-        wire.start(
-            house.start(&house.name(&format!("job-{number}"), "one"), "head -c 100000 /dev/zero; exec sleep 1000"),
+        client.start(
+            warden.start(&warden.name(&format!("job-{number}"), "one"), "head -c 100000 /dev/zero; exec sleep 1000"),
         );
     }
     for _ in 0..50 {
-        wire.running();
+        client.running();
     }
-    assert_eq!(fs::read_dir(format!("/proc/{}/task", house.pid())).unwrap().count(), 1);
-    let stat = house.proc("stat");
+    assert_eq!(fs::read_dir(format!("/proc/{}/task", warden.pid())).unwrap().count(), 1);
+    let stat = warden.proc("stat");
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    assert_eq!(fields[3], house.pid().to_string(), "its session");
-    assert_eq!(fs::read_link(format!("/proc/{}/cwd", house.pid())).unwrap().to_str(), Some("/"));
-    let memory = house.memory();
+    assert_eq!(fields[3], warden.pid().to_string(), "its session");
+    assert_eq!(fs::read_link(format!("/proc/{}/cwd", warden.pid())).unwrap().to_str(), Some("/"));
+    let memory = warden.memory();
     assert!(memory < 4_000, "{memory} kB for 50 jobs");
 }
 
 #[test]
 fn a_warden_goes_away_two_seconds_after_its_last_client() {
-    let mut house = WardenLocation::new();
-    let wire = house.client("one");
-    drop(wire);
+    let mut warden = TestWarden::new();
+    let client = warden.client("one");
+    drop(client);
     let since = Instant::now();
-    assert!(house.end().success());
+    assert!(warden.end().success());
     assert!(since.elapsed() > Duration::from_millis(1_900), "{:?}", since.elapsed());
-    assert!(house.text("warden.log").contains("the warden leaves"));
+    assert!(warden.text("warden.log").contains("the warden exits"));
 }
 
 #[test]
 fn a_warden_stays_while_a_job_runs() {
-    let mut house = WardenLocation::new();
-    let name = house.name("job", "one");
-    house.client("one").start(house.start(&name, "sleep 3; exit 5"));
-    assert!(house.end().success());
-    let spool = entries_of(&fs::read(house.path("spool")).unwrap()).unwrap();
-    let end = spool[&name].end.as_ref().unwrap().end().unwrap();
+    let mut warden = TestWarden::new();
+    let name = warden.name("job", "one");
+    warden.client("one").start(warden.start(&name, "sleep 3; exit 5"));
+    assert!(warden.end().success());
+    let journal = entries_of(&fs::read(warden.path("journal")).unwrap()).unwrap();
+    let end = journal[&name].end.as_ref().unwrap().end().unwrap();
     assert_eq!(end.outcome, Outcome::Failed { code: 5 }, "it has seen the end");
-    house.start_again();
-    assert!(matches!(&house.connect().hello("one")[..], [Reply::Ended(ended)] if ended.attempt == name));
+    warden.start_again();
+    assert!(matches!(&warden.connect().hello("one")[..], [Reply::Ended(ended)] if ended.attempt == name));
 }
 
-fn outcomes(house: &WardenLocation) -> Vec<(String, Outcome, Option<String>)> {
-    let entries = entries_of(&fs::read(house.path("spool")).unwrap()).unwrap();
+fn outcomes(warden: &TestWarden) -> Vec<(String, Outcome, Option<String>)> {
+    let entries = entries_of(&fs::read(warden.path("journal")).unwrap()).unwrap();
     let end = |entry: &crontabber::warden::journal::Entry| entry.end.as_ref().unwrap().end().unwrap();
     let name = |name: &str| name.split('#').next().unwrap().to_owned();
     entries.iter().map(|(attempt, entry)| (name(attempt), end(entry).outcome, end(entry).detail)).collect()
@@ -65,24 +65,24 @@ fn outcomes(house: &WardenLocation) -> Vec<(String, Outcome, Option<String>)> {
 
 #[test]
 fn a_warden_that_is_told_to_end_ends_its_jobs_and_writes_that_down() {
-    let mut house = WardenLocation::new();
-    let mut wire = house.client("one");
+    let mut warden = TestWarden::new();
+    let mut client = warden.client("one");
     let mut start = |attempt: &str, grace: u64, script: &str| {
-        let mut start = house.start(&house.name(attempt, "one"), script);
+        let mut start = warden.start(&warden.name(attempt, "one"), script);
         start.kill_grace = Duration::from_millis(grace);
-        wire.start(start);
-        wire.running();
+        client.start(start);
+        client.running();
     };
     let waits = "touch $0; while :; do sleep 0.02; done";
     start("deaf", 200, &format!("trap '' TERM; {}", waits.replace("$0", "deaf")));
     start("tidy", 20_000, &format!("trap 'touch tidied; exit 1' TERM; {}", waits.replace("$0", "tidy")));
     start("well", 20_000, &format!("trap 'exit 0' TERM; {}", waits.replace("$0", "well")));
     for name in ["deaf", "tidy", "well"] {
-        house.await_file(name);
+        warden.await_file(name);
     }
-    house.signal(Signal::TERM);
-    assert!(house.end().success());
-    let found = outcomes(&house);
+    warden.signal(Signal::TERM);
+    assert!(warden.end().success());
+    let found = outcomes(&warden);
     let detail = Some("it did not end within 200ms of TERM, and was killed".to_owned());
     assert_eq!(
         found,
@@ -92,30 +92,30 @@ fn a_warden_that_is_told_to_end_ends_its_jobs_and_writes_that_down() {
             ("well".to_owned(), Outcome::Succeeded, None),
         ]
     );
-    assert!(house.path("tidied").exists());
+    assert!(warden.path("tidied").exists());
 }
 
 #[test]
 fn a_warden_that_is_told_twice_kills_at_once() {
-    let mut house = WardenLocation::new();
-    let mut wire = house.client("one");
-    let name = house.name("deaf", "one");
-    wire.start(house.start(&name, "trap 'touch told' TERM; touch deaf; while :; do sleep 0.02; done"));
-    house.await_file("deaf");
-    house.signal(Signal::TERM);
-    house.await_file("told");
+    let mut warden = TestWarden::new();
+    let mut client = warden.client("one");
+    let name = warden.name("deaf", "one");
+    client.start(warden.start(&name, "trap 'touch told' TERM; touch deaf; while :; do sleep 0.02; done"));
+    warden.await_file("deaf");
+    warden.signal(Signal::TERM);
+    warden.await_file("told");
     // What is asked for now is not started any more.
-    let late = house.name("late", "one");
-    wire.start(house.start(&late, "touch late"));
-    assert_eq!(wire.ended().attempt, late);
+    let late = warden.name("late", "one");
+    client.start(warden.start(&late, "touch late"));
+    assert_eq!(client.ended().attempt, late);
     let since = Instant::now();
-    house.signal(Signal::TERM);
-    assert!(house.end().success());
+    warden.signal(Signal::TERM);
+    assert!(warden.end().success());
     assert!(since.elapsed() < Duration::from_secs(10), "its grace is twenty");
-    let found = outcomes(&house);
+    let found = outcomes(&warden);
     assert_eq!(found[0], ("deaf".to_owned(), Outcome::Interrupted, None));
     assert_eq!(found[1].1, Outcome::Interrupted);
-    assert!(!house.path("late").exists());
+    assert!(!warden.path("late").exists());
 }
 
 #[test]
@@ -145,7 +145,7 @@ command = "echo $$ > DIR/pid.new; mv DIR/pid.new DIR/pid; exec sleep 1000"
 #[test]
 fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut spool, _) = Journal::open(folder.path()).unwrap();
+    let (mut journal, _) = Journal::open(folder.path()).unwrap();
     let end = AttemptEnd {
         outcome: Outcome::Failed { code: 9 },
         ended_at: chrono::DateTime::from_timestamp(1_793_000_000, 0).unwrap(),
@@ -155,39 +155,39 @@ fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
         usage: None,
     };
     let us = crontabber::warden::process_identity(i32::try_from(std::process::id()).unwrap()).unwrap();
-    spool.ledger("one", "another boot");
+    journal.ledger("one", "another boot");
     for name in ["ended@one", "nameless@one", "ran@one"] {
-        spool.begin(name, "another boot");
+        journal.begin(name, "another boot");
     }
     // The number has come to somebody else, who even started at the same tick.
-    spool.process("ran@one", crontabber::session::ProcessIdentity { boot_id: "another boot".to_owned(), ..us });
-    spool.end(Ended::new("ended@one".to_owned(), &end));
-    spool.flush().unwrap();
-    drop(spool);
-    let house = WardenLocation::in_folder(folder);
-    let mut wire = house.connect();
+    journal.process("ran@one", crontabber::session::ProcessIdentity { boot_id: "another boot".to_owned(), ..us });
+    journal.end(Ended::new("ended@one".to_owned(), &end));
+    journal.flush().unwrap();
+    drop(journal);
+    let warden = TestWarden::in_folder(folder);
+    let mut client = warden.connect();
     let mut found: Vec<Ended> = Vec::new();
-    for reply in wire.hello("one") {
+    for reply in client.hello("one") {
         let Reply::Ended(ended) = reply else { panic!("{reply:?}") };
         found.push(*ended);
     }
     while found.len() < 3 {
-        found.push(wire.ended());
+        found.push(client.ended());
     }
     found.sort_by(|one, other| one.attempt.cmp(&other.attempt));
     assert_eq!(found[0], Ended::new("ended@one".to_owned(), &end));
     for lost in &found[1..] {
         assert_eq!(lost.end().unwrap().outcome, Outcome::Lost);
-        assert!(lost.detail.as_ref().unwrap().contains("the machine was started anew"), "{lost:?}");
+        assert!(lost.detail.as_ref().unwrap().contains("the machine was rebooted"), "{lost:?}");
     }
-    // What is not in the spool was not vouched for in this boot.
-    wire.ask(&Request::Watch(crate::house::watch("unnamed@one")));
-    assert_eq!(wire.outcome(), Outcome::Lost);
-    await_that("no job", || !house.path("logs").exists());
+    // What is not in the journal was not vouched for in this boot.
+    client.ask(&Request::Watch(crate::fixture::watch("unnamed@one")));
+    assert_eq!(client.outcome(), Outcome::Lost);
+    await_that("no job", || !warden.path("logs").exists());
 }
 
 #[test]
-fn the_next_daemon_after_a_boot_takes_what_the_spool_knows() {
+fn the_next_daemon_after_a_boot_takes_what_the_journal_knows() {
     let lab = Lab::new(
         r#"
 [jobs.ran]
@@ -205,19 +205,19 @@ command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done"
     let pid: i64 = lab.lines("pids")[0].parse().unwrap();
     crate::lab::kill_group(pid);
     fs::write(lab.path("go"), "").unwrap();
-    // The same spool, had the machine been started anew.
+    // The same journal, had the machine been started anew.
     let (before, _) = Journal::open(&lab.path("warden")).unwrap();
     let names: Vec<String> = before.entries().keys().cloned().collect();
     assert_eq!(names.len(), 1);
     drop(before);
-    fs::remove_file(lab.path("warden/spool")).unwrap();
-    let (mut spool, _) = Journal::open(&lab.path("warden")).unwrap();
-    spool.begin(&names[0], "another boot");
-    spool.flush().unwrap();
-    drop(spool);
+    fs::remove_file(lab.path("warden/journal")).unwrap();
+    let (mut journal, _) = Journal::open(&lab.path("warden")).unwrap();
+    journal.begin(&names[0], "another boot");
+    journal.flush().unwrap();
+    drop(journal);
     let output = lab.run(&["once"]);
     assert!(stderr(&output).contains("attempt 1 lost"), "{}", stderr(&output));
     let attempts = lab.json(&["attempts", "ran"]);
     let lost = attempts.as_array().unwrap().iter().find(|row| row["outcome"] == "lost").expect("it is lost");
-    assert!(lost["detail"].as_str().unwrap().contains("started anew"), "{lost}");
+    assert!(lost["detail"].as_str().unwrap().contains("rebooted"), "{lost}");
 }

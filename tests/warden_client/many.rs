@@ -15,7 +15,7 @@ fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
         launch.argv.extend([bytes("sh"), bytes((number % 100).to_string())]);
         launch.attempt = name("many", number);
         launch.log = bytes(lab.path(&format!("{number}.log")));
-        lab.runner.start(launch);
+        lab.client.start(launch);
     }
     let mut processes = HashMap::new();
     while processes.len() < 200 {
@@ -43,13 +43,13 @@ fn three_hundred_are_stopped_at_once() {
     for number in 0..300 {
         let mut launch = lab.launch(&["/bin/sleep", "1000"]);
         launch.attempt = name("many", number);
-        lab.runner.start(launch);
+        lab.client.start(launch);
     }
     for _ in 0..300 {
         assert!(matches!(lab.report(), WardenEvent::Started { .. }));
     }
     for number in 0..300 {
-        lab.runner.stop(&key("many", number), Outcome::Interrupted);
+        lab.client.stop(&key("many", number), Outcome::Interrupted);
     }
     for _ in 0..300 {
         assert_eq!(lab.end().outcome, Outcome::Interrupted);
@@ -60,8 +60,8 @@ fn three_hundred_are_stopped_at_once() {
 fn an_attempt_has_one_process() {
     let lab = Lab::new();
     lab.begin(lab.launch(&["/bin/sleep", "1000"]));
-    lab.runner.start(lab.launch(&["/bin/true"]));
-    lab.runner.kill(&key("job", 1), Outcome::Cancelled);
+    lab.client.start(lab.launch(&["/bin/true"]));
+    lab.client.kill(&key("job", 1), Outcome::Cancelled);
     assert_eq!(lab.end().outcome, Outcome::Cancelled);
     assert!(!lab.has_report());
 }

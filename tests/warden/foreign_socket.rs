@@ -143,7 +143,7 @@ fn a_stale_socket_is_replaced_and_all_is_for_its_owner_only() {
     let mut daemon = lab.daemon();
     lab.until_file("began");
     for (name, mode) in
-        [("warden", 0o700), ("warden/socket", 0o600), ("warden/spool", 0o600), ("warden/warden.log", 0o600)]
+        [("warden", 0o700), ("warden/socket", 0o600), ("warden/journal", 0o600), ("warden/warden.log", 0o600)]
     {
         let found = fs::metadata(lab.path(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!(found, mode, "{name}: {found:o}");
@@ -170,7 +170,7 @@ fn a_socket_that_is_removed_while_a_job_runs_starts_nothing_twice() {
     fs::remove_file(lab.path("warden/socket")).unwrap();
     fails_soon(&lab, "if it is the warden, its log is");
     let log = fs::read_to_string(lab.path("warden/warden.log")).unwrap();
-    assert!(log.contains("another warden keeps the spool"), "{log}");
+    assert!(log.contains("another warden uses the journal"), "{log}");
     fs::write(lab.path("go"), "").unwrap();
     let is_gone = || !fs::exists(format!("/proc/{first}/fd/0")).unwrap();
     lab.until("the first warden's end", is_gone);

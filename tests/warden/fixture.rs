@@ -29,13 +29,13 @@ pub(crate) fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A warden, the socket that it serves, and its folder.
-pub(crate) struct WardenLocation {
+pub(crate) struct TestWarden {
     pub(crate) folder: TempDir,
     listener: UnixListener,
-    pub(crate) warden: Child,
+    pub(crate) process: Child,
 }
 
-impl WardenLocation {
+impl TestWarden {
     pub(crate) fn new() -> Self {
         Self::in_folder(tempfile::tempdir().unwrap())
     }
@@ -45,14 +45,14 @@ impl WardenLocation {
         let socket = folder.path().join("socket");
         _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).unwrap();
-        let warden = start_warden(&listener, &folder);
-        Self { folder, listener, warden }
+        let process = start_warden(&listener, &folder);
+        Self { folder, listener, process }
     }
 
     /// Another warden at the same socket, once the last one is gone.
     pub(crate) fn start_again(&mut self) {
-        self.warden.wait().unwrap();
-        self.warden = start_warden(&self.listener, &self.folder);
+        self.process.wait().unwrap();
+        self.process = start_warden(&self.listener, &self.folder);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -60,7 +60,7 @@ impl WardenLocation {
     }
 
     pub(crate) fn pid(&self) -> i32 {
-        i32::try_from(self.warden.id()).unwrap()
+        i32::try_from(self.process.id()).unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -71,21 +71,21 @@ impl WardenLocation {
     pub(crate) fn end(&mut self) -> ExitStatus {
         let mut status = None;
         await_that("the warden's end", || {
-            status = self.warden.try_wait().unwrap();
+            status = self.process.try_wait().unwrap();
             status.is_some()
         });
         status.unwrap()
     }
 
-    pub(crate) fn connect(&self) -> Wire {
-        Wire::new(UnixStream::connect(self.path("socket")).unwrap())
+    pub(crate) fn connect(&self) -> TestClient {
+        TestClient::new(UnixStream::connect(self.path("socket")).unwrap())
     }
 
     /// A daemon of the ledger with this mark.
-    pub(crate) fn client(&self, mark: &str) -> Wire {
-        let mut wire = self.connect();
-        wire.hello(mark);
-        wire
+    pub(crate) fn client(&self, mark: &str) -> TestClient {
+        let mut client = self.connect();
+        client.hello(mark);
+        client
     }
 
     /// An attempt of a ledger; the folder is in its name, so that tests at the same time do not meet.
@@ -143,26 +143,26 @@ fn start_warden(listener: &UnixListener, folder: &TempDir) -> Child {
         .unwrap()
 }
 
-impl Drop for WardenLocation {
+impl Drop for TestWarden {
     fn drop(&mut self) {
         // Twice: what still runs is killed with it.
         for _ in 0..2 {
-            if let Ok(None) = self.warden.try_wait() {
+            if let Ok(None) = self.process.try_wait() {
                 self.signal(Signal::TERM);
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        _ = self.warden.wait();
+        _ = self.process.wait();
     }
 }
 
 /// A connection to a warden.
-pub(crate) struct Wire {
+pub(crate) struct TestClient {
     pub(crate) stream: UnixStream,
     frames: FrameDecoder,
 }
 
-impl Wire {
+impl TestClient {
     pub(crate) fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream, frames: FrameDecoder::default() }

@@ -1,4 +1,4 @@
-//! A spool that is damaged, and a disk that is full.
+//! A journal that is damaged, and a disk that is full.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crontabber::warden::journal::{Journal, entries_of};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::house::WardenLocation;
+use crate::fixture::TestWarden;
 use crate::lab::{DAILY, Lab, stderr};
 
 /// A job that waits for a file before it ends.
@@ -22,22 +22,22 @@ command = "echo x >> DIR/began; while ! test -e DIR/go; do sleep 0.05; done; ech
 "#;
 
 #[test]
-fn a_daemon_goes_on_whatever_is_found_in_the_place_of_its_spool() {
+fn a_daemon_goes_on_whatever_is_found_in_the_place_of_its_journal() {
     let lab = Lab::new(DAILY);
-    let spool = lab.path("warden/spool");
+    let journal = lab.path("warden/journal");
     fs::create_dir(lab.path("warden")).unwrap();
     fs::write(lab.path("warden/notes"), "mine").unwrap();
-    fs::write(&spool, "garbage").unwrap();
+    fs::write(&journal, "garbage").unwrap();
     let mut daemon = lab.daemon();
-    lab.until("it says so", || lab.log().contains("spool.foreign-1`"));
+    lab.until("it says so", || lab.log().contains("journal.foreign-1`"));
     lab.until("its work", || lab.lines("ran").len() == 6);
     assert!(daemon.stop().success());
-    assert_eq!(fs::read_to_string(lab.path("warden/spool.foreign-1")).unwrap(), "garbage");
+    assert_eq!(fs::read_to_string(lab.path("warden/journal.foreign-1")).unwrap(), "garbage");
     assert_eq!(fs::read_to_string(lab.path("warden/notes")).unwrap(), "mine");
 }
 
 #[test]
-fn the_end_of_a_job_in_a_spool_that_is_torn_counts() {
+fn the_end_of_a_job_in_a_journal_that_is_torn_counts() {
     for tear in [
         // Garbage behind the last record, whose own last bytes may be zeros; a file that is cut off behind it, and one that
         // has been added to.
@@ -50,20 +50,20 @@ fn the_end_of_a_job_in_a_spool_that_is_torn_counts() {
         lab.until_file("began");
         daemon.kill();
         fs::write(lab.path("go"), "").unwrap();
-        lab.until("the end in the spool", || {
-            let entries = entries_of(&fs::read(lab.path("warden/spool")).unwrap()).unwrap();
+        lab.until("the end in the journal", || {
+            let entries = entries_of(&fs::read(lab.path("warden/journal")).unwrap()).unwrap();
             entries.values().any(|entry| entry.end.is_some())
         });
         lab.kill_warden();
-        let mut bytes = fs::read(lab.path("warden/spool")).unwrap();
+        let mut bytes = fs::read(lab.path("warden/journal")).unwrap();
         let last = bytes.iter().rposition(|&byte| byte != 0).unwrap();
         tear(&mut bytes, last);
-        fs::write(lab.path("warden/spool"), bytes).unwrap();
+        fs::write(lab.path("warden/journal"), bytes).unwrap();
         let output = lab.run(&["once"]);
         assert!(output.status.success(), "{}", stderr(&output));
         assert_eq!(lab.outcomes("slow"), ["succeeded"]);
         assert_eq!(lab.lines("began").len(), 1);
-        assert!(fs::read_to_string(lab.path("warden/warden.log")).unwrap().contains("torn or damaged"));
+        assert!(fs::read_to_string(lab.path("warden/warden.log")).unwrap().contains("is damaged: its intact records"));
     }
 }
 
@@ -111,7 +111,7 @@ fn a_disk_that_is_full_at_the_start_is_named_with_what_it_needs() {
         assert!(text.contains(&lab.path("warden").display().to_string()), "{text}");
         assert!(text.contains("bytes free, and it needs"), "{text}");
         assert!(lab.lines("ran").is_empty());
-        assert!(!lab.path("warden/spool.new").exists(), "what could not be made takes no room");
+        assert!(!lab.path("warden/journal.new").exists(), "what could not be made takes no room");
         fs::remove_file(lab.path("warden/filler")).unwrap();
         if free == 40 {
             assert!(lab.run(&["once"]).status.success());
@@ -125,13 +125,13 @@ fn a_warden_whose_disk_fills_up_keeps_every_end() {
     let folder = tempfile::tempdir().unwrap();
     let test = "a_warden_whose_disk_fills_up_keeps_every_end";
     let Some(disk) = small_disk(test, folder.path(), 1024) else { return };
-    let mut house = WardenLocation::in_folder(folder);
-    let mut wire = house.client("one");
-    let slow = house.name("slow", "one");
-    wire.start(house.start(&slow, "while ! test -e socket.go; do sleep 0.02; done; echo a long farewell; exit 4"));
-    assert_eq!(wire.running().attempt, slow);
+    let mut warden = TestWarden::in_folder(folder);
+    let mut client = warden.client("one");
+    let slow = warden.name("slow", "one");
+    client.start(warden.start(&slow, "while ! test -e socket.go; do sleep 0.02; done; echo a long farewell; exit 4"));
+    assert_eq!(client.running().attempt, slow);
     // Not a byte more goes into the log of the warden, and it has much to say.
-    let log = fs::File::options().append(true).open(house.path("warden.log")).unwrap();
+    let log = fs::File::options().append(true).open(warden.path("warden.log")).unwrap();
     let length = log.metadata().unwrap().len();
     std::os::unix::fs::FileExt::write_all_at(
         &log,
@@ -139,77 +139,77 @@ fn a_warden_whose_disk_fills_up_keeps_every_end() {
         length,
     )
     .unwrap();
-    fs::write(house.path("socket.go"), "").unwrap();
+    fs::write(warden.path("socket.go"), "").unwrap();
     fill_but(&disk, 0);
-    assert_eq!(wire.outcome(), Outcome::Failed { code: 4 });
-    // More ends than a half of the spool has room for.
+    assert_eq!(client.outcome(), Outcome::Failed { code: 4 });
+    // More ends than a half of the journal has room for.
     for number in 0..600 {
-        let name = house.name(&format!("job-{number}"), "one");
-        wire.start(house.start(&name, "exit 6"));
-        let ended = wire.ended();
+        let name = warden.name(&format!("job-{number}"), "one");
+        client.start(warden.start(&name, "exit 6"));
+        let ended = client.ended();
         assert_eq!((&ended.attempt, ended.number), (&name, Some(6)), "{ended:?}");
-        wire.ask(&crontabber::warden::protocol::Request::Forget(vec![name]));
+        client.ask(&crontabber::warden::protocol::Request::Forget(vec![name]));
     }
     // To say that it is told to end, it has no room either.
-    let last = house.name("last", "one");
-    wire.start(house.start(&last, "exec sleep 1000"));
-    assert_eq!(wire.running().attempt, last);
-    house.signal(Signal::TERM);
-    assert!(house.end().success());
-    let entries = entries_of(&fs::read(house.path("spool")).unwrap()).unwrap();
+    let last = warden.name("last", "one");
+    client.start(warden.start(&last, "exec sleep 1000"));
+    assert_eq!(client.running().attempt, last);
+    warden.signal(Signal::TERM);
+    assert!(warden.end().success());
+    let entries = entries_of(&fs::read(warden.path("journal")).unwrap()).unwrap();
     let outcome = |name: &str| entries[name].end.as_ref().unwrap().end().unwrap().outcome;
     assert_eq!(entries.len(), 2);
     assert_eq!((outcome(&slow), outcome(&last)), (Outcome::Failed { code: 4 }, Outcome::Interrupted));
     // The next one finds a disk that is still full.
-    house.start_again();
-    assert_eq!(house.client("one").hello("one").len(), 2);
-    assert_eq!(house.connect().hello("one").len(), 2);
+    warden.start_again();
+    assert_eq!(warden.client("one").hello("one").len(), 2);
+    assert_eq!(warden.connect().hello("one").len(), 2);
 }
 
 #[test]
-fn a_spool_on_a_full_disk_is_opened_and_grows_when_there_is_room() {
+fn a_journal_on_a_full_disk_is_opened_and_grows_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let test = "a_spool_on_a_full_disk_is_opened_and_grows_when_there_is_room";
+    let test = "a_journal_on_a_full_disk_is_opened_and_grows_when_there_is_room";
     let Some(disk) = small_disk(test, folder.path(), 4096) else { return };
     let open = |folder: &TempDir| Journal::open(folder.path()).unwrap();
-    let (mut spool, _) = open(&folder);
-    spool.begin("first@one", "boot");
-    spool.flush().unwrap();
+    let (mut journal, _) = open(&folder);
+    journal.begin("first@one", "boot");
+    journal.flush().unwrap();
     fill_but(&disk, 20);
     let mut begun = 1;
-    while spool.write().is_ok() {
-        spool.begin(&format!("{begun:05}@one"), "boot");
+    while journal.write().is_ok() {
+        journal.begin(&format!("{begun:05}@one"), "boot");
         begun += 1;
         assert!(begun < 100_000, "it has its limits");
     }
     let free = rustix::fs::statvfs(folder.path()).unwrap();
     assert_eq!(free.f_bavail * free.f_frsize, 20 * 4096, "what it could not make it has removed");
-    drop(spool);
-    let (mut spool, told) = open(&folder);
+    drop(journal);
+    let (mut journal, told) = open(&folder);
     assert_eq!(told, Vec::<String>::new());
     // But for the last one, which found no room.
-    assert_eq!(spool.entries().len(), begun - 1);
+    assert_eq!(journal.entries().len(), begun - 1);
     fs::remove_file(folder.path().join("filler")).unwrap();
     for more in 0..2_000 {
-        spool.begin(&format!("more-{more}@one"), "boot");
-        spool.write().unwrap();
+        journal.begin(&format!("more-{more}@one"), "boot");
+        journal.write().unwrap();
     }
-    drop(spool);
+    drop(journal);
     assert_eq!(open(&folder).0.entries().len(), begun - 1 + 2_000);
 }
 
 #[test]
-fn a_spool_that_may_not_be_read_is_named() {
+fn a_journal_that_may_not_be_read_is_named() {
     if rustix::process::getuid().is_root() {
-        println!("not run: a_spool_that_may_not_be_read_is_named (root may read everything)");
+        println!("not run: a_journal_that_may_not_be_read_is_named (root may read everything)");
         return;
     }
     let lab = Lab::new(DAILY);
     fs::create_dir(lab.path("warden")).unwrap();
-    fs::write(lab.path("warden/spool"), "").unwrap();
+    fs::write(lab.path("warden/journal"), "").unwrap();
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o000);
-    fs::set_permissions(lab.path("warden/spool"), closed).unwrap();
+    fs::set_permissions(lab.path("warden/journal"), closed).unwrap();
     let output = lab.run(&["once"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("warden/spool` cannot be read"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("warden/journal` cannot be read"), "{}", stderr(&output));
 }

@@ -20,7 +20,7 @@ fn a_stop_is_what_it_was_asked_for() {
     for outcome in [Outcome::Cancelled, Outcome::Interrupted] {
         let process = lab.begin(lab.shell(&patient(":")));
         lab.await_file("ready");
-        lab.runner.stop(&key("job", 1), outcome);
+        lab.client.stop(&key("job", 1), outcome);
         let end = lab.end();
         assert_eq!((end.outcome, end.detail), (outcome, None));
         assert!(!exists(&process));
@@ -33,12 +33,12 @@ fn a_success_after_a_stop_is_a_success_and_a_failure_is_the_stop() {
     let lab = Lab::new();
     lab.begin(lab.shell(&patient("trap 'exit 0' TERM")));
     lab.await_file("ready");
-    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Cancelled);
     assert_eq!(lab.end().outcome, Outcome::Succeeded);
     fs::remove_file(lab.path("ready")).unwrap();
     lab.begin(lab.shell(&patient("trap 'exit 5' TERM")));
     lab.await_file("ready");
-    lab.runner.stop(&key("job", 1), Outcome::Interrupted);
+    lab.client.stop(&key("job", 1), Outcome::Interrupted);
     assert_eq!(lab.end().outcome, Outcome::Interrupted);
 }
 
@@ -50,7 +50,7 @@ fn who_ignores_term_is_killed_after_the_grace() {
     let process = lab.begin(launch);
     lab.await_file("ready");
     let asked = Instant::now();
-    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Cancelled);
     let end = lab.end();
     assert!(asked.elapsed() >= Duration::from_millis(150));
     assert_eq!(end.outcome, Outcome::Cancelled);
@@ -79,8 +79,8 @@ fn a_kill_waits_for_no_grace() {
     let lab = Lab::new();
     let process = lab.begin(lab.shell(&patient("trap '' TERM; sleep 1000 & echo $! > child")));
     lab.await_file("ready");
-    lab.runner.stop(&key("job", 1), Outcome::Interrupted);
-    lab.runner.kill(&key("job", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Interrupted);
+    lab.client.kill(&key("job", 1), Outcome::Cancelled);
     let end = lab.end();
     assert_eq!((end.outcome, end.detail), (Outcome::Interrupted, None));
     assert!(!is_alive(&process));
@@ -93,7 +93,7 @@ fn a_stopped_job_can_be_ended() {
     let lab = Lab::new();
     lab.begin(lab.shell("touch ready; kill -STOP $$"));
     lab.await_file("ready");
-    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Cancelled);
     assert_eq!(lab.end().outcome, Outcome::Cancelled);
 }
 
@@ -104,7 +104,7 @@ fn the_group_has_its_grace_when_its_leader_dies_first() {
                 touch ready; while :; do sleep 0.01; done) & wait";
     let leader = lab.begin(lab.shell(text));
     lab.await_file("ready");
-    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Cancelled);
     await_that("the leader's end", || !is_alive(&leader));
     assert!(!lab.has_report(), "its command is still at work");
     assert!(exists(&leader), "its number must stay taken");
@@ -124,7 +124,7 @@ fn who_of_the_group_outlives_the_grace_is_killed() {
     lab.await_file("ready");
     let child: i32 = fs::read_to_string(lab.path("child")).unwrap().trim().parse().unwrap();
     let child = process_identity(child).unwrap();
-    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Cancelled);
     let end = lab.end();
     assert_eq!(end.outcome, Outcome::Cancelled);
     assert!(end.detail.unwrap().ends_with("was killed"));
@@ -148,10 +148,10 @@ fn what_never_started_can_be_stopped() {
     for number in 1..=50 {
         let mut launch = lab.launch(&["/bin/sleep", "1000"]);
         launch.attempt = name("job", number);
-        lab.runner.start(launch);
+        lab.client.start(launch);
     }
     for number in 1..=50 {
-        lab.runner.stop(&key("job", number), Outcome::Interrupted);
+        lab.client.stop(&key("job", number), Outcome::Interrupted);
     }
     let mut ended = 0;
     while ended < 50 {
@@ -160,8 +160,8 @@ fn what_never_started_can_be_stopped() {
             ended += 1;
         }
     }
-    lab.runner.stop(&key("job", 1), Outcome::Cancelled);
-    lab.runner.kill(&key("nobody", 1), Outcome::Cancelled);
+    lab.client.stop(&key("job", 1), Outcome::Cancelled);
+    lab.client.kill(&key("nobody", 1), Outcome::Cancelled);
     let mut launch = lab.launch(&["/bin/true"]);
     launch.attempt = name("job", 51);
     assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
