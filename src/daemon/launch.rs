@@ -1,4 +1,4 @@
-//! From a date to a process: the command, the environment and the files of one attempt.
+//! Prepares the launch of an attempt: its command, its environment and its log.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,61 +8,60 @@ use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 
+use crate::control::PROBE;
 use crate::job::{Command, Job};
 use crate::paths;
 use crate::scheduler::Start;
 use crate::session::AttemptKey;
-use crate::warden_client::{Launch, attempt_name, bytes};
-
-use crate::control::PROBE;
 use crate::text::in_zone;
+use crate::warden_client::{Launch, attempt_name, bytes};
 
 /// Why an attempt could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrepareError {
-    /// The file that holds its environment.
+    /// The file cannot be read.
     #[error("environment_file `{}` cannot be read: {source}", path.display())]
     EnvironmentFile {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A line of that file.
+    /// A line is not an assignment.
     #[error("environment_file `{}`, line {line}: not `NAME=value`", path.display())]
     EnvironmentLine {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
     },
-    /// More than the kernel takes.
+    /// The arguments and the environment are longer than the kernel allows.
     #[error(
         "its command and its environment have {0} bytes together, and no program can be started with more than {MOST_BYTES}"
     )]
     TooLong(usize),
 }
 
-/// So long a job's `done_when` may take to answer, if the job has no `timeout`.
-const LONGEST_PROBE: Duration = Duration::from_mins(10);
+/// The timeout of `done_when`, if the job has no `timeout`.
+const PROBE_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// The kernel takes at most six megabytes, and commonly two.
+/// The kernel's own limit is 6 MB at most, and commonly 2 MB.
 const MOST_BYTES: usize = 3_000_000;
 
-/// Describes the process of an attempt.
+/// Prepares an attempt.
 ///
 /// # Errors
-/// The job's `environment_file` cannot be read, or there is more of all than the kernel takes.
+/// The job's `environment_file` cannot be used, or the environment and the arguments are too long.
 pub(super) fn prepare(start: &Start, around: &Surroundings) -> Result<Launch, PrepareError> {
     launch(start, &start.job.command, &start.attempt, around)
 }
 
-/// Describes the process that tells whether a date is done; `None` if the job has no `done_when`.
+/// Prepares the probe that checks whether a date is done; `None` if the job has no `done_when`.
 pub(super) fn prepare_probe(probe: &Start, around: &Surroundings) -> Option<Result<Launch, PrepareError>> {
     let command = probe.job.done_when.as_ref()?;
     let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
     let launch = launch(probe, command, &attempt, around);
-    Some(launch.map(|launch| Launch { timeout: Some(launch.timeout.unwrap_or(LONGEST_PROBE)), ..launch }))
+    Some(launch.map(|launch| Launch { timeout: Some(launch.timeout.unwrap_or(PROBE_TIMEOUT)), ..launch }))
 }
 
 fn launch(
@@ -94,17 +93,17 @@ fn launch(
     })
 }
 
-/// What every attempt of a daemon has in common.
+/// The settings that all attempts of a daemon share.
 pub(super) struct Surroundings {
-    /// What a job inherits of our environment.
+    /// The part of our environment that jobs inherit.
     pub(super) inherited: Vec<(OsString, OsString)>,
-    /// Where a job is started that says nothing of it.
+    /// The default working directory.
     pub(super) home: Option<PathBuf>,
-    /// What tells our ledger's attempts from others'.
+    /// The suffix of our ledger in the names of attempts.
     pub(super) mark: String,
     /// The folder of the logs.
     pub(super) logs: PathBuf,
-    /// How much output is kept of an attempt.
+    /// How many bytes of output are kept for an attempt.
     pub(super) output_limit: u64,
 }
 
@@ -118,7 +117,7 @@ fn argv(job: &Job, command: &Command, date: DateTime<Utc>) -> Vec<OsString> {
     }
 }
 
-/// What a job is given besides what it inherits.
+/// The job's own environment.
 fn environment(start: &Start, attempt: &AttemptKey, mark: &str) -> Result<Vec<(OsString, OsString)>, PrepareError> {
     let mut all: BTreeMap<OsString, OsString> = BTreeMap::new();
     if let Some(path) = &start.job.environment_file {
@@ -147,12 +146,12 @@ fn environment_file(path: &Path) -> Result<Vec<(OsString, OsString)>, PrepareErr
     Ok(pairs)
 }
 
-/// Takes one pair of quotes off, as systemd's `EnvironmentFile=` does.
+/// Removes one pair of quotes, as systemd's `EnvironmentFile=` does.
 fn unquoted(value: &str) -> &str {
     ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(value)
 }
 
-/// What a job is told about its date (design: the environment of a job).
+/// The variables that describe the session and the attempt.
 fn session_environment(start: &Start, named: &AttemptKey, mark: &str) -> Vec<(OsString, OsString)> {
     let Start { attempt, trigger, job, previous, next, last_success } = start;
     let zone = job.timetable.zone();

@@ -22,23 +22,13 @@ use rustix::fs::{FlockOperation, flock};
 use super::protocol::Ended;
 use super::protocol::codec::Wire;
 use crate::session::ProcessIdentity;
+pub use records::Entry;
 use records::{HALF, HEAD, LARGEST_HALF, Record, head, put, read};
 
 /// The name of the file.
 const NAME: &str = "journal";
 /// The file that a warden locks while it uses the journal.
 const LOCK: &str = "warden.lock";
-
-/// What is known of an attempt.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Entry {
-    /// The boot in which it was started.
-    pub boot: String,
-    /// Its process, once the warden has looked it up.
-    pub process: Option<ProcessIdentity>,
-    /// Its end.
-    pub end: Option<Ended>,
-}
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]

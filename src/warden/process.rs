@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tracing::warn;
 
-use super::Id;
+use super::attempt::Id;
 use super::cgroup::Group;
 use super::exit::Exit;
 use super::output::Output;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 
-use super::ATTEMPT_VARIABLE;
+use super::attempt::ATTEMPT_VARIABLE;
 use crate::session::ProcessIdentity;
 
 /// The fields of `/proc/PID/stat` that are used here.

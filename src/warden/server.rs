@@ -17,6 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tracing::{info, warn};
 
 use super::cgroup::Delegated;
+use super::environment::inherited_environment;
 use super::journal::{Journal, JournalError};
 use super::network_fs::Mounts;
 use super::procfs::boot_id;
@@ -78,7 +79,7 @@ pub fn serve(service: Service) -> Result<(), ServeError> {
     add(&signals, SIGNALS)?;
     let mounts = Mounts::new(&epoll, MOUNTS);
     let delegated = if service.managed { enter_group() } else { None };
-    let environment: Option<Vec<(OsString, OsString)>> = service.managed.then(super::inherited_environment);
+    let environment: Option<Vec<(OsString, OsString)>> = service.managed.then(inherited_environment);
     let supervisor = Supervisor::new(Rc::clone(&epoll), boot_id()?, journal, mounts, delegated, environment)?;
     info!(pid = std::process::id(), version = service.version, "the warden serves");
     EventLoop::new(service.version, epoll, listener, signals, supervisor, warnings).run();

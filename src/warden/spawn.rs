@@ -20,9 +20,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::attempt::ATTEMPT_VARIABLE;
 use super::program::{NOT_FOUND, NOT_STARTED, Program, StartFailure};
 use super::protocol::Launch;
-use super::{ATTEMPT_VARIABLE, trampoline};
+use super::trampoline;
 
 /// Starts processes. A process inherits our standard streams, which are replaced for the moment of its start: glibc calls
 /// getrlimit(2) twice for each descriptor that `posix_spawn` is to move, and we have one thread.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 
-use super::Id;
+use super::attempt::{Id, ledger_of};
 use super::cgroup::{Delegated, Lingering};
 use super::journal::Journal;
 use super::network_fs::Mounts;
@@ -154,7 +154,7 @@ impl Supervisor {
 
     /// What is known of the attempts of a ledger.
     pub(super) fn known_attempts(&self, ledger: &str) -> Vec<Reply> {
-        let of_ledger = |name: &str| super::ledger_of(name) == ledger;
+        let of_ledger = |name: &str| ledger_of(name) == ledger;
         let entries = self.journal.entries().iter().filter(|(name, _)| of_ledger(name));
         let known = entries.filter_map(|(name, entry)| match &entry.end {
             // Reported once it is persisted.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{CborLen, Decode, Encode};
 
-use super::Entry;
 use crate::session::ProcessIdentity;
 use crate::warden::protocol::Ended;
 use crate::warden::protocol::codec::{ProcessForm, Wire};
@@ -36,6 +35,17 @@ pub(super) enum Record {
     /// A daemon of this ledger has connected in this boot: from then on all its attempts are in the journal.
     #[n(4)]
     Ledger(#[n(0)] String, #[n(1)] String),
+}
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The boot in which it was started.
+    pub boot: String,
+    /// Its process, once the warden has looked it up.
+    pub process: Option<ProcessIdentity>,
+    /// Its end.
+    pub end: Option<Ended>,
 }
 
 /// The contents of a journal.

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 use tracing::{debug, error, info, warn};
 
 use crate::session::Outcome;
+use crate::warden::attempt::ledger_of;
 use crate::warden::client::Client;
-use crate::warden::ledger_of;
 use crate::warden::protocol::{Hello, PROTOCOL, Reply, Request, Welcome, outcome_from_code};
 use crate::warden::supervisor::Supervisor;
 

@@ -12,11 +12,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use super::{Supervisor, end_without_process, running};
 use crate::job::DEFAULT_KILL_GRACE;
 use crate::session::{Outcome, ProcessIdentity};
+use crate::warden::attempt::{Id, ledger_of};
 use crate::warden::journal::Entry;
 use crate::warden::process::{Adopted, Termination, signal_group, tokens};
 use crate::warden::procfs::{find_orphans, is_alive};
 use crate::warden::protocol::{Ended, Reply, Watch};
-use crate::warden::{Id, ledger_of};
 
 /// How often a process is polled that the kernel has no descriptor for.
 const POLL: Duration = Duration::from_secs(1);

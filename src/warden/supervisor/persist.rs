@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tracing::error;
 
 use super::Supervisor;
-use crate::warden::Id;
+use crate::warden::attempt::Id;
 use crate::warden::journal::JournalError;
 use crate::warden::protocol::Reply;
 

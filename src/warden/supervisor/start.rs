@@ -9,12 +9,13 @@ use tracing::warn;
 
 use super::{Supervisor, running};
 use crate::session::Outcome;
+use crate::warden::attempt::Id;
 use crate::warden::cgroup::Group;
 use crate::warden::output::Output;
 use crate::warden::process::{Child, tokens};
+use crate::warden::procfs;
 use crate::warden::program::{NOT_STARTED, StartFailure};
 use crate::warden::protocol::{Launch, Reply};
-use crate::warden::{Id, procfs};
 
 /// How many programs are started before other events are handled.
 const STARTS_PER_TURN: usize = 4;
