@@ -176,10 +176,10 @@ impl Journal {
     }
 
     /// Records the end of an attempt.
-    pub fn end(&mut self, ended: Ended) {
+    pub fn end(&mut self, ended: Box<Ended>) {
         let entry = self.entries.entry(ended.attempt.clone()).or_default();
         entry.end = Some(ended.clone());
-        self.put(&Record::Ended(Box::new(ended)));
+        self.put(&Record::Ended(ended));
     }
 
     /// Removes an attempt whose end the ledger has.
@@ -247,7 +247,7 @@ impl Journal {
                 put(epoch, &Record::Process(attempt.clone(), process.to_form()), &mut image);
             }
             if let Some(end) = &entry.end {
-                put(epoch, &Record::Ended(Box::new(end.clone())), &mut image);
+                put(epoch, &Record::Ended(end.clone()), &mut image);
             }
         }
         image

@@ -159,7 +159,7 @@ impl Supervisor {
         let known = entries.filter_map(|(name, entry)| match &entry.end {
             // Reported once it is persisted.
             Some(_) if self.is_unreported(name) => None,
-            Some(end) => Some(Reply::Ended(Box::new(end.clone()))),
+            Some(end) => Some(Reply::Ended(end.clone())),
             None => Some(running(name, entry.process.clone())),
         });
         let queued = self.queue.iter().map(|(_, launch)| launch.attempt.as_str()).filter(|name| of_ledger(name));
@@ -271,7 +271,7 @@ impl Supervisor {
         self.numbers.remove(attempt);
         let ended = Ended::new(attempt.to_string(), end);
         self.journal.end(ended.clone());
-        self.unreported_exits.push(ended);
+        self.unreported_exits.push(*ended);
     }
 
     /// Records and reports the process of an attempt.

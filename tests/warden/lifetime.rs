@@ -175,7 +175,7 @@ fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
         found.push(client.ended());
     }
     found.sort_by(|one, other| one.attempt.cmp(&other.attempt));
-    assert_eq!(found[0], Ended::new("ended@one".to_owned(), &end));
+    assert_eq!(found[0], *Ended::new("ended@one".to_owned(), &end));
     for lost in &found[1..] {
         assert_eq!(lost.end().unwrap().outcome, Outcome::Lost);
         assert!(lost.detail.as_ref().unwrap().contains("the machine was rebooted"), "{lost:?}");

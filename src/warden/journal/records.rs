@@ -45,7 +45,7 @@ pub struct Entry {
     /// Its process, once the warden has looked it up.
     pub process: Option<ProcessIdentity>,
     /// Its end.
-    pub end: Option<Ended>,
+    pub end: Option<Box<Ended>>,
 }
 
 /// The contents of a journal.
@@ -194,7 +194,7 @@ impl Found {
             }
             Record::Ended(end) => {
                 let entry = self.entries.entry(end.attempt.clone()).or_default();
-                entry.end = Some(*end);
+                entry.end = Some(end);
             }
             Record::Forgotten(attempt) => {
                 self.entries.remove(&attempt);

@@ -45,8 +45,8 @@ fn process(pid: i32) -> ProcessIdentity {
     ProcessIdentity { pid, start_ticks: 7, boot_id: "boot".to_owned() }
 }
 
-fn end(attempt: &str, detail: usize) -> Ended {
-    Ended {
+fn end(attempt: &str, detail: usize) -> Box<Ended> {
+    Box::new(Ended {
         attempt: attempt.to_owned(),
         outcome: 1,
         number: Some(3),
@@ -57,7 +57,7 @@ fn end(attempt: &str, detail: usize) -> Ended {
         cpu_user: Some(Duration::from_micros(1)),
         cpu_system: None,
         peak_memory: Some(2),
-    }
+    })
 }
 
 /// A journal, and what should be in it.

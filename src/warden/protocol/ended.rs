@@ -41,9 +41,9 @@ pub struct Ended {
 impl Ended {
     /// Encodes the end of an attempt.
     #[must_use]
-    pub fn new(attempt: String, end: &AttemptEnd) -> Self {
+    pub fn new(attempt: String, end: &AttemptEnd) -> Box<Self> {
         let (outcome, number) = outcome_code(end.outcome);
-        Self {
+        Box::new(Self {
             attempt,
             outcome,
             number,
@@ -54,7 +54,7 @@ impl Ended {
             cpu_user: end.usage.map(|usage| usage.cpu_user),
             cpu_system: end.usage.map(|usage| usage.cpu_system),
             peak_memory: end.usage.map(|usage| usage.peak_memory),
-        }
+        })
     }
 
     /// Decodes it; `None` if a field has a value that this version does not know.

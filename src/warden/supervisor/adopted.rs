@@ -65,7 +65,7 @@ impl Supervisor {
             self.set_timeout(number, &watch);
         } else if let Some(end) = entry.and_then(|entry| entry.end.clone()) {
             if !self.is_unreported(name) {
-                self.replies.push(Reply::Ended(Box::new(end)));
+                self.replies.push(Reply::Ended(end));
             }
         } else if let Some(process) = watch.process.clone() {
             self.watch_process(&watch, &process);
@@ -115,7 +115,7 @@ impl Supervisor {
     /// Reports the end of an attempt that this warden never had. It is not recorded: a later watch gives the same result.
     fn reply_ended(&mut self, watch: &Watch, outcome: Outcome, detail: String) {
         let ended = Ended::new(watch.attempt.clone(), &end_without_process(outcome, Some(detail)));
-        self.replies.push(Reply::Ended(Box::new(ended)));
+        self.replies.push(Reply::Ended(ended));
     }
 
     /// Sets the timeout of an adopted attempt, which only the daemon knows.

@@ -29,7 +29,7 @@ impl Supervisor {
         if let Some(entry) = self.journal.entries().get(name) {
             match &entry.end {
                 Some(_) if self.is_unreported(name) => {}
-                Some(end) => self.replies.push(Reply::Ended(Box::new(end.clone()))),
+                Some(end) => self.replies.push(Reply::Ended(end.clone())),
                 None => self.replies.push(running(name, entry.process.clone())),
             }
         } else if let Some(number) = self.assign_number(&Id::from(name)) {
