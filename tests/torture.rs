@@ -1,8 +1,8 @@
-//! The real binary under kill -9, SIGSTOP, a full disk, a database that goes away and a clock that is moved; and at the
-//! end a checker that reads what the jobs themselves wrote.
+//! The real binary under kill -9, SIGSTOP, a full disk, database outages and clock changes. At the end a checker reads the
+//! files that the jobs wrote.
 //!
-//! It has a `main` of its own, because it is also the job that it has crontabber start. As a test it is short, and
-//! `TORTURE_SECONDS`, `TORTURE_BACKEND` and `TORTURE_SEED` say more; `scripts/torture` runs it for as long as you like.
+//! It has a `main` of its own, since it is also the program of the jobs. As a test it is short; see `TORTURE_SECONDS`,
+//! `TORTURE_BACKEND` and `TORTURE_SEED`. `scripts/torture` runs it for any length of time.
 
 #![expect(clippy::print_stdout, reason = "it reports, and speaks to the test runner")]
 

@@ -1,5 +1,5 @@
-//! Where a torture takes place: a folder for the registry and the jobs' files, a small disk for the ledger, a database
-//! where it is asked for. All that was started here ends with it.
+//! The environment of a torture run: a folder for the registry and the jobs' files, a small disk for the ledger, and a
+//! database if requested. Dropping it ends every process that it started.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,32 +19,32 @@ use crate::postgres::Postgres;
 
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
-/// Which ledger is tortured.
+/// The ledger under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Sqlite,
     Postgres,
 }
 
-/// See the module's page.
+/// See the module.
 pub(crate) struct Arena {
     pub(crate) lab: Lab,
     pub(crate) server: Option<Postgres>,
-    /// The small disk; there is none where nobody may mount one.
+    /// The small disk; `None` without the right to mount one.
     pub(crate) disk: Option<PathBuf>,
     pub(crate) jobs: Vec<(TortureJob, DateTime<Utc>)>,
     seed: u64,
     clock_moves: bool,
-    /// By how much the clock of crontabber is off.
+    /// The offset of crontabber's clock.
     offset: TimeDelta,
-    /// The furthest that it ever was ahead.
+    /// The largest offset so far.
     furthest: TimeDelta,
-    /// Every process that had the clock that moves, and cannot clear up after itself when it is killed.
+    /// Every process that used the moved clock: one that is killed leaves files behind.
     pids: RefCell<BTreeSet<i32>>,
 }
 
 impl Arena {
-    /// An arena for a torture of so many seconds.
+    /// An environment for a run of so many seconds.
     pub(crate) fn new(backend: Backend, jobs: &[TortureJob], seed: u64, seconds: f64, clock_moves: bool) -> Self {
         let now = clock::now();
         let jobs: Vec<_> = jobs.iter().map(|job| (*job, job.start(now, seconds))).collect();
@@ -100,17 +100,17 @@ impl Arena {
         fs::rename(self.lab.path("clock.new"), self.lab.path("clock")).expect("a clock");
     }
 
-    /// How far ahead the clock is.
+    /// The offset of the clock.
     pub(crate) fn offset(&self) -> TimeDelta {
         self.offset
     }
 
-    /// Sets the clock to where no date that was recorded is in the future.
+    /// Sets the clock so that no recorded date is in the future.
     pub(crate) fn settle_clock(&mut self) {
         self.move_clock(self.furthest - self.offset);
     }
 
-    /// The time as crontabber sees it.
+    /// The time on crontabber's clock.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         clock::now() + self.offset
     }
@@ -135,7 +135,7 @@ impl Arena {
         }
     }
 
-    /// The wardens: mostly one, and while one comes and another goes there can be two.
+    /// The wardens: usually one, and two while one replaces another.
     pub(crate) fn wardens(&self) -> Vec<i32> {
         let folder = self.lab.path("state/warden").display().to_string();
         let mut wanted = b"warden\0--folder\0".to_vec();
@@ -162,7 +162,7 @@ impl Arena {
         self.wardens().contains(&pid) && pidfd_send_signal(descriptor, signal).is_ok()
     }
 
-    /// Ends what was started here, but for the daemon and the database.
+    /// Kills every process that was started here, except the daemon and the database.
     fn end_all(&self) {
         for _ in 0..100 {
             let wardens = self.wardens();
@@ -216,7 +216,7 @@ impl Drop for Arena {
     }
 }
 
-/// Mounts a small disk, where we may.
+/// Mounts a small disk, if permitted.
 fn mount(place: &Path) -> bool {
     rustix::process::geteuid().is_root()
         && Command::new("mount")
@@ -237,7 +237,7 @@ pub(crate) fn processes_where(is_wanted: impl Fn(&[u8]) -> bool) -> Vec<i32> {
     processes().filter(is_one).filter(|pid| is_alive(*pid)).collect()
 }
 
-/// Whether a process has not ended; one that nobody has waited for yet has.
+/// Whether a process runs; a zombie does not.
 pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))

@@ -1,4 +1,4 @@
-//! Random numbers from one seed, so that a run's choices can be made again.
+//! Random numbers from one seed, so that a run can be repeated.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// A generator of its own for something that has a name: what it draws depends on nothing that others draw.
+    /// An independent generator for a name.
     pub(crate) fn fork(seed: u64, name: &str) -> Self {
         // FNV-1a.
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -31,7 +31,7 @@ impl Chance {
         self.next() % end.max(1)
     }
 
-    /// Whether what happens once in `times` happens now.
+    /// True once in `times` calls.
     pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }

@@ -1,8 +1,8 @@
-//! The independent checker: it reads what the jobs wrote themselves, and never our ledger.
+//! The independent checker: it reads the files that the jobs write, and never the ledger.
 //!
-//! No date twice after success, no two of a job at once, in order, none missing. One excuse there is: an attempt whose
-//! warden was killed while it ran, or before it could write down the end, has an outcome that nobody can know, and its
-//! date is attempted again. Those are counted.
+//! No date runs again after success, no two attempts of a job overlap, dates run in order, and none is missing. The
+//! only exception is an attempt whose warden was killed while it ran or before it recorded the exit: its outcome is
+//! unknown, and its date is attempted again. These are counted.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -12,17 +12,17 @@ use chrono::{DateTime, Utc};
 use crate::jobs::{Order, TortureJob};
 use crate::journal::{Gap, Moment};
 
-/// From an end, as the job says it, to its being safe in the warden's journal: it exits, is reaped, and that is flushed.
+/// The longest time from a job's last line until the warden's journal has its exit.
 const TO_SPOOL: Duration = Duration::from_millis(500);
 /// Between two dates of every job: seconds.
 const STEP: i64 = 60;
-/// How many lines before and after one are shown.
+/// Lines of context around a violation.
 const AROUND: usize = 4;
 
-/// One attempt, as the job tells of it.
+/// One attempt, as its job recorded it.
 #[derive(Debug, Clone)]
 pub(crate) struct Try {
-    /// Seconds of Unix.
+    /// In seconds since the Unix epoch.
     pub(crate) date: i64,
     pub(crate) attempt: u32,
     pid: u32,
@@ -37,14 +37,14 @@ impl Try {
         self.ended.is_some_and(|(_, status)| status == 0)
     }
 
-    /// Whether a warden was killed so that nobody may know how it ended.
+    /// Whether its outcome is unknown because a warden was killed.
     pub(crate) fn is_excused(&self, gaps: &[Gap]) -> bool {
         let until = self.ended.map(|(at, _)| at.after(TO_SPOOL));
         gaps.iter().any(|gap| gap.to >= self.born && until.is_none_or(|until| gap.from <= until))
     }
 }
 
-/// A promise that was not kept.
+/// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub(crate) job: String,
@@ -54,7 +54,7 @@ pub(crate) struct Violation {
     pub(crate) at: Option<Moment>,
 }
 
-/// What a job wrote, and what is wrong with it.
+/// The attempts of a job, and the violations among them.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
     pub(crate) job: String,
@@ -62,12 +62,12 @@ pub(crate) struct Story {
     known: HashSet<(i64, u32)>,
     pub(crate) tries: Vec<Try>,
     pub(crate) violations: Vec<Violation>,
-    /// Dates that were attempted again after a success that a kill of the warden made unknowable.
+    /// Dates that ran again after a success whose record was lost with a killed warden.
     pub(crate) excused: u64,
 }
 
 impl Story {
-    /// Whether an attempt said that it started.
+    /// Whether an attempt recorded its start.
     pub(crate) fn knows(&self, date: i64, attempt: u32) -> bool {
         self.known.contains(&(date, attempt))
     }
@@ -116,7 +116,7 @@ impl Story {
         Some(())
     }
 
-    /// Writes down what is wrong at a line.
+    /// Records a violation at a line.
     pub(crate) fn wrong(&mut self, line: usize, date: Option<i64>, text: String) {
         let from = line.saturating_sub(AROUND);
         let until = self.lines.len().min(line + AROUND + 1);
@@ -126,7 +126,7 @@ impl Story {
         self.violations.push(Violation { job: self.job.clone(), date, text, around, at });
     }
 
-    /// Writes down what is wrong with an attempt.
+    /// Records a violation of an attempt.
     pub(crate) fn wrong_try(&mut self, one: &Try, text: String) {
         self.wrong(one.line, Some(one.date), text);
     }
@@ -246,7 +246,7 @@ pub(crate) fn check(texts: &[(TortureJob, i64, String)], until: i64, gaps: &[Gap
     stories
 }
 
-/// A date for people.
+/// A date as text.
 pub(crate) fn shown(date: i64) -> String {
     DateTime::<Utc>::from_timestamp(date, 0).map_or_else(|| date.to_string(), |date| date.format("%FT%RZ").to_string())
 }

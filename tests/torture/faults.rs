@@ -1,4 +1,4 @@
-//! What is done to crontabber: faults in random order, several a second, each of them repaired after a while.
+//! Injects faults in random order, several per second, and repairs each after some time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::chance::Chance;
 use crate::journal::{Fault, Gap, Journal, Moment};
 use crate::keeper::Keeper;
 
-/// Every kind but those of the database, with its weight.
+/// Every kind except those of the database, with its weight.
 const KINDS: [(u64, Fault); 9] = [
     (30, Fault::KillDaemon),
     (12, Fault::KillWarden),
@@ -27,13 +27,13 @@ const KINDS: [(u64, Fault); 9] = [
 /// The clock is never further behind than this.
 const BEHIND: TimeDelta = TimeDelta::minutes(10);
 
-/// After so many faults in which no job got to write a line, they are given the time to: a machine that is busy with other
-/// things may take longer to start a daemon than it lives here, and then nothing at all would be seen.
+/// After so many faults without a line of a job, faults pause: on a busy machine a daemon may otherwise be killed
+/// before it has started a job, every time.
 const FRUITLESS: u32 = 8;
-/// So much time at the most.
+/// The longest such pause.
 const RESPITE: Duration = Duration::from_secs(15);
 
-/// What a warden that was stopped needs to take up what ended meanwhile.
+/// The time that a warden needs after a stop to handle the exits that it missed.
 const TO_TAKE_UP: Duration = Duration::from_millis(500);
 
 /// A fault that lasts.
@@ -44,7 +44,7 @@ enum Lasting {
     DiskFull,
 }
 
-/// Does one fault after another.
+/// Injects the faults.
 pub(crate) struct Tormentor<'a> {
     arena: &'a mut Arena,
     keeper: &'a mut Keeper,
@@ -64,7 +64,7 @@ impl<'a> Tormentor<'a> {
         Self { arena, keeper, journal, chance, lasting: Vec::new(), warden_stopped: None, edition: 0, written: (0, 0) }
     }
 
-    /// Goes on for so long, or until it is told to end; then repairs everything.
+    /// Injects faults for so long, or until it must end; then repairs everything.
     pub(crate) fn run(&mut self, duration: Duration, over: &AtomicBool) {
         let until = Instant::now() + duration;
         let mut next = Instant::now();
@@ -139,7 +139,7 @@ impl<'a> Tormentor<'a> {
         }
     }
 
-    /// Kills every warden that there is, and writes down since when it could do nothing.
+    /// Kills every warden, and records since when it was stopped.
     fn kill_wardens(&mut self, fault: Option<Fault>) {
         for pid in self.arena.wardens() {
             let is_behind = |until: Option<Instant>| until.is_none_or(|until| until.elapsed() < TO_TAKE_UP);
@@ -205,7 +205,7 @@ impl<'a> Tormentor<'a> {
         self.lasting.iter().any(|(_, lasting)| is_one(*lasting))
     }
 
-    /// Ends what has lasted long enough, or everything.
+    /// Repairs the faults that have lasted long enough, or all.
     fn repair(&mut self, all: bool) {
         let now = Instant::now();
         let (due, rest): (Vec<_>, Vec<_>) = self.lasting.drain(..).partition(|(until, _)| all || *until <= now);
@@ -227,7 +227,7 @@ impl<'a> Tormentor<'a> {
     }
 }
 
-/// Kills the daemon so often, as fast as it can be, and does nothing else to it.
+/// Only kills the daemon, so many times, as fast as possible.
 pub(crate) fn kill_often(
     arena: &Arena,
     keeper: &mut Keeper,

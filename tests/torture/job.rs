@@ -1,8 +1,8 @@
-//! The job of the torture: it says in a file of its own when it starts and when it ends, and each line is on the disk
-//! before it goes on.
+//! The job of the torture: it records its start and its end in a file of its own, and syncs each line before it goes
+//! on.
 //!
-//! It holds a lock while it lives. One that finds the lock held runs beside another of the same job, and says so: this
-//! is seen also where a process was killed and could not say when it ended.
+//! It holds a lock while it runs. If the lock is held, another attempt of the same job runs, and it records that: so an
+//! overlap is seen even if a process was killed before it recorded its end.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -18,26 +18,26 @@ use signal_hook::consts::SIGTERM;
 use crate::chance::Chance;
 use crate::journal::{Moment, born};
 
-/// The first argument of the torture where it is to be a job.
+/// The first argument of the torture binary when it runs as a job.
 pub(crate) const AS_JOB: &str = "as-job";
-/// While this file is there, jobs are quick and good.
+/// While this file exists, jobs are quick and succeed.
 pub(crate) const CALM: &str = "calm";
-/// The timeout of a job that hangs at times.
+/// The timeout of a job that sometimes hangs.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
-/// Such a job says no more that it succeeded when it has taken so long, for it could be ended before it has exited, and
-/// what has exited well after its time was up has timed out all the same.
+/// After so long such a job no longer records a success: it may be killed before it exits, and an exit after the
+/// timeout has timed out even with status 0.
 const LATE: Duration = Duration::from_millis(500);
 
 /// How a job behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Behaviour {
-    /// It takes up to so many milliseconds.
+    /// The longest run, in milliseconds.
     pub(crate) sleep: u64,
-    /// It fails once in so many attempts; never, if 0.
+    /// It fails once in so many attempts; 0 for never.
     pub(crate) fail: u64,
-    /// It prints up to so many bytes.
+    /// The most bytes that it prints.
     pub(crate) print: u64,
-    /// It takes too long once in so many attempts; never, if 0.
+    /// It hangs once in so many attempts; 0 for never.
     pub(crate) hang: u64,
 }
 
@@ -109,7 +109,7 @@ fn ignore_term() {
     signal_hook::flag::register(SIGTERM, Arc::new(AtomicBool::new(false))).expect("a handler");
 }
 
-/// Prints a lot, if it is to.
+/// Prints its output.
 fn print(bytes: u64, calm: bool) {
     if bytes == 0 || calm {
         return;

@@ -6,14 +6,14 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use crate::job::{AS_JOB, Behaviour, TIMEOUT};
 
-/// Which dates of a job run, and in which order.
+/// The date policy of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Every date, one after another.
+    /// Every date, in order.
     Strict,
-    /// Every date, and one that failed holds no other.
+    /// Every date; a failed one holds no other.
     Independent,
-    /// The newest date.
+    /// Only the newest date.
     Newest,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct TortureJob {
     pub(crate) order: Order,
     pub(crate) depends_on: Option<&'static str>,
     pub(crate) behaviour: Behaviour,
-    /// How many dates it should have for each second of the torture, so that it always has to catch up.
+    /// Dates per second of the run, such that it always has to catch up.
     pub(crate) rate: f64,
     /// It is started by a shell.
     pub(crate) shell: bool,
@@ -61,7 +61,7 @@ pub(crate) fn mixed() -> Vec<TortureJob> {
     ]
 }
 
-/// Quick ones, for a daemon that is killed all the time.
+/// Quick jobs, for a daemon that is killed all the time.
 pub(crate) fn quick() -> Vec<TortureJob> {
     let rate = 14.0;
     vec![
@@ -80,7 +80,7 @@ pub(crate) fn quick() -> Vec<TortureJob> {
 }
 
 impl TortureJob {
-    /// The first date, such that there are enough of them for a torture of so long.
+    /// The first date, such that there are enough dates for a run of this length.
     pub(crate) fn start(&self, now: DateTime<Utc>, seconds: f64) -> DateTime<Utc> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -92,7 +92,7 @@ impl TortureJob {
     }
 }
 
-/// Writes the registry. Two editions differ in what does not matter.
+/// Writes the registry. The two editions differ in nothing that changes a date.
 pub(crate) fn registry(jobs: &[(TortureJob, DateTime<Utc>)], folder: &Path, seed: u64, edition: u64) -> String {
     let program = std::env::current_exe().expect("our own path");
     let mut text = String::from("[daemon]\nmax_running = 6\nstop_grace = \"500ms\"\noutput_limit = \"4KiB\"\n");

@@ -1,4 +1,4 @@
-//! What the torture did, and when: by the clock that nobody moves.
+//! The faults that were injected, with times of the monotonic clock.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The kernel counts the births of processes in these, for everybody alike: nanoseconds.
+/// The unit of process start times in `/proc`, in nanoseconds.
 const TICK: u64 = 10_000_000;
 
 /// Nanoseconds since the machine was started.
@@ -49,7 +49,7 @@ impl FromStr for Moment {
     }
 }
 
-/// When the process that our warden started was born, which is the leader of our group.
+/// When the warden started our process group, from the start time of its leader.
 pub(crate) fn born() -> Option<Moment> {
     let leader = rustix::process::getpgrp();
     let stat = fs::read_to_string(format!("/proc/{}/stat", leader.as_raw_nonzero())).ok()?;
@@ -58,7 +58,7 @@ pub(crate) fn born() -> Option<Moment> {
     Some(Moment(ticks * TICK))
 }
 
-/// What was done to crontabber and to what it stands on.
+/// The kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     KillDaemon,
@@ -107,14 +107,14 @@ impl Fault {
     }
 }
 
-/// A time in which a warden could not do what it is there for, because it was killed at the end of it.
+/// A period in which a warden was stopped and that ended with a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gap {
     pub(crate) from: Moment,
     pub(crate) to: Moment,
 }
 
-/// What the torture did.
+/// The faults of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     inner: Mutex<Inner>,
@@ -139,7 +139,7 @@ impl Journal {
         });
     }
 
-    /// Writes down what is no fault.
+    /// Records a note.
     pub(crate) fn note(&self, text: &str) {
         self.with(|inner| inner.lines.push((Moment::now(), text.to_owned())));
     }
@@ -161,7 +161,7 @@ impl Journal {
         self.with(|inner| inner.counts.get(&fault).copied().unwrap_or(0))
     }
 
-    /// What was done between two moments.
+    /// The faults between two times.
     pub(crate) fn between(&self, from: Moment, to: Moment) -> Vec<String> {
         self.with(|inner| {
             let within = inner.lines.iter().filter(|(at, _)| (from..=to).contains(at));

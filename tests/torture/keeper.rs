@@ -1,4 +1,4 @@
-//! Keeps a daemon: starts it again whenever it has ended, and tells the ends that it was asked for from others.
+//! Runs a daemon: restarts it whenever it has exited, and tells requested exits from others.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -10,12 +10,12 @@ use rustix::process::Signal;
 use crate::arena::Arena;
 use crate::lab::{Daemon, signal_process};
 
-/// A daemon that was told to end has to within this, whatever else happens to it.
+/// A daemon exits within this after SIGTERM, whatever other faults there are.
 const TO_END: Duration = Duration::from_secs(40);
-/// Before a daemon that ended by itself is started again.
+/// The pause before a daemon that exited by itself is restarted.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// See the module's page.
+/// See the module.
 #[derive(Default)]
 pub(crate) struct Keeper {
     daemon: Option<Daemon>,
@@ -23,14 +23,14 @@ pub(crate) struct Keeper {
     told_to_end: Option<Instant>,
     stopped: bool,
     said: usize,
-    /// How often it ended unasked, by what it said.
+    /// Unrequested exits, by the last line of the log.
     pub(crate) ends: BTreeMap<String, u64>,
-    /// What must not be.
+    /// Violations.
     pub(crate) problems: Vec<String>,
 }
 
 impl Keeper {
-    /// Sees to it that there is a daemon.
+    /// Starts a daemon if none runs.
     pub(crate) fn keep(&mut self, arena: &Arena) {
         if let Some(daemon) = &mut self.daemon {
             if let Some(status) = daemon.child.try_wait().expect("our child") {
@@ -69,7 +69,7 @@ impl Keeper {
         *self.ends.entry(format!("{status}: {}", without_numbers(&last))).or_default() += 1;
     }
 
-    /// Kills it, and has it started again after a pause. Says whether there was one.
+    /// Kills it; it is restarted after a pause. False if none ran.
     pub(crate) fn kill(&mut self, arena: &Arena, pause: Duration) -> bool {
         let Some(mut daemon) = self.daemon.take() else { return false };
         if let Some(status) = daemon.child.try_wait().expect("our child") {
@@ -88,13 +88,13 @@ impl Keeper {
         self.daemon.as_ref().map(Daemon::pid)
     }
 
-    /// Stops it until [`Keeper::go_on`]. Says whether there was one.
+    /// Sends SIGSTOP, until [`Keeper::go_on`]. False if none ran.
     pub(crate) fn stop(&mut self) -> bool {
         self.stopped = self.signal(Signal::STOP);
         self.stopped
     }
 
-    /// Lets it go on.
+    /// Sends SIGCONT.
     pub(crate) fn go_on(&mut self) {
         if self.stopped {
             self.signal(Signal::CONT);
@@ -104,7 +104,7 @@ impl Keeper {
         }
     }
 
-    /// Tells it to end. Says whether there was one that had not been told.
+    /// Sends SIGTERM. False if none ran or it was sent before.
     pub(crate) fn end(&mut self) -> bool {
         if self.told_to_end.is_some() || !self.signal(Signal::TERM) {
             return false;
@@ -113,13 +113,13 @@ impl Keeper {
         true
     }
 
-    /// Sends it a signal. Says whether there was one.
+    /// Sends a signal. False if none ran.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         // It is our child, and not waited for yet, so that its number is its own.
         self.pid().map(|pid| signal_process(pid, signal)).is_some()
     }
 
-    /// Ends it for good; waits for that.
+    /// Terminates it, and waits for its exit.
     pub(crate) fn close(&mut self, arena: &Arena) {
         self.go_on();
         self.restart_at = Some(Instant::now() + TO_END + TO_END);
@@ -137,7 +137,7 @@ pub(crate) fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(25)..].join("\n")
 }
 
-/// What a line says, whatever the time and the numbers in it.
+/// A log line without its time and its numbers.
 fn without_numbers(line: &str) -> String {
     let line = line.split_once(" ERROR ").map_or(line, |(_, rest)| rest);
     let mut text: String = line.chars().map(|letter| if letter.is_ascii_digit() { '#' } else { letter }).collect();

@@ -1,4 +1,4 @@
-//! What the ledger says at the end, beside what the jobs wrote.
+//! Compares the ledger at the end with the files of the jobs.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ impl Rows {
         self.0.values().filter(|row| row.outcome == outcome).count() as u64
     }
 
-    /// Says where the ledger and the jobs' own files differ.
+    /// The differences between the ledger and the jobs' files.
     pub(crate) fn compare(&self, stories: &mut [Story], gaps: &[Gap]) {
         for story in stories {
             for one in story.tries.clone() {
@@ -68,7 +68,7 @@ impl Rows {
     }
 }
 
-/// Whether every job is done with all that is due.
+/// Whether every due date of every job is settled.
 pub(crate) fn is_drained(arena: &Arena) -> bool {
     let output = arena.lab.run(&["--json", "list"]);
     let Ok(rows) = serde_json::from_slice::<Value>(&output.stdout) else { return false };
@@ -76,7 +76,7 @@ pub(crate) fn is_drained(arena: &Arena) -> bool {
     rows.as_array().is_some_and(|rows| rows.len() == arena.jobs.len() && rows.iter().all(done))
 }
 
-/// What `crontabber verify` finds wrong; nothing, and a note, where there is no such command.
+/// The findings of `crontabber verify`; a note if there is no such command.
 pub(crate) fn verify(arena: &Arena) -> Result<&'static str, String> {
     if !arena.lab.run(&["verify", "--help"]).status.success() {
         return Ok("not run: this crontabber has no `verify`");

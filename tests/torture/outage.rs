@@ -1,4 +1,4 @@
-//! PostgreSQL comes and goes: stopped, killed, and started again.
+//! Outages of PostgreSQL: it is stopped, killed and restarted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::chance::Chance;
 use crate::journal::{Fault, Journal};
 use crate::postgres::Postgres;
 
-/// Takes the server away and brings it back, until it is told to end. Then the server runs.
+/// Causes outages until it must end; the server runs afterwards.
 pub(crate) fn torment(server: &Postgres, journal: &Journal, seed: u64, over: &AtomicBool) {
     let mut chance = Chance::fork(seed, "database");
     loop {
@@ -33,7 +33,7 @@ pub(crate) fn torment(server: &Postgres, journal: &Journal, seed: u64, over: &At
     }
 }
 
-/// Waits; says whether it may go on then.
+/// Waits; false if it must end.
 fn pause(duration: Duration, over: &AtomicBool) -> bool {
     let until = Instant::now() + duration;
     while Instant::now() < until && !over.load(Ordering::SeqCst) {

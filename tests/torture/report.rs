@@ -1,4 +1,4 @@
-//! What came of a torture.
+//! The results of torture runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,20 +12,20 @@ pub(crate) struct Tally {
     /// Dates that succeeded.
     pub(crate) dates: u64,
     pub(crate) attempts: u64,
-    /// Those that ended while all this was done, and not in the peace afterwards.
+    /// Those that succeeded during the faults, not in the recovery.
     pub(crate) amid: u64,
-    /// Attempts of which the ledger says that nobody can know how they ended.
+    /// Attempts that the ledger has as lost.
     pub(crate) lost: u64,
-    /// Dates that were attempted again after a success that a kill of the warden had made unknowable.
+    /// Dates that ran again after a success whose record was lost with a killed warden.
     pub(crate) excused: u64,
     pub(crate) violations: u64,
-    /// How often the daemon ended unasked, by what it said.
+    /// Unrequested exits of the daemon, by the last line of the log.
     pub(crate) ends: BTreeMap<String, u64>,
-    /// Everything that must not be, in words.
+    /// Violations.
     pub(crate) problems: Vec<String>,
-    /// How long it took to do what was left, in peace.
+    /// How long the recovery took.
     pub(crate) recovery: Duration,
-    /// What `crontabber verify` said.
+    /// The output of `crontabber verify`.
     pub(crate) verify: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! One torture, from an empty ledger to the verdict.
+//! One round of torture, from an empty ledger to the check.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,17 +18,17 @@ use crate::ledger::{Rows, is_drained, verify};
 use crate::outage;
 use crate::report::Tally;
 
-/// Jobs that get nothing done for so long, while nothing is done to them, are stuck.
+/// Jobs without progress for so long in the recovery are stuck.
 const STUCK: Duration = Duration::from_secs(40);
-/// What was done so long before a violation is shown with it.
+/// Faults within so long before a violation are shown with it.
 const BEFORE: Duration = Duration::from_secs(5);
 
-/// What is done in a round.
+/// The faults of a round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Plan {
-    /// Everything.
+    /// All kinds.
     Mixed(Duration),
-    /// The daemon is killed so often, within such a time if there is one.
+    /// Only kills of the daemon, so many, within a time limit if there is one.
     Kills(u64, Option<Duration>),
 }
 
@@ -48,7 +48,7 @@ impl Round {
         }
     }
 
-    /// How long it will take, about.
+    /// Its approximate length.
     fn seconds(&self) -> f64 {
         match self.plan {
             Plan::Mixed(duration) => duration.as_secs_f64(),
@@ -59,7 +59,7 @@ impl Round {
         }
     }
 
-    /// Tortures, lets it recover, and checks.
+    /// Injects faults, waits for the recovery, and checks.
     pub(crate) fn run(&self, over: &AtomicBool) -> Tally {
         let moves = matches!(self.plan, Plan::Mixed(_));
         let mut arena = Arena::new(self.backend, &self.jobs(), self.seed, self.seconds(), moves);
@@ -151,7 +151,8 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// Lets the jobs do all that is due, in peace. Gives the newest minute that must have run, in seconds of Unix.
+/// Waits without faults until all due dates have run. Returns the newest minute that must have run, in seconds since
+/// the Unix epoch.
 fn drain(arena: &mut Arena, keeper: &mut Keeper, problems: &mut Vec<String>, over: &AtomicBool) -> i64 {
     fs::write(arena.lab.path(CALM), "").expect("a file");
     arena.free_disk();
@@ -179,7 +180,7 @@ fn drain(arena: &mut Arena, keeper: &mut Keeper, problems: &mut Vec<String>, ove
     0
 }
 
-/// A violation with what was done before it.
+/// A violation with the faults before it.
 fn told(violation: &Violation, journal: &Journal) -> String {
     let date = violation.date.map(shown).unwrap_or_default();
     let done = violation.at.map(|at| journal.between(at.before(BEFORE), at)).unwrap_or_default();
@@ -187,7 +188,7 @@ fn told(violation: &Violation, journal: &Journal) -> String {
     format!("{job} {date}: {text}\n{}\ndone before:\n{}", violation.around.join("\n"), done.join("\n"))
 }
 
-/// Copies what a person wants to see of a round that went wrong.
+/// Copies the files of a failed round.
 fn keep(arena: &Arena, seed: u64) -> PathBuf {
     let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}-{}", Moment::now()));
     // Better a report without the files than none.

@@ -1,4 +1,4 @@
-//! The command line: a few short tests for a test runner, or one long torture.
+//! The command line: short tests for a test runner, or one long run.
 
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use crate::report::Tally;
 use crate::round::{Plan, Round};
 use crate::selfcheck::the_checker_sees_what_is_wrong;
 
-/// How long a mixed round of a long torture is.
+/// The length of a mixed round of a long run.
 const ROUND: Duration = Duration::from_mins(2);
 /// How often the daemon is killed in a test.
 const KILLS: u64 = 100;
@@ -23,7 +23,7 @@ const KILLS: u64 = 100;
 /// A short test.
 type Test = (&'static str, fn(&Settings) -> bool);
 
-/// The short tests, by their names.
+/// The short tests.
 const TESTS: [Test; 4] = [
     ("the_checker_sees_what_is_wrong", |_| {
         the_checker_sees_what_is_wrong();
@@ -34,7 +34,7 @@ const TESTS: [Test; 4] = [
     ("the_daemon_is_killed_again_and_again", Settings::kills),
 ];
 
-/// What is asked for.
+/// The options.
 #[derive(Debug)]
 struct Settings {
     seed: u64,
@@ -87,7 +87,7 @@ impl Settings {
         !tally.is_bad() && !self.over.load(Ordering::SeqCst)
     }
 
-    /// One long torture: the kills, and then round after round on one ledger and the other.
+    /// A long run: the kills, and then rounds on the two ledgers in turn.
     fn long(&self, minutes: u64) -> bool {
         println!("seed {}", self.seed);
         let mut all = Tally::default();
@@ -131,7 +131,7 @@ fn backends(text: &str) -> Vec<Backend> {
     }
 }
 
-/// Does what the command line asks for.
+/// Runs what the command line requests.
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     if has("--list") {

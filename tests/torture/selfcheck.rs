@@ -1,4 +1,4 @@
-//! A checker that finds nothing proves nothing: here it is given stories with one thing wrong in each.
+//! Tests of the checker: histories with one violation each.
 
 use crate::checker::{Story, check};
 use crate::jobs::{Order, TortureJob, mixed};
@@ -30,7 +30,7 @@ fn found(order: Order, until: i64, text: &str, gaps: &[Gap]) -> (Vec<String>, u6
     (texts.collect(), stories[0].excused)
 }
 
-/// Panics if the checker overlooks something, or sees what is not there.
+/// Panics if the checker misses a violation, or reports one that is not there.
 pub(crate) fn the_checker_sees_what_is_wrong() {
     let wrong = |order, until, text: &str| found(order, until, text, &[]).0;
     let good = "start 0.1 1, end 0.1 2 0, start 1.1 3, end 1.1 4 1, start 1.2 5, end 1.2 6 0";
