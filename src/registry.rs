@@ -1,7 +1,7 @@
-//! The registry: TOML files → checked jobs, or every mistake of every file at once.
+//! The registry: TOML files → checked jobs, or every error of every file at once.
 //!
-//! Reads files and nothing else: no ledger, no clock (the caller says what time it is), no job is started. No TOML type
-//! leaves this module, and none of the text of the files is kept.
+//! Reads files and nothing else: no ledger and no clock (the caller passes the time). No TOML type leaves this module,
+//! and it keeps no text of the files.
 
 mod command;
 mod daemon;
@@ -14,7 +14,6 @@ mod file;
 mod jitter;
 mod jobs;
 mod keys;
-mod moment;
 mod pools;
 mod retry;
 mod run_policy;
@@ -23,6 +22,7 @@ mod source_file;
 mod suggest;
 mod syntax;
 mod table_reader;
+mod time;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
@@ -43,62 +43,61 @@ use jobs::Draft;
 use keys::Key;
 use pools::Pool;
 use source_file::SourceFile;
-use suggest::Nearest;
+use suggest::Suggester;
 use syntax::Document;
 use table_reader::{TableReader, kind, quoted};
 
-/// What the registry says: the jobs, and the settings of the daemon.
+/// The jobs and the settings of the daemon.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    /// The settings that are not about one job.
+    /// The settings that do not belong to one job.
     pub daemon: DaemonSettings,
-    /// In the order of the files and of their text; the names are unique, and no dependency is missing.
+    /// In the order of the files and of their lines. Names are unique, and every dependency exists.
     pub jobs: Vec<Job>,
-    /// What several jobs share: how many attempts of the jobs in a pool may run at once, by the name of the pool. No job
-    /// is in a pool that is not here.
+    /// The size of each pool by its name: how many attempts of its jobs may run at once. The pool of every job exists.
     pub pools: BTreeMap<String, usize>,
-    /// The files that were read, the one that was asked for first.
+    /// The files that were read, the main file first.
     pub files: Vec<PathBuf>,
-    /// What is worth a look, and stops nothing.
+    /// In the order of the files and of their lines.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl Registry {
-    /// The folder of the registry's file.
+    /// The folder of the main file.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         self.files.first()?.parent()
     }
 
-    /// Reads the registry at `path` with all that it includes. `now` decides whether a schedule will ever fire.
+    /// Reads the registry at `path` with the files that it includes. `now` decides whether a schedule has a future date.
     ///
     /// # Errors
-    /// A file that cannot be read, or every mistake of every file.
+    /// A file that cannot be read, or every error of every file.
     pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
         let main = file::read(path).map_err(|error| unreadable(path, error))?;
         let mut loading = Loading::new(now);
-        let (daemon, includes) = loading.main_page(main);
-        loading.included_pages(&includes, daemon.timezone);
+        let (daemon, includes) = loading.main_file(main);
+        loading.included_files(&includes, daemon.timezone);
         loading.finish(daemon)
     }
 
-    /// Reads a registry whose files are at hand already, each with its path, and opens none.
+    /// Parses a registry from memory: the texts of its files with their paths. Opens no file.
     ///
-    /// The `included` ones count as what the `main` one includes, whatever it says itself.
+    /// `included` replaces what `main` includes.
     ///
     /// # Errors
-    /// Every mistake of every file.
+    /// Every error of every file.
     pub fn parse(main: (&Path, &[u8]), included: &[(&Path, &[u8])], now: DateTime<Utc>) -> Result<Self, RegistryError> {
-        let page = |(path, bytes): (&Path, &[u8])| file::page(path, bytes.to_owned(), bytes.len() as u64);
+        let source = |(path, bytes): (&Path, &[u8])| file::from_bytes(path, bytes.to_owned(), bytes.len() as u64);
         let mut loading = Loading::new(now);
-        let (daemon, _) = loading.main_page(page(main));
+        let (daemon, _) = loading.main_file(source(main));
         for file in included {
-            loading.included_page(page(*file), daemon.timezone);
+            loading.included_file(source(*file), daemon.timezone);
         }
         loading.finish(daemon)
     }
 
-    /// Shows what is worth a look, each with its line and caret; empty if there is nothing.
+    /// Renders the warnings with their lines; empty if there are none.
     #[must_use]
     pub fn render_warnings(&self, color: bool) -> String {
         diagnostic::render_all(&self.warnings, color)
@@ -107,23 +106,19 @@ impl Registry {
 
 fn unreadable(path: &Path, source: std::io::Error) -> RegistryError {
     let message = format!("cannot read the registry `{}`: {}", path.display(), file::reason(&source));
-    let mistake = Diagnostic::whole(path, Level::Error, message, None);
-    RegistryError::Unreadable { mistake: Box::new(mistake), source }
+    let diagnostic = Diagnostic::of_file(path, Level::Error, message, None);
+    RegistryError::Unreadable { diagnostic: Box::new(diagnostic), source }
 }
 
-/// What is known while the files are read.
 struct Loading {
     now: DateTime<Utc>,
-    nearest: Nearest,
-    /// The files read so far.
-    pages: Vec<SourceFile>,
-    /// The jobs found so far, in order.
+    suggester: Suggester,
+    files: Vec<SourceFile>,
     drafts: Vec<Draft>,
-    /// The pools found so far, in order.
     pools: Vec<Pool>,
 }
 
-/// One `include` as it stands in the main file.
+/// One item of `include`.
 struct Include {
     pattern: String,
     span: std::ops::Range<usize>,
@@ -131,39 +126,39 @@ struct Include {
 
 impl Loading {
     fn new(now: DateTime<Utc>) -> Self {
-        Self { now, nearest: Nearest::new(), pages: Vec::new(), drafts: Vec::new(), pools: Vec::new() }
+        Self { now, suggester: Suggester::new(), files: Vec::new(), drafts: Vec::new(), pools: Vec::new() }
     }
 
-    fn main_page(&mut self, page: SourceFile) -> (DaemonSettings, Vec<Include>) {
+    fn main_file(&mut self, file: SourceFile) -> (DaemonSettings, Vec<Include>) {
         let mut daemon = DaemonSettings::default();
         let mut includes = Vec::new();
-        if !page.is_broken() {
+        if !file.is_broken() {
             let blanked = OnceCell::new();
-            let document = Document::parse(&page, &blanked);
-            let top = section(&page, &self.nearest, document.table(), keys::TOP);
+            let document = Document::parse(&file, &blanked);
+            let top = reader(&file, &self.suggester, document.table(), keys::TOP);
             top.unknown_keys();
-            if let Some(section) = top.section("daemon", keys::DAEMON, "`[daemon]`".to_owned()) {
-                daemon = daemon::read(&section);
+            if let Some(reader) = top.sub_table("daemon", keys::DAEMON, "`[daemon]`".to_owned()) {
+                daemon = daemon::read(&reader);
             }
-            for text in top.texts("include", true).unwrap_or_default() {
+            for text in top.strings("include", true).unwrap_or_default() {
                 includes.push(Include { pattern: text.value.to_owned(), span: text.span });
             }
-            read_jobs(&top, daemon.timezone, self.now, self.pages.len(), &mut self.drafts);
-            pools::read(&top, self.pages.len(), &mut self.pools);
+            read_jobs(&top, daemon.timezone, self.now, self.files.len(), &mut self.drafts);
+            pools::read(&top, self.files.len(), &mut self.pools);
         }
-        self.pages.push(page);
+        self.files.push(file);
         (daemon, includes)
     }
 
-    fn included_pages(&mut self, includes: &[Include], zone: Tz) {
-        let main_path = self.pages[0].path.clone();
+    fn included_files(&mut self, includes: &[Include], zone: Tz) {
+        let main_path = self.files[0].path.clone();
         let identity = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let main_identity = identity(&main_path);
         let mut seen = HashSet::from([main_identity.clone()]);
         for include in includes {
             let refuse = |loading: &Self, problem: String, hint: Option<String>| {
                 let message = format!("the registry: `include` {} {problem}", quoted(&include.pattern));
-                loading.pages[0].mistake(include.span.clone(), message, hint);
+                loading.files[0].error(include.span.clone(), message, hint);
             };
             let paths = match file::included(&main_path, &include.pattern) {
                 Err(error) => {
@@ -171,13 +166,13 @@ impl Loading {
                     continue;
                 }
                 Ok(Included::File(path)) if identity(&path) == main_identity => {
-                    refuse(self, "names the file that it stands in".to_owned(), None);
+                    refuse(self, "names the file that contains it".to_owned(), None);
                     continue;
                 }
                 Ok(Included::File(path)) => vec![path],
                 Ok(Included::Matching(paths)) if paths.is_empty() => {
                     let message = format!("the registry: `include` {} matches no file", quoted(&include.pattern));
-                    self.pages[0].warning(include.span.clone(), message, None);
+                    self.files[0].warning(include.span.clone(), message, None);
                     continue;
                 }
                 Ok(Included::Matching(paths)) => paths,
@@ -187,60 +182,60 @@ impl Loading {
                     continue;
                 }
                 match file::read(&path) {
-                    Ok(page) => self.included_page(page, zone),
+                    Ok(file) => self.included_file(file, zone),
                     Err(error) => {
-                        refuse(self, format!("cannot be read: `{}`: {}", path.display(), file::reason(&error)), None);
+                        refuse(self, format!("is invalid: `{}`: {}", path.display(), file::reason(&error)), None);
                     }
                 }
             }
         }
     }
 
-    fn included_page(&mut self, page: SourceFile, zone: Tz) {
-        if !page.is_broken() {
+    fn included_file(&mut self, file: SourceFile, zone: Tz) {
+        if !file.is_broken() {
             let blanked = OnceCell::new();
-            let document = Document::parse(&page, &blanked);
-            let top = section(&page, &self.nearest, document.table(), keys::INCLUDED);
+            let document = Document::parse(&file, &blanked);
+            let top = reader(&file, &self.suggester, document.table(), keys::INCLUDED);
             top.unknown_keys();
-            read_jobs(&top, zone, self.now, self.pages.len(), &mut self.drafts);
-            pools::read(&top, self.pages.len(), &mut self.pools);
+            read_jobs(&top, zone, self.now, self.files.len(), &mut self.drafts);
+            pools::read(&top, self.files.len(), &mut self.pools);
         }
-        self.pages.push(page);
+        self.files.push(file);
     }
 
     fn finish(self, daemon: DaemonSettings) -> Result<Registry, RegistryError> {
-        dependencies::check(&self.drafts, &self.pages, &self.nearest);
-        let pools = pools::check(&self.pools, &self.drafts, &self.pages, &self.nearest);
-        let mut mistakes = Vec::new();
+        dependencies::check(&self.drafts, &self.files, &self.suggester);
+        let pools = pools::check(&self.pools, &self.drafts, &self.files, &self.suggester);
+        let mut diagnostics = Vec::new();
         let mut warnings = Vec::new();
-        if self.drafts.is_empty() && self.pages.iter().all(|page| page.mistakes() == 0) {
+        if self.drafts.is_empty() && self.files.iter().all(|file| file.errors() == 0) {
             let hint =
                 "add one: `[jobs.hello]` with `schedule = \"0 3 * * *\"` and `command = \"echo hello\"`".to_owned();
-            self.pages[0].whole("the registry holds no jobs", Some(hint));
+            self.files[0].file_error("the registry has no jobs", Some(hint));
         }
-        let files = self.pages.iter().map(|page| page.path.clone()).collect();
-        for page in self.pages {
-            page.finish(&mut mistakes, &mut warnings);
+        let files = self.files.iter().map(|file| file.path.clone()).collect();
+        for file in self.files {
+            file.finish(&mut diagnostics, &mut warnings);
         }
-        if !mistakes.is_empty() {
-            return Err(RegistryError::Mistaken { mistakes });
+        if !diagnostics.is_empty() {
+            return Err(RegistryError::Invalid { diagnostics });
         }
         let jobs = self.drafts.into_iter().filter_map(|draft| draft.job).collect();
         Ok(Registry { daemon, jobs, pools, files, warnings })
     }
 }
 
-fn section<'a>(
-    page: &'a SourceFile,
-    nearest: &'a Nearest,
+fn reader<'a>(
+    file: &'a SourceFile,
+    suggester: &'a Suggester,
     table: &'a DeTable<'a>,
     keys: &'static [Key],
 ) -> TableReader<'a> {
-    TableReader { page, nearest, whose: "the registry".to_owned(), table, keys }
+    TableReader { file, suggester, label: "the registry".to_owned(), table, keys }
 }
 
-/// Reads the jobs of a file, in the order of its text.
-fn read_jobs(top: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, page: usize, drafts: &mut Vec<Draft>) {
+/// Reads the jobs of a file, in the order of their lines.
+fn read_jobs(top: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, file: usize, drafts: &mut Vec<Draft>) {
     const KEY: &str = "jobs";
     let Some(value) = top.get(KEY) else { return };
     let DeValue::Table(table) = value.get_ref() else {
@@ -253,14 +248,14 @@ fn read_jobs(top: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, page: usize, d
         if value.span() == (0..0) {
             continue;
         }
-        let whose = format!("job {}", quoted(name.get_ref()));
+        let label = format!("job {}", quoted(name.get_ref()));
         let DeValue::Table(table) = value.get_ref() else {
-            let message = format!("{whose} must be a table, not {}", kind(value.get_ref()));
+            let message = format!("{label} must be a table, not {}", kind(value.get_ref()));
             let hint = "a job is declared as `[jobs.NAME]`, with its keys below".to_owned();
-            top.page.mistake(name.span(), message, Some(hint));
+            top.file.error(name.span(), message, Some(hint));
             continue;
         };
-        let section = TableReader { page: top.page, nearest: top.nearest, whose, table, keys: keys::JOB };
-        drafts.push(jobs::read(&section, name, zone, now, page));
+        let reader = TableReader { file: top.file, suggester: top.suggester, label, table, keys: keys::JOB };
+        drafts.push(jobs::read(&reader, name, zone, now, file));
     }
 }

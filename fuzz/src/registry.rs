@@ -39,8 +39,8 @@ pub fn check(data: &[u8]) {
     match &read {
         Ok(registry) => good(registry),
         Err(error) => {
-            assert!(!error.mistakes().is_empty(), "refused without a mistake");
-            explained(error.mistakes(), &files);
+            assert!(!error.diagnostics().is_empty(), "refused without a diagnostic");
+            explained(error.diagnostics(), &files);
         }
     }
     let told = told(&read);
@@ -131,27 +131,27 @@ fn without_color(text: &str) -> String {
 }
 
 /// Every mistake can be read alone, and points into its file.
-fn explained(mistakes: &[Diagnostic], files: &[&[u8]]) {
+fn explained(diagnostics: &[Diagnostic], files: &[&[u8]]) {
     let columns_of = |line: &str| line.chars().count() + 1;
     let columns =
         files.iter().map(|file| String::from_utf8_lossy(file).split('\n').map(columns_of).collect::<Vec<_>>());
     let columns: Vec<Vec<usize>> = columns.collect();
-    for mistake in mistakes {
-        for line in [Some(&mistake.message), mistake.hint.as_ref()].into_iter().flatten() {
+    for diagnostic in diagnostics {
+        for line in [Some(&diagnostic.message), diagnostic.hint.as_ref()].into_iter().flatten() {
             let is_short = line.len() <= LONGEST_MESSAGE || line.contains(" in a circle: ");
             assert!(!line.is_empty() && is_short, "{} bytes: {line}", line.len());
             assert!(!line.chars().any(char::is_control), "{line:?} holds a control character");
         }
-        assert_eq!(mistake.line == 0, mistake.column == 0, "half a place: {mistake:?}");
-        let number = (0..files.len()).find(|number| path(*number) == mistake.file).expect("a file that was given");
-        if mistake.line > 0 {
-            let columns = columns[number].get(mistake.line - 1);
-            assert!(columns.is_some_and(|columns| mistake.column <= *columns), "it has {columns:?}: {mistake:?}");
+        assert_eq!(diagnostic.line == 0, diagnostic.column == 0, "half a place: {diagnostic:?}");
+        let number = (0..files.len()).find(|number| path(*number) == diagnostic.file).expect("a file that was given");
+        if diagnostic.line > 0 {
+            let columns = columns[number].get(diagnostic.line - 1);
+            assert!(columns.is_some_and(|columns| diagnostic.column <= *columns), "it has {columns:?}: {diagnostic:?}");
         }
     }
-    for mistake in mistakes.iter().take(RENDERED).filter(|mistake| mistake.line > 0) {
-        let place = format!("{}:{}:{}", mistake.file.display(), mistake.line, mistake.column);
-        assert!(mistake.render(false).contains(&place), "{place} is not in {}", mistake.render(false));
+    for diagnostic in diagnostics.iter().take(RENDERED).filter(|diagnostic| diagnostic.line > 0) {
+        let place = format!("{}:{}:{}", diagnostic.file.display(), diagnostic.line, diagnostic.column);
+        assert!(diagnostic.render(false).contains(&place), "{place} is not in {}", diagnostic.render(false));
     }
 }
 
@@ -317,8 +317,8 @@ fn shifted(files: &[&[u8]], read_before: &Result<Registry, RegistryError>) {
                 let by = if mistake.line > 0 && mistake.file == main { by } else { 0 };
                 (mistake.file.clone(), mistake.line + by, mistake.column, mistake.message.clone())
             };
-            let before: Vec<_> = before.mistakes().iter().map(|mistake| place(mistake, 1)).collect();
-            let after: Vec<_> = after.mistakes().iter().map(|mistake| place(mistake, 0)).collect();
+            let before: Vec<_> = before.diagnostics().iter().map(|diagnostic| place(diagnostic, 1)).collect();
+            let after: Vec<_> = after.diagnostics().iter().map(|diagnostic| place(diagnostic, 0)).collect();
             assert_eq!(before, after, "a comment changes the mistakes");
         }
         (before, after) => panic!("a comment changes the verdict: {before:?}\n{after:?}"),

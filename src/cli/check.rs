@@ -28,7 +28,7 @@ pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, 
     let registry = match Registry::load(&path, context.now) {
         Ok(registry) => registry,
         Err(error) if context.json() => {
-            let mistakes = error.mistakes();
+            let mistakes = error.diagnostics();
             json::object(output, &Verdict { ok: false, file: &path, jobs: 0, mistakes, warnings: &[] })?;
             return Ok(ExitCode::from(REGISTRY));
         }

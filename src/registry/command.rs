@@ -2,86 +2,86 @@
 
 use std::ops::Range;
 
-use super::table_reader::{TableReader, Text, quoted};
+use super::table_reader::{StringValue, TableReader, quoted};
 use crate::job::{Command, Template};
 
-/// A script may have lines and indents.
+/// A script may have several lines and indentation.
 const ALLOWED: &[char] = &['\n', '\t'];
 
-/// Reads the command of a job; `meant` are keys that unknown ones probably stand for.
-pub(super) fn required(section: &TableReader<'_>, name_span: Range<usize>, meant: &[&str]) -> Option<Command> {
+/// Reads the required `command`. `suggested` are the keys that unknown keys probably stand for.
+pub(super) fn required(reader: &TableReader<'_>, name_span: Range<usize>, suggested: &[&str]) -> Option<Command> {
     const KEY: &str = "command";
-    if !section.table.contains_key(KEY) {
-        if !meant.contains(&KEY) {
+    if !reader.table.contains_key(KEY) {
+        if !suggested.contains(&KEY) {
             let hint = "add `command = [\"/path/to/program\", \"--day\", \"{date:%Y-%m-%d}\"]`".to_owned();
-            section.page.missing(name_span, format!("{} has no `command`", section.whose), Some(hint));
+            reader.file.missing(name_span, format!("{} has no `command`", reader.label), Some(hint));
         }
         return None;
     }
-    read(section, KEY)
+    read(reader, KEY)
 }
 
-/// Reads a command, if the key is there.
-pub(super) fn read(section: &TableReader<'_>, key: &'static str) -> Option<Command> {
-    let value = section.get(key)?;
-    if let Some(text) = section.as_text(value) {
-        return shell(section, key, &text);
+/// Reads a command, if the key is present.
+pub(super) fn read(reader: &TableReader<'_>, key: &'static str) -> Option<Command> {
+    let value = reader.get(key)?;
+    if let Some(text) = reader.as_string(value) {
+        return shell(reader, key, &text);
     }
     if !value.get_ref().is_array() {
-        section.wrong_type(key, value, None);
+        reader.wrong_type(key, value, None);
         return None;
     }
     if value.get_ref().as_array().is_some_and(|items| items.is_empty()) {
-        section.wrong(value.span(), key, "is empty", None);
+        reader.invalid(value.span(), key, "is empty", None);
         return None;
     }
-    argv(section, key, &section.texts(key, false)?)
+    argv(reader, key, &reader.strings(key, false)?)
 }
 
-fn shell(section: &TableReader<'_>, key: &str, text: &Text<'_>) -> Option<Command> {
+fn shell(reader: &TableReader<'_>, key: &str, text: &StringValue<'_>) -> Option<Command> {
     if text.value.trim().is_empty() {
-        section.wrong(text.span.clone(), key, "is empty", None);
+        reader.invalid(text.span.clone(), key, "is empty", None);
         return None;
     }
-    section.without_control_characters(key, text, ALLOWED)?;
+    reader.without_control_characters(key, text, ALLOWED)?;
     for (template, variable) in [("{date", "$CRONTABBER_SESSION_DATE"), ("{job}", "$CRONTABBER_JOB")] {
         if let Some(at) = text.value.find(template)
             && !text.value[..at].ends_with(['$', '{'])
         {
-            let hint = format!("a string goes to the shell as it is: write `{variable}`, or the command as a list");
+            let hint = format!("write `{variable}`, or the command as a list");
             let message =
-                format!("{}: `{key}` is a string, in which {} is not filled in", section.whose, quoted(template));
-            section.page.warning(text.part(at..at + template.len()), message, Some(hint));
+                format!("{}: `{key}` is a shell string, in which {} is not replaced", reader.label, quoted(template));
+            reader.file.warning(text.part(at..at + template.len()), message, Some(hint));
         }
     }
     Some(Command::Shell(text.value.to_owned()))
 }
 
-fn argv(section: &TableReader<'_>, key: &str, arguments: &[Text<'_>]) -> Option<Command> {
+fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> Option<Command> {
     let mut templates = Vec::with_capacity(arguments.len());
     for (number, argument) in arguments.iter().enumerate() {
-        if section.without_control_characters(key, argument, ALLOWED).is_none() {
+        if reader.without_control_characters(key, argument, ALLOWED).is_none() {
             continue;
         }
         if number == 0 && argument.value.trim().is_empty() {
-            section.wrong(argument.span.clone(), key, "begins with an empty argument, which names no program", None);
+            reader.invalid(argument.span.clone(), key, "starts with an empty argument, which is not a program", None);
             continue;
         }
         match Template::parse(argument.value) {
             Ok(template) => templates.push(template),
             Err(error) => {
                 let hint = error.hint().map(str::to_owned);
-                let message = format!("{}: in `{key}`, {}", section.whose, error.message());
-                section.page.mistake(argument.part(error.span.clone()), message, hint);
+                let message = format!("{}: in `{key}`, {}", reader.label, error.message());
+                reader.file.error(argument.part(error.span.clone()), message, hint);
             }
         }
     }
     if let [only] = arguments
         && only.value.contains(' ')
     {
-        let hint = "split it into arguments, or drop the brackets to give it to the shell".to_owned();
-        let message = format!("{}: `{key}` is one argument with spaces, which nothing splits", section.whose);
-        section.page.warning(only.span.clone(), message, Some(hint));
+        let hint = "split it into arguments, or remove the brackets to pass it to the shell".to_owned();
+        let message = format!("{}: `{key}` is a single argument that contains spaces", reader.label);
+        reader.file.warning(only.span.clone(), message, Some(hint));
     }
     (templates.len() == arguments.len()).then_some(Command::Argv(templates))
 }

@@ -1,32 +1,32 @@
-//! `[daemon]`: the settings that are not about one job.
+//! `[daemon]`: settings that do not belong to one job.
 
 use std::fmt;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::moment;
-use super::table_reader::{TableReader, quoted, whole_number};
+use super::table_reader::{TableReader, as_integer, quoted};
+use super::time;
 
-/// The settings of the daemon.
+/// `[daemon]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DaemonSettings {
-    /// The URL of the ledger, as it is written; it may hold a password. Not opened, nor looked at closely.
+    /// The URL of the ledger as written; it may contain a password.
     pub ledger: Option<String>,
-    /// The zone of jobs that name none.
+    /// The default time zone of jobs.
     pub timezone: Tz,
     /// How many attempts may run at once.
     pub max_running: usize,
-    /// How long a stop waits for what still runs.
+    /// How long a stopping daemon waits for running attempts.
     pub stop_grace: Duration,
-    /// How many bytes of output are kept of an attempt.
+    /// How many bytes of output are kept per attempt.
     pub output_limit: u64,
-    /// Before more missed dates than this are run, people are told how many; 0 if they always are.
+    /// The daemon logs a summary before it catches up on more dates than this; with 0, always.
     pub announce_over: u64,
 }
 
 impl fmt::Debug for DaemonSettings {
-    /// Leaves out the ledger, whose URL may hold a password.
+    /// Omits the ledger, whose URL may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ledger: _, timezone, max_running, stop_grace, output_limit, announce_over } = self;
         f.debug_struct("DaemonSettings")
@@ -52,62 +52,61 @@ impl Default for DaemonSettings {
     }
 }
 
-/// The least that may be kept of an output: enough for the message of a failure.
+/// Enough for the message of a failure.
 const LEAST_OUTPUT: u64 = 1024;
 
-/// The most that may be kept of an output.
 const MOST_OUTPUT: u64 = 1024 * 1024 * 1024 * 1024;
 
-/// Reads the settings; what is wrong is noted, and has its default.
-pub(super) fn read(section: &TableReader<'_>) -> DaemonSettings {
-    section.unknown_keys();
+/// Reads the settings. An invalid one is reported and has its default.
+pub(super) fn read(reader: &TableReader<'_>) -> DaemonSettings {
+    reader.unknown_keys();
     let default = DaemonSettings::default();
     DaemonSettings {
-        ledger: ledger(section),
-        timezone: moment::zone(section).unwrap_or(default.timezone),
-        max_running: section.count("max_running").map_or(default.max_running, |count| count as usize),
-        stop_grace: section.duration("stop_grace").unwrap_or(default.stop_grace),
-        output_limit: output_limit(section).unwrap_or(default.output_limit),
-        announce_over: announce_over(section).unwrap_or(default.announce_over),
+        ledger: ledger(reader),
+        timezone: time::zone(reader).unwrap_or(default.timezone),
+        max_running: reader.count("max_running").map_or(default.max_running, |count| count as usize),
+        stop_grace: reader.duration("stop_grace").unwrap_or(default.stop_grace),
+        output_limit: output_limit(reader).unwrap_or(default.output_limit),
+        announce_over: announce_over(reader).unwrap_or(default.announce_over),
     }
 }
 
-/// Reads the URL of the ledger; no message ever repeats it.
-fn ledger(section: &TableReader<'_>) -> Option<String> {
+/// Reads the URL of the ledger. No message repeats it.
+fn ledger(reader: &TableReader<'_>) -> Option<String> {
     const KEY: &str = "ledger";
-    let value = section.get(KEY)?;
+    let value = reader.get(KEY)?;
     let span = value.span();
     let is_a_file = value.get_ref().as_str().is_some_and(|text| text.starts_with("sqlite:"));
     if !is_a_file {
-        section.page.keep_secret(span.clone());
+        reader.file.keep_secret(span.clone());
     }
-    let text = section.plain_text(KEY)?;
+    let text = reader.non_empty_string(KEY)?;
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.value.starts_with(scheme));
     if text.value.contains("://") && !known {
         let hint = "write `sqlite:///PATH` or `postgres://USER@HOST/DATABASE`".to_owned();
-        section.wrong(span, KEY, "is of a kind that no ledger has", Some(hint));
+        reader.invalid(span, KEY, "is of a kind that no ledger has", Some(hint));
         return None;
     }
     Some(text.value.to_owned())
 }
 
-fn announce_over(section: &TableReader<'_>) -> Option<u64> {
-    let dates = section.whole("announce_over", 0..=u32::MAX.into())?;
+fn announce_over(reader: &TableReader<'_>) -> Option<u64> {
+    let dates = reader.integer("announce_over", 0..=u32::MAX.into())?;
     u64::try_from(dates).ok()
 }
 
-fn output_limit(section: &TableReader<'_>) -> Option<u64> {
+fn output_limit(reader: &TableReader<'_>) -> Option<u64> {
     const KEY: &str = "output_limit";
-    let value = section.get(KEY)?;
-    let bytes = match (section.as_text(value), whole_number(value.get_ref())) {
+    let value = reader.get(KEY)?;
+    let bytes = match (reader.as_string(value), as_integer(value.get_ref())) {
         (Some(text), _) => {
             let Some(bytes) = size(text.value) else {
                 let hint =
-                    "a whole number with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`".to_owned();
-                section.wrong(
+                    "expected an integer with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`".to_owned();
+                reader.invalid(
                     text.span,
                     KEY,
-                    format_args!("cannot be read: {} is not a size", quoted(text.value)),
+                    format_args!("is invalid: {} is not a size", quoted(text.value)),
                     Some(hint),
                 );
                 return None;
@@ -116,18 +115,18 @@ fn output_limit(section: &TableReader<'_>) -> Option<u64> {
         }
         (None, Some(bytes)) => u64::try_from(bytes).unwrap_or(0),
         (None, None) => {
-            section.wrong_type(KEY, value, None);
+            reader.wrong_type(KEY, value, None);
             return None;
         }
     };
     if !(LEAST_OUTPUT..=MOST_OUTPUT).contains(&bytes) {
-        section.wrong(value.span(), KEY, "must be between `1KiB` and `1024GiB`", None);
+        reader.invalid(value.span(), KEY, "must be between `1KiB` and `1024GiB`", None);
         return None;
     }
     Some(bytes)
 }
 
-/// Reads a number of bytes with a unit; `KB` is read as people mean it, the letters in any case.
+/// Parses a number of bytes with a unit, ignoring case. `KB` means 1000 bytes.
 fn size(text: &str) -> Option<u64> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

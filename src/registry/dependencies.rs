@@ -1,53 +1,52 @@
-//! Jobs that name one another: missing ones, circles, and what is worth a look.
+//! References between jobs: unknown names, cycles, and warnings.
 
 use std::collections::HashMap;
 
-use super::dates::Dated;
-use super::depends_on::{Named, Need};
+use super::dates::HasSchedule;
+use super::depends_on::{DependencyEntry, Named};
 use super::jobs::Draft;
 use super::source_file::SourceFile;
-use super::suggest::Nearest;
+use super::suggest::Suggester;
 use super::table_reader::quoted;
 use crate::job::JobName;
 
-/// So many names of a circle are printed.
-const LONGEST_CIRCLE: usize = 20;
+/// How many names of a cycle are printed.
+const LONGEST_CYCLE: usize = 20;
 
-/// All jobs, and what is needed to speak of them.
 struct Jobs<'a> {
     drafts: &'a [Draft],
-    /// The place of the first job of each name.
+    /// The index of the first job with each name.
     numbers: HashMap<&'a str, usize>,
-    pages: &'a [SourceFile],
-    nearest: &'a Nearest,
-    /// Whether every file could be read: else a job, or its schedule, may only seem to be missing.
+    files: &'a [SourceFile],
+    suggester: &'a Suggester,
+    /// Whether every file could be parsed. If not, a job may only seem to be missing.
     all_are_known: bool,
 }
 
-/// One job that names another.
+/// A reference from one job to another.
 struct Edge<'a> {
-    /// The number of the job that is named.
+    /// The index of the other job.
     to: usize,
     named: &'a Named,
-    /// The entry of `depends_on`; absent if it stands in `require`.
-    need: Option<&'a Need>,
+    /// The entry in `depends_on`; absent for `require`.
+    dependency: Option<&'a DependencyEntry>,
 }
 
-/// Notes names that are declared twice, and jobs that are named and cannot be had.
-pub(super) fn check(drafts: &[Draft], pages: &[SourceFile], nearest: &Nearest) {
+/// Reports duplicate names, unknown jobs and cycles.
+pub(super) fn check(drafts: &[Draft], files: &[SourceFile], suggester: &Suggester) {
     let mut jobs = Jobs {
         drafts,
         numbers: HashMap::with_capacity(drafts.len()),
-        pages,
-        nearest,
-        all_are_known: !pages.iter().any(SourceFile::is_broken),
+        files,
+        suggester,
+        all_are_known: !files.iter().any(SourceFile::is_broken),
     };
     for (number, draft) in drafts.iter().enumerate() {
         let first = *jobs.numbers.entry(draft.name.as_str()).or_insert(number);
         if first != number {
             let message = format!("job {} is declared twice", quoted(&draft.name));
-            let hint = format!("it is first declared at {}", jobs.place(first));
-            pages[draft.page].mistake(draft.name_span.clone(), message, Some(hint));
+            let hint = format!("first declared at {}", jobs.place(first));
+            files[draft.file].error(draft.name_span.clone(), message, Some(hint));
         }
     }
     let mut is_required = vec![false; drafts.len()];
@@ -55,91 +54,92 @@ pub(super) fn check(drafts: &[Draft], pages: &[SourceFile], nearest: &Nearest) {
     for number in 0..drafts.len() {
         let edges_of_job = jobs.edges(number);
         for edge in &edges_of_job {
-            is_required[edge.to] |= edge.need.is_none();
+            is_required[edge.to] |= edge.dependency.is_none();
             jobs.warn(number, edge);
         }
         edges.push(edges_of_job);
     }
     for (draft, _) in drafts.iter().zip(is_required).filter(|(_, is_required)| !is_required) {
-        if draft.dated == Dated::No {
+        if draft.has_schedule == HasSchedule::No {
             let name = quoted(&draft.name);
             let message = format!("job {name} has neither `schedule` nor `every`, and no job requires it");
-            let hint = "it runs only when an operator runs it".to_owned();
-            pages[draft.page].warning(draft.name_span.clone(), message, Some(hint));
+            let hint = "only an operator can run it".to_owned();
+            files[draft.file].warning(draft.name_span.clone(), message, Some(hint));
         }
     }
     jobs.former_names();
-    circles(drafts, &edges, pages);
+    cycles(drafts, &edges, files);
 }
 
 impl<'a> Jobs<'a> {
     fn place(&self, number: usize) -> impl std::fmt::Display {
         let draft = &self.drafts[number];
-        self.pages[draft.page].place(draft.name_span.start)
+        self.files[draft.file].place(draft.name_span.start)
     }
 
-    /// The jobs that a job names; those that it cannot have are noted.
+    /// The references of a job; invalid ones are reported.
     fn edges(&self, number: usize) -> Vec<Edge<'a>> {
         let draft = &self.drafts[number];
-        let depends_on = draft.depends_on.iter().map(|need| (&need.on, Some(need)));
+        let depends_on = draft.depends_on.iter().map(|dependency| (&dependency.on, Some(dependency)));
         let named = depends_on.chain(draft.require.iter().map(|named| (named, None)));
-        named.filter_map(|(named, need)| self.edge(number, named, need)).collect()
+        named.filter_map(|(named, dependency)| self.edge(number, named, dependency)).collect()
     }
 
-    fn edge(&self, number: usize, named: &'a Named, need: Option<&'a Need>) -> Option<Edge<'a>> {
+    fn edge(&self, number: usize, named: &'a Named, dependency: Option<&'a DependencyEntry>) -> Option<Edge<'a>> {
         let draft = &self.drafts[number];
-        let whose = format!("job {} {}", quoted(&draft.name), if need.is_some() { "depends on" } else { "requires" });
+        let label =
+            format!("job {} {}", quoted(&draft.name), if dependency.is_some() { "depends on" } else { "requires" });
         let refuse = |problem: &str, hint: Option<&str>| {
-            self.pages[draft.page].mistake(named.span.clone(), format!("{whose} {problem}"), hint.map(str::to_owned));
+            self.files[draft.file].error(named.span.clone(), format!("{label} {problem}"), hint.map(str::to_owned));
             None
         };
         let name = quoted(&named.name);
         let Some(to) = self.numbers.get(named.name.as_str()).copied() else {
             if self.all_are_known {
                 let known = self.drafts.iter().map(|draft| draft.name.as_str());
-                let meant = self.nearest.among(&named.name, known.filter(|name| JobName::new(name).is_ok()));
-                let hint = meant.map(|name| format!("did you mean `{name}`?"));
-                return refuse(&format!("{name}, which is no job"), hint.as_deref());
+                let suggested = self.suggester.closest(&named.name, known.filter(|name| JobName::new(name).is_ok()));
+                let hint = suggested.map(|name| format!("did you mean `{name}`?"));
+                return refuse(&format!("{name}, which does not exist"), hint.as_deref());
             }
             return None;
         };
         if to == number {
-            let hint = "with `backfill = true` a date waits for the earlier ones of its job anyway";
-            return refuse("itself", need.map(|_| hint));
+            let hint = "with `backfill = true` a date waits for the earlier dates of its job anyway";
+            return refuse("itself", dependency.map(|_| hint));
         }
-        match (need, self.drafts[to].dated) {
-            (Some(_), Dated::No) if self.all_are_known => {
-                let hint = "name it in `require`, which starts it for the same date";
+        match (dependency, self.drafts[to].has_schedule) {
+            (Some(_), HasSchedule::No) if self.all_are_known => {
+                let hint = "list it in `require`, which starts it for the same date";
                 refuse(&format!("{name}, which has no schedule"), Some(hint))
             }
-            (None, Dated::Yes) => {
-                let hint = "name it in `depends_on`, which waits for its dates";
-                refuse(&format!("{name}, which has a schedule of its own"), Some(hint))
+            (None, HasSchedule::Yes) => {
+                let hint = "list it in `depends_on`, which waits for its dates";
+                refuse(&format!("{name}, which has a schedule"), Some(hint))
             }
-            _ => Some(Edge { to, named, need }),
+            _ => Some(Edge { to, named, dependency }),
         }
     }
 
-    /// Notes what keeps a job waiting for longer than its writer may think.
+    /// Warns about a dependency that holds a job longer than expected.
     fn warn(&self, number: usize, edge: &Edge<'_>) {
         let (draft, needed) = (&self.drafts[number], &self.drafts[edge.to]);
         let (name, needed_name) = (quoted(&draft.name), quoted(&needed.name));
         let span = edge.named.span.clone();
         if draft.enabled && !needed.enabled {
-            let needs = if edge.need.is_some() { "depends on" } else { "requires" };
+            let needs = if edge.dependency.is_some() { "depends on" } else { "requires" };
             let message = format!("job {name} {needs} {needed_name}, which is disabled");
-            self.pages[draft.page].warning(span, message, None);
+            self.files[draft.file].warning(span, message, None);
         } else if let (Some(start), Some(needed_start)) = (draft.start, needed.start)
             && needed_start > start
-            && edge.need.is_some_and(Need::is_plain)
+            && edge.dependency.is_some_and(DependencyEntry::is_plain)
         {
             let message = format!("job {name} starts before {needed_name}, which it depends on");
             let hint = format!("its first dates wait until the first date of {needed_name} is settled");
-            self.pages[draft.page].warning(span, message, Some(hint));
+            self.files[draft.file].warning(span, message, Some(hint));
         }
     }
 
-    /// Notes former names that no job can take over.
+    /// Reports former names that a job cannot take over.
     fn former_names(&self) {
         let mut claims: HashMap<&str, usize> = HashMap::new();
         for (number, draft) in self.drafts.iter().enumerate() {
@@ -147,11 +147,11 @@ impl<'a> Jobs<'a> {
             let (name, former_name) = (quoted(&draft.name), quoted(&former.name));
             let (message, hint) = match self.numbers.get(former.name.as_str()) {
                 Some(same) if self.drafts[*same].name == draft.name => {
-                    (format!("job {name} was previously {former_name}, which is its name now"), None)
+                    (format!("job {name} was previously {former_name}, which is its current name"), None)
                 }
                 Some(_) => {
-                    let hint = "only the ledger of a job that is gone can be taken over".to_owned();
-                    (format!("job {name} was previously {former_name}, which is still there"), Some(hint))
+                    let hint = "a job can take over only the ledger of a removed job".to_owned();
+                    (format!("job {name} was previously {former_name}, which still exists"), Some(hint))
                 }
                 None => {
                     let first = *claims.entry(&former.name).or_insert(number);
@@ -159,33 +159,32 @@ impl<'a> Jobs<'a> {
                         continue;
                     }
                     let other = quoted(&self.drafts[first].name);
-                    let hint = format!("only one can take over its ledger; {other} is at {}", self.place(first));
+                    let hint = format!("only one job can take over its ledger; {other} is at {}", self.place(first));
                     (format!("job {name} was previously {former_name}, and so was {other}"), Some(hint))
                 }
             };
-            self.pages[draft.page].mistake(former.span.clone(), message, hint);
+            self.files[draft.file].error(former.span.clone(), message, hint);
         }
     }
 }
 
-/// Where the search for circles stands with a job.
+/// The state of a job in the depth-first search.
 #[derive(Debug, Clone, Copy)]
 enum Visit {
     No,
-    /// On the path, at this depth.
+    /// On the current path, at this depth.
     OnPath(usize),
     Done,
 }
 
-/// Notes circles: one for each dependency that leads back to where the search came from, so that without those no
-/// circle is left.
-fn circles(drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[SourceFile]) {
+/// Reports cycles: one for each edge that closes a cycle, so that without these edges no cycle remains.
+fn cycles(drafts: &[Draft], edges: &[Vec<Edge<'_>>], files: &[SourceFile]) {
     let mut visits = vec![Visit::No; drafts.len()];
     for root in 0..drafts.len() {
         if !matches!(visits[root], Visit::No) {
             continue;
         }
-        // A path of jobs, each with the number of its next edge; a stack of its own, for a path can be long.
+        // The path, each job with the index of its next edge. An explicit stack, since a path can be long.
         let mut path: Vec<(usize, usize)> = vec![(root, 0)];
         visits[root] = Visit::OnPath(0);
         while let Some(last) = path.last_mut() {
@@ -201,23 +200,23 @@ fn circles(drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[SourceFile]) {
                     visits[edge.to] = Visit::OnPath(path.len());
                     path.push((edge.to, 0));
                 }
-                Visit::OnPath(depth) => note_circle(&path[depth..], drafts, edges, pages),
+                Visit::OnPath(depth) => note_cycle(&path[depth..], drafts, edges, files),
                 Visit::Done => {}
             }
         }
     }
 }
 
-/// Notes the circle of the jobs on `path`, each with the number of the edge after the one to the next.
-fn note_circle(path: &[(usize, usize)], drafts: &[Draft], edges: &[Vec<Edge<'_>>], pages: &[SourceFile]) {
+/// Reports the cycle of the jobs on `path`, each with the index after the edge to the next job.
+fn note_cycle(path: &[(usize, usize)], drafts: &[Draft], edges: &[Vec<Edge<'_>>], files: &[SourceFile]) {
     let name = |place: &(usize, usize)| quoted(&drafts[place.0].name);
-    let (names, first) = if path.len() <= LONGEST_CIRCLE {
-        // A circle begins where a reader meets it first.
+    let (names, first) = if path.len() <= LONGEST_CYCLE {
+        // Print the cycle from the job that is first in the files.
         let first = (0..path.len()).min_by_key(|at| path[*at].0).unwrap_or(0);
         let turned = path[first..].iter().chain(&path[..first]);
         (turned.map(name).collect::<Vec<_>>(), first)
     } else {
-        let half = LONGEST_CIRCLE / 2;
+        let half = LONGEST_CYCLE / 2;
         let mut names: Vec<String> = path[..half].iter().map(name).collect();
         names.push(format!("… {} more …", path.len() - 2 * half));
         names.extend(path[path.len() - half..].iter().map(name));
@@ -226,6 +225,6 @@ fn note_circle(path: &[(usize, usize)], drafts: &[Draft], edges: &[Vec<Edge<'_>>
     let (job, next_edge) = path[first];
     let draft = &drafts[job];
     let span = edges[job][next_edge - 1].named.span.clone();
-    let message = format!("jobs depend on one another in a circle: {} → {}", names.join(" → "), name(&path[first]));
-    pages[draft.page].mistake(span, message, Some("none of them could ever start".to_owned()));
+    let message = format!("dependency cycle: {} → {}", names.join(" → "), name(&path[first]));
+    files[draft.file].error(span, message, Some("none of these jobs can ever start".to_owned()));
 }

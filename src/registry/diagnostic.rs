@@ -1,4 +1,4 @@
-//! What is wrong with a registry, and how it is shown.
+//! Errors and warnings about a registry, and how they are printed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,24 +8,23 @@ use serde::Serialize;
 
 use super::excerpt::Excerpt;
 
-/// So many mistakes are printed; a person mends a few and looks again.
+/// How many diagnostics are printed.
 pub(super) const PRINTED: usize = 50;
 
-/// Whether something stops the registry from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     Error,
     Warning,
 }
 
-/// One thing that is wrong with a registry, or worth a look.
+/// An error or a warning about a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// The file it is in.
+    /// The file.
     pub file: PathBuf,
-    /// Counted from 1; 0 if it is about the file as a whole.
+    /// Counted from 1; 0 if it concerns the whole file.
     pub line: usize,
-    /// In characters, counted from 1; 0 if it is about the file as a whole.
+    /// In characters, counted from 1; 0 if it concerns the whole file.
     pub column: usize,
     /// What is wrong.
     pub message: String,
@@ -38,12 +37,12 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// Makes a mistake of the file as a whole.
-    pub(super) fn whole(file: &Path, level: Level, message: String, hint: Option<String>) -> Self {
+    /// A diagnostic about the whole file.
+    pub(super) fn of_file(file: &Path, level: Level, message: String, hint: Option<String>) -> Self {
         Self { file: file.to_owned(), line: 0, column: 0, message, hint, level, excerpt: None }
     }
 
-    /// Shows the mistake with the line it is in, the way rustc does; ends without a line break.
+    /// Renders the diagnostic with its line, in the format of rustc, without a final newline.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -70,18 +69,18 @@ impl Diagnostic {
         }
         let snippet = Snippet::source(excerpt.text.as_str()).line_start(self.line).path(path.as_str());
         let shown = renderer.render(&[title.element(snippet.annotation(annotation))]);
-        // The renderer counts in what it sees, which may have been cut or masked.
+        // The renderer computes the column from the excerpt, which may be truncated or masked.
         let seen = excerpt.text[..excerpt.span.start].chars().count() + 1;
         let place = |column| format!("{path}:{}:{column}", self.line);
         shown.replacen(&place(seen), &place(self.column), 1)
     }
 }
 
-/// Shows mistakes, those beyond the first fifty as a number only.
-pub(super) fn render_all(mistakes: &[Diagnostic], color: bool) -> String {
-    let mut blocks: Vec<String> = mistakes.iter().take(PRINTED).map(|mistake| mistake.render(color)).collect();
-    if mistakes.len() > PRINTED {
-        blocks.push(format!("… and {} more", mistakes.len() - PRINTED));
+/// Renders at most [`PRINTED`] diagnostics, and the number of the others.
+pub(super) fn render_all(diagnostics: &[Diagnostic], color: bool) -> String {
+    let mut blocks: Vec<String> = diagnostics.iter().take(PRINTED).map(|diagnostic| diagnostic.render(color)).collect();
+    if diagnostics.len() > PRINTED {
+        blocks.push(format!("… and {} more", diagnostics.len() - PRINTED));
     }
     blocks.join("\n\n")
 }
@@ -89,49 +88,49 @@ pub(super) fn render_all(mistakes: &[Diagnostic], color: bool) -> String {
 /// Why a registry cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// There is no such file, or it cannot be read.
-    #[error("{}", .mistake.message)]
+    /// The file does not exist or cannot be read.
+    #[error("{}", .diagnostic.message)]
     Unreadable {
-        /// The file and the reason, as a mistake.
-        mistake: Box<Diagnostic>,
-        /// What the system said.
+        /// The file and the reason.
+        diagnostic: Box<Diagnostic>,
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// It was read, and something is wrong with it.
-    #[error("{}", summary(.mistakes))]
-    Mistaken {
-        /// In the order of the files and of their text; never empty.
-        mistakes: Vec<Diagnostic>,
+    /// The registry has errors.
+    #[error("{}", summary(.diagnostics))]
+    Invalid {
+        /// In the order of the files and of their lines; never empty.
+        diagnostics: Vec<Diagnostic>,
     },
 }
 
 impl RegistryError {
-    /// All that is wrong, in the order of the files and of their text.
+    /// All diagnostics, in the order of the files and of their lines.
     #[must_use]
-    pub fn mistakes(&self) -> &[Diagnostic] {
+    pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
-            Self::Unreadable { mistake, .. } => std::slice::from_ref(mistake),
-            Self::Mistaken { mistakes } => mistakes,
+            Self::Unreadable { diagnostic, .. } => std::slice::from_ref(diagnostic),
+            Self::Invalid { diagnostics } => diagnostics,
         }
     }
 
-    /// Shows what is wrong, each with its line and caret; ends without a line break.
+    /// Renders every diagnostic with its line, without a final newline.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
-        render_all(self.mistakes(), color)
+        render_all(self.diagnostics(), color)
     }
 }
 
-/// Says it in one line, for a log.
-fn summary(mistakes: &[Diagnostic]) -> String {
-    let Some(first) = mistakes.first() else { return "the registry has a mistake".to_owned() };
+/// One line, for a log.
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    let Some(first) = diagnostics.first() else { return "the registry has an error".to_owned() };
     let place = match first.line {
         0 => first.file.display().to_string(),
         line => format!("{}:{line}", first.file.display()),
     };
-    match mistakes.len() {
+    match diagnostics.len() {
         1 => format!("{place}: {}", first.message),
-        number => format!("the registry has {number} mistakes, the first at {place}: {}", first.message),
+        number => format!("the registry has {number} errors, the first at {place}: {}", first.message),
     }
 }

@@ -1,14 +1,14 @@
-//! The line a mistake is in: cut to what can be shown, and without what must not be shown.
+//! The line of a diagnostic: truncated, and with secrets masked.
 
 use std::ops::Range;
 
-/// So many bytes before and after the place of a mistake are kept of a long line.
+/// How many bytes of a long line are kept on each side of the span.
 const AROUND: usize = 200;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const MASK: &str = "***";
 
-/// A line, or the part of it around a mistake.
+/// A line, or the part of it around a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Excerpt {
     pub(super) text: String,
@@ -16,7 +16,7 @@ pub(super) struct Excerpt {
     pub(super) span: Range<usize>,
 }
 
-/// Takes `line` out of `text`, with `span` to point at and the `secrets` masked.
+/// Extracts `line` from `text`, with `span` to point at and the `secrets` masked.
 pub(super) fn cut(text: &str, line: Range<usize>, span: Range<usize>, secrets: &[Range<usize>]) -> Excerpt {
     let start = text.floor_char_boundary(span.start.clamp(line.start, line.end));
     let end = text.ceil_char_boundary(span.end.clamp(start, line.end)).min(line.end);
@@ -28,7 +28,7 @@ pub(super) fn cut(text: &str, line: Range<usize>, span: Range<usize>, secrets: &
         .map(|secret| secret.start.max(from)..secret.end.min(to))
         .filter(|part| !part.is_empty())
         .collect();
-    // Secrets are looked for a little before the part that is shown, for one that reaches into it.
+    // Search also in front of the part that is shown: a secret may extend into it.
     let looked_at = text.ceil_char_boundary(line.start.max(from.saturating_sub(2 * AROUND)));
     let found = secrets_of_line(&text[looked_at..to]);
     hidden.extend(found.into_iter().map(|part| (part.start + looked_at).max(from)..part.end + looked_at));
@@ -49,16 +49,16 @@ pub(super) fn cut(text: &str, line: Range<usize>, span: Range<usize>, secrets: &
     if to < line.end {
         excerpt.text.push('…');
     }
-    // The renderer leaves these control characters, which move some terminals. The dot has two bytes as they have, so that
-    // the span stays right.
+    // The renderer prints these control characters, which move the cursor of some terminals. The dot is two bytes long,
+    // like each of them, so that the span stays valid.
     let text = excerpt.text.replace(|character| ('\u{80}'..='\u{9f}').contains(&character), "·");
     Excerpt { text, span }
 }
 
-/// A text that is copied with gaps, and where a span of the original is in it.
+/// A copy of a text with parts masked, which maps a span of the original to the copy.
 struct Masked {
     text: String,
-    /// How far the original is copied or masked.
+    /// How much of the original is copied or masked.
     taken: usize,
     /// The span in the original.
     shown: Range<usize>,
@@ -76,7 +76,7 @@ impl Masked {
         let (start, end) = (place(self.shown.start), place(self.shown.end));
         self.text.push_str(&original[self.taken..to]);
         self.span.start = self.span.start.or(start);
-        // A later place is the better one: the span ends behind a secret that it holds.
+        // Prefer the later end: the span ends after a secret that it contains.
         self.span.end = self.span.end.or(end);
         self.taken = to;
     }
@@ -97,7 +97,7 @@ impl Masked {
     }
 }
 
-/// Finds what looks like a password in a line, also in one that is not TOML.
+/// Finds what looks like a password in a line, which need not be valid TOML.
 fn secrets_of_line(line: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> =
         line.match_indices("://").filter_map(|(at, _)| secret_of_url(line, at)).collect();
@@ -108,8 +108,8 @@ fn secrets_of_line(line: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The password of the URL whose `://` is at `at`; in a line about the ledger all that follows, for a password may
-/// hold characters that end a URL.
+/// The password of the URL whose `://` is at `at`. In a line about the ledger, everything that follows: a password may
+/// contain characters that end a URL.
 fn secret_of_url(line: &str, at: usize) -> Option<Range<usize>> {
     let start = at + "://".len();
     let is_ledger = line[..at].contains("ledger");
@@ -122,7 +122,7 @@ fn secret_of_url(line: &str, at: usize) -> Option<Range<usize>> {
     Some(password..userinfo_end)
 }
 
-/// The value that is assigned to the name which ends at `at`: `password=…`, `PGPASSWORD = "…"`.
+/// The value assigned to the name that ends at `at`: `password=…`, `PGPASSWORD = "…"`.
 fn assigned(line: &str, at: usize) -> Option<Range<usize>> {
     let equals = at + line[at..].find('=')?;
     if !line[at..equals].chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '"' | '\'')) {

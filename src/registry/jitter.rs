@@ -1,22 +1,21 @@
-//! The part of its `jitter` that a job is given: no chance, but always the same for one job on one machine.
+//! The share of its `jitter` that a job gets: not random, but derived from the names of the job and the host.
 //!
-//! The ledger keeps the delay that follows from it, so that this must never change.
+//! The ledger records the resulting delay, so the result must never change between versions.
 
 use std::time::Duration;
 
-/// The name of this machine.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Returns so many whole seconds of `jitter`, none and all included, as the names of the job and of its machine say.
+/// Returns a whole number of seconds from 0 to `jitter`, the same for a job on a host every time.
 pub(super) fn part(job: &str, host: &str, jitter: Duration) -> Duration {
-    // No name holds a zero byte, so that the two cannot run into one another.
+    // Names do not contain a zero byte: it separates them.
     let names = job.bytes().chain([0]).chain(host.bytes());
     Duration::from_secs(fnv_1a(names) % jitter.as_secs().saturating_add(1))
 }
 
-/// The hash FNV-1a of Fowler, Noll and Vo: the same for ever and everywhere, and spread well enough over seconds.
+/// FNV-1a: stable across versions and platforms, and well distributed over seconds.
 fn fnv_1a(bytes: impl Iterator<Item = u8>) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;

@@ -1,82 +1,77 @@
-//! The keys of the registry: their names, what they hold and what they are for.
+//! The keys of the registry: names, shapes and descriptions.
 //!
-//! The one table that both the check of a file and its JSON Schema come from, so that they cannot drift apart.
+//! The checks and the JSON Schema use this one table, so that they cannot differ.
 
 mod job;
 
 pub(super) use job::{CATCH_UP, DEPENDENCY, JOB, NEED_A_SCHEDULE, RETRY};
 
-/// One key of a table of the registry.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
-    /// For people: the description in the schema.
+    /// The description in the schema.
     pub(super) about: &'static str,
     /// What other tools call it, in lower case without `_` and `-`.
     pub(super) foreign: &'static [&'static str],
 }
 
-/// What a key holds.
+/// The shape of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
-    Text,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    Flag,
-    /// A whole number of at least 1.
+    String,
+    /// One of these strings.
+    Choice(&'static [&'static str]),
+    Boolean,
+    /// An integer of at least 1.
     Count,
-    /// A whole number of at least 0.
-    Whole,
-    /// A whole number, which may be negative.
-    Integer,
+    /// An integer of at least 0.
+    Unsigned,
+    /// An integer, which may be negative.
+    AnyInteger,
     /// A number of at least 1.
     Factor,
     Duration,
-    /// A duration with its sign.
+    /// A duration with an optional sign.
     Offset,
-    /// A time of day.
     Time,
-    /// Bytes, as a number or as text with a unit.
+    /// Bytes, as an integer or as a string with a unit.
     Size,
     Zone,
-    /// A day or an instant.
-    Moment,
+    DayOrInstant,
     Command,
-    /// A list of text.
-    Texts,
-    /// A list of text, or one text.
-    TextOrTexts,
-    /// A list of names of jobs and of tables that say more of one; or one of these.
+    Strings,
+    StringOrStrings,
+    /// An array of job names and of [`DEPENDENCY`] tables; or one of these.
     Dependencies,
-    /// A table of text under names of variables.
+    /// A table of strings.
     Environment,
     Table(&'static [Key]),
-    /// A table of jobs under their names.
+    /// A table of jobs by name.
     Jobs,
-    /// A table of pools under their names.
+    /// A table of pools by name.
     Pools,
 }
 
 impl Shape {
-    /// Says what is expected, as the end of "it must be".
+    /// What is expected, to complete "must be …".
     pub(super) fn expected(self) -> &'static str {
         match self {
-            Self::Text | Self::Word(_) => "text in quotes",
-            Self::Flag => "`true` or `false`",
-            Self::Count | Self::Whole | Self::Integer => "a whole number",
+            Self::String | Self::Choice(_) => "a string",
+            Self::Boolean => "`true` or `false`",
+            Self::Count | Self::Unsigned | Self::AnyInteger => "an integer",
             Self::Factor => "a number",
-            Self::Duration => "a duration in quotes",
-            Self::Offset => "a duration with its sign in quotes",
-            Self::Time => "a time of day",
-            Self::Size => "a number of bytes, or text such as `\"1MiB\"`",
-            Self::Zone => "the name of a time zone in quotes",
-            Self::Moment => "a day or an instant",
-            Self::Command => "text in quotes, or a list of it",
-            Self::Texts => "a list of text",
-            Self::TextOrTexts => "a list of text, or one text",
-            Self::Dependencies => "a list of jobs, or one job",
-            Self::Environment => "a table of text",
+            Self::Duration => "a duration such as `\"10m\"`",
+            Self::Offset => "a signed duration such as `\"-1d\"`",
+            Self::Time => "a time of day such as `\"07:30\"`",
+            Self::Size => "a number of bytes, or a string such as `\"1MiB\"`",
+            Self::Zone => "a time zone such as `\"Europe/Berlin\"`",
+            Self::DayOrInstant => "a day or an instant",
+            Self::Command => "a string or an array of strings",
+            Self::Strings => "an array of strings",
+            Self::StringOrStrings => "an array of strings or a string",
+            Self::Dependencies => "an array of jobs or a job",
+            Self::Environment => "a table of strings",
             Self::Table(_) | Self::Jobs | Self::Pools => "a table",
         }
     }
@@ -86,31 +81,30 @@ const fn key(name: &'static str, shape: Shape, about: &'static str, foreign: &'s
     Key { name, shape, about, foreign }
 }
 
-/// What a registry holds.
+/// The top level.
 pub(super) static TOP: &[Key] = &[
     key("daemon", Shape::Table(DAEMON), "Settings of the daemon.", &["settings", "global", "defaults", "crontabber"]),
     key(
         "include",
-        Shape::TextOrTexts,
-        "More files with jobs: paths relative to this file; the last part may hold `*` and `?`.",
+        Shape::StringOrStrings,
+        "More files with jobs and pools, relative to this file. The last part of a path may contain `*` and `?`.",
         &["includes", "import", "files"],
     ),
-    key("jobs", Shape::Jobs, "The jobs, each under its name.", &["job", "tasks", "task", "schedules"]),
+    key("jobs", Shape::Jobs, "Jobs by name.", &["job", "tasks", "task", "schedules"]),
     POOLS,
 ];
 
-/// What an included file holds.
-pub(super) static INCLUDED: &[Key] =
-    &[key("jobs", Shape::Jobs, "The jobs, each under its name.", &["job", "tasks", "task"]), POOLS];
+/// The top level of an included file.
+pub(super) static INCLUDED: &[Key] = &[key("jobs", Shape::Jobs, "Jobs by name.", &["job", "tasks", "task"]), POOLS];
 
 const POOLS: Key = key(
     "pools",
     Shape::Pools,
-    "What several jobs share, each under its name: no more attempts of them run at once than a pool has places.",
+    "Pools by name. A pool limits how many attempts of its jobs run at once.",
     &["pool", "queues", "queue", "resources", "resource", "limits", "semaphores"],
 );
 
-/// What a pool holds.
+/// A pool.
 pub(super) static POOL: &[Key] = &[key(
     "size",
     Shape::Count,
@@ -118,42 +112,42 @@ pub(super) static POOL: &[Key] = &[key(
     &["slots", "places", "limit", "max", "count", "concurrency", "capacity", "maxrunning"],
 )];
 
-/// What `[daemon]` holds.
+/// `[daemon]`.
 pub(super) static DAEMON: &[Key] = &[
     key(
         "ledger",
-        Shape::Text,
-        "Where the ledger is: `sqlite:///PATH` or `postgres://…`. Default: `ledger.db` in the state directory.",
+        Shape::String,
+        "The URL of the ledger: `sqlite:///PATH` or `postgres://…`. Default: `ledger.db` in the state directory.",
         &["database", "db", "databaseurl", "url", "dsn", "store"],
     ),
     key(
         "timezone",
         Shape::Zone,
-        "The time zone of jobs that name none, such as `Europe/Berlin`. Default: `UTC`.",
+        "The default time zone of jobs, such as `Europe/Berlin`. Default: `UTC`.",
         &["tz", "zone"],
     ),
     key(
         "max_running",
         Shape::Count,
-        "How many attempts may run at once, over all jobs. Default: 16.",
+        "How many attempts of all jobs may run at once. Default: 16.",
         &["maxconcurrent", "concurrency", "maxjobs", "parallel", "parallelism", "workers", "maxparallel"],
     ),
     key(
         "stop_grace",
         Shape::Duration,
-        "How long a stopping daemon waits for what still runs. Default: `1m`.",
+        "How long a stopping daemon waits for running attempts. Default: `1m`.",
         &["grace", "shutdowntimeout", "stoptimeout", "gracefultimeout"],
     ),
     key(
         "output_limit",
         Shape::Size,
-        "How many bytes of the output of an attempt are kept: the head and the tail. Default: `1MiB`.",
+        "How many bytes of the output of an attempt are kept: its head and its tail. Default: `1MiB`.",
         &["maxoutput", "loglimit", "outputsize", "logsize", "maxlogsize"],
     ),
     key(
         "announce_over",
-        Shape::Whole,
-        "Before more missed dates than this are run, it is said how many of which job and for about how long. Default: 100.",
+        Shape::Unsigned,
+        "Before catching up on more dates than this, the daemon logs how many dates of which job, and for about how long. Default: 100.",
         &["announce", "announceabove", "announcefrom", "confirmover", "warnover"],
     ),
 ];

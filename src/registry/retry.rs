@@ -1,32 +1,31 @@
-//! `retry`: when a failed date is attempted again.
+//! `retry`: when a failed date is retried.
 
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::keys;
-use super::table_reader::{TableReader, whole_number};
+use super::table_reader::{TableReader, as_integer};
 use crate::duration;
 use crate::job::{DEFAULT_RETRY_AFTER, Retry};
 
-/// Reads `retry`; what is wrong with it is noted.
-pub(super) fn read(section: &TableReader<'_>) -> Retry {
-    if let Some(value) = section.get("retry")
+pub(super) fn read(reader: &TableReader<'_>) -> Retry {
+    if let Some(value) = reader.get("retry")
         && !value.get_ref().is_table()
     {
         let hint = match value.get_ref() {
             DeValue::String(text) if duration::parse(text).is_ok() => {
                 format!("write `retry = {{ after = \"{text}\" }}`")
             }
-            value if whole_number(value).is_some() => {
-                format!("write `retry = {{ attempts = {} }}`", whole_number(value).unwrap_or(3).max(1))
+            value if as_integer(value).is_some() => {
+                format!("write `retry = {{ attempts = {} }}`", as_integer(value).unwrap_or(3).max(1))
             }
             DeValue::Boolean(false) => "write `retry = { attempts = 1 }`".to_owned(),
             _ => "write `retry = { after = \"5m\", factor = 2, at_most = \"1h\" }`".to_owned(),
         };
-        section.wrong_type("retry", value, Some(hint));
+        reader.wrong_type("retry", value, Some(hint));
         return Retry::default();
     }
-    let Some(retry) = section.section("retry", keys::RETRY, format!("`retry` of {}", section.whose)) else {
+    let Some(retry) = reader.sub_table("retry", keys::RETRY, format!("`retry` of {}", reader.label)) else {
         return Retry::default();
     };
     retry.unknown_keys();
@@ -38,9 +37,9 @@ pub(super) fn read(section: &TableReader<'_>) -> Retry {
         && at_most < least
     {
         let span = retry.get("at_most").map_or(0..0, Spanned::span);
-        let whose = if has_after { "`after`" } else { "the default of `after`" };
-        let problem = format!("is shorter than {whose}, `{}`", duration::notation(least));
-        retry.wrong(span, "at_most", problem, None);
+        let label = if has_after { "`after`" } else { "the default of `after`" };
+        let problem = format!("is shorter than {label}, `{}`", duration::notation(least));
+        retry.invalid(span, "at_most", problem, None);
     }
     Retry {
         after: after.unwrap_or(DEFAULT_RETRY_AFTER),
@@ -55,9 +54,7 @@ fn factor(retry: &TableReader<'_>) -> f64 {
     let Some(value) = retry.get(KEY) else { return 1.0 };
     let number = match value.get_ref() {
         DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
-        DeValue::Integer(_) => {
-            whole_number(value.get_ref()).and_then(|number| i32::try_from(number).ok()).map(f64::from)
-        }
+        DeValue::Integer(_) => as_integer(value.get_ref()).and_then(|number| i32::try_from(number).ok()).map(f64::from),
         _ => {
             let number = value.get_ref().as_str().filter(|text| text.parse::<f64>().is_ok_and(f64::is_finite));
             retry.wrong_type(KEY, value, number.map(|number| format!("write `factor = {number}`, without quotes")));
@@ -67,11 +64,11 @@ fn factor(retry: &TableReader<'_>) -> f64 {
     match number {
         Some(number) if number.is_finite() && number >= 1.0 => number,
         _ => {
-            retry.wrong(
+            retry.invalid(
                 value.span(),
                 KEY,
                 "must be a number of at least 1",
-                Some("waits do not become shorter".to_owned()),
+                Some("a wait cannot become shorter".to_owned()),
             );
             1.0
         }

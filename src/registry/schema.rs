@@ -1,10 +1,10 @@
-//! The JSON Schema of the registry, from the table of keys.
+//! The JSON Schema of the registry, generated from the table of keys.
 
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Shape};
 
-/// Returns the JSON Schema (draft 2020-12) of a registry, with which editors complete and check it.
+/// Returns the JSON Schema (draft 2020-12) of a registry, for completion and checks in editors.
 #[must_use]
 pub fn schema() -> Value {
     let mut schema = object(keys::TOP);
@@ -20,7 +20,7 @@ pub fn schema() -> Value {
 
 fn job() -> Value {
     let mut job = object(keys::JOB);
-    // A job without a schedule has none of these.
+    // These keys need a schedule.
     let has_schedule = json!({ "anyOf": [{ "required": ["schedule"] }, { "required": ["every"] }] });
     let scheduled: Map<String, Value> =
         keys::NEED_A_SCHEDULE.iter().map(|key| ((*key).to_owned(), has_schedule.clone())).collect();
@@ -40,14 +40,14 @@ fn merge(into: &mut Value, more: Value) {
     }
 }
 
-/// A table with these keys and no others, of which one must be there.
+/// A table of these keys only, one of which is required.
 fn object_with(keys: &[Key], required: &str) -> Value {
     let mut object = object(keys);
     merge(&mut object, json!({ "required": [required] }));
     object
 }
 
-/// A table with these keys and no others.
+/// A table of these keys only.
 fn object(keys: &[Key]) -> Value {
     let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
@@ -65,12 +65,12 @@ fn shape(shape: Shape) -> Value {
     const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
     let text = || json!({ "type": "string", "minLength": 1 });
     match shape {
-        Shape::Text | Shape::Zone => text(),
-        Shape::Word(words) => json!({ "type": "string", "enum": words }),
-        Shape::Flag => json!({ "type": "boolean" }),
+        Shape::String | Shape::Zone => text(),
+        Shape::Choice(words) => json!({ "type": "string", "enum": words }),
+        Shape::Boolean => json!({ "type": "boolean" }),
         Shape::Count => json!({ "type": "integer", "minimum": 1 }),
-        Shape::Whole => json!({ "type": "integer", "minimum": 0 }),
-        Shape::Integer => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
+        Shape::Unsigned => json!({ "type": "integer", "minimum": 0 }),
+        Shape::AnyInteger => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
         Shape::Factor => json!({ "type": "number", "minimum": 1 }),
         Shape::Duration => json!({ "type": "string", "pattern": DURATION, "examples": ["90s", "1h30m", "2d"] }),
         Shape::Offset => json!({ "type": "string", "pattern": OFFSET, "examples": ["-1d", "-2h30m", "+1w"] }),
@@ -78,13 +78,13 @@ fn shape(shape: Shape) -> Value {
         Shape::Size => json!({
             "type": ["string", "integer"], "pattern": r"^\d+ ?([kKmMgG]i?)?[bB]?$", "minimum": 1024, "examples": ["1MiB"],
         }),
-        // TOML has types for these, which its editors see as text.
-        Shape::Moment => json!({ "type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ].+)?$" }),
+        // TOML has date types, which editors validate as strings.
+        Shape::DayOrInstant => json!({ "type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ].+)?$" }),
         Shape::Command => json!({
             "oneOf": [text(), { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
         }),
-        Shape::Texts => json!({ "type": "array", "items": text() }),
-        Shape::TextOrTexts => json!({ "oneOf": [text(), { "type": "array", "items": text() }] }),
+        Shape::Strings => json!({ "type": "array", "items": text() }),
+        Shape::StringOrStrings => json!({ "oneOf": [text(), { "type": "array", "items": text() }] }),
         Shape::Dependencies => {
             let one = [text(), object_with(keys::DEPENDENCY, "job")];
             json!({ "oneOf": [one[0], one[1], { "type": "array", "items": { "oneOf": one } }] })

@@ -1,4 +1,4 @@
-//! One file of the registry while it is checked: its text, and what was found in it.
+//! One file of the registry during the check: its text and its diagnostics.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -9,44 +9,42 @@ use std::path::{Path, PathBuf};
 use super::diagnostic::{Diagnostic, Level};
 use super::excerpt;
 
-/// So many mistakes of a file come with the line they are in; as many as are ever printed.
+/// How many diagnostics of a file get an excerpt: as many as are ever printed.
 const WITH_EXCERPT: usize = super::diagnostic::PRINTED;
 
-/// A file, and what was found in it.
 #[derive(Debug)]
 pub(super) struct SourceFile {
-    /// As it is shown.
+    /// As printed.
     pub(super) path: PathBuf,
-    /// What relative paths in it are relative to.
+    /// The base of relative paths.
     pub(super) folder: PathBuf,
     pub(super) text: String,
     line_starts: OnceCell<Vec<usize>>,
     findings: RefCell<Vec<Finding>>,
-    /// The lines that the TOML parser could not read, by number from 0.
+    /// The lines with syntax errors, by index.
     unreadable_lines: RefCell<BTreeSet<usize>>,
     /// Byte ranges that must not be printed.
     secrets: RefCell<Vec<Range<usize>>>,
-    /// How many of the findings are mistakes.
-    mistakes: Cell<usize>,
+    /// How many of the findings are errors.
+    errors: Cell<usize>,
 }
 
-/// Something that was found in a file.
+/// A diagnostic before its excerpt is cut.
 #[derive(Debug)]
 struct Finding {
-    /// Bytes; the whole file if absent.
+    /// Bytes; absent if it concerns the whole file.
     span: Option<Range<usize>>,
     level: Level,
     message: String,
     hint: Option<String>,
-    /// What brought it up.
     about: About,
 }
 
-/// What a finding rests on, which decides whether it can be trusted in a file that is not TOML throughout.
+/// The cause of a finding, which decides whether it is reliable in a file with syntax errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum About {
     Syntax,
-    /// Something that is there.
+    /// Something that is present.
     Present,
     /// Something that is missing.
     Absent,
@@ -63,54 +61,53 @@ impl SourceFile {
             findings: RefCell::default(),
             unreadable_lines: RefCell::default(),
             secrets: RefCell::default(),
-            mistakes: Cell::new(0),
+            errors: Cell::new(0),
         }
     }
 
-    /// Notes a mistake in something that is there.
-    pub(super) fn mistake(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
+    /// Reports an error in something that is present.
+    pub(super) fn error(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
         self.note(Some(span), Level::Error, message.into(), hint, About::Present);
     }
 
-    /// Notes that something is missing; not believed if the file is not TOML throughout.
+    /// Reports that something is missing. Ignored if the file has syntax errors.
     pub(super) fn missing(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
         self.note(Some(span), Level::Error, message.into(), hint, About::Absent);
     }
 
-    /// Notes a mistake of the TOML itself.
-    pub(super) fn syntax(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
+    /// Reports a syntax error.
+    pub(super) fn syntax_error(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
         self.unreadable_lines.borrow_mut().insert(self.line_index(span.start));
         self.note(Some(span), Level::Error, message.into(), hint, About::Syntax);
     }
 
-    /// Notes a mistake of the file as a whole.
-    pub(super) fn whole(&self, message: impl Into<String>, hint: Option<String>) {
+    /// Reports an error of the whole file.
+    pub(super) fn file_error(&self, message: impl Into<String>, hint: Option<String>) {
         self.note(None, Level::Error, message.into(), hint, About::Syntax);
     }
 
-    /// Notes something that is worth a look, and stops nothing.
     pub(super) fn warning(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
         self.note(Some(span), Level::Warning, message.into(), hint, About::Present);
     }
 
     fn note(&self, span: Option<Range<usize>>, level: Level, message: String, hint: Option<String>, about: About) {
         if level == Level::Error {
-            self.mistakes.set(self.mistakes.get() + 1);
+            self.errors.set(self.errors.get() + 1);
         }
         self.findings.borrow_mut().push(Finding { span, level, message, hint, about });
     }
 
-    /// Keeps bytes from ever being printed.
+    /// Masks these bytes in every excerpt.
     pub(super) fn keep_secret(&self, span: Range<usize>) {
         self.secrets.borrow_mut().push(span);
     }
 
-    /// How many mistakes were noted so far.
-    pub(super) fn mistakes(&self) -> usize {
-        self.mistakes.get()
+    /// How many errors are reported so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.get()
     }
 
-    /// Whether something in the file could not be read, so that what seems to be missing may only be hidden.
+    /// Whether the file has syntax errors, so that something missing may only be hidden.
     pub(super) fn is_broken(&self) -> bool {
         self.findings.borrow().iter().any(|finding| finding.about == About::Syntax)
     }
@@ -122,17 +119,17 @@ impl SourceFile {
         })
     }
 
-    /// The number of the line that holds a byte, from 0.
+    /// The index of the line that contains a byte.
     pub(super) fn line_index(&self, offset: usize) -> usize {
         self.line_starts().partition_point(|start| *start <= offset) - 1
     }
 
-    /// Names the place of a byte for people: `jobs.toml:12`.
+    /// The position of a byte, such as `jobs.toml:12`.
     pub(super) fn place(&self, offset: usize) -> impl Display {
         format!("{}:{}", self.path.display(), self.line_index(offset) + 1)
     }
 
-    /// A line by its number from 0, without its end.
+    /// A line by its index, without its line ending.
     pub(super) fn line(&self, index: usize) -> &str {
         &self.text[self.line_range(index)]
     }
@@ -142,7 +139,7 @@ impl SourceFile {
         self.line_starts().len()
     }
 
-    /// The bytes of a line by its number from 0, without its end.
+    /// The bytes of a line by its index, without its line ending.
     pub(super) fn line_range(&self, index: usize) -> Range<usize> {
         let start = self.line_starts()[index];
         let end = self.line_starts().get(index + 1).map_or(self.text.len(), |next| next - 1);
@@ -150,8 +147,8 @@ impl SourceFile {
         start..end
     }
 
-    /// Turns what was found into mistakes and warnings, in the order of the text.
-    pub(super) fn finish(self, mistakes: &mut Vec<Diagnostic>, warnings: &mut Vec<Diagnostic>) {
+    /// Converts the findings to errors and warnings, in the order of their lines.
+    pub(super) fn finish(self, errors: &mut Vec<Diagnostic>, warnings: &mut Vec<Diagnostic>) {
         let mut findings = self.findings.take();
         let unreadable = self.unreadable_lines.take();
         if findings.iter().any(|finding| finding.about == About::Syntax) {
@@ -161,31 +158,31 @@ impl SourceFile {
                 (About::Syntax, _) | (About::Present, None) => true,
             });
         }
-        // Stable, so that two findings at one place keep the order in which they were noted.
+        // A stable sort: findings at one position keep their order.
         findings.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
         let mut column = Columns::default();
         let mut printed = 0;
         for finding in findings {
-            let mut mistake = Diagnostic::whole(&self.path, finding.level, finding.message, finding.hint);
+            let mut diagnostic = Diagnostic::of_file(&self.path, finding.level, finding.message, finding.hint);
             if let Some(span) = finding.span {
                 let line = self.line_index(span.start);
                 let range = self.line_range(line);
-                mistake.line = line + 1;
-                mistake.column = column.of(&self.text, range.start, span.start.min(range.end));
+                diagnostic.line = line + 1;
+                diagnostic.column = column.of(&self.text, range.start, span.start.min(range.end));
                 if printed < WITH_EXCERPT {
-                    mistake.excerpt = Some(excerpt::cut(&self.text, range, span, &self.secrets.borrow()));
+                    diagnostic.excerpt = Some(excerpt::cut(&self.text, range, span, &self.secrets.borrow()));
                     printed += 1;
                 }
             }
             match finding.level {
-                Level::Error => mistakes.push(mistake),
-                Level::Warning => warnings.push(mistake),
+                Level::Error => errors.push(diagnostic),
+                Level::Warning => warnings.push(diagnostic),
             }
         }
     }
 }
 
-/// Counts columns of ascending positions, each character of a line once.
+/// Computes columns of ascending positions, reading each character of a line once.
 #[derive(Debug, Default)]
 struct Columns {
     line_start: usize,
@@ -194,12 +191,12 @@ struct Columns {
 }
 
 impl Columns {
-    /// The column of a position, counted in characters from 1.
+    /// The column of a position, in characters from 1.
     fn of(&mut self, text: &str, line_start: usize, position: usize) -> usize {
         if self.column == 0 || line_start != self.line_start || position < self.position {
             *self = Self { line_start, position: line_start, column: 1 };
         }
-        // A span may begin within a character only where the parser could not read the bytes around it.
+        // A span may begin inside a character, after bytes that the parser could not read.
         let position = text.floor_char_boundary(position);
         self.column += text[self.position..position.max(self.position)].chars().count();
         self.position = position.max(self.position);

@@ -1,27 +1,27 @@
-//! What a person meant by a word that is not known.
+//! Suggestions for unknown words.
 
 use std::cell::Cell;
 
 use super::keys::{Key, Shape};
 
-/// How many cells of distance tables are filled for one registry: a tenth of a second's worth.
+/// How many cells of distance tables may be computed per registry, which takes about 0.1 s.
 ///
-/// A file with ten thousand misspelt names gets hints for the first of them, and is checked as fast as any other.
+/// A file with ten thousand misspelt names gets suggestions for the first ones only, and is checked as fast as any other.
 const EFFORT: usize = 20_000_000;
 
-/// Finds nearest words, and gives up when it has worked enough.
+/// Finds the closest known word within a work budget.
 #[derive(Debug)]
-pub(super) struct Nearest {
+pub(super) struct Suggester {
     effort_left: Cell<usize>,
 }
 
-impl Nearest {
+impl Suggester {
     pub(super) fn new() -> Self {
         Self { effort_left: Cell::new(EFFORT) }
     }
 
-    /// The one of `known` that `word` most likely stands for; the first of several.
-    pub(super) fn among<'k>(&self, word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    /// The one of `known` that is closest to `word`; the first of several.
+    pub(super) fn closest<'k>(&self, word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
         if word.len() > 100 {
             return None;
         }
@@ -43,9 +43,9 @@ impl Nearest {
         best.map(|(_, candidate)| candidate)
     }
 
-    /// The one of `keys` that `word` most likely stands for: by what other tools call it, or by its letters.
+    /// The one of `keys` that `word` probably stands for: by its name in other tools, or by its letters.
     ///
-    /// A word for a table is not what others call a key that holds none: their `catchup = true` is not our `catch_up`.
+    /// A table never stands for a key that is not a table: `catchup = true` elsewhere is not our `catch_up`.
     pub(super) fn key(&self, word: &str, keys: &'static [Key], is_table: bool) -> Option<&'static str> {
         let plain_word = plain(word);
         let is_alike = |key: &Key| plain(key.name) == plain_word && is_table == matches!(key.shape, Shape::Table(_));
@@ -53,11 +53,11 @@ impl Nearest {
             return Some(alike.name);
         }
         let translated = keys.iter().find(|key| key.foreign.contains(&plain_word.as_str()));
-        translated.map(|key| key.name).or_else(|| self.among(word, keys.iter().map(|key| key.name)))
+        translated.map(|key| key.name).or_else(|| self.closest(word, keys.iter().map(|key| key.name)))
     }
 }
 
-/// `dependsOn`, `depends-on` and `DEPENDS_ON` are one word.
+/// Normalizes: `dependsOn`, `depends-on` and `DEPENDS_ON` are one word.
 fn plain(word: &str) -> String {
     word.chars().filter(|character| !matches!(character, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect()
 }

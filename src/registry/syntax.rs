@@ -1,4 +1,4 @@
-//! From text to TOML, with every mistake that can be seen past.
+//! Parses TOML, and recovers from as many syntax errors as possible.
 
 use std::cell::OnceCell;
 use std::io;
@@ -8,39 +8,39 @@ use toml::de::{DeTable, Error};
 
 use super::source_file::SourceFile;
 
-/// So many mistakes that hide what follows them are seen past; each costs another parse.
+/// Most syntax errors recovered from by blanking in one file; each costs another parse.
 const SEEN_PAST: usize = 20;
 
-/// Address space for a stack; memory is taken only as far as it is used.
+/// Reserved address space of the stack; memory is committed only as used.
 const STACK: usize = 64 * 1024 * 1024;
 
-/// So many keys that are there twice are looked for where they were first.
+/// For how many duplicate keys the first declaration is searched.
 const LOOKED_FOR: usize = 50;
 
-/// A file that is larger and no TOML is no registry, and one of its mistakes is enough: others cost memory.
+/// In a larger file, only the first syntax error is reported, to save memory.
 const LARGEST_RECOVERED: usize = 1024 * 1024;
 
-/// What could be read of a page.
+/// The tables of a file, as far as they could be parsed.
 #[derive(Debug)]
 pub(super) struct Document<'t>(DeTable<'t>);
 
 impl<'t> Document<'t> {
-    /// Parses a page and notes what is not TOML in it. `blanked` is where a text is kept that had to be changed for that.
-    pub(super) fn parse(page: &'t SourceFile, blanked: &'t OnceCell<String>) -> Self {
+    /// Parses a file and reports its syntax errors. `blanked` stores the text if it had to be changed for that.
+    pub(super) fn parse(file: &'t SourceFile, blanked: &'t OnceCell<String>) -> Self {
         let read = || -> io::Result<(Self, Vec<Error>)> {
-            let (document, errors) = Self::read(&page.text)?;
-            match readable(page, &errors)? {
+            let (document, errors) = Self::read(&file.text)?;
+            match readable(file, &errors)? {
                 Some(text) => Self::read(blanked.get_or_init(|| text)),
                 None => Ok((document, errors)),
             }
         };
         match read() {
             Ok((document, errors)) => {
-                note(page, &errors);
+                note(file, &errors);
                 document
             }
             Err(error) => {
-                page.whole(format!("the file cannot be read: no thread can be started: {error}"), None);
+                file.file_error(format!("the file cannot be read: no thread can be started: {error}"), None);
                 Self(DeTable::new())
             }
         }
@@ -68,15 +68,15 @@ impl Drop for Document<'_> {
     fn drop(&mut self) {
         let table = std::mem::take(&mut self.0);
         if !table.is_empty() {
-            // Where no thread can be started, the table is dropped right here.
+            // If no thread can be started, the table is dropped on this one.
             let _ = apart(move || drop(table));
         }
     }
 }
 
-/// Does some work on a thread of its own, for two reasons. A table can be nested some thousand levels deep before the
-/// parser refuses it, and is dropped level by level: that takes a large stack. And what a thread allocates lies apart, so
-/// that what parsing took can be given back in one piece, and is not strewn with the jobs that a daemon keeps.
+/// Runs `work` on a thread of its own, for two reasons. The parser accepts tables that are some thousand levels deep, and
+/// dropping them is recursive: that needs a large stack. And a thread has its own malloc arena, so that the memory of the
+/// parser can be returned in one piece and does not fragment the heap of the daemon.
 fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("registry".to_owned()).stack_size(STACK);
@@ -85,24 +85,24 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     })
 }
 
-/// Returns the text of a page in which all is blanked that would hide what follows it from the parser: lists and tables
-/// that are never closed, and lines without a value. What is blanked is noted; if there is nothing, neither is a text.
-fn readable(page: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
-    if page.text.len() > LARGEST_RECOVERED {
+/// Returns the text with everything blanked that would hide what follows it from the parser: arrays and tables that are not
+/// closed, and lines without a value. What is blanked is reported; without such errors there is no text.
+fn readable(file: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
+    if file.text.len() > LARGEST_RECOVERED {
         return Ok(None);
     }
-    let mut first = errors.iter().find_map(|error| hiding(page, &page.text, error));
+    let mut first = errors.iter().find_map(|error| hiding(file, &file.text, error));
     if first.is_none() {
         return Ok(None);
     }
-    let mut text = page.text.clone();
+    let mut text = file.text.clone();
     for _ in 0..SEEN_PAST {
         let hiding = match first.take() {
             Some(first) => Some(first),
-            None => Document::read(&text)?.1.iter().find_map(|error| hiding(page, &text, error)),
+            None => Document::read(&text)?.1.iter().find_map(|error| hiding(file, &text, error)),
         };
         let Some(hiding) = hiding else { break };
-        page.syntax(hiding.place, hiding.message, hiding.hint);
+        file.syntax_error(hiding.place, hiding.message, hiding.hint);
         let mut bytes = text.into_bytes();
         for byte in &mut bytes[hiding.blanked.clone()] {
             if *byte != b'\n' {
@@ -110,7 +110,7 @@ fn readable(page: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
             }
         }
         if hiding.is_value {
-            // Some value has to be there; nothing looks at it, for its line has a mistake already.
+            // The parser needs a value here. It is never used: its line has an error.
             bytes[hiding.blanked.start] = b'0';
         }
         text = String::from_utf8(bytes).expect("whole characters were replaced by ASCII");
@@ -118,10 +118,10 @@ fn readable(page: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// A mistake that hides what follows it.
+/// A syntax error that hides what follows it.
 struct Hiding {
     blanked: Range<usize>,
-    /// Whether it stands where a value has to be.
+    /// Whether it is in the position of a value.
     is_value: bool,
     place: Range<usize>,
     message: String,
@@ -129,134 +129,134 @@ struct Hiding {
 }
 
 /// Finds out whether an error hides what follows it.
-fn hiding(page: &SourceFile, text: &str, error: &Error) -> Option<Hiding> {
-    let span = place(page, error);
+fn hiding(file: &SourceFile, text: &str, error: &Error) -> Option<Hiding> {
+    let span = place(file, error);
     if error.message().starts_with("key with no value") {
-        let blanked = page.line_range(page.line_index(span.start));
-        let (place, message, hint) = explained(page, error.message(), span);
+        let blanked = file.line_range(file.line_index(span.start));
+        let (place, message, hint) = explained(file, error.message(), span);
         return Some(Hiding { blanked, is_value: false, place, message, hint });
     }
-    let blanked = unclosed(page, text, error)?;
-    let (what, close) = if text[blanked.clone()].starts_with('[') { ("list", "]") } else { ("table", "}") };
+    let blanked = unclosed(file, text, error)?;
+    let (what, close) = if text[blanked.clone()].starts_with('[') { ("array", "]") } else { ("table", "}") };
     let line_end = blanked.start + text[blanked.clone()].find('\n').unwrap_or(blanked.len());
-    let message = format!("this {what} is never closed");
+    let message = format!("this {what} is not closed");
     let hint = Some(format!("close it with `{close}`"));
     Some(Hiding { place: blanked.start..line_end, blanked, is_value: true, message, hint })
 }
 
-fn place(page: &SourceFile, error: &Error) -> Range<usize> {
-    error.span().unwrap_or(page.text.len()..page.text.len())
+fn place(file: &SourceFile, error: &Error) -> Range<usize> {
+    error.span().unwrap_or(file.text.len()..file.text.len())
 }
 
-fn note(page: &SourceFile, errors: &[Error]) {
+fn note(file: &SourceFile, errors: &[Error]) {
     let mut errors: Vec<&Error> = errors.iter().collect();
-    errors.sort_by_key(|error| place(page, error).start);
+    errors.sort_by_key(|error| place(file, error).start);
     let mut last_line = None;
-    // The lines of a table that is declared for the second time.
+    // The lines of a table that is declared twice.
     let mut doubled_table = 0..0;
     let mut looked_for = 0;
     for error in errors {
-        let span = place(page, error);
-        let line = page.line_index(span.start);
+        let span = place(file, error);
+        let line = file.line_index(span.start);
         let is_doubled = error.message() == "duplicate key";
-        // What follows in the same line, and in a table that is there twice, follows from the first mistake.
+        // Further errors in the same line, or in a table that is declared twice, are consequences of the first.
         if last_line == Some(line) || is_doubled && doubled_table.contains(&line) {
             continue;
         }
         last_line = Some(line);
         if !is_doubled {
-            let (span, message, hint) = explained(page, error.message(), span);
-            page.syntax(span, message, hint);
+            let (span, message, hint) = explained(file, error.message(), span);
+            file.syntax_error(span, message, hint);
             continue;
         }
-        if is_header(page.line(line)) {
-            let end = (line + 1..page.lines()).find(|next| is_header(page.line(*next)));
+        if is_header(file.line(line)) {
+            let end = (line + 1..file.lines()).find(|next| is_header(file.line(*next)));
             doubled_table = line..end.unwrap_or(usize::MAX);
         }
         looked_for += 1;
-        let first = if looked_for <= LOOKED_FOR { first_declared(page, line) } else { None };
-        let key = page.text.get(span.clone()).unwrap_or_default();
-        let hint = first.map(|first| format!("it is first declared in line {}", first + 1));
-        page.syntax(span, format!("{} is declared twice", super::table_reader::quoted(key)), hint);
+        let first = if looked_for <= LOOKED_FOR { first_declared(file, line) } else { None };
+        let key = file.text.get(span.clone()).unwrap_or_default();
+        let hint = first.map(|first| format!("first declared in line {}", first + 1));
+        file.syntax_error(span, format!("{} is declared twice", super::table_reader::quoted(key)), hint);
     }
 }
 
-/// Finds the line in which what a line declares was declared first.
-fn first_declared(page: &SourceFile, line: usize) -> Option<usize> {
+/// Finds the line of the first declaration of what a line declares.
+fn first_declared(file: &SourceFile, line: usize) -> Option<usize> {
     let name_of = |line: &str| -> String {
         let end = if is_header(line) { line.find(']') } else { line.find('=') };
         line[..end.unwrap_or(line.len())].split_whitespace().collect()
     };
-    let wanted = name_of(page.line(line));
-    if is_header(page.line(line)) {
-        return (0..line).find(|before| is_header(page.line(*before)) && name_of(page.line(*before)) == wanted);
+    let wanted = name_of(file.line(line));
+    if is_header(file.line(line)) {
+        return (0..line).find(|before| is_header(file.line(*before)) && name_of(file.line(*before)) == wanted);
     }
-    let in_this_table = (0..line).rev().take_while(|before| !is_header(page.line(*before)));
-    in_this_table.filter(|before| name_of(page.line(*before)) == wanted).last()
+    let in_this_table = (0..line).rev().take_while(|before| !is_header(file.line(*before)));
+    in_this_table.filter(|before| name_of(file.line(*before)) == wanted).last()
 }
 
-/// Says what the parser means, where it says it in words of its own.
-fn explained(page: &SourceFile, message: &str, span: Range<usize>) -> (Range<usize>, String, Option<String>) {
-    let line = page.line(page.line_index(span.start));
+/// Rephrases a message of the parser.
+fn explained(file: &SourceFile, message: &str, span: Range<usize>) -> (Range<usize>, String, Option<String>) {
+    let line = file.line(file.line_index(span.start));
     let is_multi_line = message.starts_with("invalid multi-line");
-    if is_multi_line && span.start >= page.text.trim_end().len() {
-        let open = ["\"\"\"", "'''"].iter().filter_map(|quotes| page.text.rfind(quotes)).max();
+    if is_multi_line && span.start >= file.text.trim_end().len() {
+        let open = ["\"\"\"", "'''"].iter().filter_map(|quotes| file.text.rfind(quotes)).max();
         let open = open.map_or(span, |start| start..start + 3);
-        return (open, "this text is never closed".to_owned(), None);
+        return (open, "this string is not closed".to_owned(), None);
     }
     if message.starts_with("string values must be quoted") {
-        let value = page.text.get(span.clone()).unwrap_or_default().trim();
+        let value = file.text.get(span.clone()).unwrap_or_default().trim();
         if value.is_empty() || value.starts_with('#') {
             let key = line.split('=').next().unwrap_or_default().trim();
             return (span, format!("{} has no value", super::table_reader::quoted(key)), None);
         }
         let is_short = value.len() < 60 && !value.contains(|c: char| matches!(c, '"' | '\\') || c.is_control());
-        // What is assigned to the ledger may hold a password.
+        // The value of `ledger` may contain a password.
         let hint =
             (is_short && !line.contains("ledger") && !value.contains("://")).then(|| format!("write `\"{value}\"`"));
-        return (span, "text must stand in quotes".to_owned(), hint);
+        return (span, "strings must be quoted".to_owned(), hint);
     }
     let (message, hint) = match message {
         "missing comma between array elements, expected `,`"
         | "missing comma between key-value pairs, expected `,`" => ("a comma is missing", None),
-        "invalid basic string, expected `\"`" => ("this text is never closed", Some("close it with `\"`")),
-        "invalid literal string, expected `'`" => ("this text is never closed", Some("close it with `'`")),
+        "invalid basic string, expected `\"`" => ("this string is not closed", Some("close it with `\"`")),
+        "invalid literal string, expected `'`" => ("this string is not closed", Some("close it with `'`")),
         _ if message.starts_with("cannot recurse") || message == "recursion limit" => {
-            ("the brackets or keys are nested too deep", Some("no key of a registry needs so many"))
+            ("brackets or keys are nested too deeply", Some("no key of a registry needs such depth"))
         }
         _ => (message, None),
     };
     (span, message.to_owned(), hint.map(str::to_owned))
 }
 
-/// Finds what an error is about, if that is a list or table that is never closed.
-fn unclosed(page: &SourceFile, text: &str, error: &Error) -> Option<Range<usize>> {
+/// Finds the array or table that is not closed, if the error is about one.
+fn unclosed(file: &SourceFile, text: &str, error: &Error) -> Option<Range<usize>> {
     let message = error.message();
     let is_about_brackets =
         ["missing comma", "missing key for inline", "unclosed array,", "unclosed inline", "unexpected `=` in array"];
     if !is_about_brackets.iter().any(|start| message.starts_with(start)) {
         return None;
     }
-    let line_of = |index: usize| &text[page.line_range(index)];
+    let line_of = |index: usize| &text[file.line_range(index)];
     let is_at_the_end = message.starts_with("unclosed");
-    let at = page.line_index(place(page, error).start);
+    let at = file.line_index(place(file, error).start);
     if !is_at_the_end && !is_statement(line_of(at)) {
         return None;
     }
-    // The nearest statement before whose value opens more than it closes in its line.
+    // The closest preceding statement that opens more brackets than it closes in its line.
     let last = if is_at_the_end { at + 1 } else { at };
     let (line, open) = (0..last).rev().find_map(|index| Some((index, opening(line_of(index))?)))?;
-    let start = page.line_range(line).start + open;
-    let line_end = page.line_range(line).end;
+    let start = file.line_range(line).start + open;
+    let line_end = file.line_range(line).end;
     if text[start..].starts_with('{') {
-        // A table over several lines is in order; one that begins in its first line is meant to end there.
+        // A table may span lines; one with a key in its first line is expected to end there.
         return (!text[start + 1..line_end].trim().is_empty()).then_some(start..line_end);
     }
-    let next = (line + 1..page.lines()).find(|index| is_statement(line_of(*index)));
-    Some(start..next.map_or(text.len(), |next| page.line_range(next).start))
+    let next = (line + 1..file.lines()).find(|index| is_statement(line_of(*index)));
+    Some(start..next.map_or(text.len(), |next| file.line_range(next).start))
 }
 
-/// Where the value of an assignment begins, if it opens a list or table that its line does not close.
+/// Where the value of an assignment begins, if its line does not close its array or table.
 fn opening(line: &str) -> Option<usize> {
     let equals = assignment(line)?;
     let start = equals + 1 + line[equals + 1..].find(|character: char| !character.is_whitespace())?;
@@ -282,7 +282,7 @@ fn is_header(line: &str) -> bool {
     line.trim_start().starts_with('[')
 }
 
-/// Whether a line can only be a header or an assignment, and not a part of a list.
+/// Whether a line can only be a header or an assignment, not part of an array.
 fn is_statement(line: &str) -> bool {
     let inside = line.trim_start().trim_start_matches('[');
     let is_header = is_header(line)

@@ -1,4 +1,4 @@
-//! One table of a file, read key by key: what has the wrong type is noted and then treated as if it were not there.
+//! Reads one table of a file key by key. A value of the wrong type is reported and then treated as absent.
 
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
@@ -9,33 +9,31 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key, Shape};
 use super::source_file::SourceFile;
-use super::suggest::Nearest;
+use super::suggest::Suggester;
 use crate::duration;
 
-/// A value and where it stands.
 pub(super) type Value<'a> = &'a Spanned<DeValue<'a>>;
 
-/// A table with the keys that it may have.
 pub(super) struct TableReader<'a> {
-    pub(super) page: &'a SourceFile,
-    pub(super) nearest: &'a Nearest,
-    /// For messages: "job `load`".
-    pub(super) whose: String,
+    pub(super) file: &'a SourceFile,
+    pub(super) suggester: &'a Suggester,
+    /// Names the table in messages: "job `load`".
+    pub(super) label: String,
     pub(super) table: &'a DeTable<'a>,
     pub(super) keys: &'static [Key],
 }
 
-/// Text and where it stands.
+/// A string and its span.
 #[derive(Debug, Clone)]
-pub(super) struct Text<'a> {
+pub(super) struct StringValue<'a> {
     pub(super) value: &'a str,
     pub(super) span: Range<usize>,
-    /// Where the text itself begins in the file, if it stands there letter by letter.
+    /// Where the content begins in the file, if it has no escapes.
     start: Option<usize>,
 }
 
-impl Text<'_> {
-    /// Where a part of the text stands in the file; the whole of it if that cannot be told.
+impl StringValue<'_> {
+    /// The span of a part of the string; the whole span if the string has escapes.
     pub(super) fn part(&self, part: Range<usize>) -> Range<usize> {
         match self.start {
             Some(start) if part.end <= self.value.len() && part.start < part.end => {
@@ -47,32 +45,32 @@ impl Text<'_> {
 }
 
 impl<'a> TableReader<'a> {
-    /// Notes every key that the table may not have, and returns the keys that were probably meant.
+    /// Reports unknown keys, and returns the keys that they probably stand for.
     pub(super) fn unknown_keys(&self) -> Vec<&'static str> {
-        let mut meant = Vec::new();
+        let mut suggested = Vec::new();
         for (key, value) in self.table {
             let name = key.get_ref().as_ref();
             if self.keys.iter().any(|known| known.name == name) {
                 continue;
             }
-            let nearest = self.nearest.key(name, self.keys, value.get_ref().is_table());
-            let hint = match nearest {
-                Some(nearest) => Some(format!("did you mean `{nearest}`?")),
+            let suggestion = self.suggester.key(name, self.keys, value.get_ref().is_table());
+            let hint = match suggestion {
+                Some(suggestion) => Some(format!("did you mean `{suggestion}`?")),
                 None => self.belongs_elsewhere(name, value.get_ref()),
             };
             match value.get_ref().as_table() {
-                // Of `[jobs.some.name]`, what `some` seems to lack stands in `name`.
+                // In `[jobs.some.name]`, what `some` seems to lack is in `name`.
                 Some(table) if std::ptr::eq(self.keys, keys::JOB) && looks_like_a_job(table) => {
-                    meant.extend(["schedule", "command"]);
+                    suggested.extend(["schedule", "command"]);
                 }
-                _ => meant.extend(nearest),
+                _ => suggested.extend(suggestion),
             }
-            self.page.mistake(key.span(), format!("{} has unknown key {}", self.whose, quoted(name)), hint);
+            self.file.error(key.span(), format!("{} has unknown key {}", self.label, quoted(name)), hint);
         }
-        meant
+        suggested
     }
 
-    /// Says where an unknown key would be at home.
+    /// Says where an unknown key belongs.
     fn belongs_elsewhere(&self, name: &str, value: &DeValue<'_>) -> Option<String> {
         let knows = |keys: &[Key]| keys.iter().any(|key| key.name == name);
         let is = |keys: &'static [Key]| std::ptr::eq(self.keys, keys);
@@ -89,7 +87,7 @@ impl<'a> TableReader<'a> {
             return Some(format!("`{name}` belongs in `[daemon]`"));
         }
         if is(keys::INCLUDED) && ["daemon", "include"].contains(&name) {
-            return Some("an included file holds jobs and pools only".to_owned());
+            return Some("an included file may contain only jobs and pools".to_owned());
         }
         match value.as_table() {
             Some(table) if !is(keys::JOB) && looks_like_a_job(table) => {
@@ -102,100 +100,99 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// What a key holds, if it is there.
+    /// The value of a key, if it is present.
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
         debug_assert!(self.keys.iter().any(|known| known.name == key), "`{key}` is in the table of keys");
-        // The parser puts a value without a place where it could not read one.
+        // The parser inserts values without a span where it could not parse one.
         self.table.get(key).filter(|value| value.span() != (0..0))
     }
 
-    /// Where a key that is there stands.
+    /// The span of a key that is present.
     pub(super) fn key_span(&self, key: &'static str) -> Range<usize> {
         self.table.get_key_value(key).map_or(0..0, |(key, _)| key.span())
     }
 
-    /// Notes a mistake about what a key holds.
-    pub(super) fn wrong(&self, span: Range<usize>, key: &str, problem: impl Display, hint: Option<String>) {
-        self.page.mistake(span, format!("{}: `{key}` {problem}", self.whose), hint);
+    /// Reports an invalid value.
+    pub(super) fn invalid(&self, span: Range<usize>, key: &str, problem: impl Display, hint: Option<String>) {
+        self.file.error(span, format!("{}: `{key}` {problem}", self.label), hint);
     }
 
-    /// Notes that a key holds a value of another type than it should.
+    /// Reports a value of the wrong type.
     pub(super) fn wrong_type(&self, key: &'static str, value: Value<'_>, hint: Option<String>) {
         let expected =
             self.keys.iter().find(|known| known.name == key).map_or("something else", |key| key.shape.expected());
-        self.wrong(value.span(), key, format_args!("must be {expected}, not {}", kind(value.get_ref())), hint);
+        self.invalid(value.span(), key, format_args!("must be {expected}, not {}", kind(value.get_ref())), hint);
     }
 
-    /// Reads text.
-    pub(super) fn text(&self, key: &'static str) -> Option<Text<'a>> {
+    pub(super) fn string(&self, key: &'static str) -> Option<StringValue<'a>> {
         let value = self.get(key)?;
-        let text = self.as_text(value);
+        let text = self.as_string(value);
         if text.is_none() {
-            // What is written for the ledger may hold a password, and a number is no schedule.
+            // The value of `ledger` may contain a password, and a number is not a schedule.
             let can_be_quoted = !value.get_ref().is_bool() && !["ledger", "schedule", "every"].contains(&key);
             self.wrong_type(key, value, quotes(value.get_ref()).filter(|_| can_be_quoted));
         }
         text
     }
 
-    /// Reads text that is not empty and can be shown on a terminal.
-    pub(super) fn plain_text(&self, key: &'static str) -> Option<Text<'a>> {
-        let text = self.text(key)?;
+    /// Reads a string that is not blank and can be printed on a terminal.
+    pub(super) fn non_empty_string(&self, key: &'static str) -> Option<StringValue<'a>> {
+        let text = self.string(key)?;
         if text.value.trim().is_empty() {
-            self.wrong(text.span, key, "is empty", None);
+            self.invalid(text.span, key, "is empty", None);
             return None;
         }
         self.without_control_characters(key, &text, &[])?;
         Some(text)
     }
 
-    /// Refuses control characters but those that are `allowed`.
-    pub(super) fn without_control_characters(&self, key: &str, text: &Text<'_>, allowed: &[char]) -> Option<()> {
+    /// Reports control characters other than `allowed`.
+    pub(super) fn without_control_characters(&self, key: &str, text: &StringValue<'_>, allowed: &[char]) -> Option<()> {
         let Some((at, wrong)) = text.value.char_indices().find(|(_, c)| c.is_control() && !allowed.contains(c)) else {
             return Some(());
         };
-        let hint = (wrong == '\r').then(|| "save the file with Unix line ends".to_owned());
-        self.wrong(
+        let hint = (wrong == '\r').then(|| "save the file with Unix line endings".to_owned());
+        self.invalid(
             text.part(at..at + wrong.len_utf8()),
             key,
-            format_args!("holds the control character {wrong:?}"),
+            format_args!("contains the control character {wrong:?}"),
             hint,
         );
         None
     }
 
-    /// Sees a value as text.
-    pub(super) fn as_text(&self, value: Value<'a>) -> Option<Text<'a>> {
+    /// The value as a string, if it is one.
+    pub(super) fn as_string(&self, value: Value<'a>) -> Option<StringValue<'a>> {
         let DeValue::String(decoded) = value.get_ref() else { return None };
         let span = value.span();
-        let source = self.page.text.get(span.clone()).unwrap_or_default();
+        let source = self.file.text.get(span.clone()).unwrap_or_default();
         let start = ["\"\"\"\n", "'''\n", "\"\"\"", "'''", "\"", "'"].iter().find_map(|open| {
             let inner = source.strip_prefix(open)?.strip_suffix(open.trim_end())?;
             (inner == decoded.as_ref()).then(|| span.start + open.len())
         });
-        Some(Text { value: decoded, span, start })
+        Some(StringValue { value: decoded, span, start })
     }
 
-    /// Reads a list of text, or one text if `one` may stand for a list; what is no text in it is noted and left out.
-    pub(super) fn texts(&self, key: &'static str, one: bool) -> Option<Vec<Text<'a>>> {
+    /// Reads an array of strings, or a single string if `one` is true. Other items are reported and left out.
+    pub(super) fn strings(&self, key: &'static str, one: bool) -> Option<Vec<StringValue<'a>>> {
         let value = self.get(key)?;
-        if let (true, Some(text)) = (one, self.as_text(value)) {
+        if let (true, Some(text)) = (one, self.as_string(value)) {
             return Some(vec![text]);
         }
         let DeValue::Array(items) = value.get_ref() else {
             let hint =
-                self.as_text(value).map(|text| format!("write `{key} = [{}]`", shown(&format!("{:?}", text.value))));
+                self.as_string(value).map(|text| format!("write `{key} = [{}]`", shown(&format!("{:?}", text.value))));
             self.wrong_type(key, value, hint);
             return None;
         };
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
-            match self.as_text(item) {
+            match self.as_string(item) {
                 Some(text) => texts.push(text),
-                None => self.wrong(
+                None => self.invalid(
                     item.span(),
                     key,
-                    format_args!("must hold text in quotes only, not {}", kind(item.get_ref())),
+                    format_args!("must contain only strings, not {}", kind(item.get_ref())),
                     quotes(item.get_ref()),
                 ),
             }
@@ -203,28 +200,31 @@ impl<'a> TableReader<'a> {
         Some(texts)
     }
 
-    /// Reads `true` or `false`.
-    pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
+    pub(super) fn boolean(&self, key: &'static str) -> Option<bool> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
-            let meant = match value.get_ref().as_str().map(str::to_ascii_lowercase).as_deref() {
+            let suggested = match value.get_ref().as_str().map(str::to_ascii_lowercase).as_deref() {
                 Some("true" | "yes" | "on" | "1") => Some("true"),
                 Some("false" | "no" | "off" | "0") => Some("false"),
                 _ => None,
             };
-            self.wrong_type(key, value, meant.map(|meant| format!("write `{key} = {meant}`, without quotes")));
+            self.wrong_type(
+                key,
+                value,
+                suggested.map(|suggested| format!("write `{key} = {suggested}`, without quotes")),
+            );
         }
         flag
     }
 
-    /// Reads a whole number of at least 1.
+    /// Reads an integer of at least 1.
     pub(super) fn count(&self, key: &'static str) -> Option<u32> {
-        self.whole(key, 1..=u32::MAX.into()).and_then(|number| u32::try_from(number).ok())
+        self.integer(key, 1..=u32::MAX.into()).and_then(|number| u32::try_from(number).ok())
     }
 
-    /// Reads a whole number of a range.
-    pub(super) fn whole(&self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+    /// Reads an integer within a range.
+    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(key)?;
         let Some(integer) = value.get_ref().as_integer() else {
             let number = value.get_ref().as_str().filter(|text| text.parse::<i64>().is_ok());
@@ -232,23 +232,23 @@ impl<'a> TableReader<'a> {
             return None;
         };
         let too_long = if integer.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
-        let number = whole_number(value.get_ref()).unwrap_or(too_long);
+        let number = as_integer(value.get_ref()).unwrap_or(too_long);
         if range.contains(&number) {
             return Some(number);
         }
         let (limit, least_or_most) =
             if number < *range.start() { ("at least", range.start()) } else { ("at most", range.end()) };
-        self.wrong(value.span(), key, format_args!("must be {limit} {least_or_most}"), None);
+        self.invalid(value.span(), key, format_args!("must be {limit} {least_or_most}"), None);
         None
     }
 
-    /// Reads a duration.
     pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
         let value = self.get(key)?;
-        let Some(text) = self.as_text(value) else {
-            let seconds = whole_number(value.get_ref()).filter(|seconds| *seconds >= 0);
-            let hint = seconds
-                .map_or("such as `\"90s\"` or `\"1h30m\"`".to_owned(), |seconds| format!("write `\"{seconds}s\"`"));
+        let Some(text) = self.as_string(value) else {
+            let seconds = as_integer(value.get_ref()).filter(|seconds| *seconds >= 0);
+            let hint = seconds.map_or("write `\"90s\"` or `\"1h30m\"`, for example".to_owned(), |seconds| {
+                format!("write `\"{seconds}s\"`")
+            });
             self.wrong_type(key, value, Some(hint));
             return None;
         };
@@ -256,28 +256,28 @@ impl<'a> TableReader<'a> {
             Ok(duration) => Some(duration),
             Err(error) => {
                 let hint = error.hint().map(str::to_owned);
-                self.wrong(text.span, key, format_args!("cannot be read: {error}"), hint);
+                self.invalid(text.span, key, format_args!("is invalid: {error}"), hint);
                 None
             }
         }
     }
 
-    /// Reads a duration that is longer than nothing.
+    /// Reads a duration greater than zero.
     pub(super) fn positive_duration(&self, key: &'static str) -> Option<Duration> {
         let duration = self.duration(key)?;
         if duration.is_zero() {
             let span = self.get(key).map_or(0..0, Spanned::span);
-            self.wrong(span, key, "must be longer than nothing", None);
+            self.invalid(span, key, "must be greater than zero", None);
             return None;
         }
         Some(duration)
     }
 
-    /// Reads one of the words that the table of keys has for the key.
-    pub(super) fn word(&self, key: &'static str) -> Option<&'static str> {
+    /// Reads one of the strings that the table of keys allows.
+    pub(super) fn choice(&self, key: &'static str) -> Option<&'static str> {
         let value = self.get(key)?;
         let shape = self.keys.iter().find(|known| known.name == key).map(|key| key.shape);
-        let Some(Shape::Word(words)) = shape else { return None };
+        let Some(Shape::Choice(words)) = shape else { return None };
         let text = value.get_ref().as_str();
         if let Some(word) = words.iter().find(|word| Some(**word) == text) {
             return Some(word);
@@ -285,20 +285,20 @@ impl<'a> TableReader<'a> {
         let choice: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
         let choice = listed(&choice, "or");
         let found = text.map_or(kind(value.get_ref()).to_owned(), quoted);
-        let meant = text.and_then(|text| self.nearest.among(text, words.iter().copied()));
-        let hint = meant.map(|meant| format!("did you mean `{meant}`?"));
-        self.wrong(value.span(), key, format_args!("must be {choice}, not {found}"), hint);
+        let suggested = text.and_then(|text| self.suggester.closest(text, words.iter().copied()));
+        let hint = suggested.map(|suggested| format!("did you mean `{suggested}`?"));
+        self.invalid(value.span(), key, format_args!("must be {choice}, not {found}"), hint);
         None
     }
 
-    /// Opens the table under a key.
-    pub(super) fn section(&self, key: &'static str, keys: &'static [Key], whose: String) -> Option<TableReader<'a>> {
+    /// A reader of the table under a key.
+    pub(super) fn sub_table(&self, key: &'static str, keys: &'static [Key], label: String) -> Option<TableReader<'a>> {
         let value = self.get(key)?;
         let table = value.get_ref().as_table();
         if table.is_none() {
             self.wrong_type(key, value, None);
         }
-        Some(TableReader { page: self.page, nearest: self.nearest, whose, table: table?, keys })
+        Some(TableReader { file: self.file, suggester: self.suggester, label, table: table?, keys })
     }
 }
 
@@ -306,13 +306,13 @@ fn looks_like_a_job(table: &DeTable<'_>) -> bool {
     ["command", "schedule", "every"].iter().any(|key| table.contains_key(*key))
 }
 
-/// The value as a whole number, if it is one that fits.
-pub(super) fn whole_number(value: &DeValue<'_>) -> Option<i64> {
+/// The value as an integer, if it fits.
+pub(super) fn as_integer(value: &DeValue<'_>) -> Option<i64> {
     let integer = value.as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-/// Puts a few things one after the other, as a sentence does: `a, b or c`.
+/// Joins items as in a sentence: `a, b or c`.
 pub(super) fn listed(things: &[String], last_by: &str) -> String {
     match things {
         [] => String::new(),
@@ -321,23 +321,23 @@ pub(super) fn listed(things: &[String], last_by: &str) -> String {
     }
 }
 
-/// Names the type of a value for people.
+/// The type of a value, with its article.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
         DeValue::Boolean(_) => "a boolean",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(array) if array.iter().all(|item| item.get_ref().is_table()) && !array.is_empty() => {
-            "a list of tables"
+            "an array of tables"
         }
-        DeValue::Array(_) => "a list",
+        DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     }
 }
 
-/// Says how a value that is not text becomes text.
+/// Suggests quotes for a value that should be a string.
 pub(super) fn quotes(value: &DeValue<'_>) -> Option<String> {
     let literal = match value {
         DeValue::Integer(integer) => integer.to_string(),
@@ -353,7 +353,7 @@ pub(super) fn quotes(value: &DeValue<'_>) -> Option<String> {
     (literal.len() < 40).then(|| format!("put it in quotes: `\"{literal}\"`"))
 }
 
-/// What a user wrote, for a message: in backticks, without control characters, and not too long.
+/// Quotes user input for a message: in backticks, without control characters, truncated.
 pub(super) fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "`\"\"`".to_owned();

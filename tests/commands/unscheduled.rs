@@ -63,7 +63,7 @@ fn it_is_checked_with_a_word_about_who_starts_it() {
      --> jobs.toml:2:7
       |
     2 | [jobs.by-hand]
-      |       ^^^^^^^ it runs only when an operator runs it
+      |       ^^^^^^^ only an operator can run it
     ");
 }
 

@@ -32,7 +32,7 @@ fn a_missing_or_empty_command() {
       |           ^^
     "#);
     assert_snapshot!(command("[\"\", \"x\"]"), @r#"
-    error: job `load`: `command` begins with an empty argument, which names no program
+    error: job `load`: `command` starts with an empty argument, which is not a program
      --> jobs.toml:3:12
       |
     3 | command = ["", "x"]
@@ -43,25 +43,25 @@ fn a_missing_or_empty_command() {
 #[test]
 fn control_characters() {
     assert_snapshot!(command(r#""a\u0000b""#), @r#"
-    error: job `load`: `command` holds the control character '\0'
+    error: job `load`: `command` contains the control character '\0'
      --> jobs.toml:3:11
       |
     3 | command = "a\u0000b"
       |           ^^^^^^^^^^
     "#);
     assert_snapshot!(command(r#"["a", "b\u001bc"]"#), @r#"
-    error: job `load`: `command` holds the control character '\u{1b}'
+    error: job `load`: `command` contains the control character '\u{1b}'
      --> jobs.toml:3:17
       |
     3 | command = ["a", "b\u001bc"]
       |                 ^^^^^^^^^^
     "#);
     assert_snapshot!(command("'''\r\necho\r\n'''"), @r#"
-    error: job `load`: `command` holds the control character '\r'
+    error: job `load`: `command` contains the control character '\r'
      --> jobs.toml:3:11
       |
     3 | command = '''
-      |           ^^^ save the file with Unix line ends
+      |           ^^^ save the file with Unix line endings
     "#);
 }
 
@@ -152,17 +152,17 @@ fn done_when_is_a_command() {
     12 | done_when = ["test", "{dat}"]
        |                       ^^^^^ did you mean `{date}`?
 
-    error: job `d`: `done_when` must be text in quotes, or a list of it, not a boolean
+    error: job `d`: `done_when` must be a string or an array of strings, not a boolean
       --> jobs.toml:16:13
        |
     16 | done_when = true
        |             ^^^^
     "#);
     assert_snapshot!(warnings(&daily("a", "done_when = \"test -e {date}\"")), @r#"
-    warning: job `a`: `done_when` is a string, in which `{date` is not filled in
+    warning: job `a`: `done_when` is a shell string, in which `{date` is not replaced
      --> jobs.toml:4:22
       |
     4 | done_when = "test -e {date}"
-      |                      ^^^^^ a string goes to the shell as it is: write `$CRONTABBER_SESSION_DATE`, or the command as a list
+      |                      ^^^^^ write `$CRONTABBER_SESSION_DATE`, or the command as a list
     "#);
 }

@@ -13,37 +13,37 @@ max_running = "16"
 stop_grace = 60
 output_limit = 1.5
 "#), @r#"
-error: the registry: `include` must be a list of text, or one text, not a whole number
+error: the registry: `include` must be an array of strings or a string, not an integer
  --> jobs.toml:2:11
   |
 2 | include = 3
   |           ^
 
-error: `[daemon]`: `ledger` must be text in quotes, not a whole number
+error: `[daemon]`: `ledger` must be a string, not an integer
  --> jobs.toml:4:10
   |
 4 | ledger = ***
   |          ^^^
 
-error: `[daemon]`: `timezone` must be the name of a time zone in quotes, not a boolean
+error: `[daemon]`: `timezone` must be a time zone such as `"Europe/Berlin"`, not a boolean
  --> jobs.toml:5:12
   |
 5 | timezone = true
   |            ^^^^
 
-error: `[daemon]`: `max_running` must be a whole number, not text
+error: `[daemon]`: `max_running` must be an integer, not a string
  --> jobs.toml:6:15
   |
 6 | max_running = "16"
   |               ^^^^ write `max_running = 16`, without quotes
 
-error: `[daemon]`: `stop_grace` must be a duration in quotes, not a whole number
+error: `[daemon]`: `stop_grace` must be a duration such as `"10m"`, not an integer
  --> jobs.toml:7:14
   |
 7 | stop_grace = 60
   |              ^^ write `"60s"`
 
-error: `[daemon]`: `output_limit` must be a number of bytes, or text such as `"1MiB"`, not a number with a fraction
+error: `[daemon]`: `output_limit` must be a number of bytes, or a string such as `"1MiB"`, not a float
  --> jobs.toml:8:16
   |
 8 | output_limit = 1.5
@@ -60,7 +60,7 @@ max_running = 0
 stop_grace = "1 minute"
 output_limit = "12"
 "#), @r#"
-error: `[daemon]`: `timezone` names no time zone: `europe/berlin`
+error: `[daemon]`: `timezone` is not a time zone: `europe/berlin`
  --> jobs.toml:3:12
   |
 3 | timezone = "europe/berlin"
@@ -72,16 +72,16 @@ error: `[daemon]`: `max_running` must be at least 1
 4 | max_running = 0
   |               ^
 
-error: `[daemon]`: `stop_grace` cannot be read: `1 minute` is not a duration
+error: `[daemon]`: `stop_grace` is invalid: `1 minute` is not a duration
  --> jobs.toml:5:14
   |
 5 | stop_grace = "1 minute"
   |              ^^^^^^^^^^ did you mean `1m`?
 
-error: `[daemon]`: `output_limit` cannot be read: `12` is not a size
+error: `[daemon]`: `output_limit` is invalid: `12` is not a size
  --> jobs.toml:6:16
   |
 6 | output_limit = "12"
-  |                ^^^^ a whole number with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`
+  |                ^^^^ expected an integer with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`
 "#);
 }

@@ -88,13 +88,13 @@ fn mistakes_in_a_table() {
     6 |     { covers = "day" },
       |     ^^^^^^^^^^^^^^^^^^ add `job = "NAME"`
 
-    error: `depends_on` of job `a`: `job` must be text in quotes, not a whole number
+    error: `depends_on` of job `a`: `job` must be a string, not an integer
      --> jobs.toml:7:13
       |
     7 |     { job = 3, offset = -1 },
       |             ^ put it in quotes: `"3"`
 
-    error: `depends_on` of job `a`: `offset` must be a duration with its sign in quotes, not a whole number
+    error: `depends_on` of job `a`: `offset` must be a signed duration such as `"-1d"`, not an integer
      --> jobs.toml:7:25
       |
     7 |     { job = 3, offset = -1 },
@@ -106,25 +106,25 @@ fn mistakes_in_a_table() {
     8 |     { job = "", ignore_failure = "yes" },
       |             ^^
 
-    error: `depends_on` of job `a`: `ignore_failure` must be `true` or `false`, not text
+    error: `depends_on` of job `a`: `ignore_failure` must be `true` or `false`, not a string
      --> jobs.toml:8:34
       |
     8 |     { job = "", ignore_failure = "yes" },
       |                                  ^^^^^ write `ignore_failure = true`, without quotes
 
-    error: job `a` depends on `lod`, which is no job
+    error: job `a` depends on `lod`, which does not exist
      --> jobs.toml:9:13
       |
     9 |     { job = "lod", offset = "-1 day" },
       |             ^^^^^ did you mean `load`?
 
-    error: `depends_on` of job `a`: `offset` cannot be read: `1 day` is not a duration
+    error: `depends_on` of job `a`: `offset` is invalid: `1 day` is not a duration
      --> jobs.toml:9:29
       |
     9 |     { job = "lod", offset = "-1 day" },
       |                             ^^^^^^^^ did you mean `-1d`?
 
-    error: `depends_on` of job `a`: `offset` cannot be read: `5` is not a duration
+    error: `depends_on` of job `a`: `offset` is invalid: `5` is not a duration
       --> jobs.toml:10:30
        |
     10 |     { job = "load", offset = "-5" },
@@ -136,25 +136,25 @@ fn mistakes_in_a_table() {
     11 |     { job = "load", offset = "--1d" },
        |                              ^^^^^^ one of them, as in `-1d`
 
-    error: `depends_on` of job `a`: `offset` cannot be read: a duration cannot be empty
+    error: `depends_on` of job `a`: `offset` is invalid: a duration cannot be empty
       --> jobs.toml:12:30
        |
     12 |     { job = "load", offset = "-" },
        |                              ^^^ write a number and a unit, such as `90s`
 
-    error: `depends_on` of job `a`: `offset` cannot be read: the units of `1h1d` are out of order
+    error: `depends_on` of job `a`: `offset` is invalid: the units of `1h1d` are out of order
       --> jobs.toml:13:30
        |
     13 |     { job = "load", offset = "1h1d" },
        |                              ^^^^^^ each unit once, the largest first, such as `1h30m`
 
-    error: `depends_on` of job `a`: `offset` is not of whole seconds
+    error: `depends_on` of job `a`: `offset` must be whole seconds
       --> jobs.toml:14:30
        |
     14 |     { job = "load", offset = "-500ms" },
        |                              ^^^^^^^^ dates fall on whole seconds
 
-    error: `depends_on` of job `a`: `offset` cannot be read: `36526d` is longer than a century
+    error: `depends_on` of job `a`: `offset` is invalid: `36526d` is longer than a century
       --> jobs.toml:15:30
        |
     15 |     { job = "load", offset = "-36526d" },
@@ -167,13 +167,13 @@ fn mistakes_in_a_table() {
        |                     ^^^^^ did you mean `offset`?
     "#);
     assert_snapshot!(mistakes(&three("depends_on = 3\nrequire = { job = \"fetch\" }")), @r#"
-    error: job `a`: `depends_on` must be a list of jobs, or one job, not a whole number
+    error: job `a`: `depends_on` must be an array of jobs or a job, not an integer
      --> jobs.toml:4:14
       |
     4 | depends_on = 3
       |              ^ write `depends_on = ["NAME"]`
 
-    error: job `a`: `require` must be a list of text, or one text, not a table
+    error: job `a`: `require` must be an array of strings or a string, not a table
      --> jobs.toml:5:11
       |
     5 | require = { job = "fetch" }
@@ -184,7 +184,7 @@ fn mistakes_in_a_table() {
 #[test]
 fn unknown_jobs_and_the_job_itself() {
     assert_snapshot!(mistakes(&graph(&[("load", &["loda", "load", "something-else"])])), @r#"
-    error: job `load` depends on `loda`, which is no job
+    error: job `load` depends on `loda`, which does not exist
      --> jobs.toml:4:15
       |
     4 | depends_on = ["loda", "load", "something-else"]
@@ -194,9 +194,9 @@ fn unknown_jobs_and_the_job_itself() {
      --> jobs.toml:4:23
       |
     4 | depends_on = ["loda", "load", "something-else"]
-      |                       ^^^^^^ with `backfill = true` a date waits for the earlier ones of its job anyway
+      |                       ^^^^^^ with `backfill = true` a date waits for the earlier dates of its job anyway
 
-    error: job `load` depends on `something-else`, which is no job
+    error: job `load` depends on `something-else`, which does not exist
      --> jobs.toml:4:31
       |
     4 | depends_on = ["loda", "load", "something-else"]
@@ -207,7 +207,7 @@ fn unknown_jobs_and_the_job_itself() {
 #[test]
 fn an_invalid_job_is_not_reported_as_missing() {
     assert_snapshot!(mistakes(&format!("[jobs.broken]\ncommand = 3\nschedule = \"@daily\"\n{}", graph(&[("a", &["broken"])]))), @r#"
-    error: job `broken`: `command` must be text in quotes, or a list of it, not a whole number
+    error: job `broken`: `command` must be a string or an array of strings, not an integer
      --> jobs.toml:2:11
       |
     2 | command = 3
@@ -226,27 +226,27 @@ fn dependencies_that_can_never_be_met() {
      --> jobs.toml:4:15
       |
     4 | depends_on = ["fetch", { job = "a", offset = "-1d" }]
-      |               ^^^^^^^ name it in `require`, which starts it for the same date
+      |               ^^^^^^^ list it in `require`, which starts it for the same date
 
     error: job `a` depends on itself
      --> jobs.toml:4:32
       |
     4 | depends_on = ["fetch", { job = "a", offset = "-1d" }]
-      |                                ^^^ with `backfill = true` a date waits for the earlier ones of its job anyway
+      |                                ^^^ with `backfill = true` a date waits for the earlier dates of its job anyway
 
-    error: job `a` requires `load`, which has a schedule of its own
+    error: job `a` requires `load`, which has a schedule
      --> jobs.toml:5:12
       |
     5 | require = ["load", "fetsh", "nothing"]
-      |            ^^^^^^ name it in `depends_on`, which waits for its dates
+      |            ^^^^^^ list it in `depends_on`, which waits for its dates
 
-    error: job `a` requires `fetsh`, which is no job
+    error: job `a` requires `fetsh`, which does not exist
      --> jobs.toml:5:20
       |
     5 | require = ["load", "fetsh", "nothing"]
       |                    ^^^^^^^ did you mean `fetch`?
 
-    error: job `a` requires `nothing`, which is no job
+    error: job `a` requires `nothing`, which does not exist
      --> jobs.toml:5:29
       |
     5 | require = ["load", "fetsh", "nothing"]
@@ -275,7 +275,7 @@ fn warnings_about_dependencies() {
     4 | require = ["x", "x"]
       |            ^^^
 
-    warning: job `a` names `x` twice in `require`
+    warning: job `a` lists `x` twice in `require`
      --> jobs.toml:4:17
       |
     4 | require = ["x", "x"]
@@ -287,7 +287,7 @@ fn warnings_about_dependencies() {
     6 | depends_on = [{ job = "b" }, "b", { job = "b", covers = "day" }]
       |                       ^^^ its first dates wait until the first date of `b` is settled
 
-    warning: job `a` names `b` twice in `depends_on`
+    warning: job `a` lists `b` twice in `depends_on`
      --> jobs.toml:6:30
       |
     6 | depends_on = [{ job = "b" }, "b", { job = "b", covers = "day" }]

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn as_json() {
     let folder = folder(&[("jobs.toml", "[jobs.a]\nschedule = \"@daily\"\ncommand = \"true\"\nü = 1\ntz = 2\n")]);
-    let json = serde_json::to_string_pretty(load(&folder).unwrap_err().mistakes()).unwrap();
+    let json = serde_json::to_string_pretty(load(&folder).unwrap_err().diagnostics()).unwrap();
     assert_snapshot!(without_folder(&json, folder.path()), @r#"
     [
       {
@@ -29,7 +29,7 @@ fn as_json() {
 #[test]
 fn one_line_for_the_log() {
     let folder = folder(&[("jobs.toml", "x = 1\ny = 2\n")]);
-    assert_snapshot!(without_folder(&load(&folder).unwrap_err().to_string(), folder.path()), @"the registry has 2 mistakes, the first at jobs.toml:1: the registry has unknown key `x`");
+    assert_snapshot!(without_folder(&load(&folder).unwrap_err().to_string(), folder.path()), @"the registry has 2 errors, the first at jobs.toml:1: the registry has unknown key `x`");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn columns_count_characters_in_a_truncated_line() {
     );
     let folder = folder(&[("jobs.toml", &text)]);
     let error = load(&folder).unwrap_err();
-    let places: Vec<_> = error.mistakes().iter().map(|mistake| (mistake.line, mistake.column)).collect();
+    let places: Vec<_> = error.diagnostics().iter().map(|diagnostic| (diagnostic.line, diagnostic.column)).collect();
     let column = |part: &str| text.lines().nth(1).unwrap().split(part).next().unwrap().chars().count() + 1;
     assert_eq!(places, [(2, column("99")), (2, column("bad"))]);
     assert!(error.render(false).contains(&format!("jobs.toml:2:{}\n", column("99"))));
@@ -84,17 +84,17 @@ warning: the registry: `include` `jobs.d/*.toml` matches no file
 2 | include = "jobs.d/*.toml"
   |           ^^^^^^^^^^^^^^^
 
-warning: job `first`: `command` is a string, in which `{date` is not filled in
+warning: job `first`: `command` is a shell string, in which `{date` is not replaced
  --> jobs.toml:6:23
   |
 6 | command = "load --day {date:%Y} --job '{job}'"
-  |                       ^^^^^ a string goes to the shell as it is: write `$CRONTABBER_SESSION_DATE`, or the command as a list
+  |                       ^^^^^ write `$CRONTABBER_SESSION_DATE`, or the command as a list
 
-warning: job `first`: `command` is a string, in which `{job}` is not filled in
+warning: job `first`: `command` is a shell string, in which `{job}` is not replaced
  --> jobs.toml:6:40
   |
 6 | command = "load --day {date:%Y} --job '{job}'"
-  |                                        ^^^^^ a string goes to the shell as it is: write `$CRONTABBER_JOB`, or the command as a list
+  |                                        ^^^^^ write `$CRONTABBER_JOB`, or the command as a list
 
 warning: job `second` starts before `first`, which it depends on
   --> jobs.toml:10:15
@@ -108,16 +108,16 @@ warning: job `second` depends on `third`, which is disabled
 10 | depends_on = ["first", "third", "first"]
    |                        ^^^^^^^
 
-warning: job `second` names `first` twice in `depends_on`
+warning: job `second` lists `first` twice in `depends_on`
   --> jobs.toml:10:33
    |
 10 | depends_on = ["first", "third", "first"]
    |                                 ^^^^^^^
 
-warning: job `second`: `command` is one argument with spaces, which nothing splits
+warning: job `second`: `command` is a single argument that contains spaces
   --> jobs.toml:11:12
    |
 11 | command = ["psql -c x"]
-   |            ^^^^^^^^^^^ split it into arguments, or drop the brackets to give it to the shell
+   |            ^^^^^^^^^^^ split it into arguments, or remove the brackets to pass it to the shell
 "#);
 }

@@ -9,10 +9,10 @@ fn a_missing_file() {
         matches!(&error, RegistryError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     );
     assert_snapshot!(error.render(false), @r#"
-    error: cannot read the registry `/nonexistent/jobs.toml`: there is no such file
+    error: cannot read the registry `/nonexistent/jobs.toml`: no such file
     --> /nonexistent/jobs.toml
     "#);
-    assert_snapshot!(error, @"cannot read the registry `/nonexistent/jobs.toml`: there is no such file");
+    assert_snapshot!(error, @"cannot read the registry `/nonexistent/jobs.toml`: no such file");
 }
 
 #[test]
@@ -26,12 +26,12 @@ fn a_directory() {
 #[test]
 fn a_file_without_jobs() {
     assert_snapshot!(mistakes(""), @r#"
-    error: the registry holds no jobs
+    error: the registry has no jobs
     --> jobs.toml
      = help: add one: `[jobs.hello]` with `schedule = "0 3 * * *"` and `command = "echo hello"`
     "#);
     assert_snapshot!(mistakes("# nothing\n[jobs]\n"), @r#"
-    error: the registry holds no jobs
+    error: the registry has no jobs
     --> jobs.toml
      = help: add one: `[jobs.hello]` with `schedule = "0 3 * * *"` and `command = "echo hello"`
     "#);
@@ -40,9 +40,9 @@ fn a_file_without_jobs() {
 #[test]
 fn a_file_that_is_too_large() {
     assert_snapshot!(mistakes(&"#".repeat(10_000_000)), @r#"
-    error: the file has 9.6 MiB, and a registry at most 8 MiB
+    error: the file has 9.6 MiB; a registry may have at most 8 MiB
     --> jobs.toml
-     = help: divide it with `include`, if it is a registry
+     = help: split it with `include`
     "#);
     assert!(Registry::load(Path::new("/dev/zero"), now()).unwrap_err().to_string().contains("at most 8 MiB"));
 }
@@ -56,7 +56,7 @@ fn a_file_that_is_not_utf_8() {
      --> jobs.toml:2:18
       |
     2 | description = "gr��e"
-      |                  ^ save it in this encoding; only comments and quoted text may hold more than ASCII
+      |                  ^ save the file as UTF-8
     "#);
 }
 
@@ -72,11 +72,11 @@ fn load_and_parse_agree() {
         let read = Registry::parse((&paths[0], main.as_bytes()), &[(&paths[1], more.as_bytes())], now());
         match (load(&folder), read) {
             (Ok(loaded), Ok(read)) => assert_eq!((loaded.jobs, loaded.files), (read.jobs, read.files)),
-            (Err(loaded), Err(read)) => assert_eq!(loaded.mistakes(), read.mistakes()),
+            (Err(loaded), Err(read)) => assert_eq!(loaded.diagnostics(), read.diagnostics()),
             (loaded, read) => panic!("loaded {loaded:?}, read {read:?}"),
         }
     }
     let large = vec![b'#'; 9 * 1024 * 1024];
     let error = Registry::parse((Path::new("jobs.toml"), &large), &[], now()).unwrap_err();
-    assert_eq!(error.to_string(), "jobs.toml: the file has 9.0 MiB, and a registry at most 8 MiB");
+    assert_eq!(error.to_string(), "jobs.toml: the file has 9.0 MiB; a registry may have at most 8 MiB");
 }

@@ -30,7 +30,7 @@ fn mistakes_in_includes() {
         ("jobs.d/b.toml", "[jobs.c\n"),
         ("jobs.d/c.toml", "[jobs.c]\ncommand = \"\"\n"),
     ]), @r#"
-    error: the registry: `include` `gone.toml` cannot be read: `gone.toml`: there is no such file
+    error: the registry: `include` `gone.toml` is invalid: `gone.toml`: no such file
      --> jobs.toml:1:12
       |
     1 | include = ["gone.toml", "jobs.d", "a/*/b.toml", "", "jobs.toml", "jobs.d/*", 3]
@@ -46,21 +46,21 @@ fn mistakes_in_includes() {
      --> jobs.toml:1:35
       |
     1 | include = ["gone.toml", "jobs.d", "a/*/b.toml", "", "jobs.toml", "jobs.d/*", 3]
-      |                                   ^^^^^^^^^^^^ only the last part may hold `*` and `?`
+      |                                   ^^^^^^^^^^^^ only the last part may contain `*` and `?`
 
-    error: the registry: `include` `""` names no file
+    error: the registry: `include` `""` is not a path
      --> jobs.toml:1:49
       |
     1 | include = ["gone.toml", "jobs.d", "a/*/b.toml", "", "jobs.toml", "jobs.d/*", 3]
       |                                                 ^^ such as `jobs.d/*.toml`
 
-    error: the registry: `include` `jobs.toml` names the file that it stands in
+    error: the registry: `include` `jobs.toml` names the file that contains it
      --> jobs.toml:1:53
       |
     1 | include = ["gone.toml", "jobs.d", "a/*/b.toml", "", "jobs.toml", "jobs.d/*", 3]
       |                                                     ^^^^^^^^^^^
 
-    error: the registry: `include` must hold text in quotes only, not a whole number
+    error: the registry: `include` must contain only strings, not an integer
      --> jobs.toml:1:78
       |
     1 | include = ["gone.toml", "jobs.d", "a/*/b.toml", "", "jobs.toml", "jobs.d/*", 3]
@@ -70,13 +70,13 @@ fn mistakes_in_includes() {
      --> jobs.d/a.toml:1:1
       |
     1 | include = "x"
-      | ^^^^^^^ an included file holds jobs and pools only
+      | ^^^^^^^ an included file may contain only jobs and pools
 
     error: job `load` is declared twice
      --> jobs.d/a.toml:2:7
       |
     2 | [jobs.load]
-      |       ^^^^ it is first declared at jobs.toml:2
+      |       ^^^^ first declared at jobs.toml:2
 
     error: job `b` has no `command`
      --> jobs.d/a.toml:6:7
@@ -88,7 +88,7 @@ fn mistakes_in_includes() {
      --> jobs.d/a.toml:8:2
       |
     8 | [daemon]
-      |  ^^^^^^ an included file holds jobs and pools only
+      |  ^^^^^^ an included file may contain only jobs and pools
 
     error: unclosed table, expected `]`
      --> jobs.d/b.toml:1:8
@@ -100,7 +100,7 @@ fn mistakes_in_includes() {
      --> jobs.d/c.toml:1:7
       |
     1 | [jobs.c]
-      |       ^ it is first declared at jobs.d/b.toml:1
+      |       ^ first declared at jobs.d/b.toml:1
 
     error: job `c`: `command` is empty
      --> jobs.d/c.toml:2:11
@@ -115,7 +115,7 @@ fn a_dangling_link() {
     let folder = folder(&[("jobs.toml", "include = \"jobs.d/*\"\n"), ("jobs.d/a", "")]);
     std::os::unix::fs::symlink("nowhere", folder.path().join("jobs.d/b")).unwrap();
     assert_snapshot!(without_folder(&load(&folder).unwrap_err().render(false), folder.path()), @r#"
-    error: the registry: `include` `jobs.d/*` cannot be read: `jobs.d/b`: there is no such file
+    error: the registry: `include` `jobs.d/*` is invalid: `jobs.d/b`: no such file
      --> jobs.toml:1:11
       |
     1 | include = "jobs.d/*"

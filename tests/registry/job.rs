@@ -114,7 +114,7 @@ error: a job cannot be named `my job`: a job name is made of `A-Z a-z 0-9 . _ -`
  --> jobs.toml:2:7
   |
 2 | [jobs."my job"]
-  |       ^^^^^^^^ `[jobs.my-job]` would do
+  |       ^^^^^^^^ for example `[jobs.my-job]`
 
 error: a job cannot be named `größe`: a job name is made of `A-Z a-z 0-9 . _ -`, without 'ö'
  --> jobs.toml:6:7
@@ -132,7 +132,7 @@ error: a job cannot be named `.hidden`: a job name begins with a letter or digit
   --> jobs.toml:12:7
    |
 12 | [jobs.".hidden"]
-   |       ^^^^^^^^^ `[jobs.hidden]` would do
+   |       ^^^^^^^^^ for example `[jobs.hidden]`
 
 error: a job cannot be named `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: a job name has at most 100 characters, and this one has 101
   --> jobs.toml:15:7
@@ -145,32 +145,32 @@ error: a job cannot be named `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 #[test]
 fn a_table_of_the_wrong_type() {
     assert_snapshot!(mistakes("daemon = 3\n[[jobs]]\nname = \"a\"\n"), @r#"
-    error: the registry: `daemon` must be a table, not a whole number
+    error: the registry: `daemon` must be a table, not an integer
      --> jobs.toml:1:10
       |
     1 | daemon = 3
       |          ^
 
-    error: the registry: `jobs` must be a table, not a list of tables
+    error: the registry: `jobs` must be a table, not an array of tables
      --> jobs.toml:2:1
       |
     2 | [[jobs]]
       | ^^^^^^^^ a job is declared as `[jobs.NAME]`
     "#);
     assert_snapshot!(mistakes("jobs.a = \"x\"\njobs.b = 3\n[[jobs.c]]\ncommand = \"x\"\n"), @r#"
-    error: job `a` must be a table, not text
+    error: job `a` must be a table, not a string
      --> jobs.toml:1:6
       |
     1 | jobs.a = "x"
       |      ^ a job is declared as `[jobs.NAME]`, with its keys below
 
-    error: job `b` must be a table, not a whole number
+    error: job `b` must be a table, not an integer
      --> jobs.toml:2:6
       |
     2 | jobs.b = 3
       |      ^ a job is declared as `[jobs.NAME]`, with its keys below
 
-    error: job `c` must be a table, not a list of tables
+    error: job `c` must be a table, not an array of tables
      --> jobs.toml:3:8
       |
     3 | [[jobs.c]]

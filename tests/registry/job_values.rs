@@ -35,7 +35,7 @@ schedule = "@daily"
 command = "true"
 retry = { after = "2m", at_most = "1m", factor = inf }
 "#), @r#"
-error: job `a`: `timezone` names no time zone: `Berlin`
+error: job `a`: `timezone` is not a time zone: `Berlin`
  --> jobs.toml:5:12
   |
 5 | timezone = "Berlin"
@@ -47,19 +47,19 @@ error: job `a`: `order` must be `"strict"` or `"independent"`, not `strct`
 6 | order = "strct"
   |         ^^^^^^^ did you mean `strict`?
 
-error: job `a`: `timeout` must be longer than nothing
+error: job `a`: `timeout` must be greater than zero
  --> jobs.toml:7:11
   |
 7 | timeout = "0s"
   |           ^^^^
 
-error: job `a`: `delay` cannot be read: a duration cannot be empty
+error: job `a`: `delay` is invalid: a duration cannot be empty
  --> jobs.toml:8:9
   |
 8 | delay = ""
   |         ^^ write a number and a unit, such as `90s`
 
-error: job `a`: `kill_grace` cannot be read: `5` is not a duration
+error: job `a`: `kill_grace` is invalid: `5` is not a duration
  --> jobs.toml:9:14
   |
 9 | kill_grace = "5"
@@ -71,13 +71,13 @@ error: job `a`: `on_lost` must be `"retry"` or `"hold"`, not `ignore`
 10 | on_lost = "ignore"
    |           ^^^^^^^^
 
-error: job `a`: `tags` holds an empty one
+error: job `a`: `tags` contains an empty string
   --> jobs.toml:11:9
    |
 11 | tags = ["", "a\u0007"]
    |         ^^
 
-error: job `a`: `tags` holds the control character '\u{7}'
+error: job `a`: `tags` contains the control character '\u{7}'
   --> jobs.toml:11:13
    |
 11 | tags = ["", "a\u0007"]
@@ -89,13 +89,13 @@ error: job `a`: `description` is empty
 12 | description = " "
    |               ^^^
 
-error: job `a`: `working_directory` begins with `~`
+error: job `a`: `working_directory` starts with `~`
   --> jobs.toml:13:22
    |
 13 | working_directory = "~/x"
-   |                      ^ write the whole path: no shell reads it
+   |                      ^ write the full path: no shell expands it
 
-error: `retry` of job `a`: `after` must be longer than nothing
+error: `retry` of job `a`: `after` must be greater than zero
   --> jobs.toml:14:19
    |
 14 | retry = { after = "0s", factor = 0.5, at_most = "1s", attempts = 0 }
@@ -105,7 +105,7 @@ error: `retry` of job `a`: `factor` must be a number of at least 1
   --> jobs.toml:14:34
    |
 14 | retry = { after = "0s", factor = 0.5, at_most = "1s", attempts = 0 }
-   |                                  ^^^ waits do not become shorter
+   |                                  ^^^ a wait cannot become shorter
 
 error: `retry` of job `a`: `attempts` must be at least 1
   --> jobs.toml:14:66
@@ -113,11 +113,11 @@ error: `retry` of job `a`: `attempts` must be at least 1
 14 | retry = { after = "0s", factor = 0.5, at_most = "1s", attempts = 0 }
    |                                                                  ^
 
-error: job `b`: `timezone` names no time zone: `Mars/Phobos`
+error: job `b`: `timezone` is not a time zone: `Mars/Phobos`
   --> jobs.toml:18:12
    |
 18 | timezone = "Mars/Phobos"
-   |            ^^^^^^^^^^^^^ a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`
+   |            ^^^^^^^^^^^^^ expected a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`
 
 error: job `b`: `order` must be `"strict"` or `"independent"`, not `any`
   --> jobs.toml:20:9
@@ -129,7 +129,7 @@ error: `retry` of job `b`: `factor` must be a number of at least 1
   --> jobs.toml:21:20
    |
 21 | retry = { factor = nan, at_most = "1m", attempts = 99999999999 }
-   |                    ^^^ waits do not become shorter
+   |                    ^^^ a wait cannot become shorter
 
 error: `retry` of job `b`: `at_most` is shorter than the default of `after`, `5m`
   --> jobs.toml:21:35
@@ -143,13 +143,13 @@ error: `retry` of job `b`: `attempts` must be at most 4294967295
 21 | retry = { factor = nan, at_most = "1m", attempts = 99999999999 }
    |                                                    ^^^^^^^^^^^
 
-error: job `c`: `timezone` names no time zone: `PST8`
+error: job `c`: `timezone` is not a time zone: `PST8`
   --> jobs.toml:25:12
    |
 25 | timezone = "PST8"
-   |            ^^^^^^ a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`
+   |            ^^^^^^ expected a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`
 
-error: job `c`: `retry` must be a table, not text
+error: job `c`: `retry` must be a table, not a string
   --> jobs.toml:26:9
    |
 26 | retry = "30s"
@@ -165,6 +165,6 @@ error: `retry` of job `d`: `factor` must be a number of at least 1
   --> jobs.toml:30:50
    |
 30 | retry = { after = "2m", at_most = "1m", factor = inf }
-   |                                                  ^^^ waits do not become shorter
+   |                                                  ^^^ a wait cannot become shorter
 "#);
 }

@@ -32,7 +32,7 @@ fn a_job_that_nothing_starts() {
      --> jobs.toml:1:7
       |
     1 | [jobs.fetch]
-      |       ^^^^^ it runs only when an operator runs it
+      |       ^^^^^ only an operator can run it
     ");
 }
 
@@ -57,13 +57,13 @@ command = "true"
 schedule = "none"
 command = "true"
 "#), @r#"
-    error: job `a` has neither `schedule` nor `every`, without which `backfill` means nothing
+    error: job `a` has neither `schedule` nor `every`, without which `backfill` has no effect
      --> jobs.toml:2:7
       |
     2 | [jobs.a]
       |       ^ add `schedule = "30 2 * * *"`, or `every = "1d"` and `at = "02:30"`
 
-    error: job `b` has neither `schedule` nor `every`, without which `start`, `delay`, `backfill`, `order` and `expect_by` mean nothing
+    error: job `b` has neither `schedule` nor `every`, without which `start`, `delay`, `backfill`, `order` and `expect_by` have no effect
      --> jobs.toml:5:7
       |
     5 | [jobs.b]
@@ -75,10 +75,10 @@ command = "true"
     13 | scedule = "@daily"
        | ^^^^^^^ did you mean `schedule`?
 
-    error: job `d`: `schedule` cannot be read: there is one field of five: hour, day of month, month, day of week are missing
+    error: job `d`: `schedule` is invalid: there is one field of five: hour, day of month, month, day of week are missing
       --> jobs.toml:17:13
        |
     17 | schedule = "none"
-       |             ^^^^ leave `schedule` out: the job runs when another one requires it, or an operator runs it
+       |             ^^^^ omit `schedule`: the job then runs when another job requires it or an operator runs it
     "#);
 }

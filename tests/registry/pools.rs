@@ -48,7 +48,7 @@ pool = ""
 "#),
         ("more.toml", "[pools.database]\nsize = \"2\"\n"),
     ]), @r#"
-    error: pool `web` must be a table, not a whole number
+    error: pool `web` must be a table, not an integer
      --> jobs.toml:5:7
       |
     5 | web = 3
@@ -78,19 +78,19 @@ pool = ""
     8 | slots = { slots = 3 }
       |           ^^^^^ did you mean `size`?
 
-    error: job `a` is in pool `databse`, which is no pool
+    error: job `a` uses pool `databse`, which does not exist
       --> jobs.toml:12:8
        |
     12 | pool = "databse"
        |        ^^^^^^^^^ did you mean `database`?
 
-    error: job `b` is in pool `gpu.big`, which is no pool
+    error: job `b` uses pool `gpu.big`, which does not exist
       --> jobs.toml:16:8
        |
     16 | pool = "gpu.big"
        |        ^^^^^^^^^ declare it: `[pools."gpu.big"]` with `size = 4`
 
-    error: job `c`: `pool` must be text in quotes, not a whole number
+    error: job `c`: `pool` must be a string, not an integer
       --> jobs.toml:20:8
        |
     20 | pool = 3
@@ -106,16 +106,16 @@ pool = ""
      --> more.toml:1:8
       |
     1 | [pools.database]
-      |        ^^^^^^^^ it is first declared at jobs.toml:4
+      |        ^^^^^^^^ first declared at jobs.toml:4
 
-    error: pool `database`: `size` must be a whole number, not text
+    error: pool `database`: `size` must be an integer, not a string
      --> more.toml:2:8
       |
     2 | size = "2"
       |        ^^^ write `size = 2`, without quotes
     "#);
     assert_snapshot!(mistakes("pools = 3\npool.x = 1\n"), @"
-    error: the registry: `pools` must be a table, not a whole number
+    error: the registry: `pools` must be a table, not an integer
      --> jobs.toml:1:9
       |
     1 | pools = 3

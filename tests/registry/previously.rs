@@ -16,13 +16,13 @@ fn former_names() {
         daily("e", "previously = \"my job\""),
         daily("f", "previously = [\"x\"]"),
     )), @r#"
-    error: job `a` was previously `b`, which is still there
+    error: job `a` was previously `b`, which still exists
      --> jobs.toml:4:14
       |
     4 | previously = "b"
-      |              ^^^ only the ledger of a job that is gone can be taken over
+      |              ^^^ a job can take over only the ledger of a removed job
 
-    error: job `b` was previously `b`, which is its name now
+    error: job `b` was previously `b`, which is its current name
      --> jobs.toml:8:14
       |
     8 | previously = "b"
@@ -32,15 +32,15 @@ fn former_names() {
       --> jobs.toml:16:14
        |
     16 | previously = "old"
-       |              ^^^^^ only one can take over its ledger; `c` is at jobs.toml:9
+       |              ^^^^^ only one job can take over its ledger; `c` is at jobs.toml:9
 
-    error: job `e`: `previously` is a name that no job had: a job name is made of `A-Z a-z 0-9 . _ -`, without ' '
+    error: job `e`: `previously` is not a valid job name: a job name is made of `A-Z a-z 0-9 . _ -`, without ' '
       --> jobs.toml:20:14
        |
     20 | previously = "my job"
        |              ^^^^^^^^
 
-    error: job `f`: `previously` must be text in quotes, not a list
+    error: job `f`: `previously` must be a string, not an array
       --> jobs.toml:24:14
        |
     24 | previously = ["x"]

@@ -12,7 +12,7 @@ fn survives(bytes: &[u8]) {
     match Registry::load(&path, now()) {
         Ok(registry) => drop(registry.render_warnings(false)),
         Err(error) => {
-            assert!(!error.mistakes().is_empty());
+            assert!(!error.diagnostics().is_empty());
             assert!(!error.render(false).is_empty());
         }
     }

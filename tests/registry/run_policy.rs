@@ -47,7 +47,7 @@ command = "true"
       --> jobs.toml:16:20
        |
     16 | catch_up.max_age = "1h"
-       |                    ^^^^ a date is skipped by then
+       |                    ^^^^ a date of that age is skipped anyway
     "#);
 }
 
@@ -67,29 +67,29 @@ order = "strict"
 max_parallel = 4
 catch_up = {}
 "#), @r#"
-    error: job `a`: `max_parallel` means nothing without `order = "independent"`
+    error: job `a`: `max_parallel` has no effect without `order = "independent"`
      --> jobs.toml:5:1
       |
     5 | max_parallel = 4
-      | ^^^^^^^^^^^^ add `backfill = true` and `order = "independent"`, or drop it: without them only the newest date runs
+      | ^^^^^^^^^^^^ add `backfill = true` and `order = "independent"`, or remove it: without them only the newest date runs
 
-    error: `catch_up` of job `a`: `max_dates` means nothing without `backfill`
+    error: `catch_up` of job `a`: `max_dates` has no effect without `backfill`
      --> jobs.toml:6:14
       |
     6 | catch_up = { max_dates = 100, max_age = "7d" }
-      |              ^^^^^^^^^ add `backfill = true`, or drop `max_dates`: without it only the newest date runs
+      |              ^^^^^^^^^ add `backfill = true`, or remove `max_dates`: without `backfill` only the newest date runs
 
-    error: job `b`: `max_parallel` means nothing without `order = "independent"`
+    error: job `b`: `max_parallel` has no effect without `order = "independent"`
       --> jobs.toml:12:1
        |
     12 | max_parallel = 4
-       | ^^^^^^^^^^^^ add `order = "independent"`, or drop it: in strict order one date runs at a time
+       | ^^^^^^^^^^^^ add `order = "independent"`, or remove it: in strict order one date runs at a time
 
     error: `catch_up` of job `b` has neither `max_age` nor `max_dates`
       --> jobs.toml:13:1
        |
     13 | catch_up = {}
-       | ^^^^^^^^ write `catch_up = { max_age = "7d" }`, or drop it: then all missed dates are run
+       | ^^^^^^^^ write `catch_up = { max_age = "7d" }`, or remove it to run all missed dates
     "#);
 }
 
@@ -164,7 +164,7 @@ catch_up = []
     11 | overlap = "skp"
        |           ^^^^^ did you mean `skip`?
 
-    error: job `a`: `skip_late` must be a duration in quotes, not a whole number
+    error: job `a`: `skip_late` must be a duration such as `"10m"`, not an integer
       --> jobs.toml:12:13
        |
     12 | skip_late = 180
@@ -176,13 +176,13 @@ catch_up = []
     13 | priority = 99999999999999999999
        |            ^^^^^^^^^^^^^^^^^^^^
 
-    error: job `b`: `max_parallel` must be a whole number, not text
+    error: job `b`: `max_parallel` must be an integer, not a string
       --> jobs.toml:19:16
        |
     19 | max_parallel = "4"
        |                ^^^ write `max_parallel = 4`, without quotes
 
-    error: job `b`: `catch_up` must be a table, not text
+    error: job `b`: `catch_up` must be a table, not a string
       --> jobs.toml:20:12
        |
     20 | catch_up = "7d"
@@ -194,19 +194,19 @@ catch_up = []
     21 | overlap = true
        |           ^^^^
 
-    error: job `b`: `skip_late` cannot be read: `-3m` is not a duration
+    error: job `b`: `skip_late` is invalid: `-3m` is not a duration
       --> jobs.toml:22:13
        |
     22 | skip_late = "-3m"
        |             ^^^^^ a duration cannot be negative
 
-    error: job `b`: `priority` must be a whole number, not a number with a fraction
+    error: job `b`: `priority` must be an integer, not a float
       --> jobs.toml:23:12
        |
     23 | priority = 1.5
        |            ^^^
 
-    error: `catch_up` of job `c`: `max_age` must be longer than nothing
+    error: `catch_up` of job `c`: `max_age` must be greater than zero
       --> jobs.toml:28:24
        |
     28 | catch_up = { max_age = "0s", max_dates = 0, dates = 3 }
@@ -230,13 +230,13 @@ catch_up = []
     29 | priority = -2147483649
        |            ^^^^^^^^^^^
 
-    error: job `d`: `catch_up` must be a table, not a whole number
+    error: job `d`: `catch_up` must be a table, not an integer
       --> jobs.toml:34:12
        |
     34 | catch_up = 100
        |            ^^^ write `catch_up = { max_dates = 100 }`
 
-    error: job `e`: `catch_up` must be a table, not a list
+    error: job `e`: `catch_up` must be a table, not an array
       --> jobs.toml:38:12
        |
     38 | catch_up = []

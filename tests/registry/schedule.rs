@@ -25,19 +25,19 @@ error: job `b` has both `schedule` and `every`
  --> jobs.toml:6:1
   |
 6 | every = "1d"
-  | ^^^^^ keep the one you mean
+  | ^^^^^ keep only one of them
 
-error: job `c`: `at` goes with `every` only
+error: job `c`: `at` is allowed only with `every`
   --> jobs.toml:10:1
    |
 10 | at = "02:30"
    | ^^ add `every = "1d"`
 
-error: job `d`: `at` goes with `every` only
+error: job `d`: `at` is allowed only with `every`
   --> jobs.toml:14:1
    |
 14 | at = "02:30"
-   | ^^ the time of day is part of `schedule`
+   | ^^ `schedule` contains the time of day
 
 error: job `e` has no `command`
   --> jobs.toml:16:7
@@ -81,25 +81,25 @@ command = "true"
 schedule = ""
 command = "true"
 "#), @r#"
-error: job `a`: `schedule` cannot be read: the hour `99` is not in the range 0-23
+error: job `a`: `schedule` is invalid: the hour `99` is not in the range 0-23
  --> jobs.toml:3:15
   |
 3 | schedule = "0 99 * * *"
   |               ^^ did you mean `23`?
 
-error: job `b`: `schedule` cannot be read: the hour `99` is not in the range 0-23
+error: job `b`: `schedule` is invalid: the hour `99` is not in the range 0-23
  --> jobs.toml:6:15
   |
 6 | schedule = '0 99 * * *'
   |               ^^ did you mean `23`?
 
-error: job `c`: `schedule` cannot be read: the hour `99` is not in the range 0-23
+error: job `c`: `schedule` is invalid: the hour `99` is not in the range 0-23
   --> jobs.toml:10:3
    |
 10 | 0 99 * * *"""
    |   ^^ did you mean `23`?
 
-error: job `d`: `schedule` cannot be read: the hour `99` is not in the range 0-23
+error: job `d`: `schedule` is invalid: the hour `99` is not in the range 0-23
   --> jobs.toml:13:12
    |
 13 | schedule = "0\u0020\u0039\u0039 * * *"
@@ -117,7 +117,7 @@ error: job `f`: `every` is `1.5h`, and `.5h` is not a unit
 20 | every = "1.5h"
    |          ^^^^ write a number and a unit, such as `15m`, `2h` or `1d`
 
-error: job `g`: `schedule` cannot be read: the schedule is empty
+error: job `g`: `schedule` is invalid: the schedule is empty
   --> jobs.toml:23:12
    |
 23 | schedule = ""
@@ -128,7 +128,7 @@ error: job `g`: `schedule` cannot be read: the schedule is empty
 #[test]
 fn a_schedule_that_never_fires() {
     assert_snapshot!(mistakes("[jobs.a]\nschedule = \"0 0 30 2 *\"\ncommand = \"true\"\n"), @r#"
-    error: job `a`: `schedule` never fires: no day is like `0 0 30 2 *`
+    error: job `a`: `schedule` never fires: no date matches `0 0 30 2 *`
      --> jobs.toml:2:12
       |
     2 | schedule = "0 0 30 2 *"
@@ -140,7 +140,7 @@ fn a_schedule_that_never_fires() {
 fn a_leap_second_is_no_instant() {
     for text in ["2016-12-31T23:59:60Z", "\"2016-12-31T23:59:60Z\"", "\"2016-12-31T23:59:60\"", "2016-12-31T23:59:60"] {
         let told = mistakes_in_job(&format!("start = {text}"));
-        assert!(told.starts_with("error: job `load`: `start` is neither a day nor an instant\n"), "{text}: {told}");
+        assert!(told.starts_with("error: job `load`: `start` must be a day or an instant\n"), "{text}: {told}");
     }
 }
 
@@ -154,52 +154,52 @@ fn mistakes_in_start_and_end() {
       |       ^^^^^^^^^^
     "#);
     assert_snapshot!(mistakes_in_job("timezone = \"Europe/Berlin\"\nstart = 2026-07-01T06:00:00\nend = \"2026-11-01 06:00\""), @r#"
-    error: job `load`: `start` is a time of day without an offset, which is no instant
+    error: job `load`: `start` has no UTC offset
      --> jobs.toml:5:9
       |
     5 | start = 2026-07-01T06:00:00
       |         ^^^^^^^^^^^^^^^^^^^ write `start = 2026-07-01T06:00:00+02:00`
 
-    error: job `load`: `end` is a time of day without an offset, which is no instant
+    error: job `load`: `end` has no UTC offset
      --> jobs.toml:6:7
       |
     6 | end = "2026-11-01 06:00"
       |       ^^^^^^^^^^^^^^^^^^ write `end = 2026-11-01T06:00:00+01:00`
     "#);
     assert_snapshot!(mistakes_in_job("start = 1972-12-31\nend = 2100-01-01T00:00:00Z"), @r#"
-    error: job `load`: `start` is outside of the years 1973 to 2099, for which dates are known
+    error: job `load`: `start` is outside the supported years 1973 to 2099
      --> jobs.toml:4:9
       |
     4 | start = 1972-12-31
       |         ^^^^^^^^^^
 
-    error: job `load`: `end` is outside of the years 1973 to 2099, for which dates are known
+    error: job `load`: `end` is outside the supported years 1973 to 2099
      --> jobs.toml:5:7
       |
     5 | end = 2100-01-01T00:00:00Z
       |       ^^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(mistakes_in_job("start = \"yesterday\"\nend = \"2026-02-30\""), @r#"
-    error: job `load`: `start` is neither a day nor an instant
+    error: job `load`: `start` must be a day or an instant
      --> jobs.toml:4:9
       |
     4 | start = "yesterday"
       |         ^^^^^^^^^^^ write a day as `start = 2026-11-01`, or an instant as `start = 2026-11-01T06:00:00Z`
 
-    error: job `load`: `end` is neither a day nor an instant
+    error: job `load`: `end` must be a day or an instant
      --> jobs.toml:5:7
       |
     5 | end = "2026-02-30"
       |       ^^^^^^^^^^^^ write a day as `end = 2026-11-01`, or an instant as `end = 2026-11-01T06:00:00Z`
     "#);
     assert_snapshot!(mistakes_in_job("start = \"0001-01-01\"\nend = 9999-12-31"), @r#"
-    error: job `load`: `start` is outside of the years 1973 to 2099, for which dates are known
+    error: job `load`: `start` is outside the supported years 1973 to 2099
      --> jobs.toml:4:9
       |
     4 | start = "0001-01-01"
       |         ^^^^^^^^^^^^
 
-    error: job `load`: `end` is outside of the years 1973 to 2099, for which dates are known
+    error: job `load`: `end` is outside the supported years 1973 to 2099
      --> jobs.toml:5:7
       |
     5 | end = 9999-12-31

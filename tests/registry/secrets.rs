@@ -19,7 +19,7 @@ fn passwords_are_never_shown() {
         let folder = folder(&[("jobs.toml", text)]);
         let error = load(&folder).unwrap_err();
         let all =
-            format!("{}{error}{error:?}{}", error.render(false), serde_json::to_string(error.mistakes()).unwrap());
+            format!("{}{error}{error:?}{}", error.render(false), serde_json::to_string(error.diagnostics()).unwrap());
         assert!(!all.contains("geheim") && !all.contains("gehe im"), "{all}");
     }
 }

@@ -21,7 +21,7 @@ depends_on = ["nobody"]
 [jobs.
 = 3
 "#), @r#"
-error: text must stand in quotes
+error: strings must be quoted
  --> jobs.toml:3:12
   |
 3 | timezone = Europe/Berlin
@@ -33,13 +33,13 @@ error: `max_running` has no value
 4 | max_running = 
   |               ^
 
-error: text must stand in quotes
+error: strings must be quoted
  --> jobs.toml:6:12
   |
 6 | schedule = 15 1 * * *
   |            ^^^^^^^^^^ write `"15 1 * * *"`
 
-error: this list is never closed
+error: this array is not closed
  --> jobs.toml:7:11
   |
 7 | command = ["true"
@@ -63,7 +63,7 @@ error: invalid date, expected day between 01 and 28
 11 | start = 2026-02-30
    |         ^^^^^^^^^^
 
-error: this text is never closed
+error: this string is not closed
   --> jobs.toml:13:21
    |
 13 | schedule = "unclosed
@@ -89,7 +89,7 @@ fn no_quotes_are_suggested_where_they_would_not_help() {
         let text = format!("[daemon]\ntimezone = {value}\n");
         assert_eq!(mistakes(&text).contains(&format!("write `\"{value}\"`")), offered, "{text:?}");
         let folder = folder(&[("jobs.toml", &text)]);
-        assert_eq!(load(&folder).unwrap_err().mistakes()[0].hint.is_some(), offered, "{text:?}");
+        assert_eq!(load(&folder).unwrap_err().diagnostics()[0].hint.is_some(), offered, "{text:?}");
     }
 }
 
@@ -114,19 +114,19 @@ error: `schedule` is declared twice
  --> jobs.toml:5:1
   |
 5 | schedule = "@hourly"
-  | ^^^^^^^^ it is first declared in line 3
+  | ^^^^^^^^ first declared in line 3
 
 error: `load` is declared twice
  --> jobs.toml:9:7
   |
 9 | [jobs.load]
-  |       ^^^^ it is first declared in line 2
+  |       ^^^^ first declared in line 2
 
 error: `command` is declared twice
   --> jobs.toml:14:1
    |
 14 | command = "false"
-   | ^^^^^^^ it is first declared in line 13
+   | ^^^^^^^ first declared in line 13
 "#);
 }
 
@@ -145,25 +145,25 @@ command = ["x", # [
 banana = 1
 tags = [
 "#), @r#"
-error: this list is never closed
+error: this array is not closed
  --> jobs.toml:3:14
   |
 3 | depends_on = [
   |              ^ close it with `]`
 
-error: this table is never closed
+error: this table is not closed
  --> jobs.toml:6:9
   |
 6 | retry = { after = "5m"
   |         ^^^^^^^^^^^^^^ close it with `}`
 
-error: job `a`: `timeout` cannot be read: `2x` is not a duration
+error: job `a`: `timeout` is invalid: `2x` is not a duration
  --> jobs.toml:7:11
   |
 7 | timeout = "2x"
   |           ^^^^ whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
 
-error: this list is never closed
+error: this array is not closed
  --> jobs.toml:9:11
   |
 9 | command = ["x", # [
@@ -175,7 +175,7 @@ error: job `c` has unknown key `banana`
 11 | banana = 1
    | ^^^^^^
 
-error: this list is never closed
+error: this array is not closed
   --> jobs.toml:12:8
    |
 12 | tags = [
@@ -186,7 +186,7 @@ error: this list is never closed
 #[test]
 fn an_unclosed_string_hides_what_follows() {
     assert_snapshot!(mistakes("[jobs.a]\ncommand = \"\"\"\nx\n[jobs.b]\ndepends_on = \"c\"\n"), @r#"
-    error: this text is never closed
+    error: this string is not closed
      --> jobs.toml:2:11
       |
     2 | command = """
@@ -198,11 +198,11 @@ fn an_unclosed_string_hides_what_follows() {
 fn nesting_that_is_too_deep_is_an_error() {
     let deep =
         |open: &str, close: &str| format!("[jobs.a]\ncommand = {}1{}\n", open.repeat(100_000), close.repeat(100_000));
-    assert!(mistakes(&deep("[", "]")).starts_with("error: the brackets or keys are nested too deep"));
-    assert!(mistakes(&deep("{a=", "}")).starts_with("error: the brackets or keys are nested too deep"));
+    assert!(mistakes(&deep("[", "]")).starts_with("error: brackets or keys are nested too deeply"));
+    assert!(mistakes(&deep("{a=", "}")).starts_with("error: brackets or keys are nested too deeply"));
     assert!(
         mistakes(&format!("[a{}]\n", ".a".repeat(100_000)))
-            .starts_with("error: the brackets or keys are nested too deep")
+            .starts_with("error: brackets or keys are nested too deeply")
     );
 }
 

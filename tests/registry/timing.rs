@@ -118,7 +118,7 @@ fn mistakes_in_jitter_expect_by_and_max_duration() {
     32 | expect_by = "ä"
        |             ^^^ write the hour 00 to 23 and the minute 00 to 59, such as `07:30`
 
-    error: job `j8`: `expect_by` must be a time of day, not a whole number
+    error: job `j8`: `expect_by` must be a time of day such as `"07:30"`, not an integer
       --> jobs.toml:36:13
        |
     36 | expect_by = 730
@@ -130,13 +130,13 @@ fn mistakes_in_jitter_expect_by_and_max_duration() {
     40 | expect_by = 07:30:00.5
        |             ^^^^^^^^^^ write the hour 00 to 23 and the minute 00 to 59, such as `07:30`
 
-    error: job `j10`: `expect_by` must be a time of day, not a date
+    error: job `j10`: `expect_by` must be a time of day such as `"07:30"`, not a date
       --> jobs.toml:44:13
        |
     44 | expect_by = 2026-11-01
        |             ^^^^^^^^^^ write `"07:30"`
 
-    error: job `j11`: `expect_by` must be a time of day, not a date
+    error: job `j11`: `expect_by` must be a time of day such as `"07:30"`, not a date
       --> jobs.toml:48:13
        |
     48 | expect_by = 2026-11-01T07:30:00Z
@@ -149,26 +149,26 @@ fn mistakes_in_jitter_expect_by_and_max_duration() {
        |             ^^ write the hour 00 to 23 and the minute 00 to 59, such as `07:30`
     "#);
     assert_snapshot!(mistakes_in_job("jitter = \"500ms\"\nmax_duration = \"0s\""), @r#"
-    error: job `load`: `jitter` is shorter than a second, and counts in whole ones
+    error: job `load`: `jitter` must be at least one second
      --> jobs.toml:4:10
       |
     4 | jitter = "500ms"
       |          ^^^^^^^
 
-    error: job `load`: `max_duration` must be longer than nothing
+    error: job `load`: `max_duration` must be greater than zero
      --> jobs.toml:5:16
       |
     5 | max_duration = "0s"
       |                ^^^^
     "#);
     assert_snapshot!(mistakes_in_job("jitter = \"0s\"\nmax_duration = 20"), @r#"
-    error: job `load`: `jitter` must be longer than nothing
+    error: job `load`: `jitter` must be greater than zero
      --> jobs.toml:4:10
       |
     4 | jitter = "0s"
       |          ^^^^
 
-    error: job `load`: `max_duration` must be a duration in quotes, not a whole number
+    error: job `load`: `max_duration` must be a duration such as `"10m"`, not an integer
      --> jobs.toml:5:16
       |
     5 | max_duration = 20
@@ -194,12 +194,12 @@ command = "true"
      --> jobs.toml:5:16
       |
     5 | max_duration = "20m"
-      |                ^^^^^ an attempt is ended by then, and never reported as long
+      |                ^^^^^ `timeout` ends the attempt first, so it is never reported as long
 
     warning: `catch_up` of job `b`: `max_age` is not shorter than `skip_late`, `3m`
       --> jobs.toml:10:20
        |
     10 | catch_up.max_age = "7d"
-       |                    ^^^^ a date is skipped by then
+       |                    ^^^^ a date of that age is skipped anyway
     "#);
 }

@@ -2,67 +2,67 @@
 
 use super::{Key, Shape, key};
 
-/// What a job holds.
+/// `[jobs.NAME]`.
 pub(in crate::registry) static JOB: &[Key] = &[
-    key("description", Shape::Text, "What the job is for, for people.", &["comment", "summary", "about", "title"]),
+    key("description", Shape::String, "A description of the job.", &["comment", "summary", "about", "title"]),
     key(
         "schedule",
-        Shape::Text,
-        "The dates of the job as five fields of crontab(5), or `@hourly`, `@daily` and so on.",
+        Shape::String,
+        "The dates of the job: five fields as in crontab(5), or `@hourly`, `@daily` and so on.",
         &["cron", "crontab", "when", "oncalendar", "calendar"],
     ),
     key(
         "every",
-        Shape::Text,
+        Shape::String,
         "The dates of the job as an interval: `15m`, `2h`, `1d`.",
         &["interval", "freq", "frequency", "period", "repeat"],
     ),
     key(
         "at",
-        Shape::Text,
-        "With an `every` of whole days: the time of day, such as `02:30`. Default: `00:00`.",
+        Shape::String,
+        "The time of day for an `every` of whole days, such as `02:30`. Default: `00:00`.",
         &["time", "hour", "timeofday"],
     ),
     key(
         "timezone",
         Shape::Zone,
-        "The time zone of the schedule, such as `Europe/Berlin`. Default: that of `[daemon]`.",
+        "The time zone of the schedule, such as `Europe/Berlin`. Default: `timezone` of `[daemon]`.",
         &["tz", "zone", "crontz"],
     ),
     key(
         "start",
-        Shape::Moment,
-        "The first day, in the job's zone, or the first instant. Default: when the job is first seen.",
+        Shape::DayOrInstant,
+        "The first day, in the job's zone, or the first instant. Default: when the daemon first sees the job.",
         &["startdate", "from", "since", "begin", "startsat"],
     ),
     key(
         "end",
-        Shape::Moment,
-        "The last day, in the job's zone and included, or the last instant.",
+        Shape::DayOrInstant,
+        "The last day, in the job's zone, or the last instant; both inclusive.",
         &["enddate", "until", "to", "stop", "endsat"],
     ),
     key(
         "delay",
         Shape::Duration,
-        "How long after its date a session may start at the earliest.",
+        "How long after its date a session becomes due. Default: `0s`.",
         &["offset", "wait", "lag"],
     ),
     key(
         "jitter",
         Shape::Duration,
-        "Added to `delay`: a part of it, always the same one for a job on a machine, so that not all jobs start at once.",
+        "The longest addition to `delay`. Every job gets its own share of it, always the same on one machine, so that jobs do not all start at once.",
         &["randomdelay", "randomizeddelay", "randomizeddelaysec", "splay", "spread", "fuzz"],
     ),
     key(
         "backfill",
-        Shape::Flag,
-        "Whether every date matters, missed ones included, or only the newest. Default: false.",
+        Shape::Boolean,
+        "Whether every date runs, missed dates included, or only the newest one. Default: false.",
         &["catchup", "backfillable", "persistent", "anacron"],
     ),
     key(
         "order",
-        Shape::Word(&["strict", "independent"]),
-        "With `backfill`: whether a date waits for the earlier ones (`strict`, the default) or not (`independent`).",
+        Shape::Choice(&["strict", "independent"]),
+        "With `backfill`: whether a date waits for all earlier dates (`strict`, the default) or not (`independent`).",
         &["ordering", "dependsonpast"],
     ),
     key(
@@ -74,122 +74,122 @@ pub(in crate::registry) static JOB: &[Key] = &[
     key(
         "catch_up",
         Shape::Table(CATCH_UP),
-        "Which missed dates are run; the others are recorded as skipped, too old. Default: all.",
+        "Which missed dates run; the others are recorded as skipped, too old. Default: all.",
         &["catchuplimit", "catchupwindow"],
     ),
     key(
         "overlap",
-        Shape::Word(&["wait", "skip"]),
-        "What becomes of a date that comes due while the one before it runs: it waits (`wait`, the default) or is skipped (`skip`).",
+        Shape::Choice(&["wait", "skip"]),
+        "What happens to a date that becomes due while the previous one is running: it waits (`wait`, the default) or is skipped (`skip`).",
         &["onoverlap", "concurrencypolicy", "overlappolicy", "skiponovertime"],
     ),
     key(
         "skip_late",
         Shape::Duration,
-        "A date that could start only more than this after it was due is skipped. Default: none is.",
+        "A date that could only start later than this after it was due is skipped. Default: no date is.",
         &["skipdelayedby", "startingdeadlineseconds", "misfiregracetime", "maxlateness"],
     ),
     key(
         "pool",
-        Shape::Text,
-        "The pool whose places its attempts take: `[pools.NAME]`.",
+        Shape::String,
+        "The pool that limits the attempts of the job: `[pools.NAME]`.",
         &["queue", "resource", "semaphore", "mutex", "lock"],
     ),
     key(
         "priority",
-        Shape::Integer,
-        "Of two jobs that could start, the one with the greater number does. Default: 0.",
+        Shape::AnyInteger,
+        "Among jobs that are ready, the one with the highest number starts first. Default: 0.",
         &["prio", "priorityweight", "weight", "importance"],
     ),
     key(
         "command",
         Shape::Command,
-        "What is started: text for `/bin/sh -c`, or a list of arguments in which `{date}`, `{date:STRFTIME}` and `{job}` are filled in.",
+        "What to run: a string for `/bin/sh -c`, or an array of arguments in which `{date}`, `{date:STRFTIME}` and `{job}` are replaced.",
         &["cmd", "exec", "execstart", "run", "script", "shell", "program", "args", "argv", "entrypoint"],
     ),
     key(
         "working_directory",
-        Shape::Text,
-        "Where the command is started; relative to the folder of this file.",
+        Shape::String,
+        "The working directory of the command, relative to the folder of this file.",
         &["cwd", "workdir", "dir", "directory", "chdir", "wd"],
     ),
     key(
         "environment",
         Shape::Environment,
-        "Variables added to the environment of the command.",
+        "Environment variables to add for the command.",
         &["env", "environ", "vars", "variables"],
     ),
     key(
         "environment_file",
-        Shape::Text,
+        Shape::String,
         "A file of `NAME=value` lines, read at every start; relative to the folder of this file.",
         &["envfile", "dotenv"],
     ),
     key(
         "retry",
         Shape::Table(RETRY),
-        "When a failed date is attempted again. Default: every 5 minutes, for ever.",
+        "When a failed date is retried. Default: every 5 minutes, without limit.",
         &["retries", "retrypolicy", "restart", "backoff"],
     ),
     key(
         "timeout",
         Shape::Duration,
-        "How long an attempt may take. Default: as long as it likes.",
+        "The longest run time of an attempt, after which it is stopped. Default: unlimited.",
         &["maxruntime", "deadline", "runtimemax", "timelimit"],
     ),
     key(
         "max_duration",
         Shape::Duration,
-        "How long an attempt should take: one that takes longer is reported, and goes on.",
+        "The expected run time of an attempt. A longer attempt is reported and continues.",
         &["expectedduration", "slowafter", "warnafter", "maxtime"],
     ),
     key(
         "kill_grace",
         Shape::Duration,
-        "How long after TERM an attempt is killed. Default: `10s`.",
+        "The time between TERM and KILL when an attempt is stopped. Default: `10s`.",
         &["killafter", "killtimeout", "termgrace"],
     ),
     key(
         "depends_on",
         Shape::Dependencies,
-        "Jobs whose dates up to D must be settled before D starts; a table says which of their dates.",
+        "Jobs whose dates up to D must be settled before D starts. A table selects other dates.",
         &["depends", "dependencies", "after", "needs", "dependson", "waitfor", "upstream"],
     ),
     key(
         "require",
-        Shape::TextOrTexts,
-        "Jobs without a schedule that are started for the same date, once, when nobody has, and waited for.",
+        Shape::StringOrStrings,
+        "Jobs without a schedule that run once for the same date first.",
         &["requires", "required", "prerequisites", "requirements", "uses"],
     ),
     key(
         "done_when",
         Shape::Command,
-        "Asked before a date is attempted, and after one was lost: exit status 0 says that it is done already.",
+        "A command that runs before an attempt, and after a lost one: with exit status 0, the date is already done.",
         &["unless", "onlyif", "doneif", "skipif", "creates", "target"],
     ),
     key(
         "on_lost",
-        Shape::Word(&["retry", "hold"]),
-        "What follows an attempt whose outcome cannot be known: another one (`retry`, the default) or a person's decision (`hold`).",
+        Shape::Choice(&["retry", "hold"]),
+        "What follows an attempt with an unknown outcome: another attempt (`retry`, the default), or the date is held for an operator (`hold`).",
         &["onunknown", "lost"],
     ),
     key(
         "expect_by",
         Shape::Time,
-        "The time of day, in the job's zone, by which a date should be settled: then it is late, and reported.",
+        "The time of day, in the job's zone, by which a date should be settled. After it, the date is reported as late.",
         &["expected", "expectedby", "sla", "dueby", "finishby", "doneby"],
     ),
     key(
         "previously",
-        Shape::Text,
-        "The name that the job had before: it keeps the ledger of that one.",
+        Shape::String,
+        "The former name of the job, whose ledger it takes over.",
         &["renamedfrom", "oldname", "formerly", "previousname", "formername"],
     ),
-    key("enabled", Shape::Flag, "Whether the job runs at all. Default: true.", &["enable", "active", "on"]),
-    key("tags", Shape::Texts, "Words to find the job by.", &["tag", "labels", "groups"]),
+    key("enabled", Shape::Boolean, "Whether the job runs. Default: true.", &["enable", "active", "on"]),
+    key("tags", Shape::Strings, "Words to filter jobs by.", &["tag", "labels", "groups"]),
 ];
 
-/// What `retry` of a job holds.
+/// `retry` of a job.
 pub(in crate::registry) static RETRY: &[Key] = &[
     key(
         "after",
@@ -200,7 +200,7 @@ pub(in crate::registry) static RETRY: &[Key] = &[
     key(
         "factor",
         Shape::Factor,
-        "Each further wait is the last one times this. Default: 1.",
+        "Each further wait is the previous one times this factor. Default: 1.",
         &["multiplier", "backofffactor", "exponent", "base"],
     ),
     key(
@@ -212,51 +212,51 @@ pub(in crate::registry) static RETRY: &[Key] = &[
     key(
         "attempts",
         Shape::Count,
-        "How many attempts a date has, the first included; then it is held. Default: no limit.",
+        "How many attempts a date has, including the first; then it is held. Default: unlimited.",
         &["maxattempts", "retries", "maxretries", "count", "times", "tries", "number"],
     ),
 ];
 
-/// What `catch_up` of a job holds.
+/// `catch_up` of a job.
 pub(in crate::registry) static CATCH_UP: &[Key] = &[
     key(
         "max_age",
         Shape::Duration,
-        "How long ago a date may have come due and still be run.",
+        "The oldest missed dates that run, by the time since they were due.",
         &["age", "window", "within", "maxdays", "since"],
     ),
     key(
         "max_dates",
         Shape::Count,
-        "With `backfill`: how many missed dates are run, the newest of them.",
+        "With `backfill`: how many missed dates run, the newest ones.",
         &["dates", "maxcount", "count", "limit", "max", "maxruns"],
     ),
 ];
 
-/// What a table in `depends_on` holds.
+/// A table in `depends_on`.
 pub(in crate::registry) static DEPENDENCY: &[Key] = &[
-    key("job", Shape::Text, "The job that is waited for.", &["name", "on", "id", "task"]),
+    key("job", Shape::String, "The name of the other job.", &["name", "on", "id", "task"]),
     key(
         "covers",
-        Shape::Word(&["hour", "day", "week", "month", "year"]),
-        "Only its dates within this period around the date, instead of all up to the date.",
+        Shape::Choice(&["hour", "day", "week", "month", "year"]),
+        "Only dates within this period around the date, instead of all dates up to it.",
         &["within", "period", "per", "window", "span", "during"],
     ),
     key(
         "offset",
         Shape::Offset,
-        "By how much the date is moved first, such as `-1d`: days and weeks of the calendar, the rest as elapsed time.",
+        "Shifts the date first, such as `-1d`. Days and weeks are calendar days, the rest is elapsed time.",
         &["shift", "delta", "executiondelta", "lag", "delay"],
     ),
     key(
         "ignore_failure",
-        Shape::Flag,
-        "Whether a date that failed, or is held, need not be waited for. Default: false.",
+        Shape::Boolean,
+        "Whether failed and held dates count as settled. Default: false.",
         &["ignorefailures", "allowfailure", "optional", "ignoreerrors", "always", "soft"],
     ),
 ];
 
-/// The keys that say something of the dates of a job, and nothing of one that has none.
+/// The keys that have no effect without a schedule.
 pub(in crate::registry) static NEED_A_SCHEDULE: &[&str] = &[
     "start",
     "end",

@@ -1,4 +1,4 @@
-//! Zones, the `start` and `end` of a job, and times of day.
+//! Time zones, `start` and `end`, and times of day.
 
 use chrono::{
     DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc,
@@ -10,93 +10,97 @@ use toml::value::{Datetime, Offset};
 use super::table_reader::{TableReader, quoted};
 use crate::schedule;
 
-/// Which end of the life of a job is read.
+/// Which bound is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
-    /// A day stands for its first instant.
+    /// A day means its first instant.
     Start,
-    /// A day stands for its last instant.
+    /// A day means its last instant.
     End,
 }
 
-/// A moment as it is written.
-enum Moment {
+/// A bound as written.
+enum DayOrInstant {
     Day(NaiveDate),
     Instant(DateTime<Utc>),
-    /// A wall time; which instant that is can change with the rules of its zone, or be two.
+    /// A wall time is ambiguous: its instant depends on the rules of the zone, and there may be two.
     Wall(NaiveDateTime),
 }
 
-/// Reads a time zone by its name.
-pub(super) fn zone(section: &TableReader<'_>) -> Option<Tz> {
+pub(super) fn zone(reader: &TableReader<'_>) -> Option<Tz> {
     const KEY: &str = "timezone";
-    let text = section.text(KEY)?;
+    let text = reader.string(KEY)?;
     if let Ok(zone) = text.value.parse() {
         return Some(zone);
     }
     let same = TZ_VARIANTS.iter().map(|zone| zone.name()).find(|name| name.eq_ignore_ascii_case(text.value.trim()));
-    let hint = match same.or_else(|| nearest_zone(section, text.value)) {
+    let hint = match same.or_else(|| similar_zone(reader, text.value)) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => "a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`".to_owned(),
+        None => "expected a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`".to_owned(),
     };
-    section.wrong(text.span, KEY, format_args!("names no time zone: {}", quoted(text.value)), Some(hint));
+    reader.invalid(text.span, KEY, format_args!("is not a time zone: {}", quoted(text.value)), Some(hint));
     None
 }
 
-fn nearest_zone(section: &TableReader<'_>, text: &str) -> Option<&'static str> {
+fn similar_zone(reader: &TableReader<'_>, text: &str) -> Option<&'static str> {
     let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
     let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
     let town = text.rsplit('/').next().unwrap_or(text).replace(' ', "_");
     let by_town = || names().find(|name| name.contains('/') && city(name).eq_ignore_ascii_case(&town));
-    // Names of two or three letters are near to everything.
+    // Short names are close to everything.
     if text.len() < 4 {
         return None;
     }
-    by_town().or_else(|| section.nearest.among(text, names())).or_else(|| {
-        let nearest = section.nearest.among(&town, names().filter(|name| name.contains('/')).map(city))?;
-        names().find(|name| city(name) == nearest)
+    by_town().or_else(|| reader.suggester.closest(text, names())).or_else(|| {
+        let closest = reader.suggester.closest(&town, names().filter(|name| name.contains('/')).map(city))?;
+        names().find(|name| city(name) == closest)
     })
 }
 
 /// Reads `start` or `end`: a day in the job's zone, or an instant.
-pub(super) fn moment(section: &TableReader<'_>, key: &'static str, zone: Tz, edge: Edge) -> Option<DateTime<Utc>> {
-    let value = section.get(key)?;
+pub(super) fn day_or_instant(
+    reader: &TableReader<'_>,
+    key: &'static str,
+    zone: Tz,
+    edge: Edge,
+) -> Option<DateTime<Utc>> {
+    let value = reader.get(key)?;
     let read = match value.get_ref() {
         DeValue::Datetime(datetime) => from_toml(datetime),
         DeValue::String(text) => from_text(text),
         _ => {
-            section.wrong_type(key, value, Some(hint_of_form(key)));
+            reader.wrong_type(key, value, Some(form_hint(key)));
             return None;
         }
     };
     let instant = match read {
-        Some(Moment::Instant(instant)) if !(first_day()..=last_day()).contains(&instant.date_naive()) => {
-            return outside(section, key);
+        Some(DayOrInstant::Instant(instant)) if !(first_day()..=last_day()).contains(&instant.date_naive()) => {
+            return outside(reader, key);
         }
-        Some(Moment::Instant(instant)) => instant.trunc_subsecs(6),
-        // Checked before the zone is asked, whose rules know nothing of year 1.
-        Some(Moment::Day(day)) if !(first_day()..=last_day()).contains(&day) => return outside(section, key),
-        Some(Moment::Day(day)) if edge == Edge::Start => schedule::day_start(day, zone),
-        Some(Moment::Day(day)) => schedule::day_end(day, zone),
-        Some(Moment::Wall(wall)) => {
+        Some(DayOrInstant::Instant(instant)) => instant.trunc_subsecs(6),
+        // Checked before the conversion, since the rules of a zone do not cover year 1.
+        Some(DayOrInstant::Day(day)) if !(first_day()..=last_day()).contains(&day) => return outside(reader, key),
+        Some(DayOrInstant::Day(day)) if edge == Edge::Start => schedule::day_start(day, zone),
+        Some(DayOrInstant::Day(day)) => schedule::day_end(day, zone),
+        Some(DayOrInstant::Wall(wall)) => {
             let hint = match zone.from_local_datetime(&wall).earliest() {
                 Some(instant) => format!("write `{key} = {}`", instant.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
-                None => hint_of_form(key),
+                None => form_hint(key),
             };
-            section.wrong(value.span(), key, "is a time of day without an offset, which is no instant", Some(hint));
+            reader.invalid(value.span(), key, "has no UTC offset", Some(hint));
             return None;
         }
         None => {
-            section.wrong(value.span(), key, "is neither a day nor an instant", Some(hint_of_form(key)));
+            reader.invalid(value.span(), key, "must be a day or an instant", Some(form_hint(key)));
             return None;
         }
     };
     Some(instant)
 }
 
-/// Reads a time of day, as text or as TOML has it.
-pub(super) fn time_of_day(section: &TableReader<'_>, key: &'static str) -> Option<NaiveTime> {
-    let value = section.get(key)?;
+/// Reads a time of day, as a string or as a TOML time.
+pub(super) fn time_of_day(reader: &TableReader<'_>, key: &'static str) -> Option<NaiveTime> {
+    let value = reader.get(key)?;
     let (read, shown) = match value.get_ref() {
         DeValue::Datetime(Datetime { date: None, time: Some(time), offset: None }) => {
             let (second, part) = (time.second.unwrap_or(0), time.nanosecond.unwrap_or(0));
@@ -105,13 +109,13 @@ pub(super) fn time_of_day(section: &TableReader<'_>, key: &'static str) -> Optio
         }
         DeValue::String(text) => (time_from_text(text), text.to_string()),
         _ => {
-            section.wrong_type(key, value, Some("write `\"07:30\"`".to_owned()));
+            reader.wrong_type(key, value, Some("write `\"07:30\"`".to_owned()));
             return None;
         }
     };
     if read.is_none() {
         let problem = format!("is {}, which is not a time of day `HH:MM` or `HH:MM:SS`", quoted(&shown));
-        section.wrong(value.span(), key, problem, Some(meant_time(&shown)));
+        reader.invalid(value.span(), key, problem, Some(time_hint(&shown)));
     }
     read
 }
@@ -126,7 +130,7 @@ fn time_from_text(text: &str) -> Option<NaiveTime> {
     if is_written_so { time_parts(text).and_then(clock) } else { None }
 }
 
-/// The numbers between the colons, however they are written.
+/// The numbers between colons, in any notation.
 fn time_parts(text: &str) -> Option<[u32; 3]> {
     let mut parts = [0; 3];
     let written: Vec<&str> = text.trim().split(':').collect();
@@ -137,7 +141,7 @@ fn time_parts(text: &str) -> Option<[u32; 3]> {
     Some(parts)
 }
 
-fn meant_time(text: &str) -> String {
+fn time_hint(text: &str) -> String {
     match time_parts(text) {
         Some([24, 0, 0]) => "did you mean `00:00`?".to_owned(),
         Some(parts) if clock(parts).is_some() => match parts {
@@ -148,13 +152,13 @@ fn meant_time(text: &str) -> String {
     }
 }
 
-fn outside(section: &TableReader<'_>, key: &'static str) -> Option<DateTime<Utc>> {
-    let span = section.get(key).map_or(0..0, toml::Spanned::span);
-    section.wrong(span, key, "is outside of the years 1973 to 2099, for which dates are known", None);
+fn outside(reader: &TableReader<'_>, key: &'static str) -> Option<DateTime<Utc>> {
+    let span = reader.get(key).map_or(0..0, toml::Spanned::span);
+    reader.invalid(span, key, "is outside the supported years 1973 to 2099", None);
     None
 }
 
-fn hint_of_form(key: &str) -> String {
+fn form_hint(key: &str) -> String {
     format!("write a day as `{key} = 2026-11-01`, or an instant as `{key} = 2026-11-01T06:00:00Z`")
 }
 
@@ -166,36 +170,36 @@ fn last_day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2099, 12, 31).expect("a day of the calendar")
 }
 
-fn from_toml(datetime: &Datetime) -> Option<Moment> {
+fn from_toml(datetime: &Datetime) -> Option<DayOrInstant> {
     let date = datetime.date?;
     let day = NaiveDate::from_ymd_opt(i32::from(date.year), u32::from(date.month), u32::from(date.day))?;
-    let Some(time) = datetime.time else { return Some(Moment::Day(day)) };
+    let Some(time) = datetime.time else { return Some(DayOrInstant::Day(day)) };
     let second = u32::from(time.second.unwrap_or(0));
     let nanosecond = time.nanosecond.unwrap_or(0);
     let time = NaiveTime::from_hms_nano_opt(u32::from(time.hour), u32::from(time.minute), second, nanosecond)?;
     let wall = day.and_time(time);
     let minutes = match datetime.offset {
-        None => return Some(Moment::Wall(wall)),
+        None => return Some(DayOrInstant::Wall(wall)),
         Some(Offset::Z) => 0,
         Some(Offset::Custom { minutes }) => i32::from(minutes),
     };
     let offset = FixedOffset::east_opt(minutes * 60)?;
-    offset.from_local_datetime(&wall).single().map(|instant| Moment::Instant(instant.to_utc()))
+    offset.from_local_datetime(&wall).single().map(|instant| DayOrInstant::Instant(instant.to_utc()))
 }
 
-fn from_text(text: &str) -> Option<Moment> {
+fn from_text(text: &str) -> Option<DayOrInstant> {
     let is_day = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if is_day {
-        return NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Moment::Day);
+        return NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(DayOrInstant::Day);
     }
-    // A leap second is none of the instants that we count.
+    // Leap seconds are not supported.
     let is_counted = |time: NaiveTime| time.nanosecond() < 1_000_000_000;
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return Some(Moment::Instant(instant.to_utc())).filter(|_| is_counted(instant.time()));
+        return Some(DayOrInstant::Instant(instant.to_utc())).filter(|_| is_counted(instant.time()));
     }
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
         .filter(|wall| is_counted(wall.time()))
-        .map(Moment::Wall)
+        .map(DayOrInstant::Wall)
 }
