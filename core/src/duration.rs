@@ -1,15 +1,15 @@
-//! Lengths of time as people write them in the registry, and as we print them.
+//! How durations are written in the registry and printed.
 //!
-//! Text and values only: nothing here knows a clock, and nothing may add a length of time to a date.
+//! Text and values only: no clock, and no arithmetic with dates.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The units of the notation, largest first, with their milliseconds.
+/// The units, largest first, in milliseconds.
 const UNITS: [(&str, u64); 6] =
     [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// What people write who do not know the notation, with the unit they mean.
+/// Other words for the units.
 const FOREIGN_UNITS: [(&str, &str); 20] = [
     ("millis", "ms"),
     ("msec", "ms"),
@@ -33,7 +33,7 @@ const FOREIGN_UNITS: [(&str, &str); 20] = [
     ("weeks", "w"),
 ];
 
-/// A century: longer than anything that a job waits for, and short enough that no date plus a duration overflows.
+/// A century: short enough that a date plus a duration never overflows.
 const LONGEST_MILLISECONDS: u64 = 36_525 * 86_400_000;
 
 /// Why a text is not a duration.
@@ -56,15 +56,15 @@ impl DurationError {
     }
 }
 
-/// Reads a duration: one or more whole numbers, each followed by `w`, `d`, `h`, `m`, `s` or `ms`, largest unit first.
+/// Parses a duration: integers, each followed by `w`, `d`, `h`, `m`, `s` or `ms`, largest unit first.
 ///
 /// ```
 /// # use std::time::Duration;
-/// assert_eq!(crontabber::duration::parse("1h30m").unwrap(), Duration::from_secs(5_400));
+/// assert_eq!(crontabber_core::duration::parse("1h30m").unwrap(), Duration::from_secs(5_400));
 /// ```
 ///
 /// # Errors
-/// Any other text, and more than a century.
+/// Any other text, and durations longer than a century.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let total = milliseconds(text)?;
     if total > LONGEST_MILLISECONDS {
@@ -92,7 +92,7 @@ fn milliseconds(text: &str) -> Result<u64, DurationError> {
         if position < largest_allowed {
             return Err(DurationError::new(
                 format!("the units of {} are out of order", quoted(text)),
-                "each unit once, the largest first, such as `1h30m`",
+                "write each unit once, largest first, such as `1h30m`",
             ));
         }
         largest_allowed = position + 1;
@@ -112,7 +112,7 @@ fn too_long(text: &str) -> DurationError {
     DurationError::new(format!("{} is longer than a century", quoted(text)), "the longest duration is `36525d`")
 }
 
-/// Finds what the writer of `text` meant, as far as it can be guessed.
+/// Explains why `text` is not a duration, with a suggestion if possible.
 fn not_a_duration(text: &str) -> DurationError {
     let message = format!("{} is not a duration", quoted(text));
     let trimmed = text.trim();
@@ -120,15 +120,15 @@ fn not_a_duration(text: &str) -> DurationError {
         return DurationError::new(message, "a duration cannot be negative");
     }
     if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
-        return DurationError::new(message, format!("it has no unit: `{}s`?", shortened(trimmed)));
+        return DurationError::new(message, format!("add a unit: `{}s`?", shortened(trimmed)));
     }
     if let Some(meant) = guess(trimmed) {
         return DurationError::new(message, format!("did you mean `{meant}`?"));
     }
-    DurationError::new(message, "whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`")
+    DurationError::new(message, "expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`")
 }
 
-/// Reads `text` generously: spaces, words for units, capitals and one decimal fraction.
+/// Parses `text` leniently: spaces, words for units, capitals and one decimal fraction.
 fn guess(text: &str) -> Option<String> {
     if text.len() > 40 {
         return None;
@@ -161,9 +161,9 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Writes a duration in the notation of the registry, the shortest way: `1h30m`, and days as the largest unit.
+/// Writes a duration in the notation of the registry, with days as the largest unit: `1h30m`.
 ///
-/// [`parse`] reads it back; what is shorter than a millisecond is dropped.
+/// [`parse`] is the inverse, except that fractions of a millisecond are dropped.
 #[must_use]
 pub fn notation(duration: Duration) -> String {
     let mut rest = duration.as_millis();
@@ -181,7 +181,7 @@ pub fn notation(duration: Duration) -> String {
     text
 }
 
-/// Writes a duration for people, in at most two units: `0.12 s`, `4.3 s`, `2 min 5 s`, `3 h 20 min`, `4 d 2 h`.
+/// Writes a duration for display, in at most two units: `0.12 s`, `4.3 s`, `2 min 5 s`, `3 h 20 min`, `4 d 2 h`.
 #[must_use]
 pub fn format(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
@@ -260,25 +260,25 @@ mod tests {
         .join("\n");
         insta::assert_snapshot!(table, @r#"
         "": a duration cannot be empty; write a number and a unit, such as `90s`
-        " ": ` ` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
-        "300": `300` is not a duration; it has no unit: `300s`?
+        " ": ` ` is not a duration; expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
+        "300": `300` is not a duration; add a unit: `300s`?
         "-5m": `-5m` is not a duration; a duration cannot be negative
-        "5": `5` is not a duration; it has no unit: `5s`?
+        "5": `5` is not a duration; add a unit: `5s`?
         "5 minutes": `5 minutes` is not a duration; did you mean `5m`?
         "1.5h": `1.5h` is not a duration; did you mean `1h30m`?
         "2H": `2H` is not a duration; did you mean `2h`?
         "1h 30m": `1h 30m` is not a duration; did you mean `1h30m`?
-        "30m1h": the units of `30m1h` are out of order; each unit once, the largest first, such as `1h30m`
-        "1m1m": the units of `1m1m` are out of order; each unit once, the largest first, such as `1h30m`
-        "m": `m` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
-        "5x": `5x` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "30m1h": the units of `30m1h` are out of order; write each unit once, largest first, such as `1h30m`
+        "1m1m": the units of `1m1m` are out of order; write each unit once, largest first, such as `1h30m`
+        "m": `m` is not a duration; expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
+        "5x": `5x` is not a duration; expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
         "1d,2h": `1d,2h` is not a duration; did you mean `1d2h`?
-        "٣m": `٣m` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "٣m": `٣m` is not a duration; expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
         "99999999999999999999d": `99999999999999999999d` is longer than a century; the longest duration is `36525d`
         "36526d": `36526d` is longer than a century; the longest duration is `36525d`
-        "1\0s": `1\0s` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
-        "inf": `inf` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
-        "1e3s": `1e3s` is not a duration; whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+        "1\0s": `1\0s` is not a duration; expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
+        "inf": `inf` is not a duration; expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
+        "1e3s": `1e3s` is not a duration; expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
         "#);
     }
 

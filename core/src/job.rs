@@ -1,7 +1,7 @@
-//! What a job is: one entry of the registry, checked and ready to be scheduled.
+//! A job: one entry of the registry, validated and ready to be scheduled.
 //!
-//! Values only. Nothing here reads a file, a clock or a ledger: [`crate::registry`] makes jobs from TOML, the
-//! [`crate::scheduler`] decides from them, and the daemon starts what they describe.
+//! Values only: nothing here reads a file, a clock or a ledger. The registry makes jobs from TOML, the
+//! [`crate::scheduler`] decides from them, and the daemon starts their commands.
 
 mod dependency;
 mod name;
@@ -20,71 +20,71 @@ pub use template::{Template, TemplateError};
 
 use crate::schedule::Timetable;
 
-/// Waited before a failed date is attempted again, where the registry does not say: old crontabber's 300 seconds.
+/// The default of [`Retry::after`].
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_mins(5);
 
-/// Between TERM and KILL, where the registry does not say.
+/// The default of [`Job::kill_grace`].
 pub const DEFAULT_KILL_GRACE: Duration = Duration::from_secs(10);
 
 /// One entry of the registry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// Unique in the registry, and the key of the job's ledger.
+    /// Unique in the registry, and the key in the ledger.
     pub name: JobName,
-    /// For people; nothing is decided by it.
+    /// Only for display.
     pub description: Option<String>,
-    /// Which dates the job has, and when each is due.
+    /// The dates of the job, and when each is due.
     pub timetable: Timetable,
     /// Which dates run: `backfill`, `order` and `max_parallel` in the registry.
     pub date_policy: DatePolicy,
-    /// What is started.
+    /// What an attempt runs.
     pub command: Command,
-    /// Where it is started; the daemon's own directory if absent.
+    /// The working directory; by default that of the daemon.
     pub working_directory: Option<PathBuf>,
     /// Added to the inherited environment, after `environment_file`.
     pub environment: BTreeMap<String, String>,
-    /// `NAME=value` lines, read afresh at every start.
+    /// A file of `NAME=value` lines, read at every start.
     pub environment_file: Option<PathBuf>,
-    /// When a failed date is attempted again.
+    /// When a failed date is retried.
     pub retry: Retry,
-    /// How long an attempt may take.
+    /// The longest run time of an attempt.
     pub timeout: Option<Duration>,
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub kill_grace: Duration,
-    /// Jobs whose dates must be settled before one of this job starts.
+    /// Jobs whose dates must be settled before a date of this job starts.
     pub depends_on: Vec<Dependency>,
-    /// Jobs without a schedule that are started for the same date when nobody has, and waited for.
+    /// Jobs without a schedule that run once for the same date first.
     pub require: Vec<JobName>,
-    /// What follows an attempt whose outcome cannot be known.
+    /// What follows an attempt with an unknown outcome.
     pub on_lost: OnLost,
-    /// A disabled job keeps its clock: nothing is recorded and nothing runs until it is enabled.
+    /// A disabled job keeps its watermark: no date is recorded or started until it is enabled.
     pub enabled: bool,
-    /// For people and for filters.
+    /// Words to filter jobs by.
     pub tags: Vec<String>,
-    /// Which missed dates are too old to be run.
+    /// Which missed dates are too old to run.
     pub catch_up: CatchUp,
-    /// What becomes of a date that comes due while the one before it still runs.
+    /// What happens to a date that becomes due while the previous one is running.
     pub overlap: Overlap,
-    /// A date that could be attempted only more than this after it was due is skipped (Digdag's `skip_delayed_by`).
+    /// A date that could only start later than this after it was due is skipped (`skip_delayed_by` of Digdag).
     pub skip_late: Option<Duration>,
-    /// The pool whose places its attempts take, beside the daemon's.
+    /// The pool whose slots its attempts use, in addition to those of the daemon.
     pub pool: Option<String>,
-    /// Of two jobs that could start, the one with the greater number does.
+    /// Among jobs that are ready, the one with the highest number starts first.
     pub priority: i32,
-    /// Part of the timetable's delay: how much of it the job's and the machine's name may add.
+    /// The longest addition to the delay; the share of this job is part of the delay of the timetable.
     pub jitter: Duration,
-    /// Asks whether a date is done already: exit status 0 says that it is, and the date is settled without a start.
+    /// Runs before an attempt: with exit status 0, the date is done and is settled without an attempt.
     pub done_when: Option<Command>,
     /// The time of day, in the job's zone, by which a date should be settled.
     pub expect_by: Option<NaiveTime>,
-    /// How long an attempt should take; one that takes longer is reported, and goes on.
+    /// The expected run time of an attempt. A longer attempt is reported and continues.
     pub max_duration: Option<Duration>,
-    /// The name that the job had: its ledger is taken over.
+    /// The former name of the job, whose ledger it takes over.
     pub previously: Option<JobName>,
 }
 
 impl Job {
-    /// A job with nothing said of it but what must be.
+    /// A job with the default of every optional key.
     #[must_use]
     pub fn new(name: JobName, timetable: Timetable, command: Command) -> Self {
         Self {
@@ -118,22 +118,22 @@ impl Job {
     }
 }
 
-/// Which missed dates are run: those beyond a limit are recorded as skipped, too old.
+/// Which missed dates run. The others are recorded as skipped, too old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CatchUp {
-    /// How long ago a date may have come due.
+    /// The oldest missed dates that run, by the time since they were due.
     pub max_age: Option<Duration>,
-    /// How many missed dates are run; the newest.
+    /// How many missed dates run, the newest ones.
     pub max_dates: Option<u32>,
 }
 
-/// What becomes of a date that comes due while the one before it still runs.
+/// What happens to a date that becomes due while the previous one is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {
     /// It waits.
     #[default]
     Wait,
-    /// It is skipped (Digdag's `skip_on_overtime`).
+    /// It is skipped (`skip_on_overtime` of Digdag).
     Skip,
 }
 
@@ -188,35 +188,35 @@ impl DatePolicy {
     }
 }
 
-/// What an attempt starts.
+/// What an attempt runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// A string, handed to `/bin/sh -c` as it is.
+    /// A string, passed to `/bin/sh -c` unchanged.
     Shell(String),
-    /// Arguments, split by nobody; never empty. The first is the program.
+    /// The program and its arguments; never empty.
     Argv(Vec<Template>),
 }
 
-/// What follows an attempt whose outcome cannot be known.
+/// What follows an attempt with an unknown outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnLost {
-    /// The date is attempted again, at once.
+    /// The date is retried at once.
     #[default]
     Retry,
-    /// The date is held until a person decides.
+    /// The date is held until an operator decides.
     Hold,
 }
 
-/// When a failed date is attempted again.
+/// When a failed date is retried.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retry {
-    /// Before the second attempt.
+    /// The wait before the second attempt.
     pub after: Duration,
-    /// Each further wait is the last one times this; at least 1.
+    /// Each further wait is the previous one times this factor; at least 1.
     pub factor: f64,
-    /// The longest wait; no limit of its own if absent (but see [`Retry::wait`]).
+    /// The longest wait; by default 24 hours, see [`Retry::wait`].
     pub at_most: Option<Duration>,
-    /// How many attempts a date has, the first included; for ever if absent. Then it is held.
+    /// How many attempts a date has, including the first; then it is held. Unlimited if absent.
     pub attempts: Option<u32>,
 }
 
@@ -227,10 +227,10 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The longest wait of a growing retry without an `at_most`, so that no date is put off for ever.
+    /// The longest wait without an `at_most`.
     const LONGEST_UNBOUNDED: Duration = Duration::from_hours(24);
 
-    /// Returns how long to wait after the `used`-th attempt (counted from 1) has failed.
+    /// Returns how long to wait after this number of failed attempts.
     #[must_use]
     pub fn wait(&self, counted_attempts: u32) -> Duration {
         let limit = self.at_most.unwrap_or(Self::LONGEST_UNBOUNDED.max(self.after));
@@ -239,7 +239,7 @@ impl Retry {
         if seconds.is_finite() && seconds < limit.as_secs_f64() { Duration::from_secs_f64(seconds) } else { limit }
     }
 
-    /// Says whether a date that used up `used` attempts may be attempted again.
+    /// Says whether another attempt is allowed after this number of attempts.
     #[must_use]
     pub fn allows_another(&self, counted_attempts: u32) -> bool {
         self.attempts.is_none_or(|attempts| counted_attempts < attempts)

@@ -1,8 +1,8 @@
-//! Schedules: the rule that gives a job its dates, in its time zone, across every change of the clock.
+//! Schedules: the rule that generates the dates of a job in its time zone, across clock changes.
 //!
-//! The grammar is crontab(5)'s or crontabber's own `every`; the promise is that of the README. A schedule reads no
-//! clock, and its next date depends on the given instant alone, so that the ledger can restart from any stored one.
-//! It knows the years 1973 to 2099 and says so beyond them.
+//! The grammar is that of crontab(5), or `every`. The README documents the behaviour. A schedule reads no clock, and its
+//! next date depends only on the given instant, so that the ledger can restart from any stored one. The supported years
+//! are 1973 to 2099.
 
 mod calendar;
 mod crontab;
@@ -25,16 +25,16 @@ pub use timetable::{Dates, Timetable, TimetableError};
 use zone::saturating_instant;
 pub use zone::{day_end, day_start, tzdata_version, wall_start};
 
-/// 1973-01-01T00:00:00Z, the first instant that may be a date.
+/// 1973-01-01T00:00:00Z, the first possible date.
 const DOMAIN_START: i64 = 94_694_400;
 
-/// 2100-01-01T00:00:00Z, the first instant after all that may be a date.
+/// 2100-01-01T00:00:00Z, the first instant after the last possible date.
 const DOMAIN_END: i64 = 4_102_444_800;
 
-/// The rule that gives a job its dates, in a time zone.
+/// The rule that generates the dates of a job, in a time zone.
 ///
-/// Two schedules are equal when they are written alike (but for white space) for the same zone. A clone shares the
-/// original's memory.
+/// Two schedules are equal if their texts, except for white space, and their zones are equal. Clones share their
+/// memory.
 #[derive(Clone, PartialEq)]
 pub struct Schedule(Arc<Inner>);
 
@@ -45,25 +45,24 @@ struct Inner {
     zone: Tz,
 }
 
-/// How a schedule was written.
 #[derive(Debug, Clone, PartialEq)]
 enum Written {
-    /// As a crontab's five fields, or a nickname for them.
+    /// Five fields of a crontab, or a nickname.
     Crontab(Box<str>),
-    /// As an interval, with its time of day if that was given.
+    /// An interval, with its time of day if given.
     Every(Box<str>, Option<Box<str>>),
-    /// Not at all: there are no dates.
+    /// No schedule: there are no dates.
     None,
 }
 
-/// The schedule that has no dates, as it is shown and recorded.
+/// The text of the empty schedule.
 const NONE: &str = "none";
 
 impl Schedule {
-    /// Reads the five fields of crontab(5), or one of its nicknames.
+    /// Parses the five fields of crontab(5), or one of its nicknames.
     ///
     /// # Errors
-    /// Whatever is not of that grammar, with the nearest correct form where there is one.
+    /// A text that does not match the grammar, with the closest correct form if there is one.
     pub fn crontab(text: &str, zone: Tz) -> Result<Self, CrontabError> {
         let rule = crontab::parse(text)?;
         let words: Vec<&str> = crontab::words(text).map(|(_, word)| word).collect();
@@ -71,32 +70,32 @@ impl Schedule {
         Ok(Self(Arc::new(Inner { written, rule, zone })))
     }
 
-    /// Reads crontabber's own notation: `Nm`, `Nh`, or `Nd` with the time of day in `at`, 00:00 if absent.
+    /// Parses an interval: `Nm`, `Nh`, or `Nd` with the time of day in `at`, by default 00:00.
     ///
     /// # Errors
-    /// Whatever is not of that grammar, with the nearest correct form where there is one.
+    /// A text that does not match the grammar, with the closest correct form if there is one.
     pub fn every(every: &str, at: Option<&str>, zone: Tz) -> Result<Self, IntervalError> {
         let rule = interval::parse(every, at)?;
         let written = Written::Every(every.trim().into(), at.map(|at| at.trim().into()));
         Ok(Self(Arc::new(Inner { written, rule, zone })))
     }
 
-    /// The schedule without a date, of a job that runs only where somebody asks for it.
+    /// The empty schedule, of a job that runs on demand only.
     #[must_use]
     pub fn none(zone: Tz) -> Self {
         Self(Arc::new(Inner { written: Written::None, rule: Rule::Never, zone }))
     }
 
-    /// Says whether this is [`Schedule::none`], which never has a date, rather than a rule for them.
+    /// Says whether this is [`Schedule::none`], which has no dates.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.written == Written::None
     }
 
-    /// Returns the least date after `after`; it depends on nothing else.
+    /// Returns the first date after `after`.
     ///
     /// # Errors
-    /// When the domain holds no such date.
+    /// If there is no such date in the supported years.
     pub fn next_after(&self, after: DateTime<Utc>) -> Result<DateTime<Utc>, PastDomain> {
         self.next_after_second(after.timestamp()).map(saturating_instant)
     }
@@ -107,19 +106,19 @@ impl Schedule {
         at.checked_sub_signed(TimeDelta::seconds(1)).is_some_and(|before| self.next_after(before) == Ok(at))
     }
 
-    /// Says whether there is no date after `now`, as of `0 0 30 2 *`.
+    /// Says whether there is no date after `now`, as for `0 0 30 2 *`.
     #[must_use]
     pub fn never_fires_after(&self, now: DateTime<Utc>) -> bool {
         self.next_after(now).is_err()
     }
 
-    /// The zone whose clock the schedule reads.
+    /// The zone of the schedule.
     #[must_use]
     pub fn zone(&self) -> Tz {
         self.0.zone
     }
 
-    /// The schedule as it was written, for tables: `15 1 * * *`, `every 1d at 02:30`, `none`.
+    /// The schedule as written: `15 1 * * *`, `every 1d at 02:30`, `none`.
     #[must_use]
     pub fn text(&self) -> String {
         match &self.0.written {
@@ -130,7 +129,7 @@ impl Schedule {
         }
     }
 
-    /// Like [`Schedule::next_after`], in seconds: dates fall on whole ones.
+    /// Like [`Schedule::next_after`], in whole seconds.
     fn next_after_second(&self, after: i64) -> Result<i64, PastDomain> {
         if after >= DOMAIN_END {
             return Err(PastDomain(()));
@@ -146,13 +145,13 @@ impl fmt::Debug for Schedule {
     }
 }
 
-/// There is no such date up to the last instant that crontabber knows.
+/// There is no such date in the supported years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no date up to 2099-12-31T23:59:59Z, the last instant of the years 1973 to 2099 that crontabber knows")]
 pub struct PastDomain(());
 
 impl PastDomain {
-    /// The last instant that may be a date.
+    /// The last possible date.
     #[must_use]
     pub fn last_instant(self) -> DateTime<Utc> {
         saturating_instant(DOMAIN_END - 1)

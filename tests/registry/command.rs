@@ -80,37 +80,37 @@ fn mistakes_in_templates() {
      --> jobs.toml:3:43
       |
     3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
-      |                                           ^^ a format as of strftime, such as `{date:%Y-%m-%d}`
+      |                                           ^^ write a strftime format such as `{date:%Y-%m-%d}`
 
-    error: job `load`: in `command`, no shell reads an argument of a list, so that nothing replaces this variable
+    error: job `load`: in `command`, variables are not replaced in an array of arguments
      --> jobs.toml:3:50
       |
     3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
-      |                                                  ^^^^^^^ give the command as one string, or double the braces to pass it on as it is
+      |                                                  ^^^^^^^ write the command as one string, or double the braces to pass them unchanged
 
-    error: job `load`: in `command`, `{` begins no template
+    error: job `load`: in `command`, `{` does not start a template
      --> jobs.toml:3:61
       |
     3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
       |                                                             ^ write `{{` for a brace
 
-    error: job `load`: in `command`, `{` begins no template
+    error: job `load`: in `command`, `{` does not start a template
      --> jobs.toml:3:73
       |
     3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
       |                                                                         ^ write `{{` for a brace
 
-    error: job `load`: in `command`, a date format without `%` shows no date
+    error: job `load`: in `command`, the date format contains no `%`
      --> jobs.toml:3:88
       |
     3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
-      |                                                                                        ^^^^^^^^^^^ a format as of strftime, such as `{date:%Y-%m-%d}`
+      |                                                                                        ^^^^^^^^^^^ write a strftime format such as `{date:%Y-%m-%d}`
 
     error: job `load`: in `command`, unknown template `{x}`
      --> jobs.toml:3:102
       |
     3 | command = ["load", "{dat}", "--x={date:%Y-%Q}", "${HOME}", '{"a": 1}', "{print $1}", "ä{date:YYYY}", "\u0041{x}"]
-      |                                                                                                      ^^^^^^^^^^^ there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces
+      |                                                                                                      ^^^^^^^^^^^ use `{date}`, `{date:%Y-%m-%d}` or `{job}`; write `{{` and `}}` for braces
     "#);
 }
 

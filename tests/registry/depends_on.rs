@@ -128,7 +128,7 @@ fn mistakes_in_a_table() {
       --> jobs.toml:10:30
        |
     10 |     { job = "load", offset = "-5" },
-       |                              ^^^^ it has no unit: `-5s`?
+       |                              ^^^^ add a unit: `-5s`?
 
     error: `depends_on` of job `a`: `offset` has two signs
       --> jobs.toml:11:30
@@ -146,7 +146,7 @@ fn mistakes_in_a_table() {
       --> jobs.toml:13:30
        |
     13 |     { job = "load", offset = "1h1d" },
-       |                              ^^^^^^ each unit once, the largest first, such as `1h30m`
+       |                              ^^^^^^ write each unit once, largest first, such as `1h30m`
 
     error: `depends_on` of job `a`: `offset` must be whole seconds
       --> jobs.toml:14:30

@@ -110,13 +110,13 @@ command = "true"
 schedule = "@daily"
 command = "true"
 "#)), @r#"
-error: a job cannot be named `my job`: a job name is made of `A-Z a-z 0-9 . _ -`, without ' '
+error: a job cannot be named `my job`: a job name consists of `A-Z a-z 0-9 . _ -`, not ' '
  --> jobs.toml:2:7
   |
 2 | [jobs."my job"]
   |       ^^^^^^^^ for example `[jobs.my-job]`
 
-error: a job cannot be named `größe`: a job name is made of `A-Z a-z 0-9 . _ -`, without 'ö'
+error: a job cannot be named `größe`: a job name consists of `A-Z a-z 0-9 . _ -`, not 'ö'
  --> jobs.toml:6:7
   |
 6 | [jobs."größe"]
@@ -128,7 +128,7 @@ error: a job cannot be named `""`: a job name cannot be empty
 9 | [jobs.""]
   |       ^^
 
-error: a job cannot be named `.hidden`: a job name begins with a letter or digit, not with '.'
+error: a job cannot be named `.hidden`: a job name starts with a letter or digit, not with '.'
   --> jobs.toml:12:7
    |
 12 | [jobs.".hidden"]

@@ -63,7 +63,7 @@ error: job `a`: `kill_grace` is invalid: `5` is not a duration
  --> jobs.toml:9:14
   |
 9 | kill_grace = "5"
-  |              ^^^ it has no unit: `5s`?
+  |              ^^^ add a unit: `5s`?
 
 error: job `a`: `on_lost` must be `"retry"` or `"hold"`, not `ignore`
   --> jobs.toml:10:11

@@ -54,7 +54,7 @@ pool = ""
     5 | web = 3
       |       ^ write `{ size = 3 }`
 
-    error: a pool cannot be named `my pool`, as no job could be: a job name is made of `A-Z a-z 0-9 . _ -`, without ' '
+    error: a pool cannot be named `my pool`, as no job could be: a job name consists of `A-Z a-z 0-9 . _ -`, not ' '
      --> jobs.toml:6:1
       |
     6 | "my pool" = { size = 0 }

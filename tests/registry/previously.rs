@@ -34,7 +34,7 @@ fn former_names() {
     16 | previously = "old"
        |              ^^^^^ only one job can take over its ledger; `c` is at jobs.toml:9
 
-    error: job `e`: `previously` is not a valid job name: a job name is made of `A-Z a-z 0-9 . _ -`, without ' '
+    error: job `e`: `previously` is not a valid job name: a job name consists of `A-Z a-z 0-9 . _ -`, not ' '
       --> jobs.toml:20:14
        |
     20 | previously = "my job"

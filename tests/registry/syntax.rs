@@ -161,7 +161,7 @@ error: job `a`: `timeout` is invalid: `2x` is not a duration
  --> jobs.toml:7:11
   |
 7 | timeout = "2x"
-  |           ^^^^ whole numbers with the units `w d h m s ms`, such as `90s` or `1h30m`
+  |           ^^^^ expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`
 
 error: this array is not closed
  --> jobs.toml:9:11

@@ -1,7 +1,7 @@
-//! What a date waits for: the dates of another job that must be settled before it may start.
+//! Dependencies: which dates of another job must be settled before a date may start.
 //!
-//! Days, weeks, months and years are those of the calendar in the zone of the job that waits, so that yesterday is
-//! yesterday whatever the clock did in between. Nothing here knows what has run.
+//! Days, weeks, months and years are calendar periods in the zone of the dependent job, so that they stay correct across
+//! clock changes. Nothing here knows which dates have run.
 
 use chrono::offset::LocalResult;
 use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
@@ -13,24 +13,24 @@ use crate::schedule::day_start;
 /// One entry of `depends_on`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependency {
-    /// The job that is waited for.
+    /// The other job.
     pub job: JobName,
-    /// Only its dates within this period around the date; all of them up to the date if absent.
+    /// Only its dates within this period around the date; if absent, all dates up to it.
     pub covers: Option<Period>,
-    /// By how much the date is moved before anything is compared.
+    /// Shifts the date first.
     pub offset: Offset,
-    /// A date whose attempt failed, or that is held, need not be waited for.
+    /// Failed and held dates count as settled.
     pub ignore_failure: bool,
 }
 
-/// A stretch of the calendar.
+/// A calendar period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
-    /// From a full hour to the next.
+    /// A calendar hour.
     Hour,
     /// A day.
     Day,
-    /// From a Monday to the next.
+    /// From Monday to Sunday.
     Week,
     /// A month.
     Month,
@@ -39,7 +39,7 @@ pub enum Period {
 }
 
 impl Period {
-    /// The word for it in the registry.
+    /// The name in the registry.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -52,10 +52,10 @@ impl Period {
     }
 }
 
-/// How far a date is moved: first by days of the calendar, at the same time of day, then by elapsed time.
+/// A shift of a date: first by calendar days, at the same time of day, then by elapsed time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offset {
-    /// Days of the calendar; negative for the past.
+    /// Calendar days; negative for the past.
     pub days: i32,
     /// Elapsed seconds; negative for the past.
     pub seconds: i64,
@@ -64,22 +64,22 @@ pub struct Offset {
 /// Which dates of another job must be settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The first instant; absent for all up to the end.
+    /// The first instant; absent if there is no lower bound.
     pub from: Option<DateTime<Utc>>,
-    /// The last instant, itself included.
+    /// The last instant, inclusive.
     pub until: DateTime<Utc>,
 }
 
 impl Dependency {
-    /// The dependency that a bare name in `depends_on` is: on all dates up to the same one.
+    /// The dependency for a bare name in `depends_on`: on all dates up to the same one.
     #[must_use]
     pub fn on(job: JobName) -> Self {
         Self { job, covers: None, offset: Offset::default(), ignore_failure: false }
     }
 
-    /// Which dates of the other job must be settled before `date` may start; days are those of `zone`.
+    /// Which dates of the other job must be settled before `date` may start. Days are days of `zone`.
     ///
-    /// A later date never needs less of the other job.
+    /// A later date never needs fewer dates of the other job.
     #[must_use]
     pub fn span(&self, date: DateTime<Utc>, zone: Tz) -> Span {
         let date = self.offset.applied(date, zone);
@@ -106,7 +106,7 @@ impl Offset {
     }
 }
 
-/// The instant some days away at the same time of day; where the clock skipped that time, the first after it.
+/// The same time of day some days away; if the clock skips that time, the first instant after the gap.
 fn moved_days(date: DateTime<Utc>, days: i32, zone: Tz) -> DateTime<Utc> {
     let local = date.with_timezone(&zone).naive_local();
     let count = Days::new(days.unsigned_abs().into());
@@ -114,7 +114,7 @@ fn moved_days(date: DateTime<Utc>, days: i32, zone: Tz) -> DateTime<Utc> {
     let Some(moved) = moved else { return date };
     match zone.from_local_datetime(&moved) {
         LocalResult::Single(at) => at.to_utc(),
-        // The later one: what is waited for is not to be missed.
+        // The later one, so that no date of the other job is left out.
         LocalResult::Ambiguous(_, later) => later.to_utc(),
         LocalResult::None => {
             let shifted = zone.from_local_datetime(&(moved + TimeDelta::hours(1))).latest();
@@ -123,7 +123,7 @@ fn moved_days(date: DateTime<Utc>, days: i32, zone: Tz) -> DateTime<Utc> {
     }
 }
 
-/// The period around an instant: its first instant, and the first after it.
+/// The bounds of the period around an instant: its first instant, and the first one after it.
 fn bounds(period: Period, at: DateTime<Utc>, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
     let local = at.with_timezone(&zone);
     let day = local.date_naive();
@@ -133,7 +133,7 @@ fn bounds(period: Period, at: DateTime<Utc>, zone: Tz) -> (DateTime<Utc>, DateTi
     };
     match period {
         Period::Hour => {
-            // A clock is set by parts of an hour in few zones, and hours begin there where its minutes say so.
+            // In some zones, offsets include parts of an hour. An hour begins when the local minutes are 0.
             let into = TimeDelta::seconds(i64::from(local.minute() * 60 + local.second()))
                 + TimeDelta::nanoseconds(i64::from(local.nanosecond()));
             (at - into, at - into + TimeDelta::hours(1))
@@ -154,7 +154,7 @@ fn bounds(period: Period, at: DateTime<Utc>, zone: Tz) -> (DateTime<Utc>, DateTi
     }
 }
 
-/// A time of day, as `expect_by` has it: the first showing of it at or after an instant.
+/// The first occurrence of a time of day at or after an instant.
 #[must_use]
 pub fn first_at_or_after(at: DateTime<Utc>, time: NaiveTime, zone: Tz) -> DateTime<Utc> {
     let day = at.with_timezone(&zone).date_naive();
@@ -199,11 +199,11 @@ mod tests {
 
     #[test]
     fn yesterday_is_yesterday_whatever_the_clock_did() {
-        // Midnight in Berlin after the day on which the clock was set back, and after that on which it was set forward.
+        // Midnight in Berlin after the end of daylight saving time, and after its start.
         assert_eq!(span(None, -1, 0, "2026-10-25T23:00:00Z"), "- to 2026-10-24 22:00:00 UTC");
         assert_eq!(span(None, -1, 0, "2026-03-29T22:00:00Z"), "- to 2026-03-28 23:00:00 UTC");
         assert_eq!(span(None, 0, -3600, "2026-10-25T23:00:00Z"), "- to 2026-10-25 22:00:00 UTC");
-        // 02:30 was skipped the day before.
+        // The clock skipped 02:30 on the day before.
         assert_eq!(span(None, -1, 0, "2026-03-30T00:30:00Z"), "- to 2026-03-29 01:30:00 UTC");
         assert_eq!(
             span(Some(Period::Day), -1, 0, "2026-03-30T00:30:00Z"),

@@ -1,4 +1,4 @@
-//! The name of a job: what may be one, and nothing else.
+//! The names of jobs.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 /// The longest name, so that a folder can be named after a job on every file system.
 const LONGEST: usize = 100;
 
-/// The name of a job: 1 to 100 of `A-Z a-z 0-9 . _ -`, the first a letter or digit. Cheap to clone.
+/// The name of a job: 1 to 100 of `A-Z a-z 0-9 . _ -`, starting with a letter or digit. Cheap to clone.
 ///
-/// Names become names of folders, words of commands and keys of the ledger, so nothing is allowed that a shell or a
-/// file system treats in its own way.
+/// Names become directories, arguments of commands and keys of the ledger. No character is allowed that is special in a
+/// shell or a file system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobName(Arc<str>);
 
@@ -24,10 +24,10 @@ pub enum JobNameError {
     #[error("a job name has at most {LONGEST} characters, and this one has {0}")]
     TooLong(usize),
     /// The first character is neither a letter nor a digit.
-    #[error("a job name begins with a letter or digit, not with {0:?}")]
+    #[error("a job name starts with a letter or digit, not with {0:?}")]
     Start(char),
     /// A character that no name has.
-    #[error("a job name is made of `A-Z a-z 0-9 . _ -`, without {0:?}")]
+    #[error("a job name consists of `A-Z a-z 0-9 . _ -`, not {0:?}")]
     Character(char),
 }
 
@@ -90,13 +90,13 @@ mod tests {
         }
         for (bad, why) in [
             ("", "a job name cannot be empty"),
-            (".", "a job name begins with a letter or digit, not with '.'"),
-            ("..", "a job name begins with a letter or digit, not with '.'"),
-            ("-x", "a job name begins with a letter or digit, not with '-'"),
-            ("a b", "a job name is made of `A-Z a-z 0-9 . _ -`, without ' '"),
-            ("a/b", "a job name is made of `A-Z a-z 0-9 . _ -`, without '/'"),
-            ("a\0", "a job name is made of `A-Z a-z 0-9 . _ -`, without '\\0'"),
-            ("größe", "a job name is made of `A-Z a-z 0-9 . _ -`, without 'ö'"),
+            (".", "a job name starts with a letter or digit, not with '.'"),
+            ("..", "a job name starts with a letter or digit, not with '.'"),
+            ("-x", "a job name starts with a letter or digit, not with '-'"),
+            ("a b", "a job name consists of `A-Z a-z 0-9 . _ -`, not ' '"),
+            ("a/b", "a job name consists of `A-Z a-z 0-9 . _ -`, not '/'"),
+            ("a\0", "a job name consists of `A-Z a-z 0-9 . _ -`, not '\\0'"),
+            ("größe", "a job name consists of `A-Z a-z 0-9 . _ -`, not 'ö'"),
             (&"x".repeat(101), "a job name has at most 100 characters, and this one has 101"),
         ] {
             assert_eq!(JobName::new(bad).unwrap_err().to_string(), why, "{bad:?}");

@@ -1,6 +1,6 @@
-//! Text of a command in which the date and the name of the job are filled in.
+//! Arguments of a command with placeholders for the date and the name of the job.
 //!
-//! Checked when it is parsed, so that filling in cannot fail.
+//! Validated when parsed, so that rendering cannot fail.
 
 use std::fmt;
 use std::ops::Range;
@@ -120,12 +120,12 @@ impl fmt::Display for Template {
 /// Reads the template whose brace is at `start`, and returns it with the position after it.
 fn piece(text: &str, start: usize) -> Result<(Piece, usize), TemplateError> {
     if text[start..].starts_with('}') {
-        return Err(TemplateError::new(start..start + 1, "`}` ends no template", "write `}}` for a brace"));
+        return Err(TemplateError::new(start..start + 1, "`}` does not end a template", "write `}}` for a brace"));
     }
     let inside = start + 1;
     let end = text[inside..].find(['{', '}']).map(|offset| inside + offset).filter(|end| text[*end..].starts_with('}'));
     let Some(end) = end else {
-        return Err(TemplateError::new(start..inside, "`{` begins no template", "write `{{` for a brace"));
+        return Err(TemplateError::new(start..inside, "`{` does not start a template", "write `{{` for a brace"));
     };
     let span = start..end + 1;
     let content = &text[inside..end];
@@ -139,9 +139,9 @@ fn piece(text: &str, start: usize) -> Result<(Piece, usize), TemplateError> {
 }
 
 fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piece, TemplateError> {
-    const HINT: &str = "a format as of strftime, such as `{date:%Y-%m-%d}`";
+    const HINT: &str = "write a strftime format such as `{date:%Y-%m-%d}`";
     if !format.contains('%') {
-        return Err(TemplateError::new(span, "a date format without `%` shows no date", HINT));
+        return Err(TemplateError::new(span, "the date format contains no `%`", HINT));
     }
     let mut position = 0;
     while let Some(offset) = format[position..].find('%') {
@@ -184,12 +184,16 @@ fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
     if in_shell_style {
         return TemplateError::new(
             span.start - 1..span.end,
-            "no shell reads an argument of a list, so that nothing replaces this variable",
-            "give the command as one string, or double the braces to pass it on as it is",
+            "variables are not replaced in an array of arguments",
+            "write the command as one string, or double the braces to pass them unchanged",
         );
     }
     if !looks_like_a_name {
-        return TemplateError::new(span.start..span.start + 1, "`{` begins no template", "write `{{` for a brace");
+        return TemplateError::new(
+            span.start..span.start + 1,
+            "`{` does not start a template",
+            "write `{{` for a brace",
+        );
     }
     let meant = match name.trim().to_ascii_lowercase().as_str() {
         "job_name" | "jobname" | "name" => Some("job"),
@@ -198,7 +202,7 @@ fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
     };
     let hint = match meant {
         Some(meant) => format!("did you mean `{{{meant}}}`?"),
-        None => "there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces".to_owned(),
+        None => "use `{date}`, `{date:%Y-%m-%d}` or `{job}`; write `{{` and `}}` for braces".to_owned(),
     };
     TemplateError::new(span.clone(), format!("unknown template `{}`", shown(&text[span])), hint)
 }
@@ -263,29 +267,29 @@ mod tests {
         })
         .join("\n");
         assert_snapshot!(table, @r#"
-        {  at `{`: `{` begins no template; write `{{` for a brace
-        }  at `}`: `}` ends no template; write `}}` for a brace
-        a {  at `{`: `{` begins no template; write `{{` for a brace
-        {date  at `{`: `{` begins no template; write `{{` for a brace
-        {date {job}  at `{`: `{` begins no template; write `{{` for a brace
-        {}  at `{`: `{` begins no template; write `{{` for a brace
+        {  at `{`: `{` does not start a template; write `{{` for a brace
+        }  at `}`: `}` does not end a template; write `}}` for a brace
+        a {  at `{`: `{` does not start a template; write `{{` for a brace
+        {date  at `{`: `{` does not start a template; write `{{` for a brace
+        {date {job}  at `{`: `{` does not start a template; write `{{` for a brace
+        {}  at `{`: `{` does not start a template; write `{{` for a brace
         {dat}  at `{dat}`: unknown template `{dat}`; did you mean `{date}`?
         {Date}  at `{Date}`: unknown template `{Date}`; did you mean `{date}`?
         { date }  at `{ date }`: unknown template `{ date }`; did you mean `{date}`?
         {name}  at `{name}`: unknown template `{name}`; did you mean `{job}`?
-        {banana}  at `{banana}`: unknown template `{banana}`; there are `{date}`, `{date:%Y-%m-%d}` and `{job}`; write `{{` and `}}` for braces
+        {banana}  at `{banana}`: unknown template `{banana}`; use `{date}`, `{date:%Y-%m-%d}` or `{job}`; write `{{` and `}}` for braces
         {ds}  at `{ds}`: unknown template `{ds}`; did you mean `{date}`?
-        {date:}  at `{date:}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
-        {date:YYYY-MM-DD}  at `{date:YYYY-MM-DD}`: a date format without `%` shows no date; a format as of strftime, such as `{date:%Y-%m-%d}`
-        {date:%Y-%Q}  at `%Q`: `%Q` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
-        {date:%Y%#z}  at `%#z`: `%#z` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
-        {date:%}  at `%`: `%` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
-        {date:ü %é}  at `%é`: `%é` is not a date format; a format as of strftime, such as `{date:%Y-%m-%d}`
-        ${HOME}/x  at `${HOME}`: no shell reads an argument of a list, so that nothing replaces this variable; give the command as one string, or double the braces to pass it on as it is
-        {print $1}  at `{`: `{` begins no template; write `{{` for a brace
-        {"key": 1}  at `{`: `{` begins no template; write `{{` for a brace
+        {date:}  at `{date:}`: the date format contains no `%`; write a strftime format such as `{date:%Y-%m-%d}`
+        {date:YYYY-MM-DD}  at `{date:YYYY-MM-DD}`: the date format contains no `%`; write a strftime format such as `{date:%Y-%m-%d}`
+        {date:%Y-%Q}  at `%Q`: `%Q` is not a date format; write a strftime format such as `{date:%Y-%m-%d}`
+        {date:%Y%#z}  at `%#z`: `%#z` is not a date format; write a strftime format such as `{date:%Y-%m-%d}`
+        {date:%}  at `%`: `%` is not a date format; write a strftime format such as `{date:%Y-%m-%d}`
+        {date:ü %é}  at `%é`: `%é` is not a date format; write a strftime format such as `{date:%Y-%m-%d}`
+        ${HOME}/x  at `${HOME}`: variables are not replaced in an array of arguments; write the command as one string, or double the braces to pass them unchanged
+        {print $1}  at `{`: `{` does not start a template; write `{{` for a brace
+        {"key": 1}  at `{`: `{` does not start a template; write `{{` for a brace
         {job:%Y}  at `{job:%Y}`: unknown template `{job:%Y}`; did you mean `{job}`?
-        {{date}  at `}`: `}` ends no template; write `}}` for a brace
+        {{date}  at `}`: `}` does not end a template; write `}}` for a brace
         "#);
     }
 

@@ -1,7 +1,7 @@
-//! The calendar: which days a crontab's three day fields name. The `cron` crate answers, over naive days carried in UTC.
+//! Calendar days: which days the three day fields of a crontab match. The `cron` crate decides, on naive days as UTC.
 //!
-//! It never meets a time zone, nor an hour or a minute. A `cron::Schedule` weighs kilobytes, so that a schedule keeps
-//! the [`DaySet`] it is made from, and each thread remembers the calendars it used last.
+//! Knows no time zone, hour or minute. A `cron::Schedule` takes kilobytes, so a schedule stores only its [`DaySet`], and
+//! each thread caches the calendars that it used last.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -10,13 +10,13 @@ use chrono::{DateTime, Utc};
 
 use super::zone::DAY;
 
-/// Days of a block, the unit in which the days of a calendar are remembered.
+/// The days of a block, the unit of the cache.
 const BLOCK: i64 = 32;
 
-/// How many calendars a thread remembers.
+/// How many calendars a thread caches.
 const REMEMBERED: usize = 64;
 
-/// What the three day fields of a crontab name. Bit n stands for the value n.
+/// The three day fields of a crontab. Bit n stands for the value n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DaySet {
     /// Days of the month, 1 to 31.
@@ -25,7 +25,7 @@ pub(super) struct DaySet {
     pub(super) months: u16,
     /// Days of the week, 0 (Sunday) to 6.
     pub(super) days_of_week: u8,
-    /// Whether a day must satisfy both day fields, rather than either.
+    /// Whether a day must match both day fields, rather than one.
     pub(super) both: bool,
 }
 
@@ -34,9 +34,9 @@ impl DaySet {
     const EVERY_MONTH: u16 = 0x1FFE;
     const EVERY_DAY_OF_WEEK: u8 = 0x7F;
 
-    /// Returns the first day of the set from `day` on; days count from 1970-01-01.
+    /// Returns the first day of the set at or after `day`, in days since 1970-01-01.
     ///
-    /// None where `cron`'s own calendar ends, which is after 2100.
+    /// None after the end of the calendar of `cron`, which is after 2100.
     pub(super) fn first_from(self, day: i64) -> Option<i64> {
         thread_local! {
             static CALENDARS: RefCell<Vec<Calendar>> = const { RefCell::new(Vec::new()) };
@@ -47,14 +47,14 @@ impl DaySet {
                 calendars.push(Calendar::new(self));
                 calendars.len() - 1
             });
-            // What was asked for last stands first, and what nobody asked for longest is forgotten.
+            // Most recently used first; the last one is evicted.
             calendars[..=place].rotate_right(1);
             calendars[0].first_from(day)
         })
     }
 
-    /// Writes the set as `cron` reads it, at midnight: with a field of seconds, and names for the days of the week,
-    /// because `cron` counts those from 1.
+    /// Writes the set in the syntax of `cron`, at midnight: with seconds, and with names for the days of the week,
+    /// which `cron` counts from 1.
     fn text(self, with_days_of_month: bool, with_days_of_week: bool) -> String {
         const NAMES: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
         let numbers = |set: u32, all: u32| list(set, all, |value| value.to_string());
@@ -73,7 +73,7 @@ impl DaySet {
     }
 }
 
-/// Writes the values of a set with commas between, or `*` for the set of all.
+/// Writes the values of a set with commas, or `*` for all values.
 fn list(set: u32, all: u32, word: impl Fn(usize) -> String) -> String {
     if set == all {
         return "*".to_owned();
@@ -82,12 +82,12 @@ fn list(set: u32, all: u32, word: impl Fn(usize) -> String) -> String {
     words.join(",")
 }
 
-/// A day set, `cron`'s view of it, and one block of days that `cron` has answered for.
+/// A day set, its `cron` schedules, and one cached block of days.
 struct Calendar {
     days: DaySet,
     /// One, or two whose days are merged.
     schedules: Vec<cron::Schedule>,
-    /// Number of the remembered block; the days of block n are n × BLOCK and on.
+    /// The number of the cached block: block n starts at day n × BLOCK.
     block: i64,
     /// Bit n stands for the n-th day of the block.
     bits: u32,
@@ -115,7 +115,7 @@ impl Calendar {
         if left == 0 { self.beyond } else { Some(day + i64::from(left.trailing_zeros())) }
     }
 
-    /// Asks `cron` for the days of a block.
+    /// Computes the days of a block with `cron`.
     fn remember(&mut self, block: i64) {
         let first = block * BLOCK;
         (self.block, self.bits, self.beyond) = (block, 0, None);

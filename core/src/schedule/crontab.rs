@@ -1,7 +1,7 @@
-//! The grammar of `schedule = ".."`: crontab(5)'s five fields or a nickname for them.
+//! The grammar of `schedule`: the five fields of crontab(5), or a nickname.
 //!
-//! It reads text into a [`Rule`] and knows no zone and no instant. What cron dialects understand differently is refused,
-//! with the nearest form that everyone understands alike.
+//! Parses text into a [`Rule`], and knows no zone and no instant. Syntax that differs between dialects of cron is an
+//! error, with the closest form that all of them understand.
 
 mod field;
 mod problem;
@@ -15,7 +15,7 @@ use problem::{Problem, did_you_mean};
 use super::calendar::DaySet;
 use super::rule::{Rule, TimeSet};
 
-/// What the nicknames stand for.
+/// The nicknames and their five fields.
 const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
@@ -28,7 +28,7 @@ const NICKNAMES: [(&str, &str); 7] = [
 
 const FIVE_FIELDS: &str = "write minute, hour, day of month, month and day of week, such as `15 1 * * *`";
 
-/// What is wrong with a crontab's text.
+/// An error in the text of a crontab.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CrontabError {
@@ -38,19 +38,19 @@ pub struct CrontabError {
 }
 
 impl CrontabError {
-    /// What is wrong, naming the field.
+    /// What is wrong, with the name of the field.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The nearest correct form, if there is one.
+    /// The closest correct form, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
     }
 
-    /// The bytes of the text that are wrong.
+    /// The span of the error in bytes.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
@@ -64,7 +64,7 @@ impl From<Problem> for CrontabError {
     }
 }
 
-/// Splits a text into its words, each with the byte it starts at. Only spaces and tabs separate.
+/// Splits a text into words, each with its byte offset. Only spaces and tabs separate words.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     text.split([' ', '\t'])
@@ -76,9 +76,9 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, word)| !word.is_empty())
 }
 
-/// Reads a crontab's five fields, or a nickname.
+/// Parses five fields, or a nickname.
 pub(super) fn parse(text: &str) -> Result<Rule, CrontabError> {
-    // One more than the longest form that is recognised in a mistake: a text of megabytes is not worth splitting.
+    // One more than the longest form with a suggestion. A longer text need not be split.
     let found: Vec<(usize, &str)> = words(text).take(8).collect();
     match found.as_slice() {
         [] => {
@@ -115,12 +115,12 @@ fn narrow<Set: TryFrom<u64>>(set: u64) -> Set {
     Set::try_from(set).ok().expect("a field's values are checked against its range")
 }
 
-/// Splits what is known to hold five fields.
+/// Splits a text of five fields.
 fn five(text: &str) -> Option<[(usize, &str); 5]> {
     words(text).take(6).collect::<Vec<_>>().try_into().ok()
 }
 
-/// Says whether a text may be offered as a correct form.
+/// Whether a text can be suggested as a correct form.
 fn is_correct(text: &str) -> bool {
     five(text).is_some_and(|fields| parse_fields(fields).is_ok())
 }
@@ -158,7 +158,7 @@ fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Res
     Err(Problem::new(start..end, message, Some(hint)).into())
 }
 
-/// Says what is wrong with a text of more or fewer than five fields.
+/// Explains what is wrong with a text of more or fewer than five fields.
 fn wrong_count(text: &str, found: &[(usize, &str)]) -> Problem {
     let words: Vec<&str> = found.iter().map(|(_, word)| *word).collect();
     let end = |index: usize| found[index].0 + found[index].1.len();
@@ -177,7 +177,7 @@ fn wrong_count(text: &str, found: &[(usize, &str)]) -> Problem {
         let hint = if is_correct(&nearest) { did_you_mean(&nearest) } else { FIVE_FIELDS.to_owned() };
         return Problem::new(found[0].0..end(last), message, Some(hint));
     }
-    // Six fields start with seconds, and seven end with the year besides. There, `?` is one way to write `*`.
+    // Six fields start with seconds, and seven also end with the year. In these dialects, `?` can stand for `*`.
     let inner = words[1..6].iter().map(|word| if *word == "?" { "*" } else { word }).collect::<Vec<_>>().join(" ");
     let seconds = found[0].0..end(0);
     if words.len() == 6 && is_correct(&inner) {

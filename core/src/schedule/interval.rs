@@ -1,16 +1,16 @@
-//! The grammar of `every = ".."` with its optional `at = ".."`: crontabber's own notation.
+//! The grammar of `every` with its optional `at`.
 //!
-//! It reads text into a [`Rule`] and knows no zone and no instant.
+//! Parses text into a [`Rule`], and knows no zone and no instant.
 
 use std::ops::Range;
 
 use super::crontab::shown;
 use super::rule::Rule;
 
-/// Hours, minutes and days beyond this are no schedule of any use, and their products would not fit.
+/// The largest number of hours, minutes or days; it prevents overflows.
 const MOST: i64 = 1_000_000;
 
-/// What is wrong with an interval, or with its time of day.
+/// An error in `every` or `at`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct IntervalError {
@@ -25,32 +25,32 @@ impl IntervalError {
         Self { message, hint, span: 0..text.len(), about_at: false }
     }
 
-    /// What is wrong, naming the key.
+    /// What is wrong, with the name of the key.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The nearest correct form, if there is one.
+    /// The closest correct form, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
     }
 
-    /// The bytes that are wrong, of `at` or of `every`: see [`IntervalError::is_about_at`].
+    /// The span of the error in bytes of `at` or `every`: see [`IntervalError::is_about_at`].
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// Says whether the mistake is in `at` rather than in `every`.
+    /// Says whether the error is in `at` rather than in `every`.
     #[must_use]
     pub fn is_about_at(&self) -> bool {
         self.about_at
     }
 }
 
-/// Reads an interval and its time of day.
+/// Parses an interval and its time of day.
 pub(super) fn parse(every: &str, at: Option<&str>) -> Result<Rule, IntervalError> {
     let (number, unit) = split(every)?;
     let seconds = match unit {
@@ -106,7 +106,7 @@ fn unit_name(unit: &str) -> &'static str {
     }
 }
 
-/// Says what is wrong with an interval that is not a number and a unit, and what comes nearest.
+/// Explains what is wrong with an interval, with the closest correct form.
 fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
     const FORM: &str = "write a number and a unit, such as `15m`, `2h` or `1d`";
     let whole = shown(text);
@@ -158,7 +158,7 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
     }
 }
 
-/// Adds up what was written with several units, such as `1h30m`, into seconds; None if that is not what it is.
+/// The total of several units such as `1h30m`, in seconds; None for any other text.
 fn sum(text: &str) -> Option<i64> {
     let mut rest = text;
     let (mut seconds, mut parts) = (0_i64, 0);
@@ -186,7 +186,7 @@ fn did_you_mean(minutes: i64) -> String {
     }
 }
 
-/// Reads `HH:MM` into seconds of the day.
+/// Parses `HH:MM` into seconds of the day.
 fn time_of_day(at: &str) -> Result<i64, IntervalError> {
     let text = at.trim_matches([' ', '\t']);
     let number =

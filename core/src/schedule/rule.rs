@@ -1,35 +1,35 @@
-//! From wall times to dates: the next date of a rule, across every clock change.
+//! From wall times to dates: computes the next date of a rule across clock changes.
 //!
-//! The answer depends on the given instant alone, never on what was asked before: the ledger restarts from any stored
-//! instant. Instants and wall times are whole seconds, as in [`super::zone`].
+//! The result depends only on the given instant, not on earlier calls: the ledger can restart from any stored instant.
+//! Instants and wall times are whole seconds, as in [`super::zone`].
 
 use chrono_tz::Tz;
 
 use super::calendar::DaySet;
 use super::zone::{DAY, FARTHEST_OFFSET, HOUR, MINUTE, Showing, change_between, first_showing, offset_at};
 
-/// A gap this long or longer swallows the wall times of a fixed schedule for good.
+/// A fixed schedule has no dates for the wall times in a gap of at least this length.
 const LONG_GAP: i64 = 3 * HOUR;
 
-/// No day after this one is asked for: it lies beyond the domain in every zone.
+/// Later days are outside the supported years in every zone.
 const LAST_DAY: i64 = 48_000;
 
-/// What gives a schedule its dates.
+/// The rule of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Every instant whose wall time matches.
     Wildcard(DaySet, TimeSet),
-    /// The first showing of every matching wall time.
+    /// The first occurrence of every matching wall time.
     Fixed(DaySet, TimeSet),
-    /// Every so many seconds of elapsed time, from 1970-01-01T00:00Z.
+    /// Every N seconds of elapsed time since 1970-01-01T00:00Z.
     Grid(i64),
-    /// Every so many local days from 1970-01-01, at a second of the day, as a fixed schedule.
+    /// Every N local days since 1970-01-01, at a second of the day; otherwise like a fixed schedule.
     Days(i64, i64),
-    /// Not at all.
+    /// No dates.
     Never,
 }
 
-/// What the minute and the hour field of a crontab name. Bit n stands for the value n.
+/// The minute and hour fields of a crontab. Bit n stands for the value n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimeSet {
     /// Minutes, 0 to 59.
@@ -38,16 +38,16 @@ pub(super) struct TimeSet {
     pub(super) hours: u32,
 }
 
-/// A stretch of time in which the clock does not change, nor shortly before it.
+/// A period without clock changes in it or shortly before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Calm {
     offset: i64,
-    /// The first instant of which this is not known.
+    /// The first instant after the period.
     until: i64,
 }
 
 impl TimeSet {
-    /// Returns the first minute of the day in the set, from `minute` on.
+    /// Returns the first minute of the day in the set at or after `minute`.
     pub(super) fn first_from(self, minute: i64) -> Option<i64> {
         let (hour, minute) = (minute / 60, minute % 60);
         if hour > 23 {
@@ -66,7 +66,7 @@ impl TimeSet {
 }
 
 impl Rule {
-    /// Returns the least date after `after`, if there is any that a calendar knows.
+    /// Returns the first date after `after`, if there is one.
     pub(super) fn next_after(&self, after: i64, zone: Tz) -> Option<i64> {
         match self {
             Self::Grid(step) => Some((after.div_euclid(*step) + 1) * step),
@@ -76,7 +76,7 @@ impl Rule {
         }
     }
 
-    /// Returns what [`Rule::next_after`] does, remembering in `calm` what spares an enumeration most of the questions.
+    /// Like [`Rule::next_after`]. `calm` caches the offset between calls of an enumeration.
     pub(super) fn next_of_many(&self, after: i64, zone: Tz, calm: &mut Option<Calm>) -> Option<i64> {
         if let Self::Grid(_) | Self::Never = self {
             return self.next_after(after, zone);
@@ -86,7 +86,7 @@ impl Rule {
             let changes = change_between(zone, after - DAY, until).is_some();
             *calm = (!changes).then(|| Calm { offset: offset_at(zone, after), until });
         }
-        // No wall time is repeated or swallowed here, so that both kinds of schedule have every matching one once.
+        // Every wall time occurs exactly once here, so both kinds of schedule have the same dates.
         if let Some(Calm { offset, until }) = *calm
             && let Some(wall) = self.next_wall(after + offset)
             && wall - offset < until
@@ -96,7 +96,7 @@ impl Rule {
         self.next_after(after, zone)
     }
 
-    /// Returns the least matching wall time after `wall`.
+    /// Returns the first matching wall time after `wall`.
     fn next_wall(&self, wall: i64) -> Option<i64> {
         let minute = wall.div_euclid(MINUTE) + 1;
         let day = minute.div_euclid(DAY / MINUTE);
@@ -122,15 +122,15 @@ impl Rule {
         }
     }
 
-    /// For each matching wall time, the first instant that shows it; if a short gap swallowed it, the first after that.
+    /// For each matching wall time, its first occurrence; if a short gap skips it, the first instant after the gap.
     fn next_fixed(&self, after: i64, zone: Tz) -> Option<i64> {
-        // Whatever the clock shows at `after`, or has shown before, belongs to a date that is not later.
+        // Wall times up to the one at `after` belong to dates that are not later.
         let mut wall = after + offset_at(zone, after);
         loop {
             wall = self.next_wall(wall)?;
             match first_showing(zone, wall) {
                 Showing::At(instant) if instant > after => return Some(instant),
-                // Shown before the clock was set back, and now once more.
+                // The clock was set back: this is a second occurrence.
                 Showing::At(_) => {}
                 Showing::Swallowed { change, gap, .. } if gap < LONG_GAP && change > after => return Some(change),
                 Showing::Swallowed { resumes, .. } => wall = resumes - 1,
@@ -138,7 +138,7 @@ impl Rule {
         }
     }
 
-    /// Exactly the instants whose wall time matches: walks from one clock change to the next.
+    /// All instants whose wall time matches: iterates over clock changes.
     fn next_wildcard(&self, after: i64, zone: Tz) -> Option<i64> {
         let mut from = after;
         let mut offset = offset_at(zone, from);
@@ -158,11 +158,11 @@ impl Rule {
                 }
                 from = change;
                 offset = offset_at(zone, from);
-                // The wall time at the change itself counts too.
+                // The wall time at the change itself can match, too.
                 wall = from + offset - 1;
             } else {
-                // No clock changes within a day, and a later change repeats less than a day: whatever matches next
-                // is no wall time of today's, so that the search may go on shortly before the next matching one.
+                // No clock changes within a day, and a later change repeats less than a day: the next match is not a wall
+                // time of today, so the search can continue shortly before the next matching one.
                 from = (from + DAY).max(next? - FARTHEST_OFFSET);
                 offset = offset_at(zone, from);
                 wall = from + offset;

@@ -1,6 +1,6 @@
-//! Timetables: the dates of one job, which are its schedule's between two bounds, and when each is due.
+//! Timetables: the dates of a job, which are those of its schedule within bounds, and when each is due.
 //!
-//! Bounds compare the date, never the time it is due. Nothing here knows what has run.
+//! Bounds apply to the date, not to the time it is due. Nothing here knows which dates have run.
 
 mod text;
 
@@ -15,10 +15,10 @@ use super::rule::Calm;
 use super::zone::{MINUTE, saturating_instant};
 use super::{DOMAIN_END, DOMAIN_START, Inner, PastDomain, Schedule};
 
-/// The least step between instants.
+/// The smallest difference between instants.
 const TICK: TimeDelta = TimeDelta::nanoseconds(1);
 
-/// A schedule, its bounds (both included) and its delay.
+/// A schedule, its bounds (inclusive) and its delay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timetable {
     schedule: Schedule,
@@ -28,13 +28,13 @@ pub struct Timetable {
 }
 
 impl Timetable {
-    /// Bounds a schedule; a date is due `delay` after itself.
+    /// A date is due `delay` after itself.
     #[must_use]
     pub fn new(schedule: Schedule, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>>, delay: Duration) -> Self {
         Self { schedule, start, end, delay }
     }
 
-    /// The same dates, and those that the schedule has before the first.
+    /// The same timetable without its lower bound.
     #[must_use]
     pub fn without_start(&self) -> Self {
         Self { start: None, ..self.clone() }
@@ -46,19 +46,19 @@ impl Timetable {
         &self.schedule
     }
 
-    /// The zone whose clock the schedule reads.
+    /// The zone of the schedule.
     #[must_use]
     pub fn zone(&self) -> Tz {
         self.schedule.zone()
     }
 
-    /// The first instant that may be a date of the job.
+    /// The first possible date.
     #[must_use]
     pub fn start(&self) -> Option<DateTime<Utc>> {
         self.start
     }
 
-    /// The last instant that may be a date of the job.
+    /// The last possible date.
     #[must_use]
     pub fn end(&self) -> Option<DateTime<Utc>> {
         self.end
@@ -70,10 +70,10 @@ impl Timetable {
         self.delay
     }
 
-    /// Returns the least date after `after`, or None when `end` lies before it, or the schedule has no dates at all.
+    /// Returns the first date after `after`, or None after `end` and for an empty schedule.
     ///
     /// # Errors
-    /// When the domain holds no such date, and it is not `end` that forbids it.
+    /// If there is no such date in the supported years, and `end` is not the cause.
     pub fn next_after(&self, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, PastDomain> {
         if self.schedule.is_none() || self.end.is_some_and(|end| after >= end) {
             return Ok(None);
@@ -86,16 +86,16 @@ impl Timetable {
         }
     }
 
-    /// Returns when a date may start: itself and the delay, or the last instant there is.
+    /// Returns when a date is due: the date plus the delay, or the last possible instant.
     #[must_use]
     pub fn due(&self, date: DateTime<Utc>) -> DateTime<Utc> {
         let delay = TimeDelta::from_std(self.delay).ok();
         delay.and_then(|delay| date.checked_add_signed(delay)).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    /// Returns the greatest date before `before`, or None when there is none since `start` and 1973.
+    /// Returns the last date before `before`, or None if there is none since `start` and 1973.
     ///
-    /// It costs a few dozen questions for a next date, however far back the answer lies.
+    /// It calls [`Schedule::next_after`] a few dozen times, however far back the date is.
     #[must_use]
     pub fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
         if self.schedule.is_none() {
@@ -103,7 +103,7 @@ impl Timetable {
         }
         let before = self.end.and_then(|end| end.checked_add_signed(TICK)).map_or(before, |end| before.min(end));
         let before = before.min(saturating_instant(DOMAIN_END));
-        // Dates fall on whole seconds: from here on, `last` is the latest that may be one.
+        // Dates are whole seconds: `last` is the last possible one.
         let last = before.checked_sub_signed(TICK)?.timestamp();
         let first = self.start.map_or(DOMAIN_START, |start| ceiling(start).max(DOMAIN_START));
         let mut window = 2 * MINUTE;
@@ -118,7 +118,7 @@ impl Timetable {
                 _ => window = window.saturating_mul(4),
             }
         };
-        // Halve what lies between a date and `last` until no other date does.
+        // Bisect between a date and `last`.
         let mut none_after = last;
         while found < none_after {
             let middle = found + (none_after - found) / 2;
@@ -130,7 +130,7 @@ impl Timetable {
         Some(saturating_instant(found))
     }
 
-    /// Returns the greatest date that is due at `now`.
+    /// Returns the newest date that is due at `now`.
     #[must_use]
     pub fn newest_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let delay = TimeDelta::from_std(self.delay).ok()?;
@@ -138,9 +138,9 @@ impl Timetable {
         self.previous_before(newest.checked_add_signed(TICK).unwrap_or(newest))
     }
 
-    /// Returns the dates from `from` on, and before `to`, ascending.
+    /// Returns the dates from `from` until before `to`, ascending.
     ///
-    /// The last item is an error when the domain ends before `to` does.
+    /// The last item is an error if the supported years end before `to`.
     #[must_use]
     pub fn dates(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Dates<'_> {
         let first = self.start.map_or(from, |start| start.max(from));
@@ -166,18 +166,18 @@ impl Timetable {
     }
 }
 
-/// Returns the first whole second that is not before `instant`.
+/// Rounds up to whole seconds.
 fn ceiling(instant: DateTime<Utc>) -> i64 {
     instant.timestamp() + i64::from(instant.timestamp_subsec_nanos() > 0)
 }
 
-/// The dates of a timetable in a range, ascending: see [`Timetable::dates`].
+/// An iterator over the dates of a timetable: see [`Timetable::dates`].
 #[derive(Debug, Clone)]
 pub struct Dates<'timetable> {
     schedule: &'timetable Schedule,
-    /// The last second that was looked at.
+    /// The last second that was examined.
     after: i64,
-    /// The last second that may be a date.
+    /// The last second that can be a date.
     last: i64,
     over: bool,
     calm: Option<Calm>,

@@ -1,9 +1,9 @@
-//! Wall clocks: what a zone's clock shows at an instant, and at which instant it shows a wall time.
+//! Wall clocks: the wall time of a zone at an instant, and the instant of a wall time.
 //!
-//! Everything here is whole seconds: an instant counts from 1970-01-01T00:00Z, a wall time likewise as if its clock
-//! stood in UTC. It never decides what becomes of a wall time that a clock change swallowed or repeated: it only says
-//! so. It relies on what was measured on every zone of tzdata from 1973 to 2099: clock changes are at least 167 hours
-//! apart, fall on whole minutes, and offsets lie between -12 and +14 hours.
+//! All values are whole seconds: an instant since 1970-01-01T00:00Z, a wall time in the same way as if it were UTC. This
+//! module only reports that a clock change skips or repeats a wall time; the rules decide what follows. It relies on
+//! what was measured for every zone of tzdata from 1973 to 2099: clock changes are at least 167 hours apart and on whole
+//! minutes, and offsets are between -12 and +14 hours.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -17,34 +17,34 @@ pub(super) const HOUR: i64 = 3600;
 /// Seconds of a day whose clock does not change.
 pub(super) const DAY: i64 = 24 * HOUR;
 
-/// No offset has ever been this far from UTC.
+/// No offset was ever larger.
 pub(super) const FARTHEST_OFFSET: i64 = 16 * HOUR;
 
-/// When a wall time is shown for the first time.
+/// The first occurrence of a wall time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Showing {
     /// At this instant.
     At(i64),
-    /// Never: the clock jumped over it.
+    /// None: the clock skips it.
     Swallowed {
         /// The first instant after the gap.
         change: i64,
-        /// What the clock shows then.
+        /// The wall time at that instant.
         resumes: i64,
-        /// By how much the clock jumped, in seconds.
+        /// The length of the gap in seconds.
         gap: i64,
     },
 }
 
-/// Returns how far the zone's clock is ahead of UTC at `instant`, in seconds.
+/// Returns the offset from UTC at `instant`, in seconds.
 pub(super) fn offset_at(zone: Tz, instant: i64) -> i64 {
     let at = saturating_instant(instant).naive_utc();
     i64::from(zone.offset_from_utc_datetime(&at).fix().local_minus_utc())
 }
 
-/// Finds the first instant after `after`, up to and including `until`, at which the offset is another.
+/// Finds the first instant after `after`, up to and including `until`, with another offset.
 ///
-/// The two must be so near one another that at most one change lies between them.
+/// At most one clock change may lie between the two.
 pub(super) fn change_between(zone: Tz, after: i64, until: i64) -> Option<i64> {
     let before = offset_at(zone, after);
     if offset_at(zone, until) == before {
@@ -58,7 +58,7 @@ pub(super) fn change_between(zone: Tz, after: i64, until: i64) -> Option<i64> {
     Some(high)
 }
 
-/// Returns when the zone's clock first shows `wall`.
+/// Returns the first occurrence of `wall`.
 pub(super) fn first_showing(zone: Tz, wall: i64) -> Showing {
     let (early, late) = (wall - FARTHEST_OFFSET, wall + FARTHEST_OFFSET);
     let before = offset_at(zone, early);
@@ -77,8 +77,7 @@ pub(super) fn first_showing(zone: Tz, wall: i64) -> Showing {
 
 /// Returns the first instant of a local day.
 ///
-/// Where the clock jumps over midnight that is the first instant after the gap; of a day that was skipped altogether,
-/// likewise.
+/// If the clock skips midnight, the first instant after the gap. The same applies to a day that is skipped as a whole.
 #[must_use]
 pub fn day_start(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let midnight = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp();
@@ -87,8 +86,8 @@ pub fn day_start(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     }
 }
 
-/// Returns the first instant at which the zone's clock shows `wall` or more: of a time that it jumped over, the first
-/// after the gap.
+/// Returns the first instant with a wall time of `wall` or later; if the clock skips `wall`, the first instant after the
+/// gap.
 #[must_use]
 pub fn wall_start(wall: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     let part = chrono::TimeDelta::nanoseconds(wall.and_utc().timestamp_subsec_nanos().into());
@@ -100,7 +99,7 @@ pub fn wall_start(wall: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     }
 }
 
-/// Returns the last microsecond of a local day: the one before the next day starts.
+/// Returns the last microsecond of a local day.
 #[must_use]
 pub fn day_end(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     match day.succ_opt() {
@@ -109,13 +108,13 @@ pub fn day_end(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     }
 }
 
-/// Returns the version of the zone rules that this program carries, such as `2025b`.
+/// Returns the version of the built-in zone rules, such as `2025b`.
 #[must_use]
 pub fn tzdata_version() -> &'static str {
     chrono_tz::IANA_TZDB_VERSION
 }
 
-/// Returns the instant, or the nearest one that can be expressed.
+/// Returns the instant, or the closest one that can be represented.
 pub(super) fn saturating_instant(seconds: i64) -> DateTime<Utc> {
     let farthest = if seconds < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
     DateTime::from_timestamp(seconds, 0).unwrap_or(farthest)

@@ -1,4 +1,4 @@
-//! One field of a crontab: lists, ranges, steps and names, read into a set of values.
+//! One field of a crontab: parses lists, ranges, steps and names into a set of values.
 
 mod mistake;
 
@@ -30,7 +30,7 @@ pub(super) enum Field {
     DayOfWeek,
 }
 
-/// A single value, and whether it was written as a name.
+/// A value, and whether it was written as a name.
 #[derive(Debug, Clone, Copy)]
 struct Value {
     number: u64,
@@ -38,10 +38,10 @@ struct Value {
 }
 
 impl Field {
-    /// In the order in which they are written.
+    /// In the order of a crontab.
     pub(super) const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::DayOfMonth, Self::Month, Self::DayOfWeek];
 
-    /// The word for it in messages.
+    /// Its name in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -52,7 +52,7 @@ impl Field {
         }
     }
 
-    /// The least and the greatest value; Sunday is both 0 and 7.
+    /// The smallest and the largest value; Sunday is both 0 and 7.
     fn range(self) -> (u64, u64) {
         match self {
             Self::Minute => (0, 59),
@@ -63,7 +63,7 @@ impl Field {
         }
     }
 
-    /// Full names of the values that have any, and the value of the first.
+    /// The full names of the values, if they have names, and the first value.
     fn names(self) -> (&'static [&'static str], u64) {
         match self {
             Self::Month => (&MONTHS, 1),
@@ -72,7 +72,7 @@ impl Field {
         }
     }
 
-    /// Reads the text of the field into the set of its values; bit n stands for the value n.
+    /// Parses the field into the set of its values; bit n stands for the value n.
     pub(super) fn parse(self, text: &str) -> Result<u64, Problem> {
         let mut set = 0;
         let mut start = 0;
@@ -89,7 +89,7 @@ impl Field {
         Ok(set)
     }
 
-    /// Reads one item of the list: `*`, a value or a range, and a step after the first and the last.
+    /// Parses an item of the list: `*`, a value or a range, with a step for the first and the last.
     fn parse_item(self, item: &str) -> Result<u64, Problem> {
         let (body, step) = item.split_once('/').map_or((item, None), |(body, step)| (body, Some(step)));
         let (least, greatest) = self.range();
@@ -120,7 +120,7 @@ impl Field {
         Ok((from..=to).step_by(step).fold(0, |set, value| set | 1 << value))
     }
 
-    /// Reads the two ends of a range; `item` is the whole of it with its step.
+    /// Parses the ends of a range; `item` is the range with its step.
     fn parse_range(self, item: &str, from: &str, to: &str, step: Option<&str>) -> Result<(u64, u64), Problem> {
         let problem = |what: &str, hint: Option<String>| {
             let message = format!("the {} `{}` is a range {what}", self.name(), shown(item));
@@ -135,7 +135,7 @@ impl Field {
         }
         let first = self.parse_value(from)?;
         let last = self.parse_value(to).map_err(|problem| self.at_the_end(to, problem).moved_by(from.len() + 1))?;
-        // Sunday by name ends a week as well as it starts one.
+        // Sunday by name can end a week as well as start one.
         let sunday_ends = self == Self::DayOfWeek && last.named && last.number == 0 && first.number > 0;
         let last_number = if sunday_ends { 7 } else { last.number };
         if first.number > last_number {
@@ -144,7 +144,7 @@ impl Field {
         Ok((first.number, last_number))
     }
 
-    /// Reads a step, or says what is wrong with it.
+    /// Parses a step.
     fn parse_step(self, text: &str) -> Result<u64, String> {
         match text {
             "" => Err(format!("the {} has a `/` without a step", self.name())),
@@ -152,12 +152,12 @@ impl Field {
                 Err(format!("the {} has the step `{}`, which is not a number", self.name(), shown(text)))
             }
             _ if text.bytes().all(|byte| byte == b'0') => Err(format!("the {} has a step of zero", self.name())),
-            // A step that does not even fit exceeds the range, as any step may.
+            // A step that overflows also exceeds the range.
             _ => Ok(text.parse().unwrap_or(u64::MAX)),
         }
     }
 
-    /// Reads a number or a name.
+    /// Parses a number or a name.
     fn parse_value(self, text: &str) -> Result<Value, Problem> {
         let (least, greatest) = self.range();
         if is_number(text) {

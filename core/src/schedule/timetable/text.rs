@@ -1,13 +1,13 @@
-//! A timetable as one line of text, in which the ledger keeps the schedule in force.
+//! A timetable as one line of text, in which the ledger stores the schedule in force.
 //!
 //! ```text
 //! schedule="15 1 * * *" zone="Europe/Berlin" start="2026-11-01T00:00:00Z" delay="5400"
 //! every="1d" at="02:30" zone="UTC" delay="0"
 //! schedule="none" zone="UTC" delay="0"
 //! ```
-//! Keys stand in this order, `start` and `end` only if bounded, and no value can hold a quotation mark: what a grammar
-//! accepted holds none, nor does the name of a zone. So equal timetables write equal text, and the text reads back as
-//! an equal timetable. It must never change its form: ledgers hold it.
+//! Keys are in this order, `start` and `end` only if bounded. No value contains a quotation mark: neither grammar
+//! accepts one, and zone names have none. So equal timetables have equal texts, and parsing restores an equal timetable. The
+//! format must never change, since ledgers contain it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,10 +19,10 @@ use chrono_tz::Tz;
 use super::Timetable;
 use crate::schedule::{CrontabError, IntervalError, NONE, Schedule, Written, tzdata_version};
 
-/// Why a text is no timetable.
+/// Why a text is not a timetable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimetableError {
-    /// The text is not of the form that a timetable writes.
+    /// The text does not have the format of a timetable.
     #[error("`{key}` is missing or misplaced in the recorded timetable `{text}`")]
     Malformed {
         /// The key that was expected.
@@ -30,7 +30,7 @@ pub enum TimetableError {
         /// The whole text.
         text: String,
     },
-    /// A value cannot be read.
+    /// A value is invalid.
     #[error("`{key}` is `{value}` in a recorded timetable, which cannot be read")]
     Value {
         /// The key of the value.
@@ -38,7 +38,7 @@ pub enum TimetableError {
         /// The value.
         value: String,
     },
-    /// The zone is not, or no longer, in the zone rules of this program.
+    /// The zone is not in the zone rules of this version.
     #[error(
         "the recorded time zone `{zone}` is not in the zone rules {} of this crontabber; it may have been dropped or \
          renamed since it was recorded",
@@ -48,20 +48,20 @@ pub enum TimetableError {
         /// The name of the zone.
         zone: String,
     },
-    /// The schedule is not accepted, or no longer.
+    /// This version does not accept the schedule.
     #[error("the recorded schedule `{schedule}` is not accepted")]
     Crontab {
         /// The schedule.
         schedule: String,
-        /// Why not.
+        /// The reason.
         source: CrontabError,
     },
-    /// The interval is not accepted, or no longer.
+    /// This version does not accept the interval.
     #[error("the recorded interval `{every}` is not accepted")]
     Interval {
         /// The interval.
         every: String,
-        /// Why not.
+        /// The reason.
         source: IntervalError,
     },
 }
@@ -72,11 +72,11 @@ impl fmt::Display for Timetable {
             Written::Crontab(text) => write!(f, "schedule=\"{text}\"")?,
             Written::Every(every, None) => write!(f, "every=\"{every}\"")?,
             Written::Every(every, Some(at)) => write!(f, "every=\"{every}\" at=\"{at}\"")?,
-            // No crontab is written like this.
+            // No crontab has this text.
             Written::None => write!(f, "schedule=\"{NONE}\"")?,
         }
         write!(f, " zone=\"{}\"", self.zone().name())?;
-        // The Debug form of an instant is RFC 3339 with exactly the digits it needs, and reads back in every year.
+        // The Debug format of an instant is RFC 3339 with exactly the digits needed, and can be parsed for every year.
         if let Some(start) = self.start {
             write!(f, " start=\"{start:?}\"")?;
         }
@@ -120,14 +120,14 @@ impl FromStr for Timetable {
     }
 }
 
-/// Takes `key="value"` after `key="value"` from a text.
+/// Parses a sequence of `key="value"`.
 struct Reader<'text> {
     whole: &'text str,
     rest: &'text str,
 }
 
 impl<'text> Reader<'text> {
-    /// Takes the value of `key` if that is what comes next.
+    /// Parses the value of `key`, if it comes next.
     fn take(&mut self, key: &str) -> Option<&'text str> {
         let rest = if self.rest.len() == self.whole.len() { self.rest } else { self.rest.strip_prefix(' ')? };
         let (value, rest) = rest.strip_prefix(key)?.strip_prefix("=\"")?.split_once('"')?;
