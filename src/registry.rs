@@ -23,6 +23,7 @@ mod suggest;
 mod syntax;
 mod table_reader;
 mod time;
+mod wording;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
@@ -45,7 +46,8 @@ use pools::Pool;
 use source_file::SourceFile;
 use suggest::Suggester;
 use syntax::Document;
-use table_reader::{TableReader, kind, quoted};
+use table_reader::TableReader;
+use wording::{kind, quoted};
 
 /// The jobs and the settings of the daemon.
 #[derive(Debug, Clone)]

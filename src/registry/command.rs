@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::table_reader::{StringValue, TableReader, quoted};
+use super::table_reader::{StringValue, TableReader};
+use super::wording::quoted;
 use crate::job::{Command, Template};
 
 /// A script may have several lines and indentation.

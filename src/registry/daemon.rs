@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::table_reader::{TableReader, as_integer, quoted};
+use super::table_reader::TableReader;
 use super::time;
+use super::wording::{as_integer, quoted};
 
 /// `[daemon]`.
 #[derive(Clone, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use toml::Spanned;
 
 use super::jitter;
 use super::keys::NEED_A_SCHEDULE;
-use super::table_reader::{TableReader, listed, quoted};
+use super::table_reader::TableReader;
 use super::time::{self, Edge};
+use super::wording::{listed, quoted};
 use crate::schedule::{Schedule, Timetable};
 
 /// Jitter counts in whole seconds.

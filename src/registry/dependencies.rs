@@ -7,7 +7,7 @@ use super::depends_on::{DependencyEntry, Named};
 use super::jobs::Draft;
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
-use super::table_reader::quoted;
+use super::wording::quoted;
 use crate::job::JobName;
 
 /// How many names of a cycle are printed.

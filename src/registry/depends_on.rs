@@ -6,7 +6,8 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::keys;
-use super::table_reader::{StringValue, TableReader, Value, kind, quoted, quotes};
+use super::table_reader::{StringValue, TableReader, Value};
+use super::wording::{kind, quoted, quotes};
 use crate::duration;
 use crate::job::{Dependency, JobName, Offset, Period};
 

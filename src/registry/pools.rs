@@ -10,7 +10,8 @@ use super::jobs::Draft;
 use super::keys;
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
-use super::table_reader::{TableReader, as_integer, kind, quoted};
+use super::table_reader::TableReader;
+use super::wording::{as_integer, kind, quoted};
 use crate::job::JobName;
 
 const KEY: &str = "pools";
@@ -100,7 +101,7 @@ pub(super) fn check(
                 let hint = match suggester
                     .closest(&named.name, first.keys().copied().filter(|name| JobName::new(name).is_ok()))
                 {
-                    Some(suggested) => Some(format!("did you mean `{suggested}`?")),
+                    Some(name) => Some(format!("did you mean `{name}`?")),
                     None if JobName::new(&named.name).is_ok() => {
                         Some(format!("declare it: `[pools.{}]` with `size = 4`", quoted_key(&named.name)))
                     }

@@ -4,7 +4,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::keys;
-use super::table_reader::{TableReader, as_integer};
+use super::table_reader::TableReader;
+use super::wording::as_integer;
 use crate::duration;
 use crate::job::{DEFAULT_RETRY_AFTER, Retry};
 

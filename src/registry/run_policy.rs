@@ -8,7 +8,8 @@ use toml::de::DeValue;
 
 use super::dates::HasSchedule;
 use super::keys;
-use super::table_reader::{TableReader, as_integer};
+use super::table_reader::TableReader;
+use super::wording::as_integer;
 use crate::duration;
 use crate::job::{CatchUp, DatePolicy, Overlap};
 

@@ -7,15 +7,16 @@ use std::ops::Range;
 use toml::de::{DeTable, Error};
 
 use super::source_file::SourceFile;
+use super::wording::quoted;
 
 /// Most syntax errors recovered from by blanking in one file; each costs another parse.
-const SEEN_PAST: usize = 20;
+const MOST_BLANKED: usize = 20;
 
 /// Reserved address space of the stack; memory is committed only as used.
 const STACK: usize = 64 * 1024 * 1024;
 
 /// For how many duplicate keys the first declaration is searched.
-const LOOKED_FOR: usize = 50;
+const MOST_SEARCHED: usize = 50;
 
 /// In a larger file, only the first syntax error is reported, to save memory.
 const LARGEST_RECOVERED: usize = 1024 * 1024;
@@ -29,14 +30,14 @@ impl<'t> Document<'t> {
     pub(super) fn parse(file: &'t SourceFile, blanked: &'t OnceCell<String>) -> Self {
         let read = || -> io::Result<(Self, Vec<Error>)> {
             let (document, errors) = Self::read(&file.text)?;
-            match readable(file, &errors)? {
+            match blank_hiding_errors(file, &errors)? {
                 Some(text) => Self::read(blanked.get_or_init(|| text)),
                 None => Ok((document, errors)),
             }
         };
         match read() {
             Ok((document, errors)) => {
-                note(file, &errors);
+                report(file, &errors);
                 document
             }
             Err(error) => {
@@ -51,7 +52,7 @@ impl<'t> Document<'t> {
     }
 
     fn read(text: &'t str) -> io::Result<(Self, Vec<Error>)> {
-        apart(move || {
+        on_own_thread(move || {
             if text.len() <= LARGEST_RECOVERED {
                 let (document, errors) = DeTable::parse_recoverable(text);
                 return (Self(document.into_inner()), errors);
@@ -69,7 +70,7 @@ impl Drop for Document<'_> {
         let table = std::mem::take(&mut self.0);
         if !table.is_empty() {
             // If no thread can be started, the table is dropped on this one.
-            let _ = apart(move || drop(table));
+            let _ = on_own_thread(move || drop(table));
         }
     }
 }
@@ -77,7 +78,7 @@ impl Drop for Document<'_> {
 /// Runs `work` on a thread of its own, for two reasons. The parser accepts tables that are some thousand levels deep, and
 /// dropping them is recursive: that needs a large stack. And a thread has its own malloc arena, so that the memory of the
 /// parser can be returned in one piece and does not fragment the heap of the daemon.
-fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("registry".to_owned()).stack_size(STACK);
         let thread = thread.spawn_scoped(scope, work)?;
@@ -87,7 +88,7 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
 
 /// Returns the text with everything blanked that would hide what follows it from the parser: arrays and tables that are not
 /// closed, and lines without a value. What is blanked is reported; without such errors there is no text.
-fn readable(file: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
+fn blank_hiding_errors(file: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
     if file.text.len() > LARGEST_RECOVERED {
         return Ok(None);
     }
@@ -96,13 +97,13 @@ fn readable(file: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
         return Ok(None);
     }
     let mut text = file.text.clone();
-    for _ in 0..SEEN_PAST {
+    for _ in 0..MOST_BLANKED {
         let hiding = match first.take() {
             Some(first) => Some(first),
             None => Document::read(&text)?.1.iter().find_map(|error| hiding(file, &text, error)),
         };
         let Some(hiding) = hiding else { break };
-        file.syntax_error(hiding.place, hiding.message, hiding.hint);
+        file.syntax_error(hiding.span, hiding.message, hiding.hint);
         let mut bytes = text.into_bytes();
         for byte in &mut bytes[hiding.blanked.clone()] {
             if *byte != b'\n' {
@@ -119,65 +120,65 @@ fn readable(file: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
 }
 
 /// A syntax error that hides what follows it.
-struct Hiding {
+struct HidingError {
     blanked: Range<usize>,
     /// Whether it is in the position of a value.
     is_value: bool,
-    place: Range<usize>,
+    span: Range<usize>,
     message: String,
     hint: Option<String>,
 }
 
 /// Finds out whether an error hides what follows it.
-fn hiding(file: &SourceFile, text: &str, error: &Error) -> Option<Hiding> {
-    let span = place(file, error);
+fn hiding(file: &SourceFile, text: &str, error: &Error) -> Option<HidingError> {
+    let span = span_of(file, error);
     if error.message().starts_with("key with no value") {
         let blanked = file.line_range(file.line_index(span.start));
-        let (place, message, hint) = explained(file, error.message(), span);
-        return Some(Hiding { blanked, is_value: false, place, message, hint });
+        let (span, message, hint) = rephrased(file, error.message(), span);
+        return Some(HidingError { blanked, is_value: false, span, message, hint });
     }
     let blanked = unclosed(file, text, error)?;
     let (what, close) = if text[blanked.clone()].starts_with('[') { ("array", "]") } else { ("table", "}") };
     let line_end = blanked.start + text[blanked.clone()].find('\n').unwrap_or(blanked.len());
     let message = format!("this {what} is not closed");
     let hint = Some(format!("close it with `{close}`"));
-    Some(Hiding { place: blanked.start..line_end, blanked, is_value: true, message, hint })
+    Some(HidingError { span: blanked.start..line_end, blanked, is_value: true, message, hint })
 }
 
-fn place(file: &SourceFile, error: &Error) -> Range<usize> {
+fn span_of(file: &SourceFile, error: &Error) -> Range<usize> {
     error.span().unwrap_or(file.text.len()..file.text.len())
 }
 
-fn note(file: &SourceFile, errors: &[Error]) {
+fn report(file: &SourceFile, errors: &[Error]) {
     let mut errors: Vec<&Error> = errors.iter().collect();
-    errors.sort_by_key(|error| place(file, error).start);
+    errors.sort_by_key(|error| span_of(file, error).start);
     let mut last_line = None;
     // The lines of a table that is declared twice.
-    let mut doubled_table = 0..0;
-    let mut looked_for = 0;
+    let mut duplicate_table = 0..0;
+    let mut searched = 0;
     for error in errors {
-        let span = place(file, error);
+        let span = span_of(file, error);
         let line = file.line_index(span.start);
-        let is_doubled = error.message() == "duplicate key";
+        let is_duplicate = error.message() == "duplicate key";
         // Further errors in the same line, or in a table that is declared twice, are consequences of the first.
-        if last_line == Some(line) || is_doubled && doubled_table.contains(&line) {
+        if last_line == Some(line) || is_duplicate && duplicate_table.contains(&line) {
             continue;
         }
         last_line = Some(line);
-        if !is_doubled {
-            let (span, message, hint) = explained(file, error.message(), span);
+        if !is_duplicate {
+            let (span, message, hint) = rephrased(file, error.message(), span);
             file.syntax_error(span, message, hint);
             continue;
         }
         if is_header(file.line(line)) {
             let end = (line + 1..file.lines()).find(|next| is_header(file.line(*next)));
-            doubled_table = line..end.unwrap_or(usize::MAX);
+            duplicate_table = line..end.unwrap_or(usize::MAX);
         }
-        looked_for += 1;
-        let first = if looked_for <= LOOKED_FOR { first_declared(file, line) } else { None };
+        searched += 1;
+        let first = if searched <= MOST_SEARCHED { first_declared(file, line) } else { None };
         let key = file.text.get(span.clone()).unwrap_or_default();
         let hint = first.map(|first| format!("first declared in line {}", first + 1));
-        file.syntax_error(span, format!("{} is declared twice", super::table_reader::quoted(key)), hint);
+        file.syntax_error(span, format!("{} is declared twice", quoted(key)), hint);
     }
 }
 
@@ -196,7 +197,7 @@ fn first_declared(file: &SourceFile, line: usize) -> Option<usize> {
 }
 
 /// Rephrases a message of the parser.
-fn explained(file: &SourceFile, message: &str, span: Range<usize>) -> (Range<usize>, String, Option<String>) {
+fn rephrased(file: &SourceFile, message: &str, span: Range<usize>) -> (Range<usize>, String, Option<String>) {
     let line = file.line(file.line_index(span.start));
     let is_multi_line = message.starts_with("invalid multi-line");
     if is_multi_line && span.start >= file.text.trim_end().len() {
@@ -208,7 +209,7 @@ fn explained(file: &SourceFile, message: &str, span: Range<usize>) -> (Range<usi
         let value = file.text.get(span.clone()).unwrap_or_default().trim();
         if value.is_empty() || value.starts_with('#') {
             let key = line.split('=').next().unwrap_or_default().trim();
-            return (span, format!("{} has no value", super::table_reader::quoted(key)), None);
+            return (span, format!("{} has no value", quoted(key)), None);
         }
         let is_short = value.len() < 60 && !value.contains(|c: char| matches!(c, '"' | '\\') || c.is_control());
         // The value of `ledger` may contain a password.
@@ -239,7 +240,7 @@ fn unclosed(file: &SourceFile, text: &str, error: &Error) -> Option<Range<usize>
     }
     let line_of = |index: usize| &text[file.line_range(index)];
     let is_at_the_end = message.starts_with("unclosed");
-    let at = file.line_index(place(file, error).start);
+    let at = file.line_index(span_of(file, error).start);
     if !is_at_the_end && !is_statement(line_of(at)) {
         return None;
     }

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Key, Shape};
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
+use super::wording::{as_integer, kind, listed, quoted, quotes, shown};
 use crate::duration;
 
 pub(super) type Value<'a> = &'a Spanned<DeValue<'a>>;
@@ -304,75 +305,4 @@ impl<'a> TableReader<'a> {
 
 fn looks_like_a_job(table: &DeTable<'_>) -> bool {
     ["command", "schedule", "every"].iter().any(|key| table.contains_key(*key))
-}
-
-/// The value as an integer, if it fits.
-pub(super) fn as_integer(value: &DeValue<'_>) -> Option<i64> {
-    let integer = value.as_integer()?;
-    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// Joins items as in a sentence: `a, b or c`.
-pub(super) fn listed(things: &[String], last_by: &str) -> String {
-    match things {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} {last_by} {last}", first.join(", ")),
-    }
-}
-
-/// The type of a value, with its article.
-pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(array) if array.iter().all(|item| item.get_ref().is_table()) && !array.is_empty() => {
-            "an array of tables"
-        }
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// Suggests quotes for a value that should be a string.
-pub(super) fn quotes(value: &DeValue<'_>) -> Option<String> {
-    let literal = match value {
-        DeValue::Integer(integer) => integer.to_string(),
-        DeValue::Float(float) => float.to_string(),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(date) if date.date.is_none() => {
-            let time = date.to_string();
-            time.strip_suffix(":00").filter(|time| time.contains(':')).unwrap_or(&time).to_owned()
-        }
-        DeValue::Datetime(date) => date.to_string(),
-        _ => return None,
-    };
-    (literal.len() < 40).then(|| format!("put it in quotes: `\"{literal}\"`"))
-}
-
-/// Quotes user input for a message: in backticks, without control characters, truncated.
-pub(super) fn quoted(text: &str) -> String {
-    if text.is_empty() {
-        return "`\"\"`".to_owned();
-    }
-    format!("`{}`", shown(text))
-}
-
-fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for (number, character) in text.chars().enumerate() {
-        if number == 60 {
-            shown.push('…');
-            break;
-        }
-        if character.is_control() {
-            shown.extend(character.escape_debug());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }

@@ -7,7 +7,8 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
-use super::table_reader::{TableReader, quoted};
+use super::table_reader::TableReader;
+use super::wording::quoted;
 use crate::schedule;
 
 /// Which bound is read.
