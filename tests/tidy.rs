@@ -20,9 +20,9 @@ enum Layer {
 /// Every module of the crate: its layer, and which modules of its own layer it may import. Those stand above it in this
 /// table, so that there are no circles.
 const MODULES: &[(&str, Layer, &[&str])] = &[
-    ("duration", Core, &[]),
     ("text", Core, &[]),
-    ("schedule", Core, &[]),
+    ("duration", Core, &["text"]),
+    ("schedule", Core, &["text"]),
     ("job", Core, &["duration", "text", "schedule"]),
     ("session", Core, &["job"]),
     ("scheduler", Core, &["duration", "text", "schedule", "job", "session"]),

@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::text::printable;
+
 /// The units, largest first, in milliseconds.
 const UNITS: [(&str, u64); 6] =
     [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -91,7 +93,7 @@ fn milliseconds(text: &str) -> Result<u64, DurationError> {
         };
         if position < largest_allowed {
             return Err(DurationError::new(
-                format!("the units of {} are out of order", quoted(text)),
+                format!("the units of `{}` are out of order", printable(text)),
                 "write each unit once, largest first, such as `1h30m`",
             ));
         }
@@ -109,18 +111,18 @@ fn split_while(text: &str, belongs: impl Fn(u8) -> bool) -> (&str, &str) {
 }
 
 fn too_long(text: &str) -> DurationError {
-    DurationError::new(format!("{} is longer than a century", quoted(text)), "the longest duration is `36525d`")
+    DurationError::new(format!("`{}` is longer than a century", printable(text)), "the longest duration is `36525d`")
 }
 
 /// Explains why `text` is not a duration, with a suggestion if possible.
 fn not_a_duration(text: &str) -> DurationError {
-    let message = format!("{} is not a duration", quoted(text));
+    let message = format!("`{}` is not a duration", printable(text));
     let trimmed = text.trim();
     if trimmed.starts_with('-') {
         return DurationError::new(message, "a duration cannot be negative");
     }
     if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
-        return DurationError::new(message, format!("add a unit: `{}s`?", shortened(trimmed)));
+        return DurationError::new(message, format!("add a unit: `{}s`?", printable(trimmed)));
     }
     if let Some(meant) = guess(trimmed) {
         return DurationError::new(message, format!("did you mean `{meant}`?"));
@@ -148,17 +150,6 @@ fn guess(text: &str) -> Option<String> {
     }
     let guessed = notation(Duration::try_from_secs_f64(total / 1_000.0).ok()?);
     (total > 0.0 && milliseconds(&guessed).is_ok_and(|total| total <= LONGEST_MILLISECONDS)).then_some(guessed)
-}
-
-fn quoted(text: &str) -> String {
-    format!("`{}`", shortened(&text.escape_debug().to_string()))
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// Writes a duration in the notation of the registry, with days as the largest unit: `1h30m`.

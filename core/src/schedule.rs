@@ -18,7 +18,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 pub use crontab::CrontabError;
-pub(crate) use crontab::shown;
 pub use interval::IntervalError;
 use rule::Rule;
 pub use timetable::{Dates, Timetable, TimetableError};

@@ -1,4 +1,4 @@
-//! How instants are written, for people and for JSON.
+//! How instants and user input are written, for display and for JSON.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
@@ -13,4 +13,15 @@ pub fn in_zone(at: DateTime<Utc>, zone: Tz) -> String {
 #[must_use]
 pub fn to_the_second(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
+/// User input as part of a message: truncated, and without control characters.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let mut printable: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        printable.push('…');
+    }
+    printable
 }

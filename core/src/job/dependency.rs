@@ -7,7 +7,7 @@ use chrono::offset::LocalResult;
 use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
-use super::JobName;
+use super::name::JobName;
 use crate::schedule::day_start;
 
 /// One entry of `depends_on`.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{NaiveTime, Timelike};
 
-use super::{CatchUp, Command, DEFAULT_KILL_GRACE, DatePolicy, Dependency, Job, JobName, OnLost, Overlap, Retry};
+use super::dependency::Dependency;
+use super::name::JobName;
+use super::{CatchUp, Command, DEFAULT_KILL_GRACE, DatePolicy, Job, OnLost, Overlap, Retry};
 use crate::duration::notation;
 use crate::text::to_the_second;
 

@@ -8,8 +8,8 @@ use std::ops::Range;
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
-use super::JobName;
-use crate::schedule::shown;
+use super::name::JobName;
+use crate::text::printable;
 
 /// One argument of a command: text with `{date}`, `{date:STRFTIME}` and `{job}` in it; `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piec
         let percent = position + offset;
         let end = end_of_specifier(format, percent);
         if !can_be_written(&format[percent..end]) {
-            let message = format!("`{}` is not a date format", shown(&format[percent..end]));
+            let message = format!("`{}` is not a date format", printable(&format[percent..end]));
             return Err(TemplateError::new(start + percent..start + end, message, HINT));
         }
         position = end;
@@ -204,7 +204,7 @@ fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
         Some(meant) => format!("did you mean `{{{meant}}}`?"),
         None => "use `{date}`, `{date:%Y-%m-%d}` or `{job}`; write `{{` and `}}` for braces".to_owned(),
     };
-    TemplateError::new(span.clone(), format!("unknown template `{}`", shown(&text[span])), hint)
+    TemplateError::new(span.clone(), format!("unknown template `{}`", printable(&text[span])), hint)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ mod problem;
 use std::ops::Range;
 
 use field::Field;
-pub(crate) use problem::shown;
 use problem::{Problem, did_you_mean};
 
 use super::calendar::DaySet;
 use super::rule::{Rule, TimeSet};
+use crate::text::printable;
 
 /// The nicknames and their five fields.
 const NICKNAMES: [(&str, &str); 7] = [
@@ -137,7 +137,7 @@ fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Res
         return Ok(parse_fields(fields)?);
     }
     let lower: String = nickname.chars().take(16).collect::<String>().to_ascii_lowercase();
-    let whole = shown(nickname);
+    let whole = printable(nickname);
     let (message, hint) = match (known(&lower), lower.as_str()) {
         (Some((name, _)), _) => (format!("`{whole}` is not in lower case"), did_you_mean(name)),
         (None, "@reboot") => (
@@ -191,7 +191,7 @@ fn wrong_count(text: &str, found: &[(usize, &str)]) -> Problem {
     let outer = words[..5].join(" ");
     if is_correct(&outer) {
         let start = found[5].0;
-        let message = format!("something follows the five fields: `{}`", shown(text[start..].trim_end()));
+        let message = format!("something follows the five fields: `{}`", printable(text[start..].trim_end()));
         return Problem::new(start..text.len(), message, Some(did_you_mean(&outer)));
     }
     let count = match words.len() {

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use super::crontab::shown;
 use super::rule::Rule;
+use crate::text::printable;
 
 /// The largest number of hours, minutes or days; it prevents overflows.
 const MOST: i64 = 1_000_000;
@@ -64,7 +64,7 @@ pub(super) fn parse(every: &str, at: Option<&str>) -> Result<Rule, IntervalError
     let Some(at) = at else {
         return Ok(Rule::Grid(seconds));
     };
-    let message = format!("`at` needs whole days, but `every` is `{}`", shown(every.trim()));
+    let message = format!("`at` needs whole days, but `every` is `{}`", printable(every.trim()));
     let hint = match (seconds % 86_400, seconds / 86_400) {
         (0, days) => format!("did you mean `every = \"{days}d\"`?"),
         _ => "leave `at` out: minutes and hours are counted from 1970-01-01T00:00Z".to_owned(),
@@ -87,12 +87,12 @@ fn split(every: &str) -> Result<(i64, char), IntervalError> {
     }
     match number.parse::<i64>() {
         Ok(0) => error(
-            format!("`every` is `{}`, and nothing can happen every zero {}", shown(text), unit_name(unit)),
+            format!("`every` is `{}`, and nothing can happen every zero {}", printable(text), unit_name(unit)),
             Some(format!("did you mean `1{unit}`?")),
         ),
         Ok(number) if number <= MOST => Ok((number, unit.chars().next().unwrap_or('d'))),
         _ => error(
-            format!("`every` is `{}`, which is too long", shown(text)),
+            format!("`every` is `{}`, which is too long", printable(text)),
             Some(format!("the longest is `{MOST}{unit}`")),
         ),
     }
@@ -109,7 +109,7 @@ fn unit_name(unit: &str) -> &'static str {
 /// Explains what is wrong with an interval, with the closest correct form.
 fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
     const FORM: &str = "write a number and a unit, such as `15m`, `2h` or `1d`";
-    let whole = shown(text);
+    let whole = printable(text);
     if let Some(seconds) = sum(text) {
         let message = if text.contains('s') {
             format!("`every` is `{whole}`, but seconds are not supported")
@@ -138,9 +138,9 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
             let message = if squeezed == nearest {
                 format!("`every` is `{whole}`, with a space between number and unit")
             } else {
-                format!("`every` is `{whole}`, and `{}` is not a unit", shown(squeezed))
+                format!("`every` is `{whole}`, and `{}` is not a unit", printable(squeezed))
             };
-            (message, format!("did you mean `{}{nearest}`?", shown(number)))
+            (message, format!("did you mean `{}{nearest}`?", printable(number)))
         }
         (None, "w" | "week" | "weeks") => {
             let days = number.parse::<i64>().ok().and_then(|weeks| weeks.checked_mul(7));
@@ -154,7 +154,7 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
             };
             (format!("`every` is `{whole}`, but seconds are not supported"), hint)
         }
-        _ => (format!("`every` is `{whole}`, and `{}` is not a unit", shown(squeezed)), FORM.into()),
+        _ => (format!("`every` is `{whole}`, and `{}` is not a unit", printable(squeezed)), FORM.into()),
     }
 }
 
@@ -203,6 +203,6 @@ fn time_of_day(at: &str) -> Result<i64, IntervalError> {
             _ => "write the hour 00 to 23 and the minute 00 to 59, such as `02:30`".to_owned(),
         },
     };
-    let message = format!("`at` is `{}`, which is not a time of day `HH:MM`", shown(text));
+    let message = format!("`at` is `{}`, which is not a time of day `HH:MM`", printable(text));
     Err(IntervalError { about_at: true, ..IntervalError::new(at, message, Some(hint)) })
 }

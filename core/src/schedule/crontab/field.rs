@@ -1,8 +1,9 @@
 //! One field of a crontab: parses lists, ranges, steps and names into a set of values.
 
-mod mistake;
+mod explain;
 
-use super::problem::{Problem, did_you_mean, shown};
+use super::problem::{Problem, did_you_mean};
+use crate::text::printable;
 
 const MONTHS: [&str; 12] = [
     "january",
@@ -98,7 +99,7 @@ impl Field {
         } else if let Some((from, to)) = body.split_once('-') {
             self.parse_range(item, from, to, step)?
         } else if body.is_empty() {
-            let message = format!("the {} `{}` has a step with nothing before it", self.name(), shown(item));
+            let message = format!("the {} `{}` has a step with nothing before it", self.name(), printable(item));
             let nearest = format!("*{item}");
             let hint = (nearest.len() <= 80 && self.parse_item(&nearest).is_ok()).then(|| did_you_mean(&nearest));
             return Err(Problem::new(0..item.len(), message, hint));
@@ -123,7 +124,7 @@ impl Field {
     /// Parses the ends of a range; `item` is the range with its step.
     fn parse_range(self, item: &str, from: &str, to: &str, step: Option<&str>) -> Result<(u64, u64), Problem> {
         let problem = |what: &str, hint: Option<String>| {
-            let message = format!("the {} `{}` is a range {what}", self.name(), shown(item));
+            let message = format!("the {} `{}` is a range {what}", self.name(), printable(item));
             Problem::new(0..item.len(), message, hint.map(|hint| did_you_mean(&hint)))
         };
         if from == "*" || to == "*" {
@@ -149,7 +150,7 @@ impl Field {
         match text {
             "" => Err(format!("the {} has a `/` without a step", self.name())),
             _ if !is_number(text) => {
-                Err(format!("the {} has the step `{}`, which is not a number", self.name(), shown(text)))
+                Err(format!("the {} has the step `{}`, which is not a number", self.name(), printable(text)))
             }
             _ if text.bytes().all(|byte| byte == b'0') => Err(format!("the {} has a step of zero", self.name())),
             // A step that overflows also exceeds the range.
@@ -165,7 +166,7 @@ impl Field {
             if (least..=greatest).contains(&number) {
                 return Ok(Value { number, named: false });
             }
-            let message = format!("the {} `{}` is not in the range {least}-{greatest}", self.name(), shown(text));
+            let message = format!("the {} `{}` is not in the range {least}-{greatest}", self.name(), printable(text));
             let nearest = match self {
                 Self::Minute | Self::Hour if number == greatest + 1 => least,
                 Self::DayOfWeek => {

@@ -24,13 +24,3 @@ impl Problem {
 pub(super) fn did_you_mean(form: &str) -> String {
     format!("did you mean `{form}`?")
 }
-
-/// Quotes user input for a message: truncated, without control characters.
-pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 40;
-    let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
-}

@@ -1,9 +1,10 @@
-//! What is wrong with a field, and what comes nearest to it.
+//! Explains what is wrong with a field, with the closest correct form.
 //!
-//! Only reached when a text is refused: nothing here may decide what is accepted.
+//! Runs only for a text that is invalid: nothing here decides what is valid.
 
 use super::{DAYS, Field, MONTHS, Value, is_number};
-use crate::schedule::crontab::problem::{Problem, did_you_mean, shown};
+use crate::schedule::crontab::problem::{Problem, did_you_mean};
+use crate::text::printable;
 
 impl Field {
     /// Names an empty item, at byte `start` of the field's text.
@@ -65,7 +66,7 @@ impl Field {
         };
         let nearest = if value.number == greatest { body.to_owned() } else { format!("{body}-{last}/{step}") };
         let hint = (nearest.len() <= 80 && self.parse_item(&nearest).is_ok()).then(|| did_you_mean(&nearest));
-        let message = format!("the {} `{}` has a step after a single value", self.name(), shown(item));
+        let message = format!("the {} `{}` has a step after a single value", self.name(), printable(item));
         Problem::new(0..item.len(), message, hint)
     }
 
@@ -73,7 +74,7 @@ impl Field {
     pub(super) fn diagnose(self, text: &str) -> Problem {
         let lower = text.to_ascii_lowercase();
         let field = self.name();
-        let whole = shown(text);
+        let whole = printable(text);
         let starts_with = |name: &&str| lower.len() >= 3 && (name.starts_with(&lower) || lower == name[..3]);
         let (names, _) = self.names();
         let in_full = names.iter().find(|name| lower.len() > 3 && name.starts_with(&lower));
@@ -113,7 +114,7 @@ impl Field {
         Problem::new(0..text.len(), message, Some(hint))
     }
 
-    /// Says whether a part of a mistaken text is a value by itself.
+    /// Says whether a part of an invalid text is a valid value.
     pub(super) fn is_value(self, text: &str) -> bool {
         let (names, _) = self.names();
         let (least, greatest) = self.range();
