@@ -257,7 +257,7 @@ fn read_jobs(top: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, file: usize, d
             top.file.error(name.span(), message, Some(hint));
             continue;
         };
-        let reader = TableReader { file: top.file, suggester: top.suggester, label, table, keys: keys::JOB };
+        let reader = top.other(label, table, keys::JOB);
         drafts.push(jobs::read(&reader, name, zone, now, file));
     }
 }

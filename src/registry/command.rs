@@ -12,7 +12,7 @@ const ALLOWED: &[char] = &['\n', '\t'];
 /// Reads the required `command`. `suggested` are the keys that unknown keys probably stand for.
 pub(super) fn required(reader: &TableReader<'_>, name_span: Range<usize>, suggested: &[&str]) -> Option<Command> {
     const KEY: &str = "command";
-    if !reader.table.contains_key(KEY) {
+    if !reader.has(KEY) {
         if !suggested.contains(&KEY) {
             let hint = "add `command = [\"/path/to/program\", \"--day\", \"{date:%Y-%m-%d}\"]`".to_owned();
             reader.file.missing(name_span, format!("{} has no `command`", reader.label), Some(hint));

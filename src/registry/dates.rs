@@ -69,19 +69,19 @@ pub(super) fn read(reader: &TableReader<'_>, context: &JobContext<'_>, now: Date
 
 /// Finds out whether there is a schedule, and reports one that is missing.
 fn has_schedule(reader: &TableReader<'_>, context: &JobContext<'_>) -> HasSchedule {
-    let is_there = |key: &str| reader.table.contains_key(key);
-    if is_there("schedule") || is_there("every") {
+    if reader.has("schedule") || reader.has("every") {
         return HasSchedule::Yes;
     }
     if context.suggested.iter().any(|key| ["schedule", "every"].contains(key)) {
         return HasSchedule::Unclear;
     }
-    if is_there("at") {
+    if reader.has("at") {
         let hint = "add `every = \"1d\"`".to_owned();
         reader.invalid(reader.key_span("at"), "at", "is allowed only with `every`", Some(hint));
         return HasSchedule::Unclear;
     }
-    let keys: Vec<String> = NEED_A_SCHEDULE.iter().filter(|key| is_there(key)).map(|key| format!("`{key}`")).collect();
+    let keys: Vec<String> =
+        NEED_A_SCHEDULE.iter().filter(|key| reader.has(key)).map(|key| format!("`{key}`")).collect();
     if keys.is_empty() {
         return HasSchedule::No;
     }
@@ -105,20 +105,19 @@ fn jitter(reader: &TableReader<'_>) -> Duration {
 
 /// Reads `schedule`, or `every` with `at`; at least one of them is present.
 fn schedule(reader: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, suggested: &[&str]) -> Option<Schedule> {
-    let is_there = |key: &'static str| reader.table.contains_key(key);
-    if is_there("schedule") && is_there("every") {
+    if reader.has("schedule") && reader.has("every") {
         let message = format!("{} has both `schedule` and `every`", reader.label);
         reader.file.error(reader.key_span("every"), message, Some("keep only one of them".to_owned()));
         return None;
     }
-    if is_there("at") && !is_there("every") && !suggested.contains(&"every") {
+    if reader.has("at") && !reader.has("every") && !suggested.contains(&"every") {
         let hint = "`schedule` contains the time of day".to_owned();
         reader.invalid(reader.key_span("at"), "at", "is allowed only with `every`", Some(hint));
         return None;
     }
-    let schedule = if is_there("schedule") { crontab(reader, zone) } else { interval(reader, zone) }?;
+    let schedule = if reader.has("schedule") { crontab(reader, zone) } else { interval(reader, zone) }?;
     if let Err(past_domain) = schedule.next_after(now) {
-        let key = if is_there("schedule") { "schedule" } else { "every" };
+        let key = if reader.has("schedule") { "schedule" } else { "every" };
         let text = reader.string(key)?;
         let shown = quoted(text.value);
         if schedule.never_fires_after(DateTime::UNIX_EPOCH) {
@@ -149,7 +148,7 @@ fn crontab(reader: &TableReader<'_>, zone: Tz) -> Option<Schedule> {
 
 fn interval(reader: &TableReader<'_>, zone: Tz) -> Option<Schedule> {
     let every = reader.string("every");
-    let has_at = reader.table.contains_key("at");
+    let has_at = reader.has("at");
     let at = reader.string("at");
     if has_at && at.is_none() {
         return None;

@@ -111,7 +111,7 @@ fn dependency<'a>(reader: &TableReader<'a>, item: Value<'a>) -> Option<Dependenc
         return None;
     };
     let label = format!("`{DEPENDS_ON}` of {}", reader.label);
-    let entry = TableReader { file: reader.file, suggester: reader.suggester, label, table, keys: keys::DEPENDENCY };
+    let entry = reader.other(label, table, keys::DEPENDENCY);
     let suggested = entry.unknown_keys();
     let covers = entry.choice("covers").and_then(|word| PERIODS.into_iter().find(|period| period.word() == word));
     let offset = offset(&entry).unwrap_or_default();

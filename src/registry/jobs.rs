@@ -19,7 +19,7 @@ use super::time;
 use super::wording::{kind, quoted, quotes};
 use crate::duration;
 use crate::job::{Command, DEFAULT_KILL_GRACE, Job, JobName, OnLost};
-use crate::schedule::Timetable;
+use crate::schedule::{Schedule, Timetable};
 
 /// A job before the jobs of all files are known.
 #[derive(Debug)]
@@ -67,64 +67,51 @@ pub(super) fn read(
         enabled: reader.boolean("enabled").unwrap_or(true),
         job: None,
     };
-    let job = rest(reader, &draft, jitter);
-    let is_good = reader.file.errors() == errors_before;
-    if let (Some(name), Some(timetable), Some(command), true) = (job_name, timetable, command, is_good) {
-        draft.job = Some(job(name, timetable, command));
-    }
+    let required = job_name.zip(timetable).zip(command);
+    let is_complete = required.is_some();
+    let ((name, timetable), command) = required.unwrap_or_else(|| placeholder(zone));
+    let job = with_optional_keys(Job::new(name, timetable, command), reader, &draft, jitter);
+    draft.job = Some(job).filter(|_| is_complete && reader.file.errors() == errors_before);
     draft
 }
 
-/// Reads the other keys and returns a function that builds the job.
-fn rest(
-    reader: &TableReader<'_>,
-    draft: &Draft,
-    jitter: Duration,
-) -> impl FnOnce(JobName, Timetable, Command) -> Job + use<> {
+/// Stands for the required values of an invalid job, so that its other keys can be checked, too.
+fn placeholder(zone: Tz) -> ((JobName, Timetable), Command) {
+    let timetable = Timetable::new(Schedule::none(zone), None, None, Duration::ZERO);
+    let name = JobName::new("invalid").expect("a valid name");
+    ((name, timetable), Command::Shell(String::new()))
+}
+
+/// Reads the keys that are optional for every job.
+fn with_optional_keys(job: Job, reader: &TableReader<'_>, draft: &Draft, jitter: Duration) -> Job {
     let RunPolicy { date_policy, catch_up, overlap, skip_late } = run_policy::read(reader, draft.has_schedule);
-    let description = reader.non_empty_string("description").map(|text| text.value.to_owned());
-    let working_directory = path(reader, "working_directory");
-    let environment = environment(reader);
-    let environment_file = path(reader, "environment_file");
-    let retry = retry::read(reader);
     let (timeout, max_duration) = limits(reader);
-    let kill_grace = reader.duration("kill_grace").unwrap_or(DEFAULT_KILL_GRACE);
-    let depends_on = draft.depends_on.iter().filter_map(DependencyEntry::to_dependency).collect();
-    let require = draft.require.iter().filter_map(|named| JobName::new(&named.name).ok()).collect();
-    let on_lost = if reader.choice("on_lost") == Some("hold") { OnLost::Hold } else { OnLost::Retry };
-    let enabled = draft.enabled;
-    let tags = tags(reader);
-    let pool = draft.pool.as_ref().map(|named| named.name.clone());
     let priority = reader.integer("priority", i32::MIN.into()..=i32::MAX.into());
-    let priority = priority.and_then(|priority| i32::try_from(priority).ok()).unwrap_or(0);
-    let done_when = command::read(reader, "done_when");
-    let expect_by = time::time_of_day(reader, "expect_by");
-    let previously = draft.previously.as_ref().and_then(|named| JobName::new(&named.name).ok());
-    move |name, timetable, command| Job {
-        description,
+    Job {
+        description: reader.non_empty_string("description").map(|text| text.value.to_owned()),
         date_policy,
-        working_directory,
-        environment,
-        environment_file,
-        retry,
+        working_directory: path(reader, "working_directory"),
+        environment: environment(reader),
+        environment_file: path(reader, "environment_file"),
+        retry: retry::read(reader),
         timeout,
-        kill_grace,
-        depends_on,
-        require,
-        on_lost,
-        enabled,
-        tags,
+        kill_grace: reader.duration("kill_grace").unwrap_or(DEFAULT_KILL_GRACE),
+        depends_on: draft.depends_on.iter().filter_map(DependencyEntry::to_dependency).collect(),
+        require: draft.require.iter().filter_map(|named| JobName::new(&named.name).ok()).collect(),
+        on_lost: if reader.choice("on_lost") == Some("hold") { OnLost::Hold } else { OnLost::Retry },
+        enabled: draft.enabled,
+        tags: tags(reader),
         catch_up,
         overlap,
         skip_late,
-        pool,
-        priority,
+        pool: draft.pool.as_ref().map(|named| named.name.clone()),
+        priority: priority.and_then(|priority| i32::try_from(priority).ok()).unwrap_or(0),
         jitter,
-        done_when,
-        expect_by,
+        done_when: command::read(reader, "done_when"),
+        expect_by: time::time_of_day(reader, "expect_by"),
         max_duration,
-        previously,
-        ..Job::new(name, timetable, command)
+        previously: draft.previously.as_ref().and_then(|named| JobName::new(&named.name).ok()),
+        ..job
     }
 }
 

@@ -62,7 +62,7 @@ fn size<'a>(top: &TableReader<'a>, name: &Spanned<DeString<'_>>, value: &'a Span
         top.file.error(value.span(), message, Some(hint));
         return None;
     };
-    let pool = TableReader { file: top.file, suggester: top.suggester, label, table, keys: keys::POOL };
+    let pool = top.other(label, table, keys::POOL);
     let suggested = pool.unknown_keys();
     if !table.contains_key("size") && suggested.is_empty() {
         let hint = "add `size = 4`: so many attempts of its jobs run at once".to_owned();

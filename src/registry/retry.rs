@@ -32,7 +32,7 @@ pub(super) fn read(reader: &TableReader<'_>) -> Retry {
     retry.unknown_keys();
     let after = retry.positive_duration("after");
     let at_most = retry.positive_duration("at_most");
-    let has_after = retry.table.contains_key("after");
+    let has_after = retry.has("after");
     let least = after.or((!has_after).then_some(DEFAULT_RETRY_AFTER));
     if let (Some(least), Some(at_most)) = (least, at_most)
         && at_most < least

@@ -75,14 +75,14 @@ fn catch_up(reader: &TableReader<'_>, is_newest_only: bool, skip_late: Option<Du
         return CatchUp::default();
     };
     let suggested = limits.unknown_keys();
-    if suggested.is_empty() && !["max_age", "max_dates"].iter().any(|key| limits.table.contains_key(*key)) {
+    if suggested.is_empty() && !["max_age", "max_dates"].iter().any(|key| limits.has(key)) {
         let hint = "write `catch_up = { max_age = \"7d\" }`, or remove it to run all missed dates".to_owned();
         let message = format!("{} has neither `max_age` nor `max_dates`", limits.label);
         reader.file.missing(reader.key_span(KEY), message, Some(hint));
     }
     let max_age = limits.positive_duration("max_age");
     let max_dates = limits.count("max_dates");
-    if is_newest_only && limits.table.contains_key("max_dates") {
+    if is_newest_only && limits.has("max_dates") {
         let hint =
             "add `backfill = true`, or remove `max_dates`: without `backfill` only the newest date runs".to_owned();
         limits.invalid(limits.key_span("max_dates"), "max_dates", "has no effect without `backfill`", Some(hint));

@@ -108,6 +108,15 @@ impl<'a> TableReader<'a> {
         self.table.get(key).filter(|value| value.span() != (0..0))
     }
 
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A reader of another table of the file.
+    pub(super) fn other(&self, label: String, table: &'a DeTable<'a>, keys: &'static [Key]) -> Self {
+        Self { file: self.file, suggester: self.suggester, label, table, keys }
+    }
+
     /// The span of a key that is present.
     pub(super) fn key_span(&self, key: &'static str) -> Range<usize> {
         self.table.get_key_value(key).map_or(0..0, |(key, _)| key.span())
@@ -299,7 +308,7 @@ impl<'a> TableReader<'a> {
         if table.is_none() {
             self.wrong_type(key, value, None);
         }
-        Some(TableReader { file: self.file, suggester: self.suggester, label, table: table?, keys })
+        Some(self.other(label, table?, keys))
     }
 }
 
