@@ -44,7 +44,8 @@ pub use step::{Event, Start, Step};
 #[derive(Debug)]
 pub struct Scheduler {
     host: String,
-    jobs: BTreeMap<JobName, JobState>,
+    /// Boxed: the nodes of a tree that is filled in order stay half empty.
+    jobs: BTreeMap<JobName, Box<JobState>>,
     /// Jobs that could start a date now, and how many may.
     slots: Slots,
     /// When each job wants to be looked at again.
@@ -77,7 +78,7 @@ impl Scheduler {
         }
         Self {
             host: host.to_owned(),
-            jobs: jobs.into_iter().map(|(name, rows)| (name, JobState::new(rows))).collect(),
+            jobs: jobs.into_iter().map(|(name, rows)| (name, Box::new(JobState::new(rows)))).collect(),
             slots,
             timers: BTreeSet::new(),
             dependents: HashMap::new(),
@@ -154,7 +155,7 @@ impl Scheduler {
     /// How many dates of all jobs are due and not settled.
     #[must_use]
     pub fn behind(&self) -> u64 {
-        self.jobs.values().filter(|job_state| job_state.job.is_some()).map(JobState::behind).sum()
+        self.jobs.values().filter(|job_state| job_state.job.is_some()).map(|job_state| job_state.behind()).sum()
     }
 
     /// How many dates of a job's schedule are held: nothing but a person has them attempted again.
@@ -180,7 +181,7 @@ impl Scheduler {
     /// Describes what memory holds of the ledger's rows: for a scheduler that has just loaded them, the text is the same.
     #[must_use]
     pub fn describe_rows(&self) -> String {
-        let rows: Vec<&JobRows> = self.jobs.values().map(JobState::rows).collect();
+        let rows: Vec<&JobRows> = self.jobs.values().map(|job_state| job_state.rows()).collect();
         format!("{rows:#?}")
     }
 

@@ -121,7 +121,7 @@ impl Scheduler {
         let name = job.name.clone();
         let Some(job_state) = self.jobs.get_mut(&name) else {
             let record = first_record(&name, &job.timetable, 1, now);
-            let mut job_state = JobState::new(JobRows::new(record.clone()));
+            let mut job_state = Box::new(JobState::new(JobRows::new(record.clone())));
             job_state.write(Entry::Enter(record), step);
             job_state.set_job(job.clone());
             job_state.seek_next(&job.timetable, step);
