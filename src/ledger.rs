@@ -11,6 +11,7 @@ mod connection;
 mod daily_counts;
 mod durations;
 mod error;
+mod filter;
 mod hosts;
 mod listing;
 mod lock;
@@ -18,6 +19,7 @@ mod migrate;
 mod postgres;
 mod prepared;
 mod reader;
+mod request_context;
 mod request_json;
 mod request_queue;
 mod rows;
@@ -31,22 +33,12 @@ mod writer;
 
 pub use audit::{Act, AuditFilter};
 pub use daily_counts::Tally;
-pub use error::{CommitError, LedgerError, OpenError};
-pub use listing::{AttemptFilter, Between, SessionFilter};
-pub use migrate::SCHEMA_VERSION;
+pub use error::{LedgerError, OpenError, OpenErrorKind};
+pub use filter::{AttemptFilter, Between, SessionFilter};
+pub use lock::Owner;
 pub use reader::{Backlog, OwnerRecord, Reader};
 pub use request_queue::{Answer, NewRequest, RequestQueue};
+pub use schema::SCHEMA_VERSION;
 pub use snapshot::Snapshot;
 pub use url::{LedgerUrl, LedgerUrlError};
 pub use writer::Writer;
-
-/// Who writes a ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// The machine.
-    pub host: String,
-    /// The process.
-    pub pid: u32,
-    /// The version of crontabber.
-    pub version: String,
-}

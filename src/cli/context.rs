@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use super::arguments::Global;
 use super::failure::Failure;
 use crate::job::{Job, JobName};
-use crate::ledger::{LedgerUrl, OpenError, Reader};
+use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Reader};
 use crate::registry::Registry;
 use crate::schedule::Timetable;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
@@ -80,7 +80,7 @@ impl Context {
     pub(super) fn reader(&self, registry: Option<&Registry>) -> Result<Option<Reader>, Failure> {
         match Reader::open(&self.ledger_url(registry)?) {
             Ok(reader) => Ok(Some(reader)),
-            Err(missing @ OpenError::Missing { .. }) => {
+            Err(missing) if matches!(missing.kind, OpenErrorKind::Missing) => {
                 self.remark(&missing.to_string());
                 Ok(None)
             }
@@ -92,7 +92,7 @@ impl Context {
     pub(super) fn reader_if_any(&self, registry: Option<&Registry>) -> Result<Option<Reader>, Failure> {
         match Reader::open(&self.ledger_url(registry)?) {
             Ok(reader) => Ok(Some(reader)),
-            Err(OpenError::Missing { .. }) => Ok(None),
+            Err(OpenError { kind: OpenErrorKind::Missing, .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

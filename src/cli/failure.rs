@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use crate::ledger::{LedgerError, OpenError};
+use crate::ledger::{LedgerError, OpenError, OpenErrorKind};
 use crate::paths::PlaceError;
 use crate::registry::RegistryError;
 
@@ -147,7 +147,7 @@ impl From<PlaceError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        let exit = if matches!(error, OpenError::Busy { .. }) { BUSY } else { FAILED };
+        let exit = if matches!(error.kind, OpenErrorKind::Busy { .. }) { BUSY } else { FAILED };
         Self::of(&error).exit(exit)
     }
 }

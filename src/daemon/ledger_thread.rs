@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use tokio::sync::oneshot;
 
 use crate::control::{Exit, Input, Next, WardenEvent};
-use crate::ledger::{CommitError, Writer};
+use crate::ledger::{LedgerError, Writer};
 use crate::session::Entry;
 use crate::warden_client::{Search, WardenReceiver};
 
@@ -116,7 +116,7 @@ impl LedgerThread {
         let batch = [entries];
         match self.writer.commit(&batch) {
             Ok(()) => Ok(Input::Written),
-            Err(error @ CommitError::Unavailable(_)) => {
+            Err(error @ LedgerError::Unavailable(_)) => {
                 let [entries] = batch;
                 Ok(Input::WriteFailed { entries, error: error.to_string() })
             }

@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::Signals;
 
 use crate::control::{Configuration, Control, Mode, Recovery};
-use crate::ledger::{LedgerUrl, OpenError, Owner, Writer};
+use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Owner, Writer};
 use crate::log_queue::LogQueue;
 use crate::registry::Registry;
 use crate::scheduler::Recovered;
@@ -192,15 +192,15 @@ async fn open(
             Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
-        match &error {
-            OpenError::Busy { .. } => {
+        match &error.kind {
+            OpenErrorKind::Busy { .. } => {
                 // Beside a daemon, an operator's request is handed to it.
                 if mode != Mode::Operate {
                     reporter.fail(&error.to_string());
                 }
                 return Err(ExitCode::from(EXIT_BUSY));
             }
-            OpenError::Unreachable { .. } if mode == Mode::Serve => {
+            OpenErrorKind::Unreachable(_) if mode == Mode::Serve => {
                 if !is_reported {
                     reporter.warn(&format!("{error}; the daemon tries again every {} seconds", RETRY.as_secs()));
                     notifier.status("waiting for the ledger");

@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::Error;
 
-use super::CommitError;
 use super::connection::AnyConnection;
+use super::error::LedgerError;
 use super::hosts::{self, Host};
 use super::prepared::Statement;
 use super::rows::{SessionRow, code, count, instant, micros, number, shown, state_columns};
@@ -43,7 +43,7 @@ pub(super) struct Transaction<'a> {
 
 impl Transaction<'_> {
     /// Writes one entry.
-    pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), CommitError> {
+    pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), LedgerError> {
         match entry {
             Entry::Enter(record) => self.enter(record),
             Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
@@ -73,7 +73,7 @@ impl Transaction<'_> {
     }
 
     /// The number of a job.
-    fn job_id(&self, job: &JobName) -> Result<i32, CommitError> {
+    fn job_id(&self, job: &JobName) -> Result<i32, LedgerError> {
         let entered = || self.entered.iter().rev().find(|(name, _)| name == job).map(|(_, id)| *id);
         let is_renamed = self.renamed.iter().any(|(from, _)| from == job);
         self.jobs
@@ -81,7 +81,7 @@ impl Transaction<'_> {
             .copied()
             .filter(|_| !is_renamed)
             .or_else(entered)
-            .ok_or_else(|| CommitError::Conflict(format!("job `{job}` was never entered")))
+            .ok_or_else(|| LedgerError::Conflict(format!("job `{job}` was never entered")))
     }
 
     /// The id of a host and its boot, which are inserted if the ledger does not have them.
@@ -96,10 +96,10 @@ impl Transaction<'_> {
         Ok(id)
     }
 
-    fn enter(&mut self, record: &JobRecord) -> Result<(), CommitError> {
+    fn enter(&mut self, record: &JobRecord) -> Result<(), LedgerError> {
         let name = &record.name;
         if self.job_id(name).is_ok() {
-            return Err(CommitError::Conflict(format!("job `{name}` is to be entered, and is there already")));
+            return Err(LedgerError::Conflict(format!("job `{name}` is to be entered, and is there already")));
         }
         let highest = self.jobs.values().chain(self.entered.iter().map(|(_, id)| id)).max();
         let id = highest.map_or(1, |id| id + 1);
@@ -128,7 +128,7 @@ impl Transaction<'_> {
         timetable: &str,
         first_date: DateTime<Utc>,
         timetable_from: DateTime<Utc>,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         let id = self.job_id(job)?;
         let changed = diesel::update(jobs::table.find(id).filter(jobs::generation.eq(number(generation))))
             .set((
@@ -141,7 +141,7 @@ impl Transaction<'_> {
         self.one_job(changed, job, generation)
     }
 
-    fn reset(&mut self, record: &JobRecord) -> Result<(), CommitError> {
+    fn reset(&mut self, record: &JobRecord) -> Result<(), LedgerError> {
         let name = &record.name;
         let id = self.job_id(name)?;
         let before = record.generation.saturating_sub(1);
@@ -167,9 +167,9 @@ impl Transaction<'_> {
         generation: u32,
         from: Option<DateTime<Utc>>,
         to: Option<DateTime<Utc>>,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         if to < from {
-            return Err(CommitError::Conflict(format!(
+            return Err(LedgerError::Conflict(format!(
                 "the watermark of job `{job}` was to go back, which it never does"
             )));
         }
@@ -197,7 +197,7 @@ impl Transaction<'_> {
             }
             None => "is gone".to_owned(),
         };
-        Err(CommitError::Conflict(format!(
+        Err(LedgerError::Conflict(format!(
             "job `{job}` {found}; expected was generation {generation} with its watermark at {}",
             text(from)
         )))
@@ -209,7 +209,7 @@ impl Transaction<'_> {
         generation: u32,
         new: &[NewSession],
         at: DateTime<Utc>,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         let job_id = self.job_id(job)?;
         let mut rows = Vec::with_capacity(new.len().min(SESSIONS_AT_ONCE));
         for chunk in new.chunks(SESSIONS_AT_ONCE) {
@@ -221,7 +221,7 @@ impl Transaction<'_> {
                     other => {
                         let date = shown(session.date);
                         let word = other.word();
-                        return Err(CommitError::Conflict(format!(
+                        return Err(LedgerError::Conflict(format!(
                             "job `{job}`, date {date}: a date enters waiting or settled, not {word}"
                         )));
                     }
@@ -266,9 +266,9 @@ impl Transaction<'_> {
         from: StateKind,
         to: &State,
         at: DateTime<Utc>,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         if from == StateKind::Running || *to == State::Running {
-            return Err(CommitError::Conflict(format!(
+            return Err(LedgerError::Conflict(format!(
                 "{}: only an attempt's opening and its end make a date running or end that",
                 place(session)
             )));
@@ -291,7 +291,7 @@ impl Transaction<'_> {
     }
 
     /// The job's newest success, if this is its newest and not of an earlier generation.
-    fn succeeded(&mut self, id: i32, session: &SessionKey) -> Result<(), CommitError> {
+    fn succeeded(&mut self, id: i32, session: &SessionKey) -> Result<(), LedgerError> {
         let date = micros(session.date);
         Statement::new(
             "UPDATE jobs SET last_success = ? WHERE id = ? AND generation = ? AND (last_success IS NULL OR last_success < ?)",
@@ -305,14 +305,14 @@ impl Transaction<'_> {
     }
 
     /// Refuses if not exactly one job was hit.
-    fn one_job(&mut self, changed: usize, job: &JobName, generation: u32) -> Result<(), CommitError> {
+    fn one_job(&mut self, changed: usize, job: &JobName, generation: u32) -> Result<(), LedgerError> {
         if changed == 1 {
             return Ok(());
         }
         let id = self.job_id(job)?;
         let found = jobs::table.find(id).select(jobs::generation).first::<i32>(self.connection).optional()?;
         let found = found.map_or_else(|| "is gone".to_owned(), |found| format!("is in generation {}", count(found)));
-        Err(CommitError::Conflict(format!("job `{job}` {found}; expected was generation {generation}")))
+        Err(LedgerError::Conflict(format!("job `{job}` {found}; expected was generation {generation}")))
     }
 
     /// Refuses if not exactly one session was hit, and says what is there instead.
@@ -322,7 +322,7 @@ impl Transaction<'_> {
         id: i32,
         session: &SessionKey,
         expected: &str,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         if changed == 1 {
             return Ok(());
         }
@@ -338,7 +338,7 @@ impl Transaction<'_> {
             }
             None => "found no such date".to_owned(),
         };
-        Err(CommitError::Conflict(format!("{}: expected {expected}, {found}", place(session))))
+        Err(LedgerError::Conflict(format!("{}: expected {expected}, {found}", place(session))))
     }
 }
 
@@ -347,14 +347,14 @@ fn place(session: &SessionKey) -> String {
     format!("job `{}`, generation {}, date {}", session.job, session.generation, shown(session.date))
 }
 
-fn in_job(job: &JobName, error: Error) -> CommitError {
+fn in_job(job: &JobName, error: Error) -> LedgerError {
     in_place(&format!("job `{job}`"), error)
 }
 
 /// What the database said, and where.
-fn in_place(place: &str, error: Error) -> CommitError {
-    match CommitError::from(error) {
-        CommitError::Conflict(text) => CommitError::Conflict(format!("{place}: {text}")),
+fn in_place(place: &str, error: Error) -> LedgerError {
+    match LedgerError::from(error) {
+        LedgerError::Conflict(text) => LedgerError::Conflict(format!("{place}: {text}")),
         other => other,
     }
 }

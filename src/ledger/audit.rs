@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use super::error::LedgerError;
+use super::filter::Between;
 use super::reader::Reader;
 use super::rows::{instant, job_name};
 use super::schema::{audit, disabled};
-use super::{Between, LedgerError};
 use crate::job::JobName;
 use crate::session::Disabled;
 

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 
+use super::error::LedgerError;
+use super::filter::Between;
 use super::reader::Reader;
 use super::rows::{instant, micros};
 use super::schema::{jobs, sessions};
-use super::{Between, LedgerError};
 use crate::job::JobName;
 use crate::session::StateKind;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::LedgerError;
+use super::error::LedgerError;
 use super::reader::Reader;
 use super::schema::attempts;
 use crate::job::JobName;

@@ -1,214 +1,199 @@
-//! What can go wrong with a ledger, sorted by what the caller can do about it.
+//! The errors of a ledger, by what the caller can do about them.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-use super::LedgerUrl;
+use super::schema::SCHEMA_VERSION;
+use super::url::LedgerUrl;
 
-/// Why a ledger could not be opened. Each message says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+/// Why a ledger could not be opened. Its message says what to do.
+#[derive(Debug)]
+pub struct OpenError {
+    /// The ledger, without a password.
+    pub url: String,
+    /// What went wrong.
+    pub kind: OpenErrorKind,
+}
+
+/// What went wrong when a ledger was opened. A `String` alone is the message of the database or the system.
+#[derive(Debug)]
+pub enum OpenErrorKind {
     /// Another crontabber writes this ledger.
-    #[error("another crontabber holds the ledger `{url}`: {version}process {pid} on `{host}`{since}; stop it first")]
     Busy {
-        /// The ledger, without a password.
-        url: String,
-        /// The machine of the one that holds it; `?` if it did not say.
+        /// The host of the other; `?` if unknown.
         host: String,
-        /// Its process; 0 if it did not say.
+        /// Its process; 0 if unknown.
         pid: u32,
-        /// `crontabber VERSION, `, or nothing.
+        /// `crontabber VERSION, `, or empty.
         version: String,
-        /// ` since TIME`, or nothing.
+        /// ` since TIME`, or empty.
         since: String,
     },
     /// A newer crontabber wrote this ledger.
-    #[error(
-        "the ledger `{url}` was written by crontabber {theirs} (schema {found}), and this is crontabber {ours} (schema \
-         {known}); upgrade crontabber, or name another ledger"
-    )]
     Newer {
-        /// The ledger, without a password.
-        url: String,
         /// The version that opened it last.
         theirs: String,
         /// Its schema.
         found: String,
-        /// Our version.
+        /// The version of this crontabber.
         ours: String,
-        /// The newest schema that we know.
-        known: String,
     },
-    /// An older crontabber wrote this ledger, and only the daemon brings it up to date.
-    #[error("the ledger `{url}` is of an older crontabber (schema {found}, needed {needed}); restart the daemon first")]
-    Older {
-        /// The ledger, without a password.
-        url: String,
-        /// Its schema.
-        found: String,
-        /// The schema that we need.
-        needed: String,
-    },
-    /// A database, but not one of ours.
-    #[error(
-        "`{url}` is a database of something else, not a ledger; name another one (crontabber wants one of its own)"
-    )]
-    Foreign {
-        /// The database, without a password.
-        url: String,
-    },
-    /// The file is not a database, or a damaged one.
-    #[error("the ledger `{url}` is damaged, or is no database: {detail}; restore it from a backup, or move it away")]
-    Corrupt {
-        /// The ledger, without a password.
-        url: String,
-        /// What the database said.
-        detail: String,
-    },
+    /// An older crontabber wrote this ledger: its schema. Only a writer migrates it.
+    Older(String),
+    /// A database of another program.
+    Foreign,
+    /// The file is damaged, or no database.
+    Corrupt(String),
     /// The file, or its directory, cannot be written.
-    #[error(
-        "the ledger `{url}` cannot be written: {detail}; check the owner and the mode of the file and its directory"
-    )]
-    ReadOnly {
-        /// The ledger, without a password.
-        url: String,
-        /// What the system said.
-        detail: String,
-    },
-    /// The file, or a directory above it, cannot be read by this user.
-    #[error(
-        "the ledger `{url}` cannot be read by this user: {detail}; ask as the user to whom it belongs, or have them \
-         permit it"
-    )]
-    Unreadable {
-        /// The ledger, without a password.
-        url: String,
-        /// What the system said.
-        detail: String,
-    },
-    /// There is a directory where the file should be.
-    #[error("the ledger `{url}` is a directory; name a file in it")]
-    Directory {
-        /// The ledger.
-        url: String,
-    },
+    ReadOnly(String),
+    /// This user cannot read the file or a directory above it.
+    Unreadable(String),
+    /// The path is a directory.
+    Directory,
     /// The directory of the file does not exist, nor the one above.
-    #[error("the directory `{}` of the ledger does not exist; create it, or name another ledger", .directory.display())]
-    MissingDirectory {
-        /// The directory.
-        directory: PathBuf,
-    },
-    /// There is no ledger yet (readers only: a writer makes one).
-    #[error("there is no ledger at `{url}` yet; start the daemon (or `crontabber once`) first, or name another ledger")]
-    Missing {
-        /// The ledger, without a password.
-        url: String,
-    },
+    MissingDirectory(PathBuf),
+    /// There is no ledger yet (readers only: a writer creates it).
+    Missing,
     /// The server does not answer; it may later.
-    #[error("the ledger `{url}` cannot be reached: {detail}")]
-    Unreachable {
-        /// The ledger, without a password.
-        url: String,
-        /// What was said, without a password.
-        detail: String,
-    },
-    /// The server, or the system, will not let us in, now or later.
-    #[error("the ledger `{url}` does not let us in: {detail}; check its user, its password and its name")]
-    Denied {
-        /// The ledger, without a password.
-        url: String,
-        /// What was said, without a password.
-        detail: String,
-    },
-    /// Something that has no name of its own.
-    #[error("the ledger `{url}` cannot be opened: {detail}")]
-    Failed {
-        /// The ledger, without a password.
-        url: String,
-        /// What was said, without a password.
-        detail: String,
-    },
+    Unreachable(String),
+    /// The server refuses this user, now and later.
+    Denied(String),
+    /// Any other error.
+    Failed(String),
+}
+
+impl OpenErrorKind {
+    /// The error for a ledger.
+    pub(super) fn of(self, url: &LedgerUrl) -> OpenError {
+        OpenError { url: url.to_string(), kind: self }
+    }
 }
 
 impl OpenError {
-    /// A ledger that was opened, and could not be read then. A server that goes away just now may come back.
+    /// The error for a ledger that was opened and then could not be read. A server that goes away may come back.
     #[must_use]
     pub fn unread(url: &LedgerUrl, error: &LedgerError) -> Self {
-        let text = url.to_string();
         match (url, error) {
-            (LedgerUrl::Postgres(_), LedgerError::Unavailable(detail)) => {
-                Self::Unreachable { url: text, detail: detail.clone() }
+            (LedgerUrl::Postgres(_), LedgerError::Unavailable(detail)) => OpenErrorKind::Unreachable(detail.clone()),
+            _ => OpenErrorKind::Failed(error.to_string()),
+        }
+        .of(url)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use OpenErrorKind as Kind;
+        let url = &self.url;
+        match &self.kind {
+            Kind::Busy { host, pid, version, since } => {
+                write!(
+                    f,
+                    "another crontabber holds the ledger `{url}`: {version}process {pid} on `{host}`{since}; stop it first"
+                )
             }
-            _ => Self::Failed { url: text, detail: error.to_string() },
+            Kind::Newer { theirs, found, ours } => write!(
+                f,
+                "the ledger `{url}` was written by crontabber {theirs} (schema {found}), and this is crontabber {ours} \
+                 (schema {SCHEMA_VERSION}); upgrade crontabber, or name another ledger"
+            ),
+            Kind::Older(found) => write!(
+                f,
+                "the ledger `{url}` is of an older crontabber (schema {found}, needed {SCHEMA_VERSION}); restart the \
+                 daemon first"
+            ),
+            Kind::Foreign => write!(
+                f,
+                "`{url}` is a database of another program, not a ledger; name another one (crontabber needs a database \
+                 of its own)"
+            ),
+            Kind::Corrupt(detail) => write!(
+                f,
+                "the ledger `{url}` is damaged, or is no database: {detail}; restore it from a backup, or move it away"
+            ),
+            Kind::ReadOnly(detail) => write!(
+                f,
+                "the ledger `{url}` cannot be written: {detail}; check the owner and the mode of the file and its \
+                 directory"
+            ),
+            Kind::Unreadable(detail) => write!(
+                f,
+                "the ledger `{url}` cannot be read by this user: {detail}; run the command as the owner of the ledger, or \
+                 have the owner permit it"
+            ),
+            Kind::Directory => write!(f, "the ledger `{url}` is a directory; name a file in it"),
+            Kind::MissingDirectory(directory) => write!(
+                f,
+                "the directory `{}` of the ledger does not exist; create it, or name another ledger",
+                directory.display()
+            ),
+            Kind::Missing => write!(
+                f,
+                "there is no ledger at `{url}` yet; start the daemon (or `crontabber once`) first, or name another ledger"
+            ),
+            Kind::Unreachable(detail) => write!(f, "the ledger `{url}` cannot be reached: {detail}"),
+            Kind::Denied(detail) => {
+                write!(f, "the ledger `{url}` refuses access: {detail}; check its user, its password and its name")
+            }
+            Kind::Failed(detail) => write!(f, "the ledger `{url}` cannot be opened: {detail}"),
         }
     }
 }
 
-/// Why a commit was not made, or may not have been.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Try the same batches again later: nothing was written, or the next try will find out that it was.
-    #[error("the ledger cannot be written now: {0}")]
-    Unavailable(String),
-    /// The ledger is not as expected: another writer was here, or there is a bug. Nothing of it was written.
-    #[error("the ledger is not as expected: {0}")]
-    Conflict(String),
-    /// The database is damaged.
-    #[error("the ledger is damaged: {0}; restore it from a backup")]
-    Corrupt(String),
-}
-
-/// Why a read, or a post, failed.
+/// Why a ledger that is open could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// Try again later.
-    #[error("the ledger cannot be read now: {0}")]
+    /// May pass: try again later. After a commit, the next try finds out whether this one was written.
+    #[error("the ledger is unavailable: {0}")]
     Unavailable(String),
-    /// Another writer took the ledger.
+    /// The ledger has other content than expected: another writer changed it, or there is a bug. Nothing was written.
     #[error("the ledger is not as expected: {0}")]
     Conflict(String),
-    /// The database is damaged, or holds a word that we do not know.
+    /// The database is damaged, or holds a value that this crontabber does not know.
     #[error("the ledger is damaged: {0}; restore it from a backup")]
     Corrupt(String),
 }
 
-/// What a database's error means to us.
-pub(super) enum Meaning {
-    /// Worth another try.
-    Passing,
-    /// A rule of the schema was broken.
-    Broken,
-    /// The file is damaged or no database.
+/// The classes of database errors.
+pub(super) enum ErrorClass {
+    /// May pass.
+    Transient,
+    /// A constraint of the schema refused a row.
+    Constraint,
+    /// The file is damaged, or no database.
     Damaged,
-    /// Cannot be written by us.
+    /// This user cannot write the file.
     ReadOnly,
 }
 
-/// Sorts a database's error. SQLite's messages are fixed English texts, and Diesel hands on nothing else of them.
-pub(super) fn meaning(error: &Error) -> Meaning {
-    let Error::DatabaseError(kind, information) = error else { return Meaning::Passing };
+/// Classifies a database error. Diesel passes on only the message of SQLite, which is a fixed English text.
+pub(super) fn classify(error: &Error) -> ErrorClass {
+    let Error::DatabaseError(kind, information) = error else { return ErrorClass::Transient };
     match kind {
         DatabaseErrorKind::UniqueViolation
         | DatabaseErrorKind::ForeignKeyViolation
         | DatabaseErrorKind::NotNullViolation
         | DatabaseErrorKind::CheckViolation
         | DatabaseErrorKind::RestrictViolation
-        | DatabaseErrorKind::ExclusionViolation => Meaning::Broken,
+        | DatabaseErrorKind::ExclusionViolation => ErrorClass::Constraint,
         _ => {
             let message = information.message();
             if message.contains("malformed") || message.contains("file is not a database") {
-                Meaning::Damaged
+                ErrorClass::Damaged
             } else if message.contains("readonly database") {
-                Meaning::ReadOnly
+                ErrorClass::ReadOnly
             } else {
-                Meaning::Passing
+                ErrorClass::Transient
             }
         }
     }
 }
 
-/// What a database's error says, in one line.
+/// The message of a database error, in one line.
 pub(super) fn text(error: &Error) -> String {
     match error {
         Error::DatabaseError(_, information) => one_line(information.message()),
@@ -216,60 +201,31 @@ pub(super) fn text(error: &Error) -> String {
     }
 }
 
-/// Joins the lines of a message: libpq likes to end them.
+/// Joins the lines of a message: libpq ends messages with a line break.
 pub(super) fn one_line(message: &str) -> String {
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 impl From<Error> for LedgerError {
     fn from(error: Error) -> Self {
-        match meaning(&error) {
-            Meaning::Passing | Meaning::ReadOnly => Self::Unavailable(text(&error)),
-            Meaning::Broken => Self::Conflict(text(&error)),
-            Meaning::Damaged => Self::Corrupt(text(&error)),
+        match classify(&error) {
+            ErrorClass::Transient | ErrorClass::ReadOnly => Self::Unavailable(text(&error)),
+            ErrorClass::Constraint => Self::Conflict(text(&error)),
+            ErrorClass::Damaged => Self::Corrupt(text(&error)),
         }
     }
 }
 
-impl From<Error> for CommitError {
-    fn from(error: Error) -> Self {
-        match meaning(&error) {
-            Meaning::Passing | Meaning::ReadOnly => Self::Unavailable(text(&error)),
-            Meaning::Broken => Self::Conflict(text(&error)),
-            Meaning::Damaged => Self::Corrupt(text(&error)),
-        }
-    }
-}
-
-impl From<OpenError> for CommitError {
-    /// A ledger that was open and cannot be opened again.
+impl From<OpenError> for LedgerError {
+    /// The error for a ledger that was open and cannot be opened again.
     fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Busy { .. } | OpenError::Newer { .. } | OpenError::Older { .. } | OpenError::Foreign { .. } => {
-                Self::Conflict(error.to_string())
-            }
-            OpenError::Corrupt { detail, .. } => Self::Corrupt(detail),
-            other => Self::Unavailable(other.to_string()),
-        }
-    }
-}
-
-impl From<CommitError> for LedgerError {
-    fn from(error: CommitError) -> Self {
-        match error {
-            CommitError::Unavailable(text) => Self::Unavailable(text),
-            CommitError::Conflict(text) => Self::Conflict(text),
-            CommitError::Corrupt(text) => Self::Corrupt(text),
-        }
-    }
-}
-
-impl From<LedgerError> for CommitError {
-    fn from(error: LedgerError) -> Self {
-        match error {
-            LedgerError::Unavailable(text) => Self::Unavailable(text),
-            LedgerError::Conflict(text) => Self::Conflict(text),
-            LedgerError::Corrupt(text) => Self::Corrupt(text),
+        match error.kind {
+            OpenErrorKind::Busy { .. }
+            | OpenErrorKind::Newer { .. }
+            | OpenErrorKind::Older(_)
+            | OpenErrorKind::Foreign => Self::Conflict(error.to_string()),
+            OpenErrorKind::Corrupt(detail) => Self::Corrupt(detail),
+            _ => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -279,13 +235,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_goes_away_while_it_is_read_is_waited_for() {
+    fn a_server_that_goes_away_while_it_is_read_may_come_back() {
         let (server, file) =
             (LedgerUrl::Postgres("postgres:///ledger".to_owned()), LedgerUrl::Sqlite("ledger.db".into()));
         let away = LedgerError::Unavailable("terminating connection due to administrator command".to_owned());
-        assert!(matches!(OpenError::unread(&server, &away), OpenError::Unreachable { .. }));
-        assert!(matches!(OpenError::unread(&file, &away), OpenError::Failed { .. }));
+        assert!(matches!(OpenError::unread(&server, &away).kind, OpenErrorKind::Unreachable(_)));
+        assert!(matches!(OpenError::unread(&file, &away).kind, OpenErrorKind::Failed(_)));
         let corrupt = LedgerError::Corrupt("a word".to_owned());
-        assert!(matches!(OpenError::unread(&server, &corrupt), OpenError::Failed { .. }));
+        assert!(matches!(OpenError::unread(&server, &corrupt).kind, OpenErrorKind::Failed(_)));
     }
 }

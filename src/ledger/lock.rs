@@ -12,12 +12,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::Owner;
-
 /// How often, and how long apart, a held lock is tried again. Someone who only looks whether the ledger is held has it
 /// for an instant, and must not be taken for a second crontabber.
 const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// The writer of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The host.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The version of crontabber.
+    pub version: String,
+}
 
 /// The lock, held until it is dropped.
 pub(super) struct FileLock {

@@ -5,15 +5,13 @@ use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::AnyConnection;
-use super::error::text;
-use super::schema::writer;
-use super::{LedgerUrl, OpenError, postgres};
+use super::error::{OpenError, OpenErrorKind, text};
+use super::schema::{SCHEMA_VERSION, writer};
+use super::url::LedgerUrl;
+use super::{postgres, sqlite};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
-
-/// The newest schema that this crontabber knows.
-pub const SCHEMA_VERSION: &str = "0001";
 
 /// Runs the migrations that the ledger lacks: all in one transaction, so that nobody sees a ledger between two schemas.
 pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
@@ -22,10 +20,7 @@ pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: 
         Some(found) if found == SCHEMA_VERSION => return Ok(()),
         _ => {}
     }
-    run_pending(connection).map_err(|error| OpenError::Failed {
-        url: url.to_string(),
-        detail: format!("its tables were not made: {error}"),
-    })
+    run_pending(connection).map_err(|error| OpenErrorKind::Failed(format!("its tables were not made: {error}")).of(url))
 }
 
 fn run_pending(connection: &mut AnyConnection) -> diesel::migration::Result<()> {
@@ -47,11 +42,9 @@ fn run_pending(connection: &mut AnyConnection) -> diesel::migration::Result<()> 
 /// Checks that the ledger is of the schema that we know, and changes nothing.
 pub(super) fn check(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
     match found(url, connection)? {
-        None => Err(OpenError::Missing { url: url.to_string() }),
+        None => Err(OpenErrorKind::Missing.of(url)),
         Some(found) if found.as_str() > SCHEMA_VERSION => Err(newer(url, connection, found, version)),
-        Some(found) if found.as_str() < SCHEMA_VERSION => {
-            Err(OpenError::Older { url: url.to_string(), found, needed: SCHEMA_VERSION.to_owned() })
-        }
+        Some(found) if found.as_str() < SCHEMA_VERSION => Err(OpenErrorKind::Older(found).of(url)),
         Some(_) => Ok(()),
     }
 }
@@ -65,10 +58,10 @@ fn found(url: &LedgerUrl, connection: &mut AnyConnection) -> Result<Option<Strin
         (true, true) => {}
         // Another program's migrations, or its tables where ours would go.
         (true, false) if others || !is_empty(connection).map_err(|error| failed(url, &error))? => {
-            return Err(OpenError::Foreign { url: url.to_string() });
+            return Err(OpenErrorKind::Foreign.of(url));
         }
-        (false, true) => return Err(OpenError::Foreign { url: url.to_string() }),
-        (false, false) if others => return Err(OpenError::Foreign { url: url.to_string() }),
+        (false, true) => return Err(OpenErrorKind::Foreign.of(url)),
+        (false, false) if others => return Err(OpenErrorKind::Foreign.of(url)),
         _ => return Ok(None),
     }
     let newest = diesel::dsl::sql::<Text>("SELECT max(version) FROM __diesel_schema_migrations");
@@ -104,19 +97,14 @@ fn has_table(connection: &mut AnyConnection, name: &str) -> QueryResult<bool> {
 
 fn newer(url: &LedgerUrl, connection: &mut AnyConnection, found: String, version: &str) -> OpenError {
     let theirs = writer::table.select(writer::version).first::<String>(connection);
-    OpenError::Newer {
-        url: url.to_string(),
-        theirs: theirs.unwrap_or_else(|_| "of a later version".to_owned()),
-        found,
-        ours: version.to_owned(),
-        known: SCHEMA_VERSION.to_owned(),
-    }
+    let theirs = theirs.unwrap_or_else(|_| "of a later version".to_owned());
+    OpenErrorKind::Newer { theirs, found, ours: version.to_owned() }.of(url)
 }
 
 fn failed(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
     match url {
-        LedgerUrl::Sqlite(_) => super::sqlite::database_error(url, error),
-        LedgerUrl::Postgres(_) => OpenError::Unreachable { url: url.to_string(), detail: text(error) },
+        LedgerUrl::Sqlite(_) => sqlite::database_error(url, error),
+        LedgerUrl::Postgres(_) => OpenErrorKind::Unreachable(text(error)).of(url),
     }
 }
 

@@ -7,8 +7,9 @@ use diesel::prelude::*;
 use diesel::result::ConnectionError;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
-use super::error::{one_line, text};
-use super::{LedgerUrl, OpenError, Owner};
+use super::error::{OpenError, OpenErrorKind, one_line, text};
+use super::lock::Owner;
+use super::url::LedgerUrl;
 
 /// The number of the lock: one for each schema (PostgreSQL keeps the databases apart by itself).
 const KEY: &str = "hashtextextended('crontabber ledger ' || current_schema(), 0)";
@@ -37,8 +38,7 @@ pub(super) fn connect(url: &LedgerUrl, target: &str, owner: Option<&Owner>) -> R
     let mut postgres = PgConnection::establish(&with_timeouts(target)).map_err(|error| refused(url, &error))?;
     let name =
         owner.map_or_else(|| "crontabber".to_owned(), |owner| format!("crontabber {}@{}", owner.pid, owner.host));
-    settle(&mut postgres, &name)
-        .map_err(|error| OpenError::Unreachable { url: url.to_string(), detail: text(&error) })?;
+    settle(&mut postgres, &name).map_err(|error| OpenErrorKind::Unreachable(text(&error)).of(url))?;
     Ok(postgres)
 }
 
@@ -116,10 +116,9 @@ fn refused(url: &LedgerUrl, error: &ConnectionError) -> OpenError {
     let hopeless =
         ["authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in"];
     let unknown = detail.contains("does not exist") && detail.contains("FATAL");
-    let url = url.to_string();
     if unknown || hopeless.iter().any(|hopeless| detail.contains(hopeless)) {
-        OpenError::Denied { url, detail }
+        OpenErrorKind::Denied(detail).of(url)
     } else {
-        OpenError::Unreachable { url, detail }
+        OpenErrorKind::Unreachable(detail).of(url)
     }
 }

@@ -8,15 +8,16 @@ use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
-use super::listing::{self, Place, Selection};
+use super::error::{LedgerError, OpenError, OpenErrorKind};
+use super::filter::{AttemptFilter, SessionFilter};
+use super::listing::{self, Selection, SortKey};
+use super::request_queue::Answer;
 use super::rows::{AttemptRow, JobRow, SessionRow, code, count, instant, micros, number};
 use super::schema::{attempts, hosts, jobs, sessions, writer};
 use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
-use super::{
-    Answer, AttemptFilter, LedgerError, LedgerUrl, OpenError, SessionFilter, lock, migrate, postgres, request_queue,
-    startup, unsettled,
-};
+use super::url::LedgerUrl;
+use super::{lock, migrate, postgres, request_context, request_queue, startup, unsettled};
 use crate::job::JobName;
 use crate::session::{
     AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord, StateKind,
@@ -64,20 +65,19 @@ impl Reader {
     /// Opens a ledger that exists, to read it.
     ///
     /// # Errors
-    /// [`OpenError::Missing`] if there is no ledger yet.
+    /// [`OpenErrorKind::Missing`] if there is no ledger yet.
     pub fn open(url: &LedgerUrl) -> Result<Self, OpenError> {
         let mut connection = match url {
             LedgerUrl::Sqlite(path) => {
                 if !sqlite::is_readable(url, path)? {
-                    return Err(OpenError::Missing { url: url.to_string() });
+                    return Err(OpenErrorKind::Missing.of(url));
                 }
                 let path = sqlite::real_path(path).map_err(|error| sqlite::refused(url, &error))?;
                 AnyConnection::Sqlite(sqlite::connect(url, &path, Purpose::Read)?)
             }
             LedgerUrl::Postgres(target) => {
                 let mut postgres = postgres::connect(url, target, None)?;
-                postgres::only_read(&mut postgres)
-                    .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+                postgres::only_read(&mut postgres).map_err(|error| OpenErrorKind::Failed(error.to_string()).of(url))?;
                 AnyConnection::Postgres(postgres)
             }
         };
@@ -90,7 +90,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn recovered(&mut self) -> Result<Recovered, LedgerError> {
-        super::writer::load(&mut self.connection)
+        startup::load(&mut self.connection)
     }
 
     /// Every job that the ledger knows, by name.
@@ -176,7 +176,7 @@ impl Reader {
             job: job.as_ref(),
             dates: *dates,
             codes: &states.iter().map(|state| Some(code(*state))).collect::<Vec<_>>(),
-            before: before.as_ref().map(Place::of_session),
+            before: before.as_ref().map(SortKey::of_session),
             newest: *newest,
             all_generations: *all_generations,
         };
@@ -216,7 +216,7 @@ impl Reader {
             job: job.as_ref(),
             dates: *dates,
             codes: &outcomes.iter().map(|outcome| outcome.map(|kind| i16::from(kind.code()))).collect::<Vec<_>>(),
-            before: before.as_ref().map(Place::of_attempt),
+            before: before.as_ref().map(SortKey::of_attempt),
             newest: *newest,
             all_generations: *all_generations,
         };
@@ -250,7 +250,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn open_attempts(&mut self) -> Result<Vec<AttemptRecord>, LedgerError> {
         let names = listing::names(&mut self.connection)?;
-        let rows = super::writer::open_attempts(&mut self.connection)?;
+        let rows = startup::open_attempts(&mut self.connection)?;
         let known = rows.into_iter().filter_map(|row| names.get(&row.job_id).map(|(name, _)| row.record(name)));
         let mut open = known.collect::<Result<Vec<_>, _>>()?;
         open.sort_by(|a, b| a.key.cmp(&b.key));
@@ -297,7 +297,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn past(&mut self, job: &JobName, operation: &Operation) -> Result<Past, LedgerError> {
-        startup::past(&mut self.connection, job, 0, operation)
+        request_context::past(&mut self.connection, job, 0, operation)
     }
 
     /// What became of a request; nothing yet if absent.

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
+use super::error::{LedgerError, OpenError};
 use super::rows::{clean, instant, job_name, micros};
 use super::schema::audit;
 use super::sqlite::{self, Purpose};
-use super::{LedgerError, LedgerUrl, OpenError, migrate, postgres, request_json, startup};
+use super::url::LedgerUrl;
+use super::{migrate, postgres, request_context, request_json};
 use crate::job::JobName;
 use crate::session::{Changed, Operation, Request};
 
@@ -50,7 +52,7 @@ impl RequestQueue {
     /// Opens the desk of a ledger that exists.
     ///
     /// # Errors
-    /// [`OpenError::Missing`] if there is no ledger yet.
+    /// [`OpenErrorKind::Missing`] if there is no ledger yet.
     pub fn open(url: &LedgerUrl) -> Result<Self, OpenError> {
         let mut connection = match url {
             LedgerUrl::Sqlite(path) => AnyConnection::Sqlite(sqlite::connect(url, path, Purpose::Post)?),
@@ -133,7 +135,7 @@ pub(super) fn unanswered(
 fn request(connection: &mut AnyConnection, row: RequestRow) -> Result<Option<Request>, LedgerError> {
     let Some(operation) = request_json::read(&row.action, &row.detail, row.from_date) else { return Ok(None) };
     let job = job_name(&row.job)?;
-    let past = startup::past(connection, &job, row.id, &operation)?;
+    let past = request_context::past(connection, &job, row.id, &operation)?;
     Ok(Some(Request {
         id: row.id,
         job,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 
-use super::LedgerError;
+use super::error::LedgerError;
 use super::schema::{attempts, hosts, sessions};
 use crate::job::JobName;
 use crate::session::{

@@ -1,4 +1,7 @@
-//! The tables, as Diesel sees them: the same on SQLite and PostgreSQL. `migrations/` has the truth.
+//! The tables as Diesel sees them, the same on SQLite and PostgreSQL. `migrations/` defines them.
+
+/// The newest migration.
+pub const SCHEMA_VERSION: &str = "0001";
 
 diesel::table! {
     jobs (id) {

@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 
-use super::LedgerError;
 use super::connection::AnyConnection;
-use super::listing::{Cursor, Lane, Listed};
+use super::error::LedgerError;
+use super::listing::page::{Cursor, IndexRange, Listed};
 use super::rows::{AttemptRow, JobRow, SessionRow};
 use super::schema::{attempts, audit, jobs, sessions};
 use crate::invariants::Row;
@@ -61,8 +61,8 @@ impl<'a> Snapshot<'a> {
         let mut generation = i32::MIN;
         while let Some(next) = self.generation_after(id, generation)? {
             generation = next;
-            let lane = Lane::of(id, generation);
-            let (mut sessions, mut attempts) = (Stream::<SessionRow>::new(lane), Stream::<AttemptRow>::new(lane));
+            let range = IndexRange::of(id, generation);
+            let (mut sessions, mut attempts) = (Stream::<SessionRow>::new(range), Stream::<AttemptRow>::new(range));
             loop {
                 let (session, attempt) = (sessions.date(self.connection)?, attempts.date(self.connection)?);
                 // A session before the attempts at its date, and those before the next session.
@@ -124,29 +124,29 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// The rows of a lane, one after the other.
+/// The rows of a range, one after the other.
 struct Stream<R> {
-    lane: Lane<'static>,
+    range: IndexRange<'static>,
     after: Cursor,
     page: VecDeque<R>,
     is_over: bool,
 }
 
 impl<R: Listed> Stream<R> {
-    fn new(lane: Lane<'static>) -> Self {
-        Self { lane, after: Cursor::start(), page: VecDeque::new(), is_over: false }
+    fn new(range: IndexRange<'static>) -> Self {
+        Self { range, after: Cursor::start(), page: VecDeque::new(), is_over: false }
     }
 
     /// The date of the next row.
     fn date(&mut self, connection: &mut AnyConnection) -> QueryResult<Option<i64>> {
         if self.page.is_empty() && !self.is_over {
-            self.page = R::page(connection, self.lane, self.after)?.into();
+            self.page = R::page(connection, self.range, self.after)?.into();
             match self.page.back() {
                 Some(last) => self.after = last.cursor(),
                 None => self.is_over = true,
             }
         }
-        Ok(self.page.front().map(|row| row.cursor().date()))
+        Ok(self.page.front().map(|row| row.cursor().date))
     }
 
     fn take(&mut self) -> Option<R> {

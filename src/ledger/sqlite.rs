@@ -11,9 +11,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
-use super::error::{Meaning, meaning, text};
-use super::lock::{self, FileLock, Holder, LockFailure};
-use super::{LedgerUrl, OpenError, Owner};
+use super::error::{ErrorClass, OpenError, OpenErrorKind, classify, text};
+use super::lock::{self, FileLock, Holder, LockFailure, Owner};
+use super::url::LedgerUrl;
 
 /// What a ledger is marked with (`PRAGMA application_id`), "crtb": the same number as in its first migration.
 const APPLICATION_ID: i64 = 0x6372_7462;
@@ -46,14 +46,14 @@ pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
 pub(super) fn make_directory(url: &LedgerUrl, path: &Path) -> Result<(), OpenError> {
     let absolute = std::path::absolute(path).map_err(|error| refused(url, &error))?;
     if absolute.is_dir() {
-        return Err(OpenError::Directory { url: url.to_string() });
+        return Err(OpenErrorKind::Directory.of(url));
     }
     let Some(directory) = absolute.parent() else { return Ok(()) };
     match DirBuilder::new().mode(0o700).create(directory) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(OpenError::MissingDirectory { directory: directory.to_owned() })
+            Err(OpenErrorKind::MissingDirectory(directory.to_owned()).of(url))
         }
         Err(error) if directory.is_dir() => {
             tracing::debug!(%error, "the ledger's directory exists");
@@ -72,13 +72,13 @@ pub(super) fn take_lock(
 ) -> Result<FileLock, OpenError> {
     lock::take(path, owner, now).map_err(|failure| match failure {
         LockFailure::Io(error) => refused(url, &error),
-        LockFailure::Held(Holder { host, pid, version, since }) => OpenError::Busy {
-            url: url.to_string(),
+        LockFailure::Held(Holder { host, pid, version, since }) => OpenErrorKind::Busy {
             host: host.unwrap_or_else(|| "?".to_owned()),
             pid: pid.unwrap_or(0),
             version: version.map_or_else(String::new, |version| format!("crontabber {version}, ")),
             since: since.map_or_else(String::new, |since| format!(" since {since}")),
-        },
+        }
+        .of(url),
     })
 }
 
@@ -95,7 +95,7 @@ pub(super) fn connect(url: &LedgerUrl, path: &Path, purpose: Purpose) -> Result<
                 .map_err(|error| refused(url, &error))?;
             prepared(url, path, "rw", purpose)
         }
-        Purpose::Post | Purpose::Read if !is_readable(url, path)? => Err(OpenError::Missing { url: url.to_string() }),
+        Purpose::Post | Purpose::Read if !is_readable(url, path)? => Err(OpenErrorKind::Missing.of(url)),
         Purpose::Post => prepared(url, path, "rw", purpose),
         Purpose::Read => prepared(url, path, "rw", purpose)
             .or_else(|error| if is_final(&error) { Err(error) } else { prepared(url, path, "ro", purpose) })
@@ -116,7 +116,7 @@ pub(super) fn is_readable(url: &LedgerUrl, path: &Path) -> Result<bool, OpenErro
         is_readable.map(|()| file).map_err(io::Error::from)
     });
     match found {
-        Ok(file) if file.is_dir() => Err(OpenError::Directory { url: url.to_string() }),
+        Ok(file) if file.is_dir() => Err(OpenErrorKind::Directory.of(url)),
         Ok(_) => Ok(true),
         Err(error) => unread(url, &error),
     }
@@ -124,17 +124,16 @@ pub(super) fn is_readable(url: &LedgerUrl, path: &Path) -> Result<bool, OpenErro
 
 /// What the system said to a reader: that there is no ledger is no error.
 fn unread(url: &LedgerUrl, error: &io::Error) -> Result<bool, OpenError> {
-    let (url, detail) = (url.to_string(), error.to_string());
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
-        io::ErrorKind::PermissionDenied => Err(OpenError::Unreadable { url, detail }),
-        _ => Err(OpenError::Failed { url, detail }),
+        io::ErrorKind::PermissionDenied => Err(OpenErrorKind::Unreadable(error.to_string()).of(url)),
+        _ => Err(OpenErrorKind::Failed(error.to_string()).of(url)),
     }
 }
 
 /// Says whether another way of opening would meet the same error.
 fn is_final(error: &OpenError) -> bool {
-    matches!(error, OpenError::Corrupt { .. } | OpenError::Foreign { .. } | OpenError::Missing { .. })
+    matches!(error.kind, OpenErrorKind::Corrupt(_) | OpenErrorKind::Foreign | OpenErrorKind::Missing)
 }
 
 fn has_log(path: &Path) -> bool {
@@ -145,17 +144,17 @@ fn has_log(path: &Path) -> bool {
 
 fn prepared(url: &LedgerUrl, path: &Path, mode: &str, purpose: Purpose) -> Result<SqliteConnection, OpenError> {
     let Some(name) = path.to_str() else {
-        return Err(OpenError::Failed { url: url.to_string(), detail: "its path is not UTF-8".to_owned() });
+        return Err(OpenErrorKind::Failed("its path is not UTF-8".to_owned()).of(url));
     };
     let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let mut sqlite = SqliteConnection::establish(&format!("file:{name}?mode={mode}"))
-        .map_err(|error| OpenError::Failed { url: url.to_string(), detail: error.to_string() })?;
+        .map_err(|error| OpenErrorKind::Failed(error.to_string()).of(url))?;
     settle(&mut sqlite, purpose).map_err(|error| database_error(url, &error))?;
     match identity(&mut sqlite).map_err(|error| database_error(url, &error))? {
         (APPLICATION_ID, _) => {}
         (0, 0) if purpose == Purpose::Write => {}
-        (0, 0) => return Err(OpenError::Missing { url: url.to_string() }),
-        _ => return Err(OpenError::Foreign { url: url.to_string() }),
+        (0, 0) => return Err(OpenErrorKind::Missing.of(url)),
+        _ => return Err(OpenErrorKind::Foreign.of(url)),
     }
     if purpose == Purpose::Write {
         log_ahead(&mut sqlite).map_err(|error| database_error(url, &error))?;
@@ -206,19 +205,21 @@ fn log_ahead(sqlite: &mut SqliteConnection) -> QueryResult<()> {
 
 /// What the system said, as an error of opening.
 pub(super) fn refused(url: &LedgerUrl, error: &io::Error) -> OpenError {
-    let (url, detail) = (url.to_string(), error.to_string());
     match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly { url, detail },
-        _ => OpenError::Failed { url, detail },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            OpenErrorKind::ReadOnly(error.to_string())
+        }
+        _ => OpenErrorKind::Failed(error.to_string()),
     }
+    .of(url)
 }
 
 /// What SQLite said, as an error of opening.
 pub(super) fn database_error(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
-    let (url, detail) = (url.to_string(), text(error));
-    match meaning(error) {
-        Meaning::Damaged => OpenError::Corrupt { url, detail },
-        Meaning::ReadOnly => OpenError::ReadOnly { url, detail },
-        Meaning::Passing | Meaning::Broken => OpenError::Failed { url, detail },
+    match classify(error) {
+        ErrorClass::Damaged => OpenErrorKind::Corrupt(text(error)),
+        ErrorClass::ReadOnly => OpenErrorKind::ReadOnly(text(error)),
+        ErrorClass::Transient | ErrorClass::Constraint => OpenErrorKind::Failed(text(error)),
     }
+    .of(url)
 }

@@ -1,24 +1,80 @@
-//! What a daemon must know beside the unsettled dates: settled ones out of the ordinary range, backfills, and who disabled
-//! what; and what the ledger knows of the dates that a request is about.
+//! What a daemon reads when it starts: the jobs, the unsettled sessions, the open attempts, the settled dates outside the
+//! usual range, the backfills and the disabled jobs.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::LedgerError;
 use super::connection::AnyConnection;
-use super::rows::{SessionRow, code, count, instant, micros};
-use super::schema::{backfills, disabled, jobs, sessions};
+use super::error::LedgerError;
+use super::rows::{AttemptRow, JobRow, SessionRow, count, instant};
+use super::schema::{attempts, backfills, disabled, hosts, jobs, sessions};
 use crate::job::JobName;
-use crate::session::{BackfillId, BackfillRecord, Disabled, Operation, Past, Retrying, StateKind};
+use crate::session::{BackfillRecord, Disabled, Recovered};
 
-/// No more settled dates than this are read for a request: no request is about more.
-const MOST: i64 = 1_000_001;
+/// Reads the startup state of a daemon.
+pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
+    let mut names = HashMap::new();
+    let mut known = Vec::new();
+    for row in jobs::table.load::<JobRow>(connection)? {
+        let (id, generation) = (row.id, row.generation);
+        let record = row.record()?;
+        names.insert(id, (record.name.clone(), generation));
+        known.push(record);
+    }
+    known.sort_by(|a, b| a.name.cmp(&b.name));
+    let job = |id: i32| {
+        names.get(&id).ok_or_else(|| LedgerError::Corrupt(format!("job number {id} has rows, and is not there")))
+    };
+    let settled = settled(connection, &names)?;
+    let mut unsettled = Vec::new();
+    for row in sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)? {
+        let (name, generation) = job(row.job_id)?;
+        if row.generation == *generation {
+            unsettled.push(row.record(name)?);
+        }
+    }
+    unsettled.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut open = Vec::new();
+    for row in open_attempts(connection)? {
+        let (name, _) = job(row.job_id)?;
+        open.push(row.record(name)?);
+    }
+    open.sort_by(|a, b| a.key.cmp(&b.key));
+    tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
+    let now_known: HashMap<i32, JobName> = names.iter().map(|(id, (name, _))| (*id, name.clone())).collect();
+    let settled_outside_range = settled_outside_range(connection, &now_known)?;
+    let backfills = backfills(connection, &now_known)?;
+    let disabled = disabled(connection, &now_known)?;
+    Ok(Recovered { jobs: known, sessions: unsettled, open, settled, settled_outside_range, backfills, disabled })
+}
 
-/// The settled dates, of the generations in force, that are before the first instant of their job's concern or after
-/// its clock.
-pub(super) fn settled_outside_range(
+/// The attempts without an end.
+pub(super) fn open_attempts(connection: &mut AnyConnection) -> QueryResult<Vec<AttemptRow>> {
+    let open = attempts::table.inner_join(hosts::table).filter(attempts::outcome.is_null());
+    open.select(AttemptRow::as_select()).load(connection)
+}
+
+/// The jobs with a settled session in their generation: one index lookup for each, all in one query.
+fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>) -> Result<Vec<JobName>, LedgerError> {
+    let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
+    let oldest = sessions::table
+        .filter(in_force.and(sessions::settled_at.is_not_null()))
+        .select(sessions::date)
+        .order(sessions::date.asc())
+        .limit(1)
+        .single_value();
+    let rows = jobs::table.select((jobs::id, oldest)).load::<(i32, Option<i64>)>(connection)?;
+    let settled = rows.into_iter().filter(|(_, oldest)| oldest.is_some());
+    let mut settled: Vec<JobName> =
+        settled.filter_map(|(id, _)| names.get(&id)).map(|(name, _)| name.clone()).collect();
+    settled.sort();
+    Ok(settled)
+}
+
+/// The settled dates, of the generations in force, before the first date of their job or after its watermark.
+fn settled_outside_range(
     connection: &mut AnyConnection,
     names: &HashMap<i32, JobName>,
 ) -> Result<Vec<(JobName, DateTime<Utc>)>, LedgerError> {
@@ -27,7 +83,7 @@ pub(super) fn settled_outside_range(
     let before = first.filter(sessions::date.lt(jobs::first_date)).order(sessions::date).limit(1).single_value();
     let after =
         first.filter(sessions::date.nullable().gt(jobs::watermark)).order(sessions::date).limit(1).single_value();
-    // One query finds the few jobs that have any: with thousands of jobs, a query for each would be what a start takes.
+    // One query finds the few jobs that have any: with thousands of jobs, a query for each would dominate the startup.
     let rows = jobs::table
         .select((jobs::id, jobs::generation, jobs::first_date, jobs::watermark, before, after))
         .load::<(i32, i32, i64, Option<i64>, Option<i64>, Option<i64>)>(connection)?;
@@ -59,7 +115,7 @@ pub(super) fn settled_outside_range(
 type BackfillRow = (i64, i32, i32, Option<String>, bool, i32, i64);
 
 /// The backfills that have unsettled dates.
-pub(super) fn backfills(
+fn backfills(
     connection: &mut AnyConnection,
     names: &HashMap<i32, JobName>,
 ) -> Result<Vec<BackfillRecord>, LedgerError> {
@@ -84,10 +140,7 @@ pub(super) fn backfills(
 }
 
 /// The jobs that operators disabled.
-pub(super) fn disabled(
-    connection: &mut AnyConnection,
-    names: &HashMap<i32, JobName>,
-) -> Result<Vec<Disabled>, LedgerError> {
+fn disabled(connection: &mut AnyConnection, names: &HashMap<i32, JobName>) -> Result<Vec<Disabled>, LedgerError> {
     let rows = disabled::table.load::<(i32, i64, Option<i64>, String, Option<String>)>(connection)?;
     let mut found = Vec::with_capacity(rows.len());
     for (id, at, until, user, reason) in rows {
@@ -96,70 +149,4 @@ pub(super) fn disabled(
     }
     found.sort_by(|one, other| one.job.cmp(&other.job));
     Ok(found)
-}
-
-/// What the ledger knows of the dates that a request is about.
-pub(super) fn past(
-    connection: &mut AnyConnection,
-    job: &JobName,
-    request: i64,
-    operation: &Operation,
-) -> Result<Past, LedgerError> {
-    let found = jobs::table
-        .filter(jobs::name.eq(job.as_str()))
-        .select((jobs::id, jobs::generation, jobs::first_date))
-        .first::<(i32, i32, i64)>(connection)
-        .optional()?;
-    let Some((id, generation, first_date)) = found else { return Ok(Past::default()) };
-    let mut past = Past { generation: count(generation), ..Past::default() };
-    let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
-    if let Some((from, to)) = operation.past() {
-        let rows = sessions::table
-            .filter(of_job)
-            .filter(sessions::date.ge(micros(from)).and(sessions::date.lt(micros(to))))
-            .filter(sessions::settled_at.is_not_null())
-            .order(sessions::date)
-            .limit(MOST)
-            .load::<SessionRow>(connection)?;
-        past.settled = rows.into_iter().map(|row| row.record(job)).collect::<Result<_, _>>()?;
-    }
-    match operation {
-        Operation::Backfill(order) => {
-            let dates = sessions::table
-                .filter(sessions::job_id.eq(id).and(sessions::generation.lt(generation)))
-                .filter(sessions::date.ge(micros(order.from)).and(sessions::date.lt(first_date)))
-                .filter(sessions::state.eq(code(StateKind::Succeeded)))
-                .order(sessions::date)
-                .select(sessions::date)
-                .limit(MOST)
-                .load::<i64>(connection)?;
-            past.earlier = dates.into_iter().map(instant).collect::<Result<_, _>>()?;
-            past.is_entered = is_entered(connection, request)?;
-            if let Some(name) = &order.name {
-                past.namesake = backfills::table
-                    .filter(backfills::job_id.eq(id).and(backfills::name.eq(name)))
-                    .select(backfills::id)
-                    .first::<BackfillId>(connection)
-                    .optional()?;
-            }
-        }
-        Operation::Retry(Retrying::Date { .. }) => past.is_entered = is_entered(connection, request)?,
-        Operation::Reset { to: Some(to) } => {
-            let newest = sessions::table
-                .filter(of_job)
-                .filter(sessions::date.lt(micros(*to)).and(sessions::state.eq(code(StateKind::Succeeded))))
-                .order(sessions::date.desc())
-                .select(sessions::date)
-                .first::<i64>(connection)
-                .optional()?;
-            past.last_success = newest.map(instant).transpose()?;
-        }
-        _ => {}
-    }
-    Ok(past)
-}
-
-fn is_entered(connection: &mut AnyConnection, request: i64) -> Result<bool, LedgerError> {
-    let found = backfills::table.find(request).select(backfills::id).first::<i64>(connection).optional()?;
-    Ok(found.is_some())
 }

@@ -6,11 +6,13 @@ use std::ops::ControlFlow;
 
 use diesel::prelude::*;
 
-use super::LedgerError;
 use super::connection::AnyConnection;
-use super::listing::{self, Cursor, Listed, Names, Place, Selection};
+use super::error::LedgerError;
+use super::listing::page::{Cursor, Listed};
+use super::listing::{self, Names, Selection, SortKey};
 use super::rows::SessionRow;
 use super::schema::sessions;
+use super::startup;
 use crate::job::JobName;
 use crate::session::{AttemptRecord, SessionRecord};
 
@@ -55,7 +57,7 @@ pub(super) fn list_open(
     let names = listing::names(connection)?;
     let (from, to) = selection.dates.micros();
     let id = selection.job.map(|job| number_of(&names, job).unwrap_or(i32::MIN));
-    let rows = super::writer::open_attempts(connection)?;
+    let rows = startup::open_attempts(connection)?;
     let rows = rows.into_iter().filter(|row| id.is_none_or(|id| row.job_id == id) && (from..to).contains(&row.date));
     for (name, row) in chosen(rows.map(|row| (row.cursor(), row)).collect(), &names, selection) {
         if each(row.record(name)?).is_break() {
@@ -71,11 +73,11 @@ fn number_of(names: &Names, job: &JobName) -> Option<i32> {
 
 /// What is selected of all that was found, in its order. A job that entered since the names were read is not there yet.
 fn chosen<'a, T>(found: Vec<(Cursor, T)>, names: &'a Names, selection: Selection<'_>) -> Vec<(&'a JobName, T)> {
-    let mut placed: Vec<(Place<'a>, &'a JobName, T)> = Vec::with_capacity(found.len());
+    let mut placed: Vec<(SortKey<'a>, &'a JobName, T)> = Vec::with_capacity(found.len());
     for (cursor, item) in found {
-        let Some((name, in_force)) = names.get(&cursor.job_id()) else { continue };
-        if selection.all_generations || cursor.generation() == *in_force {
-            placed.push((Place::of(name, cursor), name, item));
+        let Some((name, in_force)) = names.get(&cursor.job_id) else { continue };
+        if selection.all_generations || cursor.generation == *in_force {
+            placed.push((SortKey::of(name, cursor), name, item));
         }
     }
     if let Some(before) = selection.before {

@@ -14,14 +14,15 @@ use diesel::prelude::*;
 
 use super::apply::Transaction;
 use super::connection::AnyConnection;
-use super::error::text;
+use super::error::{LedgerError, OpenError, OpenErrorKind, text};
 use super::hosts::Host;
-use super::lock::FileLock;
+use super::lock::{FileLock, Owner};
 use super::prepared::Statement;
-use super::rows::{AttemptRow, JobRow, SessionRow, job_name, micros};
-use super::schema::{attempts, hosts, jobs, sessions, writer};
+use super::rows::{job_name, micros};
+use super::schema::{jobs, writer};
 use super::sqlite::{self, Purpose};
-use super::{CommitError, LedgerError, LedgerUrl, OpenError, Owner, migrate, postgres, request_queue, startup};
+use super::url::LedgerUrl;
+use super::{migrate, postgres, request_queue, startup};
 use crate::job::JobName;
 use crate::session::{Entry, Operation, Recovered, Request};
 
@@ -63,7 +64,7 @@ impl Writer {
     /// brings its tables up to date.
     ///
     /// # Errors
-    /// An [`OpenError`], whose message says what to do. [`OpenError::Unreachable`] may pass; the others stay.
+    /// An [`OpenError`], whose message says what to do. [`OpenErrorKind::Unreachable`] may pass; the others stay.
     pub fn open(url: &LedgerUrl, owner: &Owner, now: DateTime<Utc>) -> Result<Self, OpenError> {
         let (mut connection, place) = match url {
             LedgerUrl::Sqlite(path) => {
@@ -81,7 +82,7 @@ impl Writer {
         migrate::migrate(url, &mut connection, &owner.version)?;
         let failed = |error: diesel::result::Error| match url {
             LedgerUrl::Sqlite(_) => sqlite::database_error(url, &error),
-            LedgerUrl::Postgres(_) => OpenError::Unreachable { url: url.to_string(), detail: text(&error) },
+            LedgerUrl::Postgres(_) => OpenErrorKind::Unreachable(text(&error)).of(url),
         };
         let epoch = connection.write(|connection| enrol(connection, owner, now)).map_err(failed)?;
         let jobs = job_ids(&mut connection).map_err(|error| OpenError::unread(url, &error))?;
@@ -103,18 +104,18 @@ impl Writer {
     /// # Errors
     /// When the database cannot be read, or holds what we do not understand.
     pub fn load(&mut self) -> Result<Recovered, LedgerError> {
-        self.read(load)
+        self.read(startup::load)
     }
 
     /// Writes all batches in one transaction: all or none, and not twice.
     ///
-    /// After [`CommitError::Unavailable`], the same batches (more may follow them) are to be committed again: if the
+    /// After [`LedgerError::Unavailable`], the same batches (more may follow them) are to be committed again: if the
     /// first try was written after all, its batches are recognised and not written again.
     ///
     /// # Errors
-    /// A [`CommitError`]; the ledger is then as it was before, or, after [`CommitError::Unavailable`], perhaps as it was
+    /// A [`LedgerError`]; the ledger is then as it was before, or, after [`LedgerError::Unavailable`], perhaps as it was
     /// to be.
-    pub fn commit(&mut self, batches: &[Vec<Entry>]) -> Result<(), CommitError> {
+    pub fn commit(&mut self, batches: &[Vec<Entry>]) -> Result<(), LedgerError> {
         if batches.iter().all(Vec::is_empty) && self.doubt.is_none() {
             return Ok(());
         }
@@ -148,11 +149,11 @@ impl Writer {
     }
 
     /// Begins a transaction and writes everything but its COMMIT.
-    fn write(&self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<New, CommitError> {
+    fn write(&self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<New, LedgerError> {
         connection.begin()?;
         let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
         if ours.long(self.batch + 1).long(self.epoch).long(self.batch).execute(connection)? != 1 {
-            return Err(CommitError::Conflict("another crontabber took it".to_owned()));
+            return Err(LedgerError::Conflict("another crontabber took it".to_owned()));
         }
         let (jobs, host, hosts) = (&self.jobs, self.owner.host.as_str(), self.hosts.as_slice());
         let (entered, renamed, new_hosts) = (Vec::new(), Vec::new(), Vec::new());
@@ -191,7 +192,7 @@ impl Writer {
 
     /// The connection, to be put back once it was seen to work; a new one if the last is gone. Sees to it that the
     /// ledger is still ours.
-    fn take_connection(&mut self) -> Result<AnyConnection, CommitError> {
+    fn take_connection(&mut self) -> Result<AnyConnection, LedgerError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
@@ -207,13 +208,13 @@ impl Writer {
             .select((writer::host, writer::pid, writer::epoch))
             .first::<(String, i32, i64)>(&mut connection)?;
         if epoch != self.epoch {
-            return Err(CommitError::Conflict(format!("process {pid} on `{host}` took it in the meantime")));
+            return Err(LedgerError::Conflict(format!("process {pid} on `{host}` took it in the meantime")));
         }
         Ok(connection)
     }
 
     /// Finds out whether the transaction in doubt was committed, and returns how many of `batches` it wrote.
-    fn settle_doubt(&mut self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<usize, CommitError> {
+    fn settle_doubt(&mut self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<usize, LedgerError> {
         let Some(doubted) = &self.doubt else { return Ok(0) };
         let found = writer::table.select(writer::batch).first::<i64>(connection)?;
         if found == self.batch {
@@ -225,7 +226,7 @@ impl Writer {
         }
         if !batches.starts_with(doubted) {
             let text = "the batches in doubt were committed, and others are given now";
-            return Err(CommitError::Conflict(text.to_owned()));
+            return Err(LedgerError::Conflict(text.to_owned()));
         }
         let written = doubted.len();
         self.jobs = job_ids(connection)?;
@@ -234,8 +235,8 @@ impl Writer {
         Ok(written)
     }
 
-    fn taken(&self, found: i64) -> CommitError {
-        CommitError::Conflict(format!("its last transaction is number {found}, and ours was {}", self.batch))
+    fn taken(&self, found: i64) -> LedgerError {
+        LedgerError::Conflict(format!("its last transaction is number {found}, and ours was {}", self.batch))
     }
 }
 
@@ -252,8 +253,7 @@ fn server(
     previous: Option<i32>,
 ) -> Result<(AnyConnection, i32), OpenError> {
     let mut connection = postgres::connect(url, target, Some(owner))?;
-    let unreachable =
-        |error: diesel::result::Error| OpenError::Unreachable { url: url.to_string(), detail: text(&error) };
+    let unreachable = |error: diesel::result::Error| OpenErrorKind::Unreachable(text(&error)).of(url);
     let mut other = None;
     for _ in 0..TRIES {
         match postgres::take_lock(&mut connection).map_err(unreachable)? {
@@ -265,12 +265,11 @@ fn server(
         }
         thread::sleep(BETWEEN_TRIES);
     }
-    let url = url.to_string();
     let Some(holder) = other else {
-        return Err(OpenError::Unreachable { url, detail: "the server is busy with our last connection".to_owned() });
+        return Err(OpenErrorKind::Unreachable("the server is busy with our last connection".to_owned()).of(url));
     };
     let (host, pid) = holder.names().unwrap_or_else(|| ("?".to_owned(), 0));
-    Err(OpenError::Busy { url, host, pid, version: String::new(), since: String::new() })
+    Err(OpenErrorKind::Busy { host, pid, version: String::new(), since: String::new() }.of(url))
 }
 
 /// The number of each job.
@@ -293,63 +292,4 @@ fn enrol(connection: &mut AnyConnection, owner: &Owner, now: DateTime<Utc>) -> Q
         ))
         .execute(connection)?;
     Ok(epoch)
-}
-
-pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
-    let mut names = HashMap::new();
-    let mut known = Vec::new();
-    for row in jobs::table.load::<JobRow>(connection)? {
-        let (id, generation) = (row.id, row.generation);
-        let record = row.record()?;
-        names.insert(id, (record.name.clone(), generation));
-        known.push(record);
-    }
-    known.sort_by(|a, b| a.name.cmp(&b.name));
-    let job = |id: i32| {
-        names.get(&id).ok_or_else(|| LedgerError::Corrupt(format!("job number {id} has rows, and is not there")))
-    };
-    let settled = settled(connection, &names)?;
-    let mut unsettled = Vec::new();
-    for row in sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)? {
-        let (name, generation) = job(row.job_id)?;
-        if row.generation == *generation {
-            unsettled.push(row.record(name)?);
-        }
-    }
-    unsettled.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut open = Vec::new();
-    for row in open_attempts(connection)? {
-        let (name, _) = job(row.job_id)?;
-        open.push(row.record(name)?);
-    }
-    open.sort_by(|a, b| a.key.cmp(&b.key));
-    tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
-    let now_known: HashMap<i32, JobName> = names.iter().map(|(id, (name, _))| (*id, name.clone())).collect();
-    let settled_outside_range = startup::settled_outside_range(connection, &now_known)?;
-    let backfills = startup::backfills(connection, &now_known)?;
-    let disabled = startup::disabled(connection, &now_known)?;
-    Ok(Recovered { jobs: known, sessions: unsettled, open, settled, settled_outside_range, backfills, disabled })
-}
-
-/// The attempts without an end.
-pub(super) fn open_attempts(connection: &mut AnyConnection) -> QueryResult<Vec<AttemptRow>> {
-    let open = attempts::table.inner_join(hosts::table).filter(attempts::outcome.is_null());
-    open.select(AttemptRow::as_select()).load(connection)
-}
-
-/// The jobs that have a settled session in their generation: one look at the index for each, all in one query.
-fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>) -> Result<Vec<JobName>, LedgerError> {
-    let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
-    let oldest = sessions::table
-        .filter(in_force.and(sessions::settled_at.is_not_null()))
-        .select(sessions::date)
-        .order(sessions::date.asc())
-        .limit(1)
-        .single_value();
-    let rows = jobs::table.select((jobs::id, oldest)).load::<(i32, Option<i64>)>(connection)?;
-    let settled = rows.into_iter().filter(|(_, oldest)| oldest.is_some());
-    let mut settled: Vec<JobName> =
-        settled.filter_map(|(id, _)| names.get(&id)).map(|(name, _)| name.clone()).collect();
-    settled.sort();
-    Ok(settled)
 }

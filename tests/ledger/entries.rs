@@ -1,7 +1,7 @@
 //! Every entry: what it writes, and what it refuses to find.
 
 use chrono::TimeDelta;
-use crontabber::ledger::{AttemptFilter, CommitError, SessionFilter, Writer};
+use crontabber::ledger::{AttemptFilter, LedgerError, SessionFilter, Writer};
 use crontabber::session::{
     Entry, NewSession, Outcome, ProcessIdentity, Reply, SettledBy, SkipReason, State, StateKind, Trigger, Usage,
 };
@@ -40,7 +40,7 @@ fn refused(world: &World, writer: &mut Writer, entries: Vec<Entry>) -> String {
     };
     let before = everything(world);
     let text = match writer.commit(&[entries]) {
-        Err(CommitError::Conflict(text)) => text,
+        Err(LedgerError::Conflict(text)) => text,
         other => panic!("expected a conflict, got {other:?}"),
     };
     assert_eq!(everything(world), before);
@@ -341,7 +341,7 @@ fn a_transaction_is_all_or_nothing(world: &World) {
         vec![open("a", 1, 1, StateKind::Waiting)],
         vec![open("a", 2, 1, StateKind::Failed)],
     ];
-    assert!(matches!(writer.commit(&batches), Err(CommitError::Conflict(_))));
+    assert!(matches!(writer.commit(&batches), Err(LedgerError::Conflict(_))));
     let recovered = writer.load().unwrap();
     assert_eq!((recovered.jobs.len(), recovered.sessions.len(), recovered.open.len()), (1, 3, 0));
     // The writer itself forgets it as well.

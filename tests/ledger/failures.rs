@@ -4,7 +4,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crontabber::ledger::{CommitError, LedgerError, SessionFilter, Writer};
+use crontabber::ledger::{LedgerError, SessionFilter, Writer};
 use crontabber::session::{Entry, StateKind};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -19,16 +19,16 @@ const NO_ROOM: &str = "CRONTABBER_TEST_NO_ROOM";
 /// The connections of a writer, as the server sees them.
 const OURS: &str = "FROM pg_stat_activity WHERE application_name LIKE 'crontabber 4711@%'";
 
-fn unavailable(result: Result<(), CommitError>) -> String {
+fn unavailable(result: Result<(), LedgerError>) -> String {
     match result {
-        Err(CommitError::Unavailable(text)) => text,
+        Err(LedgerError::Unavailable(text)) => text,
         other => panic!("expected unavailable, got {other:?}"),
     }
 }
 
-fn conflict(result: Result<(), CommitError>) -> String {
+fn conflict(result: Result<(), LedgerError>) -> String {
     match result {
-        Err(CommitError::Conflict(text)) => text,
+        Err(LedgerError::Conflict(text)) => text,
         other => panic!("expected a conflict, got {other:?}"),
     }
 }
@@ -39,7 +39,7 @@ fn insist(writer: &mut Writer, batches: &[Vec<Entry>]) {
     loop {
         match writer.commit(batches) {
             Ok(()) => return,
-            Err(CommitError::Unavailable(_)) if begun.elapsed() < Duration::from_secs(20) => {
+            Err(LedgerError::Unavailable(_)) if begun.elapsed() < Duration::from_secs(20) => {
                 thread::sleep(Duration::from_millis(20));
             }
             Err(error) => panic!("{error}"),
@@ -110,7 +110,7 @@ fn a_commit_that_is_not_answered(server: &Postgres, world: &World, writer: &mut 
     let last = vec![open("a", 3, 1, StateKind::Waiting)];
     lose_answer(writer, std::slice::from_ref(&last));
     let mut other = writer.commit(&[vec![enter("c")]]);
-    while matches!(other, Err(CommitError::Unavailable(_))) {
+    while matches!(other, Err(LedgerError::Unavailable(_))) {
         other = writer.commit(&[vec![enter("c")]]);
     }
     assert!(conflict(other).contains("in doubt"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::job::JobName;
-use crontabber::ledger::{AttemptFilter, LedgerUrl, OpenError, Owner, Reader, SessionFilter, Writer};
+use crontabber::ledger::{AttemptFilter, LedgerUrl, OpenError, OpenErrorKind, Owner, Reader, SessionFilter, Writer};
 use crontabber::session::{
     AttemptEnd, AttemptKey, AttemptRecord, Entry, JobRecord, NewSession, Outcome, SessionKey, SessionRecord, State,
     StateKind, Trigger,
@@ -75,7 +75,7 @@ impl World {
 pub(crate) fn reopened(world: &World) -> Writer {
     for _ in 0..200 {
         match Writer::open(&world.url, &owner(), at(0)) {
-            Err(OpenError::Busy { .. }) => std::thread::sleep(Duration::from_millis(10)),
+            Err(OpenError { kind: OpenErrorKind::Busy { .. }, .. }) => std::thread::sleep(Duration::from_millis(10)),
             other => return other.unwrap(),
         }
     }

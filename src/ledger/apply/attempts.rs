@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::{Transaction, in_place, place};
-use crate::ledger::CommitError;
+use crate::ledger::error::LedgerError;
 use crate::ledger::prepared::Statement;
 use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns, usage_columns};
 use crate::ledger::schema::{attempts, hosts};
@@ -19,11 +19,11 @@ impl Transaction<'_> {
         trigger: Trigger,
         host: &str,
         started_at: DateTime<Utc>,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         let session = &attempt.session;
         if from == StateKind::Running || attempt.number == 0 {
             let place = place(session);
-            return Err(CommitError::Conflict(format!("{place}: attempt {} cannot open on `{from}`", attempt.number)));
+            return Err(LedgerError::Conflict(format!("{place}: attempt {} cannot open on `{from}`", attempt.number)));
         }
         let id = self.job_id(&session.job)?;
         let key = (id, number(session.generation), micros(session.date));
@@ -60,7 +60,7 @@ impl Transaction<'_> {
     }
 
     /// Notes the process of an attempt, if it is still open.
-    pub(super) fn process(&mut self, attempt: &AttemptKey, process: &ProcessIdentity) -> Result<(), CommitError> {
+    pub(super) fn process(&mut self, attempt: &AttemptKey, process: &ProcessIdentity) -> Result<(), LedgerError> {
         let id = self.job_id(&attempt.session.job)?;
         let in_session = |error| in_place(&place(&attempt.session), error);
         let boot_id = Some(process.boot_id.as_str());
@@ -117,10 +117,10 @@ impl Transaction<'_> {
         end: &AttemptEnd,
         state: &State,
         counted_attempts: u32,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         let session = &attempt.session;
         if *state == State::Running {
-            return Err(CommitError::Conflict(format!("{}: no attempt ends in `running`", place(session))));
+            return Err(LedgerError::Conflict(format!("{}: no attempt ends in `running`", place(session))));
         }
         let id = self.job_id(&session.job)?;
         let key = (id, number(session.generation), micros(session.date));
@@ -151,7 +151,7 @@ impl Transaction<'_> {
         attempt: &AttemptKey,
         (id, generation, date): (i32, i32, i64),
         end: &AttemptEnd,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         let (exit_code, signal) = outcome_columns(end.outcome);
         let micros_taken = end.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
         let detail = end.detail.as_deref().map(clean);
@@ -181,6 +181,6 @@ impl Transaction<'_> {
             return Ok(());
         }
         let place = place(&attempt.session);
-        Err(CommitError::Conflict(format!("{place}: attempt {} is to be closed, and is not open", attempt.number)))
+        Err(LedgerError::Conflict(format!("{place}: attempt {} is to be closed, and is not open", attempt.number)))
     }
 }

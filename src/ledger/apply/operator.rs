@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{Transaction, in_job, in_place, place};
 use crate::job::JobName;
-use crate::ledger::CommitError;
+use crate::ledger::error::LedgerError;
 use crate::ledger::prepared::Statement;
 use crate::ledger::rows::{clean, micros, number};
 use crate::ledger::schema::{audit, backfills, disabled, jobs};
@@ -20,9 +20,9 @@ impl Transaction<'_> {
         from: StateKind,
         by: SettledBy,
         at: DateTime<Utc>,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         if [StateKind::Running, StateKind::Succeeded].contains(&from) {
-            return Err(CommitError::Conflict(format!("{}: what is {from} cannot be said to be done", place(session))));
+            return Err(LedgerError::Conflict(format!("{}: what is {from} cannot be said to be done", place(session))));
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
@@ -49,9 +49,9 @@ impl Transaction<'_> {
         from: StateKind,
         trigger: Trigger,
         backfill: Option<BackfillId>,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), LedgerError> {
         if from == StateKind::Running {
-            return Err(CommitError::Conflict(format!("{}: what runs cannot wait", place(session))));
+            return Err(LedgerError::Conflict(format!("{}: what runs cannot wait", place(session))));
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
@@ -71,7 +71,7 @@ impl Transaction<'_> {
         self.one_session(changed, id, session, &format!("`{from}`"))
     }
 
-    pub(super) fn backfill(&mut self, record: &BackfillRecord) -> Result<(), CommitError> {
+    pub(super) fn backfill(&mut self, record: &BackfillRecord) -> Result<(), LedgerError> {
         let id = self.job_id(&record.job)?;
         diesel::insert_into(backfills::table)
             .values((
@@ -88,7 +88,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn disable(&mut self, by: &Disabled) -> Result<(), CommitError> {
+    pub(super) fn disable(&mut self, by: &Disabled) -> Result<(), LedgerError> {
         let id = self.job_id(&by.job)?;
         diesel::delete(disabled::table.find(id)).execute(self.connection)?;
         diesel::insert_into(disabled::table)
@@ -104,23 +104,23 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn enable(&mut self, job: &JobName) -> Result<(), CommitError> {
+    pub(super) fn enable(&mut self, job: &JobName) -> Result<(), LedgerError> {
         let id = self.job_id(job)?;
         match diesel::delete(disabled::table.find(id)).execute(self.connection)? {
             1 => Ok(()),
-            _ => Err(CommitError::Conflict(format!("job `{job}` is to be enabled, and nobody had disabled it"))),
+            _ => Err(LedgerError::Conflict(format!("job `{job}` is to be enabled, and nobody had disabled it"))),
         }
     }
 
-    pub(super) fn rename(&mut self, from: &JobName, to: &JobName) -> Result<(), CommitError> {
+    pub(super) fn rename(&mut self, from: &JobName, to: &JobName) -> Result<(), LedgerError> {
         let id = self.job_id(from)?;
         if self.job_id(to).is_ok() {
-            return Err(CommitError::Conflict(format!("job `{from}` is to be called `{to}`, which is another job")));
+            return Err(LedgerError::Conflict(format!("job `{from}` is to be called `{to}`, which is another job")));
         }
         let row = jobs::table.find(id).filter(jobs::name.eq(from.as_str()));
         let changed = diesel::update(row).set(jobs::name.eq(to.as_str())).execute(self.connection);
         if changed.map_err(|error| in_job(from, error))? != 1 {
-            return Err(CommitError::Conflict(format!("job `{from}` is gone")));
+            return Err(LedgerError::Conflict(format!("job `{from}` is gone")));
         }
         // What operators did to it was done to the same job.
         let answered = audit::job.eq(from.as_str()).and(audit::answered_at.is_not_null());
@@ -130,7 +130,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn answer(&mut self, request: i64, reply: &Reply, at: DateTime<Utc>) -> Result<(), CommitError> {
+    pub(super) fn answer(&mut self, request: i64, reply: &Reply, at: DateTime<Utc>) -> Result<(), LedgerError> {
         let Reply { done, text, dates } = reply;
         let row = audit::table.find(request).filter(audit::answered_at.is_null());
         let count = i64::try_from(dates.count).unwrap_or(i64::MAX);
@@ -151,6 +151,6 @@ impl Transaction<'_> {
         if changed == 1 {
             return Ok(());
         }
-        Err(CommitError::Conflict(format!("request {request} is not there, or was answered already")))
+        Err(LedgerError::Conflict(format!("request {request} is not there, or was answered already")))
     }
 }
