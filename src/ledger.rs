@@ -1,9 +1,9 @@
-//! What was recorded: every session and every attempt, on SQLite or PostgreSQL.
+//! The record of every session and every attempt, on SQLite or PostgreSQL.
 //!
-//! [`Writer`] is the only thing that changes a ledger's jobs, sessions and attempts. It holds the ledger's lock, and
-//! writes batches of [`Entry`](crate::session::Entry)s, each of which names what it expects to find. [`Reader`]s and
-//! [`RequestQueue`]s work beside it on connections of their own: the one reads for people, the other posts an operator's
-//! requests. No Diesel type leaves this module, and nothing here decides what follows from what.
+//! Only a [`Writer`] changes jobs, sessions and attempts. It holds the ledger's lock and writes batches of
+//! [`Entry`](crate::session::Entry)s, each with the state that it expects. [`Reader`]s and [`RequestQueue`]s have
+//! connections of their own: a reader serves the commands, a queue posts operators' requests. No Diesel type leaves this
+//! module, and nothing here decides what follows from an entry.
 
 mod apply;
 mod audit;

@@ -1,8 +1,8 @@
-//! Sessions and attempts, and the entries that change them: the words that the scheduler, the ledger and the commands
+//! Sessions and attempts, and the entries that change them: the types that the scheduler, the ledger and the commands
 //! share.
 //!
 //! A session is one (job, date); an attempt is one try at it. The scheduler decides [`Entry`]s, the ledger writes them,
-//! and nothing else changes a ledger. Values only: no I/O, no clock, no rule about what follows from what.
+//! and nothing else changes a ledger. Values only: no I/O, no clock, no decisions.
 
 mod entry;
 mod request;
@@ -46,7 +46,7 @@ pub struct AttemptKey {
 }
 
 impl fmt::Display for AttemptKey {
-    /// Writes `job/generation/date/number`, the date in RFC 3339 UTC: unique for ever, and safe in an environment.
+    /// Writes `job/generation/date/number`, the date in RFC 3339 UTC: unique, and safe in an environment variable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SessionKey { job, generation, date } = &self.session;
         write!(f, "{job}/{generation}/{}/{}", date.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), self.number)
@@ -74,10 +74,10 @@ impl FromStr for AttemptKey {
     }
 }
 
-/// What tells a process from all others, also after its number was given to another.
+/// Identifies a process, even after the system has reused its pid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessIdentity {
-    /// Its number; also the number of its process group.
+    /// Also the id of its process group.
     pub pid: i32,
     /// Field 22 of `/proc/PID/stat`: clock ticks since boot.
     pub start_ticks: u64,
@@ -85,7 +85,7 @@ pub struct ProcessIdentity {
     pub boot_id: String,
 }
 
-/// A job as the ledger knows it.
+/// A job in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRecord {
     /// The job.
@@ -94,9 +94,9 @@ pub struct JobRecord {
     pub generation: u32,
     /// When the job, or this generation of it, was first seen.
     pub seen_at: DateTime<Utc>,
-    /// The first instant whose dates are the job's concern.
+    /// Start of the range of dates that this job covers.
     pub first_date: DateTime<Utc>,
-    /// The dates of the timetable in force are those after this (and after the clock).
+    /// The timetable in force has the dates after this instant and after the watermark.
     pub timetable_from: DateTime<Utc>,
     /// The newest recorded date of the schedule.
     pub watermark: Option<DateTime<Utc>>,
@@ -114,7 +114,7 @@ impl JobRecord {
     }
 }
 
-/// A session as the ledger knows it.
+/// A session in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
     /// Which one.
@@ -125,7 +125,7 @@ pub struct SessionRecord {
     pub trigger: Trigger,
     /// The number of its newest attempt; 0 before the first.
     pub attempts: u32,
-    /// How many of them count against `retry.attempts` (those interrupted do not).
+    /// How many of them count against `retry.attempts` (interrupted ones do not).
     pub counted_attempts: u32,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
@@ -133,14 +133,14 @@ pub struct SessionRecord {
     pub settled_at: Option<DateTime<Utc>>,
     /// The backfill that it belongs, or belonged, to.
     pub backfill: Option<BackfillId>,
-    /// How it succeeded, if none of its attempts did.
+    /// How it succeeded without a successful attempt.
     pub settled_by: Option<SettledBy>,
 }
 
-/// The number of a backfill: that of the request that ordered it.
+/// The id of a backfill: that of its request.
 pub type BackfillId = i64;
 
-/// An operator's order for past dates, as the ledger knows it.
+/// An operator's order for past dates, in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackfillRecord {
     /// Its number.
@@ -149,7 +149,7 @@ pub struct BackfillRecord {
     pub job: JobName,
     /// Of which generation.
     pub generation: u32,
-    /// What the operator calls it; unique among those of the job.
+    /// Unique among the backfills of the job.
     pub name: Option<String>,
     /// Whether its dates are attempted from the newest to the oldest.
     pub newest_first: bool,
@@ -166,7 +166,7 @@ pub struct Disabled {
     pub job: JobName,
     /// When.
     pub at: DateTime<Utc>,
-    /// When it is enabled again unasked.
+    /// When the daemon enables it again.
     pub until: Option<DateTime<Utc>>,
     /// Who.
     pub user: String,
@@ -174,20 +174,20 @@ pub struct Disabled {
     pub reason: Option<String>,
 }
 
-/// An attempt as the ledger knows it.
+/// An attempt in the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptRecord {
     /// Which one.
     pub key: AttemptKey,
     /// What made it happen.
     pub trigger: Trigger,
-    /// The machine it was started on.
+    /// The host it was started on.
     pub host: String,
     /// Its process, once known.
     pub process: Option<ProcessIdentity>,
     /// When it was opened.
     pub started_at: DateTime<Utc>,
-    /// How it ended; absent while it is open.
+    /// Absent while it is open.
     pub end: Option<AttemptEnd>,
 }
 
@@ -198,29 +198,29 @@ pub struct AttemptEnd {
     pub outcome: Outcome,
     /// When.
     pub ended_at: DateTime<Utc>,
-    /// How long it took, by a clock that nobody sets; absent where nobody measured it.
+    /// By the monotonic clock; absent if it was not measured.
     pub duration: Option<Duration>,
-    /// A sentence for people: why it could not be started, why it was lost.
+    /// A sentence for the operator: why it did not start, or why it was lost.
     pub detail: Option<String>,
-    /// Whether it printed anything, so that there is a log to show.
+    /// Whether it printed anything.
     pub has_log: bool,
-    /// What it took of the machine; absent where nobody measured it.
+    /// Absent if it was not measured.
     pub usage: Option<Usage>,
 }
 
-/// What an attempt took of the machine: its process, and those that this waited for; all of its control group where it
-/// had one.
+/// The resources of an attempt: of its control group where it had one, else of its process and the children that this
+/// waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Processor time in its own code.
+    /// CPU time in user mode.
     pub cpu_user: Duration,
-    /// Processor time in the kernel on its behalf.
+    /// CPU time in kernel mode.
     pub cpu_system: Duration,
-    /// The most memory that it held at a time, in bytes.
+    /// In bytes.
     pub peak_memory: u64,
 }
 
-/// What a crontabber must know of a ledger to go on where the last one stopped.
+/// The startup state of a daemon: what it reads of the ledger to continue where the last one stopped.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recovered {
     /// Every job, by name.
@@ -231,7 +231,7 @@ pub struct Recovered {
     pub open: Vec<AttemptRecord>,
     /// The jobs that have at least one settled session in their generation.
     pub settled: Vec<JobName>,
-    /// The settled dates that are not between the first instant of their job's concern and its clock.
+    /// The settled dates outside [first date, watermark] of their job.
     pub settled_outside_range: Vec<(JobName, DateTime<Utc>)>,
     /// The backfills that have unsettled sessions.
     pub backfills: Vec<BackfillRecord>,

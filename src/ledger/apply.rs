@@ -1,6 +1,6 @@
-//! Writes entries, each with the check of what it expects to find.
+//! Applies entries to the tables, each with a check of the state that it expects.
 //!
-//! Every UPDATE names the state it expects and must hit exactly one row; whatever else is there stops the transaction.
+//! Every UPDATE has the expected state in its condition and must change exactly one row; otherwise the transaction stops.
 
 mod attempts;
 mod operator;
@@ -21,19 +21,19 @@ use super::schema::{jobs, sessions};
 use crate::job::JobName;
 use crate::session::{Entry, JobRecord, NewSession, SessionKey, SettledBy, State, StateKind};
 
-/// How many sessions one INSERT carries: enough to make its cost small, and a quarter of PostgreSQL's 65,535 binds.
+/// How many sessions one INSERT has: a quarter of PostgreSQL's 65,535 bind parameters.
 const SESSIONS_AT_ONCE: usize = 1_000;
 
-/// One transaction in the making.
+/// An open transaction.
 pub(super) struct Transaction<'a> {
     pub(super) connection: &'a mut AnyConnection,
-    /// The number of each job that was there before.
+    /// The id of each job from before this transaction.
     pub(super) jobs: &'a HashMap<JobName, i32>,
-    /// The jobs that entered in this transaction.
+    /// The jobs that this transaction inserted.
     pub(super) entered: Vec<(JobName, i32)>,
-    /// The jobs that got another name in this transaction.
+    /// The jobs that this transaction renamed.
     pub(super) renamed: Vec<(JobName, JobName)>,
-    /// The machine that writes.
+    /// The host of the writer.
     pub(super) host: &'a str,
     /// The hosts that were looked up before.
     pub(super) hosts: &'a [Host],
@@ -72,7 +72,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// The number of a job.
+    /// The id of a job.
     fn job_id(&self, job: &JobName) -> Result<i32, LedgerError> {
         let entered = || self.entered.iter().rev().find(|(name, _)| name == job).map(|(_, id)| *id);
         let is_renamed = self.renamed.iter().any(|(from, _)| from == job);
@@ -240,7 +240,7 @@ impl Transaction<'_> {
                     recorded_at: micros(at),
                     settled_at,
                     backfill_id: session.backfill,
-                    // No attempt of it did: an operator says so.
+                    // A date enters as succeeded only if an operator marks it.
                     settled_by: (session.state == State::Succeeded).then(|| SettledBy::Operator.word().to_owned()),
                 });
             }
@@ -290,7 +290,7 @@ impl Transaction<'_> {
         if *to == State::Succeeded { self.succeeded(id, session) } else { Ok(()) }
     }
 
-    /// The job's newest success, if this is its newest and not of an earlier generation.
+    /// Sets the last success of the job, unless a newer date of the generation in force has succeeded.
     fn succeeded(&mut self, id: i32, session: &SessionKey) -> Result<(), LedgerError> {
         let date = micros(session.date);
         Statement::new(
@@ -304,7 +304,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Refuses if not exactly one job was hit.
+    /// Fails if not exactly one job was changed.
     fn one_job(&mut self, changed: usize, job: &JobName, generation: u32) -> Result<(), LedgerError> {
         if changed == 1 {
             return Ok(());
@@ -315,7 +315,7 @@ impl Transaction<'_> {
         Err(LedgerError::Conflict(format!("job `{job}` {found}; expected was generation {generation}")))
     }
 
-    /// Refuses if not exactly one session was hit, and says what is there instead.
+    /// Fails if not exactly one session was changed; the error says what is there instead.
     fn one_session(
         &mut self,
         changed: usize,
@@ -342,7 +342,7 @@ impl Transaction<'_> {
     }
 }
 
-/// A session as messages name it.
+/// The name of a session in messages.
 fn place(session: &SessionKey) -> String {
     format!("job `{}`, generation {}, date {}", session.job, session.generation, shown(session.date))
 }
@@ -351,7 +351,7 @@ fn in_job(job: &JobName, error: Error) -> LedgerError {
     in_place(&format!("job `{job}`"), error)
 }
 
-/// What the database said, and where.
+/// Adds the place to a database error.
 fn in_place(place: &str, error: Error) -> LedgerError {
     match LedgerError::from(error) {
         LedgerError::Conflict(text) => LedgerError::Conflict(format!("{place}: {text}")),
@@ -359,7 +359,7 @@ fn in_place(place: &str, error: Error) -> LedgerError {
     }
 }
 
-/// Inserts many sessions. Diesel has no INSERT of many rows for both databases in one, so here each has its own.
+/// Inserts many sessions. Diesel has no INSERT of many rows for both databases at once.
 fn insert_sessions(connection: &mut AnyConnection, rows: &[SessionRow]) -> QueryResult<usize> {
     let insert = diesel::insert_into(sessions::table).values(rows);
     match connection {

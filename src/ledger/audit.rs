@@ -1,4 +1,4 @@
-//! What operators did, as the ledger keeps it: the audit, and the jobs that they disabled.
+//! Reads the audit of operators' requests, and the disabled jobs.
 
 use std::ops::ControlFlow;
 
@@ -16,29 +16,29 @@ use crate::session::Disabled;
 /// How many rows a page has.
 const PAGE: i64 = 1_000;
 
-/// Which acts to list.
+/// Which requests the audit lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Only those about this job.
     pub job: Option<JobName>,
-    /// Only those that were asked for at these instants.
+    /// Only those requested at these instants.
     pub asked: Between,
-    /// Only those older than the one of this number.
+    /// Only those older than the one with this id.
     pub before: Option<i64>,
 }
 
-/// What an operator asked for, and what became of it.
+/// An operator's request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
-    /// Its number; a later one has a greater number.
+    /// Ascending in time.
     pub id: i64,
-    /// When it was asked for.
+    /// When it was requested.
     pub at: DateTime<Utc>,
-    /// Who asked.
+    /// Who requested it.
     pub user: String,
-    /// From which machine.
+    /// The host of the user.
     pub host: String,
-    /// What was asked for, in a word.
+    /// The word of the operation.
     pub action: String,
     /// The job that it is about.
     pub job: JobName,
@@ -48,7 +48,7 @@ pub struct Act {
     pub to: Option<DateTime<Utc>>,
     /// Why, in the operator's words.
     pub reason: Option<String>,
-    /// Whether it was done; nobody has taken it up yet if absent.
+    /// Whether it was done; absent while it has no answer.
     pub done: Option<bool>,
     /// What was done, or why not.
     pub answer: Option<String>,
@@ -97,7 +97,7 @@ impl ActRow {
 }
 
 impl Reader {
-    /// Hands what operators did to `each`, the newest first, until it breaks off.
+    /// Passes requests to `each`, the newest first, until it breaks.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -130,7 +130,7 @@ impl Reader {
         }
     }
 
-    /// Who disabled a job, if an operator did and it is not over by `now`.
+    /// Who disabled a job, if it is disabled at `now`.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,6 +1,5 @@
-//! One type of connection for both databases, so that every query is written once.
-//!
-//! Only what differs between the two is matched on; the queries live in the modules beside this one.
+//! One type of connection for both databases, so that every query is written once. Only statements that differ match on the
+//! database.
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::pg::PgConnection;
@@ -17,7 +16,7 @@ pub(super) enum AnyConnection {
 }
 
 impl AnyConnection {
-    /// Begins a transaction that means to write: SQLite takes its write lock here, and waits for it here.
+    /// Begins a transaction that writes: SQLite waits here for its write lock.
     pub(super) fn begin(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"),
@@ -25,7 +24,7 @@ impl AnyConnection {
         }
     }
 
-    /// Begins a transaction that only reads, and sees the ledger as it is now however long it takes.
+    /// Begins a transaction that reads one snapshot of the ledger.
     pub(super) fn begin_snapshot(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN"),
@@ -36,7 +35,7 @@ impl AnyConnection {
         }
     }
 
-    /// Commits the transaction that was begun. After an error nobody knows whether it was committed.
+    /// Commits the transaction. After an error it is unknown whether it was committed.
     pub(super) fn commit(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(sqlite) => AnsiTransactionManager::commit_transaction(sqlite),
@@ -44,7 +43,7 @@ impl AnyConnection {
         }
     }
 
-    /// Takes the transaction back.
+    /// Rolls the transaction back.
     pub(super) fn rollback(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(sqlite) => AnsiTransactionManager::rollback_transaction(sqlite),
@@ -52,13 +51,13 @@ impl AnyConnection {
         }
     }
 
-    /// Does `work` in a transaction that writes.
+    /// Runs `work` in a transaction that writes.
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&mut Self) -> QueryResult<T>) -> QueryResult<T> {
         self.begin()?;
         match work(self) {
             Ok(value) => self.commit().map(|()| value),
             Err(error) => {
-                // The first error is the one to tell; a connection that cannot even take back is closed by its owner.
+                // The first error is returned; the owner closes a connection that cannot roll back.
                 let _ = self.rollback();
                 Err(error)
             }

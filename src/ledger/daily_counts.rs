@@ -1,7 +1,6 @@
-//! Counts the dates of a job by their states, a day after the other; and finds the dates beside an instant.
+//! Counts the dates of a job by day and state, and finds the dates next to a range.
 //!
-//! Each day is one look at a range of the primary key, so that the database counts and nothing is handed over but the
-//! counts; stretches without a date are stepped over.
+//! The database counts each day along a range of the primary key; days without a date are skipped.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::{count_star, max, min};
@@ -27,7 +26,7 @@ impl Reader {
     pub fn days(&mut self, job: &JobName, days: &[(DateTime<Utc>, DateTime<Utc>)]) -> Result<Vec<Tally>, LedgerError> {
         let mut tallies = vec![Tally::new(); days.len()];
         let Some((id, generation)) = self.number_of(job)? else { return Ok(tallies) };
-        // Before this instant there is no date that was not counted yet.
+        // Every date before this instant is counted.
         let mut next = None;
         for (tally, (from, to)) in tallies.iter_mut().zip(days) {
             let (from, to) = (micros(*from), micros(*to));
@@ -77,7 +76,7 @@ impl Reader {
             .first::<Option<i64>>(&mut self.connection)
     }
 
-    /// The number of a job and its generation in force, if the ledger knows it.
+    /// The id of a job and its generation in force, if the ledger has it.
     pub(super) fn number_of(&mut self, job: &JobName) -> QueryResult<Option<(i32, i32)>> {
         let of_job = jobs::table.filter(jobs::name.eq(job.as_str())).select((jobs::id, jobs::generation));
         of_job.first::<(i32, i32)>(&mut self.connection).optional()

@@ -1,4 +1,4 @@
-//! How long the newest attempts of a job took.
+//! Reads the durations of a job's newest attempts.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::job::JobName;
 use crate::session::OutcomeKind;
 
 impl Reader {
-    /// How long the attempts at a job's newest dates took that succeeded and were measured (in its generation in force):
-    /// at most `count` of them, the newest date first.
+    /// The durations of a job's newest successful attempts (in its generation in force): at most `count`, the newest
+    /// date first.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,7 +1,7 @@
-//! The lock of a ledger that is a file: an operating system's lock on `<ledger>.lock`, which ends with its process.
+//! The lock of an SQLite ledger: a lock of the operating system on `<ledger>.lock`, which ends with its process.
 //!
-//! The file also says who holds it, for the message of whoever comes second. It is never removed: a lock on a removed
-//! file would protect nothing.
+//! The file also names the holder, for the error message of a second crontabber. It is never removed: a lock on a removed
+//! file protects nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// How often, and how long apart, a held lock is tried again. Someone who only looks whether the ledger is held has it
-/// for an instant, and must not be taken for a second crontabber.
+/// How often, and at which interval, a held lock is tried again: a status check holds it for an instant.
 const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
@@ -33,7 +32,7 @@ pub(super) struct FileLock {
     _file: File,
 }
 
-/// Who holds the lock, as far as they said.
+/// The holder of the lock, as far as the file names it.
 #[derive(Debug, Default)]
 pub(super) struct Holder {
     pub(super) host: Option<String>,
@@ -72,14 +71,14 @@ pub(super) fn take(path: &Path, owner: &Owner, since: DateTime<Utc>) -> Result<F
         "version": owner.version,
         "since": since.to_rfc3339_opts(SecondsFormat::Secs, true),
     });
-    // A full disk must not keep the daemon from its ledger: the text is only for people.
+    // A full disk must not keep the daemon from its ledger: the text is only for messages.
     if let Err(error) = rewrite(&mut file, &format!("{text}\n")) {
         tracing::warn!(%error, file = %lock_path(path).display(), "the lock file could not be written");
     }
     Ok(FileLock { _file: file })
 }
 
-/// Says whether someone holds the lock of the ledger at `path`, without keeping it.
+/// Whether the lock of the ledger at `path` is held.
 pub(super) fn is_held(path: &Path) -> bool {
     File::open(lock_path(path)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

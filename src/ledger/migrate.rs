@@ -1,4 +1,4 @@
-//! Brings a ledger's tables up to date, and refuses those of a newer crontabber.
+//! Migrates the tables of a ledger, and refuses those of a newer crontabber.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -13,7 +13,7 @@ use super::{postgres, sqlite};
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Runs the migrations that the ledger lacks: all in one transaction, so that nobody sees a ledger between two schemas.
+/// Runs the missing migrations, all in one transaction.
 pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
     match found(url, connection)? {
         Some(found) if found.as_str() > SCHEMA_VERSION => return Err(newer(url, connection, found, version)),
@@ -32,14 +32,14 @@ fn run_pending(connection: &mut AnyConnection) -> diesel::migration::Result<()> 
     match run {
         Ok(()) => Ok(connection.commit()?),
         Err(error) => {
-            // The first error is the one to tell; the connection is closed with it.
+            // The first error is returned; the connection is closed with it.
             let _ = connection.rollback();
             Err(error)
         }
     }
 }
 
-/// Checks that the ledger is of the schema that we know, and changes nothing.
+/// Checks that the ledger has the schema of this crontabber, without a change.
 pub(super) fn check(url: &LedgerUrl, connection: &mut AnyConnection, version: &str) -> Result<(), OpenError> {
     match found(url, connection)? {
         None => Err(OpenErrorKind::Missing.of(url)),
@@ -49,14 +49,14 @@ pub(super) fn check(url: &LedgerUrl, connection: &mut AnyConnection, version: &s
     }
 }
 
-/// The newest migration that the ledger has had.
+/// The newest migration in the ledger.
 fn found(url: &LedgerUrl, connection: &mut AnyConnection) -> Result<Option<String>, OpenError> {
     let migrated = has_table(connection, "__diesel_schema_migrations").map_err(|error| failed(url, &error))?;
     let ours = has_table(connection, "writer").map_err(|error| failed(url, &error))?;
     let others = has_table(connection, "jobs").map_err(|error| failed(url, &error))?;
     match (migrated, ours) {
         (true, true) => {}
-        // Another program's migrations, or its tables where ours would go.
+        // Migrations of another program, or its tables under our names.
         (true, false) if others || !is_empty(connection).map_err(|error| failed(url, &error))? => {
             return Err(OpenErrorKind::Foreign.of(url));
         }
@@ -73,7 +73,7 @@ fn found(url: &LedgerUrl, connection: &mut AnyConnection) -> Result<Option<Strin
     .map_err(|error| failed(url, &error))
 }
 
-/// Says whether no migration was ever run: a first opening that was cut short leaves the empty table.
+/// Whether no migration has run: a first opening that is interrupted leaves the table empty.
 fn is_empty(connection: &mut AnyConnection) -> QueryResult<bool> {
     let count = diesel::dsl::sql::<diesel::sql_types::BigInt>("SELECT count(*) FROM __diesel_schema_migrations");
     let count: i64 = match connection {

@@ -1,5 +1,4 @@
-//! Opens a ledger that is a PostgreSQL database, and takes its lock: an advisory lock of the session, which ends with
-//! the connection.
+//! Opens a ledger in PostgreSQL, and takes its lock: an advisory lock of the connection, which ends with it.
 
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
@@ -11,13 +10,13 @@ use super::error::{OpenError, OpenErrorKind, one_line, text};
 use super::lock::Owner;
 use super::url::LedgerUrl;
 
-/// The number of the lock: one for each schema (PostgreSQL keeps the databases apart by itself).
+/// The key of the lock. PostgreSQL separates the databases itself.
 const KEY: &str = "hashtextextended('crontabber ledger ' || current_schema(), 0)";
 
-/// Who holds the lock, as the server sees them.
+/// The holder of the lock, as the server sees it.
 #[derive(QueryableByName)]
 pub(super) struct Holder {
-    /// The server's process that serves them.
+    /// The server process of the holder's connection.
     #[diesel(sql_type = Integer)]
     pub(super) backend: i32,
     #[diesel(sql_type = Nullable<Text>)]
@@ -25,7 +24,7 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    /// The host and the process that they named themselves with.
+    /// The host and the process in the holder's application name.
     pub(super) fn names(&self) -> Option<(String, u32)> {
         let rest = self.application.as_deref()?.strip_prefix("crontabber ")?;
         let (pid, host) = rest.split_once('@')?;
@@ -33,7 +32,7 @@ impl Holder {
     }
 }
 
-/// Connects, as nobody in particular or as the owner.
+/// Connects, with the owner in the application name if there is one.
 pub(super) fn connect(url: &LedgerUrl, target: &str, owner: Option<&Owner>) -> Result<PgConnection, OpenError> {
     let mut postgres = PgConnection::establish(&with_timeouts(target)).map_err(|error| refused(url, &error))?;
     let name =
@@ -42,16 +41,16 @@ pub(super) fn connect(url: &LedgerUrl, target: &str, owner: Option<&Owner>) -> R
     Ok(postgres)
 }
 
-/// Makes the connection one that only reads.
+/// Makes the connection read-only.
 pub(super) fn only_read(postgres: &mut PgConnection) -> QueryResult<()> {
     postgres.batch_execute("SET default_transaction_read_only = on")
 }
 
 fn settle(postgres: &mut PgConnection, name: &str) -> QueryResult<()> {
     postgres.batch_execute("SET client_min_messages = warning")?;
-    // Longer names are cut by the server.
+    // The server truncates longer names.
     diesel::sql_query("SELECT set_config('application_name', $1, false)").bind::<Text, _>(name).execute(postgres)?;
-    // A server that was told to lose the last commits in a crash must not lose ours.
+    // A server that may lose the last commits in a crash must not lose ours.
     diesel::sql_query(
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
     )
@@ -59,7 +58,7 @@ fn settle(postgres: &mut PgConnection, name: &str) -> QueryResult<()> {
     Ok(())
 }
 
-/// A server that stopped answering is noticed, unless the URL has its own opinion.
+/// Adds timeouts for a server that stops answering, unless the URL has its own.
 fn with_timeouts(target: &str) -> String {
     let mut target = target.to_owned();
     for (key, value) in [("connect_timeout", "10"), ("tcp_user_timeout", "30000")] {
@@ -71,7 +70,7 @@ fn with_timeouts(target: &str) -> String {
     target
 }
 
-/// Takes the lock, and says which process of the server holds it for us.
+/// Takes the lock; returns the server process of this connection, or the holder.
 pub(super) fn take_lock(postgres: &mut PgConnection) -> QueryResult<Result<i32, Option<Holder>>> {
     let taken = diesel::dsl::sql::<(Bool, Integer)>(&format!("SELECT pg_try_advisory_lock({KEY}), pg_backend_pid()"));
     match taken.get_result::<(bool, i32)>(postgres)? {
@@ -80,7 +79,7 @@ pub(super) fn take_lock(postgres: &mut PgConnection) -> QueryResult<Result<i32, 
     }
 }
 
-/// Who holds the lock now.
+/// The current holder of the lock.
 pub(super) fn holder(postgres: &mut PgConnection) -> QueryResult<Option<Holder>> {
     diesel::sql_query(format!(
         "SELECT l.pid AS backend, a.application_name AS application \
@@ -93,12 +92,12 @@ pub(super) fn holder(postgres: &mut PgConnection) -> QueryResult<Option<Holder>>
     .optional()
 }
 
-/// Ends a process of the server that is left over from a connection that we lost.
+/// Ends the server process of a lost connection.
 pub(super) fn end_backend(postgres: &mut PgConnection, backend: i32) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_terminate_backend($1)").bind::<Integer, _>(backend).execute(postgres).map(drop)
 }
 
-/// The tables of this name that the connection sees: 0 or 1.
+/// Whether the connection sees a table of this name.
 pub(super) fn has_table(postgres: &mut PgConnection, name: &str) -> QueryResult<bool> {
     diesel::dsl::sql::<BigInt>("SELECT count(to_regclass(")
         .bind::<Text, _>(name)
@@ -107,16 +106,16 @@ pub(super) fn has_table(postgres: &mut PgConnection, name: &str) -> QueryResult<
         .map(|count| count > 0)
 }
 
-/// What libpq said, as an error of opening: some of it no waiting will change.
+/// The error for a message of libpq: some of them are permanent.
 fn refused(url: &LedgerUrl, error: &ConnectionError) -> OpenError {
     let detail = match error {
         ConnectionError::BadConnection(message) => one_line(message),
         other => one_line(&other.to_string()),
     };
-    let hopeless =
+    let permanent =
         ["authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in"];
     let unknown = detail.contains("does not exist") && detail.contains("FATAL");
-    if unknown || hopeless.iter().any(|hopeless| detail.contains(hopeless)) {
+    if unknown || permanent.iter().any(|text| detail.contains(text)) {
         OpenErrorKind::Denied(detail).of(url)
     } else {
         OpenErrorKind::Unreachable(detail).of(url)

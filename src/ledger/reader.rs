@@ -1,4 +1,4 @@
-//! Reads a ledger for people, beside whoever writes it: on a connection of its own, that cannot write.
+//! Reads a ledger for the commands, on a read-only connection beside the writer.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -32,15 +32,15 @@ pub struct Backlog {
     pub oldest: SessionRecord,
     /// How many are running.
     pub running: u64,
-    /// How many need a person.
+    /// How many are held.
     pub held: u64,
     /// How many failed and will be retried.
     pub failed: u64,
-    /// The most attempts that any of those failed or held has used.
+    /// The most counted attempts of any failed or held session.
     pub worst_failures: u32,
 }
 
-/// Who opened the ledger to write it, last.
+/// The last writer of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerRecord {
     /// The machine.
@@ -51,11 +51,11 @@ pub struct OwnerRecord {
     pub version: String,
     /// When.
     pub since: DateTime<Utc>,
-    /// Whether someone holds the ledger's lock now.
+    /// Whether the ledger's lock is held now.
     pub alive: bool,
 }
 
-/// Reads a ledger for people.
+/// Reads a ledger.
 pub struct Reader {
     url: LedgerUrl,
     pub(super) connection: AnyConnection,
@@ -85,7 +85,7 @@ impl Reader {
         Ok(Self { url: url.clone(), connection })
     }
 
-    /// What a crontabber that started now would find.
+    /// The startup state of a daemon that started now.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -93,7 +93,7 @@ impl Reader {
         startup::load(&mut self.connection)
     }
 
-    /// Every job that the ledger knows, by name.
+    /// Every job of the ledger, by name.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -113,7 +113,7 @@ impl Reader {
         row.map(JobRow::record).transpose()
     }
 
-    /// What is unsettled, of each job that has such a thing (in its generation in force).
+    /// The unsettled sessions of each job that has any (in its generation in force).
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -145,14 +145,14 @@ impl Reader {
                 .find((id, *generation, tally.oldest))
                 .first::<SessionRow>(&mut self.connection)
                 .optional()?;
-            // Settled, or reset, since it was counted: a job that is not behind.
+            // Settled, or reset, since it was counted: the job has no backlog.
             let Some(oldest) = oldest else { continue };
             backlogs.insert(name.clone(), tally.backlog(oldest.record(name)?));
         }
         Ok(backlogs)
     }
 
-    /// The most attempts used by any failed or held session of each job and generation.
+    /// The most counted attempts of any failed or held session of each job and generation.
     fn worst(&mut self) -> QueryResult<Vec<(i32, i32, Option<i32>)>> {
         sessions::table
             .filter(sessions::settled_at.is_null())
@@ -162,7 +162,7 @@ impl Reader {
             .load(&mut self.connection)
     }
 
-    /// Hands sessions to `each`, ascending by date, then job, until it breaks off.
+    /// Passes sessions to `each`, ascending by date, then job, until it breaks.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -202,7 +202,7 @@ impl Reader {
         row.map(|row| row.record(&key.job)).transpose()
     }
 
-    /// Hands attempts to `each`, ascending by date, job and number, until it breaks off.
+    /// Passes attempts to `each`, ascending by date, job and number, until it breaks.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -244,7 +244,7 @@ impl Reader {
         row.map(|row| row.record(&key.session.job)).transpose()
     }
 
-    /// The attempts that did not end, of any generation, ascending by job, date and number.
+    /// The open attempts of any generation, ascending by job, date and number.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -257,7 +257,7 @@ impl Reader {
         Ok(open)
     }
 
-    /// Who opened the ledger to write it, last, and whether it is held now. Nobody did, if absent.
+    /// The last writer of the ledger, and whether it still holds the ledger; none if it was never written.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -279,20 +279,19 @@ impl Reader {
         Ok(Some(OwnerRecord { host, pid: count(pid), version, since: instant(since)?, alive }))
     }
 
-    /// Lets `read` look at the whole ledger as it is at one instant, whatever is written meanwhile. That keeps SQLite's
-    /// log from being emptied, so that nobody should be waited for in it.
+    /// Gives `read` a snapshot of the whole ledger. SQLite cannot empty its WAL meanwhile, so `read` must not wait.
     ///
     /// # Errors
     /// When the database cannot be read; what `read` itself cannot do is in its value.
     pub fn snapshot<T>(&mut self, read: impl FnOnce(&mut Snapshot<'_>) -> T) -> Result<T, LedgerError> {
         self.connection.begin_snapshot()?;
         let value = read(&mut Snapshot::new(&mut self.connection));
-        // Nothing was written, so that there is nothing to take back but the place in the log.
+        // Ends the snapshot; nothing was written.
         self.connection.rollback()?;
         Ok(value)
     }
 
-    /// What the ledger knows of the dates that a request would be about.
+    /// What the ledger has of the dates of a request.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -300,7 +299,7 @@ impl Reader {
         request_context::past(&mut self.connection, job, 0, operation)
     }
 
-    /// What became of a request; nothing yet if absent.
+    /// The answer to a request, if it has one.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -309,7 +308,7 @@ impl Reader {
     }
 }
 
-/// A backlog as it is counted.
+/// The counts of a backlog.
 #[derive(Default)]
 struct Tally {
     unsettled: u64,

@@ -1,4 +1,4 @@
-//! An operator's request as the audit keeps it: a word, and its particulars as JSON.
+//! The JSON of an operator's request in the audit.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::rows::{instant, micros};
 use crate::session::{BackfillOrder, Enabling, Only, Operation, Retrying, Skipping};
 
-/// The particulars of a request. Instants are microseconds of UTC.
+/// Writes the arguments of a request. Instants are microseconds of UTC.
 pub(super) fn write(operation: &Operation) -> Value {
     let at = |at: Option<DateTime<Utc>>| at.map(micros);
     match operation {
@@ -51,7 +51,7 @@ pub(super) fn span(operation: &Operation) -> (Option<DateTime<Utc>>, Option<Date
     }
 }
 
-/// Reads a request; `None` says that it is none of ours.
+/// Reads a request; none if this crontabber does not know it.
 pub(super) fn read(action: &str, detail: &str, date: Option<i64>) -> Option<Operation> {
     let detail = serde_json::from_str::<Value>(detail).unwrap_or_default();
     let at = |key: &str| detail[key].as_i64().and_then(|at| instant(at).ok());

@@ -1,4 +1,4 @@
-//! Where operators hand in requests, beside a running daemon: rows of `audit`, which the daemon reads each second.
+//! The queue of operators' requests to a running daemon: rows of `audit`, which the daemon polls.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,24 +13,24 @@ use super::{migrate, postgres, request_context, request_json};
 use crate::job::JobName;
 use crate::session::{Changed, Operation, Request};
 
-/// A request that has no number yet.
+/// A request that is not posted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRequest {
     /// The job it is about.
     pub job: JobName,
-    /// What is asked.
+    /// The operation.
     pub operation: Operation,
-    /// When it is asked.
+    /// When it is requested.
     pub at: DateTime<Utc>,
-    /// Who asks.
+    /// Who requests it.
     pub user: String,
-    /// From which machine.
+    /// The host of the user.
     pub host: String,
     /// Why, in the operator's words.
     pub reason: Option<String>,
 }
 
-/// What became of a request.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Whether it was done.
@@ -43,13 +43,13 @@ pub struct Answer {
     pub at: DateTime<Utc>,
 }
 
-/// Takes operators' requests beside a running daemon.
+/// Posts requests to a running daemon.
 pub struct RequestQueue {
     connection: AnyConnection,
 }
 
 impl RequestQueue {
-    /// Opens the desk of a ledger that exists.
+    /// Opens the queue of a ledger that exists.
     ///
     /// # Errors
     /// [`OpenErrorKind::Missing`] if there is no ledger yet.
@@ -62,10 +62,10 @@ impl RequestQueue {
         Ok(Self { connection })
     }
 
-    /// Posts a request, and returns its number, which its answer is known by.
+    /// Posts a request, and returns its id.
     ///
     /// # Errors
-    /// When the database does not take it.
+    /// When the database cannot be written.
     pub fn post(&mut self, request: &NewRequest) -> Result<i64, LedgerError> {
         let (from, to) = request_json::span(&request.operation);
         let detail = request_json::write(&request.operation);
@@ -85,7 +85,7 @@ impl RequestQueue {
     }
 }
 
-/// The columns of `audit` that make a request.
+/// The columns of `audit` of a request.
 #[derive(Queryable)]
 struct RequestRow {
     id: i64,
@@ -99,8 +99,7 @@ struct RequestRow {
     reason: Option<String>,
 }
 
-/// The requests without an answer, by number, of the actions that are meant. Those that we do not understand are left
-/// out, and logged.
+/// The requests without an answer, by id, whose actions `is_meant` selects. Unknown requests are logged and left out.
 pub(super) fn unanswered(
     connection: &mut AnyConnection,
     is_meant: impl Fn(&str) -> bool,
@@ -148,7 +147,7 @@ fn request(connection: &mut AnyConnection, row: RequestRow) -> Result<Option<Req
     }))
 }
 
-/// What became of a request; nothing yet if absent.
+/// The answer to a request, if it has one.
 pub(super) fn answer(connection: &mut AnyConnection, request: i64) -> Result<Option<Answer>, LedgerError> {
     type Row = (Option<bool>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
     let row = audit::table

@@ -1,4 +1,4 @@
-//! Turns records into rows and back. Instants are microseconds of UTC.
+//! Converts records to rows and back. Instants are microseconds of UTC.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -48,7 +48,7 @@ pub(super) struct SessionRow {
     pub(super) settled_by: Option<String>,
 }
 
-/// A row of `attempts`, with the machine that it names.
+/// A row of `attempts`, with its host.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = attempts)]
 pub(super) struct AttemptRow {
@@ -193,7 +193,7 @@ pub(super) fn outcome_columns(outcome: Outcome) -> (Option<i32>, Option<i32>) {
     }
 }
 
-/// The columns `cpu_user_micros`, `cpu_system_micros` and `peak_memory_bytes`: all of them, or none.
+/// The columns `cpu_user_micros`, `cpu_system_micros` and `peak_memory_bytes`: all or none.
 pub(super) fn usage_columns(usage: Option<Usage>) -> [Option<i64>; 3] {
     let micros = |taken: Duration| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX);
     usage.map_or([None; 3], |Usage { cpu_user, cpu_system, peak_memory }| {
@@ -202,38 +202,38 @@ pub(super) fn usage_columns(usage: Option<Usage>) -> [Option<i64>; 3] {
     })
 }
 
-/// An instant as the ledger keeps it.
+/// The column of an instant.
 pub(super) fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
 }
 
-/// The instant that the ledger kept.
+/// The instant of a column.
 pub(super) fn instant(micros: i64) -> Result<DateTime<Utc>, LedgerError> {
     DateTime::from_timestamp_micros(micros)
         .ok_or_else(|| LedgerError::Corrupt(format!("{micros} is not an instant that has a date")))
 }
 
-/// The name that the ledger kept.
+/// The job name of a column.
 pub(super) fn job_name(name: &str) -> Result<JobName, LedgerError> {
     JobName::new(name).map_err(|error| LedgerError::Corrupt(format!("the job name `{name}`: {error}")))
 }
 
-/// A count as the ledger keeps it; no count gets this far.
+/// The column of a count; no count reaches the limit.
 pub(super) fn number(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-/// The count that the ledger kept; its CHECKs let no negative one in.
+/// The count of a column; the CHECKs refuse negative ones.
 pub(super) fn count(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
-/// A text as the ledger keeps it: PostgreSQL takes no NUL, and an outcome must not be lost for one.
+/// A text without NUL, which PostgreSQL refuses.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-/// A date as messages name it.
+/// The text of a date in messages.
 pub(super) fn shown(date: DateTime<Utc>) -> String {
     date.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -1,7 +1,7 @@
-//! The whole history of each job, as it is at one instant: every session with its attempts, of every generation.
+//! Reads the whole history of each job from one snapshot: every session with its attempts, of every generation.
 //!
-//! The rows are read a page at a time along the primary keys, so that neither memory nor the work for a page grows with
-//! the ledger.
+//! The rows are read a page at a time along the primary keys: neither the memory nor the work for a page grows with the
+//! ledger.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
@@ -18,7 +18,7 @@ use crate::invariants::Row;
 use crate::job::JobName;
 use crate::session::JobRecord;
 
-/// A ledger as it is at one instant.
+/// A ledger at one instant.
 pub struct Snapshot<'a> {
     connection: &'a mut AnyConnection,
 }
@@ -28,10 +28,10 @@ impl<'a> Snapshot<'a> {
         Self { connection }
     }
 
-    /// Every job by name, and how many resets of it the audit has.
+    /// Every job by name, and the number of its resets in the audit.
     ///
     /// # Errors
-    /// When the database cannot be read, or has rows of a job that is not there.
+    /// When the database cannot be read, or has rows of a missing job.
     pub fn jobs(&mut self) -> Result<Vec<(JobRecord, u64)>, LedgerError> {
         let resets: HashMap<String, i64> = audit::table
             .filter(audit::action.eq("reset"))
@@ -52,7 +52,7 @@ impl<'a> Snapshot<'a> {
         Ok(records)
     }
 
-    /// Hands the rows of a job to `each`, ascending by generation, date and number, each session before its attempts.
+    /// Passes the rows of a job to `each`, ascending by generation, date and number, each session before its attempts.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -104,7 +104,7 @@ impl<'a> Snapshot<'a> {
         Ok([of_sessions, of_attempts].into_iter().flatten().min())
     }
 
-    /// Refuses rows of a job that is not there: nobody would look at them.
+    /// Fails if there are rows of a missing job: no command would list them.
     fn know_all(&mut self, rows: &[JobRow]) -> Result<(), LedgerError> {
         let known: HashSet<i32> = rows.iter().map(|row| row.id).collect();
         let mut after = i32::MIN;
@@ -124,26 +124,26 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// The rows of a range, one after the other.
+/// An iterator over the rows of a range.
 struct Stream<R> {
     range: IndexRange<'static>,
     after: Cursor,
     page: VecDeque<R>,
-    is_over: bool,
+    is_done: bool,
 }
 
 impl<R: Listed> Stream<R> {
     fn new(range: IndexRange<'static>) -> Self {
-        Self { range, after: Cursor::start(), page: VecDeque::new(), is_over: false }
+        Self { range, after: Cursor::start(), page: VecDeque::new(), is_done: false }
     }
 
     /// The date of the next row.
     fn date(&mut self, connection: &mut AnyConnection) -> QueryResult<Option<i64>> {
-        if self.page.is_empty() && !self.is_over {
+        if self.page.is_empty() && !self.is_done {
             self.page = R::page(connection, self.range, self.after)?.into();
             match self.page.back() {
                 Some(last) => self.after = last.cursor(),
-                None => self.is_over = true,
+                None => self.is_done = true,
             }
         }
         Ok(self.page.front().map(|row| row.cursor().date))

@@ -1,4 +1,4 @@
-//! Opens a ledger that is an SQLite file: its directory, its mode, its lock and the settings of every connection.
+//! Opens a ledger in an SQLite file: its directory, its mode, its lock and the settings of every connection.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -15,13 +15,13 @@ use super::error::{ErrorClass, OpenError, OpenErrorKind, classify, text};
 use super::lock::{self, FileLock, Holder, LockFailure, Owner};
 use super::url::LedgerUrl;
 
-/// What a ledger is marked with (`PRAGMA application_id`), "crtb": the same number as in its first migration.
+/// The mark of a ledger (`PRAGMA application_id`), "crtb": the same number as in the first migration.
 const APPLICATION_ID: i64 = 0x6372_7462;
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Purpose {
-    /// To write: the file is made if there is none.
+    /// To write: the file is created if it is missing.
     Write,
     /// To post a request beside the writer.
     Post,
@@ -29,7 +29,7 @@ pub(super) enum Purpose {
     Read,
 }
 
-/// The path of the ledger, the same one whatever name it was opened by: its lock is beside it.
+/// The path of the ledger without symbolic links, because its lock is beside it.
 pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -42,7 +42,7 @@ pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Makes the last missing directory of `path`, for our eyes only.
+/// Creates the last missing directory of `path`, with mode 0700.
 pub(super) fn make_directory(url: &LedgerUrl, path: &Path) -> Result<(), OpenError> {
     let absolute = std::path::absolute(path).map_err(|error| refused(url, &error))?;
     if absolute.is_dir() {
@@ -86,7 +86,7 @@ pub(super) fn take_lock(
 pub(super) fn connect(url: &LedgerUrl, path: &Path, purpose: Purpose) -> Result<SqliteConnection, OpenError> {
     match purpose {
         Purpose::Write => {
-            // Made before SQLite sees it, because SQLite gives its `-wal` and `-shm` files the mode of this one.
+            // Created before SQLite opens it, because SQLite gives its `-wal` and `-shm` files the mode of this one.
             OpenOptions::new()
                 .append(true)
                 .create(true)
@@ -103,13 +103,13 @@ pub(super) fn connect(url: &LedgerUrl, path: &Path, purpose: Purpose) -> Result<
                 if is_final(&error) || has_log(path) {
                     return Err(error);
                 }
-                // A directory that we cannot write, and no writer: nothing can change under us.
+                // The directory is not writable and there is no writer, so the file does not change.
                 prepared(url, path, "ro&immutable=1", purpose)
             }),
     }
 }
 
-/// Says whether there is a file that we may read. Asked without opening it: closing it would end SQLite's own locks.
+/// Whether there is a readable file. Does not open it: closing it would release SQLite's locks.
 pub(super) fn is_readable(url: &LedgerUrl, path: &Path) -> Result<bool, OpenError> {
     let found = fs::metadata(path).and_then(|file| {
         let is_readable = rustix::fs::access(path, rustix::fs::Access::READ_OK);
@@ -122,7 +122,7 @@ pub(super) fn is_readable(url: &LedgerUrl, path: &Path) -> Result<bool, OpenErro
     }
 }
 
-/// What the system said to a reader: that there is no ledger is no error.
+/// The error of the system for a reader; a missing ledger is no error.
 fn unread(url: &LedgerUrl, error: &io::Error) -> Result<bool, OpenError> {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
@@ -131,7 +131,7 @@ fn unread(url: &LedgerUrl, error: &io::Error) -> Result<bool, OpenError> {
     }
 }
 
-/// Says whether another way of opening would meet the same error.
+/// Whether every way of opening fails with this error.
 fn is_final(error: &OpenError) -> bool {
     matches!(error.kind, OpenErrorKind::Corrupt(_) | OpenErrorKind::Foreign | OpenErrorKind::Missing)
 }
@@ -162,7 +162,7 @@ fn prepared(url: &LedgerUrl, path: &Path, mode: &str, purpose: Purpose) -> Resul
     Ok(sqlite)
 }
 
-/// The settings that change nothing in the file.
+/// Applies the settings that do not change the file.
 fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
     sqlite.batch_execute(
         "PRAGMA page_size = 1024; PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
@@ -174,22 +174,22 @@ fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
     }
 }
 
-/// The mark of the file, and how many tables and indices it has.
+/// The mark of the file, and the number of its tables and indices.
 fn identity(sqlite: &mut SqliteConnection) -> QueryResult<(i64, i64)> {
-    // Without the table that Diesel makes before the first migration: opening may have ended there.
+    // Without the table that Diesel creates before the first migration: an earlier opening may have stopped there.
     const COUNT: &str = "(SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '__diesel_schema_migrations')";
     #[derive(QueryableByName)]
     struct Mark {
         #[diesel(sql_type = BigInt)]
         application_id: i64,
     }
-    // The count first: a file that is no database says so here, and the mark of one is 0.
+    // The count comes first: it fails on a file that is no database, whose mark reads as 0.
     let objects = diesel::select(diesel::dsl::sql::<BigInt>(COUNT)).get_result(sqlite)?;
     let mark = diesel::sql_query("SELECT application_id FROM pragma_application_id").get_result::<Mark>(sqlite)?;
     Ok((mark.application_id, objects))
 }
 
-/// Readers never wait for the writer, and a commit is one flush.
+/// Sets the write-ahead log: readers never wait for the writer, and a commit is one flush.
 fn log_ahead(sqlite: &mut SqliteConnection) -> QueryResult<()> {
     #[derive(QueryableByName)]
     struct Mode {
@@ -203,7 +203,7 @@ fn log_ahead(sqlite: &mut SqliteConnection) -> QueryResult<()> {
     sqlite.batch_execute("PRAGMA journal_size_limit = 67108864;")
 }
 
-/// What the system said, as an error of opening.
+/// The error for a message of the system.
 pub(super) fn refused(url: &LedgerUrl, error: &io::Error) -> OpenError {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -214,7 +214,7 @@ pub(super) fn refused(url: &LedgerUrl, error: &io::Error) -> OpenError {
     .of(url)
 }
 
-/// What SQLite said, as an error of opening.
+/// The error for a message of SQLite.
 pub(super) fn database_error(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
     match classify(error) {
         ErrorClass::Damaged => OpenErrorKind::Corrupt(text(error)),

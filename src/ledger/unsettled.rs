@@ -1,6 +1,6 @@
-//! Lists what is unsettled, or running: few rows among many, found by the indices that hold no others.
+//! Lists unsettled sessions and open attempts, along the partial indices that have only them.
 //!
-//! Their keys are read first, and put in order here: a list by date would look at every settled row on its way.
+//! Their keys are read first and sorted here: a list by date would scan every settled row.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +16,7 @@ use super::startup;
 use crate::job::JobName;
 use crate::session::{AttemptRecord, SessionRecord};
 
-/// Hands the selected sessions to `each`, ascending by date, then job.
+/// Passes the selected sessions to `each`, ascending by date, then job.
 pub(super) fn list(
     connection: &mut AnyConnection,
     selection: Selection<'_>,
@@ -48,7 +48,7 @@ pub(super) fn list(
     Ok(())
 }
 
-/// Hands the selected attempts that have no outcome yet to `each`, ascending by date, job and number.
+/// Passes the selected open attempts to `each`, ascending by date, job and number.
 pub(super) fn list_open(
     connection: &mut AnyConnection,
     selection: Selection<'_>,
@@ -71,7 +71,7 @@ fn number_of(names: &Names, job: &JobName) -> Option<i32> {
     names.iter().find_map(|(id, (name, _))| (name == job).then_some(*id))
 }
 
-/// What is selected of all that was found, in its order. A job that entered since the names were read is not there yet.
+/// The selected rows, sorted. Leaves out jobs that entered after the names were read.
 fn chosen<'a, T>(found: Vec<(Cursor, T)>, names: &'a Names, selection: Selection<'_>) -> Vec<(&'a JobName, T)> {
     let mut placed: Vec<(SortKey<'a>, &'a JobName, T)> = Vec::with_capacity(found.len());
     for (cursor, item) in found {

@@ -1,12 +1,12 @@
-//! Where a ledger is: the text that people write, checked before anything is opened.
+//! The URL of a ledger, checked before anything is opened.
 //!
-//! A password is never printed: not by [`Display`](fmt::Display), not by [`Debug`](fmt::Debug), not in an error.
+//! No password is ever printed: not by [`Display`](fmt::Display), not by [`Debug`](fmt::Debug), not in an error.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Where a ledger is.
+/// The location of a ledger.
 #[derive(Clone, PartialEq)]
 pub enum LedgerUrl {
     /// An SQLite file.
@@ -15,16 +15,16 @@ pub enum LedgerUrl {
     Postgres(String),
 }
 
-/// Why a text does not say where a ledger is.
+/// Why a text is no URL of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerUrlError {
-    /// Nothing was said.
+    /// The text is empty.
     #[error("the ledger's URL is empty; write `sqlite:///var/lib/crontabber/ledger.db` or `postgres:///crontabber`")]
     Empty,
     /// A path of a directory.
     #[error("the ledger `{0}` is a directory; name a file in it")]
     Directory(String),
-    /// Something else than the two databases.
+    /// Neither SQLite nor PostgreSQL.
     #[error("the ledger's scheme `{scheme}` is unknown; {hint}")]
     Scheme {
         /// What was written before the colon.
@@ -41,13 +41,13 @@ pub enum LedgerUrlError {
     /// A URL that libpq would misread.
     #[error("the PostgreSQL URL is malformed: {0}")]
     Malformed(&'static str),
-    /// A server elsewhere, and no TLS to reach it with.
+    /// A server on another host without TLS.
     #[error(
         "the PostgreSQL host `{0}` is another machine, and this crontabber has no TLS; add `sslmode=disable` to the URL \
-         if the network between may see everything, or use a local server"
+         if you trust the network between them, or use a local server"
     )]
     Plaintext(String),
-    /// TLS was asked for.
+    /// TLS is required.
     #[error("the PostgreSQL URL says `sslmode={0}`, and this crontabber has no TLS")]
     NoTls(String),
 }
@@ -118,7 +118,7 @@ fn sqlite(path: &str) -> Result<LedgerUrl, LedgerUrlError> {
     } else if path.ends_with('/') || matches!(path, "." | "..") || path.ends_with("/..") {
         Err(LedgerUrlError::Directory(path.to_owned()))
     } else {
-        // SQLite takes what follows two slashes as a host, and everybody is to name the one file alike.
+        // SQLite reads what follows two slashes as a host.
         let is_doubled = path.starts_with("//");
         let path = if is_doubled { &path[path.len() - path.trim_start_matches('/').len() - 1..] } else { path };
         Ok(LedgerUrl::Sqlite(PathBuf::from(path)))
@@ -137,7 +137,7 @@ fn postgres(text: &str, rest: &str) -> Result<LedgerUrl, LedgerUrlError> {
     if authority.matches('@').count() > 1 {
         return Err(LedgerUrlError::Malformed("in a password, `@` is written `%40`"));
     }
-    // Refused here because libpq's own message about it would repeat the password.
+    // Refused here, because the message of libpq would repeat the password.
     if decoded(rest).is_none() {
         return Err(LedgerUrlError::Malformed(
             "`%` is not followed by two hexadecimal digits; itself it is written `%25`",
@@ -167,7 +167,7 @@ fn postgres(text: &str, rest: &str) -> Result<LedgerUrl, LedgerUrlError> {
     }
 }
 
-/// Says whether a host (with or without a port) is this machine.
+/// Whether a host (with or without a port) is the local one.
 fn is_local(host: &str) -> bool {
     if host.is_empty() || host.starts_with('/') || host.starts_with('@') || host.starts_with(':') && host.len() < 7 {
         return true;
@@ -201,7 +201,7 @@ fn decoded(text: &str) -> Option<String> {
 fn masked(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
     let (place, options) = rest.split_once('?').map_or((rest, None), |(place, options)| (place, Some(options)));
-    // The last `@`, wherever it is: in doubt too much is masked.
+    // The last `@`, wherever it is: masks too much rather than too little.
     let place = match place.rsplit_once('@') {
         Some((user, host)) => match user.split_once(':') {
             Some((name, _)) => format!("{name}:***@{host}"),

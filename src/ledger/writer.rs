@@ -1,8 +1,8 @@
 //! The single writer of a ledger.
 //!
-//! Its place is the row of `writer`: opening the ledger makes a new epoch, and each transaction counts one batch up, by
-//! compare and set. So a transaction whose COMMIT was never answered is recognised afterwards, and a writer whose
-//! ledger was taken by another can write nothing more.
+//! Its row is in `writer`: opening the ledger starts a new epoch, and each transaction increments the batch by compare and
+//! set. So the writer finds out whether a transaction with an unanswered COMMIT was written, and it can write nothing after
+//! another writer has taken the ledger.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,57 +26,57 @@ use super::{migrate, postgres, request_queue, startup};
 use crate::job::JobName;
 use crate::session::{Entry, Operation, Recovered, Request};
 
-/// The single writer of a ledger. It holds the ledger's lock as long as it lives.
+/// The single writer of a ledger. It holds the ledger's lock until it is dropped.
 pub struct Writer {
     url: LedgerUrl,
     owner: Owner,
-    place: Place,
-    /// Gone after any error; the next call makes a new one.
+    holding: Holding,
+    /// Absent after an error; the next call connects again.
     connection: Option<AnyConnection>,
     jobs: HashMap<JobName, i32>,
-    /// The hosts that were written with.
+    /// The hosts that were looked up.
     hosts: Vec<Host>,
     epoch: i64,
-    /// The number of the last transaction that is known to be committed.
+    /// The number of the last transaction that is committed.
     batch: i64,
-    /// What was in the transaction after that, if nobody knows whether it was committed.
+    /// The batches of the transaction after that, if it is unknown whether it was committed.
     doubt: Option<Vec<Vec<Entry>>>,
 }
 
-/// What a writer knows anew after a transaction.
+/// What a transaction added to the writer's caches.
 struct New {
-    /// The jobs that entered, with their numbers.
+    /// The new jobs, with their ids.
     entered: Vec<(JobName, i32)>,
-    /// The names of jobs that are no more.
+    /// The former names of renamed jobs.
     renamed: Vec<JobName>,
     /// The hosts that were looked up.
     hosts: Vec<Host>,
 }
 
-/// What makes the ledger ours.
-enum Place {
+/// The lock of the ledger.
+enum Holding {
     File { path: PathBuf, _lock: FileLock },
     Server { target: String, backend: i32 },
 }
 
 impl Writer {
-    /// Opens a ledger to write it: makes it if need be (its directory too, if the one above exists), takes its lock and
-    /// brings its tables up to date.
+    /// Opens a ledger to write it: creates it if it is missing (and its directory, if the one above exists), takes its lock
+    /// and migrates its tables.
     ///
     /// # Errors
     /// An [`OpenError`], whose message says what to do. [`OpenErrorKind::Unreachable`] may pass; the others stay.
     pub fn open(url: &LedgerUrl, owner: &Owner, now: DateTime<Utc>) -> Result<Self, OpenError> {
-        let (mut connection, place) = match url {
+        let (mut connection, holding) = match url {
             LedgerUrl::Sqlite(path) => {
                 sqlite::make_directory(url, path)?;
                 let path = sqlite::real_path(path).map_err(|error| sqlite::refused(url, &error))?;
                 let lock = sqlite::take_lock(url, &path, owner, now)?;
                 let connection = AnyConnection::Sqlite(sqlite::connect(url, &path, Purpose::Write)?);
-                (connection, Place::File { path, _lock: lock })
+                (connection, Holding::File { path, _lock: lock })
             }
             LedgerUrl::Postgres(target) => {
                 let (connection, backend) = server(url, target, owner, None)?;
-                (connection, Place::Server { target: target.clone(), backend })
+                (connection, Holding::Server { target: target.clone(), backend })
             }
         };
         migrate::migrate(url, &mut connection, &owner.version)?;
@@ -89,7 +89,7 @@ impl Writer {
         Ok(Self {
             url: url.clone(),
             owner: owner.clone(),
-            place,
+            holding,
             connection: Some(connection),
             jobs,
             hosts: Vec::new(),
@@ -99,22 +99,21 @@ impl Writer {
         })
     }
 
-    /// Reads what a daemon must know to go on.
+    /// Reads the startup state of a daemon.
     ///
     /// # Errors
-    /// When the database cannot be read, or holds what we do not understand.
+    /// When the database cannot be read, or has unknown values.
     pub fn load(&mut self) -> Result<Recovered, LedgerError> {
         self.read(startup::load)
     }
 
     /// Writes all batches in one transaction: all or none, and not twice.
     ///
-    /// After [`LedgerError::Unavailable`], the same batches (more may follow them) are to be committed again: if the
-    /// first try was written after all, its batches are recognised and not written again.
+    /// After [`LedgerError::Unavailable`], the caller commits the same batches again (more may follow them): if the first
+    /// try was written after all, its batches are not written again.
     ///
     /// # Errors
-    /// A [`LedgerError`]; the ledger is then as it was before, or, after [`LedgerError::Unavailable`], perhaps as it was
-    /// to be.
+    /// A [`LedgerError`]; nothing was written, or, after [`LedgerError::Unavailable`], perhaps all of it.
     pub fn commit(&mut self, batches: &[Vec<Entry>]) -> Result<(), LedgerError> {
         if batches.iter().all(Vec::is_empty) && self.doubt.is_none() {
             return Ok(());
@@ -128,8 +127,8 @@ impl Writer {
         let new = match self.write(&mut connection, batches) {
             Ok(new) => new,
             Err(error) => {
-                // A connection that can take back what was written is kept, because the server's lock hangs on it. Any
-                // other is closed, which takes back as well.
+                // A connection that can roll back is kept, because the server's lock belongs to it. Any other is closed,
+                // which rolls back too.
                 self.connection = connection.rollback().is_ok().then_some(connection);
                 return Err(error);
             }
@@ -148,7 +147,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Begins a transaction and writes everything but its COMMIT.
+    /// Begins a transaction and writes the batches, without the COMMIT.
     fn write(&self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<New, LedgerError> {
         connection.begin()?;
         let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
@@ -165,7 +164,7 @@ impl Writer {
         Ok(New { entered: transaction.entered, renamed, hosts: transaction.new_hosts })
     }
 
-    /// The operators' requests without an answer, by number.
+    /// The operators' requests without an answer, by id.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -173,7 +172,7 @@ impl Writer {
         self.read(|connection| request_queue::unanswered(connection, |_| true))
     }
 
-    /// Those of them that want attempts ended.
+    /// Those of them that kill attempts.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -182,7 +181,7 @@ impl Writer {
         self.read(|connection| request_queue::unanswered(connection, |action| action == kill))
     }
 
-    /// Reads with the connection, and gives it up after an error.
+    /// Reads with the connection, and drops it after an error.
     fn read<T>(&mut self, read: impl FnOnce(&mut AnyConnection) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         let mut connection = self.take_connection()?;
         let value = read(&mut connection)?;
@@ -190,15 +189,15 @@ impl Writer {
         Ok(value)
     }
 
-    /// The connection, to be put back once it was seen to work; a new one if the last is gone. Sees to it that the
-    /// ledger is still ours.
+    /// Takes the connection, for the caller to put back if it works. Connects again if there is none, and checks that no
+    /// other writer has taken the ledger.
     fn take_connection(&mut self) -> Result<AnyConnection, LedgerError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        let mut connection = match &mut self.place {
-            Place::File { path, .. } => AnyConnection::Sqlite(sqlite::connect(&self.url, path, Purpose::Write)?),
-            Place::Server { target, backend } => {
+        let mut connection = match &mut self.holding {
+            Holding::File { path, .. } => AnyConnection::Sqlite(sqlite::connect(&self.url, path, Purpose::Write)?),
+            Holding::Server { target, backend } => {
                 let (connection, new) = server(&self.url, target, &self.owner, Some(*backend))?;
                 *backend = new;
                 connection
@@ -213,7 +212,7 @@ impl Writer {
         Ok(connection)
     }
 
-    /// Finds out whether the transaction in doubt was committed, and returns how many of `batches` it wrote.
+    /// Finds out whether the transaction in doubt was committed; returns how many of `batches` it wrote.
     fn settle_doubt(&mut self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<usize, LedgerError> {
         let Some(doubted) = &self.doubt else { return Ok(0) };
         let found = writer::table.select(writer::batch).first::<i64>(connection)?;
@@ -240,12 +239,12 @@ impl Writer {
     }
 }
 
-/// How often, and how long apart, a held lock of the server is tried again: it gives the lock of a process that ended
-/// back a moment later.
+/// How often, and at which interval, a held lock of the server is tried again: the server releases the lock of an ended
+/// process with a delay.
 const TRIES: u32 = 25;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
-/// Connects to the server and takes the lock, if need be from a connection of ours that the server still believes in.
+/// Connects to the server and takes the lock, if necessary from our previous connection, which the server still holds open.
 fn server(
     url: &LedgerUrl,
     target: &str,
@@ -272,13 +271,13 @@ fn server(
     Err(OpenErrorKind::Busy { host, pid, version: String::new(), since: String::new() }.of(url))
 }
 
-/// The number of each job.
+/// The id of each job.
 fn job_ids(connection: &mut AnyConnection) -> Result<HashMap<JobName, i32>, LedgerError> {
     let rows = jobs::table.select((jobs::name, jobs::id)).load::<(String, i32)>(connection)?;
     rows.into_iter().map(|(name, id)| Ok((job_name(&name)?, id))).collect()
 }
 
-/// Makes the ledger ours, and returns the new epoch.
+/// Registers the writer, and returns the new epoch.
 fn enrol(connection: &mut AnyConnection, owner: &Owner, now: DateTime<Utc>) -> QueryResult<i64> {
     let epoch = writer::table.select(writer::epoch).first::<i64>(connection)? + 1;
     diesel::update(writer::table.find(1))

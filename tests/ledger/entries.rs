@@ -1,4 +1,4 @@
-//! Every entry: what it writes, and what it refuses to find.
+//! Every entry: what it writes, and which states it refuses.
 
 use chrono::TimeDelta;
 use crontabber::ledger::{AttemptFilter, LedgerError, SessionFilter, Writer};
@@ -10,22 +10,22 @@ use crate::on_both;
 use crate::world::*;
 
 on_both! {
-    a_job_comes_back_as_it_was_entered
+    a_job_reads_back
     a_job_is_entered_once
     a_new_timetable_is_adopted
     a_reset_keeps_the_old_generation
-    a_date_that_is_skipped_is_settled_at_once
+    a_skipped_date_enters_settled
     the_watermark_is_compared_and_set
     no_date_enters_twice
     a_catch_up_is_recorded
-    an_attempt_opens_only_where_it_is_expected
-    an_attempt_ends_only_once
-    an_end_comes_back_as_it_was_written
+    an_attempt_opens_only_from_the_expected_state
+    an_attempt_closes_once
+    the_end_of_an_attempt_reads_back
     a_text_may_have_any_characters
-    a_process_is_noted_while_its_attempt_is_open
-    a_session_is_moved_by_hand
+    a_process_is_recorded_while_its_attempt_is_open
+    a_session_without_an_open_attempt_moves
     the_newest_success_never_goes_back
-    what_is_not_entered_is_refused
+    entries_of_unknown_jobs_are_refused
     a_transaction_is_all_or_nothing
     many_dates_enter_at_once
 }
@@ -51,7 +51,7 @@ fn state(world: &World, day: i64) -> State {
     world.reader().session(&session("a", day)).unwrap().unwrap().state
 }
 
-fn a_job_comes_back_as_it_was_entered(world: &World) {
+fn a_job_reads_back(world: &World) {
     let mut record = job("a");
     record.watermark = Some(date(-400));
     record.last_success = Some(at(-1));
@@ -110,7 +110,7 @@ fn a_reset_keeps_the_old_generation(world: &World) {
     assert_eq!(text, "job `a` is in generation 2; expected was generation 1");
 }
 
-fn a_date_that_is_skipped_is_settled_at_once(world: &World) {
+fn a_skipped_date_enters_settled(world: &World) {
     let mut writer = world.writer();
     let session = |day, state| NewSession { date: date(day), state, trigger: Trigger::Schedule, backfill: None };
     let entry = |watermark: Option<i64>, sessions: Vec<NewSession>| Entry::Record {
@@ -203,7 +203,7 @@ fn a_catch_up_is_recorded(world: &World) {
     assert_eq!(world.writer().load().unwrap().sessions.len(), 1);
 }
 
-fn an_attempt_opens_only_where_it_is_expected(world: &World) {
+fn an_attempt_opens_only_from_the_expected_state(world: &World) {
     let mut writer = world.with_three_dates();
     let text = refused(world, &mut writer, vec![open("a", 1, 1, StateKind::Failed)]);
     assert!(text.contains("expected `failed` after 0 attempts, found `waiting` after 0 attempts"), "{text}");
@@ -220,7 +220,7 @@ fn an_attempt_opens_only_where_it_is_expected(world: &World) {
     assert_eq!((again.state, again.settled_at, again.attempts), (State::Running, None, 2));
 }
 
-fn an_attempt_ends_only_once(world: &World) {
+fn an_attempt_closes_once(world: &World) {
     let mut writer = world.with_three_dates();
     let text = refused(world, &mut writer, vec![succeed("a", 1, 1)]);
     assert!(text.ends_with("attempt 1 is to be closed, and is not open"), "{text}");
@@ -238,7 +238,7 @@ fn an_attempt_ends_only_once(world: &World) {
     refused(world, &mut writer, vec![fail("a", 1, 1)]);
 }
 
-fn an_end_comes_back_as_it_was_written(world: &World) {
+fn the_end_of_an_attempt_reads_back(world: &World) {
     let outcomes = [
         Outcome::Succeeded,
         Outcome::Failed { code: 255 },
@@ -284,7 +284,7 @@ fn a_text_may_have_any_characters(world: &World) {
     assert_eq!(writer.load().unwrap().sessions[0].state, State::Held { reason: "nul\u{fffd}".to_owned() });
 }
 
-fn a_process_is_noted_while_its_attempt_is_open(world: &World) {
+fn a_process_is_recorded_while_its_attempt_is_open(world: &World) {
     let mut writer = world.with_three_dates();
     let process = ProcessIdentity { pid: 99, start_ticks: u64::MAX - 3, boot_id: "5f0c".to_owned() };
     let note = |day| Entry::Process { attempt: attempt("a", day, 1), process: process.clone() };
@@ -295,7 +295,7 @@ fn a_process_is_noted_while_its_attempt_is_open(world: &World) {
     assert_eq!(world.reader().open_attempts().unwrap(), found[..1]);
 }
 
-fn a_session_is_moved_by_hand(world: &World) {
+fn a_session_without_an_open_attempt_moves(world: &World) {
     let mut writer = world.with_three_dates();
     let shift = |from, to: State| Entry::Move { session: session("a", 1), from, to, at: at(40) };
     let held = State::Held { reason: "its process is gone".to_owned() };
@@ -323,7 +323,7 @@ fn the_newest_success_never_goes_back(world: &World) {
     }
 }
 
-fn what_is_not_entered_is_refused(world: &World) {
+fn entries_of_unknown_jobs_are_refused(world: &World) {
     let mut writer = world.with_three_dates();
     for entry in
         [record("b", None, &[1]), open("b", 1, 1, StateKind::Waiting), succeed("b", 1, 1), Entry::Reset(job("b"))]

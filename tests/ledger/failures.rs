@@ -1,4 +1,4 @@
-//! Databases that go away, fill up or lose an answer: nothing is lost, and nothing is written twice.
+//! Databases that fail, fill up or lose an answer: nothing is lost, and nothing is written twice.
 
 use std::process::Command;
 use std::thread;
@@ -48,7 +48,7 @@ fn insist(writer: &mut Writer, batches: &[Vec<Entry>]) {
 }
 
 #[test]
-fn a_connection_that_is_cut_is_made_again() {
+fn a_lost_connection_is_replaced() {
     let server = Postgres::start();
     let url = server.database();
     let world = World::at(&url);
@@ -72,12 +72,12 @@ fn a_connection_that_is_cut_is_made_again() {
     assert!(world.reader().owner().unwrap().unwrap().alive);
     assert_eq!(writer.load().unwrap().open.len(), 1);
 
-    a_commit_that_is_not_answered(&server, &world, &mut writer);
+    a_commit_without_an_answer(&server, &world, &mut writer);
     a_writer_that_was_replaced(&server, &world, writer);
 }
 
 /// The server commits, and waits for a standby that never comes: the connection is cut before the answer.
-fn a_commit_that_is_not_answered(server: &Postgres, world: &World, writer: &mut Writer) {
+fn a_commit_without_an_answer(server: &Postgres, world: &World, writer: &mut Writer) {
     let standby = |name: &str| {
         server.sql("test_1", &format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
         server.sql("test_1", "SELECT pg_reload_conf()");
@@ -146,7 +146,7 @@ fn a_writer_that_was_replaced(server: &Postgres, world: &World, mut writer: Writ
 }
 
 #[test]
-fn a_writer_whose_lock_was_ignored_writes_nothing_more() {
+fn a_writer_whose_lock_was_ignored_writes_nothing() {
     let world = World::sqlite();
     let mut first = world.with_three_dates();
     std::fs::remove_file(world.directory.path().join("ledger.db.lock")).unwrap();
@@ -157,7 +157,7 @@ fn a_writer_whose_lock_was_ignored_writes_nothing_more() {
 }
 
 #[test]
-fn a_ledger_that_is_locked_is_waited_for() {
+fn a_commit_waits_for_a_locked_ledger() {
     let world = World::sqlite();
     let mut writer = world.with_three_dates();
     let mut other = SqliteConnection::establish(world.file().to_str().unwrap()).unwrap();
@@ -178,14 +178,14 @@ fn a_ledger_that_is_locked_is_waited_for() {
 }
 
 #[test]
-fn a_disk_without_room_is_waited_for() {
+fn a_commit_waits_for_room_on_the_disk() {
     if std::env::var_os(NO_ROOM).is_some() {
         return without_room();
     }
     // A limit of a process, so a process of its own. The signal is ignored, so that the write fails instead.
     let this = std::env::current_exe().unwrap();
     let output = Command::new("/bin/sh")
-        .args(["-c", "trap '' XFSZ; exec \"$0\" --exact failures::a_disk_without_room_is_waited_for --nocapture"])
+        .args(["-c", "trap '' XFSZ; exec \"$0\" --exact failures::a_commit_waits_for_room_on_the_disk --nocapture"])
         .arg(this)
         .env(NO_ROOM, "1")
         .output()

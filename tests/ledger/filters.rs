@@ -1,4 +1,4 @@
-//! What a reader is asked for in particular: states, outcomes, ranges of dates, pages; days counted, durations, the audit.
+//! Reads with filters: states, outcomes, ranges of dates, pages; counts by day, durations, the audit.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::on_both;
 use crate::world::*;
 
 on_both! {
-    sessions_are_narrowed_by_state_and_date
-    attempts_are_narrowed_by_outcome_and_date
-    pages_follow_one_another_without_a_gap
+    sessions_are_filtered_by_state_and_date
+    attempts_are_filtered_by_outcome_and_date
+    pages_are_contiguous
     one_attempt_is_found_by_its_key
     days_are_counted_by_state
-    the_dates_beside_an_instant_are_found
-    durations_are_those_that_succeeded
-    the_audit_is_told_from_the_newest_on
-    a_job_is_disabled_until_it_is_over
+    the_dates_next_to_a_range_are_found
+    durations_are_of_successful_attempts
+    the_audit_lists_the_newest_first
+    a_job_is_disabled_until_its_instant
 }
 
 /// Jobs whose numbers are in another order than their names. On each of six days: `a` succeeded on the odd ones after a
@@ -66,7 +66,7 @@ fn days(from: i64, to: i64) -> Between {
     Between { from: Some(date(from)), to: Some(date(to)) }
 }
 
-fn sessions_are_narrowed_by_state_and_date(world: &World) {
+fn sessions_are_filtered_by_state_and_date(world: &World) {
     lived(world);
     let all = SessionFilter::default();
     let of = |states: &[StateKind]| SessionFilter { states: states.to_vec(), ..all.clone() };
@@ -92,7 +92,7 @@ fn sessions_are_narrowed_by_state_and_date(world: &World) {
     assert_eq!(found(world, &of_job), "5c 6c");
 }
 
-fn attempts_are_narrowed_by_outcome_and_date(world: &World) {
+fn attempts_are_filtered_by_outcome_and_date(world: &World) {
     lived(world);
     let all = AttemptFilter::default();
     let of = |outcomes: &[Option<OutcomeKind>]| AttemptFilter { outcomes: outcomes.to_vec(), ..all.clone() };
@@ -119,7 +119,7 @@ fn paged(world: &World, filter: &SessionFilter, size: u32) -> String {
     pages.join(" ")
 }
 
-fn pages_follow_one_another_without_a_gap(world: &World) {
+fn pages_are_contiguous(world: &World) {
     lived(world);
     let mut fresh = job("a");
     fresh.generation = 2;
@@ -192,7 +192,7 @@ fn days_are_counted_by_state(world: &World) {
     assert_eq!(reader.days(&name("x"), &days[..2]).unwrap(), [vec![], vec![]]);
 }
 
-fn the_dates_beside_an_instant_are_found(world: &World) {
+fn the_dates_next_to_a_range_are_found(world: &World) {
     lived(world);
     let mut reader = world.reader();
     assert_eq!(reader.beside(&name("a"), Between::only(date(3))).unwrap(), [Some(date(2)), Some(date(4))]);
@@ -201,7 +201,7 @@ fn the_dates_beside_an_instant_are_found(world: &World) {
     assert_eq!(reader.beside(&name("x"), days(7, 8)).unwrap(), [None, None]);
 }
 
-fn durations_are_those_that_succeeded(world: &World) {
+fn durations_are_of_successful_attempts(world: &World) {
     let mut writer = world.writer();
     let days: Vec<i64> = (1..=5).collect();
     writer.commit(&[vec![enter("a"), record("a", None, &days)]]).unwrap();
@@ -228,7 +228,7 @@ fn durations_are_those_that_succeeded(world: &World) {
     assert_eq!(reader.durations(&name("x"), 9).unwrap(), []);
 }
 
-fn the_audit_is_told_from_the_newest_on(world: &World) {
+fn the_audit_lists_the_newest_first(world: &World) {
     let mut writer = world.with_three_dates();
     let mut desk = RequestQueue::open(&world.url).unwrap();
     let mut numbers = Vec::new();
@@ -268,7 +268,7 @@ fn the_audit_is_told_from_the_newest_on(world: &World) {
     assert_eq!((told.answered_at, told.dates), (Some(at(101)), Some(2)));
 }
 
-fn a_job_is_disabled_until_it_is_over(world: &World) {
+fn a_job_is_disabled_until_its_instant(world: &World) {
     world.with_three_dates();
     let mut reader = world.reader();
     assert_eq!(reader.disabled(&name("a"), at(0)).unwrap(), None);

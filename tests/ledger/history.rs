@@ -1,5 +1,4 @@
-//! The whole history as `verify` reads it, on both databases: complete, in order, of one instant; and a ledger that was
-//! tampered with is found out.
+//! The whole history as `verify` reads it: complete, in order, from one snapshot; and every violation is found.
 
 use std::ops::ControlFlow;
 
@@ -12,10 +11,10 @@ use crate::on_both;
 use crate::world::*;
 
 on_both! {
-    rows_come_in_their_order_and_all_of_them
+    all_rows_are_read_in_order
     a_snapshot_is_of_one_instant
     a_good_ledger_keeps_the_promise
-    every_rule_that_is_broken_is_named
+    every_violation_is_named
 }
 
 /// Each job with its rows: `s` a session, `a` an attempt, with generation, day and number.
@@ -47,7 +46,7 @@ fn reset(name: &str) -> Entry {
     Entry::Reset(JobRecord { generation: 2, ..job(name) })
 }
 
-fn rows_come_in_their_order_and_all_of_them(world: &World) {
+fn all_rows_are_read_in_order(world: &World) {
     let mut writer = world.writer();
     let days: Vec<i64> = (1..=2_100).collect();
     let mut again = record("a", None, &[1, 2]);
@@ -174,7 +173,7 @@ fn force(world: &World, sql: &str) {
     world.tamper(&format!("{free}{sql}"));
 }
 
-fn every_rule_that_is_broken_is_named(world: &World) {
+fn every_violation_is_named(world: &World) {
     drop(good(world));
     let [d1, d2, d3, d4] = [1, 2, 3, 4].map(|n| day(n).timestamp_micros());
     // Each with what sets it right again.

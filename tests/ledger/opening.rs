@@ -1,4 +1,4 @@
-//! Which ledgers open, and what is said about the others.
+//! Which ledgers open, and the errors of the others.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,14 +13,14 @@ use crate::on_both;
 use crate::world::*;
 
 on_both! {
-    a_second_writer_is_told_who_is_first
-    the_owner_is_known
-    a_missing_ledger_is_missing
+    a_second_writer_learns_who_holds_the_ledger
+    the_last_writer_is_recorded
+    a_missing_ledger_is_reported
     a_newer_ledger_is_refused
     an_older_ledger_is_refused_by_readers
     a_migration_that_fails_changes_nothing
-    a_database_of_something_else_is_refused
-    the_ledger_survives_its_writers
+    a_database_of_another_program_is_refused
+    a_ledger_opens_again_after_its_writer
 }
 
 fn open_error(world: &World) -> OpenError {
@@ -30,7 +30,7 @@ fn open_error(world: &World) -> OpenError {
     }
 }
 
-fn a_second_writer_is_told_who_is_first(world: &World) {
+fn a_second_writer_learns_who_holds_the_ledger(world: &World) {
     let first = world.writer();
     let second = Owner { host: "beta".to_owned(), pid: 12, version: "0.1.0".to_owned() };
     match Writer::open(&world.url, &second, at(0)) {
@@ -47,7 +47,7 @@ fn a_second_writer_is_told_who_is_first(world: &World) {
     drop(reopened(world));
 }
 
-fn the_owner_is_known(world: &World) {
+fn the_last_writer_is_recorded(world: &World) {
     let writer = world.writer();
     let mut reader = world.reader();
     let found = reader.owner().unwrap().unwrap();
@@ -63,7 +63,7 @@ fn the_owner_is_known(world: &World) {
     panic!("a writer that is gone is alive");
 }
 
-fn a_missing_ledger_is_missing(world: &World) {
+fn a_missing_ledger_is_reported(world: &World) {
     assert!(matches!(Reader::open(&world.url).err().unwrap().kind, OpenErrorKind::Missing));
     let text = RequestQueue::open(&world.url).err().unwrap().to_string();
     assert!(text.contains("start the daemon"), "{text}");
@@ -105,14 +105,14 @@ fn a_migration_that_fails_changes_nothing(world: &World) {
     assert_eq!(reopened(world).load().unwrap().jobs, []);
 }
 
-fn a_database_of_something_else_is_refused(world: &World) {
+fn a_database_of_another_program_is_refused(world: &World) {
     world.tamper("CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT)");
     assert!(matches!(open_error(world).kind, OpenErrorKind::Foreign), "{}", open_error(world));
     assert!(Reader::open(&world.url).is_err());
     world.tamper("INSERT INTO jobs (id, title) VALUES (1, 'still there')");
 }
 
-fn the_ledger_survives_its_writers(world: &World) {
+fn a_ledger_opens_again_after_its_writer(world: &World) {
     drop(world.with_three_dates());
     for _ in 0..3 {
         assert_eq!(reopened(world).load().unwrap().sessions.len(), 3);
@@ -120,7 +120,7 @@ fn the_ledger_survives_its_writers(world: &World) {
 }
 
 #[test]
-fn files_are_for_their_owner_only() {
+fn only_the_owner_can_read_the_files() {
     let mut world = World::sqlite();
     world.url = LedgerUrl::Sqlite(world.directory.path().join("new/ledger.db"));
     let _writer = world.with_three_dates();
@@ -138,7 +138,7 @@ fn files_are_for_their_owner_only() {
 }
 
 #[test]
-fn one_missing_directory_is_made_and_not_two() {
+fn one_missing_directory_is_created_but_not_two() {
     let mut world = World::sqlite();
     world.url = LedgerUrl::Sqlite(world.directory.path().join("x/y/ledger.db"));
     let error = open_error(&world);
@@ -147,7 +147,7 @@ fn one_missing_directory_is_made_and_not_two() {
 }
 
 #[test]
-fn a_link_to_the_ledger_is_the_same_ledger() {
+fn a_symbolic_link_takes_the_same_lock() {
     let mut world = World::sqlite();
     let _first = world.writer();
     let link = world.directory.path().join("link.db");
@@ -157,7 +157,7 @@ fn a_link_to_the_ledger_is_the_same_ledger() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_alone() {
+fn a_file_that_is_no_database_is_not_changed() {
     let world = World::sqlite();
     fs::write(world.file(), "dear diary, ".repeat(1_000)).unwrap();
     let error = open_error(&world);
@@ -168,7 +168,7 @@ fn a_file_that_is_no_database_is_left_alone() {
 }
 
 #[test]
-fn a_damaged_database_is_called_damaged() {
+fn a_damaged_database_is_reported() {
     let world = World::sqlite();
     drop(world.with_three_dates());
     let mut bytes = fs::read(world.file()).unwrap();
@@ -199,7 +199,7 @@ fn a_read_only_directory_can_be_read() {
 }
 
 #[test]
-fn an_opening_that_was_cut_short_is_done_again() {
+fn an_interrupted_opening_is_repeated() {
     let world = World::sqlite();
     world
         .tamper("CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP)");
@@ -225,7 +225,7 @@ fn a_path_may_have_any_characters() {
 }
 
 #[test]
-fn a_server_that_is_not_there_may_come() {
+fn a_missing_server_is_unreachable() {
     let world = World::at("postgres://ada:secret@/ledger?host=/nonexistent");
     let errors = [open_error(&world), Reader::open(&world.url).err().unwrap()];
     for error in errors {
@@ -235,7 +235,7 @@ fn a_server_that_is_not_there_may_come() {
 }
 
 #[test]
-fn a_database_that_is_not_there_will_not_come() {
+fn a_missing_database_is_denied() {
     let url = crate::postgres::database().replace("/test_", "/no_such_");
     let error = open_error(&World::at(&url));
     assert!(matches!(error.kind, OpenErrorKind::Denied { .. }), "{error}");
@@ -243,7 +243,7 @@ fn a_database_that_is_not_there_will_not_come() {
 }
 
 #[test]
-fn urls_are_read_as_people_write_them() {
+fn urls_have_many_spellings() {
     let path = |text: &str| match LedgerUrl::parse(text) {
         Ok(LedgerUrl::Sqlite(path)) => path.to_str().unwrap().to_owned(),
         other => panic!("{text}: {other:?}"),
@@ -268,7 +268,7 @@ fn urls_are_read_as_people_write_them() {
 }
 
 #[test]
-fn urls_that_cannot_be_are_explained() {
+fn an_error_explains_an_invalid_url() {
     let error = |text: &str| LedgerUrl::parse(text).expect_err(text);
     assert_eq!(error(""), LedgerUrlError::Empty);
     assert_eq!(error("sqlite://"), LedgerUrlError::Empty);

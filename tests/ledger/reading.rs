@@ -1,4 +1,4 @@
-//! What people read: order, newest, generations, and that no read scans the ledger.
+//! Lists of sessions and attempts: order, newest, generations; and no read scans the ledger.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -17,8 +17,8 @@ on_both! {
     sessions_are_listed_by_date_then_job
     the_newest_are_listed_ascending
     old_generations_are_listed_on_request
-    pages_do_not_cut_generations_apart
-    a_list_can_be_broken_off
+    pages_may_end_within_a_generation
+    a_list_can_stop_early
     attempts_are_listed_by_date_job_and_number
     requests_are_posted_and_answered
     requests_are_seen_beside_the_writer
@@ -86,7 +86,7 @@ fn old_generations_are_listed_on_request(world: &World) {
     assert_eq!(list(None, Some(3), false), [(3, "b".to_owned(), 1), (3, "c".to_owned(), 1), (4, "a".to_owned(), 2)]);
 }
 
-fn pages_do_not_cut_generations_apart(world: &World) {
+fn pages_may_end_within_a_generation(world: &World) {
     let days: Vec<i64> = (1..=1_501).collect();
     let mut writer = world.writer();
     writer.commit(&[vec![enter("a"), record("a", None, &days)]]).unwrap();
@@ -106,7 +106,7 @@ fn pages_do_not_cut_generations_apart(world: &World) {
     }
 }
 
-fn a_list_can_be_broken_off(world: &World) {
+fn a_list_can_stop_early(world: &World) {
     many(world, 5);
     let mut seen = 0;
     let mut each = |_| {
@@ -208,9 +208,9 @@ fn requests_are_seen_beside_the_writer(world: &World) {
 thread_local! { static QUERIES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) }; }
 
 /// Keeps the text of every query of this thread.
-struct Eavesdropper;
+struct QueryRecorder;
 
-impl Instrumentation for Eavesdropper {
+impl Instrumentation for QueryRecorder {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         if let InstrumentationEvent::StartQuery { query, .. } = event {
             QUERIES.with_borrow_mut(|queries| queries.push(query.to_string()));
@@ -252,7 +252,7 @@ fn list_with_every_filter(reader: &mut Reader) {
 
 #[test]
 fn no_query_scans_or_sorts_the_ledger() {
-    diesel::connection::set_default_instrumentation(|| Some(Box::new(Eavesdropper))).unwrap();
+    diesel::connection::set_default_instrumentation(|| Some(Box::new(QueryRecorder))).unwrap();
     let world = World::sqlite();
     many(&world, 3);
     let mut writer = world.writer();

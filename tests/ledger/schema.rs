@@ -1,5 +1,5 @@
-//! The tables and views as somebody meets them who opens the database by hand: readable, and with constraints that
-//! refuse rows that make no sense.
+//! The tables and views for an operator who opens the database by hand: views show words, constraints refuse impossible
+//! rows.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A ledger to test, and short words for what goes into one.
+//! A ledger to test, and short constructors for entries.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;

@@ -23,19 +23,19 @@ pub struct NewSession {
 
 /// One change of the ledger. A batch of them is one transaction: all or none.
 ///
-/// Each names what it expects to find; finding something else means that another writer was here, and is an error
-/// that stops the daemon before it acts on what it believed.
+/// Each has the state that it expects. Another state means that another writer changed the ledger: an error that stops
+/// the daemon before it acts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// A job that the ledger has never seen.
+    /// A job enters the ledger.
     Enter(JobRecord),
-    /// Another timetable is in force (or the same one with another `since`).
+    /// Another timetable is in force, or the same one with another first date.
     Adopt {
         /// The job.
         job: JobName,
         /// Its generation.
         generation: u32,
-        /// The timetable from now on.
+        /// The new timetable.
         timetable: String,
         /// As in [`JobRecord`].
         first_date: DateTime<Utc>,
@@ -44,22 +44,22 @@ pub enum Entry {
     },
     /// A new generation: `record.generation` is the one expected plus 1.
     Reset(JobRecord),
-    /// Dates enter, and the clock goes from `clock` to `to` (compare and set).
+    /// Dates enter, and the watermark moves from `watermark` to `to` (compare and set).
     Record {
         /// The job.
         job: JobName,
         /// Its generation.
         generation: u32,
-        /// The clock that is expected.
+        /// The expected watermark.
         watermark: Option<DateTime<Utc>>,
-        /// The clock from now on: `clock` or later.
+        /// The new watermark: the same or later.
         to: Option<DateTime<Utc>>,
         /// The dates, ascending.
         sessions: Vec<NewSession>,
         /// When.
         at: DateTime<Utc>,
     },
-    /// An attempt begins; its session is expected in `from`, and is running from now on.
+    /// An attempt opens; its session goes from `from` to running.
     Open {
         /// Which one; its number is one more than its session's `attempts`.
         attempt: AttemptKey,
@@ -72,22 +72,22 @@ pub enum Entry {
         /// When.
         started_at: DateTime<Utc>,
     },
-    /// The process of an open attempt. Not urgent: it may be written with the next batch.
+    /// The process of an open attempt. It may be written with the next batch.
     Process {
         /// Which attempt; nothing is written if it is no longer open.
         attempt: AttemptKey,
         /// Its process.
         process: ProcessIdentity,
     },
-    /// An open attempt ends, and its session goes from running to `state`.
+    /// An open attempt closes, and its session goes from running to `state`.
     Close {
         /// Which one.
         attempt: AttemptKey,
         /// How.
         end: AttemptEnd,
-        /// Where its session stands from now on.
+        /// The new state of its session.
         state: State,
-        /// How many attempts of the session count from now on.
+        /// The new count of its session.
         counted_attempts: u32,
     },
     /// A session without an open attempt changes its state.
@@ -96,12 +96,12 @@ pub enum Entry {
         session: SessionKey,
         /// The state so far.
         from: StateKind,
-        /// Its state from now on.
+        /// The new state.
         to: State,
         /// When.
         at: DateTime<Utc>,
     },
-    /// A session without an open attempt is settled as succeeded, though no attempt of it was.
+    /// A session without an open attempt is marked as succeeded.
     Done {
         /// Which one.
         session: SessionKey,
@@ -112,15 +112,15 @@ pub enum Entry {
         /// When.
         at: DateTime<Utc>,
     },
-    /// A session without an open attempt waits again, with none of its attempts used.
+    /// A session without an open attempt waits again, with no counted attempts.
     Again {
         /// Which one.
         session: SessionKey,
         /// The state so far.
         from: StateKind,
-        /// What makes it happen from now on.
+        /// The new trigger.
         trigger: Trigger,
-        /// The backfill that it belongs to from now on.
+        /// The new backfill.
         backfill: Option<BackfillId>,
         /// The number of its newest attempt; 0 if it has had none.
         attempts: u32,
@@ -129,19 +129,19 @@ pub enum Entry {
     Backfill(BackfillRecord),
     /// An operator disables a job.
     Disable(Disabled),
-    /// A job that an operator had disabled is enabled.
+    /// A disabled job is enabled.
     Enable {
         /// The job.
         job: JobName,
     },
-    /// A job has another name from now on.
+    /// A job is renamed.
     Rename {
-        /// The name so far.
+        /// The old name.
         from: JobName,
-        /// The name from now on; no other job has it.
+        /// The new name; no other job has it.
         to: JobName,
     },
-    /// An operator's request was dealt with.
+    /// An operator's request is answered.
     Answer {
         /// The request's number in the audit.
         request: i64,
@@ -152,7 +152,7 @@ pub enum Entry {
     },
 }
 
-/// What an operator is answered.
+/// The answer to an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reply {
     /// Whether it was done.

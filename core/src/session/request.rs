@@ -1,4 +1,4 @@
-//! What operators ask for, beside a running daemon or without one.
+//! Operators' requests.
 
 use chrono::{DateTime, Utc};
 
@@ -6,92 +6,92 @@ use super::words::words;
 use super::{BackfillId, SessionRecord, TICK};
 use crate::job::JobName;
 
-/// What an operator asks for through the ledger.
+/// The operation of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Attempt the job now.
     Run {
-        /// The date to attempt; the one that is next if absent.
+        /// The date to attempt; the next one if absent.
         date: Option<DateTime<Utc>>,
-        /// Do not wait for dependencies, nor for the date to come due.
+        /// Ignore dependencies, and that the date is not due.
         force: bool,
     },
-    /// As if the job had never run.
+    /// Start a new generation of the job, as if it had never run.
     Reset {
-        /// As if it had run up to there, and not from there on.
+        /// As if it had run up to this instant.
         to: Option<DateTime<Utc>>,
     },
     /// Attempt past dates.
     Backfill(BackfillOrder),
     /// Settle dates as skipped.
     Skip(Skipping),
-    /// Let the job run again.
+    /// Enable the job.
     Enable(Enabling),
-    /// Let nothing of the job run.
+    /// Disable the job.
     Disable {
-        /// Until then.
+        /// Until this instant.
         until: Option<DateTime<Utc>>,
     },
-    /// Settle a date as succeeded.
+    /// Mark a date as succeeded.
     Done {
         /// Which.
         date: DateTime<Utc>,
     },
     /// Attempt dates again that failed or are held, now.
     Retry(Retrying),
-    /// End what runs.
+    /// Kill running attempts.
     Kill {
         /// At this date; at all dates if absent.
         date: Option<DateTime<Utc>>,
     },
 }
 
-/// Which past dates an operator wants attempted, and how.
+/// Which past dates a backfill attempts, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackfillOrder {
     /// The first instant.
     pub from: DateTime<Utc>,
     /// The first instant after the last; up to the job's next date if absent.
     pub to: Option<DateTime<Utc>>,
-    /// How many dates of the schedule there must be in between, if the operator counted.
+    /// How many dates of the schedule the operator expects in the range.
     pub count: Option<u64>,
-    /// Which of the dates in between.
+    /// Which of the dates in the range.
     pub only: Only,
     /// From the newest to the oldest.
     pub newest_first: bool,
     /// How many at once.
     pub parallel: u32,
-    /// What the operator calls it.
+    /// The name of the backfill.
     pub name: Option<String>,
 }
 
 words! {
-    /// Which dates a backfill is about.
+    /// Which dates of its range a backfill attempts.
     Only {
-        /// Those that were never attempted: without a row, or skipped.
+        /// Dates that were never attempted: without a row, or skipped.
         Missing => "missing",
-        /// Those that failed, are held, or were skipped after an attempt.
+        /// Dates that failed, are held, or were skipped after an attempt.
         Failed => "failed",
-        /// All of them, those that succeeded included.
+        /// All dates, including succeeded ones.
         All => "all",
     }
 }
 
-/// Which dates an operator wants skipped.
+/// Which dates to skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skipping {
     /// This one.
     Date(DateTime<Utc>),
     /// Every unsettled one before this instant.
     To(DateTime<Utc>),
-    /// So many, from the first unsettled one on.
+    /// This many, from the first unsettled one on.
     Count(u64),
 }
 
-/// What becomes of the backlog of a job that is enabled.
+/// What happens to the backlog of a job that is enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enabling {
-    /// There may be none.
+    /// The job must have none.
     Plain,
     /// It is attempted.
     CatchUp,
@@ -101,19 +101,19 @@ pub enum Enabling {
     SkipTo(DateTime<Utc>),
 }
 
-/// Which dates an operator wants attempted again.
+/// Which dates to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retrying {
     /// This one.
     Date {
         /// Which.
         date: DateTime<Utc>,
-        /// Also if it succeeded.
+        /// Even if it succeeded.
         again: bool,
     },
-    /// All that failed.
+    /// All failed dates.
     Failed,
-    /// All that are held.
+    /// All held dates.
     Held,
 }
 
@@ -134,7 +134,7 @@ impl Operation {
         }
     }
 
-    /// The instants between which the scheduler must know what is settled: from the first on, and before the second.
+    /// The range whose settled dates the scheduler must know, without its end.
     #[must_use]
     pub fn past(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let one = |date: DateTime<Utc>| Some((date, date + TICK));
@@ -148,40 +148,40 @@ impl Operation {
     }
 }
 
-/// What the ledger knows of the dates that a request is about, beside what is unsettled.
+/// What the ledger has of the dates of a request, besides the unsettled ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Past {
     /// The generation that was in force.
     pub generation: u32,
-    /// The settled sessions between the instants that were asked for, ascending.
+    /// The settled sessions in the range of [`Operation::past`], ascending.
     pub settled: Vec<SessionRecord>,
-    /// The backfill of the job that has the name that is asked for.
+    /// The backfill of the job with the requested name.
     pub namesake: Option<BackfillId>,
-    /// The backfill that the request orders is in the ledger, perhaps not with all its dates.
+    /// Whether the backfill of the request is in the ledger, perhaps without all its dates.
     pub is_entered: bool,
-    /// The dates that succeeded in an earlier life of the job, and are before the first instant of this one's concern.
+    /// The dates before the first date that succeeded in an earlier generation.
     pub earlier: Vec<DateTime<Utc>>,
     /// The newest date that succeeded before the one to reset to.
     pub last_success: Option<DateTime<Utc>>,
 }
 
-/// An operator's request, as the audit keeps it.
+/// An operator's request, in the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Its number in the audit.
     pub id: i64,
-    /// The job it is about.
+    /// The job.
     pub job: JobName,
-    /// What is asked.
+    /// The operation.
     pub operation: Operation,
-    /// When it was asked.
+    /// When it was requested.
     pub at: DateTime<Utc>,
-    /// Who asked.
+    /// Who requested it.
     pub user: String,
-    /// From which machine.
+    /// The host of the user.
     pub host: String,
     /// Why, in the operator's words.
     pub reason: Option<String>,
-    /// What the ledger knows of the dates that it is about.
+    /// What the ledger has of its dates.
     pub past: Past,
 }

@@ -1,5 +1,5 @@
-//! The life of an attempt: its opening, its process and its end. The session goes along in the same transaction, so
-//! that a session is running when, and only when, it has an open attempt.
+//! Opens and closes attempts, and records their processes. The session changes in the same transaction: it is running if
+//! and only if it has an open attempt.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -59,7 +59,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Notes the process of an attempt, if it is still open.
+    /// Records the process of an attempt, if it is still open.
     pub(super) fn process(&mut self, attempt: &AttemptKey, process: &ProcessIdentity) -> Result<(), LedgerError> {
         let id = self.job_id(&attempt.session.job)?;
         let in_session = |error| in_place(&place(&attempt.session), error);
@@ -69,7 +69,7 @@ impl Transaction<'_> {
         if self.set_process(id, attempt, process, host_id, (unknown_boot, host_id)).map_err(in_session)? == 1 {
             return Ok(());
         }
-        // It has ended, or it was started when this machine had another name, which it keeps.
+        // It has ended, or it was started when this host had another name, which it keeps.
         let (generation, date) = (number(attempt.session.generation), micros(attempt.session.date));
         let host = attempts::table
             .find((id, generation, date, number(attempt.number)))
@@ -86,7 +86,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Notes the process of an attempt, if it is still open and its host is one of two.
+    /// Records the process of an attempt, if it is still open and its host is one of two.
     fn set_process(
         &mut self,
         id: i32,

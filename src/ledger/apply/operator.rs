@@ -1,5 +1,5 @@
-//! What operators and registries change besides attempts: backfills, disabled jobs, names, and dates that are settled or
-//! repeated because somebody says so.
+//! Applies operators' changes: backfills, disabled jobs, new names, answers, and dates that are marked as succeeded or
+//! repeated.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,7 +13,7 @@ use crate::ledger::schema::{audit, backfills, disabled, jobs};
 use crate::session::{BackfillId, BackfillRecord, Disabled, Reply, SessionKey, SettledBy, StateKind, Trigger};
 
 impl Transaction<'_> {
-    /// Settles a session that has no open attempt, as if an attempt had succeeded.
+    /// Marks a session without an open attempt as succeeded.
     pub(super) fn done(
         &mut self,
         session: &SessionKey,
@@ -22,7 +22,10 @@ impl Transaction<'_> {
         at: DateTime<Utc>,
     ) -> Result<(), LedgerError> {
         if [StateKind::Running, StateKind::Succeeded].contains(&from) {
-            return Err(LedgerError::Conflict(format!("{}: what is {from} cannot be said to be done", place(session))));
+            return Err(LedgerError::Conflict(format!(
+                "{}: a date that is {from} cannot be marked as succeeded",
+                place(session)
+            )));
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
@@ -42,7 +45,7 @@ impl Transaction<'_> {
         self.succeeded(id, session)
     }
 
-    /// Lets a session that has no open attempt wait again, with none of its attempts used.
+    /// Sets a session without an open attempt to waiting, with no counted attempts.
     pub(super) fn again(
         &mut self,
         session: &SessionKey,
@@ -51,7 +54,7 @@ impl Transaction<'_> {
         backfill: Option<BackfillId>,
     ) -> Result<(), LedgerError> {
         if from == StateKind::Running {
-            return Err(LedgerError::Conflict(format!("{}: what runs cannot wait", place(session))));
+            return Err(LedgerError::Conflict(format!("{}: a running date cannot wait", place(session))));
         }
         let id = self.job_id(&session.job)?;
         let changed = Statement::new(
@@ -108,7 +111,7 @@ impl Transaction<'_> {
         let id = self.job_id(job)?;
         match diesel::delete(disabled::table.find(id)).execute(self.connection)? {
             1 => Ok(()),
-            _ => Err(LedgerError::Conflict(format!("job `{job}` is to be enabled, and nobody had disabled it"))),
+            _ => Err(LedgerError::Conflict(format!("job `{job}` is not disabled"))),
         }
     }
 
@@ -122,7 +125,7 @@ impl Transaction<'_> {
         if changed.map_err(|error| in_job(from, error))? != 1 {
             return Err(LedgerError::Conflict(format!("job `{from}` is gone")));
         }
-        // What operators did to it was done to the same job.
+        // The audit of the job follows its name.
         let answered = audit::job.eq(from.as_str()).and(audit::answered_at.is_not_null());
         diesel::update(audit::table.filter(answered)).set(audit::job.eq(to.as_str())).execute(self.connection)?;
         self.renamed.push((from.clone(), to.clone()));
@@ -143,7 +146,7 @@ impl Transaction<'_> {
             ))
             .execute(self.connection)?;
         if count > 0 {
-            // What was asked for becomes what was done.
+            // The changed dates replace the requested ones.
             diesel::update(audit::table.find(request))
                 .set((audit::from_date.eq(dates.first.map(micros)), audit::to_date.eq(dates.last.map(micros))))
                 .execute(self.connection)?;
