@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use crontabber_core::job::{CatchUp, Command, DatePolicy, Dependency, Job, OnLost, Overlap, Template};
+use crontabber_core::job::{CatchUp, DatePolicy, Dependency, Job, OnLost, Overlap};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::Event;
 use crontabber_core::session::{BackfillOrder, Enabling, Only, Operation, Outcome, Request, Retrying, Skipping};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::name;
+use crate::fixtures::{name, on, on_demand, with_done_when};
 use crate::world::*;
 
 /// What happens next.
@@ -62,22 +62,19 @@ impl Registry {
         load.retry.attempts = Some(2);
         load.enabled = self.enabled;
         if self.has_done_when {
-            load.done_when = Some(Command::Argv(vec![Template::parse("test").expect("a template")]));
+            load = with_done_when(load);
         }
         if self.is_renamed {
             (load.name, load.previously) = (name("loads"), Some(name("load")));
         }
         let mut report = backfill("report", "30 */2 * * *", "2026-11-01 00:00");
         report.date_policy = DatePolicy::Independent { max_parallel: self.max_parallel };
-        report.depends_on = vec![Dependency { ignore_failure: true, ..Dependency::on(load.name.clone()) }];
+        report.depends_on = vec![Dependency { ignore_failure: true, ..on(load.name.as_str()) }];
         report.require = vec![name("helper")];
         let mut plain = job("plain", "*/20 * * * *");
         plain.skip_late = self.skip_late.then_some(Duration::from_mins(30));
         plain.overlap = if self.skip_overlap { Overlap::Skip } else { Overlap::Wait };
-        let mut helper = job("helper", "0 0 * * *");
-        helper.date_policy = DatePolicy::OnDemand;
-        helper.timetable = Timetable::new(Schedule::none(chrono_tz::UTC), None, None, Duration::ZERO);
-        let jobs = [load, report, plain, helper].into_iter().zip(self.present);
+        let jobs = [load, report, plain, on_demand("helper")].into_iter().zip(self.present);
         jobs.filter(|(_, is_present)| *is_present).map(|(job, _)| job).collect()
     }
 }

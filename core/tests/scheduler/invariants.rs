@@ -10,7 +10,7 @@ use crontabber_core::session::{
 };
 use insta::assert_snapshot;
 
-use crate::name;
+use crate::fixtures::name;
 use crate::world::{Rows, World, at, backfill, fail_on, succeed};
 
 /// A ledger without a daemon.

@@ -1,0 +1,198 @@
+//! The `backfill` request.
+
+use crontabber_core::job::DatePolicy;
+use crontabber_core::scheduler::Event;
+use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying};
+use insta::assert_snapshot;
+
+use crate::fixtures::{load, order};
+use crate::world::*;
+
+#[test]
+fn a_backfill_runs_dates_before_the_start_beside_the_schedule() {
+    let mut world = load();
+    world.request("load", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
+    assert_snapshot!(world.answered(), @"done (2): backfill of `load`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, beside its schedule; 3 dates are left out: settled by attempts, or not settled yet");
+    assert!(!world.scheduler.has_pending(), "who asked need not wait any more");
+    world.settle(succeed);
+    assert_snapshot!(world.take_started(), @"load 11-03T03:00, load 11-01T03:00, load 11-04T03:00, load 11-02T03:00, load 11-05T03:00");
+    assert_snapshot!(world.rows_of("load"), @"
+    11-01T03:00 succeeded (backfill, 1 attempts)
+    11-02T03:00 succeeded (backfill, 1 attempts)
+    11-03T03:00 succeeded (catch-up, 1 attempts)
+    11-04T03:00 succeeded (catch-up, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 1 attempts)
+    ");
+    assert_snapshot!(world.scheduler.behind().to_string(), @"0");
+}
+
+#[test]
+fn a_backfill_and_the_schedule_take_turns() {
+    let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "0 * * * *", "2026-11-05 06:00")]);
+    world.request("load", Operation::Backfill(order("2026-11-05 00:00", Only::Missing)));
+    world.settle(succeed);
+    assert_snapshot!(world.take_started(), @"load 11-05T06:00, load 11-05T00:00, load 11-05T07:00, load 11-05T01:00, load 11-05T08:00, load 11-05T02:00, load 11-05T09:00, load 11-05T03:00, load 11-05T10:00, load 11-05T04:00, load 11-05T11:00, load 11-05T05:00, load 11-05T12:00");
+}
+
+#[test]
+fn a_failing_backfill_does_not_block_the_schedule() {
+    let mut world = load();
+    world.settle(succeed);
+    world.take_started();
+    let newest_first = BackfillOrder { newest_first: true, ..order("2026-11-01 00:00", Only::Missing) };
+    world.request("load", Operation::Backfill(newest_first));
+    world.settle(fail);
+    world.pass("2026-11-06 04:00");
+    assert_snapshot!(world.take_started(), @"load 11-02T03:00, load 11-02T03:00");
+    assert_snapshot!(world.rows_of("load"), @"
+    11-01T03:00 waiting (backfill, 0 attempts)
+    11-02T03:00 running (backfill, 2 attempts)
+    11-03T03:00 succeeded (catch-up, 1 attempts)
+    11-04T03:00 succeeded (catch-up, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 1 attempts)
+    11-06T03:00 waiting (schedule, 0 attempts)
+    ");
+}
+
+#[test]
+fn succeeded_dates_are_repeated_only_with_all_or_again() {
+    let mut world = load();
+    world.settle(succeed);
+    world.take_started();
+    world.request("load", Operation::Backfill(order("2026-11-03 00:00", Only::Missing)));
+    let nothing = world.answered();
+    world.request("load", Operation::Backfill(order("2026-11-04 00:00", Only::All)));
+    let all = world.answered();
+    world.crash();
+    world.settle(succeed);
+    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: false }));
+    let refused = world.answered();
+    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: true }));
+    let again = world.answered();
+    world.settle(succeed);
+    assert_snapshot!([nothing, all, refused, again].join("\n"), @"
+    done (0): nothing to backfill of `load`: 3 dates in that range, settled by attempts, or not settled yet
+    done (2): backfill of `load`: 2 dates from 2026-11-04T03:00:00+00:00 to 2026-11-05T03:00:00+00:00, oldest first, one at a time, beside its schedule; 2 dates are repeated that succeeded before
+    refused (0): 2026-11-03T03:00:00+00:00 of `load` has succeeded; `--again` repeats it all the same
+    done (1): 2026-11-03T03:00:00+00:00 of `load` had succeeded, and is attempted again now, beside its schedule
+    ");
+    assert_snapshot!(world.take_started(), @"load 11-04T03:00, load 11-04T03:00, load 11-05T03:00, load 11-03T03:00");
+    assert_snapshot!(world.rows_of("load"), @"
+    11-03T03:00 succeeded (manual, 2 attempts)
+    11-04T03:00 succeeded (backfill, 3 attempts)
+    11-05T03:00 succeeded (backfill, 2 attempts)
+    ");
+}
+
+#[test]
+fn a_name_is_used_once_and_a_count_must_be_met() {
+    let mut world = load();
+    world.settle(succeed);
+    let mut told = Vec::new();
+    let named =
+        |count| BackfillOrder { name: Some("oct".to_owned()), count, ..order("2026-10-30 00:00", Only::Missing) };
+    let to = |order: BackfillOrder, to: &str| BackfillOrder { to: Some(at(to)), ..order };
+    for asked in [
+        named(Some(100)),
+        to(named(Some(2)), "2026-11-01 00:00"),
+        named(None),
+        order("2026-11-06 00:00", Only::All),
+        BackfillOrder { parallel: 2, ..order("2026-11-01 00:00", Only::All) },
+    ] {
+        world.request("load", Operation::Backfill(asked));
+        told.push(world.answered());
+    }
+    assert_snapshot!(told.join("\n"), @r#"
+    refused (0): `--count 100`, but there are only 7 dates of `load` from 2026-10-30T00:00:00+00:00 on and before its next date
+    done (2): backfill `oct` of `load`: 2 dates from 2026-10-30T03:00:00+00:00 to 2026-10-31T03:00:00+00:00, oldest first, one at a time, beside its schedule
+    refused (0): there is a backfill of `load` called `oct` already: nothing was changed
+    refused (0): 2026-11-06T00:00:00+00:00 is not before the next date of `load`, 2026-11-06T03:00:00+00:00: there is nothing to backfill from there on
+    refused (0): the dates of `load` run in strict order, one at a time; `--parallel` needs `order = "independent"`
+    "#);
+    assert_snapshot!(world.rows_of("load").lines().count().to_string(), @"5");
+}
+
+#[test]
+fn a_backfill_of_failed_dates_uses_its_name() {
+    let mut world = load();
+    world.settle(fail);
+    let named = BackfillOrder { name: Some("again".to_owned()), ..order("2026-11-01 00:00", Only::Failed) };
+    world.request("load", Operation::Backfill(named.clone()));
+    let first = world.answered();
+    world.settle(fail);
+    world.request("load", Operation::Backfill(named));
+    assert_snapshot!([first, world.answered()].join("\n"), @"
+    done (1): backfill `again` of `load`: 2026-11-03T03:00:00+00:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait
+    refused (0): there is a backfill of `load` called `again` already: nothing was changed
+    ");
+}
+
+#[test]
+fn a_long_backfill_enters_in_parts_and_resumes_after_a_crash() {
+    let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "* * * * *", "2026-11-05 12:00")]);
+    world.settle(succeed);
+    let asked = Operation::Backfill(order("2026-11-01 00:00", Only::Missing));
+    world.request("load", asked.clone());
+    assert_eq!(world.answered(), "", "not all of it has entered");
+    world.handle(Event::Tick);
+    world.crash();
+    let before = world.rows.sessions.len();
+    assert!(before > 1_000 && before < 6_480, "{before}");
+    world.ask(1, "load", asked.clone());
+    // It is asked again and again until it is answered.
+    world.ask(1, "load", asked);
+    world.pass_to(world.now);
+    assert_snapshot!(world.answered(), @"done (6480): backfill of `load`: 6480 dates from 2026-11-01T00:00:00+00:00 to 2026-11-05T11:59:00+00:00, oldest first, one at a time, beside its schedule; 1 date is left out: settled by attempts, or not settled yet");
+    assert_eq!(world.rows.sessions.len(), 4 * 1440 + 721);
+}
+
+#[test]
+fn a_backfill_in_independent_order_runs_dates_in_parallel() {
+    let mut job = backfill("load", "0 3 * * *", "2026-11-01 00:00");
+    job.date_policy = DatePolicy::Independent { max_parallel: 2 };
+    let mut world = World::new("2026-11-05 12:00", vec![job]);
+    assert_snapshot!(world.take_started(), @"load 11-01T03:00, load 11-02T03:00");
+    let asked = BackfillOrder { parallel: 3, newest_first: true, ..order("2026-10-25 00:00", Only::Missing) };
+    world.request("load", Operation::Backfill(asked));
+    assert_snapshot!(world.take_started(), @"load 10-31T03:00, load 10-30T03:00, load 10-29T03:00");
+    world.settle(succeed);
+    assert_snapshot!(world.take_started(), @"load 11-03T03:00, load 11-04T03:00, load 10-28T03:00, load 10-27T03:00, load 10-26T03:00, load 11-05T03:00, load 10-25T03:00");
+}
+
+#[test]
+fn a_backfill_ignores_dates_settled_in_an_old_generation() {
+    let mut world = load();
+    world.request("load", Operation::Reset { to: None });
+    let asked = world.read(9, "load", Operation::Backfill(order("2026-11-01 00:00", Only::All)));
+    let old = world.running[0].attempt.clone();
+    world.end_attempt(old, Outcome::Succeeded);
+    world.handle(Event::Request(asked));
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-01T03:00 succeeded (backfill, 1 attempts)
+    11-02T03:00 succeeded (backfill, 1 attempts)
+    11-03T03:00 succeeded (catch-up, 1 attempts)
+    11-04T03:00 succeeded (catch-up, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_name_is_used_once_though_two_requests_are_read_at_once() {
+    let mut world = load();
+    world.settle(fail);
+    let order = BackfillOrder {
+        from: at("2026-11-01 00:00"),
+        to: None,
+        count: None,
+        only: Only::Failed,
+        newest_first: false,
+        parallel: 1,
+        name: Some("again".to_owned()),
+    };
+    let (one, two) = (Operation::Backfill(order.clone()), Operation::Backfill(order));
+    let (one, two) = (world.read(1, "load", one), world.read(2, "load", two));
+    world.handle(Event::Request(one));
+    world.handle(Event::Request(two));
+    assert_snapshot!(world.rows.answers[&2].text, @"there is a backfill of `load` called `again` already: nothing was changed");
+}

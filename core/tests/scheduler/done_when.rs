@@ -1,0 +1,75 @@
+//! `done_when`: dates that need no attempt.
+
+use crontabber_core::job::{Command, Job, OnLost, Template};
+use crontabber_core::session::{Operation, Outcome, Skipping};
+use insta::assert_snapshot;
+
+use crate::fixtures::with_done_when;
+use crate::world::*;
+
+#[test]
+fn a_date_that_is_done_is_not_attempted() {
+    let mut job = backfill("load", "0 3 * * *", "2026-11-03 00:00");
+    job.done_when = Some(Command::Argv(vec![Template::parse("test").unwrap()]));
+    let mut world = World::new("2026-11-05 12:00", vec![job]);
+    world.answer_probe(Some(true));
+    world.answer_probe(Some(false));
+    world.settle(succeed);
+    world.crash();
+    // The answer was lost, and is asked for again.
+    world.answer_probe(None);
+    world.answer_probe(Some(true));
+    assert_snapshot!(world.take_started(), @"load 11-04T03:00");
+    assert_snapshot!(world.rows_of("load"), @"
+    11-03T03:00 succeeded (catch-up, 0 attempts)
+    11-04T03:00 succeeded (catch-up, 1 attempts)
+    11-05T03:00 succeeded (catch-up, 0 attempts)
+    ");
+}
+
+#[test]
+fn a_date_superseded_while_it_is_probed_is_not_attempted() {
+    let mut world = World::new("2026-11-05 12:00", vec![with_done_when(job("load", "0 3 * * *"))]);
+    world.pass("2026-11-06 04:00");
+    world.pass("2026-11-07 04:00");
+    world.answer_probe(Some(false));
+    world.answer_probe(Some(false));
+    assert_snapshot!(world.take_started(), @"load 11-07T03:00");
+    assert_snapshot!(world.rows_of("load"), @"
+    11-06T03:00 skipped: superseded (schedule, 0 attempts)
+    11-07T03:00 running (schedule, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_held_date_that_is_probed_does_not_block_a_newer_one() {
+    let mut world =
+        World::new("2026-11-05 12:00", vec![Job { on_lost: OnLost::Hold, ..with_done_when(job("load", "0 3 * * *")) }]);
+    world.pass("2026-11-06 04:00");
+    world.answer_probe(Some(false));
+    let lost = world.running[0].attempt.clone();
+    world.end_attempt(lost, Outcome::Lost);
+    world.pass("2026-11-07 04:00");
+    world.answer_probe(Some(false));
+    world.answer_probe(Some(false));
+    assert_snapshot!(world.rows_of("load"), @"
+    11-06T03:00 skipped: superseded (schedule, 1 attempts)
+    11-07T03:00 running (schedule, 1 attempts)
+    ");
+}
+
+#[test]
+fn a_skip_waits_for_the_answer_about_its_date() {
+    let mut world =
+        World::new("2026-11-05 12:00", vec![with_done_when(backfill("load", "0 3 * * *", "2026-11-05 00:00"))]);
+    let skip = Operation::Skip(Skipping::To(at("2026-11-08 00:00")));
+    world.ask(1, "load", skip.clone());
+    assert!(world.rows.answers.is_empty(), "it is asked about a date");
+    world.answer_probe(Some(true));
+    world.ask(1, "load", skip);
+    assert_snapshot!(world.rows_of("load"), @"
+    11-05T03:00 succeeded (catch-up, 0 attempts)
+    11-06T03:00 skipped: operator (manual, 0 attempts)
+    11-07T03:00 skipped: operator (manual, 0 attempts)
+    ");
+}
