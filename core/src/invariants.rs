@@ -1,10 +1,10 @@
-//! The promise, checked: which rows of a ledger break P1 to P5.
+//! Checks the rows of a ledger against the promises P1 to P5.
 //!
-//! The rows of a job go in one after the other, by generation, date and number; what they break comes out. No I/O and
-//! no clock, and memory that does not grow with the rows. Only what nothing legal explains is called a violation. The
-//! wall clock alone proves nothing, since it may have been set back between any two rows: the truth is in the numbers of
-//! attempts, in what is open or unsettled now, and in the kernel's own count of when a process was started. What only
-//! looks wrong, and what no row can tell, is handed over as [`Unchecked`].
+//! The rows of a job go in by generation, date and number; violations come out. There is no I/O and no clock, and
+//! memory does not grow with the rows. A violation is only what no legal history explains. The wall clock alone proves
+//! nothing, since it may have been set back between any two rows; evidence are the numbers of attempts, what is open or
+//! unsettled now, and the kernel's count of when a process was started. What only looks wrong, and what the rows cannot
+//! tell, is returned as [`Unchecked`].
 
 mod attempts;
 mod dates;
@@ -26,17 +26,17 @@ use order::Order;
 /// A rule that rows can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// P1: what succeeded is never started again.
+    /// P1: a succeeded date is never started again.
     Once,
     /// P2: no two attempts at one date overlap, nor do two dates of a job.
     Alone,
     /// P3: in strict order a date starts only when every earlier one is settled.
     InOrder,
-    /// P4: every date up to the clock has a row.
+    /// P4: every date up to the watermark has a row.
     NoneLost,
-    /// P5: the clock only goes forward, but for a reset.
+    /// P5: the watermark only goes forward, except by a reset.
     Forward,
-    /// The rows of a session, its attempts and its job say the same.
+    /// The rows of a session, its attempts and its job agree.
     Rows,
 }
 
@@ -54,7 +54,7 @@ impl Rule {
         }
     }
 
-    /// What it promises, for people.
+    /// The promise, for people.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -68,29 +68,29 @@ impl Rule {
     }
 }
 
-/// What is wrong with a job.
+/// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The rule that is broken.
+    /// The rule.
     pub rule: Rule,
-    /// The generation of the job it is about.
+    /// The generation of the job.
     pub generation: u32,
-    /// The date it is about; absent where it is the job as a whole.
+    /// The date; absent if the violation concerns the whole job.
     pub date: Option<DateTime<Utc>>,
-    /// What is wrong, as a sentence without its full stop.
+    /// A sentence without its full stop.
     pub text: String,
 }
 
-/// Why a rule was not checked, or not to its end.
+/// Why a rule was not fully checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gap {
-    /// The registry does not say whether the job's dates are in strict order.
+    /// The registry, which says whether the order is strict, does not have the job.
     OrderUnknown,
     /// The timetable in force cannot be read.
     UnreadableTimetable,
-    /// Some dates are those of an earlier timetable, which is not kept.
+    /// Some dates belong to a former timetable, which is not kept.
     FormerTimetable,
-    /// The wall clock says that the rule was broken, or it was set back.
+    /// By the wall clock the rule was broken, unless the clock was set back.
     WallClock,
 }
 
@@ -99,13 +99,13 @@ pub enum Gap {
 pub struct Unchecked {
     /// The rule.
     pub rule: Rule,
-    /// Why.
+    /// The reason.
     pub gap: Gap,
-    /// Why, as a sentence without its full stop.
+    /// A sentence without its full stop.
     pub text: String,
 }
 
-/// A job to examine: what the ledger and the registry know of it.
+/// A job to examine.
 #[derive(Debug, Clone)]
 pub struct Subject {
     record: JobRecord,
@@ -116,8 +116,8 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Puts together what is known of a job. `is_strict` says whether P3 is promised to it, and is absent where nobody
-    /// knows; `zone` is the one that texts show instants in; `resets` counts those in the audit.
+    /// `is_strict` is absent if the registry does not have the job; `zone` is for instants in texts; `resets` counts
+    /// those in the audit.
     #[must_use]
     pub fn new(record: JobRecord, is_strict: Option<bool>, zone: Tz, resets: u64) -> Self {
         let timetable = record.timetable.parse::<Timetable>().map_err(|error| error.to_string());
@@ -140,7 +140,7 @@ impl Subject {
 /// A row of a job's history.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
-    /// A session. Its attempts follow it.
+    /// A session; its attempts follow.
     Session(SessionRecord),
     /// An attempt.
     Attempt(AttemptRecord),
@@ -157,15 +157,14 @@ pub struct Examination<'a> {
     /// The first open attempt, of any generation.
     open: Option<AttemptKey>,
     newest_success: Option<DateTime<Utc>>,
-    /// Whether the date that is noted as the last success did succeed: perhaps before a reset that left it as it was,
-    /// or before an operator had it repeated.
+    /// Whether the date noted as the last success has succeeded, perhaps before a reset or before it was repeated.
     has_noted_success: bool,
     /// The newest generation that has rows.
     generation: u32,
 }
 
 impl<'a> Examination<'a> {
-    /// Begins with a job whose rows are to come.
+    /// Begins the examination of a job.
     #[must_use]
     pub fn new(subject: &'a Subject) -> Self {
         let mut report = Report { zone: subject.zone, violations: Vec::new(), doubts: BTreeMap::new() };
@@ -196,12 +195,12 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// What is broken by the rows since the last call.
+    /// The violations found since the last call.
     pub fn take(&mut self) -> Vec<Violation> {
         std::mem::take(&mut self.report.violations)
     }
 
-    /// What is broken by the end of the rows, and what they cannot tell.
+    /// The remaining violations, and what the rows cannot tell.
     #[must_use]
     pub fn finish(mut self) -> (Vec<Violation>, Vec<Unchecked>) {
         self.leave();
@@ -232,7 +231,7 @@ impl<'a> Examination<'a> {
         if generation == in_force && session.state == State::Succeeded {
             self.newest_success = self.newest_success.max(Some(session.key.date));
         }
-        // A date that an operator has repeated may have been said to be done before.
+        // An operator may have marked a repeated date as done before.
         if session.state == State::Succeeded || session.backfill.is_some() {
             self.succeeded(&session.key);
         }
@@ -242,7 +241,7 @@ impl<'a> Examination<'a> {
     }
 
     fn succeeded(&mut self, key: &SessionKey) {
-        // A reset to an instant keeps the success of a generation before, and a start moved back may pass it since.
+        // It may be of an earlier generation: a reset to an instant keeps its last success.
         self.has_noted_success |= self.subject.record.last_success == Some(key.date);
     }
 
@@ -266,7 +265,7 @@ impl<'a> Examination<'a> {
             return;
         }
         match &self.open {
-            // Dates in independent order may run beside one another, and so may an ordinary job's and a backfill's.
+            // In other orders, dates and backfills may run in parallel.
             Some(open) if open.session != key.session && self.subject.is_strict == Some(true) => {
                 let mut other = self.report.shown(open.session.date);
                 if open.session.generation != generation {
@@ -280,7 +279,7 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// Ends the session at hand.
+    /// Ends the current session.
     fn leave(&mut self) {
         if let Some(tries) = self.tries.take() {
             tries.finish(&mut self.report);
@@ -289,12 +288,12 @@ impl<'a> Examination<'a> {
     }
 }
 
-/// What an examination came to so far.
+/// The findings so far.
 #[derive(Debug)]
 struct Report {
     zone: Tz,
     violations: Vec<Violation>,
-    /// What looks wrong by the wall clock: how often, and the first date.
+    /// Rules broken by the wall clock only: how often, and the first date.
     doubts: BTreeMap<Rule, (u64, DateTime<Utc>)>,
 }
 

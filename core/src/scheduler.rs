@@ -1,10 +1,9 @@
 //! What to do now: a state machine without I/O.
 //!
-//! Events go in ([`Event`]: a tick, an attempt ended, the registry changed, an operator's request), a [`Step`] comes
-//! out: the entries to write first, then the attempts to start, and what to tell people. The caller commits the
-//! entries of a step before it acts on the rest of it. No clock, no database and no process is touched here, so that a
-//! test can run years in a second; the cost of an event grows with the jobs that it concerns, never with the jobs
-//! registered or the rows in the ledger.
+//! An [`Event`] goes in, a [`Step`] comes out: the entries to write first, then the attempts to start, and what to
+//! report. The caller commits the entries of a step before it acts on the rest. The scheduler touches no clock, no
+//! database and no process, so that a test can run years in a second; the cost of an event grows with the jobs that it
+//! concerns, not with the jobs registered or the rows in the ledger.
 
 mod attempt_end;
 mod dependencies;
@@ -46,16 +45,16 @@ pub struct Scheduler {
     host: String,
     /// Boxed: the nodes of a tree that is filled in order stay half empty.
     jobs: BTreeMap<JobName, Box<JobState>>,
-    /// Jobs that could start a date now, and how many may.
+    /// Which jobs are ready, and how many may start.
     slots: Slots,
-    /// When each job wants to be looked at again.
+    /// When the scheduler has to look at each job again.
     timers: BTreeSet<(DateTime<Utc>, JobName)>,
     dependents: HashMap<JobName, Vec<JobName>>,
-    /// Requests that are taken up and not answered yet.
+    /// Requests that are being carried out and not answered yet.
     pending: HashSet<i64>,
-    /// What was answered and settled since the ledger was asked last.
+    /// What was answered and settled since the ledger was last read for requests.
     recent: Recent,
-    /// Jobs that take over the ledger of a name under which something still runs.
+    /// Jobs that wait to take over the ledger of their former name, until its open attempts have ended.
     successors: Vec<Arc<Job>>,
     step: u64,
     now: DateTime<Utc>,
@@ -65,7 +64,7 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Takes up a ledger where it was left. Nothing is decided until the registry is told.
+    /// Continues from what the ledger holds. Nothing starts before the first [`Event::Registry`].
     #[must_use]
     pub fn new(recovered: Recovered, host: &str, max_running: usize, now: DateTime<Utc>) -> Self {
         let jobs = job_rows::load(recovered);
@@ -93,22 +92,22 @@ impl Scheduler {
         }
     }
 
-    /// Lets only what is due at `horizon` run, whatever the time: one wake.
+    /// Runs only the dates that are due at `horizon`, however late it gets: one wake.
     pub fn set_horizon(&mut self, horizon: DateTime<Utc>) {
         self.horizon = Some(horizon);
     }
 
-    /// Starts nothing from now on, and goes on to say where everything stands.
+    /// Starts nothing from now on, and still answers questions.
     pub fn freeze(&mut self) {
         self.slots.freeze();
     }
 
-    /// Sets how many attempts may run at once; those already running are left alone.
+    /// Sets how many attempts may run at once; running attempts are not affected.
     pub fn set_max_running(&mut self, max_running: usize) {
         self.slots.set_most(max_running);
     }
 
-    /// Sets how many attempts each pool lets run at once. Comes before the registry that has them.
+    /// Sets how many attempts each pool lets run at once. Call it before the registry that uses them.
     pub fn set_pools(&mut self, pools: BTreeMap<String, usize>) {
         self.slots.set_pools(pools);
     }
@@ -133,7 +132,7 @@ impl Scheduler {
         step
     }
 
-    /// When the next tick can change something, and for which job; `None` if only events can.
+    /// When the next tick can change something, and for which job; `None` if only other events can.
     #[must_use]
     pub fn next_wake(&self) -> Option<(DateTime<Utc>, &JobName)> {
         let first = self.timers.first().filter(|(at, _)| self.horizon.is_none_or(|horizon| *at <= horizon));
@@ -152,13 +151,13 @@ impl Scheduler {
         self.now
     }
 
-    /// How many dates of all jobs are due and not settled.
+    /// How many due dates of all jobs are unsettled.
     #[must_use]
     pub fn behind(&self) -> u64 {
         self.jobs.values().filter(|job_state| job_state.job.is_some()).map(|job_state| job_state.behind()).sum()
     }
 
-    /// How many dates of a job's schedule are held: nothing but a person has them attempted again.
+    /// How many dates of a job's schedule are held: only an operator can retry them.
     #[must_use]
     pub fn held(&self, name: &JobName) -> u64 {
         let sessions = self.jobs.get(name).map(|job_state| job_state.rows().main().sessions().values());
@@ -166,50 +165,50 @@ impl Scheduler {
         sessions.map_or(0, |sessions| sessions.filter(is_held).count() as u64)
     }
 
-    /// The attempts that are open.
+    /// The open attempts.
     #[must_use]
     pub fn open_attempts(&self) -> Vec<AttemptKey> {
         self.jobs.values().flat_map(|job_state| job_state.rows().open().iter().cloned()).collect()
     }
 
-    /// Says whether an attempt is open.
+    /// Whether an attempt is open.
     #[must_use]
     pub fn is_open(&self, attempt: &AttemptKey) -> bool {
         self.jobs.get(&attempt.session.job).is_some_and(|job_state| job_state.rows().open().contains(attempt))
     }
 
-    /// Describes what memory holds of the ledger's rows: for a scheduler that has just loaded them, the text is the same.
+    /// Describes the ledger rows in memory. A scheduler that has just loaded the ledger returns the same text.
     #[must_use]
     pub fn describe_rows(&self) -> String {
         let rows: Vec<&JobRows> = self.jobs.values().map(|job_state| job_state.rows()).collect();
         format!("{rows:#?}")
     }
 
-    /// How many attempts are open, and dates asked about.
+    /// How many slots are taken: by open attempts, and by dates about which `done_when` is being asked.
     #[must_use]
     pub fn running(&self) -> usize {
         self.slots.taken()
     }
 
-    /// Says whether an operator's request is taken up and not answered yet.
+    /// Whether a request is being carried out and not answered yet.
     #[must_use]
     pub fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Says whether nothing is open, and nothing could be started or recorded by now (or by the horizon).
+    /// Whether nothing is open, and nothing can be started or recorded now (or at the horizon).
     #[must_use]
     pub fn is_idle(&self) -> bool {
         let due = self.timers.first().is_some_and(|(at, _)| *at <= self.effective_now());
         self.slots.taken() == 0 && (self.stopping || (!self.slots.has_offers() && !due))
     }
 
-    /// The time by which things are due: now, or the horizon if that is earlier.
+    /// The time that decides what is due: now, or the horizon if that is earlier.
     fn effective_now(&self) -> DateTime<Utc> {
         self.horizon.map_or(self.now, |horizon| horizon.min(self.now))
     }
 
-    /// Takes note of the time. A clock that was set back would put retries off for as long as it was wrong.
+    /// Sets the time. If the clock was set back, brings retries nearer that the later time had put off.
     fn notice_time(&mut self, now: DateTime<Utc>, step: &mut Step) {
         let back = self.now - now;
         self.now = now;
@@ -244,7 +243,7 @@ impl Scheduler {
         }
     }
 
-    /// Records what is due of a job, and sees whether it can start a date now, or when to look again.
+    /// Records the due dates of a job, offers its next dates for slots, and sets its timer.
     fn reconsider(&mut self, name: &JobName, step: &mut Step) {
         let now = self.effective_now();
         let Some(job_state) = self.jobs.get_mut(name) else { return };
@@ -273,14 +272,14 @@ impl Scheduler {
         }
     }
 
-    /// Has a job stand in a line with a date, or in none.
+    /// Sets or clears the date that a job offers for a slot.
     fn offer(&mut self, name: &JobName, queue: usize, wanted: Option<(DateTime<Utc>, Option<BackfillId>)>) {
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         if let Some(before) = job_state.offers[queue].take() {
             self.slots.withdraw(&before);
         }
         let Some(job) = &job_state.job else { return };
-        // Whose turn is put off keeps its place among the others until it gets one: what it waits for comes and goes.
+        // A job keeps its turn while what it waits for comes and goes.
         let Some((date, backfill)) = wanted else { return };
         let since = *job_state.since[queue].get_or_insert(self.step);
         let priority = std::cmp::Reverse(job.priority);
@@ -289,7 +288,7 @@ impl Scheduler {
         job_state.offers[queue] = Some(offer);
     }
 
-    /// Gives free slots to the jobs whose turn it is.
+    /// Starts ready jobs in turn while slots are free.
     fn start_ready(&mut self, step: &mut Step) {
         while !self.stopping {
             let Some(ReadyJob { date, job: name, backfill, .. }) = self.slots.next() else { break };
@@ -309,13 +308,13 @@ impl Scheduler {
             }
             self.reconsider(&name, step);
             if trigger == Trigger::Retry {
-                // Some ignore a failure, and not what runs.
+                // A dependent may ignore the failure of this date, but not its retry.
                 self.reconsider_dependents(&name, step);
             }
         }
     }
 
-    /// Opens an attempt at a date of which the `job_state` has an unsettled session.
+    /// Opens an attempt at an unsettled date.
     fn open(&mut self, name: &JobName, date: DateTime<Utc>, trigger: Trigger, step: &mut Step) -> Option<AttemptKey> {
         let (now, host) = (self.now, self.host.clone());
         let job_state = self.jobs.get_mut(name)?;
@@ -344,7 +343,7 @@ impl Scheduler {
         self.answer_kills(attempt, outcome, step);
         self.probe_if_lost(attempt, outcome, step);
         self.reconsider(&name, step);
-        // A failure, too, may be what another job waits for.
+        // Dependents may wait for a failure, too.
         self.reconsider_dependents(&name, step);
         self.adopt_successors(&name, step);
     }
@@ -357,11 +356,11 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// What is started for an attempt.
+    /// What the daemon needs to start an attempt.
     fn start(&self, attempt: AttemptKey, trigger: Trigger, job: Arc<Job>) -> Start {
         let date = attempt.session.date;
         let Neighbours { previous, next } = self.neighbours(date).unwrap_or_else(|| {
-            // The dates before a job's start are those that it would have had.
+            // Before the job's start, the neighbours are the dates that the schedule would have had.
             let is_before_start = job.timetable.start().is_some_and(|start| date < start);
             let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{Report, Rule};
 use crate::session::{AttemptRecord, Outcome, SessionRecord, State};
 
-/// A session, and what is known of its attempts so far.
+/// A session, and a summary of its attempts so far.
 #[derive(Debug)]
 pub(super) struct Tries {
     pub(super) session: SessionRecord,
@@ -28,7 +28,7 @@ impl Tries {
     pub(super) fn attempt(&mut self, attempt: &AttemptRecord, report: &mut Report) {
         let number = attempt.key.number;
         let outcome = attempt.end.as_ref().map(|end| end.outcome);
-        // What an operator has repeated belongs to a backfill from then on.
+        // A date that an operator repeats belongs to a backfill from then on.
         if let Some(succeeded) = self.succeeded.filter(|_| self.session.backfill.is_none()) {
             let too = if outcome == Some(Outcome::Succeeded) { ", and succeeded too" } else { "" };
             let text = format!("attempt {number} was opened after attempt {succeeded} had succeeded{too}");
@@ -50,7 +50,7 @@ impl Tries {
         self.count += 1;
     }
 
-    /// Compares the session with its attempts, once all are known.
+    /// Compares the session with all its attempts.
     pub(super) fn finish(&self, report: &mut Report) {
         let SessionRecord { state, attempts, counted_attempts, settled_at, backfill, settled_by, .. } = &self.session;
         let word = state.word();
@@ -58,7 +58,7 @@ impl Tries {
             None if *state == State::Succeeded && settled_by.is_none() => {
                 self.broken(Rule::Once, "it succeeded, and none of its attempts did".to_owned(), report);
             }
-            // An attempt after the success was told of already.
+            // An attempt after the success was reported already.
             Some(number) if *state != State::Succeeded && number == self.newest && backfill.is_none() => {
                 self.broken(Rule::Once, format!("attempt {number} succeeded, and the date is {word}"), report);
             }

@@ -1,4 +1,4 @@
-//! The dates of the timetable in force, beside those that have a row: P4, and what the clock says of P5.
+//! The dates of the timetable in force against the rows: P4, and the watermark's part of P5.
 
 use std::iter::Peekable;
 
@@ -8,13 +8,13 @@ use super::{Gap, Report, Rule, Subject, Unchecked};
 use crate::schedule;
 use crate::session::{JobRecord, SessionRecord, Trigger};
 
-/// Just after an instant.
+/// The smallest step of an instant here.
 const TICK: TimeDelta = TimeDelta::nanoseconds(1);
 
-/// So many runs of missing dates are told apart; what comes then belongs to the last one.
+/// How many runs of missing dates are told apart; later ones join the last run.
 const RUNS: usize = 10_000;
 
-/// Dates that follow one another in the timetable, and have no row.
+/// Consecutive dates of the timetable without a row.
 #[derive(Debug)]
 struct Run {
     first: DateTime<Utc>,
@@ -22,17 +22,17 @@ struct Run {
     count: u64,
 }
 
-/// What is known of the dates so far.
+/// What the rows so far say about dates.
 #[derive(Debug)]
 pub(super) struct Dates<'a> {
     subject: &'a Subject,
-    /// The dates that ought to have a row, from the next one on.
+    /// The dates that should have a row, from the next one on.
     expected: Option<Peekable<schedule::Dates<'a>>>,
     missing: Vec<Run>,
-    /// Whether the last date expected was missing.
+    /// Whether the last expected date was missing.
     is_missing: bool,
     has_watermark: bool,
-    /// The newest date of this generation that an earlier timetable has recorded.
+    /// The newest date of this generation that a former timetable has recorded.
     former: Option<DateTime<Utc>>,
     has_older_generation: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Dates<'a> {
 impl<'a> Dates<'a> {
     pub(super) fn new(subject: &'a Subject) -> Self {
         let JobRecord { timetable_from, watermark, .. } = &subject.record;
-        // Up to the anchor the dates are those of timetables before, and after the clock none is recorded yet.
+        // Dates up to `timetable_from` are those of former timetables; dates after the watermark are not recorded yet.
         let expected = watermark.filter(|watermark| watermark > timetable_from).and_then(|watermark| {
             let timetable = subject.timetable.as_ref().ok()?;
             Some(timetable.dates(*timetable_from + TICK, watermark + TICK).peekable())
@@ -60,13 +60,13 @@ impl<'a> Dates<'a> {
         let JobRecord { generation, timetable_from, watermark, .. } = &self.subject.record;
         let date = session.key.date;
         if session.key.generation != *generation {
-            // The timetable of then is not kept.
+            // The timetable of an older generation is not kept.
             self.has_older_generation = true;
             return;
         }
         self.has_watermark |= Some(date) == *watermark;
-        // A date that an operator made up, or another job requires, is none of the timetable's; what an operator settles
-        // ahead of the time, or orders of the past, may be. None of them moves the clock.
+        // Dates of `run` requests and required dates are not the timetable's; settled future dates and backfills may
+        // be. None of them moves the watermark.
         let is_manual = matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required);
         if !is_manual && watermark.is_none_or(|watermark| date > watermark) {
             let watermark =
@@ -80,7 +80,7 @@ impl<'a> Dates<'a> {
             return;
         }
         if date <= *timetable_from {
-            // What operators order before the job's first date is of no timetable before.
+            // A backfill before the job's first date belongs to no former timetable.
             self.former = if is_manual { self.former } else { self.former.max(Some(date)) };
             return;
         }
@@ -89,7 +89,7 @@ impl<'a> Dates<'a> {
         if expected.next_if(|next| next.as_ref().is_ok_and(|next| *next == date)).is_some() {
             self.is_missing = false;
         } else if !is_manual {
-            // Recorded by a timetable before this one (or by other rules of its zone): so were those before it.
+            // A former timetable (or former rules of the zone) recorded this date, and so those before it.
             self.missing.clear();
             self.is_missing = false;
             self.former = Some(date);
@@ -119,7 +119,7 @@ impl<'a> Dates<'a> {
         self.unchecked(report)
     }
 
-    /// Takes note of the dates before `until` that were expected and did not come.
+    /// Notes the expected dates before `until` that have no row.
     fn pass(&mut self, until: DateTime<Utc>) {
         let Some(expected) = &mut self.expected else { return };
         while let Some(Ok(date)) = expected.next_if(|next| next.as_ref().is_ok_and(|next| *next < until)) {

@@ -1,7 +1,7 @@
-//! Who came first: P3, and what of P2 and P5 is about more than one date.
+//! The order of dates: P3, and what of P2 and P5 concerns more than one date.
 //!
-//! Two kinds of evidence hold whatever the wall clock did: an earlier date that is not settled now, and the kernel's
-//! count of ticks at which a process was started, between two processes of one boot of one machine.
+//! Two kinds of evidence hold whatever the wall clock did: an earlier date that is unsettled now, and the kernel's
+//! count of ticks at which processes were started, between two processes of one boot of one host.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,16 @@ use chrono::{DateTime, Utc};
 use super::{Gap, Report, Rule, Subject, Unchecked};
 use crate::session::{AttemptRecord, SessionRecord, Trigger};
 
-/// A tick of `/proc/PID/stat` is a hundredth of a second on every machine that we run on.
+/// A tick of `/proc/PID/stat` is a hundredth of a second on every supported host.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// So much longer than its process an attempt may have been measured, since it is measured from the moment at which the
-/// process was asked for.
+/// How much longer than its process an attempt may have been measured: measuring begins when the process is requested.
 const SLACK_TICKS: u64 = 60 * TICKS_PER_SECOND;
 
-/// So many boots are remembered at once: dates in order seldom go back and forth between them.
+/// How many boots are remembered at once; consecutive dates seldom go back and forth between boots.
 const BOOTS: usize = 64;
 
-/// A machine, and one of its boots.
+/// A host, and one of its boots.
 type Boot = (String, String);
 
 /// The start of a process.
@@ -41,7 +40,7 @@ struct Span {
     end_ticks: u64,
 }
 
-/// An earlier date, and what tells when its row came.
+/// An earlier date, and when its row was recorded.
 #[derive(Debug, Clone, Copy)]
 struct Earlier {
     date: DateTime<Utc>,
@@ -49,23 +48,23 @@ struct Earlier {
     is_in_order: bool,
 }
 
-/// What is known of the dates before the one at hand.
+/// What is known of the dates before the current one.
 #[derive(Debug)]
 pub(super) struct Order<'a> {
     subject: &'a Subject,
     generation: u32,
-    /// The last unsettled date before this one whose row came in the order of the dates, and that of all others.
+    /// The last earlier unsettled date that was recorded in the order of the dates, and the last of all others.
     unsettled: Option<Earlier>,
     unsettled_other: Option<Earlier>,
-    /// The date before this one that was settled last, by the wall clock.
+    /// The earlier date that was settled last, by the wall clock.
     settled: Option<(DateTime<Utc>, Earlier)>,
-    /// The latest start on each boot, at the date at hand, at those before it, and in generations before.
+    /// The latest start on each boot: at the current date, at earlier dates, and in earlier generations.
     here: HashMap<Boot, Start>,
     before: HashMap<Boot, Start>,
     older: HashMap<Boot, Start>,
     /// The last process whose end is known.
     last: Option<Span>,
-    /// Whether the date at hand was told of: once is enough.
+    /// Whether the current date was reported: once is enough.
     is_told: bool,
 }
 
@@ -85,7 +84,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Comes to a session.
+    /// Begins a session.
     pub(super) fn begin(&mut self, session: &SessionRecord) {
         self.is_told = false;
         merge(&mut self.before, &mut self.here);
@@ -96,7 +95,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Compares an attempt at the session at hand with all that is before it.
+    /// Compares an attempt at the current session with everything before it.
     pub(super) fn attempt(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
         if self.subject.is_strict == Some(true) && !self.is_told && has_place(session) {
             self.in_order(session, attempt, report);
@@ -129,7 +128,7 @@ impl<'a> Order<'a> {
         later(&mut self.here, boot, start);
     }
 
-    /// Goes on from a session.
+    /// Ends a session.
     pub(super) fn leave(&mut self, session: &SessionRecord) {
         if !has_place(session) {
             return;
@@ -143,8 +142,9 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// What will be known of a session at later ones. Rows come in the order of their dates, whatever the clock says of
-    /// when, but for those that a `start` moved back adds: they count as missed, and are never of the timetable in force.
+    /// What later sessions need to know of this one. Rows are recorded in the order of their dates, whatever the clock
+    /// says, except those that a `start` moved back adds: they count as missed, and never belong to the timetable in
+    /// force.
     fn earlier(&self, session: &SessionRecord) -> Earlier {
         let SessionRecord { key, trigger, recorded_at, .. } = session;
         let record = &self.subject.record;
@@ -157,7 +157,7 @@ impl<'a> Order<'a> {
         Earlier { date: key.date, recorded_at: *recorded_at, is_in_order }
     }
 
-    /// What nobody can know.
+    /// What cannot be checked.
     pub(super) fn unchecked(&self) -> Vec<Unchecked> {
         if self.subject.is_strict.is_some() {
             return Vec::new();
@@ -168,7 +168,7 @@ impl<'a> Order<'a> {
 
     fn in_order(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
         let (number, started_at) = (attempt.key.number, attempt.started_at);
-        // What entered in one transaction was there before any attempt at it.
+        // A row of the same transaction was there before any attempt.
         let was_there = |earlier: &Earlier| {
             let together = earlier.recorded_at == session.recorded_at && session.recorded_at < started_at;
             earlier.is_in_order || together
@@ -201,7 +201,7 @@ impl<'a> Order<'a> {
 }
 
 impl Span {
-    /// Says whether both were there at once, for longer than is within the error of their measure.
+    /// Whether both ran at once, for longer than the error of the measurement.
     fn overlaps(&self, other: &Self) -> bool {
         self.boot == other.boot
             && self.start.ticks + SLACK_TICKS < other.end_ticks
@@ -209,7 +209,7 @@ impl Span {
     }
 }
 
-/// Says whether a date has a place in the order. What an operator makes up, or backfills, has none.
+/// Whether a date is part of the strict order. Runs, required dates and backfills are not.
 fn has_place(session: &SessionRecord) -> bool {
     session.backfill.is_none() && !matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required)
 }
@@ -217,7 +217,7 @@ fn has_place(session: &SessionRecord) -> bool {
 /// Keeps the later of two starts on a boot.
 fn later(starts: &mut HashMap<Boot, Start>, boot: Boot, start: Start) {
     if starts.len() >= BOOTS && !starts.contains_key(&boot) {
-        // What is forgotten is not compared.
+        // Forgotten starts are not compared.
         starts.clear();
     }
     match starts.get(&boot) {

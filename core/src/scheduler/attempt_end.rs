@@ -1,4 +1,4 @@
-//! What follows the end of an attempt: where its session stands, and whether it will be attempted again.
+//! The end of an attempt: the state of its session, and the retry.
 
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -12,8 +12,7 @@ use super::notification::Notification;
 use super::step::Step;
 
 impl JobState {
-    /// Closes an open attempt.
-    /// `due_by` is the time by which things are due: what was lost is due again at once.
+    /// Closes an open attempt. `due_by` is the time that decides what is due: a lost attempt is retried then.
     pub(super) fn close(
         &mut self,
         attempt: &AttemptKey,
@@ -28,11 +27,11 @@ impl JobState {
         let used_before = self.rows().get(date).map_or(0, |session| session.counted_attempts);
         let (state, counted_attempts) = if current {
             let counted_attempts = used_before + u32::from(end.outcome != Outcome::Interrupted);
-            // What was lost was not the job's fault: it is attempted again at once.
+            // A lost attempt is not the job's fault: retry it at once.
             let after = if end.outcome == Outcome::Lost { due_by } else { now };
             (self.state_after(attempt, &end, counted_attempts, after), counted_attempts)
         } else {
-            // The job was reset while this ran: its date belongs to another life of the job, and ends with it.
+            // The job was reset while the attempt ran: settle its session in the old generation.
             let state = match end.outcome {
                 Outcome::Succeeded => State::Succeeded,
                 _ => State::Skipped { reason: SkipReason::Operator },
@@ -45,7 +44,7 @@ impl JobState {
         step.notes.push(Notification::Closed { attempt: attempt.clone(), end, state, behind });
     }
 
-    /// Says whether an operator waits for the end of an attempt.
+    /// Whether an operator has asked to end an attempt.
     fn is_unwanted(&self, attempt: &AttemptKey) -> bool {
         self.kills.iter().any(|kill| kill.attempts.contains(attempt))
     }
@@ -61,7 +60,7 @@ impl JobState {
         }
         match end.outcome {
             Outcome::Cancelled => State::Held { reason: "an operator ended its attempt".to_owned() },
-            // However it came to its end: it is not attempted again until somebody says so.
+            // Whatever the outcome is: retry it only when an operator asks.
             outcome if self.is_unwanted(attempt) => State::Held {
                 reason: format!("an operator wanted its attempt ended, which came to its end as {outcome}"),
             },

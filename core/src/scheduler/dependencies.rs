@@ -1,4 +1,4 @@
-//! What a date waits for: dates of other jobs, and jobs that are started because this one requires them.
+//! What blocks a date: `depends_on` and `require`.
 
 use chrono::{DateTime, Utc};
 
@@ -12,12 +12,12 @@ use super::status::BlockReason;
 use super::step::Step;
 
 impl Scheduler {
-    /// Which dates of a job may start; what they require is started first.
+    /// Which dates of a job may start. Enters missing dates of required jobs first.
     pub(super) fn candidates(&mut self, name: &JobName, step: &mut Step) -> Candidates {
         let now = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return Candidates::default() };
         let Some(job) = job_state.job.clone() else { return Candidates::default() };
-        // Each turn can bring forth a date whose requirements are not there yet.
+        // Each round may find one more date whose required jobs have no such date yet.
         for _ in 0..=job.date_policy.max_parallel() {
             let Some(job_state) = self.jobs.get(name) else { break };
             let found =
@@ -31,7 +31,7 @@ impl Scheduler {
                 return found;
             }
         }
-        // So many are enough for now: of the others, those whose requirements are there.
+        // That is enough for one step. Of the other dates, take those whose required jobs have them.
         let is_free = |date, is_backfill| {
             let is_there = |name: &JobName| self.jobs.get(name).is_some_and(|job_state| job_state.rows().has_row(date));
             job.require.iter().all(is_there) && self.missing_need(&job, date, is_backfill).is_none()
@@ -39,7 +39,7 @@ impl Scheduler {
         self.jobs.get(name).map_or_else(Candidates::default, |job_state| job_state.candidates(now, is_free))
     }
 
-    /// Enters a date of the jobs that `job` requires and that have none; says whether there were any.
+    /// Enters a date in the required jobs that have none; returns whether there were any.
     fn summon(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) -> bool {
         let now = self.now;
         let mut summoned = Vec::new();
@@ -56,7 +56,7 @@ impl Scheduler {
         !summoned.is_empty()
     }
 
-    /// The first job that does not let `date` start, with the date of it that is not settled.
+    /// The first job that blocks `date`, with its unsettled date.
     pub(super) fn missing_need(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Option<BlockReason> {
         let mut dependencies = job.depends_on.iter();
         dependencies
@@ -64,12 +64,12 @@ impl Scheduler {
             .or_else(|| self.missing_requirement(job, date))
     }
 
-    /// All that does not let `date` start.
+    /// All jobs that block `date`.
     pub(super) fn missing_needs(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Vec<BlockReason> {
         let dependencies =
             job.depends_on.iter().filter_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill));
         let required = job.require.iter().filter_map(|name| {
-            // What is not there yet is started for the dates that are next.
+            // The required job gets the date when its turn comes.
             let is_there = || self.jobs.get(name).is_some_and(|job_state| job_state.rows().has_row(date));
             let ahead = || (!is_there()).then(|| BlockReason::Dependency { job: name.clone(), date: Some(date) });
             self.requirement(name, date).or_else(ahead)
@@ -99,21 +99,21 @@ impl Scheduler {
         let unsettled = job_state.unsettled_within(span.from, span.until, is_done).or_else(backfilled);
         match unsettled {
             Some(unsettled) => Some(BlockReason::Dependency { job: name.clone(), date: Some(unsettled) }),
-            // What covers a period without any date of the other job waits for nothing.
+            // A period without any date of the other job blocks nothing.
             None if dependency.covers.is_some() || job_state.rows().has_settled() => None,
             None if job_state.rows().main().sessions().values().any(is_done) => None,
             None => Some(BlockReason::Dependency { job: name.clone(), date: None }),
         }
     }
 
-    /// A job that is required and has not settled its date; one that has none yet is started for it.
+    /// The first required job whose date is unsettled.
     fn missing_requirement(&self, job: &Job, date: DateTime<Utc>) -> Option<BlockReason> {
         job.require.iter().find_map(|name| self.requirement(name, date))
     }
 
     fn requirement(&self, name: &JobName, date: DateTime<Utc>) -> Option<BlockReason> {
         let waits_for = |date| Some(BlockReason::Dependency { job: name.clone(), date });
-        // It may be about to take over the ledger of the name that it had.
+        // The job may be waiting to take over the ledger of its former name.
         let Some(job_state) = self.jobs.get(name) else { return waits_for(None) };
         job_state.rows().get(date).and_then(|_| waits_for(Some(date)))
     }

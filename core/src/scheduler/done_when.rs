@@ -1,6 +1,6 @@
-//! Asking the world whether a date is done already (`done_when`), before it is attempted and after an attempt was lost.
+//! Runs `done_when`, which tells whether a date is done: before an attempt, and after a lost one.
 //!
-//! Nothing is written before the question: it changes nothing, and is asked again after a crash.
+//! Nothing is written before the probe: it changes nothing, and runs again after a crash.
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +12,7 @@ use super::notification::Notification;
 use super::step::Step;
 
 impl Scheduler {
-    /// Has it asked whether a date is done. It takes a place as an attempt does.
+    /// Starts a probe of a date. A probe takes a slot, as an attempt does.
     pub(super) fn probe(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(job) = job_state.job.clone() else { return };
@@ -25,7 +25,7 @@ impl Scheduler {
         step.probes.push(job_state.start(attempt, trigger, job));
     }
 
-    /// A date that is held because its attempt was lost is perhaps done.
+    /// Probes a date that is held because its attempt was lost.
     pub(super) fn probe_if_lost(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
         let SessionKey { job: name, generation, date } = &attempt.session;
         let Some(job_state) = self.jobs.get(name) else { return };
@@ -41,7 +41,7 @@ impl Scheduler {
         }
     }
 
-    /// The answer has come.
+    /// Handles the result of a probe.
     pub(super) fn probed(&mut self, session: &SessionKey, is_done: Option<bool>, step: &mut Step) {
         let (name, date) = (&session.job, session.date);
         let (now, stopping) = (self.now, self.stopping);
@@ -59,7 +59,7 @@ impl Scheduler {
                 job_state.write(Entry::Done { session: session.clone(), from, by, at: now }, step);
                 step.notes.push(Notification::WasDone { session: session.clone(), behind: job_state.behind() });
             }
-            // A newer date took over meanwhile.
+            // A newer date has superseded it meanwhile.
             Some(_)
                 if !job_state.keeps_every_date()
                     && job_state.rows().main().newest() > Some(date)
@@ -77,8 +77,8 @@ impl Scheduler {
         self.adopt_successors(name, step);
     }
 
-    /// Opens an attempt at a date that is not done, unless something has come between since it was asked: an earlier
-    /// date, another registry, the time.
+    /// Opens an attempt at a date that is not done, unless an earlier date, another registry or the time has changed
+    /// its turn since the probe began.
     fn open_if_next(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
         let now = self.now;
         let Some(job_state) = self.jobs.get_mut(name) else { return };

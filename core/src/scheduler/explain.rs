@@ -1,4 +1,4 @@
-//! Why a date is not attempted now, and when it will be: everything that stands in front of it.
+//! Why a date does not start now, and when it will: everything it waits for.
 
 use chrono::{DateTime, Utc};
 
@@ -10,64 +10,64 @@ use super::job_state::JobState;
 use super::queue::{Queue, Session};
 use super::status::BlockReason;
 
-/// So many of the dates in front of one are named.
+/// How many dates and attempts an explanation names.
 const NAMED: usize = 5;
 
-/// So many dates in front of one are counted.
+/// How many dates an explanation counts.
 pub const COUNTED: u64 = 10_000;
 
 /// What a date waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
-    /// Something outside of the job, or a person.
+    /// Something outside the job, or an operator.
     For(BlockReason),
-    /// A date of the same job that comes first, and does not simply wait.
+    /// An earlier date of the job that failed or is held.
     Earlier {
-        /// Which.
+        /// The date.
         date: DateTime<Utc>,
-        /// Where it stands.
+        /// Its state.
         state: State,
     },
-    /// Dates of the same job that come first.
+    /// Dates of the job that come first.
     InFront {
-        /// How many; of more than [`COUNTED`] it is only known that they are more.
+        /// How many, up to [`COUNTED`]; one more than that means more.
         count: u64,
-        /// The one that is next.
+        /// The next of them.
         first: DateTime<Utc>,
     },
-    /// A job that is required, and that is started for it when its turn comes.
+    /// A required job, which runs when the turn of the date comes.
     Required(JobName),
-    /// Its time.
+    /// The time at which it is due.
     Due(DateTime<Utc>),
-    /// The end of an attempt of the same job.
+    /// An open attempt of the job.
     Attempt(AttemptKey),
-    /// The answer of `done_when`.
+    /// The result of `done_when`.
     DoneWhen,
-    /// Another place: the last free one is kept for the dates of schedules.
+    /// A slot for a backfill: the last free slot is kept for schedules.
     LastPlace,
 }
 
-/// What the scheduler knows of a date that is not settled.
+/// What the scheduler knows of an unsettled date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// Where it stands; absent if it is not recorded yet.
+    /// Its state; absent if it is not recorded yet.
     pub state: Option<State>,
     /// What made it happen.
     pub trigger: Option<Trigger>,
-    /// How many attempts it has had.
+    /// The number of its attempts.
     pub attempts: u32,
-    /// How many of them count.
+    /// How many of them count against `retry.attempts`.
     pub counted_attempts: u32,
-    /// The backfill that it belongs to.
+    /// Its backfill.
     pub backfill: Option<BackfillRecord>,
-    /// What it waits for; nothing if it could be attempted now, or runs.
+    /// What it waits for; empty if it runs or can start now.
     pub waits: Vec<Wait>,
-    /// The earliest time at which it can be attempted, as far as that is known.
+    /// The earliest time at which it can start, if that is known.
     pub next_attempt: Option<DateTime<Utc>>,
 }
 
 impl Scheduler {
-    /// Explains a date of a job that is not settled: one of the schedule that is recorded or will be, or of a backfill.
+    /// Explains an unsettled date of a job: of its schedule, recorded or not, or of a backfill.
     #[must_use]
     pub fn explain(&self, name: &JobName, date: DateTime<Utc>) -> Option<Explanation> {
         let job_state = self.jobs.get(name)?;
@@ -152,7 +152,7 @@ impl Scheduler {
         waits
     }
 
-    /// What a date needs of another job: one that is required and has no such date yet is started for it.
+    /// A required job without such a date is not blocked: it runs when the turn of the date comes.
     fn need(&self, job: &Job, date: DateTime<Utc>, need: BlockReason) -> Wait {
         match need {
             BlockReason::Dependency { job: on, date: Some(of) }
@@ -168,14 +168,14 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// Says whether a date of the schedule is yet to be recorded.
+    /// Whether a date of the schedule is not recorded yet.
     fn is_ahead(&self, date: DateTime<Utc>) -> bool {
         self.next.is_some_and(|next| date >= next)
             && !self.rows().is_settled_outside_range(date)
             && self.job.as_ref().is_some_and(|job| job.timetable.includes(date))
     }
 
-    /// How many dates of the schedule before one are not recorded yet, and the first of them.
+    /// How many dates of the schedule before `date` are not recorded yet, and the first of them.
     fn unrecorded_before(&self, job: &Job, date: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
         let first = self.next.filter(|next| *next < date);
         let (mut next, mut count) = (first, 0);
@@ -187,7 +187,7 @@ impl JobState {
     }
 }
 
-/// Names what comes before a date in a queue, and how many that are not recorded yet, from which on.
+/// Adds what comes before a date in its queue, and the unrecorded dates before it.
 fn in_front(
     queue: &Queue,
     date: DateTime<Utc>,
@@ -218,7 +218,7 @@ fn in_front(
     }
 }
 
-/// The earliest time of an attempt: known where only time is waited for.
+/// The earliest start, which is known if the date waits for time only.
 fn next_attempt(
     job_state: &JobState,
     date: DateTime<Utc>,

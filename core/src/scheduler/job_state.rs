@@ -1,7 +1,6 @@
-//! One job as the scheduler holds it: its ledger's record, its unsettled dates, its open attempts.
+//! One job in the scheduler: its rows, and what follows from the registry and from running processes.
 //!
-//! A job state decides what concerns its job alone; what needs the other jobs (dependencies, free slots) is the
-//! scheduler's.
+//! It decides what concerns the job alone; what needs other jobs (dependencies, free slots) is up to the scheduler.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -21,13 +20,13 @@ use super::queue::{Queue, Session, Turn};
 use super::slots::ReadyJob;
 use super::step::Step;
 
-/// The dates before and after one.
+/// The dates of the schedule before and after one.
 pub(super) struct Neighbours {
     pub previous: Option<DateTime<Utc>>,
     pub next: Option<DateTime<Utc>>,
 }
 
-/// An operator who waits for the end of attempts.
+/// A `kill` request that waits for attempts to end.
 #[derive(Debug)]
 pub(super) struct Kill {
     pub request: Request,
@@ -59,12 +58,12 @@ pub(super) struct Entering {
     pub request: Request,
     pub record: BackfillRecord,
     pub rest: VecDeque<Wanted>,
-    /// The job's `first_date` when the operator ordered the backfill.
+    /// The job's `first_date` at the time of the request.
     pub first_date: DateTime<Utc>,
     pub reply: Reply,
 }
 
-/// Which dates of a job state could start now, and when another could.
+/// Which dates may start now, and when another one may.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     pub of_schedule: Option<DateTime<Utc>>,
@@ -75,22 +74,22 @@ pub(super) struct Candidates {
 /// One job; see the module's page.
 #[derive(Debug)]
 pub(super) struct JobState {
-    /// What the ledger holds of it; changed by [`JobState::write`] only. All else is forgotten at a restart.
+    /// What the ledger holds of it; only [`JobState::write`] changes it. A restart loses all the other fields.
     rows: JobRows,
     /// The job in the registry; a ghost has none.
     pub job: Option<Arc<Job>>,
     /// Dates about which `done_when` is being asked.
     pub probing: BTreeSet<DateTime<Utc>>,
-    /// How many attempts the dates had had that were settled in the step at hand.
+    /// The number of attempts of each date that was settled in the current step.
     pub attempts_left: BTreeMap<DateTime<Utc>, u32>,
     /// The first date of the timetable in force that is not recorded.
     pub next: Option<DateTime<Utc>>,
-    /// How many dates from `next` on are due, as last counted: those that do not fit among the recorded ones yet.
+    /// How many dates from `next` on are due but not recorded, as last counted; see `materialize`.
     pub uncounted: u64,
     /// Backfills whose dates are being entered.
     pub entering: VecDeque<Entering>,
     pub kills: Vec<Kill>,
-    /// What waits for a slot: a date of the schedule, and one of a backfill.
+    /// The dates offered for a slot: one of the schedule, and one of a backfill.
     pub offers: [Option<ReadyJob>; 2],
     /// The step since which each of the two has been ready, perhaps with interruptions, without a slot.
     pub since: [Option<u64>; 2],
@@ -176,19 +175,19 @@ impl JobState {
         self.job.replace(job)
     }
 
-    /// How many dates are due and not settled, but for those of backfills.
+    /// How many due dates of the schedule are unsettled.
     pub(super) fn behind(&self) -> u64 {
         self.rows.main().len() as u64 + self.uncounted
     }
 
-    /// How many dates of backfills are not settled.
+    /// How many dates of backfills are unsettled.
     pub(super) fn backfilling(&self) -> u64 {
         let entered: usize = self.rows.backfills().values().map(|backfill| backfill.queue.len()).sum();
         let rest: usize = self.entering.iter().map(|entering| entering.rest.len()).sum();
         (entered + rest) as u64
     }
 
-    /// Says whether the job's dates are recorded and started at all.
+    /// Whether the job is enabled and in the registry, so that its dates are recorded and started.
     pub(super) fn is_active(&self) -> bool {
         self.rows.disabled().is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
     }
@@ -206,8 +205,7 @@ impl JobState {
         self.date_policy().is_some_and(DatePolicy::is_strict)
     }
 
-    /// Settles what waits, failed or is held, but for `but`, since a newer date takes over. What runs is left to end.
-    /// Says whether there was any.
+    /// Skips the idle dates other than `but`, since a newer date supersedes them; returns whether there were any.
     pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, at: DateTime<Utc>, step: &mut Step) -> bool {
         let is_idle = |date: &DateTime<Utc>, session: &Session| {
             session.state != State::Running && !self.probing.contains(date) && Some(*date) != but
@@ -227,13 +225,13 @@ impl JobState {
         any
     }
 
-    /// Settles an unsettled date that does not run as skipped.
+    /// Skips an unsettled date that does not run.
     pub(super) fn skip(&mut self, date: DateTime<Utc>, reason: SkipReason, at: DateTime<Utc>, step: &mut Step) {
         self.write_move(date, State::Skipped { reason }, at, step);
     }
 
-    /// The dates before and after one that belongs to a timetable that is no longer in force, as far as they are known:
-    /// the present timetable would name dates that the job never had.
+    /// The neighbours of a date of a former timetable, as far as they are known: the current timetable would name dates
+    /// that the job never had.
     pub(super) fn neighbours(&self, date: DateTime<Utc>) -> Option<Neighbours> {
         if date > self.rows.record().timetable_from
             || self.rows.record().watermark.is_none_or(|watermark| date > watermark)
@@ -252,7 +250,7 @@ impl JobState {
         self.rows.record().timetable_from <= self.rows.record().first_date
     }
 
-    /// Which dates may start, of those that `is_free` (said for dates of the schedule, and of backfills) lets start.
+    /// Which dates may start, of those that `is_free` accepts; it gets the date, and whether a backfill has it.
     pub(super) fn candidates(&self, now: DateTime<Utc>, is_free: impl Fn(DateTime<Utc>, bool) -> bool) -> Candidates {
         let mut found = Candidates::default();
         let generation = self.rows.record().generation;
@@ -299,18 +297,18 @@ impl JobState {
         found
     }
 
-    /// How many dates of a queue run, or are asked about.
+    /// How many dates of a queue run or are being probed.
     pub(super) fn busy(&self, queue: &Queue) -> usize {
         queue.running() + self.probing.iter().filter(|date| queue.get(**date).is_some()).count()
     }
 
-    /// What the next attempt at a session is made by.
+    /// The trigger of the next attempt at a date.
     pub(super) fn attempt_trigger(&self, date: DateTime<Utc>) -> Trigger {
         let is_backfill = self.rows.backfill_of(date).is_some();
         self.rows.get(date).map_or(Trigger::Retry, |session| session.next_trigger(is_backfill))
     }
 
-    /// Brings retries nearer that are further away than the job's registry could have put them.
+    /// Brings retries nearer that are later than `retry` in the registry, counted from now, would put them.
     pub(super) fn shorten_retries(&mut self, now: DateTime<Utc>, step: &mut Step) {
         let Some(job) = self.job.clone() else { return };
         let far: Vec<(DateTime<Utc>, DateTime<Utc>)> = self

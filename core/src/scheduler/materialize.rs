@@ -1,4 +1,7 @@
-//! The dates that come due enter the ledger: those that run, and those that do not, each with why.
+//! Enters due dates in the ledger: those that run, and those that are skipped, each with its reason.
+//!
+//! A job keeps at most [`WINDOW`] waiting dates in memory. Further due dates stay unrecorded until there is room, and
+//! are only counted (`uncounted`), so that ten years of minutes cost little memory.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,26 +14,25 @@ use super::notification::Notification;
 use super::queue::Session;
 use super::step::{ON_TIME, Step};
 
-/// So many recorded dates wait at once; further dates that are due are recorded when these have run. It bounds what
-/// ten years of minutes cost in memory.
+/// How many recorded dates of a job may wait.
 const WINDOW: usize = 1000;
 
-/// So many dates are recorded in one step, so that a job with a long past does not hold up the others.
+/// How many dates one step records, so that a job with a long past does not delay the others.
 const CHUNK: usize = 5000;
 
-/// So many due dates beyond the recorded ones are counted at the most, for people: ten years of minutes.
+/// Counting stops here: ten years of minutes.
 const COUNTED: u64 = 6_000_000;
 
-/// So many of them are few enough to be counted again whenever dates are recorded.
+/// Up to this, `uncounted` is counted again whenever dates are recorded; above, it is counted down.
 const COUNTED_ANEW: u64 = 5_000;
 
 impl JobState {
-    /// Finds the first date that is not recorded.
+    /// Sets `next`, the first date that is not recorded.
     pub(super) fn seek_next(&mut self, timetable: &Timetable, step: &mut Step) {
         self.next = self.date_after(timetable, self.rows().record().recorded_until(), step);
     }
 
-    /// The first date after an instant that has no row yet.
+    /// The first date after an instant that has no row.
     pub(super) fn date_after(
         &self,
         timetable: &Timetable,
@@ -50,8 +52,8 @@ impl JobState {
         }
     }
 
-    /// The earliest date between two instants, the last of them included, that is not settled, recorded or not; but for
-    /// those of backfills, and those that `is_done` says need not be.
+    /// The earliest unsettled date from `from` to `until` inclusive, recorded or not. Leaves out dates of backfills,
+    /// and those that `is_done` accepts.
     pub(super) fn unsettled_within(
         &self,
         from: Option<DateTime<Utc>>,
@@ -68,13 +70,12 @@ impl JobState {
         [recorded, unrecorded].into_iter().flatten().min()
     }
 
-    /// Records the dates that are due, as many as fit. `now` is the time by which they are due, `at` the time. Says
-    /// whether that settled any.
+    /// Records as many due dates as fit; returns whether that settled any. `now` decides what is due, `at` is the time.
     pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
         let waiting = self.rows().main().waiting();
         let room = if job.date_policy.is_backfillable() { WINDOW.saturating_sub(waiting) } else { CHUNK };
-        // Half a window must be free, so that a long catch-up records in batches and not date by date.
+        // Wait until half the window is free, so that a long catch-up records in batches.
         if job.date_policy.is_backfillable() && room < WINDOW / 2 {
             if self.uncounted == 0 {
                 self.uncounted = self.count_due(&job.timetable, now);
@@ -83,17 +84,17 @@ impl JobState {
         }
         let room = match self.too_many(&job, now) {
             0 => room,
-            // What is skipped takes no room.
+            // Skipped dates take no room.
             too_many => usize::try_from(too_many).unwrap_or(CHUNK),
         };
         let dates = self.take_due(&job.timetable, now, room.min(CHUNK), step);
-        // A long way to go is counted once, and then counted down.
+        // A long past is counted once, and then counted down.
         let left = self.uncounted.saturating_sub(dates.len() as u64);
         self.uncounted = if left > COUNTED_ANEW { left } else { self.count_due(&job.timetable, now) };
         self.record_dates(&job, &job.timetable, dates, at, step)
     }
 
-    /// How many of the dates that are due are more than the job catches up on; the oldest.
+    /// How many of the due dates exceed `catch_up.max_dates`; these are the oldest.
     fn too_many(&mut self, job: &Job, now: DateTime<Utc>) -> u64 {
         let Some(most) = job.catch_up.max_dates else { return 0 };
         if self.uncounted <= COUNTED_ANEW {
@@ -102,7 +103,7 @@ impl JobState {
         self.uncounted.saturating_sub(most.into())
     }
 
-    /// Takes up to `room` dates that are due from the timetable.
+    /// Takes up to `room` due dates, from `next` on.
     pub(super) fn take_due(
         &mut self,
         timetable: &Timetable,
@@ -127,14 +128,14 @@ impl JobState {
         count
     }
 
-    /// How many dates are due that are not recorded yet, and the first of them: what a disabled job has missed.
+    /// How many due dates are not recorded, and the first of them: what a disabled job has missed.
     pub(super) fn unrecorded_due(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
         let Some(job) = &self.job else { return (0, None) };
         let count = self.count_due(&job.timetable, now);
         (count, self.next.filter(|_| count > 0))
     }
 
-    /// Enters dates of a timetable, ascending and newer than the clock, in the ledger.
+    /// Enters dates of a timetable, ascending and newer than the watermark; returns whether that settled any.
     pub(super) fn record_dates(
         &mut self,
         job: &Job,
@@ -181,7 +182,7 @@ impl JobState {
         taken_over || skips
     }
 
-    /// Enters the next date, which an operator wants attempted whatever the job's limits say.
+    /// Enters the next date for a `run` request, whatever the job's limits are.
     pub(super) fn record_this(&mut self, job: &Job, date: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) {
         if !job.date_policy.keeps_every_date() {
             self.supersede(None, at, step);
@@ -193,7 +194,7 @@ impl JobState {
         self.uncounted = self.uncounted.saturating_sub(1);
     }
 
-    /// Why a date that comes due is not run, if it is not. `rank` counts from the newest date that is due, which has 1.
+    /// Why a due date is skipped, if it is. `rank` is 1 for the newest due date.
     fn skipped_when_recorded(&self, job: &Job, late: TimeDelta, rank: u64) -> Option<SkipReason> {
         let beyond = |limit: Option<std::time::Duration>| {
             limit.and_then(|limit| TimeDelta::from_std(limit).ok()).is_some_and(|limit| late > limit)
@@ -206,7 +207,7 @@ impl JobState {
         (job.overlap == Overlap::Skip && self.is_full()).then_some(SkipReason::Overtime)
     }
 
-    /// Says whether as many dates of the schedule run as may. What runs for a backfill, or is repeated, is none of it.
+    /// Whether the schedule runs as many dates as it may. Attempts of backfills do not count.
     fn is_full(&self) -> bool {
         let most = self.job.as_ref().map_or(1, |job| job.date_policy.max_parallel());
         let is_of_schedule = |open: &&AttemptKey| {
@@ -216,7 +217,7 @@ impl JobState {
         self.rows().open().iter().filter(is_of_schedule).count() >= most
     }
 
-    /// Enters dates that are older than every recorded one: the job's start was moved back.
+    /// Enters dates before every recorded one: the job's start was moved back.
     pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], at: DateTime<Utc>, step: &mut Step) {
         let reason = SkipReason::Superseded;
         let state = if job.date_policy.keeps_every_date() { State::Waiting } else { State::Skipped { reason } };
@@ -240,13 +241,13 @@ impl JobState {
         });
     }
 
-    /// Skips the dates that could be next, have never been attempted, and could start only too late.
+    /// Skips the next dates if they have never been attempted and are later than `skip_late`.
     pub(super) fn skip_late(&mut self, now: DateTime<Utc>, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
         if job.skip_late.is_none() {
             return false;
         }
-        // What comes first holds the others, but in independent order.
+        // A date blocks the later ones, except in independent order.
         let holds = !job.date_policy.is_independent();
         let dates = self.rows().main().sessions().keys().copied().take_while(|date| is_over(&job, *date, now));
         let late: Vec<DateTime<Utc>> = if holds {
@@ -260,7 +261,7 @@ impl JobState {
         !late.is_empty()
     }
 
-    /// Says whether a date of the schedule has never been attempted, and could start only too late.
+    /// Whether a date of the schedule has never been attempted and is later than `skip_late`.
     pub(super) fn is_too_late(&self, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let Some(job) = self.job.as_ref().filter(|job| is_over(job, date, now)) else { return false };
         let is_untouched = |session: &Session| {
@@ -271,7 +272,7 @@ impl JobState {
         job.skip_late.is_some() && !is_asked && self.rows().main().get(date).is_some_and(is_untouched)
     }
 
-    /// When the next date is to be recorded, unless the window is full.
+    /// When to record the next date, unless the window is full.
     pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let job = self.job.as_ref().filter(|_| self.is_active())?;
         let due = job.timetable.due(self.next?);
@@ -280,7 +281,7 @@ impl JobState {
     }
 }
 
-/// Says whether a date came due longer ago than the job's `skip_late`.
+/// Whether a date came due longer ago than `skip_late`.
 fn is_over(job: &Job, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     let limit = job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok());
     limit.is_some_and(|limit| now - job.timetable.due(date) > limit)

@@ -1,4 +1,4 @@
-//! What the scheduler tells people, as values: the daemon puts them into words.
+//! What the scheduler reports, as values; the daemon puts it into words.
 
 use std::time::Duration;
 
@@ -7,64 +7,64 @@ use chrono::{DateTime, Utc};
 use crate::job::JobName;
 use crate::session::{AttemptEnd, AttemptKey, SessionKey, State, Trigger};
 
-/// Something that people want to know.
+/// Something to report.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notification {
-    /// Several dates were found due at once.
+    /// Several dates were due at once.
     Behind {
         /// The job.
         job: JobName,
-        /// How many dates will be attempted, one after the other.
+        /// How many of them will run.
         behind: u64,
         /// The oldest of them.
         oldest: DateTime<Utc>,
-        /// How many were recorded as superseded on the way.
+        /// How many others were skipped as superseded.
         superseded: u64,
     },
     /// An attempt begins.
     Opened {
-        /// Which one.
+        /// The attempt.
         attempt: AttemptKey,
-        /// What made it happen.
+        /// Its trigger.
         trigger: Trigger,
-        /// How many dates of the job are due and not settled, this one included.
+        /// How many due dates of the job are unsettled, this one included.
         behind: u64,
     },
     /// An attempt ended.
     Closed {
-        /// Which one.
+        /// The attempt.
         attempt: AttemptKey,
-        /// How.
+        /// Its end.
         end: AttemptEnd,
-        /// Where its session stands now.
+        /// The state of its session now.
         state: State,
-        /// How many dates of the job are still due and not settled.
+        /// How many due dates of the job are still unsettled.
         behind: u64,
     },
-    /// Dates were missed too long ago, or too many of them.
+    /// Dates were skipped by `catch_up` or `skip_late`.
     TooOld {
         /// The job.
         job: JobName,
-        /// How many were recorded as skipped.
+        /// How many.
         count: u64,
         /// The oldest of them.
         oldest: DateTime<Utc>,
     },
-    /// The job's `done_when` says that a date is done.
+    /// `done_when` reports a date as done.
     WasDone {
-        /// Which.
+        /// The session.
         session: SessionKey,
-        /// How many dates of the job are still due and not settled.
+        /// How many due dates of the job are still unsettled.
         behind: u64,
     },
     /// All dates of a backfill are settled.
     BackfillOver {
         /// The job.
         job: JobName,
-        /// What the operator called it.
+        /// The name that the operator gave it.
         name: Option<String>,
     },
-    /// The time until which an operator had disabled a job has come.
+    /// A job is enabled again: the `--until` of its `disable` has passed.
     EnabledAgain {
         /// The job.
         job: JobName,
@@ -76,51 +76,51 @@ pub enum Notification {
         /// Its former name.
         previously: JobName,
     },
-    /// A job takes over the ledger of its former name when what runs under that has ended.
+    /// A job takes over the ledger of its former name once the open attempts there have ended.
     WaitsToSucceed {
         /// The job.
         job: JobName,
         /// Its former name.
         previously: JobName,
     },
-    /// The registry has a job that the last one had not.
+    /// A job is new in the registry.
     Added {
         /// The job.
         job: JobName,
         /// Which dates that adds.
         adding: Adding,
     },
-    /// A job of the registry is not what it was.
+    /// A job of the registry has changed.
     Changed {
         /// The job.
         job: JobName,
-        /// The names of the keys that changed.
+        /// The keys that changed.
         keys: Vec<&'static str>,
         /// Which dates that adds.
         adding: Adding,
     },
-    /// A job is gone from the registry: a ghost.
+    /// A job was removed from the registry: it is a ghost now.
     Removed {
         /// The job.
         job: JobName,
-        /// How many of its dates are left unsettled.
+        /// How many of its dates stay unsettled.
         unsettled: u64,
     },
-    /// The schedule that was in force cannot be read any more.
+    /// The ledger holds a timetable that cannot be parsed.
     UnreadableTimetable {
         /// The job.
         job: JobName,
-        /// Why.
+        /// The parse error.
         error: String,
     },
-    /// A job's clock is ahead of the time, so that nothing of it is due for long.
+    /// A job's watermark is in the future, so that none of its dates comes due until then.
     WatermarkAhead {
         /// The job.
         job: JobName,
         /// Its newest recorded date.
         watermark: DateTime<Utc>,
     },
-    /// The schedule goes past the last date that we can compute.
+    /// The schedule has no further date within the supported years.
     PastDomain {
         /// The job.
         job: JobName,
@@ -130,13 +130,13 @@ pub enum Notification {
         /// By how much.
         by: Duration,
     },
-    /// An operator's request was dealt with.
+    /// A request was answered.
     Answered {
         /// The job.
         job: JobName,
-        /// The word of the operation.
+        /// The word of its operation.
         operation: &'static str,
-        /// Who asked.
+        /// The operator.
         user: String,
         /// Whether it was done.
         done: bool,
@@ -148,7 +148,7 @@ pub enum Notification {
 /// Which dates a change of the registry adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Adding {
-    /// How many dates are due and will be attempted.
+    /// How many dates are due and will run.
     pub due: u64,
     /// The oldest of them.
     pub oldest: Option<DateTime<Utc>>,

@@ -1,4 +1,4 @@
-//! Unsettled dates that are attempted in an order of their own: the schedule's, or those of one backfill.
+//! The unsettled dates of a schedule or of a backfill, in the order in which they run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,8 @@ impl Session {
         Self { state: State::Waiting, trigger, attempts: 0, counted_attempts: 0 }
     }
 
-    /// Since when, or from when on, it may start; absent for one that runs or needs a person. What waits is due
-    /// `delay` after its date, also if the clock was set back since it was recorded.
+    /// When it may start; absent if it runs or is held. A waiting date is due `delay` after its date, also if the clock
+    /// was set back since it was recorded.
     fn ready_at(&self, date: DateTime<Utc>, delay: TimeDelta) -> Option<DateTime<Utc>> {
         match self.state {
             State::Waiting => Some(date.checked_add_signed(delay).unwrap_or(date)),
@@ -30,7 +30,7 @@ impl Session {
         }
     }
 
-    /// What its next attempt is made by. What an operator repeats has attempts from before.
+    /// The trigger of its next attempt. A date that an operator repeats has earlier attempts.
     pub(super) fn next_trigger(&self, is_backfill: bool) -> Trigger {
         let is_anew = is_backfill && self.counted_attempts == 0;
         if self.attempts == 0 || is_anew { self.trigger } else { Trigger::Retry }
@@ -40,11 +40,11 @@ impl Session {
 /// Which date may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// This one, now.
+    /// This one may start now.
     Now(DateTime<Utc>),
-    /// One will, then.
+    /// One may start at this time.
     At(DateTime<Utc>),
-    /// None, until something else happens.
+    /// None, until something else changes.
     None,
 }
 
@@ -52,12 +52,12 @@ pub(super) enum Turn {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     sessions: BTreeMap<DateTime<Utc>, Session>,
-    /// Those of them that may start, now or later, by when: so that in independent order a date that fails again and
-    /// again has its turn after those that came due meanwhile.
+    /// The dates that may start now or later, by that time: in independent order a date that fails repeatedly starts
+    /// after those that came due meanwhile.
     ready: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
-    /// How many of them wait.
+    /// How many are waiting.
     waiting: usize,
-    /// How many of them run.
+    /// How many are running.
     running: usize,
     /// The job's `delay`.
     delay: TimeDelta,
@@ -96,8 +96,7 @@ impl Queue {
         self.sessions.keys().next_back().copied()
     }
 
-    /// The earliest date between two instants, the last of them included, but for those that `is_done` says need not be
-    /// settled.
+    /// The earliest date from `from` to `until` inclusive that `is_done` does not accept.
     pub(super) fn first_within(
         &self,
         from: Option<DateTime<Utc>>,
@@ -118,7 +117,7 @@ impl Queue {
         self.sessions.insert(date, session);
     }
 
-    /// Gives a session its new, unsettled state, and what `more` changes of it.
+    /// Gives a session another unsettled state, and applies `more` to it.
     pub(super) fn change(&mut self, date: DateTime<Utc>, state: State, more: impl FnOnce(&mut Session)) {
         let Some(mut session) = self.take(date) else { return };
         session.state = state;
@@ -126,7 +125,7 @@ impl Queue {
         self.put(date, session);
     }
 
-    /// Takes a session out.
+    /// Removes a session.
     pub(super) fn take(&mut self, date: DateTime<Utc>) -> Option<Session> {
         let session = self.sessions.remove(&date)?;
         self.waiting -= usize::from(session.state == State::Waiting);
@@ -137,7 +136,7 @@ impl Queue {
         Some(session)
     }
 
-    /// Takes the delay of the job that the registry has now.
+    /// Sets the `delay` of the job.
     pub(super) fn set_delay(&mut self, delay: TimeDelta) {
         if delay != self.delay {
             self.delay = delay;
@@ -146,7 +145,7 @@ impl Queue {
         }
     }
 
-    /// The turn of the first date, or of the last, which alone may be next.
+    /// The turn in strict order: only the first date may start, or the last if `newest_first`.
     pub(super) fn turn_of_head(
         &self,
         newest_first: bool,
@@ -162,7 +161,7 @@ impl Queue {
         turn(ready, now)
     }
 
-    /// The turn of whichever date is ready: one that is held back does not hold others in its turn.
+    /// The turn in independent order: a blocked date does not block the others.
     pub(super) fn turn_of_any(
         &self,
         newest_first: bool,
@@ -178,7 +177,7 @@ impl Queue {
         turn(self.ready.iter().find(|(_, date)| is_free(*date)).copied(), now)
     }
 
-    /// The dates that failed, and are to be attempted again at their times.
+    /// The failed dates, each with the time of its retry and its counted attempts.
     pub(super) fn retries(&self) -> impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>, u32)> {
         self.ready.iter().filter_map(|(retry_at, date)| {
             let session = self.sessions.get(date).filter(|session| session.state != State::Waiting)?;

@@ -1,7 +1,7 @@
-//! The registry was read: jobs that are new, changed, gone or back.
+//! The registry was read: jobs are new, changed, removed or back.
 //!
-//! A changed timetable takes effect when it is read. The dates that were due until then are those of the one before,
-//! and are recorded by it; the dates of the new one begin after that.
+//! A changed timetable takes effect when it is read. Dates that were due until then belong to the former timetable and
+//! are recorded by it; the dates of the new one begin after that.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,14 +48,14 @@ impl Scheduler {
                 jobs.get(name).and_then(|job_state| job_state.job.as_ref()).or_else(|| successors.iter().find(is_it));
             job.map(|job| job.pool.clone())
         });
-        // What is of no job now can still be disabled no longer than until then.
+        // A ghost's `disable --until` ends, too.
         let for_a_while =
             self.jobs.iter().filter(|(_, job_state)| job_state.job.is_none() && job_state.enabled_at().is_some());
         let ghosts: Vec<JobName> = for_a_while.map(|(name, _)| name.clone()).collect();
         for name in names.iter().chain(&ghosts) {
             self.reconsider(name, step);
         }
-        // What is new says itself how far it is behind.
+        // A new or changed job is reported with its backlog below.
         let is_news = |note: &Notification| match note {
             Notification::Behind { job, .. } => news.iter().any(|(name, _)| name == job),
             _ => false,
@@ -70,7 +70,7 @@ impl Scheduler {
         self.has_registry = true;
     }
 
-    /// Has a job take over the ledger of the name that it had before. While something runs under that name, the job waits.
+    /// Lets a job take over the ledger of its former name. While that has open attempts, the job waits.
     fn may_adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> bool {
         let Some(before) = job.previously.as_ref().filter(|_| !self.jobs.contains_key(&job.name)) else { return true };
         let Some(job_state) = self.jobs.get(before).filter(|job_state| job_state.job.is_none()) else { return true };
@@ -91,7 +91,7 @@ impl Scheduler {
         true
     }
 
-    /// Lets the jobs that waited for the end of an attempt take over its job's ledger.
+    /// Lets the jobs that waited for the attempts of `name` to end take over its ledger.
     pub(super) fn adopt_successors(&mut self, name: &JobName, step: &mut Step) {
         let (ready, rest) = std::mem::take(&mut self.successors)
             .into_iter()
@@ -115,7 +115,7 @@ impl Scheduler {
         self.reconsider(name, step);
     }
 
-    /// Takes a job of the registry; answers with what changed, if it is new or not what it was.
+    /// Takes a job of the registry; returns its name and the changed keys if there is something to report.
     fn adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> Option<(JobName, Vec<&'static str>)> {
         let now = self.now;
         let name = job.name.clone();
@@ -135,18 +135,18 @@ impl Scheduler {
         job_state.seek_next(&job.timetable, step);
         job_state.shorten_retries(now, step);
         if !job.date_policy.keeps_every_date() {
-            // It may have been backfillable until now.
+            // It may have kept every date until now.
             job_state.supersede(job_state.rows().main().newest(), now, step);
         }
         match before {
             Some(before) if before == *job => None,
-            Some(before) => Some((name, before.changed_keys(job))),
-            // Known to the ledger already: no news at the start of a daemon, but a ghost's return later.
+            Some(before) => Some((name, changed_keys(&before, job))),
+            // The first registry of a daemon reports no known job; a ghost that returns later is reported.
             None => self.has_registry.then(|| (name, Vec::new())),
         }
     }
 
-    /// A clock that is far in the future would keep a job silent until then, and nobody would know why.
+    /// Reports a job whose watermark is far in the future: it stays silent until then.
     fn tell_clock_ahead(&self, name: &JobName, step: &mut Step) {
         if let Some(BlockReason::WatermarkAhead { watermark }) = self.view(name).and_then(|view| view.blocked_by) {
             step.notes.push(Notification::WatermarkAhead { job: name.clone(), watermark });
@@ -165,7 +165,7 @@ impl Scheduler {
     }
 }
 
-/// What the ledger first knows of a job, or of a new generation of it.
+/// The record of a new job, or of a new generation of one.
 pub(super) fn first_record(name: &JobName, timetable: &Timetable, generation: u32, now: DateTime<Utc>) -> JobRecord {
     let start = timetable.start();
     JobRecord {
@@ -181,12 +181,12 @@ pub(super) fn first_record(name: &JobName, timetable: &Timetable, generation: u3
 }
 
 impl JobState {
-    /// Ends the timetable in force, with its dates that are due, and puts another in force.
+    /// Records the due dates of the timetable in force, and puts another one in force.
     fn switch_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
         let timetable = &job.timetable;
         let JobRecord { generation, first_date, watermark, .. } = *self.rows().record();
         let (first_date, timetable_from) = if first_date > now && watermark.is_none() {
-            // Nothing of the old one was ever due: the new one is the job's first.
+            // No date of the former timetable was ever due: begin with the new one.
             let first = first_record(&job.name, timetable, generation, now);
             (first.first_date, first.timetable_from)
         } else {
@@ -202,17 +202,17 @@ impl JobState {
         self.write(Entry::Adopt { job, generation, timetable, first_date, timetable_from }, step);
     }
 
-    /// Whether the generation began with a reset to an instant: what is before it belongs to the generation before, and
-    /// would be repeated if it were recorded here.
+    /// Whether the generation began with a reset to an instant. Earlier dates belong to the generation before it;
+    /// recorded here, they would run again.
     fn begins_with_reset_to_instant(&self) -> bool {
         let JobRecord { generation, seen_at, first_date, timetable, .. } = self.rows().record();
         let start = timetable.parse::<Timetable>().ok().and_then(|timetable| timetable.start());
         *generation > 1 && start.map_or(first_date != seen_at, |start| *first_date > start)
     }
 
-    /// Records what is due by the timetable in force, and returns where that one ends: after the dates that are due by
-    /// now, counted with its own delay, so that none falls between the two. What it recorded beyond that, before its
-    /// time or before the clock was set back, was its own too.
+    /// Records the due dates of the timetable in force, and returns where it ends. Its own delay decides which dates
+    /// are due, so that none falls between the two timetables. Dates that it recorded in the future belong to it as
+    /// well.
     fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) -> DateTime<Utc> {
         let end = match self.rows().record().timetable.parse::<Timetable>() {
             Ok(before) => {

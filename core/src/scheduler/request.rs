@@ -1,7 +1,7 @@
-//! What operators ask for: each is done, refused, or taken up and answered later.
+//! Operators' requests: each is done, refused, or carried out over several steps and answered later.
 //!
-//! A request that was answered is never seen again; one that was not comes again after a crash, so that each of them can
-//! be dealt with twice.
+//! The daemon reads a request until it is answered, also after a crash, so that every request must tolerate being
+//! carried out twice.
 
 mod backfill;
 mod enable_disable;
@@ -24,18 +24,18 @@ use super::job_state::JobState;
 use super::notification::Notification;
 use super::step::Step;
 
-/// So many dates can be changed by one request.
+/// How many dates one request may change.
 const MOST: usize = 1_000_000;
 
-/// What becomes of a request.
+/// What follows from a request.
 enum Verdict {
-    /// It was done.
+    /// Done.
     Done(Reply),
-    /// It was not, and nothing was changed.
+    /// Refused; nothing was changed.
     Refused(String),
-    /// It is among the pending ones, and answered later; or it was among them, and is answered already.
+    /// Being carried out: answered later, or already.
     Pending,
-    /// It cannot be dealt with now: it is asked again.
+    /// Not possible now: the daemon reads the request again.
     Later,
 }
 
@@ -63,13 +63,13 @@ impl Scheduler {
             return;
         }
         let name = &request.job;
-        // What has come due in this instant is recorded before anything is chosen.
+        // Record what has come due before choosing dates.
         self.reconsider(name, step);
         self.remember_settled(step);
         let enters = self.jobs.get(name).is_some_and(|job_state| !job_state.entering.is_empty());
         let waits = !matches!(request.operation, Operation::Kill { .. });
         let verdict = if enters && waits { Verdict::Later } else { self.decide(request, step) };
-        // What others wait for may be settled now, or not be any more.
+        // Dependents may be free now, or blocked.
         self.reconsider(name, step);
         self.reconsider_dependents(name, step);
         let reply = match verdict {
@@ -105,7 +105,7 @@ impl Scheduler {
         step.notes.push(Notification::Answered { job: request.job.clone(), operation, user, done, text });
     }
 
-    /// The job state of a job of the registry.
+    /// A job of the registry, with its state.
     fn lane_of(&mut self, name: &JobName) -> Result<(Arc<Job>, &mut JobState), String> {
         let unknown = || match self
             .successors
@@ -124,7 +124,7 @@ impl Scheduler {
         Ok((job, job_state))
     }
 
-    /// What is settled at a date, as the ledger had it, and as it was changed since.
+    /// The settled state of a date and its number of attempts, from the ledger and from what was settled since.
     fn settled_at(&self, past: &Past, name: &JobName, date: DateTime<Utc>) -> Option<(State, u32)> {
         let generation = self.jobs.get(name)?.rows().record().generation;
         let known = past.settled.iter().find(|row| past.generation == generation && row.key.date == date);
@@ -137,13 +137,13 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// The first date that is not settled, recorded or not.
+    /// The first unsettled date, recorded or not.
     fn first_unsettled(&self) -> Option<DateTime<Utc>> {
         [self.rows().main().oldest(), self.next].into_iter().flatten().min()
     }
 }
 
-/// Says that a date is none of the job's, and which are near.
+/// Says that an instant is no date of the job, and names the nearest ones.
 fn no_date_of(job: &Job, date: DateTime<Utc>) -> String {
     let (name, timetable, zone) = (&job.name, &job.timetable, job.timetable.zone());
     let before = timetable.previous_before(date).map(|date| in_zone(date, zone));

@@ -1,7 +1,7 @@
-//! Who gets the free slots: how many attempts may be open at once, of all jobs and of each pool, and whose turn it is.
+//! Slots: how many attempts may be open at once, in all and in each pool, and whose turn it is.
 //!
-//! Dates of schedules and dates of backfills stand in two lines, and have their turns one after the other, so that
-//! neither starves; one place at least is left to the schedules.
+//! Schedules and backfills have two queues that take turns, so that neither starves; one slot is always kept for
+//! schedules.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,10 +11,10 @@ use chrono::{DateTime, Utc};
 use crate::job::JobName;
 use crate::session::{BackfillId, SessionKey};
 
-/// A job that could start a date now.
+/// A job that waits for a slot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ReadyJob {
-    /// The greater priority comes first.
+    /// The greatest priority comes first.
     pub priority: Reverse<i32>,
     /// The step in which the job became ready.
     pub since: u64,
@@ -24,17 +24,17 @@ pub(super) struct ReadyJob {
     pub backfill: Option<BackfillId>,
 }
 
-/// What holds a place.
+/// The owner of a taken slot.
 #[derive(Debug)]
 struct Holder {
     pool: Option<String>,
     is_backfill: bool,
 }
 
-/// The offers that wait for a place of one pool, and of one line.
+/// A queue: its pool, and whether it is one of backfills.
 type Line = (Option<String>, bool);
 
-/// The slots, and who waits for one.
+/// The slots, and the jobs that wait for one.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     most: usize,
@@ -43,9 +43,9 @@ pub(super) struct Slots {
     taken_of: HashMap<String, usize>,
     backfills: usize,
     offers: BTreeMap<Line, BTreeSet<ReadyJob>>,
-    /// The last place went to a backfill.
+    /// The last slot went to a backfill.
     was_backfill: bool,
-    /// Nobody gets a place: it is only looked at.
+    /// No slot is given.
     frozen: bool,
 }
 
@@ -54,17 +54,17 @@ impl Slots {
         Self { most, ..Self::default() }
     }
 
-    /// Sets how many slots there are; those that are taken are left alone.
+    /// Sets how many slots there are; taken slots are not affected.
     pub(super) fn set_most(&mut self, most: usize) {
         self.most = most;
     }
 
-    /// Gives nobody a place from now on.
+    /// Gives no slot from now on.
     pub(super) fn freeze(&mut self) {
         self.frozen = true;
     }
 
-    /// Sets how many of them each pool has.
+    /// Sets how many slots each pool has.
     pub(super) fn set_pools(&mut self, pools: BTreeMap<String, usize>) {
         self.pools = pools;
     }
@@ -73,27 +73,27 @@ impl Slots {
         self.taken.len()
     }
 
-    /// How many slots a pool has, and how many of them are taken.
+    /// The size of a pool, and how many of its slots are taken.
     pub(super) fn pool(&self, pool: &str) -> Option<(usize, usize)> {
         Some((*self.pools.get(pool)?, self.taken_of.get(pool).copied().unwrap_or_default()))
     }
 
-    /// How many slots there are, if all of them are taken.
+    /// How many slots there are, if all are taken.
     pub(super) fn full(&self) -> Option<usize> {
         (self.taken.len() >= self.most).then_some(self.most)
     }
 
-    /// Says whether a pool has no free place. One that the registry does not have is no limit.
+    /// Whether a pool has no free slot. An unknown pool has no limit.
     pub(super) fn is_full(&self, pool: &str) -> bool {
         self.pool(pool).is_some_and(|(size, taken)| taken >= size)
     }
 
-    /// Says whether a backfill may take one more place: the last one is kept for what comes due.
+    /// Whether a backfill may take a slot: the last free one is kept for schedules.
     pub(super) fn may_backfill(&self) -> bool {
         self.backfills + 1 < self.most.max(2)
     }
 
-    /// Says whether there is a place now.
+    /// Whether a slot is free.
     pub(super) fn has_room(&self, pool: Option<&str>, is_backfill: bool) -> bool {
         self.full().is_none() && !pool.is_some_and(|pool| self.is_full(pool)) && (!is_backfill || self.may_backfill())
     }
@@ -115,7 +115,7 @@ impl Slots {
         }
     }
 
-    /// Takes the offer whose turn it is out of its line, if there is a place for it.
+    /// Removes the job whose turn it is from its queue, if a slot is free for it.
     pub(super) fn next(&mut self) -> Option<ReadyJob> {
         if self.frozen || self.taken.len() >= self.most {
             return None;
@@ -137,7 +137,7 @@ impl Slots {
         Some(offer)
     }
 
-    /// Takes a place, whether there is a free one or not.
+    /// Takes a slot, even if none is free.
     pub(super) fn take(&mut self, session: SessionKey, pool: Option<String>, is_backfill: bool) {
         if let Some(pool) = &pool {
             *self.taken_of.entry(pool.clone()).or_default() += 1;
@@ -146,7 +146,7 @@ impl Slots {
         self.taken.insert(session, Holder { pool, is_backfill });
     }
 
-    /// Gives a place back.
+    /// Releases a slot.
     pub(super) fn give_back(&mut self, session: &SessionKey) {
         let Some(Holder { pool, is_backfill }) = self.taken.remove(session) else { return };
         if let Some(taken) = pool.and_then(|pool| self.taken_of.get_mut(&pool)) {
@@ -155,7 +155,8 @@ impl Slots {
         self.backfills -= usize::from(is_backfill);
     }
 
-    /// Counts what is taken anew, by the pools that the jobs have now; what runs of no job keeps the place that it has.
+    /// Counts the taken slots of each pool again, by the pools of the jobs in the registry. Attempts of removed jobs
+    /// keep their pool.
     pub(super) fn assign(&mut self, pool_of: impl Fn(&JobName) -> Option<Option<String>>) {
         self.taken_of.clear();
         for (session, holder) in &mut self.taken {

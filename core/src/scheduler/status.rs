@@ -1,4 +1,4 @@
-//! What people ask of the scheduler: where each job stands, and what blocks it.
+//! The status of a job, and what blocks it.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -13,60 +13,60 @@ use super::job_state::JobState;
 /// Why the oldest unsettled date of a job does not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlockReason {
-    /// Another job has a date that is not settled, or has settled none at all.
+    /// Another job has an unsettled date, or has never settled one.
     Dependency {
         /// The other job.
         job: JobName,
         /// Its unsettled date.
         date: Option<DateTime<Utc>>,
     },
-    /// A date needs a person.
+    /// A date is held until an operator acts.
     Held {
         /// The date.
         date: DateTime<Utc>,
-        /// Why.
+        /// Why it is held.
         reason: String,
     },
-    /// A date failed, and its next attempt is not due yet.
+    /// A date failed, and waits for its retry.
     Retry {
         /// The date.
         date: DateTime<Utc>,
-        /// When it is.
+        /// When it is retried.
         at: DateTime<Utc>,
     },
     /// The registry says `enabled = false`.
     Disabled,
     /// An operator disabled the job.
     DisabledBy(Disabled),
-    /// The job's pool has no free place.
+    /// All slots of the job's pool are taken.
     Pool {
         /// The pool.
         pool: String,
         /// How many slots it has.
         size: usize,
     },
-    /// As many attempts are open as may be.
+    /// All slots are taken.
     Full {
         /// How many.
         open: usize,
     },
-    /// The newest recorded date is in the future: the clock was wrong once.
+    /// The newest recorded date is in the future: the wall clock was wrong once.
     WatermarkAhead {
-        /// That date.
+        /// The date.
         watermark: DateTime<Utc>,
     },
 }
 
-/// What the backfills of a job have to go.
+/// What is left of a job's backfills.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remaining {
-    /// How many backfills have dates that are not settled.
+    /// How many backfills have unsettled dates.
     pub backfills: usize,
-    /// How many dates that are.
+    /// How many dates are unsettled.
     pub dates: u64,
-    /// The date that is first in its backfill.
+    /// The next of them.
     pub first: Option<DateTime<Utc>>,
-    /// How many of them need a person, and the earliest.
+    /// How many of them are held, and the earliest.
     pub held: Option<(u64, DateTime<Utc>)>,
     /// How many of them failed, and the earliest.
     pub failed: Option<(u64, DateTime<Utc>)>,
@@ -94,35 +94,35 @@ words! {
     }
 }
 
-/// Where a job stands.
+/// The status of a job.
 #[derive(Debug, Clone)]
 pub struct JobStatus {
-    /// The job as the ledger knows it.
+    /// Its record in the ledger.
     pub record: JobRecord,
     /// What it does, or what it waits for.
     pub state: JobCondition,
     /// The first date that is neither recorded nor due.
     pub next: Option<DateTime<Utc>>,
-    /// How many dates are due and not settled, those that run included, but for those of backfills.
+    /// How many due dates of the schedule are unsettled, running ones included.
     pub backlog: u64,
     /// The oldest of them.
     pub oldest: Option<DateTime<Utc>>,
-    /// What its backfills have to go.
+    /// What is left of its backfills.
     pub to_go: Remaining,
-    /// How many attempts at the oldest date count.
+    /// How many attempts of the oldest date count against `retry.attempts`.
     pub failures: u32,
     /// Why the oldest date does not start.
     pub blocked_by: Option<BlockReason>,
-    /// Which date that is about, and since when it could have started.
+    /// The date that is blocked, and when it was due.
     pub blocked_at: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The open attempts.
     pub running: Vec<AttemptKey>,
-    /// Who disabled the job.
+    /// The `disable` in force.
     pub disabled: Option<Disabled>,
 }
 
 impl Scheduler {
-    /// Where a job stands now.
+    /// The status of a job.
     #[must_use]
     pub fn view(&self, name: &JobName) -> Option<JobStatus> {
         let job_state = self.jobs.get(name)?;
@@ -130,7 +130,7 @@ impl Scheduler {
         let next =
             job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_not_due(job_state, next));
         let first = job_state.rows().main().sessions().iter().next();
-        // What a disabled job has missed has no rows yet.
+        // A disabled job records no dates.
         let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
         let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
         Some(JobStatus {
@@ -148,7 +148,7 @@ impl Scheduler {
         })
     }
 
-    /// The first date of a job state that is not due, where more are due than the job state holds.
+    /// The first date that is not due, if more dates are due than are recorded.
     fn first_not_due(&self, job_state: &JobState, next: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let timetable = &job_state.job.as_ref()?.timetable;
         if timetable.due(next) > self.now {
@@ -172,7 +172,7 @@ impl Scheduler {
         }
         let mut unsettled =
             job_state.rows().main().sessions().iter().filter(|(_, session)| session.state != State::Running);
-        // A date that waits is what matters in independent order; whatever comes first does in strict order.
+        // In independent order a waiting date says more than a failed one.
         let first = if job.date_policy.is_independent() {
             unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, **date))
         } else {
@@ -191,7 +191,7 @@ impl Scheduler {
         (Some(*date), block)
     }
 
-    /// What takes the place that a job could have.
+    /// The slots that are missing, of the pool or of all.
     pub(super) fn missing_place(&self, job: &Job) -> Option<BlockReason> {
         let pool = job.pool.as_ref().filter(|pool| self.slots.is_full(pool));
         pool.and_then(|pool| Some(BlockReason::Pool { pool: pool.clone(), size: self.slots.pool(pool)?.0 }))
@@ -250,7 +250,7 @@ fn condition(job_state: &JobState, blocked_by: Option<&BlockReason>) -> JobCondi
 }
 
 impl BlockReason {
-    /// What is waited for, as the end of a sentence.
+    /// What the date waits for, as the end of a sentence.
     #[must_use]
     pub fn describe(&self, zone: Tz) -> String {
         match self {

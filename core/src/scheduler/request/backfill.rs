@@ -1,7 +1,7 @@
-//! `backfill`: past dates that an operator asks for, attempted beside the schedule.
+//! `backfill`: past dates that run beside the schedule.
 //!
-//! Its dates enter a part at a time, so that however many there are, what is due need not wait for them. A crash in
-//! between leaves the request unanswered; it comes again, and goes on where it was.
+//! The dates enter in parts, so that a large backfill does not delay due dates. After a crash in between, the
+//! unanswered request comes again and continues.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,19 +19,19 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{Entering, JobState, Wanted};
 use crate::scheduler::step::Step;
 
-/// So many dates enter in one step.
+/// How many dates enter in one step.
 const PART: usize = 2_000;
 
-/// What is settled of the dates that an order is about.
+/// The settled dates in the requested range.
 #[derive(Debug)]
 struct Settled {
-    /// With the number of each date's newest attempt.
+    /// Each with the number of its newest attempt.
     known: HashMap<DateTime<Utc>, (State, u32)>,
-    /// What succeeded before a reset did succeed, though it has no row in this life of the job.
+    /// Dates that succeeded in an earlier generation.
     earlier: HashSet<DateTime<Utc>>,
 }
 
-/// What a backfill comes to.
+/// The dates that a request selects.
 #[derive(Debug, Default)]
 struct Selection {
     wanted: Vec<Wanted>,
@@ -62,7 +62,7 @@ impl Scheduler {
                 let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
                 entry.1 = entry.1.max(row.attempts);
             }
-            // What this very order has entered and settled before a crash is not wanted again.
+            // Leave out what this request has entered before a crash, and what has settled since.
             for row in request.past.settled.iter().filter(|row| row.backfill == Some(request.id)) {
                 known.insert(row.key.date, (State::Running, 0));
             }
@@ -91,7 +91,7 @@ impl Scheduler {
         let is_entered = request.past.namesake.is_some() || request.past.is_entered;
         if selection.wanted.is_empty() {
             if record.name.is_some() && !is_entered {
-                // Its name is used, though its dates stay in their own order.
+                // The dates stay in the schedule's queue, but the name is used.
                 job_state.write(Entry::Backfill(record), step);
                 job_state.forget_backfill(request.id);
             }
@@ -114,7 +114,7 @@ impl Scheduler {
         Ok(Verdict::Pending)
     }
 
-    /// Enters the next part of a job's backfill, and answers when all of it has entered.
+    /// Enters the next part of a job's backfill, and answers after the last one.
     pub(in crate::scheduler) fn enter_more(&mut self, name: &JobName, step: &mut Step) {
         let now = self.now;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
@@ -133,7 +133,7 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// When more of a backfill can enter.
+    /// When the next part can enter.
     pub(in crate::scheduler) fn entering_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         (!self.entering.is_empty()).then_some(now)
     }
@@ -167,7 +167,7 @@ impl JobState {
         Ok(())
     }
 
-    /// The dates of the schedule that an order is about: past ones, also before the job's start.
+    /// The past dates of the schedule in the requested range, also before the job's start.
     fn dates_of_order(
         &self,
         job: &Job,
@@ -238,7 +238,7 @@ impl JobState {
                     };
                     is_wanted.then_some(Wanted::Again { date, from: state.kind(), attempts: *attempts })
                 }
-                // Entered and settled by this order before.
+                // This request has entered it before.
                 Some((State::Running, _)) => {
                     selection.changed.add(date);
                     continue;
@@ -262,7 +262,7 @@ impl JobState {
         let part = entering.rest.len().min(PART);
         for wanted in entering.rest.drain(..part) {
             let date = wanted.date();
-            // The start of the job may have been moved back since, over dates that were to be entered here.
+            // The job's start may have been moved back meanwhile, over dates that were to enter here.
             let is_of_schedule = date >= self.rows().record().first_date && date < entering.first_date;
             if self.rows().get(date).is_some() {
                 continue;
@@ -285,7 +285,7 @@ impl JobState {
 }
 
 impl Selection {
-    /// What the backfill does, in words.
+    /// Describes the backfill for the answer.
     fn describe(&self, job: &Job, order: &BackfillOrder, dates: &[DateTime<Utc>]) -> String {
         let (name, zone) = (&job.name, job.timetable.zone());
         let called = order.name.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();

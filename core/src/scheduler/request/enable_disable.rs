@@ -1,4 +1,4 @@
-//! `enable` and `disable`: whether anything of a job runs.
+//! `enable` and `disable`.
 
 use chrono::{DateTime, Utc};
 
@@ -25,7 +25,7 @@ impl Scheduler {
         if let Some(until) = until.filter(|until| *until <= at) {
             return Err(format!("{} is not in the future", in_zone(until, zone)));
         }
-        // The time is that of the act, as the audit has it.
+        // The time is that of the request, as in the audit.
         let disabled = Disabled {
             job: name.clone(),
             at: request.at,
@@ -104,14 +104,13 @@ impl Scheduler {
         Ok(Verdict::done(text, changed))
     }
 
-    /// How many dates a job has that are due and not settled, those that a disabled job has not recorded included, and
-    /// the oldest of them.
+    /// How many due dates of a job are idle and unsettled, recorded or not, and the oldest of them.
     #[must_use]
     pub fn missed(&self, name: &JobName) -> (u64, Option<DateTime<Utc>>) {
         self.jobs.get(name).map_or((0, None), |job_state| job_state.missed(self.now))
     }
 
-    /// The dates that [`Scheduler::missed`] counts, a million at most.
+    /// The dates that [`Scheduler::missed`] counts, up to a million.
     #[must_use]
     pub fn missed_dates(&self, name: &JobName) -> Vec<DateTime<Utc>> {
         let Some(job_state) = self.jobs.get(name) else { return Vec::new() };
@@ -127,7 +126,7 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// How many dates are due and not settled, also those that are not recorded while the job is disabled.
+    /// How many due dates are idle and unsettled, recorded or not, and the oldest of them.
     pub(in crate::scheduler) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
         let idle = self.rows().main().sessions().iter().filter(|(_, session)| session.state != State::Running);
         let (mut recorded, mut oldest) = (0, None);
@@ -139,12 +138,12 @@ impl JobState {
         (recorded + unrecorded, oldest.or(next))
     }
 
-    /// When the job is enabled again unasked.
+    /// The `--until` of the `disable` in force.
     pub(in crate::scheduler) fn enabled_at(&self) -> Option<DateTime<Utc>> {
         self.rows().disabled()?.until
     }
 
-    /// Enables the job again when its time has come.
+    /// Enables the job if the `--until` of its `disable` has passed.
     pub(in crate::scheduler) fn enable_if_over(&mut self, now: DateTime<Utc>, step: &mut Step) {
         if self.enabled_at().is_some_and(|until| until <= now) {
             let job = self.rows().record().name.clone();

@@ -13,7 +13,7 @@ use crate::scheduler::registry_update::first_record;
 use crate::scheduler::step::Step;
 
 impl Scheduler {
-    /// Starts a new generation of a job: answers with which dates that repeats.
+    /// Starts a new generation of a job, and answers which dates run again.
     pub(super) fn reset(
         &mut self,
         request: &Request,
@@ -77,7 +77,7 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// A reset to an instant keeps what is settled before it. What is not would be in no life of the job any more.
+    /// Refuses a reset to an instant if dates before it are unsettled: they would be in no generation.
     fn refuse_to_forget(&self, timetable: &Timetable, to: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
         let is_due = |date: &DateTime<Utc>| timetable.due(*date) <= now;
         let of_schedule = [self.rows().main().oldest(), self.next.filter(is_due)].into_iter().flatten();

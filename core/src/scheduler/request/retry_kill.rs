@@ -1,4 +1,4 @@
-//! `retry` and `kill`: attempts that an operator wants now, and those that an operator does not want any more.
+//! `retry` and `kill`.
 
 use chrono::{DateTime, Utc};
 
@@ -80,7 +80,7 @@ impl Scheduler {
         Ok(Verdict::Pending)
     }
 
-    /// An attempt is over: answers the operators who waited for that.
+    /// Answers the `kill` requests that waited for this attempt to end.
     pub(in crate::scheduler) fn answer_kills(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
         let name = &attempt.session.job;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
@@ -126,7 +126,7 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// Has a date that is not settled attempted as soon as its order allows.
+    /// Lets an unsettled date run as soon as its order allows.
     pub(super) fn retry_unsettled(
         &mut self,
         date: DateTime<Utc>,
@@ -151,14 +151,14 @@ impl JobState {
         }
     }
 
-    /// Lets an unsettled date wait again, as if it had used none of its attempts.
+    /// Lets an unsettled date wait again, with all its attempts.
     fn again(&mut self, date: DateTime<Utc>, from: StateKind, step: &mut Step) {
         let Some(Session { trigger, attempts, .. }) = self.rows().get(date) else { return };
         let (trigger, attempts, backfill) = (*trigger, *attempts, self.rows().backfill_of(date));
         self.write(Entry::Again { session: self.rows().key(date), from, trigger, backfill, attempts }, step);
     }
 
-    /// Has all dates attempted again that failed, or that are held.
+    /// Retries all failed or all held dates.
     fn retry_all(
         &mut self,
         job: &crate::job::Job,
@@ -193,7 +193,7 @@ impl JobState {
         (text, changed)
     }
 
-    /// Has a settled date attempted again, beside the schedule.
+    /// Lets a settled date run again, beside the schedule.
     fn repeat(
         &mut self,
         job: &crate::job::Job,
@@ -238,7 +238,7 @@ impl JobState {
         Ok(format!("{shown} of `{name}` {before} is attempted again now, beside its schedule"))
     }
 
-    /// Lets a settled date wait again, as one of a backfill.
+    /// Lets a settled date wait again, in a backfill.
     pub(super) fn reopen(
         &mut self,
         date: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! `run`: attempt a date now.
+//! `run`: starts a date now.
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +12,7 @@ use crate::scheduler::job_state::JobState;
 use crate::scheduler::step::Step;
 
 impl Scheduler {
-    /// Attempts a date now: answers with what was started, or why nothing was.
+    /// Starts a date now.
     pub(super) fn run(
         &mut self,
         name: &JobName,
@@ -51,7 +51,7 @@ impl Scheduler {
         if let Some(job_state) = self.jobs.get_mut(name) {
             job_state.ensure_recorded(&job, date, now, step);
         }
-        // Whatever slots it had among the ready jobs, they are taken now.
+        // The job takes its slot without waiting for its turn.
         self.reconsider(name, step);
         self.offer(name, 0, None);
         self.offer(name, 1, None);
@@ -63,7 +63,7 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// The date that an operator's attempt is about.
+    /// The date that a `run` request means.
     fn choose(
         &self,
         job: &Job,
@@ -78,7 +78,7 @@ impl JobState {
         let Some(date) = asked else {
             return match (unsettled, self.next) {
                 (Some(date), _) => Ok(date),
-                // A job of which only the newest date matters may be attempted at any time: its date is now.
+                // Without a schedule, or if only the newest date matters, a run makes a date of its own: now.
                 (None, _) if !job.date_policy.is_backfillable() => self.manual_date(name, zone, now),
                 (None, Some(next)) if timetable.due(next) <= now || (force && next <= now) => Ok(next),
                 (None, Some(next)) => {
@@ -104,14 +104,14 @@ impl JobState {
             return Err(settled_already(name, &shown));
         }
         if job.date_policy == DatePolicy::OnDemand {
-            // It has the dates that others require, and those that operators give it.
+            // Such a job has the dates that other jobs require or operators ask for.
             return if date > now { Err(format!("{shown} of `{name}` is in the future")) } else { Ok(date) };
         }
         if !timetable.includes(date) && date >= self.rows().record().first_date {
             return Err(no_date_of(job, date));
         }
         if Some(date) == self.next && (unsettled.is_none() || !keeps) {
-            // A date that has not come is nobody's to give: the clock would be ahead of the time.
+            // A future date would put the watermark in the future.
             return if date > now {
                 Err(format!("{shown} of `{name}` is in the future"))
             } else if force || timetable.due(date) <= now {
@@ -132,7 +132,7 @@ impl JobState {
         Err(format!("{shown} is not the next date of `{name}`: that is {first}"))
     }
 
-    /// The date of an attempt that is about no date of the schedule.
+    /// The date of a run that is for no date of the schedule.
     fn manual_date(&self, name: &JobName, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
         if let Some(watermark) = self.rows().record().watermark.filter(|watermark| *watermark >= now) {
             return Err(format!(
@@ -140,7 +140,7 @@ impl JobState {
                 in_zone(watermark, zone)
             ));
         }
-        // Two at one instant have two dates.
+        // Two runs at one instant have two dates.
         let mut date = now;
         while self.rows().has_row(date) {
             date += TICK;
@@ -148,7 +148,7 @@ impl JobState {
         Ok(date)
     }
 
-    /// Sees to it that the date has a session.
+    /// Enters the date if it has no unsettled session.
     fn ensure_recorded(&mut self, job: &Job, date: DateTime<Utc>, now: DateTime<Utc>, step: &mut Step) {
         if self.rows().get(date).is_some() {
             return;

@@ -1,4 +1,4 @@
-//! `skip` and `done`: dates that are settled without an attempt.
+//! `skip` and `done`: settle dates without an attempt.
 
 use chrono::{DateTime, Utc};
 
@@ -20,7 +20,7 @@ impl Scheduler {
         };
         let (job, job_state) = self.lane_of(name)?;
         let zone = job.timetable.zone();
-        // What is asked about is settled, or runs, in a moment.
+        // A date that is being probed will be settled or running soon.
         let is_asked = job_state.probing.iter().any(|asked| match skipping {
             Skipping::Date(_) => false,
             Skipping::To(to) => *asked < to,
@@ -75,7 +75,7 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// Refuses an instant that is not after the next date, as Digdag does.
+    /// Refuses an instant that is not after the next date.
     pub(super) fn refuse_if_past(&self, job: &Job, to: DateTime<Utc>) -> Result<(), String> {
         let zone = job.timetable.zone();
         match self.first_unsettled() {
@@ -90,7 +90,7 @@ impl JobState {
         }
     }
 
-    /// Skips every date before an instant that is not settled and does not run; only those that are due, if `due_only`.
+    /// Skips all idle dates before `to`; only due ones if `due_only`.
     pub(super) fn skip_before(
         &mut self,
         job: &Job,
@@ -112,7 +112,7 @@ impl JobState {
         Ok(self.skip_all(job, &idle, &unrecorded, now, step))
     }
 
-    /// Skips so many dates, from the first unsettled one on.
+    /// Skips `count` dates, from the first unsettled one on.
     fn skip_some(&mut self, job: &Job, count: u64, now: DateTime<Utc>, step: &mut Step) -> Result<Changed, String> {
         let name = &job.name;
         let most = usize::try_from(count).unwrap_or(usize::MAX);
@@ -193,7 +193,7 @@ impl JobState {
         Ok(changed)
     }
 
-    /// Enters a date that has no row, and is settled from its beginning.
+    /// Enters a settled date that has no row.
     fn settle_unrecorded(
         &mut self,
         job: &Job,
@@ -205,7 +205,7 @@ impl JobState {
         let is_early = date < self.rows().record().first_date;
         let is_date =
             if is_early { job.timetable.without_start().includes(date) } else { job.timetable.includes(date) };
-        // What the clock has passed, the ledger would have known if it were settled.
+        // If a date up to the watermark were settled, the ledger would have said so.
         let is_passed = !is_early && self.rows().record().watermark.is_some_and(|watermark| date <= watermark);
         if !is_date || is_passed {
             return Err(no_date_of(job, date));
@@ -214,7 +214,7 @@ impl JobState {
         Ok(())
     }
 
-    /// Enters dates, ascending, that are settled from their beginning. Those that are next and due move the clock.
+    /// Enters settled dates, ascending. If they are the next ones, the watermark moves to the last due one.
     fn enter_settled(
         &mut self,
         job: &Job,
