@@ -19,7 +19,7 @@ use crate::job::JobName;
 use crate::schedule::Timetable;
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, SessionKey, SessionRecord, State};
 use crate::text::in_zone;
-use attempts::Tries;
+use attempts::Attempts;
 use dates::Dates;
 use order::Order;
 
@@ -150,8 +150,8 @@ pub enum Row {
 #[derive(Debug)]
 pub struct Examination<'a> {
     subject: &'a Subject,
-    report: Report,
-    tries: Option<Tries>,
+    findings: Findings,
+    attempts: Option<Attempts>,
     order: Order<'a>,
     dates: Dates<'a>,
     /// The first open attempt, of any generation.
@@ -167,17 +167,17 @@ impl<'a> Examination<'a> {
     /// Begins the examination of a job.
     #[must_use]
     pub fn new(subject: &'a Subject) -> Self {
-        let mut report = Report { zone: subject.zone, violations: Vec::new(), doubts: BTreeMap::new() };
+        let mut findings = Findings { zone: subject.zone, violations: Vec::new(), doubts: BTreeMap::new() };
         let JobRecord { generation, .. } = subject.record;
         let explained = subject.resets + 1;
         if explained != u64::from(generation) {
             let text = format!("it is in generation {generation}, and the resets in the audit lead to {explained}");
-            report.broken(Rule::Forward, generation, None, text);
+            findings.broken(Rule::Forward, generation, None, text);
         }
         Self {
             subject,
-            report,
-            tries: None,
+            findings,
+            attempts: None,
             order: Order::new(subject),
             dates: Dates::new(subject),
             open: None,
@@ -197,7 +197,7 @@ impl<'a> Examination<'a> {
 
     /// The violations found since the last call.
     pub fn take(&mut self) -> Vec<Violation> {
-        std::mem::take(&mut self.report.violations)
+        std::mem::take(&mut self.findings.violations)
     }
 
     /// The remaining violations, and what the rows cannot tell.
@@ -205,15 +205,15 @@ impl<'a> Examination<'a> {
     pub fn finish(mut self) -> (Vec<Violation>, Vec<Unchecked>) {
         self.leave();
         let mut unchecked = self.order.unchecked();
-        unchecked.extend(self.dates.finish(&mut self.report));
+        unchecked.extend(self.dates.finish(&mut self.findings));
         let (noted, newest) = (self.subject.record.last_success, self.newest_success);
         if noted != newest && !(self.has_noted_success && noted > newest) {
-            let shown = |at: Option<DateTime<Utc>>| at.map_or_else(|| "none".to_owned(), |at| self.report.shown(at));
+            let shown = |at: Option<DateTime<Utc>>| at.map_or_else(|| "none".to_owned(), |at| self.findings.shown(at));
             let text = format!("its last success is noted as {}, and is {}", shown(noted), shown(newest));
-            self.report.broken(Rule::Rows, self.subject.generation(), None, text);
+            self.findings.broken(Rule::Rows, self.subject.generation(), None, text);
         }
-        unchecked.extend(self.report.doubts());
-        (self.report.violations, unchecked)
+        unchecked.extend(self.findings.doubts());
+        (self.findings.violations, unchecked)
     }
 
     fn session(&mut self, session: SessionRecord) {
@@ -223,10 +223,10 @@ impl<'a> Examination<'a> {
         if generation > self.generation {
             self.generation = generation;
             let text = format!("it has rows of generation {generation}, and is in generation {in_force}");
-            self.report.broken(Rule::Forward, generation, None, text);
+            self.findings.broken(Rule::Forward, generation, None, text);
         }
         if generation < in_force && session.recorded_at > self.subject.record.seen_at {
-            self.report.doubted(Rule::Forward, session.key.date);
+            self.findings.doubted(Rule::Forward, session.key.date);
         }
         if generation == in_force && session.state == State::Succeeded {
             self.newest_success = self.newest_success.max(Some(session.key.date));
@@ -235,9 +235,9 @@ impl<'a> Examination<'a> {
         if session.state == State::Succeeded || session.backfill.is_some() {
             self.succeeded(&session.key);
         }
-        self.dates.session(&session, &mut self.report);
+        self.dates.session(&session, &mut self.findings);
         self.order.begin(&session);
-        self.tries = Some(Tries::new(session));
+        self.attempts = Some(Attempts::new(session));
     }
 
     fn succeeded(&mut self, key: &SessionKey) {
@@ -251,15 +251,15 @@ impl<'a> Examination<'a> {
             self.succeeded(&key.session);
         }
         let (generation, date) = (key.session.generation, key.session.date);
-        if let Some(tries) = self.tries.as_mut().filter(|tries| tries.session.key == key.session) {
-            tries.attempt(attempt, &mut self.report);
-            self.order.attempt(&tries.session, attempt, &mut self.report);
+        if let Some(attempts) = self.attempts.as_mut().filter(|attempts| attempts.session.key == key.session) {
+            attempts.attempt(attempt, &mut self.findings);
+            self.order.attempt(&attempts.session, attempt, &mut self.findings);
         } else {
             let text = format!("attempt {} is at a date that has no row", key.number);
-            self.report.broken(Rule::Rows, generation, date, text);
+            self.findings.broken(Rule::Rows, generation, date, text);
         }
         if generation < self.subject.generation() && attempt.started_at > self.subject.record.seen_at {
-            self.report.doubted(Rule::Forward, date);
+            self.findings.doubted(Rule::Forward, date);
         }
         if attempt.end.is_some() {
             return;
@@ -267,12 +267,12 @@ impl<'a> Examination<'a> {
         match &self.open {
             // In other orders, dates and backfills may run in parallel.
             Some(open) if open.session != key.session && self.subject.is_strict == Some(true) => {
-                let mut other = self.report.shown(open.session.date);
+                let mut other = self.findings.shown(open.session.date);
                 if open.session.generation != generation {
                     other.push_str(&format!(" of generation {}", open.session.generation));
                 }
                 let text = format!("attempt {} is open, and so is attempt {} at {other}", key.number, open.number);
-                self.report.broken(Rule::Alone, generation, date, text);
+                self.findings.broken(Rule::Alone, generation, date, text);
             }
             Some(_) => {}
             None => self.open = Some(key.clone()),
@@ -281,23 +281,23 @@ impl<'a> Examination<'a> {
 
     /// Ends the current session.
     fn leave(&mut self) {
-        if let Some(tries) = self.tries.take() {
-            tries.finish(&mut self.report);
-            self.order.leave(&tries.session);
+        if let Some(attempts) = self.attempts.take() {
+            attempts.finish(&mut self.findings);
+            self.order.leave(&attempts.session);
         }
     }
 }
 
 /// The findings so far.
 #[derive(Debug)]
-struct Report {
+struct Findings {
     zone: Tz,
     violations: Vec<Violation>,
     /// Rules broken by the wall clock only: how often, and the first date.
     doubts: BTreeMap<Rule, (u64, DateTime<Utc>)>,
 }
 
-impl Report {
+impl Findings {
     fn shown(&self, at: DateTime<Utc>) -> String {
         in_zone(at, self.zone)
     }

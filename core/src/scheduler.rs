@@ -104,7 +104,7 @@ impl Scheduler {
 
     /// Sets how many attempts may run at once; running attempts are not affected.
     pub fn set_max_running(&mut self, max_running: usize) {
-        self.slots.set_most(max_running);
+        self.slots.set_size(max_running);
     }
 
     /// Sets how many attempts each pool lets run at once. Call it before the registry that uses them.
@@ -247,7 +247,7 @@ impl Scheduler {
     fn reconsider(&mut self, name: &JobName, step: &mut Step) {
         let now = self.effective_now();
         let Some(job_state) = self.jobs.get_mut(name) else { return };
-        job_state.enable_if_over(self.now, step);
+        job_state.enable_if_due(self.now, step);
         let mut settled = job_state.record_due(now, self.now, step);
         settled |= job_state.skip_late(self.now, step);
         let mut at = [job_state.next_recording(now), job_state.enabled_at(), job_state.entering_at(now)]

@@ -357,7 +357,7 @@ command = "echo load >> DIR/loaded"
     assert_eq!(lab.lines("ran").len(), 3);
     let refused = lab.run(&["run", "load", "--date", "2026-11-01"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("not given to its job twice"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("is settled; `crontabber retry --again` repeats it"), "{}", stderr(&refused));
     let output = lab.run(&["--reset-job", "load"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("2 dates from 2026-11-01T03:00:00+00:00 on"), "{}", stdout(&output));

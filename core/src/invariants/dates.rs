@@ -4,19 +4,19 @@ use std::iter::Peekable;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Gap, Report, Rule, Subject, Unchecked};
+use super::{Findings, Gap, Rule, Subject, Unchecked};
 use crate::schedule;
 use crate::session::{JobRecord, SessionRecord, Trigger};
 
 /// The smallest step of an instant here.
 const TICK: TimeDelta = TimeDelta::nanoseconds(1);
 
-/// How many runs of missing dates are told apart; later ones join the last run.
+/// How many runs of missing dates are reported apart; later ones join the last run.
 const RUNS: usize = 10_000;
 
 /// Consecutive dates of the timetable without a row.
 #[derive(Debug)]
-struct Run {
+struct MissingRun {
     first: DateTime<Utc>,
     last: DateTime<Utc>,
     count: u64,
@@ -28,7 +28,7 @@ pub(super) struct Dates<'a> {
     subject: &'a Subject,
     /// The dates that should have a row, from the next one on.
     expected: Option<Peekable<schedule::Dates<'a>>>,
-    missing: Vec<Run>,
+    missing: Vec<MissingRun>,
     /// Whether the last expected date was missing.
     is_missing: bool,
     has_watermark: bool,
@@ -56,7 +56,7 @@ impl<'a> Dates<'a> {
         }
     }
 
-    pub(super) fn session(&mut self, session: &SessionRecord, report: &mut Report) {
+    pub(super) fn session(&mut self, session: &SessionRecord, findings: &mut Findings) {
         let JobRecord { generation, timetable_from, watermark, .. } = &self.subject.record;
         let date = session.key.date;
         if session.key.generation != *generation {
@@ -70,8 +70,8 @@ impl<'a> Dates<'a> {
         let is_manual = matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required);
         if !is_manual && watermark.is_none_or(|watermark| date > watermark) {
             let watermark =
-                watermark.map_or_else(|| "unset".to_owned(), |watermark| format!("at {}", report.shown(watermark)));
-            report.broken(
+                watermark.map_or_else(|| "unset".to_owned(), |watermark| format!("at {}", findings.shown(watermark)));
+            findings.broken(
                 Rule::Forward,
                 *generation,
                 date,
@@ -97,45 +97,47 @@ impl<'a> Dates<'a> {
     }
 
     /// The end of the rows.
-    pub(super) fn finish(mut self, report: &mut Report) -> Vec<Unchecked> {
+    pub(super) fn finish(mut self, findings: &mut Findings) -> Vec<Unchecked> {
         let JobRecord { generation, watermark, .. } = &self.subject.record;
         self.pass(DateTime::<Utc>::MAX_UTC);
-        let told = self.missing.last().map(|run| run.last);
-        for Run { first, last, count } in &self.missing {
+        let reported = self.missing.last().map(|run| run.last);
+        for MissingRun { first, last, count } in &self.missing {
             let text = match count {
                 1 => "it is a date of the timetable in force, and has no row".to_owned(),
-                count => format!("{count} dates of the timetable in force, up to {}, have no row", report.shown(*last)),
+                count => {
+                    format!("{count} dates of the timetable in force, up to {}, have no row", findings.shown(*last))
+                }
             };
-            report.broken(Rule::NoneLost, *generation, *first, text);
+            findings.broken(Rule::NoneLost, *generation, *first, text);
         }
-        if !self.has_watermark && watermark.is_some() && *watermark != told {
-            report.broken(
+        if !self.has_watermark && watermark.is_some() && *watermark != reported {
+            findings.broken(
                 Rule::NoneLost,
                 *generation,
                 *watermark,
                 "the job's watermark is at it, and it has no row".to_owned(),
             );
         }
-        self.unchecked(report)
+        self.unchecked(findings)
     }
 
     /// Notes the expected dates before `until` that have no row.
     fn pass(&mut self, until: DateTime<Utc>) {
         let Some(expected) = &mut self.expected else { return };
         while let Some(Ok(date)) = expected.next_if(|next| next.as_ref().is_ok_and(|next| *next < until)) {
-            let goes_on = self.is_missing || self.missing.len() >= RUNS;
+            let continues = self.is_missing || self.missing.len() >= RUNS;
             match self.missing.last_mut() {
-                Some(run) if goes_on => {
+                Some(run) if continues => {
                     run.last = date;
                     run.count += 1;
                 }
-                _ => self.missing.push(Run { first: date, last: date, count: 1 }),
+                _ => self.missing.push(MissingRun { first: date, last: date, count: 1 }),
             }
             self.is_missing = true;
         }
     }
 
-    fn unchecked(&self, report: &Report) -> Vec<Unchecked> {
+    fn unchecked(&self, findings: &Findings) -> Vec<Unchecked> {
         let mut unchecked = Vec::new();
         let mut leave_out = |gap, text| unchecked.push(Unchecked { rule: Rule::NoneLost, gap, text });
         if let Err(error) = &self.subject.timetable {
@@ -145,7 +147,7 @@ impl<'a> Dates<'a> {
             leave_out(Gap::FormerTimetable, "the timetable of the dates before a reset is no longer known".to_owned());
         }
         if let Some(former) = self.former {
-            let former = report.shown(former);
+            let former = findings.shown(former);
             leave_out(Gap::FormerTimetable, format!("the timetable of the dates up to {former} is no longer known"));
         }
         unchecked

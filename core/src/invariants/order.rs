@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Gap, Report, Rule, Subject, Unchecked};
+use super::{Findings, Gap, Rule, Subject, Unchecked};
 use crate::session::{AttemptRecord, SessionRecord, Trigger};
 
 /// A tick of `/proc/PID/stat` is a hundredth of a second on every supported host.
@@ -24,7 +24,7 @@ type Boot = (String, String);
 
 /// The start of a process.
 #[derive(Debug, Clone)]
-struct Start {
+struct ProcessStart {
     ticks: u64,
     generation: u32,
     date: DateTime<Utc>,
@@ -34,9 +34,9 @@ struct Start {
 
 /// A process from its start to its end.
 #[derive(Debug)]
-struct Span {
+struct ProcessSpan {
     boot: Boot,
-    start: Start,
+    start: ProcessStart,
     end_ticks: u64,
 }
 
@@ -59,13 +59,13 @@ pub(super) struct Order<'a> {
     /// The earlier date that was settled last, by the wall clock.
     settled: Option<(DateTime<Utc>, Earlier)>,
     /// The latest start on each boot: at the current date, at earlier dates, and in earlier generations.
-    here: HashMap<Boot, Start>,
-    before: HashMap<Boot, Start>,
-    older: HashMap<Boot, Start>,
+    here: HashMap<Boot, ProcessStart>,
+    before: HashMap<Boot, ProcessStart>,
+    older: HashMap<Boot, ProcessStart>,
     /// The last process whose end is known.
-    last: Option<Span>,
+    last: Option<ProcessSpan>,
     /// Whether the current date was reported: once is enough.
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl<'a> Order<'a> {
@@ -80,13 +80,13 @@ impl<'a> Order<'a> {
             before: HashMap::new(),
             older: HashMap::new(),
             last: None,
-            is_told: false,
+            is_reported: false,
         }
     }
 
     /// Begins a session.
     pub(super) fn begin(&mut self, session: &SessionRecord) {
-        self.is_told = false;
+        self.is_reported = false;
         merge(&mut self.before, &mut self.here);
         if session.key.generation != self.generation {
             self.generation = session.key.generation;
@@ -96,13 +96,13 @@ impl<'a> Order<'a> {
     }
 
     /// Compares an attempt at the current session with everything before it.
-    pub(super) fn attempt(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
-        if self.subject.is_strict == Some(true) && !self.is_told && has_place(session) {
-            self.in_order(session, attempt, report);
+    pub(super) fn attempt(&mut self, session: &SessionRecord, attempt: &AttemptRecord, findings: &mut Findings) {
+        if self.subject.is_strict == Some(true) && !self.is_reported && is_in_strict_order(session) {
+            self.in_order(session, attempt, findings);
         }
         let Some(process) = &attempt.process else { return };
         let boot = (attempt.host.clone(), process.boot_id.clone());
-        let start = Start {
+        let start = ProcessStart {
             ticks: process.start_ticks,
             generation: session.key.generation,
             date: session.key.date,
@@ -111,17 +111,18 @@ impl<'a> Order<'a> {
         };
         if let Some(late) = self.older.get(&boot).filter(|older| older.ticks > start.ticks) {
             let text = format!("attempt {} was started after generation {} had begun", late.number, start.generation);
-            report.broken(Rule::Forward, late.generation, late.date, text);
+            findings.broken(Rule::Forward, late.generation, late.date, text);
             self.older.remove(&boot);
         }
         if let Some(duration) = attempt.end.as_ref().and_then(|end| end.duration) {
             let ticks = duration.as_secs().saturating_mul(TICKS_PER_SECOND);
-            let span = Span { boot: boot.clone(), end_ticks: start.ticks.saturating_add(ticks), start: start.clone() };
+            let span =
+                ProcessSpan { boot: boot.clone(), end_ticks: start.ticks.saturating_add(ticks), start: start.clone() };
             let is_strict = self.subject.is_strict == Some(true);
             if let Some(last) = self.last.as_ref().filter(|last| is_strict && last.overlaps(&span)) {
-                let other = report.shown(last.start.date);
+                let other = findings.shown(last.start.date);
                 let text = format!("attempt {} ran beside attempt {} at {other}", start.number, last.start.number);
-                report.broken(Rule::Alone, start.generation, start.date, text);
+                findings.broken(Rule::Alone, start.generation, start.date, text);
             }
             self.last = Some(span);
         }
@@ -130,7 +131,7 @@ impl<'a> Order<'a> {
 
     /// Ends a session.
     pub(super) fn leave(&mut self, session: &SessionRecord) {
-        if !has_place(session) {
+        if !is_in_strict_order(session) {
             return;
         }
         let earlier = self.earlier(session);
@@ -166,7 +167,7 @@ impl<'a> Order<'a> {
         vec![Unchecked { rule: Rule::InOrder, gap: Gap::OrderUnknown, text }]
     }
 
-    fn in_order(&mut self, session: &SessionRecord, attempt: &AttemptRecord, report: &mut Report) {
+    fn in_order(&mut self, session: &SessionRecord, attempt: &AttemptRecord, findings: &mut Findings) {
         let (number, started_at) = (attempt.key.number, attempt.started_at);
         // A row of the same transaction was there before any attempt.
         let was_there = |earlier: &Earlier| {
@@ -178,29 +179,29 @@ impl<'a> Order<'a> {
             self.before.get(&boot).filter(|before| before.ticks > process.start_ticks && was_there(&before.of))
         });
         let text = if let Some(earlier) = self.unsettled.or(self.unsettled_other).filter(was_there) {
-            let other = report.shown(earlier.date);
+            let other = findings.shown(earlier.date);
             Some(format!("attempt {number} was started, and {other} before it is not settled"))
         } else if let Some(earlier) = started_before {
-            let other = report.shown(earlier.date);
+            let other = findings.shown(earlier.date);
             let before = earlier.number;
             Some(format!("attempt {number} was started before attempt {before} at {other}, an earlier date"))
         } else {
             None
         };
         if let Some(text) = text {
-            self.is_told = true;
-            report.broken(Rule::InOrder, session.key.generation, session.key.date, text);
+            self.is_reported = true;
+            findings.broken(Rule::InOrder, session.key.generation, session.key.date, text);
             return;
         }
         let looks_wrong = self.settled.is_some_and(|(at, earlier)| at > started_at && earlier.recorded_at < started_at)
             || self.unsettled_other.is_some_and(|earlier| earlier.recorded_at < started_at);
         if number == 1 && looks_wrong {
-            report.doubted(Rule::InOrder, session.key.date);
+            findings.doubted(Rule::InOrder, session.key.date);
         }
     }
 }
 
-impl Span {
+impl ProcessSpan {
     /// Whether both ran at once, for longer than the error of the measurement.
     fn overlaps(&self, other: &Self) -> bool {
         self.boot == other.boot
@@ -210,12 +211,12 @@ impl Span {
 }
 
 /// Whether a date is part of the strict order. Runs, required dates and backfills are not.
-fn has_place(session: &SessionRecord) -> bool {
+fn is_in_strict_order(session: &SessionRecord) -> bool {
     session.backfill.is_none() && !matches!(session.trigger, Trigger::Manual | Trigger::Backfill | Trigger::Required)
 }
 
 /// Keeps the later of two starts on a boot.
-fn later(starts: &mut HashMap<Boot, Start>, boot: Boot, start: Start) {
+fn later(starts: &mut HashMap<Boot, ProcessStart>, boot: Boot, start: ProcessStart) {
     if starts.len() >= BOOTS && !starts.contains_key(&boot) {
         // Forgotten starts are not compared.
         starts.clear();
@@ -226,7 +227,7 @@ fn later(starts: &mut HashMap<Boot, Start>, boot: Boot, start: Start) {
     }
 }
 
-fn merge(into: &mut HashMap<Boot, Start>, from: &mut HashMap<Boot, Start>) {
+fn merge(into: &mut HashMap<Boot, ProcessStart>, from: &mut HashMap<Boot, ProcessStart>) {
     for (boot, start) in from.drain() {
         later(into, boot, start);
     }

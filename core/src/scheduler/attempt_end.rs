@@ -24,9 +24,9 @@ impl JobState {
         let date = attempt.session.date;
         let current = attempt.session.generation == self.rows().record().generation;
         let is_backfill = current && self.rows().backfill_of(date).is_some();
-        let used_before = self.rows().get(date).map_or(0, |session| session.counted_attempts);
+        let counted_before = self.rows().get(date).map_or(0, |session| session.counted_attempts);
         let (state, counted_attempts) = if current {
-            let counted_attempts = used_before + u32::from(end.outcome != Outcome::Interrupted);
+            let counted_attempts = counted_before + u32::from(end.outcome != Outcome::Interrupted);
             // A lost attempt is not the job's fault: retry it at once.
             let after = if end.outcome == Outcome::Lost { due_by } else { now };
             (self.state_after(attempt, &end, counted_attempts, after), counted_attempts)
@@ -61,9 +61,9 @@ impl JobState {
         match end.outcome {
             Outcome::Cancelled => State::Held { reason: "an operator ended its attempt".to_owned() },
             // Whatever the outcome is: retry it only when an operator asks.
-            outcome if self.is_unwanted(attempt) => State::Held {
-                reason: format!("an operator wanted its attempt ended, which came to its end as {outcome}"),
-            },
+            outcome if self.is_unwanted(attempt) => {
+                State::Held { reason: format!("an operator asked to kill its attempt, which ended as {outcome}") }
+            }
             Outcome::Interrupted => State::Waiting,
             outcome => self
                 .job

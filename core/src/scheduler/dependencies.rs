@@ -21,11 +21,11 @@ impl Scheduler {
         for _ in 0..=job.date_policy.max_parallel() {
             let Some(job_state) = self.jobs.get(name) else { break };
             let found =
-                job_state.candidates(now, |date, is_backfill| self.missing_need(&job, date, is_backfill).is_none());
+                job_state.candidates(now, |date, is_backfill| self.first_blocker(&job, date, is_backfill).is_none());
             let dates = [found.of_schedule, found.of_backfill.map(|(date, _)| date)];
             let mut any = false;
             for date in dates.into_iter().flatten() {
-                any |= self.summon(&job, date, step);
+                any |= self.enter_required(&job, date, step);
             }
             if !any {
                 return found;
@@ -34,40 +34,42 @@ impl Scheduler {
         // That is enough for one step. Of the other dates, take those whose required jobs have them.
         let is_free = |date, is_backfill| {
             let is_there = |name: &JobName| self.jobs.get(name).is_some_and(|job_state| job_state.rows().has_row(date));
-            job.require.iter().all(is_there) && self.missing_need(&job, date, is_backfill).is_none()
+            job.require.iter().all(is_there) && self.first_blocker(&job, date, is_backfill).is_none()
         };
         self.jobs.get(name).map_or_else(Candidates::default, |job_state| job_state.candidates(now, is_free))
     }
 
     /// Enters a date in the required jobs that have none; returns whether there were any.
-    fn summon(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) -> bool {
+    fn enter_required(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) -> bool {
         let now = self.now;
-        let mut summoned = Vec::new();
+        let mut entered = Vec::new();
         for name in &job.require {
             let Some(job_state) = self.jobs.get_mut(name).filter(|job_state| !job_state.rows().has_row(date)) else {
                 continue;
             };
             job_state.write_waiting(date, Trigger::Required, now, step);
-            summoned.push(name.clone());
+            entered.push(name.clone());
         }
-        for name in &summoned {
+        for name in &entered {
             self.reconsider(name, step);
         }
-        !summoned.is_empty()
+        !entered.is_empty()
     }
 
     /// The first job that blocks `date`, with its unsettled date.
-    pub(super) fn missing_need(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Option<BlockReason> {
+    pub(super) fn first_blocker(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Option<BlockReason> {
         let mut dependencies = job.depends_on.iter();
         dependencies
-            .find_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill))
-            .or_else(|| self.missing_requirement(job, date))
+            .find_map(|dependency| self.blocked_by_dependency(job, dependency, date, is_backfill))
+            .or_else(|| self.first_required_blocker(job, date))
     }
 
     /// All jobs that block `date`.
-    pub(super) fn missing_needs(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Vec<BlockReason> {
-        let dependencies =
-            job.depends_on.iter().filter_map(|dependency| self.missing_dependency(job, dependency, date, is_backfill));
+    pub(super) fn blockers(&self, job: &Job, date: DateTime<Utc>, is_backfill: bool) -> Vec<BlockReason> {
+        let dependencies = job
+            .depends_on
+            .iter()
+            .filter_map(|dependency| self.blocked_by_dependency(job, dependency, date, is_backfill));
         let required = job.require.iter().filter_map(|name| {
             // The required job gets the date when its turn comes.
             let is_there = || self.jobs.get(name).is_some_and(|job_state| job_state.rows().has_row(date));
@@ -77,7 +79,7 @@ impl Scheduler {
         dependencies.chain(required).collect()
     }
 
-    fn missing_dependency(
+    fn blocked_by_dependency(
         &self,
         job: &Job,
         dependency: &Dependency,
@@ -107,7 +109,7 @@ impl Scheduler {
     }
 
     /// The first required job whose date is unsettled.
-    fn missing_requirement(&self, job: &Job, date: DateTime<Utc>) -> Option<BlockReason> {
+    fn first_required_blocker(&self, job: &Job, date: DateTime<Utc>) -> Option<BlockReason> {
         job.require.iter().find_map(|name| self.requirement(name, date))
     }
 

@@ -87,7 +87,7 @@ impl Scheduler {
         job_state.skip_late(now, step);
         let due_by = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return };
-        let is_it = |other: DateTime<Utc>| other == date && self.missing_needs(&job, date, is_backfill).is_empty();
+        let is_it = |other: DateTime<Utc>| other == date && self.blockers(&job, date, is_backfill).is_empty();
         let found = job_state.candidates(due_by, |other, _| is_it(other));
         let is_next = found.of_schedule == Some(date) || found.of_backfill.is_some_and(|(found, _)| found == date);
         if is_next && self.slots.has_room(job.pool.as_deref(), is_backfill) {

@@ -44,7 +44,7 @@ pub enum Wait {
     /// The result of `done_when`.
     DoneWhen,
     /// A slot for a backfill: the last free slot is kept for schedules.
-    LastPlace,
+    LastSlot,
 }
 
 /// What the scheduler knows of an unsettled date.
@@ -123,7 +123,7 @@ impl Scheduler {
                 }
             }
         }
-        let needs = self.missing_needs(job, date, backfill.is_some());
+        let needs = self.blockers(job, date, backfill.is_some());
         waits.extend(needs.into_iter().map(|need| self.need(job, date, need)));
         let is_busy = |queue: &Queue, most: usize| job_state.busy(queue) >= most;
         let is_reset =
@@ -144,10 +144,10 @@ impl Scheduler {
             waits.push(Wait::InFront { count: job_state.probing.len() as u64, first: *first });
         }
         if waits.is_empty() {
-            waits.extend(self.missing_place(job).map(Wait::For));
+            waits.extend(self.missing_slot(job).map(Wait::For));
         }
         if waits.is_empty() && backfill.is_some() && !self.slots.may_backfill() {
-            waits.push(Wait::LastPlace);
+            waits.push(Wait::LastSlot);
         }
         waits
     }

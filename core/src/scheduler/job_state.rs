@@ -31,7 +31,7 @@ pub(super) struct Neighbours {
 pub(super) struct Kill {
     pub request: Request,
     pub attempts: Vec<AttemptKey>,
-    pub told: Vec<String>,
+    pub ended: Vec<String>,
     pub changed: Changed,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct JobState {
     /// The first date of the timetable in force that is not recorded.
     pub next: Option<DateTime<Utc>>,
     /// How many dates from `next` on are due but not recorded, as last counted; see `materialize`.
-    pub uncounted: u64,
+    pub unrecorded: u64,
     /// Backfills whose dates are being entered.
     pub entering: VecDeque<Entering>,
     pub kills: Vec<Kill>,
@@ -105,7 +105,7 @@ impl JobState {
             probing: BTreeSet::new(),
             attempts_left: BTreeMap::new(),
             next: None,
-            uncounted: 0,
+            unrecorded: 0,
             entering: VecDeque::new(),
             kills: Vec::new(),
             offers: [None, None],
@@ -177,7 +177,7 @@ impl JobState {
 
     /// How many due dates of the schedule are unsettled.
     pub(super) fn behind(&self) -> u64 {
-        self.rows.main().len() as u64 + self.uncounted
+        self.rows.main().len() as u64 + self.unrecorded
     }
 
     /// How many dates of backfills are unsettled.

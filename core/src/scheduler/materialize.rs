@@ -1,7 +1,7 @@
 //! Enters due dates in the ledger: those that run, and those that are skipped, each with its reason.
 //!
 //! A job keeps at most [`WINDOW`] waiting dates in memory. Further due dates stay unrecorded until there is room, and
-//! are only counted (`uncounted`), so that ten years of minutes cost little memory.
+//! are only counted (`unrecorded`), so that ten years of minutes cost little memory.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,10 +21,10 @@ const WINDOW: usize = 1000;
 const CHUNK: usize = 5000;
 
 /// Counting stops here: ten years of minutes.
-const COUNTED: u64 = 6_000_000;
+const MAX_COUNTED: u64 = 6_000_000;
 
-/// Up to this, `uncounted` is counted again whenever dates are recorded; above, it is counted down.
-const COUNTED_ANEW: u64 = 5_000;
+/// Up to this, `unrecorded` is counted again whenever dates are recorded; above, it is counted down.
+const RECOUNT_UP_TO: u64 = 5_000;
 
 impl JobState {
     /// Sets `next`, the first date that is not recorded.
@@ -77,8 +77,8 @@ impl JobState {
         let room = if job.date_policy.is_backfillable() { WINDOW.saturating_sub(waiting) } else { CHUNK };
         // Wait until half the window is free, so that a long catch-up records in batches.
         if job.date_policy.is_backfillable() && room < WINDOW / 2 {
-            if self.uncounted == 0 {
-                self.uncounted = self.count_due(&job.timetable, now);
+            if self.unrecorded == 0 {
+                self.unrecorded = self.count_due(&job.timetable, now);
             }
             return false;
         }
@@ -89,18 +89,18 @@ impl JobState {
         };
         let dates = self.take_due(&job.timetable, now, room.min(CHUNK), step);
         // A long past is counted once, and then counted down.
-        let left = self.uncounted.saturating_sub(dates.len() as u64);
-        self.uncounted = if left > COUNTED_ANEW { left } else { self.count_due(&job.timetable, now) };
+        let left = self.unrecorded.saturating_sub(dates.len() as u64);
+        self.unrecorded = if left > RECOUNT_UP_TO { left } else { self.count_due(&job.timetable, now) };
         self.record_dates(&job, &job.timetable, dates, at, step)
     }
 
     /// How many of the due dates exceed `catch_up.max_dates`; these are the oldest.
     fn too_many(&mut self, job: &Job, now: DateTime<Utc>) -> u64 {
         let Some(most) = job.catch_up.max_dates else { return 0 };
-        if self.uncounted <= COUNTED_ANEW {
-            self.uncounted = self.count_due(&job.timetable, now);
+        if self.unrecorded <= RECOUNT_UP_TO {
+            self.unrecorded = self.count_due(&job.timetable, now);
         }
-        self.uncounted.saturating_sub(most.into())
+        self.unrecorded.saturating_sub(most.into())
     }
 
     /// Takes up to `room` due dates, from `next` on.
@@ -121,7 +121,7 @@ impl JobState {
 
     fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
         let (mut next, mut count) = (self.next, 0);
-        while let Some(date) = next.filter(|date| count < COUNTED && timetable.due(*date) <= now) {
+        while let Some(date) = next.filter(|date| count < MAX_COUNTED && timetable.due(*date) <= now) {
             count += u64::from(!self.rows().has_row(date));
             next = timetable.next_after(date).ok().flatten();
         }
@@ -145,20 +145,20 @@ impl JobState {
         step: &mut Step,
     ) -> bool {
         let Some(newest) = dates.last().copied() else { return false };
-        let more_to_come = self.uncounted > 0;
+        let more_to_come = self.unrecorded > 0;
         let taken_over = !job.date_policy.keeps_every_date() && self.supersede(None, at, step);
-        let total = dates.len() as u64 + self.uncounted;
+        let total = dates.len() as u64 + self.unrecorded;
         let (mut superseded, mut too_old) = (0, 0);
         let sessions: Vec<NewSession> = dates
             .into_iter()
             .zip(0..)
-            .map(|(date, place)| {
+            .map(|(date, index)| {
                 let missed = at - timetable.due(date) > ON_TIME;
                 let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
                 let runs = job.date_policy.keeps_every_date() || (date == newest && !more_to_come);
                 let late = at - timetable.due(date);
                 let skipped = if runs {
-                    self.skipped_when_recorded(job, late, total - place)
+                    self.skipped_when_recorded(job, late, total - index)
                 } else {
                     Some(SkipReason::Superseded)
                 };
@@ -191,7 +191,7 @@ impl JobState {
         let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
         let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
         self.write_sessions(Some(date), vec![new], at, step);
-        self.uncounted = self.uncounted.saturating_sub(1);
+        self.unrecorded = self.unrecorded.saturating_sub(1);
     }
 
     /// Why a due date is skipped, if it is. `rank` is 1 for the newest due date.
@@ -249,7 +249,7 @@ impl JobState {
         }
         // A date blocks the later ones, except in independent order.
         let holds = !job.date_policy.is_independent();
-        let dates = self.rows().main().sessions().keys().copied().take_while(|date| is_over(&job, *date, now));
+        let dates = self.rows().main().sessions().keys().copied().take_while(|date| is_late(&job, *date, now));
         let late: Vec<DateTime<Utc>> = if holds {
             dates.take_while(|date| self.is_too_late(*date, now)).collect()
         } else {
@@ -263,7 +263,7 @@ impl JobState {
 
     /// Whether a date of the schedule has never been attempted and is later than `skip_late`.
     pub(super) fn is_too_late(&self, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        let Some(job) = self.job.as_ref().filter(|job| is_over(job, date, now)) else { return false };
+        let Some(job) = self.job.as_ref().filter(|job| is_late(job, date, now)) else { return false };
         let is_untouched = |session: &Session| {
             let is_scheduled = matches!(session.trigger, Trigger::Schedule | Trigger::CatchUp);
             session.state == State::Waiting && session.attempts == 0 && is_scheduled
@@ -282,7 +282,7 @@ impl JobState {
 }
 
 /// Whether a date came due longer ago than `skip_late`.
-fn is_over(job: &Job, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+fn is_late(job: &Job, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     let limit = job.skip_late.and_then(|limit| TimeDelta::from_std(limit).ok());
     limit.is_some_and(|limit| now - job.timetable.due(date) > limit)
 }

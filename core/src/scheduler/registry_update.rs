@@ -62,10 +62,10 @@ impl Scheduler {
         };
         step.notes.retain(|note| !is_news(note));
         for (name, keys) in news {
-            self.tell_change(&name, keys, step);
+            self.report_change(&name, keys, step);
         }
         for name in &names {
-            self.tell_clock_ahead(name, step);
+            self.report_watermark_ahead(name, step);
         }
         self.has_registry = true;
     }
@@ -140,20 +140,20 @@ impl Scheduler {
         }
         match before {
             Some(before) if before == *job => None,
-            Some(before) => Some((name, changed_keys(&before, job))),
+            Some(before) => Some((name, before.changed_keys(job))),
             // The first registry of a daemon reports no known job; a ghost that returns later is reported.
             None => self.has_registry.then(|| (name, Vec::new())),
         }
     }
 
     /// Reports a job whose watermark is far in the future: it stays silent until then.
-    fn tell_clock_ahead(&self, name: &JobName, step: &mut Step) {
+    fn report_watermark_ahead(&self, name: &JobName, step: &mut Step) {
         if let Some(BlockReason::WatermarkAhead { watermark }) = self.view(name).and_then(|view| view.blocked_by) {
             step.notes.push(Notification::WatermarkAhead { job: name.clone(), watermark });
         }
     }
 
-    fn tell_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
+    fn report_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(job_state) = self.jobs.get(name) else { return };
         let adding = Adding { due: job_state.behind(), oldest: job_state.rows().main().oldest(), next: job_state.next };
         let job = name.clone();
@@ -218,7 +218,7 @@ impl JobState {
             Ok(before) => {
                 self.seek_next(&before, step);
                 let dates = self.take_due(&before, now, usize::MAX, step);
-                self.uncounted = 0;
+                self.unrecorded = 0;
                 self.record_dates(job, &before, dates, now, step);
                 let delay = TimeDelta::from_std(before.delay()).unwrap_or(TimeDelta::MAX);
                 now.checked_sub_signed(delay)

@@ -25,7 +25,7 @@ use super::notification::Notification;
 use super::step::Step;
 
 /// How many dates one request may change.
-const MOST: usize = 1_000_000;
+const MAX_DATES: usize = 1_000_000;
 
 /// What follows from a request.
 enum Verdict {
@@ -106,7 +106,7 @@ impl Scheduler {
     }
 
     /// A job of the registry, with its state.
-    fn lane_of(&mut self, name: &JobName) -> Result<(Arc<Job>, &mut JobState), String> {
+    fn registered(&mut self, name: &JobName) -> Result<(Arc<Job>, &mut JobState), String> {
         let unknown = || match self
             .successors
             .iter()
@@ -114,8 +114,8 @@ impl Scheduler {
             .and_then(|job| job.previously.as_ref())
         {
             Some(before) => format!(
-                "job `{name}` takes over the ledger of `{before}` when what runs of that one has ended: until then ask for \
-                 `{before}`"
+                "job `{name}` takes over the ledger of `{before}` once the open attempts of `{before}` have ended; until then, \
+                 use `{before}`"
             ),
             None => format!("job `{name}` is not known"),
         };
@@ -158,7 +158,7 @@ fn no_date_of(job: &Job, date: DateTime<Utc>) -> String {
 }
 
 /// `2026-11-03T02:30:00+01:00`, or `12 dates from … to …`.
-fn told(dates: &Changed, zone: Tz) -> String {
+fn describe_dates(dates: &Changed, zone: Tz) -> String {
     match (dates.count, dates.first, dates.last) {
         (1, Some(first), _) => in_zone(first, zone),
         (count, Some(first), Some(last)) => {

@@ -32,17 +32,17 @@ struct Holder {
 }
 
 /// A queue: its pool, and whether it is one of backfills.
-type Line = (Option<String>, bool);
+type QueueKey = (Option<String>, bool);
 
 /// The slots, and the jobs that wait for one.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    most: usize,
+    size: usize,
     pools: BTreeMap<String, usize>,
     taken: HashMap<SessionKey, Holder>,
     taken_of: HashMap<String, usize>,
     backfills: usize,
-    offers: BTreeMap<Line, BTreeSet<ReadyJob>>,
+    offers: BTreeMap<QueueKey, BTreeSet<ReadyJob>>,
     /// The last slot went to a backfill.
     was_backfill: bool,
     /// No slot is given.
@@ -50,13 +50,13 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, ..Self::default() }
+    pub(super) fn new(size: usize) -> Self {
+        Self { size, ..Self::default() }
     }
 
     /// Sets how many slots there are; taken slots are not affected.
-    pub(super) fn set_most(&mut self, most: usize) {
-        self.most = most;
+    pub(super) fn set_size(&mut self, size: usize) {
+        self.size = size;
     }
 
     /// Gives no slot from now on.
@@ -80,7 +80,7 @@ impl Slots {
 
     /// How many slots there are, if all are taken.
     pub(super) fn full(&self) -> Option<usize> {
-        (self.taken.len() >= self.most).then_some(self.most)
+        (self.taken.len() >= self.size).then_some(self.size)
     }
 
     /// Whether a pool has no free slot. An unknown pool has no limit.
@@ -90,7 +90,7 @@ impl Slots {
 
     /// Whether a backfill may take a slot: the last free one is kept for schedules.
     pub(super) fn may_backfill(&self) -> bool {
-        self.backfills + 1 < self.most.max(2)
+        self.backfills + 1 < self.size.max(2)
     }
 
     /// Whether a slot is free.
@@ -103,21 +103,21 @@ impl Slots {
     }
 
     pub(super) fn offer(&mut self, offer: ReadyJob) {
-        self.offers.entry(line(&offer)).or_default().insert(offer);
+        self.offers.entry(queue_key(&offer)).or_default().insert(offer);
     }
 
     pub(super) fn withdraw(&mut self, offer: &ReadyJob) {
-        if let Some(offers) = self.offers.get_mut(&line(offer)) {
+        if let Some(offers) = self.offers.get_mut(&queue_key(offer)) {
             offers.remove(offer);
             if offers.is_empty() {
-                self.offers.remove(&line(offer));
+                self.offers.remove(&queue_key(offer));
             }
         }
     }
 
     /// Removes the job whose turn it is from its queue, if a slot is free for it.
     pub(super) fn next(&mut self) -> Option<ReadyJob> {
-        if self.frozen || self.taken.len() >= self.most {
+        if self.frozen || self.taken.len() >= self.size {
             return None;
         }
         let first = |is_backfill: bool| {
@@ -170,6 +170,6 @@ impl Slots {
     }
 }
 
-fn line(offer: &ReadyJob) -> Line {
+fn queue_key(offer: &ReadyJob) -> QueueKey {
     (offer.pool.clone(), offer.backfill.is_some())
 }

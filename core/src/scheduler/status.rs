@@ -137,7 +137,7 @@ impl Scheduler {
             state: condition(job_state, blocked_by.as_ref()),
             record: job_state.rows().record().clone(),
             next,
-            backlog: job_state.rows().main().len() as u64 + job_state.uncounted.max(unrecorded),
+            backlog: job_state.rows().main().len() as u64 + job_state.unrecorded.max(unrecorded),
             oldest: first.map(|(date, _)| *date).or(missed),
             to_go: job_state.to_go(),
             failures: first.map_or(0, |(_, session)| session.counted_attempts),
@@ -185,14 +185,14 @@ impl Scheduler {
                 Some(BlockReason::Retry { date: *date, at: *retry_at })
             }
             _ => self
-                .missing_need(job, *date, false)
-                .or_else(|| self.missing_place(job).filter(|_| job_state.rows().open().is_empty())),
+                .first_blocker(job, *date, false)
+                .or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open().is_empty())),
         };
         (Some(*date), block)
     }
 
     /// The slots that are missing, of the pool or of all.
-    pub(super) fn missing_place(&self, job: &Job) -> Option<BlockReason> {
+    pub(super) fn missing_slot(&self, job: &Job) -> Option<BlockReason> {
         let pool = job.pool.as_ref().filter(|pool| self.slots.is_full(pool));
         pool.and_then(|pool| Some(BlockReason::Pool { pool: pool.clone(), size: self.slots.pool(pool)?.0 }))
             .or_else(|| self.slots.full().map(|open| BlockReason::Full { open }))
@@ -262,7 +262,7 @@ impl BlockReason {
             Self::Retry { date, at } => {
                 format!("the retry of {} at {}", in_zone(*date, zone), to_the_second(*at, zone))
             }
-            Self::Disabled => "somebody to enable it in the registry".to_owned(),
+            Self::Disabled => "`enabled = true` in the registry".to_owned(),
             Self::DisabledBy(Disabled { at, until, user, reason, .. }) => {
                 let because = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
                 match until {
@@ -272,13 +272,13 @@ impl BlockReason {
                         to_the_second(*at, zone)
                     ),
                     None => {
-                        format!("somebody to enable it: {user} disabled it at {}{because}", to_the_second(*at, zone))
+                        format!("an operator to enable it: {user} disabled it at {}{because}", to_the_second(*at, zone))
                     }
                 }
             }
-            Self::Pool { pool, size: 1 } => format!("the one place of the pool `{pool}`, which is taken"),
-            Self::Pool { pool, size } => format!("one of the {size} slots of the pool `{pool}`, which are all taken"),
-            Self::Full { open } => format!("a free place: {open} attempts are open, as many as `max_running` allows"),
+            Self::Pool { pool, size: 1 } => format!("the only slot of pool `{pool}`, which is taken"),
+            Self::Pool { pool, size } => format!("one of the {size} slots of pool `{pool}`, which are all taken"),
+            Self::Full { open } => format!("a free slot: {open} attempts are open, as many as `max_running` allows"),
             Self::WatermarkAhead { watermark } => {
                 format!("the time to pass {}, its newest recorded date", in_zone(*watermark, zone))
             }

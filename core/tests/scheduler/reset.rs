@@ -43,7 +43,7 @@ fn a_reset_to_a_date_leaves_earlier_dates_settled() {
     world.settle(succeed);
     world.take_started();
     world.request("load", Operation::Reset { to: Some(at("2026-11-04 00:00")) });
-    assert_snapshot!(world.answered(), @"done (2): job `load` is reset: 2 dates from 2026-11-04T03:00:00+00:00 on are attempted again; what is settled before 2026-11-04T00:00:00+00:00 stays so (`--all-generations` shows it)");
+    assert_snapshot!(world.answered(), @"done (2): job `load` is reset: 2 dates from 2026-11-04T03:00:00+00:00 on are attempted again; dates settled before 2026-11-04T00:00:00+00:00 stay settled (`--all-generations` shows them)");
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"load 11-04T03:00, load 11-05T03:00");
 }
@@ -72,9 +72,9 @@ fn a_reset_to_a_date_refuses_to_forget_unsettled_dates() {
     world.request("load", Operation::Backfill(order("2026-11-02 00:00", Only::All)));
     told.push(world.answered());
     assert_snapshot!(told.join("\n"), @"
-    refused (0): 2026-11-03T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and not settled, and would never be: settle what is before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
-    refused (0): 2026-11-01T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and not settled, and would never be: settle what is before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
-    done (1): job `load` is reset: its first date is 2026-11-05T03:00:00+00:00; what is settled before 2026-11-05T00:00:00+00:00 stays so (`--all-generations` shows it)
+    refused (0): 2026-11-03T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and unsettled, and would be lost: settle the dates before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
+    refused (0): 2026-11-01T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and unsettled, and would be lost: settle the dates before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
+    done (1): job `load` is reset: its first date is 2026-11-05T03:00:00+00:00; dates settled before 2026-11-05T00:00:00+00:00 stay settled (`--all-generations` shows them)
     done (1): backfill of `load`: 2026-10-31T03:00:00+00:00, oldest first, one at a time, beside its schedule; 5 dates are left out: settled by attempts, or not settled yet
     load 10-31T03:00
     done (4): backfill of `load`: 4 dates from 2026-11-02T03:00:00+00:00 to 2026-11-05T03:00:00+00:00, oldest first, one at a time, beside its schedule; 4 dates are repeated that succeeded before
@@ -123,6 +123,6 @@ fn a_reset_waits_for_a_backfill_that_is_being_entered() {
         world.rows.answers.values().map(|reply| format!("{}: {}", reply.done, reply.text)).collect();
     assert_snapshot!(answers.join("\n"), @"
     true: backfill of `load`: 51110 dates from 2026-10-01T00:00:00+00:00 to 2026-11-05T11:49:00+00:00, oldest first, one at a time, beside its schedule; 11 dates are left out: not settled yet
-    false: 2026-10-01T00:00:00+00:00 of `load` is before 2026-11-05T11:50:00+00:00 and not settled, and would never be: settle what is before 2026-11-05T11:50:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
+    false: 2026-10-01T00:00:00+00:00 of `load` is before 2026-11-05T11:50:00+00:00 and unsettled, and would be lost: settle the dates before 2026-11-05T11:50:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
     ");
 }

@@ -85,15 +85,15 @@ fn a_date_whose_kill_was_requested_is_held_whatever_the_outcome() {
     });
     assert_snapshot!(told.concat(), @"
     done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 was ended with the daemon, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
-        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as interrupted (catch-up, 1 attempts)
+        11-03T03:00 held: an operator asked to kill its attempt, which ended as interrupted (catch-up, 1 attempts)
     done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: failed(1), and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
-        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as failed(1) (catch-up, 1 attempts)
+        11-03T03:00 held: an operator asked to kill its attempt, which ended as failed(1) (catch-up, 1 attempts)
     done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: killed(9), and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
-        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as killed(9) (catch-up, 1 attempts)
+        11-03T03:00 held: an operator asked to kill its attempt, which ended as killed(9) (catch-up, 1 attempts)
     done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: timed-out, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
-        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as timed-out (catch-up, 1 attempts)
-    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 is lost: what became of it is not known, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
-        11-03T03:00 held: an operator wanted its attempt ended, which came to its end as lost (catch-up, 1 attempts)
+        11-03T03:00 held: an operator asked to kill its attempt, which ended as timed-out (catch-up, 1 attempts)
+    done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 is lost: its outcome is unknown, and is held: `crontabber retry load --held` attempts it again, and the later dates wait for it
+        11-03T03:00 held: an operator asked to kill its attempt, which ended as lost (catch-up, 1 attempts)
     done (1): `load`: attempt 1 at 2026-11-03T03:00:00+00:00 ended by itself first: succeeded
         11-03T03:00 succeeded (catch-up, 1 attempts)
     ");

@@ -47,7 +47,7 @@ fn a_run_of_a_strict_job_is_its_next_date_only() {
     2026-11-02T04:00:00+00:00 is not a date of `load`; the nearest are 2026-11-02T03:00:00+00:00 and 2026-11-03T03:00:00+00:00
     attempt 2 of `load` at 2026-11-01T03:00:00+00:00 started
     job `load` is running: attempt 2 at 2026-11-01T03:00:00+00:00 is open
-    2026-11-01T03:00:00+00:00 of `load` is settled; a date is not given to its job twice, but by `crontabber retry --again`
+    2026-11-01T03:00:00+00:00 of `load` is settled; `crontabber retry --again` repeats it
     every date of `load` that is due is settled; the next is 2026-11-04T03:00:00+00:00
     ");
 }
@@ -61,7 +61,7 @@ fn a_newest_only_job_can_be_run_any_number_of_times() {
     }
     assert_eq!(world.started.len(), 3);
     world.request("hand", Operation::Run { date: Some(at("2026-11-02 03:00")), force: true });
-    assert_eq!(world.started.len(), 3, "a date in the future is nobody's to give");
+    assert_eq!(world.started.len(), 3, "the date is in the future");
 }
 
 #[test]

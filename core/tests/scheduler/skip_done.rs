@@ -24,13 +24,13 @@ fn a_skip_settles_due_and_future_dates() {
         told.push(world.answered());
     }
     assert_snapshot!(told.join("\n"), @"
-    done (1): `load`: skipped 2026-11-04T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; what runs is left to end
+    done (1): `load`: skipped 2026-11-04T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
     refused (0): 2026-11-03T03:00:00+00:00 of `load` is running; `crontabber kill load` ends it first
     refused (0): 2026-11-04T04:00:00+00:00 is not a date of `load`; the nearest are 2026-11-04T03:00:00+00:00 and 2026-11-05T03:00:00+00:00
     refused (0): 2026-11-03T03:00:00+00:00 is already past: the next date of `load` is 2026-11-03T03:00:00+00:00, which is not before it
-    done (3): `load`: skipped 3 dates from 2026-11-05T03:00:00+00:00 to 2026-11-07T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; what runs is left to end
-    done (2): `load`: skipped 2 dates from 2026-11-08T03:00:00+00:00 to 2026-11-09T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; what runs is left to end
-    done (1): `load`: skipped 2026-11-20T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; what runs is left to end
+    done (3): `load`: skipped 3 dates from 2026-11-05T03:00:00+00:00 to 2026-11-07T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
+    done (2): `load`: skipped 2 dates from 2026-11-08T03:00:00+00:00 to 2026-11-09T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
+    done (1): `load`: skipped 2026-11-20T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
     refused (0): 2026-11-20T03:00:00+00:00 of `load` is already past: it was skipped
     ");
     world.settle(succeed);
@@ -62,11 +62,11 @@ fn a_date_marked_done_is_not_attempted() {
         told.push(world.answered());
     }
     assert_snapshot!(told.join("\n"), @"
-    done (1): 2026-11-03T03:00:00+00:00 of `load` is recorded as succeeded; it is not attempted any more
+    done (1): 2026-11-03T03:00:00+00:00 of `load` is marked as succeeded, and will not run
     done (0): 2026-11-03T03:00:00+00:00 of `load` has succeeded already
-    done (1): 2026-11-01T03:00:00+00:00 of `load` is recorded as succeeded; it is not attempted any more
+    done (1): 2026-11-01T03:00:00+00:00 of `load` is marked as succeeded, and will not run
     refused (0): 2026-11-05T04:00:00+00:00 is not a date of `load`; the nearest are 2026-11-05T03:00:00+00:00 and 2026-11-06T03:00:00+00:00
-    done (1): 2026-11-06T03:00:00+00:00 of `load` is recorded as succeeded; it is not attempted any more
+    done (1): 2026-11-06T03:00:00+00:00 of `load` is marked as succeeded, and will not run
     ");
     world.settle(succeed);
     world.pass("2026-11-07 12:00");

@@ -87,7 +87,7 @@ fn a_pool_limits_open_attempts() {
     world.reload(world.jobs.clone());
     world.pass("2026-11-05 03:00");
     assert_snapshot!(world.take_started(), @"c 11-05T03:00, d 11-05T03:00");
-    assert_snapshot!(waits(&world, "a", "2026-11-05 03:00"), @"the one place of the pool `db`, which is taken");
+    assert_snapshot!(waits(&world, "a", "2026-11-05 03:00"), @"the only slot of pool `db`, which is taken");
     world.crash();
     assert_snapshot!(world.take_started(), @"c 11-05T03:00, d 11-05T03:00");
     world.settle(succeed);
@@ -106,7 +106,7 @@ fn an_attempt_of_a_removed_job_keeps_its_slot_in_the_pool() {
     let renamed = Job { previously: Some(name("a")), ..of_pool("c") };
     world.reload(vec![of_pool("b"), renamed]);
     assert_snapshot!(world.take_started(), @"a 11-05T03:00");
-    assert_snapshot!(waits(&world, "b", "2026-11-05 03:00"), @"the one place of the pool `db`, which is taken");
+    assert_snapshot!(waits(&world, "b", "2026-11-05 03:00"), @"the only slot of pool `db`, which is taken");
     // Out of the pool with it, though it waits for its name.
     let elsewhere = Job { previously: Some(name("a")), ..backfill("c", "0 3 * * *", "2026-11-05 00:00") };
     world.reload(vec![of_pool("b"), elsewhere]);
@@ -146,7 +146,7 @@ fn explain_names_the_slot_or_the_answer_that_a_date_waits_for() {
         "load",
         Operation::Backfill(BackfillOrder { parallel: 2, ..order("2026-11-01 00:00", Only::Missing) }),
     );
-    assert_snapshot!(waits(&world, "load", "2026-11-02 03:00"), @"LastPlace");
+    assert_snapshot!(waits(&world, "load", "2026-11-02 03:00"), @"LastSlot");
     let world = World::new("2026-11-05 12:00", vec![with_done_when(load)]);
     assert_snapshot!(waits(&world, "load", "2026-11-05 03:00"), @"InFront { count: 1, first: 2026-11-04T03:00:00Z }");
 }

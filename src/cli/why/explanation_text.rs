@@ -179,7 +179,7 @@ impl Known<'_> {
                 format!("the end of attempt {} at {}", attempt.number, self.at(attempt.session.date))
             }
             Wait::DoneWhen => "the answer of `done_when`".to_owned(),
-            Wait::LastPlace => "another place: the last one is kept for the dates of schedules".to_owned(),
+            Wait::LastSlot => "another slot: the last one is kept for the dates of schedules".to_owned(),
         }
     }
 

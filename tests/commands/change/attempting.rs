@@ -117,7 +117,7 @@ fn a_date_is_attempted_by_the_command_itself() {
     run load --date 2024-11-04: 1
     error: 2024-11-04T03:00:00+01:00 is not the next date of `load`: 2024-11-03T03:00:00+01:00 comes first, since its dates run in strict order
     run load --date 2024-11-02: 1
-    error: 2024-11-02T03:00:00+01:00 of `load` is settled; a date is not given to its job twice, but by `crontabber retry --again`
+    error: 2024-11-02T03:00:00+01:00 of `load` is settled; `crontabber retry --again` repeats it
     run load --date 2024-11-06: 1
     error: 2024-11-06T03:00:00+01:00 is not the next date of `load`: that is 2024-11-03T03:00:00+01:00
     run load --date 2024-10-06: 1

@@ -122,7 +122,7 @@ fn a_reset_says_what_it_repeats() {
       2024-11-05T03:00:00+01:00
     a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
     reset load --to 2024-11-02 --dry-run: 0
-    dry run, nothing is changed: job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; what is settled before 2024-11-02T00:00:00+01:00 stays so (`--all-generations` shows it)
+    dry run, nothing is changed: job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; dates settled before 2024-11-02T00:00:00+01:00 stay settled (`--all-generations` shows them)
       2024-11-02T03:00:00+01:00
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
@@ -130,7 +130,7 @@ fn a_reset_says_what_it_repeats() {
     a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
     reset load --to 2024-11-02: 0
     note: a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
-    job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; what is settled before 2024-11-02T00:00:00+01:00 stays so (`--all-generations` shows it)
+    job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; dates settled before 2024-11-02T00:00:00+01:00 stay settled (`--all-generations` shows them)
     ");
     insta::assert_snapshot!(hand.states("load"), @"
     11-02T03:00 waiting

@@ -149,11 +149,11 @@ fn so_many_dates_are_skipped() {
 fn a_date_is_done_though_no_attempt_succeeded() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("done load 2024-11-03"), @"
-    dry run, nothing is changed: 2024-11-03T03:00:00+01:00 of `load` is recorded as succeeded; it is not attempted any more
+    dry run, nothing is changed: 2024-11-03T03:00:00+01:00 of `load` is marked as succeeded, and will not run
     it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("done load 2024-10-20"), @"
-    dry run, nothing is changed: 2024-10-20T03:00:00+02:00 of `load` is recorded as succeeded; it is not attempted any more
+    dry run, nothing is changed: 2024-10-20T03:00:00+02:00 of `load` is marked as succeeded, and will not run
     it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
     ");
     insta::assert_snapshot!(hand.tell_all(&[
@@ -174,7 +174,7 @@ fn a_date_is_done_though_no_attempt_succeeded() {
     hint: name one: 2024-11-04T00:00:00+01:00, 2024-11-04T06:00:00+01:00, 2024-11-04T12:00:00+01:00, 2024-11-04T18:00:00+01:00
     done six 2024-11-04T06:00: 0
     note: it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
-    2024-11-04T06:00:00+01:00 of `six` is recorded as succeeded; it is not attempted any more
+    2024-11-04T06:00:00+01:00 of `six` is marked as succeeded, and will not run
     done six 2024-11-04T07:00: 1
     error: 2024-11-04T07:00:00+01:00 is not a date of `six`; the nearest are 2024-11-04T06:00:00+01:00 and 2024-11-04T12:00:00+01:00
     done load: 2

@@ -130,7 +130,7 @@ fn what_operators_did_is_told() {
     free 2024-11-02 04:00 +01:00 was recorded as succeeded by an operator at 2024-11-05 13:00 +01:00
       recorded at 2024-11-05 12:00 +01:00, after it was missed
       attempt 1 started at 2024-11-05 12:00:01 +01:00 on host (catch-up), failed(4) after 1.3 s
-      done by USER at 2024-11-05 13:00 +01:00: 2024-11-02T04:00:00+01:00 of `free` is recorded as succeeded; it is not attempted any more
+      done by USER at 2024-11-05 13:00 +01:00: 2024-11-02T04:00:00+01:00 of `free` is marked as succeeded, and will not run
     next: nothing; only `crontabber retry --again` or `backfill --only all` repeats it
     why load 2024-10-31: 0
     load 2024-10-31 03:00 +01:00 waits

@@ -14,13 +14,13 @@ use crate::session::{
 };
 use crate::text::in_zone;
 
-use super::{MOST, Verdict, are, counted, told};
+use super::{MAX_DATES, Verdict, are, counted, describe_dates};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{Entering, JobState, Wanted};
 use crate::scheduler::step::Step;
 
 /// How many dates enter in one step.
-const PART: usize = 2_000;
+const DATES_PER_STEP: usize = 2_000;
 
 /// The settled dates in the requested range.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Scheduler {
         let generation = self.jobs.get(name).map_or(0, |job_state| job_state.rows().record().generation);
         let mut known = self.recent.settled(name, generation);
         let was_named = order.name.as_ref().is_some_and(|key| self.recent.has_named(name, key));
-        let (job, job_state) = self.lane_of(name)?;
+        let (job, job_state) = self.registered(name)?;
         job_state.refuse_backfill(&job, request, order, was_named)?;
         let dates = job_state.dates_of_order(&job, order, now)?;
         if request.past.generation == job_state.rows().record().generation {
@@ -105,7 +105,7 @@ impl Scheduler {
             }
         }
         let (first_date, rest) = (job_state.rows().record().first_date, selection.wanted.into());
-        let is_short = selection.changed.count <= PART as u64;
+        let is_short = selection.changed.count <= DATES_PER_STEP as u64;
         job_state.entering.push_back(Entering { request: request.clone(), record, rest, first_date, reply });
         self.pending.insert(request.id);
         if is_short {
@@ -151,8 +151,8 @@ impl JobState {
                 "the dates of `{name}` run in strict order, one at a time; `--parallel` needs `order = \"independent\"`"
             ));
         }
-        if request.past.settled.len() > MOST {
-            return Err(format!("these are more than {MOST} dates of `{name}`: order them in parts"));
+        if request.past.settled.len() > MAX_DATES {
+            return Err(format!("these are more than {MAX_DATES} dates of `{name}`: order them in parts"));
         }
         let Some(key) = &order.name else { return Ok(()) };
         let is_other = |id: BackfillId| id != request.id;
@@ -186,9 +186,10 @@ impl JobState {
             ));
         }
         let unbounded = job.timetable.without_start();
-        let dates: Vec<DateTime<Utc>> = unbounded.dates(order.from, to).map_while(Result::ok).take(MOST + 1).collect();
-        if dates.len() > MOST {
-            return Err(format!("these are more than {MOST} dates of `{name}`: order them in parts"));
+        let dates: Vec<DateTime<Utc>> =
+            unbounded.dates(order.from, to).map_while(Result::ok).take(MAX_DATES + 1).collect();
+        if dates.len() > MAX_DATES {
+            return Err(format!("these are more than {MAX_DATES} dates of `{name}`: order them in parts"));
         }
         let found = dates.len() as u64;
         match order.count {
@@ -259,7 +260,7 @@ impl JobState {
     fn enter_part(&mut self, entering: &mut Entering, now: DateTime<Utc>, step: &mut Step) {
         let id = entering.record.id;
         let mut new = Vec::new();
-        let part = entering.rest.len().min(PART);
+        let part = entering.rest.len().min(DATES_PER_STEP);
         for wanted in entering.rest.drain(..part) {
             let date = wanted.date();
             // The job's start may have been moved back meanwhile, over dates that were to enter here.
@@ -305,7 +306,7 @@ impl Selection {
             let left = if left > 0 { format!("; {} left out: {why_not}", are(left)) } else { String::new() };
             return format!(
                 "backfill{called} of `{name}`: {}, which failed, are attempted again now, in the order of the schedule{left}",
-                told(&self.changed, zone)
+                describe_dates(&self.changed, zone)
             );
         }
         let direction = if order.newest_first { "newest first" } else { "oldest first" };
@@ -315,7 +316,7 @@ impl Selection {
         };
         let mut text = format!(
             "backfill{called} of `{name}`: {}, {direction}, {at_once}, beside its schedule",
-            told(&self.changed, zone)
+            describe_dates(&self.changed, zone)
         );
         if self.repeated > 0 {
             text.push_str(&format!("; {} repeated that succeeded before", are(self.repeated)));

@@ -6,7 +6,7 @@ use crate::job::JobName;
 use crate::session::{Changed, Disabled, Enabling, Entry, Request, State, TICK};
 use crate::text::in_zone;
 
-use super::{MOST, Verdict, are, counted, told};
+use super::{MAX_DATES, Verdict, are, counted, describe_dates};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::notification::Notification;
@@ -20,7 +20,7 @@ impl Scheduler {
         step: &mut Step,
     ) -> Result<Verdict, String> {
         let (at, name) = (self.now, &request.job);
-        let (job, job_state) = self.lane_of(name)?;
+        let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         if let Some(until) = until.filter(|until| *until <= at) {
             return Err(format!("{} is not in the future", in_zone(until, zone)));
@@ -43,14 +43,14 @@ impl Scheduler {
             None => text.push_str(": nothing of it runs until `crontabber enable`"),
         }
         if open > 0 {
-            text.push_str("; the attempt that is open goes on");
+            text.push_str("; the open attempt continues");
         }
         Ok(Verdict::done(text, Changed::default()))
     }
 
     pub(super) fn enable(&mut self, name: &JobName, enabling: Enabling, step: &mut Step) -> Result<Verdict, String> {
         let now = self.now;
-        let (job, job_state) = self.lane_of(name)?;
+        let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         if !job.enabled {
             return Err(format!("job `{name}` is disabled in the registry: set `enabled = true` there"));
@@ -89,7 +89,7 @@ impl Scheduler {
                 changed = job_state.skip_before(&job, now + TICK, true, now, step)?;
                 match changed.count {
                     0 => format!("job `{name}` is enabled; it has missed nothing"),
-                    _ => format!("job `{name}` is enabled; skipped: {}", told(&changed, zone)),
+                    _ => format!("job `{name}` is enabled; skipped: {}", describe_dates(&changed, zone)),
                 }
             }
             Enabling::SkipTo(to) => {
@@ -97,7 +97,7 @@ impl Scheduler {
                 changed = job_state.skip_before(&job, to, false, now, step)?;
                 let (left, _) = job_state.missed(now);
                 let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
-                format!("job `{name}` is enabled; skipped: {}{left}", told(&changed, zone))
+                format!("job `{name}` is enabled; skipped: {}{left}", describe_dates(&changed, zone))
             }
         };
         job_state.write(Entry::Enable { job: name.clone() }, step);
@@ -119,7 +119,7 @@ impl Scheduler {
         if let (Some(job), Some(next)) = (&job_state.job, job_state.next) {
             let ahead = job.timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
             let due = ahead.take_while(|date| job.timetable.due(*date) <= self.now);
-            dates.extend(due.filter(|date| !job_state.rows().is_settled_outside_range(*date)).take(MOST));
+            dates.extend(due.filter(|date| !job_state.rows().is_settled_outside_range(*date)).take(MAX_DATES));
         }
         dates
     }
@@ -144,7 +144,7 @@ impl JobState {
     }
 
     /// Enables the job if the `--until` of its `disable` has passed.
-    pub(in crate::scheduler) fn enable_if_over(&mut self, now: DateTime<Utc>, step: &mut Step) {
+    pub(in crate::scheduler) fn enable_if_due(&mut self, now: DateTime<Utc>, step: &mut Step) {
         if self.enabled_at().is_some_and(|until| until <= now) {
             let job = self.rows().record().name.clone();
             self.write(Entry::Enable { job: job.clone() }, step);

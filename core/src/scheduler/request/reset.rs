@@ -44,7 +44,7 @@ impl Scheduler {
         job_state.write(Entry::Reset(record), step);
         job_state.probing.clear();
         job_state.attempts_left.clear();
-        job_state.uncounted = 0;
+        job_state.unrecorded = 0;
         job_state.seek_next(&timetable, step);
         let still_open = job_state.rows().open().len();
         self.reconsider(name, step);
@@ -65,10 +65,10 @@ impl Scheduler {
         };
         if let Some(to) = to {
             let to = in_zone(to, zone);
-            text.push_str(&format!("; what is settled before {to} stays so (`--all-generations` shows it)"));
+            text.push_str(&format!("; dates settled before {to} stay settled (`--all-generations` shows them)"));
         }
         if still_open > 0 {
-            text.push_str("; the attempt that is open is left to end first");
+            text.push_str("; the open attempt ends first");
         }
         let first = first.filter(|_| behind > 0);
         let last = timetable.newest_due(now).filter(|_| behind > 0);
@@ -87,7 +87,7 @@ impl JobState {
         let (name, zone) = (&self.rows().record().name, timetable.zone());
         let (first, to) = (in_zone(first, zone), in_zone(to, zone));
         Err(format!(
-            "{first} of `{name}` is before {to} and not settled, and would never be: settle what is before {to} first \
+            "{first} of `{name}` is before {to} and unsettled, and would be lost: settle the dates before {to} first \
              (`crontabber skip`, `done`), or reset to an earlier date"
         ))
     }

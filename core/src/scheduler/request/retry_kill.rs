@@ -7,7 +7,7 @@ use crate::session::{
 };
 use crate::text::in_zone;
 
-use super::{Verdict, no_date_of, told};
+use super::{Verdict, describe_dates, no_date_of};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{JobState, Kill};
 use crate::scheduler::queue::Session;
@@ -20,7 +20,7 @@ impl Scheduler {
             Retrying::Date { date, .. } => self.settled_at(&request.past, name, date),
             Retrying::Failed | Retrying::Held => None,
         };
-        let (job, job_state) = self.lane_of(name)?;
+        let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         let (text, changed) = match retrying {
             Retrying::Date { date, again } => {
@@ -73,7 +73,7 @@ impl Scheduler {
         job_state.kills.push(Kill {
             request: request.clone(),
             attempts,
-            told: Vec::new(),
+            ended: Vec::new(),
             changed: Changed::default(),
         });
         self.pending.insert(request.id);
@@ -92,7 +92,7 @@ impl Scheduler {
         let text = match outcome {
             Outcome::Cancelled => format!("attempt {} at {date} was ended", attempt.number),
             Outcome::Interrupted => format!("attempt {} at {date} was ended with the daemon", attempt.number),
-            Outcome::Lost => format!("attempt {} at {date} is lost: what became of it is not known", attempt.number),
+            Outcome::Lost => format!("attempt {} at {date} is lost: its outcome is unknown", attempt.number),
             other => format!("attempt {} at {date} ended by itself first: {other}", attempt.number),
         };
         let state = job_state.rows().get(attempt.session.date).map(|session| &session.state);
@@ -101,20 +101,20 @@ impl Scheduler {
                 let later = if job_state.is_strict() { ", and the later dates wait for it" } else { "" };
                 format!(", and is held: `crontabber retry {name} --held` attempts it again{later}")
             }
-            (Outcome::Cancelled, None) => ", and a newer date takes over".to_owned(),
+            (Outcome::Cancelled, None) => ", and a newer date supersedes it".to_owned(),
             _ => String::new(),
         };
         let mut answered = Vec::new();
         for kill in &mut job_state.kills {
-            if let Some(place) = kill.attempts.iter().position(|meant| meant == attempt) {
-                kill.attempts.swap_remove(place);
-                kill.told.push(format!("{text}{then}"));
+            if let Some(index) = kill.attempts.iter().position(|meant| meant == attempt) {
+                kill.attempts.swap_remove(index);
+                kill.ended.push(format!("{text}{then}"));
                 kill.changed.add(attempt.session.date);
             }
         }
         job_state.kills.retain(|kill| {
             if kill.attempts.is_empty() {
-                let text = format!("`{name}`: {}", kill.told.join("; "));
+                let text = format!("`{name}`: {}", kill.ended.join("; "));
                 answered.push((kill.request.clone(), Reply { done: true, text, dates: kill.changed }));
             }
             !kill.attempts.is_empty()
@@ -187,8 +187,8 @@ impl JobState {
         let word = if retrying == Retrying::Failed { "failed" } else { "held" };
         let text = match changed.count {
             0 => format!("`{}` has no {word} date: nothing was changed", job.name),
-            1 => format!("`{}`: {} is attempted again now", job.name, told(&changed, job.timetable.zone())),
-            _ => format!("`{}`: {} are attempted again now", job.name, told(&changed, job.timetable.zone())),
+            1 => format!("`{}`: {} is attempted again now", job.name, describe_dates(&changed, job.timetable.zone())),
+            _ => format!("`{}`: {} are attempted again now", job.name, describe_dates(&changed, job.timetable.zone())),
         };
         (text, changed)
     }

@@ -24,7 +24,7 @@ impl Scheduler {
         if self.stopping {
             return Err("the daemon is stopping".to_owned());
         }
-        let (job, job_state) = self.lane_of(name)?;
+        let (job, job_state) = self.registered(name)?;
         if !job.enabled && !force {
             return Err(format!("job `{name}` is disabled in the registry; `--force` attempts it all the same"));
         }
@@ -37,11 +37,11 @@ impl Scheduler {
         }
         if let Some(date) = job_state.probing.first() {
             let date = in_zone(*date, job.timetable.zone());
-            return Err(format!("job `{name}` is about to be attempted: `done_when` is asked about {date}"));
+            return Err(format!("job `{name}` is about to start: `done_when` is checking {date}"));
         }
         let date = job_state.choose(&job, date, force, now)?;
         let is_backfill = job_state.rows().backfill_of(date).is_some();
-        if !force && let Some(block) = self.missing_needs(&job, date, is_backfill).first() {
+        if !force && let Some(block) = self.blockers(&job, date, is_backfill).first() {
             let because = block.describe(job.timetable.zone());
             return Err(format!("job `{name}` waits for {because}; `--force` attempts it all the same"));
         }
@@ -163,5 +163,5 @@ impl JobState {
 }
 
 fn settled_already(name: &JobName, shown: &str) -> String {
-    format!("{shown} of `{name}` is settled; a date is not given to its job twice, but by `crontabber retry --again`")
+    format!("{shown} of `{name}` is settled; `crontabber retry --again` repeats it")
 }

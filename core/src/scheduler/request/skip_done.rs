@@ -6,7 +6,7 @@ use crate::job::Job;
 use crate::session::{Changed, Entry, NewSession, Request, SettledBy, SkipReason, Skipping, State, Trigger};
 use crate::text::in_zone;
 
-use super::{MOST, Verdict, counted, no_date_of, told};
+use super::{MAX_DATES, Verdict, counted, describe_dates, no_date_of};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::step::Step;
@@ -18,7 +18,7 @@ impl Scheduler {
             Skipping::Date(date) => self.settled_at(&request.past, name, date),
             Skipping::To(_) | Skipping::Count(_) => None,
         };
-        let (job, job_state) = self.lane_of(name)?;
+        let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         // A date that is being probed will be settled or running soon.
         let is_asked = job_state.probing.iter().any(|asked| match skipping {
@@ -43,14 +43,14 @@ impl Scheduler {
             Some(next) => format!("the next date is {}", in_zone(next, zone)),
             None => "there is no date after that".to_owned(),
         };
-        let running = if open > 0 { "; what runs is left to end" } else { "" };
-        Ok(Verdict::done(format!("`{name}`: skipped {}; {next}{running}", told(&changed, zone)), changed))
+        let running = if open > 0 { "; the open attempt is not affected" } else { "" };
+        Ok(Verdict::done(format!("`{name}`: skipped {}; {next}{running}", describe_dates(&changed, zone)), changed))
     }
 
     pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Result<Verdict, String> {
         let (at, name) = (self.now, &request.job);
         let settled = self.settled_at(&request.past, name, date);
-        let (job, job_state) = self.lane_of(name)?;
+        let (job, job_state) = self.registered(name)?;
         let shown = in_zone(date, job.timetable.zone());
         let from = match (job_state.rows().get(date).map(|session| session.state.clone()), settled) {
             (Some(State::Running), _) => {
@@ -70,7 +70,7 @@ impl Scheduler {
             let (session, by) = (job_state.rows().key(date), SettledBy::Operator);
             job_state.write(Entry::Done { session, from, by, at }, step);
         }
-        Ok(Verdict::of_one(date, format!("{shown} of `{name}` is recorded as succeeded; it is not attempted any more")))
+        Ok(Verdict::of_one(date, format!("{shown} of `{name}` is marked as succeeded, and will not run")))
     }
 }
 
@@ -104,8 +104,11 @@ impl JobState {
         let mut next = self.next;
         while let Some(date) = next.filter(|date| *date < to && (!due_only || job.timetable.due(*date) <= now)) {
             unrecorded.push(date);
-            if unrecorded.len() > MOST {
-                return Err(format!("that would skip more than {MOST} dates of `{}`: name an earlier date", job.name));
+            if unrecorded.len() > MAX_DATES {
+                return Err(format!(
+                    "that would skip more than {MAX_DATES} dates of `{}`: name an earlier date",
+                    job.name
+                ));
             }
             next = self.date_after(&job.timetable, date, step);
         }
@@ -116,8 +119,8 @@ impl JobState {
     fn skip_some(&mut self, job: &Job, count: u64, now: DateTime<Utc>, step: &mut Step) -> Result<Changed, String> {
         let name = &job.name;
         let most = usize::try_from(count).unwrap_or(usize::MAX);
-        if most > MOST {
-            return Err(format!("no more than {MOST} dates of `{name}` can be skipped at once"));
+        if most > MAX_DATES {
+            return Err(format!("no more than {MAX_DATES} dates of `{name}` can be skipped at once"));
         }
         let idle: Vec<DateTime<Utc>> = self.idle_dates().take(most).collect();
         let mut unrecorded = Vec::new();
@@ -176,7 +179,7 @@ impl JobState {
                 return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
             }
             (Some(_), _) if self.probing.contains(&date) => {
-                return Err(format!("{shown} of `{name}` is about to be attempted: `done_when` is asked"));
+                return Err(format!("{shown} of `{name}` is about to start: `done_when` is checking it"));
             }
             (Some(_), _) => self.skip(date, SkipReason::Operator, now, step),
             (None, Some((State::Succeeded, _))) => {
@@ -237,6 +240,6 @@ impl JobState {
         }
         self.write_sessions(to, sessions, now, step);
         self.seek_next(&job.timetable, step);
-        self.uncounted = self.uncounted.saturating_sub(dates.len() as u64);
+        self.unrecorded = self.unrecorded.saturating_sub(dates.len() as u64);
     }
 }
