@@ -51,34 +51,22 @@ impl Scheduler {
     ) -> Result<Verdict, String> {
         let now = self.now;
         let name = &request.job;
-        let generation = self.jobs.get(name).map_or(0, |job_state| job_state.rows().record().generation);
-        let mut known = self.recent.settled(name, generation);
+        let settled = self.settled_in_range(request);
         let was_named = order.name.as_ref().is_some_and(|key| self.recent.has_named(name, key));
         let (job, job_state) = self.registered(name)?;
         job_state.refuse_backfill(&job, request, order, was_named)?;
         let dates = job_state.dates_of_order(&job, order, now)?;
-        if request.past.generation == job_state.rows().record().generation {
-            for row in request.past.settled.iter().filter(|row| row.backfill != Some(request.id)) {
-                let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
-                entry.1 = entry.1.max(row.attempts);
-            }
-            // Leave out what this request has entered before a crash, and what has settled since.
-            for row in request.past.settled.iter().filter(|row| row.backfill == Some(request.id)) {
-                known.insert(row.key.date, (State::Running, 0));
-            }
-        }
-        let settled = Settled { known, earlier: request.past.earlier.iter().copied().collect() };
         let selection = job_state.select(&dates, order.only, &settled, request.id);
         let text = selection.describe(&job, order, &dates);
+        let reply = Reply { done: true, text, dates: selection.changed };
         if selection.wanted.is_empty() && selection.retried.is_empty() {
-            return Ok(Verdict::done(text, selection.changed));
+            return Ok(Verdict::Done(reply));
         }
         for date in &selection.retried {
             if let Some(state) = job_state.rows().get(*date).map(|session| session.state.clone()) {
                 _ = job_state.retry_unsettled(*date, &state, now, step);
             }
         }
-        let reply = Reply { done: true, text, dates: selection.changed };
         let record = BackfillRecord {
             id: request.id,
             job: name.clone(),
@@ -112,6 +100,23 @@ impl Scheduler {
             self.enter_more(name, step);
         }
         Ok(Verdict::Pending)
+    }
+
+    /// The settled dates in the range of a request: those that it has read, and those that were settled since.
+    fn settled_in_range(&self, request: &Request) -> Settled {
+        let past = &request.past;
+        let generation = self.jobs.get(&request.job).map_or(0, |job_state| job_state.rows().record().generation);
+        let mut known = self.recent.settled(&request.job, generation);
+        for row in past.settled.iter().filter(|_| past.generation == generation) {
+            if row.backfill == Some(request.id) {
+                // This request entered the date before a crash, and it has settled since.
+                known.insert(row.key.date, (State::Running, 0));
+            } else {
+                let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
+                entry.1 = entry.1.max(row.attempts);
+            }
+        }
+        Settled { known, earlier: past.earlier.iter().copied().collect() }
     }
 
     /// Enters the next part of a job's backfill, and answers after the last one.

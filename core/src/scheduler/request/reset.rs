@@ -35,30 +35,46 @@ impl Scheduler {
         if let Some(to) = to {
             job_state.refuse_to_forget(&timetable, to, now)?;
         }
-        let mut record = first_record(name, &timetable, job_state.rows().record().generation + 1, now);
-        if let Some(to) = to {
-            (record.first_date, record.timetable_from) = (to, to - TICK);
-            let successes = [request.past.last_success, job_state.rows().record().last_success];
-            record.last_success = successes.into_iter().flatten().filter(|success| *success < to).max();
-        }
-        job_state.write(Entry::Reset(record), step);
-        job_state.probing.clear();
-        job_state.attempts_left.clear();
-        job_state.unrecorded = 0;
-        job_state.seek_next(&timetable, step);
-        let still_open = job_state.rows().open().len();
+        job_state.begin_generation(&timetable, to, request.past.last_success, now, step);
         self.reconsider(name, step);
         let Some(job_state) = self.jobs.get(name) else { return Err(format!("job `{name}` is gone")) };
-        let is_put_off = job_state.rows().disabled().is_some();
-        let behind = if is_put_off { job_state.missed(now).0 } else { job_state.behind() };
-        let first = job_state.first_unsettled();
+        Ok(job_state.describe_reset(&timetable, to, now))
+    }
+}
+
+impl JobState {
+    /// Begins a generation that covers the dates from `to` on. `success` is the newest date before it that succeeded.
+    fn begin_generation(
+        &mut self,
+        timetable: &Timetable,
+        to: Option<DateTime<Utc>>,
+        success: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+        step: &mut Step,
+    ) {
+        let before = self.rows().record();
+        let mut record = first_record(&before.name, timetable, before.generation + 1, now);
+        if let Some(to) = to {
+            (record.first_date, record.timetable_from) = (to, to - TICK);
+            record.last_success = before.last_success.filter(|success| *success < to).max(success);
+        }
+        self.write(Entry::Reset(record), step);
+        self.probing.clear();
+        self.attempts_left.clear();
+        self.unrecorded = 0;
+        self.seek_next(timetable, step);
+    }
+
+    fn describe_reset(&self, timetable: &Timetable, to: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Verdict {
+        let (name, zone) = (&self.rows().record().name, timetable.zone());
+        let is_disabled = self.rows().disabled().is_some();
+        let behind = if is_disabled { self.missed(now).0 } else { self.behind() };
+        let first = self.first_unsettled();
         let mut text = match first {
             Some(date) if timetable.due(date) <= now && behind > 1 => {
-                let when = if is_put_off { ", once it is enabled" } else { "" };
-                format!(
-                    "job `{name}` is reset: {behind} dates from {} on are attempted again{when}",
-                    in_zone(date, zone)
-                )
+                let when = if is_disabled { ", once it is enabled" } else { "" };
+                let from = in_zone(date, zone);
+                format!("job `{name}` is reset: {behind} dates from {from} on are attempted again{when}")
             }
             Some(date) => format!("job `{name}` is reset: its first date is {}", in_zone(date, zone)),
             None => format!("job `{name}` is reset: it has no date ahead"),
@@ -67,16 +83,14 @@ impl Scheduler {
             let to = in_zone(to, zone);
             text.push_str(&format!("; dates settled before {to} stay settled (`--all-generations` shows them)"));
         }
-        if still_open > 0 {
+        if !self.rows().open().is_empty() {
             text.push_str("; the open attempt ends first");
         }
         let first = first.filter(|_| behind > 0);
         let last = timetable.newest_due(now).filter(|_| behind > 0);
-        Ok(Verdict::done(text, Changed { count: behind, first, last }))
+        Verdict::done(text, Changed { count: behind, first, last })
     }
-}
 
-impl JobState {
     /// Refuses a reset to an instant if dates before it are unsettled: they would be in no generation.
     fn refuse_to_forget(&self, timetable: &Timetable, to: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
         let is_due = |date: &DateTime<Utc>| timetable.due(*date) <= now;

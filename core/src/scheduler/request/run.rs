@@ -39,7 +39,10 @@ impl Scheduler {
             let date = in_zone(*date, job.timetable.zone());
             return Err(format!("job `{name}` is about to start: `done_when` is checking {date}"));
         }
-        let date = job_state.choose(&job, date, force, now)?;
+        let date = match date {
+            None => job_state.next_to_run(&job, force, now)?,
+            Some(date) => job_state.refuse_run(&job, date, force, now).map(|()| date)?,
+        };
         let is_backfill = job_state.rows().backfill_of(date).is_some();
         if !force && let Some(block) = self.blockers(&job, date, is_backfill).first() {
             let because = block.describe(job.timetable.zone());
@@ -63,73 +66,68 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// The date that a `run` request means.
-    fn choose(
-        &self,
-        job: &Job,
-        asked: Option<DateTime<Utc>>,
-        force: bool,
-        now: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, String> {
+    /// The date that comes first of those that are recorded.
+    fn first_to_run(&self, job: &Job) -> Option<DateTime<Utc>> {
+        let dates = self.rows().main();
+        if job.date_policy.keeps_every_date() { dates.oldest() } else { dates.newest() }
+    }
+
+    /// The date that a `run` request without a date starts.
+    fn next_to_run(&self, job: &Job, force: bool, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
         let (name, timetable) = (&job.name, &job.timetable);
+        match (self.first_to_run(job), self.next) {
+            (Some(date), _) => Ok(date),
+            // Without a schedule, or if only the newest date matters, a run makes a date of its own: now.
+            (None, _) if !job.date_policy.is_backfillable() => self.manual_date(name, timetable.zone(), now),
+            (None, Some(next)) if timetable.due(next) <= now || (force && next <= now) => Ok(next),
+            (None, Some(next)) => {
+                let shown = in_zone(next, timetable.zone());
+                let how = if next <= now { "; `--force` attempts it before it is due" } else { "" };
+                Err(format!("every date of `{name}` that is due is settled; the next is {shown}{how}"))
+            }
+            (None, None) => Err(format!("job `{name}` has no date ahead")),
+        }
+    }
+
+    /// Refuses a date that a `run` request cannot start.
+    fn refuse_run(&self, job: &Job, date: DateTime<Utc>, force: bool, now: DateTime<Utc>) -> Result<(), String> {
+        let (name, timetable, record) = (&job.name, &job.timetable, self.rows().record());
         let zone = timetable.zone();
-        let keeps = job.date_policy.keeps_every_date();
-        let unsettled = if keeps { self.rows().main().oldest() } else { self.rows().main().newest() };
-        let Some(date) = asked else {
-            return match (unsettled, self.next) {
-                (Some(date), _) => Ok(date),
-                // Without a schedule, or if only the newest date matters, a run makes a date of its own: now.
-                (None, _) if !job.date_policy.is_backfillable() => self.manual_date(name, zone, now),
-                (None, Some(next)) if timetable.due(next) <= now || (force && next <= now) => Ok(next),
-                (None, Some(next)) => {
-                    let shown = in_zone(next, zone);
-                    let how = if next <= now { "; `--force` attempts it before it is due" } else { "" };
-                    Err(format!("every date of `{name}` that is due is settled; the next is {shown}{how}"))
-                }
-                (None, None) => Err(format!("job `{name}` has no date ahead")),
-            };
-        };
         let shown = in_zone(date, zone);
+        let first = self.first_to_run(job);
         if self.rows().get(date).is_some() {
-            let is_held_back = self.is_strict() && self.rows().backfill_of(date).is_none();
-            return match unsettled.filter(|first| is_held_back && *first != date) {
+            let is_in_order = self.is_strict() && self.rows().backfill_of(date).is_none();
+            return match first.filter(|first| is_in_order && *first != date) {
                 Some(first) => Err(format!(
                     "{shown} is not the next date of `{name}`: {} comes first, since its dates run in strict order",
                     in_zone(first, zone)
                 )),
-                None => Ok(date),
+                None => Ok(()),
             };
         }
+        let is_early = date < record.first_date;
+        // Such a job has the dates that other jobs require or operators ask for.
+        let is_on_demand = job.date_policy == DatePolicy::OnDemand;
+        let is_next = Some(date) == self.next && (first.is_none() || !job.date_policy.keeps_every_date());
         if self.rows().is_settled_outside_range(date) {
-            return Err(settled_already(name, &shown));
-        }
-        if job.date_policy == DatePolicy::OnDemand {
-            // Such a job has the dates that other jobs require or operators ask for.
-            return if date > now { Err(format!("{shown} of `{name}` is in the future")) } else { Ok(date) };
-        }
-        if !timetable.includes(date) && date >= self.rows().record().first_date {
-            return Err(no_date_of(job, date));
-        }
-        if Some(date) == self.next && (unsettled.is_none() || !keeps) {
+            Err(settled_already(name, &shown))
+        } else if !is_on_demand && !is_early && !timetable.includes(date) {
+            Err(no_date_of(job, date))
+        } else if (is_on_demand || is_next) && date > now {
             // A future date would put the watermark in the future.
-            return if date > now {
-                Err(format!("{shown} of `{name}` is in the future"))
-            } else if force || timetable.due(date) <= now {
-                Ok(date)
-            } else {
-                Err(format!("{shown} of `{name}` is not due yet; `--force` attempts it all the same"))
-            };
+            Err(format!("{shown} of `{name}` is in the future"))
+        } else if is_on_demand || (is_next && (force || timetable.due(date) <= now)) {
+            Ok(())
+        } else if is_next {
+            Err(format!("{shown} of `{name}` is not due yet; `--force` attempts it all the same"))
+        } else if is_early {
+            Err(format!("{shown} is before the first date of `{name}`; `crontabber backfill` attempts it"))
+        } else if record.watermark.is_some_and(|watermark| date <= watermark) {
+            Err(settled_already(name, &shown))
+        } else {
+            let first = first.or(self.next).map_or_else(|| "none".to_owned(), |first| in_zone(first, zone));
+            Err(format!("{shown} is not the next date of `{name}`: that is {first}"))
         }
-        if self.rows().record().watermark.is_some_and(|watermark| date <= watermark)
-            && date >= self.rows().record().first_date
-        {
-            return Err(settled_already(name, &shown));
-        }
-        if date < self.rows().record().first_date {
-            return Err(format!("{shown} is before the first date of `{name}`; `crontabber backfill` attempts it"));
-        }
-        let first = unsettled.or(self.next).map_or_else(|| "none".to_owned(), |first| in_zone(first, zone));
-        Err(format!("{shown} is not the next date of `{name}`: that is {first}"))
     }
 
     /// The date of a run that is for no date of the schedule.
