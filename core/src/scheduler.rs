@@ -70,7 +70,7 @@ impl Scheduler {
         let jobs = job_rows::load(recovered);
         let mut slots = Slots::new(max_running);
         for rows in jobs.values() {
-            for attempt in rows.open() {
+            for attempt in &rows.open {
                 let is_backfill = rows.backfill_of(attempt.session.date).is_some();
                 slots.take(attempt.session.clone(), None, is_backfill);
             }
@@ -160,7 +160,7 @@ impl Scheduler {
     /// How many dates of a job's schedule are held: only an operator can retry them.
     #[must_use]
     pub fn held(&self, name: &JobName) -> u64 {
-        let sessions = self.jobs.get(name).map(|job_state| job_state.rows().main().sessions().values());
+        let sessions = self.jobs.get(name).map(|job_state| job_state.rows().main.sessions().values());
         let is_held = |session: &&queue::Session| matches!(session.state, State::Held { .. });
         sessions.map_or(0, |sessions| sessions.filter(is_held).count() as u64)
     }
@@ -168,13 +168,13 @@ impl Scheduler {
     /// The open attempts.
     #[must_use]
     pub fn open_attempts(&self) -> Vec<AttemptKey> {
-        self.jobs.values().flat_map(|job_state| job_state.rows().open().iter().cloned()).collect()
+        self.jobs.values().flat_map(|job_state| job_state.rows().open.iter().cloned()).collect()
     }
 
     /// Whether an attempt is open.
     #[must_use]
     pub fn is_open(&self, attempt: &AttemptKey) -> bool {
-        self.jobs.get(&attempt.session.job).is_some_and(|job_state| job_state.rows().open().contains(attempt))
+        self.jobs.get(&attempt.session.job).is_some_and(|job_state| job_state.rows().open.contains(attempt))
     }
 
     /// Describes the ledger rows in memory. A scheduler that has just loaded the ledger returns the same text.
@@ -334,7 +334,7 @@ impl Scheduler {
         let name = attempt.session.job.clone();
         let (now, due_by) = (self.now, self.effective_now());
         let Some(job_state) = self.jobs.get_mut(&name) else { return };
-        if !job_state.rows().open().contains(attempt) {
+        if !job_state.rows().open.contains(attempt) {
             return;
         }
         self.slots.give_back(&attempt.session);
@@ -365,6 +365,6 @@ impl JobState {
             let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
         });
-        Start { attempt, trigger, previous, next, last_success: self.rows().record().last_success, job }
+        Start { attempt, trigger, previous, next, last_success: self.rows().record.last_success, job }
     }
 }

@@ -22,7 +22,7 @@ impl JobState {
         step: &mut Step,
     ) {
         let date = attempt.session.date;
-        let current = attempt.session.generation == self.rows().record().generation;
+        let current = attempt.session.generation == self.rows().record.generation;
         let is_backfill = current && self.rows().backfill_of(date).is_some();
         let counted_before = self.rows().get(date).map_or(0, |session| session.counted_attempts);
         let (state, counted_attempts) = if current {
@@ -54,7 +54,7 @@ impl JobState {
         if end.outcome == Outcome::Succeeded {
             return State::Succeeded;
         }
-        let newer = self.rows().main().sessions().range((Excluded(date), Unbounded)).next().is_some();
+        let newer = self.rows().main.sessions().range((Excluded(date), Unbounded)).next().is_some();
         if newer && !self.keeps_every_date() && self.rows().backfill_of(date).is_none() {
             return State::Skipped { reason: SkipReason::Superseded };
         }

@@ -95,15 +95,15 @@ impl Scheduler {
             dependency.ignore_failure && matches!(session.state, State::Failed { .. } | State::Held { .. })
         };
         let backfilled = || {
-            let queues = job_state.rows().backfills().values().filter(|_| is_backfill).map(|backfill| &backfill.queue);
+            let queues = job_state.rows().backfills.values().filter(|_| is_backfill).map(|backfill| &backfill.queue);
             queues.filter_map(|queue| queue.first_within(span.from, span.until, is_done)).min()
         };
         let unsettled = job_state.unsettled_within(span.from, span.until, is_done).or_else(backfilled);
         match unsettled {
             Some(unsettled) => Some(BlockReason::Dependency { job: name.clone(), date: Some(unsettled) }),
             // A period without any date of the other job blocks nothing.
-            None if dependency.covers.is_some() || job_state.rows().has_settled() => None,
-            None if job_state.rows().main().sessions().values().any(is_done) => None,
+            None if dependency.covers.is_some() || job_state.rows().has_settled => None,
+            None if job_state.rows().main.sessions().values().any(is_done) => None,
             None => Some(BlockReason::Dependency { job: name.clone(), date: None }),
         }
     }

@@ -34,7 +34,7 @@ impl Scheduler {
         if outcome == Outcome::Lost
             && asks
             && is_held
-            && job_state.rows().record().generation == *generation
+            && job_state.rows().record.generation == *generation
             && !self.stopping
         {
             self.probe(name, *date, step);
@@ -47,7 +47,7 @@ impl Scheduler {
         let (now, stopping) = (self.now, self.stopping);
         self.slots.give_back(session);
         let Some(job_state) = self.jobs.get_mut(name) else { return };
-        if job_state.rows().record().generation != session.generation || !job_state.probing.remove(&date) {
+        if job_state.rows().record.generation != session.generation || !job_state.probing.remove(&date) {
             self.reconsider(name, step);
             return;
         }
@@ -62,8 +62,8 @@ impl Scheduler {
             // A newer date has superseded it meanwhile.
             Some(_)
                 if !job_state.keeps_every_date()
-                    && job_state.rows().main().newest() > Some(date)
-                    && job_state.rows().main().get(date).is_some() =>
+                    && job_state.rows().main.newest() > Some(date)
+                    && job_state.rows().main.get(date).is_some() =>
             {
                 job_state.skip(date, SkipReason::Superseded, now, step);
             }

@@ -76,7 +76,7 @@ impl Scheduler {
         if session.is_none() && !is_ahead {
             return None;
         }
-        let backfill = job_state.rows().backfill_of(date).and_then(|id| job_state.rows().backfills().get(&id));
+        let backfill = job_state.rows().backfill_of(date).and_then(|id| job_state.rows().backfills.get(&id));
         let waits = match (&job_state.job, session) {
             (Some(_), Some(Session { state: State::Running, .. })) | (None, _) => Vec::new(),
             (Some(job), session) => self.waits(job_state, job, date, session),
@@ -94,7 +94,7 @@ impl Scheduler {
 
     fn waits(&self, job_state: &JobState, job: &Job, date: DateTime<Utc>, session: Option<&Session>) -> Vec<Wait> {
         let mut waits = Vec::new();
-        if let Some(disabled) = job_state.rows().disabled() {
+        if let Some(disabled) = &job_state.rows().disabled {
             waits.push(Wait::For(BlockReason::DisabledBy(disabled.clone())));
         }
         if !job.enabled {
@@ -114,12 +114,12 @@ impl Scheduler {
             waits.push(Wait::DoneWhen);
             return waits;
         }
-        let backfill = job_state.rows().backfill_of(date).and_then(|id| job_state.rows().backfills().get(&id));
+        let backfill = job_state.rows().backfill_of(date).and_then(|id| job_state.rows().backfills.get(&id));
         if job_state.is_strict() {
             match backfill {
                 Some(backfill) => in_front(&backfill.queue, date, backfill.record.newest_first, (0, None), &mut waits),
                 None => {
-                    in_front(job_state.rows().main(), date, false, job_state.unrecorded_before(job, date), &mut waits);
+                    in_front(&job_state.rows().main, date, false, job_state.unrecorded_before(job, date), &mut waits);
                 }
             }
         }
@@ -127,14 +127,14 @@ impl Scheduler {
         waits.extend(needs.into_iter().map(|need| self.need(job, date, need)));
         let is_busy = |queue: &Queue, most: usize| job_state.busy(queue) >= most;
         let is_reset =
-            job_state.rows().open().iter().any(|open| open.session.generation != job_state.rows().record().generation);
+            job_state.rows().open.iter().any(|open| open.session.generation != job_state.rows().record.generation);
         let holds = job_state.is_strict()
             || is_reset
             || backfill.map_or_else(
-                || is_busy(job_state.rows().main(), job.date_policy.max_parallel()),
+                || is_busy(&job_state.rows().main, job.date_policy.max_parallel()),
                 |backfill| is_busy(&backfill.queue, backfill.record.parallel as usize),
             );
-        let others = job_state.rows().open().iter().filter(|open| open.session != job_state.rows().key(date) && holds);
+        let others = job_state.rows().open.iter().filter(|open| open.session != job_state.rows().key(date) && holds);
         waits.extend(others.take(NAMED).cloned().map(Wait::Attempt));
         let names_one = waits.iter().any(|wait| matches!(wait, Wait::InFront { .. }));
         if holds

@@ -2,7 +2,8 @@
 //! attempts.
 //!
 //! Once loaded, the rows change only by the entries that are written ([`JobRows::apply`]), so that memory holds what a
-//! restart would load. The one difference: a restart does not know of a backfill without unsettled sessions.
+//! restart would load: a job's state lends its rows out for reading only. The one difference: a restart does not know of
+//! a backfill without unsettled sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -32,17 +33,17 @@ pub(super) struct Settled {
 
 /// The rows of one job; see the module's page.
 pub(super) struct JobRows {
-    record: JobRecord,
+    pub record: JobRecord,
     /// The unsettled sessions of the record's generation, without those of backfills.
-    main: Queue,
-    backfills: BTreeMap<BackfillId, Backfill>,
+    pub main: Queue,
+    pub backfills: BTreeMap<BackfillId, Backfill>,
     /// Open attempts, of any generation.
-    open: BTreeSet<AttemptKey>,
+    pub open: BTreeSet<AttemptKey>,
     /// Settled dates before `first_date` and after the watermark. No other settled date is held.
     settled_outside_range: BTreeSet<DateTime<Utc>>,
     /// A date of the generation was settled, or the generation began with one that had succeeded.
-    has_settled: bool,
-    disabled: Option<Disabled>,
+    pub has_settled: bool,
+    pub disabled: Option<Disabled>,
     /// The `delay` of the job in the registry, by which the queues are ordered. It is not in the ledger.
     delay: TimeDelta,
 }
@@ -251,30 +252,6 @@ impl JobRows {
             outside.retain(|date| !self.is_within_range(*date));
             self.settled_outside_range = outside;
         }
-    }
-
-    pub(super) fn record(&self) -> &JobRecord {
-        &self.record
-    }
-
-    pub(super) fn main(&self) -> &Queue {
-        &self.main
-    }
-
-    pub(super) fn backfills(&self) -> &BTreeMap<BackfillId, Backfill> {
-        &self.backfills
-    }
-
-    pub(super) fn open(&self) -> &BTreeSet<AttemptKey> {
-        &self.open
-    }
-
-    pub(super) fn disabled(&self) -> Option<&Disabled> {
-        self.disabled.as_ref()
-    }
-
-    pub(super) fn has_settled(&self) -> bool {
-        self.has_settled
     }
 
     /// Whether a date is settled that is before `first_date` or after the watermark.

@@ -142,7 +142,7 @@ impl JobState {
         at: DateTime<Utc>,
         step: &mut Step,
     ) {
-        let JobRecord { name, generation, watermark, .. } = self.rows.record();
+        let JobRecord { name, generation, watermark, .. } = &self.rows.record;
         let (job, generation, watermark) = (name.clone(), *generation, *watermark);
         self.write(Entry::Record { job, generation, watermark, to, sessions, at }, step);
     }
@@ -150,7 +150,7 @@ impl JobState {
     /// Enters one session that waits for its first attempt, and leaves the watermark where it is.
     pub(super) fn write_waiting(&mut self, date: DateTime<Utc>, trigger: Trigger, at: DateTime<Utc>, step: &mut Step) {
         let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
-        self.write_sessions(self.rows.record().watermark, vec![new], at, step);
+        self.write_sessions(self.rows.record.watermark, vec![new], at, step);
     }
 
     /// Moves an unsettled session that does not run to another state.
@@ -177,19 +177,19 @@ impl JobState {
 
     /// How many due dates of the schedule are unsettled.
     pub(super) fn behind(&self) -> u64 {
-        self.rows.main().len() as u64 + self.unrecorded
+        self.rows.main.len() as u64 + self.unrecorded
     }
 
     /// How many dates of backfills are unsettled.
     pub(super) fn backfilling(&self) -> u64 {
-        let entered: usize = self.rows.backfills().values().map(|backfill| backfill.queue.len()).sum();
+        let entered: usize = self.rows.backfills.values().map(|backfill| backfill.queue.len()).sum();
         let rest: usize = self.entering.iter().map(|entering| entering.rest.len()).sum();
         (entered + rest) as u64
     }
 
     /// Whether the job is enabled and in the registry, so that its dates are recorded and started.
     pub(super) fn is_active(&self) -> bool {
-        self.rows.disabled().is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
+        self.rows.disabled.is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
     }
 
     /// The policy of the job; a ghost has none.
@@ -212,7 +212,7 @@ impl JobState {
         };
         let idle: Vec<DateTime<Utc>> = self
             .rows
-            .main()
+            .main
             .sessions()
             .iter()
             .filter(|(date, session)| is_idle(date, session))
@@ -233,32 +233,32 @@ impl JobState {
     /// The neighbours of a date of a former timetable, as far as they are known: the current timetable would name dates
     /// that the job never had.
     pub(super) fn neighbours(&self, date: DateTime<Utc>) -> Option<Neighbours> {
-        if date > self.rows.record().timetable_from
-            || self.rows.record().watermark.is_none_or(|watermark| date > watermark)
+        if date > self.rows.record.timetable_from
+            || self.rows.record.watermark.is_none_or(|watermark| date > watermark)
             || self.is_first_timetable()
             || self.rows.backfill_of(date).is_some()
         {
             return None;
         }
-        let before = self.rows.main().sessions().range(..date).next_back().map(|(date, _)| *date);
-        let done = self.rows.record().last_success.filter(|success| *success < date);
-        let after = self.rows.main().sessions().range((Excluded(date), Unbounded)).next().map(|(date, _)| *date);
+        let before = self.rows.main.sessions().range(..date).next_back().map(|(date, _)| *date);
+        let done = self.rows.record.last_success.filter(|success| *success < date);
+        let after = self.rows.main.sessions().range((Excluded(date), Unbounded)).next().map(|(date, _)| *date);
         Some(Neighbours { previous: before.max(done), next: after.or(self.next) })
     }
 
     fn is_first_timetable(&self) -> bool {
-        self.rows.record().timetable_from <= self.rows.record().first_date
+        self.rows.record.timetable_from <= self.rows.record.first_date
     }
 
     /// Which dates may start, of those that `is_free` accepts; it gets the date, and whether a backfill has it.
     pub(super) fn candidates(&self, now: DateTime<Utc>, is_free: impl Fn(DateTime<Utc>, bool) -> bool) -> Candidates {
         let mut found = Candidates::default();
-        let generation = self.rows.record().generation;
-        if !self.is_active() || self.rows.open().iter().any(|open| open.session.generation != generation) {
+        let generation = self.rows.record.generation;
+        if !self.is_active() || self.rows.open.iter().any(|open| open.session.generation != generation) {
             return found;
         }
         let is_strict = self.is_strict();
-        if is_strict && !(self.rows.open().is_empty() && self.probing.is_empty()) {
+        if is_strict && !(self.rows.open.is_empty() && self.probing.is_empty()) {
             return found;
         }
         let can_start = |date: DateTime<Utc>| !self.probing.contains(&date);
@@ -266,19 +266,19 @@ impl JobState {
             Turn::At(at) => found.later = Some(found.later.map_or(at, |later: DateTime<Utc>| later.min(at))),
             Turn::Now(_) | Turn::None => {}
         };
-        if self.busy(self.rows.main()) < self.date_policy().map_or(1, DatePolicy::max_parallel) {
+        if self.busy(&self.rows.main) < self.date_policy().map_or(1, DatePolicy::max_parallel) {
             let is_free = |date| can_start(date) && is_free(date, false);
             let turn = if self.date_policy().is_some_and(DatePolicy::is_independent) {
-                self.rows.main().turn_of_any(false, now, is_free)
+                self.rows.main.turn_of_any(false, now, is_free)
             } else {
-                self.rows.main().turn_of_head(false, now, is_free)
+                self.rows.main.turn_of_head(false, now, is_free)
             };
             later(turn);
             if let Turn::Now(date) = turn {
                 found.of_schedule = Some(date);
             }
         }
-        for (id, Backfill { record, queue }) in self.rows.backfills() {
+        for (id, Backfill { record, queue }) in &self.rows.backfills {
             if self.busy(queue) >= record.parallel as usize {
                 continue;
             }

@@ -29,7 +29,7 @@ const RECOUNT_UP_TO: u64 = 5_000;
 impl JobState {
     /// Sets `next`, the first date that is not recorded.
     pub(super) fn seek_next(&mut self, timetable: &Timetable, step: &mut Step) {
-        self.next = self.date_after(timetable, self.rows().record().recorded_until(), step);
+        self.next = self.date_after(timetable, self.rows().record.recorded_until(), step);
     }
 
     /// The first date after an instant that has no row.
@@ -45,7 +45,7 @@ impl JobState {
                 Ok(Some(date)) if self.rows().has_row(date) => after = date,
                 Ok(next) => return next,
                 Err(_past_domain) => {
-                    step.notes.push(Notification::PastDomain { job: self.rows().record().name.clone() });
+                    step.notes.push(Notification::PastDomain { job: self.rows().record.name.clone() });
                     return None;
                 }
             }
@@ -60,7 +60,7 @@ impl JobState {
         until: DateTime<Utc>,
         is_done: impl Fn(&Session) -> bool,
     ) -> Option<DateTime<Utc>> {
-        let recorded = self.rows().main().first_within(from, until, is_done);
+        let recorded = self.rows().main.first_within(from, until, is_done);
         let unrecorded = self.next.filter(|next| *next <= until).and_then(|next| {
             let Some(from) = from.filter(|from| next < *from) else { return Some(next) };
             let timetable = &self.job.as_ref()?.timetable;
@@ -73,7 +73,7 @@ impl JobState {
     /// Records as many due dates as fit; returns whether that settled any. `now` decides what is due, `at` is the time.
     pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
-        let waiting = self.rows().main().waiting();
+        let waiting = self.rows().main.waiting();
         let room = if job.date_policy.is_backfillable() { WINDOW.saturating_sub(waiting) } else { CHUNK };
         // Wait until half the window is free, so that a long catch-up records in batches.
         if job.date_policy.is_backfillable() && room < WINDOW / 2 {
@@ -177,7 +177,7 @@ impl JobState {
             self.note_behind(superseded, step);
         }
         if let Some(oldest) = oldest {
-            step.notes.push(Notification::TooOld { job: self.rows().record().name.clone(), count: too_old, oldest });
+            step.notes.push(Notification::TooOld { job: self.rows().record.name.clone(), count: too_old, oldest });
         }
         taken_over || skips
     }
@@ -211,10 +211,10 @@ impl JobState {
     fn is_full(&self) -> bool {
         let most = self.job.as_ref().map_or(1, |job| job.date_policy.max_parallel());
         let is_of_schedule = |open: &&AttemptKey| {
-            open.session.generation != self.rows().record().generation
+            open.session.generation != self.rows().record.generation
                 || self.rows().backfill_of(open.session.date).is_none()
         };
-        self.rows().open().iter().filter(is_of_schedule).count() >= most
+        self.rows().open.iter().filter(is_of_schedule).count() >= most
     }
 
     /// Enters dates before every recorded one: the job's start was moved back.
@@ -227,14 +227,14 @@ impl JobState {
             .filter(|date| !self.rows().has_row(**date))
             .map(|date| NewSession { date: *date, state: state.clone(), trigger, backfill: None })
             .collect();
-        let to = self.rows().record().watermark.max(dates.last().copied());
+        let to = self.rows().record.watermark.max(dates.last().copied());
         self.write_sessions(to, sessions, at, step);
     }
 
     fn note_behind(&self, superseded: u64, step: &mut Step) {
-        let oldest = self.rows().main().oldest().or(self.rows().record().watermark).unwrap_or_default();
+        let oldest = self.rows().main.oldest().or(self.rows().record.watermark).unwrap_or_default();
         step.notes.push(Notification::Behind {
-            job: self.rows().record().name.clone(),
+            job: self.rows().record.name.clone(),
             behind: self.behind(),
             oldest,
             superseded,
@@ -249,7 +249,7 @@ impl JobState {
         }
         // A date blocks the later ones, except in independent order.
         let holds = !job.date_policy.is_independent();
-        let dates = self.rows().main().sessions().keys().copied().take_while(|date| is_late(&job, *date, now));
+        let dates = self.rows().main.sessions().keys().copied().take_while(|date| is_late(&job, *date, now));
         let late: Vec<DateTime<Utc>> = if holds {
             dates.take_while(|date| self.is_too_late(*date, now)).collect()
         } else {
@@ -269,14 +269,14 @@ impl JobState {
             session.state == State::Waiting && session.attempts == 0 && is_scheduled
         };
         let is_asked = self.probing.contains(&date);
-        job.skip_late.is_some() && !is_asked && self.rows().main().get(date).is_some_and(is_untouched)
+        job.skip_late.is_some() && !is_asked && self.rows().main.get(date).is_some_and(is_untouched)
     }
 
     /// When to record the next date, unless the window is full.
     pub(super) fn next_recording(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let job = self.job.as_ref().filter(|_| self.is_active())?;
         let due = job.timetable.due(self.next?);
-        let full = job.date_policy.is_backfillable() && due <= now && self.rows().main().waiting() > WINDOW / 2;
+        let full = job.date_policy.is_backfillable() && due <= now && self.rows().main.waiting() > WINDOW / 2;
         (!full).then_some(due)
     }
 }

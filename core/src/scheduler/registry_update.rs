@@ -75,7 +75,7 @@ impl Scheduler {
         let Some(before) = job.previously.as_ref().filter(|_| !self.jobs.contains_key(&job.name)) else { return true };
         let Some(job_state) = self.jobs.get(before).filter(|job_state| job_state.job.is_none()) else { return true };
         let is_busy =
-            !job_state.rows().open().is_empty() || !job_state.probing.is_empty() || !job_state.entering.is_empty();
+            !job_state.rows().open.is_empty() || !job_state.probing.is_empty() || !job_state.entering.is_empty();
         if is_busy {
             self.successors.push(job.clone());
             step.notes.push(Notification::WaitsToSucceed { job: job.name.clone(), previously: before.clone() });
@@ -129,14 +129,14 @@ impl Scheduler {
             return Some((name, Vec::new()));
         };
         let before = job_state.set_job(job.clone());
-        if job_state.rows().record().timetable != job.timetable.to_string() {
+        if job_state.rows().record.timetable != job.timetable.to_string() {
             job_state.switch_timetable(job, now, step);
         }
         job_state.seek_next(&job.timetable, step);
         job_state.shorten_retries(now, step);
         if !job.date_policy.keeps_every_date() {
             // It may have kept every date until now.
-            job_state.supersede(job_state.rows().main().newest(), now, step);
+            job_state.supersede(job_state.rows().main.newest(), now, step);
         }
         match before {
             Some(before) if before == *job => None,
@@ -155,7 +155,7 @@ impl Scheduler {
 
     fn report_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(job_state) = self.jobs.get(name) else { return };
-        let adding = Adding { due: job_state.behind(), oldest: job_state.rows().main().oldest(), next: job_state.next };
+        let adding = Adding { due: job_state.behind(), oldest: job_state.rows().main.oldest(), next: job_state.next };
         let job = name.clone();
         step.notes.push(if keys.is_empty() {
             Notification::Added { job, adding }
@@ -184,7 +184,7 @@ impl JobState {
     /// Records the due dates of the timetable in force, and puts another one in force.
     fn switch_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
         let timetable = &job.timetable;
-        let JobRecord { generation, first_date, watermark, .. } = *self.rows().record();
+        let JobRecord { generation, first_date, watermark, .. } = self.rows().record;
         let (first_date, timetable_from) = if first_date > now && watermark.is_none() {
             // No date of the former timetable was ever due: begin with the new one.
             let first = first_record(&job.name, timetable, generation, now);
@@ -205,7 +205,7 @@ impl JobState {
     /// Whether the generation began with a reset to an instant. Earlier dates belong to the generation before it;
     /// recorded here, they would run again.
     fn begins_with_reset_to_instant(&self) -> bool {
-        let JobRecord { generation, seen_at, first_date, timetable, .. } = self.rows().record();
+        let JobRecord { generation, seen_at, first_date, timetable, .. } = &self.rows().record;
         let start = timetable.parse::<Timetable>().ok().and_then(|timetable| timetable.start());
         *generation > 1 && start.map_or(first_date != seen_at, |start| *first_date > start)
     }
@@ -214,7 +214,7 @@ impl JobState {
     /// are due, so that none falls between the two timetables. Dates that it recorded in the future belong to it as
     /// well.
     fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) -> DateTime<Utc> {
-        let end = match self.rows().record().timetable.parse::<Timetable>() {
+        let end = match self.rows().record.timetable.parse::<Timetable>() {
             Ok(before) => {
                 self.seek_next(&before, step);
                 let dates = self.take_due(&before, now, usize::MAX, step);
@@ -229,6 +229,6 @@ impl JobState {
                 Some(now)
             }
         };
-        self.rows().record().recorded_until().max(end.unwrap_or(DateTime::<Utc>::MIN_UTC))
+        self.rows().record.recorded_until().max(end.unwrap_or(DateTime::<Utc>::MIN_UTC))
     }
 }

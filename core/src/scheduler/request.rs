@@ -126,7 +126,7 @@ impl Scheduler {
 
     /// The settled state of a date and its number of attempts, from the ledger and from what was settled since.
     fn settled_at(&self, past: &Past, name: &JobName, date: DateTime<Utc>) -> Option<(State, u32)> {
-        let generation = self.jobs.get(name)?.rows().record().generation;
+        let generation = self.jobs.get(name)?.rows().record.generation;
         let known = past.settled.iter().find(|row| past.generation == generation && row.key.date == date);
         let attempts = known.map_or(0, |row: &SessionRecord| row.attempts);
         let recent = self.recent.settled(name, generation).remove(&date);
@@ -139,7 +139,7 @@ impl Scheduler {
 impl JobState {
     /// The first unsettled date, recorded or not.
     fn first_unsettled(&self) -> Option<DateTime<Utc>> {
-        [self.rows().main().oldest(), self.next].into_iter().flatten().min()
+        [self.rows().main.oldest(), self.next].into_iter().flatten().min()
     }
 }
 

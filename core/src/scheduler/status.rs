@@ -129,22 +129,22 @@ impl Scheduler {
         let (blocked_at, blocked_by) = job_state.job.as_ref().map_or((None, None), |job| self.block(job_state, job));
         let next =
             job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_not_due(job_state, next));
-        let first = job_state.rows().main().sessions().iter().next();
+        let first = job_state.rows().main.sessions().iter().next();
         // A disabled job records no dates.
         let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
         let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
         Some(JobStatus {
             state: condition(job_state, blocked_by.as_ref()),
-            record: job_state.rows().record().clone(),
+            record: job_state.rows().record.clone(),
             next,
-            backlog: job_state.rows().main().len() as u64 + job_state.unrecorded.max(unrecorded),
+            backlog: job_state.rows().main.len() as u64 + job_state.unrecorded.max(unrecorded),
             oldest: first.map(|(date, _)| *date).or(missed),
             to_go: job_state.to_go(),
             failures: first.map_or(0, |(_, session)| session.counted_attempts),
             blocked_by,
             blocked_at: blocked_at.map(|date| (date, due(date))),
-            running: job_state.rows().open().iter().cloned().collect(),
-            disabled: job_state.rows().disabled().cloned(),
+            running: job_state.rows().open.iter().cloned().collect(),
+            disabled: job_state.rows().disabled.clone(),
         })
     }
 
@@ -164,14 +164,14 @@ impl Scheduler {
     }
 
     fn block(&self, job_state: &JobState, job: &Job) -> (Option<DateTime<Utc>>, Option<BlockReason>) {
-        if let Some(disabled) = job_state.rows().disabled() {
+        if let Some(disabled) = &job_state.rows().disabled {
             return (None, Some(BlockReason::DisabledBy(disabled.clone())));
         }
         if !job.enabled {
             return (None, Some(BlockReason::Disabled));
         }
         let mut unsettled =
-            job_state.rows().main().sessions().iter().filter(|(_, session)| session.state != State::Running);
+            job_state.rows().main.sessions().iter().filter(|(_, session)| session.state != State::Running);
         // In independent order a waiting date says more than a failed one.
         let first = if job.date_policy.is_independent() {
             unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, **date))
@@ -186,7 +186,7 @@ impl Scheduler {
             }
             _ => self
                 .first_blocker(job, *date, false)
-                .or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open().is_empty())),
+                .or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open.is_empty())),
         };
         (Some(*date), block)
     }
@@ -201,7 +201,7 @@ impl Scheduler {
     fn watermark_ahead(&self, job_state: &JobState) -> Option<BlockReason> {
         job_state
             .rows()
-            .record()
+            .record
             .watermark
             .filter(|watermark| *watermark > self.now)
             .map(|watermark| BlockReason::WatermarkAhead { watermark })
@@ -210,17 +210,17 @@ impl Scheduler {
 
 impl JobState {
     fn to_go(&self) -> Remaining {
-        let all = || self.rows().backfills().values().flat_map(|backfill| backfill.queue.sessions());
+        let all = || self.rows().backfills.values().flat_map(|backfill| backfill.queue.sessions());
         let those = |is_so: fn(&State) -> bool| {
             let mut dates = all().filter(|(_, session)| is_so(&session.state)).map(|(date, _)| *date);
             let first = dates.next()?;
             Some(dates.fold((1, first), |(count, first), date| (count + 1, first.min(date))))
         };
-        let first = self.rows().backfills().values().find_map(|backfill| {
+        let first = self.rows().backfills.values().find_map(|backfill| {
             if backfill.record.newest_first { backfill.queue.newest() } else { backfill.queue.oldest() }
         });
         Remaining {
-            backfills: self.rows().backfills().len(),
+            backfills: self.rows().backfills.len(),
             dates: self.backfilling(),
             first,
             held: those(|state| matches!(state, State::Held { .. })),
@@ -230,7 +230,7 @@ impl JobState {
 }
 
 fn condition(job_state: &JobState, blocked_by: Option<&BlockReason>) -> JobCondition {
-    if !job_state.rows().open().is_empty() {
+    if !job_state.rows().open.is_empty() {
         return JobCondition::Running;
     }
     match (&job_state.job, blocked_by) {
@@ -240,7 +240,7 @@ fn condition(job_state: &JobState, blocked_by: Option<&BlockReason>) -> JobCondi
         (_, Some(BlockReason::Retry { .. })) => JobCondition::Failed,
         (_, Some(BlockReason::Dependency { .. } | BlockReason::WatermarkAhead { .. })) => JobCondition::Blocked,
         (_, Some(BlockReason::Pool { .. } | BlockReason::Full { .. }) | None) => {
-            match job_state.rows().main().sessions().values().next() {
+            match job_state.rows().main.sessions().values().next() {
                 Some(session) if session.counted_attempts > 0 => JobCondition::Failed,
                 Some(_) => JobCondition::Waiting,
                 None => JobCondition::Ok,

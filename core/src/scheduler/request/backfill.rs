@@ -70,7 +70,7 @@ impl Scheduler {
         let record = BackfillRecord {
             id: request.id,
             job: name.clone(),
-            generation: job_state.rows().record().generation,
+            generation: job_state.rows().record.generation,
             name: order.name.clone(),
             newest_first: order.newest_first,
             parallel: order.parallel,
@@ -85,14 +85,14 @@ impl Scheduler {
             }
             return Ok(Verdict::Done(reply));
         }
-        if !job_state.rows().backfills().contains_key(&request.id) {
+        if !job_state.rows().backfills.contains_key(&request.id) {
             if is_entered {
                 job_state.resume_backfill(record.clone());
             } else {
                 job_state.write(Entry::Backfill(record.clone()), step);
             }
         }
-        let (first_date, rest) = (job_state.rows().record().first_date, selection.wanted.into());
+        let (first_date, rest) = (job_state.rows().record.first_date, selection.wanted.into());
         let is_short = selection.changed.count <= DATES_PER_STEP as u64;
         job_state.entering.push_back(Entering { request: request.clone(), record, rest, first_date, reply });
         self.pending.insert(request.id);
@@ -105,7 +105,7 @@ impl Scheduler {
     /// The settled dates in the range of a request: those that it has read, and those that were settled since.
     fn settled_in_range(&self, request: &Request) -> Settled {
         let past = &request.past;
-        let generation = self.jobs.get(&request.job).map_or(0, |job_state| job_state.rows().record().generation);
+        let generation = self.jobs.get(&request.job).map_or(0, |job_state| job_state.rows().record.generation);
         let mut known = self.recent.settled(&request.job, generation);
         for row in past.settled.iter().filter(|_| past.generation == generation) {
             if row.backfill == Some(request.id) {
@@ -163,7 +163,7 @@ impl JobState {
         let is_other = |id: BackfillId| id != request.id;
         let here = self
             .rows()
-            .backfills()
+            .backfills
             .values()
             .any(|known| known.record.name.as_ref() == Some(key) && is_other(known.record.id));
         if here || was_named || request.past.namesake.is_some_and(is_other) {
@@ -269,7 +269,7 @@ impl JobState {
         for wanted in entering.rest.drain(..part) {
             let date = wanted.date();
             // The job's start may have been moved back meanwhile, over dates that were to enter here.
-            let is_of_schedule = date >= self.rows().record().first_date && date < entering.first_date;
+            let is_of_schedule = date >= self.rows().record.first_date && date < entering.first_date;
             if self.rows().get(date).is_some() {
                 continue;
             }
@@ -285,7 +285,7 @@ impl JobState {
             }
         }
         if !new.is_empty() {
-            self.write_sessions(self.rows().record().watermark, new, now, step);
+            self.write_sessions(self.rows().record.watermark, new, now, step);
         }
     }
 }

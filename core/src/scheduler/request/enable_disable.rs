@@ -33,7 +33,7 @@ impl Scheduler {
             user: request.user.clone(),
             reason: request.reason.clone(),
         };
-        let open = job_state.rows().open().len();
+        let open = job_state.rows().open.len();
         job_state.write(Entry::Disable(disabled), step);
         let mut text = format!("job `{name}` is disabled");
         match until {
@@ -55,7 +55,7 @@ impl Scheduler {
         if !job.enabled {
             return Err(format!("job `{name}` is disabled in the registry: set `enabled = true` there"));
         }
-        if job_state.rows().disabled().is_none() {
+        if job_state.rows().disabled.is_none() {
             let text = format!("job `{name}` is not disabled: nothing was changed");
             return match enabling {
                 Enabling::Plain | Enabling::CatchUp => Ok(Verdict::done(text, Changed::default())),
@@ -75,7 +75,7 @@ impl Scheduler {
             }
             Enabling::Plain => format!("job `{name}` is enabled; it has missed nothing"),
             Enabling::CatchUp => {
-                let last = job_state.rows().main().newest().max(job.timetable.newest_due(now));
+                let last = job_state.rows().main.newest().max(job.timetable.newest_due(now));
                 changed = Changed { count: backlog, first: oldest, last: last.filter(|_| backlog > 0) };
                 match (backlog, job.date_policy.keeps_every_date()) {
                     (0, _) => format!("job `{name}` is enabled; it has missed nothing"),
@@ -114,7 +114,7 @@ impl Scheduler {
     #[must_use]
     pub fn missed_dates(&self, name: &JobName) -> Vec<DateTime<Utc>> {
         let Some(job_state) = self.jobs.get(name) else { return Vec::new() };
-        let idle = job_state.rows().main().sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let idle = job_state.rows().main.sessions().iter().filter(|(_, session)| session.state != State::Running);
         let mut dates: Vec<DateTime<Utc>> = idle.map(|(date, _)| *date).collect();
         if let (Some(job), Some(next)) = (&job_state.job, job_state.next) {
             let ahead = job.timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
@@ -128,7 +128,7 @@ impl Scheduler {
 impl JobState {
     /// How many due dates are idle and unsettled, recorded or not, and the oldest of them.
     pub(in crate::scheduler) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
-        let idle = self.rows().main().sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let idle = self.rows().main.sessions().iter().filter(|(_, session)| session.state != State::Running);
         let (mut recorded, mut oldest) = (0, None);
         for (date, _) in idle {
             recorded += 1;
@@ -140,13 +140,13 @@ impl JobState {
 
     /// The `--until` of the `disable` in force.
     pub(in crate::scheduler) fn enabled_at(&self) -> Option<DateTime<Utc>> {
-        self.rows().disabled()?.until
+        self.rows().disabled.as_ref()?.until
     }
 
     /// Enables the job if the `--until` of its `disable` has passed.
     pub(in crate::scheduler) fn enable_if_due(&mut self, now: DateTime<Utc>, step: &mut Step) {
         if self.enabled_at().is_some_and(|until| until <= now) {
-            let job = self.rows().record().name.clone();
+            let job = self.rows().record.name.clone();
             self.write(Entry::Enable { job: job.clone() }, step);
             step.notes.push(Notification::EnabledAgain { job });
         }

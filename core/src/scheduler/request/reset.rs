@@ -25,7 +25,7 @@ impl Scheduler {
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` has no ledger to reset"))?;
         let timetable = match &job_state.job {
             Some(job) => job.timetable.clone(),
-            None => job_state.rows().record().timetable.parse::<Timetable>().map_err(|error| error.to_string())?,
+            None => job_state.rows().record.timetable.parse::<Timetable>().map_err(|error| error.to_string())?,
         };
         let zone = timetable.zone();
         if let Some(to) = to.filter(|to| *to > now) {
@@ -52,7 +52,7 @@ impl JobState {
         now: DateTime<Utc>,
         step: &mut Step,
     ) {
-        let before = self.rows().record();
+        let before = &self.rows().record;
         let mut record = first_record(&before.name, timetable, before.generation + 1, now);
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);
@@ -66,8 +66,8 @@ impl JobState {
     }
 
     fn describe_reset(&self, timetable: &Timetable, to: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Verdict {
-        let (name, zone) = (&self.rows().record().name, timetable.zone());
-        let is_disabled = self.rows().disabled().is_some();
+        let (name, zone) = (&self.rows().record.name, timetable.zone());
+        let is_disabled = self.rows().disabled.is_some();
         let behind = if is_disabled { self.missed(now).0 } else { self.behind() };
         let first = self.first_unsettled();
         let mut text = match first {
@@ -83,7 +83,7 @@ impl JobState {
             let to = in_zone(to, zone);
             text.push_str(&format!("; dates settled before {to} stay settled (`--all-generations` shows them)"));
         }
-        if !self.rows().open().is_empty() {
+        if !self.rows().open.is_empty() {
             text.push_str("; the open attempt ends first");
         }
         let first = first.filter(|_| behind > 0);
@@ -94,11 +94,11 @@ impl JobState {
     /// Refuses a reset to an instant if dates before it are unsettled: they would be in no generation.
     fn refuse_to_forget(&self, timetable: &Timetable, to: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
         let is_due = |date: &DateTime<Utc>| timetable.due(*date) <= now;
-        let of_schedule = [self.rows().main().oldest(), self.next.filter(is_due)].into_iter().flatten();
-        let of_backfills = self.rows().backfills().values().filter_map(|backfill| backfill.queue.oldest());
+        let of_schedule = [self.rows().main.oldest(), self.next.filter(is_due)].into_iter().flatten();
+        let of_backfills = self.rows().backfills.values().filter_map(|backfill| backfill.queue.oldest());
         let first = of_schedule.filter(|_| self.keeps_every_date()).chain(of_backfills).min();
         let Some(first) = first.filter(|first| *first < to) else { return Ok(()) };
-        let (name, zone) = (&self.rows().record().name, timetable.zone());
+        let (name, zone) = (&self.rows().record.name, timetable.zone());
         let (first, to) = (in_zone(first, zone), in_zone(to, zone));
         Err(format!(
             "{first} of `{name}` is before {to} and unsettled, and would be lost: settle the dates before {to} first \

@@ -34,12 +34,12 @@ impl Scheduler {
             }
             Retrying::Failed | Retrying::Held => job_state.retry_all(&job, retrying, now, step),
         };
-        let first = job_state.rows().main().oldest();
+        let first = job_state.rows().main.oldest();
         let mut text = text;
         if let (Retrying::Date { date, .. }, Some(first)) = (retrying, first)
             && let Some(job_state) = self.jobs.get(name)
             && job_state.is_strict()
-            && job_state.rows().main().get(date).is_some()
+            && job_state.rows().main.get(date).is_some()
             && first < date
         {
             text.push_str(&format!("; {} comes first, since its dates run in strict order", in_zone(first, zone)));
@@ -57,9 +57,9 @@ impl Scheduler {
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
         let zone = job_state.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
         let is_meant = |open: &&AttemptKey| date.is_none_or(|date| open.session.date == date);
-        let attempts: Vec<AttemptKey> = job_state.rows().open().iter().filter(is_meant).cloned().collect();
+        let attempts: Vec<AttemptKey> = job_state.rows().open.iter().filter(is_meant).cloned().collect();
         if attempts.is_empty() {
-            return Err(match (date, job_state.rows().open().first()) {
+            return Err(match (date, job_state.rows().open.first()) {
                 (Some(date), Some(open)) => format!(
                     "{} of `{name}` is not running; {} is",
                     in_zone(date, zone),
@@ -134,7 +134,7 @@ impl JobState {
         now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<String, String> {
-        let name = self.rows().record().name.clone();
+        let name = self.rows().record.name.clone();
         let zone = self.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
         let shown = in_zone(date, zone);
         match state {
@@ -210,7 +210,7 @@ impl JobState {
             }
             None => {
                 let unbounded = job.timetable.without_start();
-                let is_early = date < self.rows().record().first_date && unbounded.includes(date);
+                let is_early = date < self.rows().record.first_date && unbounded.includes(date);
                 let hint = format!("{shown} of `{name}` was never attempted; `crontabber backfill` attempts it");
                 return Err(if is_early { hint } else { no_date_of(job, date) });
             }
@@ -226,7 +226,7 @@ impl JobState {
         let record = BackfillRecord {
             id: request.id,
             job: name.clone(),
-            generation: self.rows().record().generation,
+            generation: self.rows().record.generation,
             name: None,
             newest_first: false,
             parallel: 1,

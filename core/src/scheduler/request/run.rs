@@ -28,10 +28,10 @@ impl Scheduler {
         if !job.enabled && !force {
             return Err(format!("job `{name}` is disabled in the registry; `--force` attempts it all the same"));
         }
-        if let Some(disabled) = job_state.rows().disabled().filter(|_| !force) {
+        if let Some(disabled) = job_state.rows().disabled.as_ref().filter(|_| !force) {
             return Err(format!("job `{name}` was disabled by {}; `--force` attempts it all the same", disabled.user));
         }
-        if let Some(open) = job_state.rows().open().first() {
+        if let Some(open) = job_state.rows().open.first() {
             let date = in_zone(open.session.date, job.timetable.zone());
             return Err(format!("job `{name}` is running: attempt {} at {date} is open", open.number));
         }
@@ -68,7 +68,7 @@ impl Scheduler {
 impl JobState {
     /// The date that comes first of those that are recorded.
     fn first_to_run(&self, job: &Job) -> Option<DateTime<Utc>> {
-        let dates = self.rows().main();
+        let dates = &self.rows().main;
         if job.date_policy.keeps_every_date() { dates.oldest() } else { dates.newest() }
     }
 
@@ -91,7 +91,7 @@ impl JobState {
 
     /// Refuses a date that a `run` request cannot start.
     fn refuse_run(&self, job: &Job, date: DateTime<Utc>, force: bool, now: DateTime<Utc>) -> Result<(), String> {
-        let (name, timetable, record) = (&job.name, &job.timetable, self.rows().record());
+        let (name, timetable, record) = (&job.name, &job.timetable, &self.rows().record);
         let zone = timetable.zone();
         let shown = in_zone(date, zone);
         let first = self.first_to_run(job);
@@ -132,7 +132,7 @@ impl JobState {
 
     /// The date of a run that is for no date of the schedule.
     fn manual_date(&self, name: &JobName, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
-        if let Some(watermark) = self.rows().record().watermark.filter(|watermark| *watermark >= now) {
+        if let Some(watermark) = self.rows().record.watermark.filter(|watermark| *watermark >= now) {
             return Err(format!(
                 "the newest recorded date of `{name}`, {}, is in the future; name one of its dates with `--date`",
                 in_zone(watermark, zone)

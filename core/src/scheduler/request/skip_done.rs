@@ -38,7 +38,7 @@ impl Scheduler {
             Skipping::Count(count) => job_state.skip_some(&job, count, now, step)?,
         };
         let next = job_state.first_unsettled();
-        let open = job_state.rows().main().running();
+        let open = job_state.rows().main.running();
         let next = match next {
             Some(next) => format!("the next date is {}", in_zone(next, zone)),
             None => "there is no date after that".to_owned(),
@@ -140,7 +140,7 @@ impl JobState {
     }
 
     fn idle_dates(&self) -> impl Iterator<Item = DateTime<Utc>> {
-        let sessions = self.rows().main().sessions().iter();
+        let sessions = self.rows().main.sessions().iter();
         let idle = sessions.filter(|(date, session)| session.state != State::Running && !self.probing.contains(date));
         idle.map(|(date, _)| *date)
     }
@@ -205,11 +205,11 @@ impl JobState {
         now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<(), String> {
-        let is_early = date < self.rows().record().first_date;
+        let is_early = date < self.rows().record.first_date;
         let is_date =
             if is_early { job.timetable.without_start().includes(date) } else { job.timetable.includes(date) };
         // If a date up to the watermark were settled, the ledger would have said so.
-        let is_passed = !is_early && self.rows().record().watermark.is_some_and(|watermark| date <= watermark);
+        let is_passed = !is_early && self.rows().record.watermark.is_some_and(|watermark| date <= watermark);
         if !is_date || is_passed {
             return Err(no_date_of(job, date));
         }
@@ -233,7 +233,7 @@ impl JobState {
             .iter()
             .map(|date| NewSession { date: *date, state: state.clone(), trigger: Trigger::Manual, backfill: None })
             .collect();
-        let mut to = self.rows().record().watermark;
+        let mut to = self.rows().record.watermark;
         if dates.first().copied() == self.next {
             let due = dates.iter().rev().find(|date| job.timetable.due(**date) <= now);
             to = to.max(due.copied());
