@@ -165,11 +165,11 @@ fn prepared(url: &LedgerUrl, path: &Path, mode: &str, purpose: Purpose) -> Resul
 /// Applies the settings that do not change the file.
 fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
     sqlite.batch_execute(
-        "PRAGMA page_size = 1024; PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -8000;",
+        "PRAGMA page_size = 1024; PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
     match purpose {
-        Purpose::Read => sqlite.batch_execute("PRAGMA query_only = ON;"),
+        // Only for a command: the cache of a daemon would grow to this size.
+        Purpose::Read => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -8000;"),
         Purpose::Write | Purpose::Post => Ok(()),
     }
 }

@@ -12,7 +12,10 @@ use super::wording::quoted;
 /// Most syntax errors recovered from by blanking in one file; each costs another parse.
 const MOST_BLANKED: usize = 20;
 
-/// Reserved address space of the stack; memory is committed only as used.
+/// The most dots in a line of a file that is parsed on the calling thread: a dotted key nests one table for each.
+const MOST_DOTS: usize = 16;
+
+/// Reserved address space of the stack for other files; memory is committed only as used.
 const STACK: usize = 64 * 1024 * 1024;
 
 /// For how many duplicate keys the first declaration is searched.
@@ -23,7 +26,10 @@ const LARGEST_RECOVERED: usize = 1024 * 1024;
 
 /// The tables of a file, as far as they could be parsed.
 #[derive(Debug)]
-pub(super) struct Document<'t>(DeTable<'t>);
+pub(super) struct Document<'t> {
+    table: DeTable<'t>,
+    is_flat: bool,
+}
 
 impl<'t> Document<'t> {
     /// Parses a file and reports its syntax errors. `blanked` stores the text if it had to be changed for that.
@@ -42,48 +48,57 @@ impl<'t> Document<'t> {
             }
             Err(error) => {
                 file.file_error(format!("the file cannot be read: no thread can be started: {error}"), None);
-                Self(DeTable::new())
+                Self { table: DeTable::new(), is_flat: true }
             }
         }
     }
 
     pub(super) fn table(&self) -> &DeTable<'t> {
-        &self.0
+        &self.table
     }
 
     fn read(text: &'t str) -> io::Result<(Self, Vec<Error>)> {
-        on_own_thread(move || {
-            if text.len() <= LARGEST_RECOVERED {
-                let (document, errors) = DeTable::parse_recoverable(text);
-                return (Self(document.into_inner()), errors);
-            }
-            match DeTable::parse(text) {
-                Ok(document) => (Self(document.into_inner()), Vec::new()),
-                Err(error) => (Self(DeTable::new()), vec![error]),
-            }
-        })
+        let is_flat = is_flat(text);
+        let parse = move || {
+            let (table, errors) = if text.len() <= LARGEST_RECOVERED {
+                let (table, errors) = DeTable::parse_recoverable(text);
+                (table.into_inner(), errors)
+            } else {
+                match DeTable::parse(text) {
+                    Ok(table) => (table.into_inner(), Vec::new()),
+                    Err(error) => (DeTable::new(), vec![error]),
+                }
+            };
+            (Self { table, is_flat }, errors)
+        };
+        if is_flat { Ok(parse()) } else { on_own_thread(parse) }
     }
 }
 
 impl Drop for Document<'_> {
     fn drop(&mut self) {
-        let table = std::mem::take(&mut self.0);
-        if !table.is_empty() {
+        let table = std::mem::take(&mut self.table);
+        if !self.is_flat {
             // If no thread can be started, the table is dropped on this one.
             let _ = on_own_thread(move || drop(table));
         }
     }
 }
 
-/// Runs `work` on a thread of its own, for two reasons. The parser accepts tables that are some thousand levels deep, and
-/// dropping them is recursive: that needs a large stack. And a thread has its own malloc arena, so that the memory of the
-/// parser can be returned in one piece and does not fragment the heap of the daemon.
+/// Runs `work` on a thread with a large stack: the parser accepts tables that are some thousand levels deep, and dropping
+/// them is recursive.
 fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("registry".to_owned()).stack_size(STACK);
         let thread = thread.spawn_scoped(scope, work)?;
         Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// Returns whether no table of the text can be nested deeply, so that no thread is needed. The malloc arena of a thread keeps
+/// 1.5 MB after the parsing of a thousand jobs.
+fn is_flat(text: &str) -> bool {
+    text.lines().all(|line| line.bytes().filter(|byte| *byte == b'.').count() <= MOST_DOTS)
 }
 
 /// Returns the text with everything blanked that would hide what follows it from the parser: arrays and tables that are not

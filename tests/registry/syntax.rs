@@ -206,11 +206,13 @@ fn nesting_that_is_too_deep_is_an_error() {
     );
 }
 
-/// The deepest table that the parser lets through, on the stack of a thread.
+/// The deepest tables that the parser lets through: on a stack of their own, and in lines short enough for that of a thread.
 #[test]
 fn the_deepest_nesting_that_the_parser_accepts() {
     let dotted = |length: usize| ["a"; 79][..length].join(".");
-    let inline = format!("{{{} = ", dotted(79)).repeat(79);
-    let text = format!("[{}]\n{} = {inline}1{}\n", dotted(79), dotted(79), "}".repeat(79));
-    assert!(mistakes(&text).contains("unknown key `a`"));
+    for (length, line_end) in [(79, ""), (17, "\n")] {
+        let inline = format!("{{{line_end}{} = ", dotted(length)).repeat(79);
+        let text = format!("[{}]\n{} = {inline}1{}\n", dotted(length), dotted(length), "}".repeat(79));
+        assert!(mistakes(&text).contains("unknown key `a`"), "{length}");
+    }
 }
