@@ -1,81 +1,26 @@
 //! The daemon: runs the control over the registry, the ledger, the warden, signals and systemd.
 //!
-//! It decides nothing. Two threads share one [`executor`]: the [`ledger_thread`] is on the way of every date; this one
-//! takes signals and answers the watchdog, so that a ledger that hangs delays no signal.
+//! It decides nothing. Two threads share one [`executor`]: the [`ledger_thread`] is on the way of every date, the
+//! [`main_thread`] takes signals.
 
 mod catch_up_notice;
 mod executor;
 mod launch;
 mod ledger_thread;
+mod main_thread;
 mod notices;
+mod options;
 pub mod reporter;
 mod start;
 mod submit;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use futures_util::StreamExt;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook_tokio::Signals;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use crate::control::Mode;
 
-use crate::control::{Exit, Input, Mode};
-use crate::ledger::LedgerUrl;
-use crate::registry::Registry;
-use crate::{clock, systemd};
-use ledger_thread::{Fatal, LedgerThread, Shared};
-
+pub use options::{EXIT_BUSY, EXIT_REGISTRY, Options};
 pub use reporter::LogFormat;
-
 pub use submit::{Ask, operate};
-
-/// The daemon reports that it is alive at least this often.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// A daemon that leaves waits this long, so that the warden carries out its kills before the next start asks about them.
-const LEAVING: Duration = Duration::from_millis(300);
-
-/// The registry has errors: systemd need not try again.
-pub const EXIT_REGISTRY: u8 = 78;
-
-/// Another crontabber holds the ledger.
-pub const EXIT_BUSY: u8 = 3;
-
-/// What the command line says about a daemon.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The registry.
-    pub registry: PathBuf,
-    /// The ledger, as said on the command line or in the environment.
-    pub ledger: Option<String>,
-    /// How to write the log.
-    pub log_format: Option<LogFormat>,
-    /// Log warnings and errors only.
-    pub quiet: bool,
-    /// Answer in JSON.
-    pub json: bool,
-}
-
-/// A daemon that holds the ledger.
-struct Daemon {
-    options: Options,
-    mode: Mode,
-    shared: Shared,
-    ledger: LedgerUrl,
-    /// The ledger as the registry named it at the start.
-    ledger_named: Option<String>,
-    /// The warden outlives the daemon, so that what runs can be left to it.
-    warden_survives: bool,
-}
-
-/// A daemon whose first decisions wait to be written.
-struct Prepared {
-    daemon: Daemon,
-    thread: LedgerThread,
-}
 
 /// Runs the daemon until it is told to stop.
 #[must_use]
@@ -96,131 +41,8 @@ fn run(options: Options, mode: Mode) -> ExitCode {
             Err(error) => return start::fail(&format!("cannot listen to signals: {error}"), 1),
         };
         match start::start(options, mode, &mut signals).await {
-            Ok(prepared) => prepared.run(&mut signals).await,
+            Ok(prepared) => main_thread::run(prepared, &mut signals).await,
             Err(code) => code,
         }
     })
-}
-
-impl Prepared {
-    /// Runs the daemon to its end.
-    async fn run(self, signals: &mut Signals) -> ExitCode {
-        let Self { mut daemon, thread } = self;
-        match thread.spawn() {
-            Ok(is_done) => daemon.run(is_done, signals).await,
-            Err(error) => start::fail(&format!("cannot start a thread: {error}"), 1),
-        }
-    }
-}
-
-impl Daemon {
-    async fn run(&mut self, mut is_done: oneshot::Receiver<Result<Exit, Fatal>>, signals: &mut Signals) -> ExitCode {
-        if self.mode == Mode::Serve {
-            let mut executor = self.shared.lock();
-            let status = executor.status();
-            executor.notifier.ready(&status);
-        }
-        let look = systemd::watchdog_interval().map_or(LOOK, |interval| interval.min(LOOK));
-        let mut next_look = Instant::now() + look;
-        loop {
-            tokio::select! {
-                end = &mut is_done => {
-                    let panicked = Err("the ledger thread is gone".to_owned());
-                    return self.finish(end.unwrap_or(panicked));
-                }
-                signal = signals.next() => self.take_signal(signal),
-                () = sleep_until(next_look) => {
-                    next_look = Instant::now() + look;
-                    let mut executor = self.shared.lock();
-                    let status = executor.status();
-                    executor.notifier.alive(&status);
-                }
-            }
-            let exit = self.shared.lock().advance();
-            self.shared.wake();
-            if let Some(exit @ Exit::Left { .. }) = exit {
-                // The ledger thread may hang in a write.
-                return self.finish(Ok(exit));
-            }
-        }
-    }
-
-    fn take_signal(&mut self, signal: Option<i32>) {
-        match signal {
-            Some(SIGTERM | SIGINT) => self.shared.lock().handle(Input::Stop),
-            Some(SIGHUP) if self.shared.lock().control.accepts_registry() => self.reload(),
-            Some(SIGUSR1) => {
-                let mut executor = self.shared.lock();
-                executor.reporter.say("woken by a signal");
-                executor.handle(Input::Wake);
-            }
-            _ => {}
-        }
-    }
-
-    /// Reads the registry again. The one in force stays if the new one has errors.
-    fn reload(&mut self) {
-        self.shared.lock().notifier.reloading();
-        match Registry::load(&self.options.registry, clock::now()) {
-            Ok(registry) => self.put_in_force(&registry),
-            Err(error) => {
-                let text =
-                    format!("the registry in force stays, since the new one has errors:\n{}", error.render(false));
-                self.shared.lock().reporter.warn(&text);
-            }
-        }
-        let mut executor = self.shared.lock();
-        let status = executor.status();
-        executor.notifier.ready(&status);
-    }
-
-    fn put_in_force(&self, registry: &Registry) {
-        let mut executor = self.shared.lock();
-        executor.reporter.say(&format!("{} read again", self.options.registry.display()));
-        if self.ledger_named != registry.daemon.ledger {
-            executor.reporter.warn("the registry names another ledger: that takes effect when the daemon is restarted");
-        }
-        start::report_warnings(registry, &mut executor.reporter);
-        executor.learn(registry);
-        executor.handle(Input::Reload(start::configuration(registry, self.warden_survives)));
-        executor.move_renamed_logs(registry);
-        let missed = catch_up_notice::missed(executor.control.scheduler(), registry);
-        // The ledger is asked how long a date takes: without the lock, since it may be slow to answer.
-        drop(executor);
-        if let Some(text) = catch_up_notice::text(&missed, registry.daemon.announce_over, &self.ledger) {
-            self.shared.lock().reporter.warn(&text);
-        }
-    }
-
-    /// Reports how it ended.
-    fn finish(&mut self, end: Result<Exit, Fatal>) -> ExitCode {
-        let mut executor = self.shared.lock();
-        let reporter = &mut executor.reporter;
-        let has_failed = match end {
-            Err(error) => {
-                reporter.fail(&error);
-                return ExitCode::FAILURE;
-            }
-            Ok(Exit::Left { is_running }) => {
-                if is_running {
-                    std::thread::sleep(LEAVING);
-                }
-                reporter.warn("left before every end was recorded; the warden keeps what ended for the next start");
-                return ExitCode::FAILURE;
-            }
-            Ok(Exit::Unwritten { has_ends, has_failed }) => {
-                if has_ends {
-                    reporter.warn(
-                        "left while the ledger cannot be written; the warden keeps what ended for the next start",
-                    );
-                }
-                has_failed
-            }
-            Ok(Exit::Recorded { has_failed }) => has_failed,
-        };
-        if self.mode == Mode::Serve {
-            reporter.say("stopped");
-        }
-        ExitCode::from(u8::from(has_failed))
-    }
 }

@@ -10,11 +10,16 @@
 
 mod attempts;
 mod batch;
+mod configuration;
 mod effect;
+mod input;
+mod request_reader;
 mod requests;
 mod start;
 mod stop;
+mod stop_stage;
 mod warden;
+mod warden_events;
 
 use std::collections::{HashSet, VecDeque};
 use std::mem;
@@ -24,81 +29,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::JobName;
 use crate::scheduler::{Event, Notification, Scheduler, Start};
-use crate::session::{AttemptKey, Entry, Outcome, Request};
+use crate::session::{AttemptKey, Outcome};
 
 use attempts::Attempts;
 use batch::{Batch, Write};
-use requests::RequestReader;
-use stop::Stop;
+use request_reader::RequestReader;
+use stop_stage::Stop;
 
+pub use configuration::{Configuration, Mode, Recovery};
 pub use effect::{Effect, Notice};
-pub use start::{Configuration, Mode, Recovery};
-pub use stop::Exit;
-pub use warden::{OpenAttempt, WardenEvent, WardenState};
-
-/// The attempt number of a probe: a process that tells whether a date is done, and is no attempt.
-pub const PROBE: u32 = 0;
+pub use input::{Exit, Input, Next, Time};
+pub use warden::{OpenAttempt, PROBE, WardenEvent, WardenState};
 
 /// The wall clock is read at least this often: it can be set, and the machine can sleep.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Between two requests to a warden of another version to make room.
 const RETIRE_INTERVAL: Duration = Duration::from_mins(1);
-
-/// The time of an input, by both clocks.
-#[derive(Debug, Clone, Copy)]
-pub struct Time {
-    /// The wall clock, which can be set. Dates go by it.
-    pub wall: DateTime<Utc>,
-    /// Since some fixed instant; it never goes back. Graces and retries go by it.
-    pub monotonic: Duration,
-}
-
-/// What the driver tells.
-#[derive(Debug)]
-pub enum Input {
-    /// The registry was read again. Ignored while the daemon stops.
-    Reload(Configuration),
-    /// What the warden reports.
-    Warden(WardenEvent),
-    /// What [`Next::Write`] gave is durable.
-    Written,
-    /// What [`Next::Write`] gave could not be written, or nobody knows whether it was.
-    WriteFailed {
-        /// The same entries, given back.
-        entries: Vec<Entry>,
-        /// Why.
-        error: String,
-    },
-    /// The unanswered requests of operators, by number, as [`Next::ReadRequests`] found them.
-    Requests(Vec<Request>),
-    /// The requests could not be read.
-    RequestsUnread,
-    /// The process of an attempt, or of a probe, could not be described: it was not started.
-    NotStarted {
-        /// Which attempt.
-        attempt: AttemptKey,
-        /// Why.
-        reason: String,
-    },
-    /// A signal to stop, the first or another.
-    Stop,
-    /// A signal to look at the time.
-    Wake,
-}
-
-/// What the driver does when all effects are performed.
-#[derive(Debug)]
-pub enum Next {
-    /// Write these entries in one transaction, and hand in [`Input::Written`] or [`Input::WriteFailed`].
-    Write(Vec<Entry>),
-    /// Read the unanswered requests, and hand in [`Input::Requests`] or [`Input::RequestsUnread`].
-    ReadRequests,
-    /// Wait for an input, at most this long.
-    Wait(Duration),
-    /// The daemon is done.
-    End(Exit),
-}
 
 /// See the module's page.
 #[derive(Debug)]

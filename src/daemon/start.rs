@@ -22,14 +22,32 @@ use crate::systemd::Notifier;
 use crate::warden_client::{WardenClient, WardenLocation};
 use crate::{clock, paths, warden};
 
+use super::catch_up_notice;
 use super::executor::Executor;
 use super::launch::Surroundings;
 use super::ledger_thread::LedgerThread;
+use super::options::{EXIT_BUSY, EXIT_REGISTRY, Options};
 use super::reporter::{FlushAtEnd, Reporter};
-use super::{Daemon, EXIT_BUSY, EXIT_REGISTRY, Options, Prepared, catch_up_notice};
 
 /// Between two tries at a ledger that cannot be reached.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// What a daemon was started with.
+pub(super) struct Setting {
+    pub(super) options: Options,
+    pub(super) mode: Mode,
+    pub(super) ledger: LedgerUrl,
+    /// The ledger as the registry named it.
+    pub(super) ledger_named: Option<String>,
+    /// The warden outlives the daemon, so that what runs can be left to it.
+    pub(super) warden_survives: bool,
+}
+
+/// A daemon that holds the ledger, and whose first decisions wait to be written.
+pub(super) struct Prepared {
+    pub(super) setting: Setting,
+    pub(super) thread: LedgerThread,
+}
 
 /// Runs something asynchronous to its end.
 pub(super) fn with_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
@@ -135,8 +153,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     let thread =
         LedgerThread::new(executor, writer, receiver).map_err(|error| fail(&format!("cannot start: {error}"), 1))?;
     let ledger_named = registry.daemon.ledger.clone();
-    let daemon = Daemon { options, mode, shared: thread.shared(), ledger: url, ledger_named, warden_survives };
-    Ok(Prepared { daemon, thread })
+    Ok(Prepared { setting: Setting { options, mode, ledger: url, ledger_named, warden_survives }, thread })
 }
 
 /// Reports the warnings of a registry.

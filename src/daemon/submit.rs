@@ -18,7 +18,8 @@ use crate::session::{AttemptRecord, Operation, Outcome, Trigger};
 use crate::text::in_zone;
 use crate::{clock, paths};
 
-use super::{Options, start};
+use super::options::{EXIT_BUSY, Options};
+use super::{main_thread, start};
 
 /// Between two looks at the ledger while somebody else works.
 const POLL: Duration = Duration::from_millis(40);
@@ -97,12 +98,12 @@ async fn work(options: Options, ask: Ask) -> Result<ExitCode, OperateError> {
         match here {
             Ok(prepared) => {
                 // What it does is read back from the ledger below, as if a daemon had done it.
-                let code = prepared.run(&mut signals).await;
+                let code = main_thread::run(prepared, &mut signals).await;
                 if code != ExitCode::SUCCESS {
                     return Err(OperateError::Said(ExitCode::FAILURE));
                 }
             }
-            Err(code) if code == ExitCode::from(super::EXIT_BUSY) => {}
+            Err(code) if code == ExitCode::from(EXIT_BUSY) => {}
             Err(code) => return Err(OperateError::Said(code)),
         }
     };

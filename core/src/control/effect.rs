@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::OpenAttempt;
+use super::warden::OpenAttempt;
 use crate::scheduler::{Notification, Start};
 use crate::session::{AttemptKey, Outcome};
 

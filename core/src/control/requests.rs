@@ -7,48 +7,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Control, Stop};
+use super::Control;
+use super::stop_stage::Stop;
 use crate::scheduler::Event;
 use crate::session::Request;
-
-/// Between two reads: operators are answered within a second.
-const INTERVAL: Duration = Duration::from_millis(200);
-
-/// How far the reading of requests is.
-#[derive(Debug, Default)]
-pub(super) struct RequestReader {
-    is_reading: bool,
-    /// Everything that the last read found was decided.
-    is_done: bool,
-    due_at: Duration,
-}
-
-impl RequestReader {
-    /// A read begins.
-    pub(super) fn begin(&mut self, monotonic: Duration) {
-        (self.is_reading, self.due_at) = (true, monotonic + INTERVAL);
-    }
-
-    pub(super) fn failed(&mut self) {
-        self.is_reading = false;
-    }
-
-    pub(super) fn due_at(&self) -> Duration {
-        self.due_at
-    }
-
-    /// Says whether all that the last read found was decided.
-    pub(super) fn is_done(&self) -> bool {
-        self.is_done
-    }
-
-    fn end(&mut self, is_done: bool) {
-        (self.is_reading, self.is_done) = (false, is_done);
-        if !is_done {
-            self.due_at = Duration::ZERO;
-        }
-    }
-}
 
 impl Control {
     /// Says whether requests may be read: not while the daemon kills or hands over, and not before the warden has said
@@ -59,7 +21,7 @@ impl Control {
     }
 
     pub(super) fn wants_requests(&self, monotonic: Duration) -> bool {
-        self.may_read_requests() && self.batch.is_empty() && self.requests.due_at <= monotonic
+        self.may_read_requests() && self.batch.is_empty() && self.requests.due_at() <= monotonic
     }
 
     /// Decides the requests that were read, until one could rest on what is no longer true.

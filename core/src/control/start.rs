@@ -1,56 +1,19 @@
 //! The beginning of a daemon: the registry, the ledger, and the attempts that were open when the last one ended.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 
-use super::{Attempts, Batch, Control, Effect, Notice, PROBE, RequestReader, Time, WardenState, Write};
-use crate::job::Job;
-use crate::scheduler::{Event, Recovered, Scheduler};
-use crate::session::{AttemptKey, AttemptRecord, Outcome, Request};
-
-/// What a daemon is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// To run until it is told to stop.
-    Serve,
-    /// To attempt what is due now.
-    Once,
-    /// To do what operators ask for, and nothing else.
-    Operate,
-}
-
-/// What a daemon takes from the registry, and from where it runs.
-#[derive(Debug, Clone, Default)]
-pub struct Configuration {
-    /// The jobs.
-    pub jobs: Vec<Arc<Job>>,
-    /// How many attempts each pool lets run at once.
-    pub pools: BTreeMap<String, usize>,
-    /// How many attempts may run at once.
-    pub max_running: usize,
-    /// How long what runs may take when the daemon stops.
-    pub stop_grace: Duration,
-    /// The warden outlives the daemon, so that what runs can be left to it.
-    pub warden_survives: bool,
-}
-
-/// What a daemon finds when it starts.
-#[derive(Debug)]
-pub struct Recovery {
-    /// What the ledger has.
-    pub ledger: Recovered,
-    /// The requests to kill that nobody has answered.
-    pub kills: Vec<Request>,
-    /// What the warden has.
-    pub warden: WardenState,
-    /// The name of this machine.
-    pub host: String,
-    /// Which boot of it this is, if that is known.
-    pub boot_id: Option<String>,
-}
+use super::Control;
+use super::attempts::Attempts;
+use super::batch::{Batch, Write};
+use super::configuration::{Configuration, Mode, Recovery};
+use super::effect::{Effect, Notice};
+use super::input::Time;
+use super::request_reader::RequestReader;
+use super::warden::{PROBE, WardenState};
+use crate::scheduler::{Event, Scheduler};
+use crate::session::{AttemptKey, AttemptRecord, Outcome};
 
 impl Control {
     /// Begins where the last daemon ended, as far as the first decisions.

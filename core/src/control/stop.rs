@@ -2,46 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Control, Effect, Mode, Notice, Time};
+use super::Control;
+use super::configuration::Mode;
+use super::effect::{Effect, Notice};
+use super::input::{Exit, Time};
+use super::stop_stage::Stop;
 use crate::scheduler::Event;
 use crate::session::Outcome;
-
-/// How far a stop has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// What runs may end by itself until then.
-    Waiting { until: Duration },
-    /// What runs was sent TERM; the warden sends KILL after `kill_grace`.
-    Terminating,
-    /// What runs was sent KILL.
-    Killing,
-    /// What runs is left to the warden, and the next daemon takes it up.
-    HandingOver,
-    /// The daemon ends now, whatever is not recorded.
-    Leaving,
-}
-
-/// How a daemon ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Everything is recorded.
-    Recorded {
-        /// A wake was cut short or saw an attempt that failed, or an operator's request was not waited for.
-        has_failed: bool,
-    },
-    /// The ledger cannot be written. The warden keeps the ends for the next start.
-    Unwritten {
-        /// There are such ends.
-        has_ends: bool,
-        /// As above.
-        has_failed: bool,
-    },
-    /// It left before every end was recorded.
-    Left {
-        /// Attempts are open.
-        is_running: bool,
-    },
-}
 
 impl Control {
     /// The first signal begins the stop, the second kills, the third leaves.

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity};
 
+/// The attempt number of a probe: a process that tells whether a date is done, and is no attempt.
+pub const PROBE: u32 = 0;
+
 /// An attempt that the ledger has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenAttempt {

@@ -1,0 +1,26 @@
+//! What the command line says about a daemon, and the exit codes that it gives back.
+
+use std::path::PathBuf;
+
+use super::reporter::LogFormat;
+
+/// The registry has errors: systemd need not try again.
+pub const EXIT_REGISTRY: u8 = 78;
+
+/// Another crontabber holds the ledger.
+pub const EXIT_BUSY: u8 = 3;
+
+/// What the command line says about a daemon.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The registry.
+    pub registry: PathBuf,
+    /// The ledger, as said on the command line or in the environment.
+    pub ledger: Option<String>,
+    /// How to write the log.
+    pub log_format: Option<LogFormat>,
+    /// Log warnings and errors only.
+    pub quiet: bool,
+    /// Answer in JSON.
+    pub json: bool,
+}
