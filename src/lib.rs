@@ -1,30 +1,41 @@
 //! A job daemon for jobs that are about a date.
 //!
-//! For every job of a registry and every date of its schedule there is one row in a ledger. On each wake the failed and
-//! missed dates are attempted again, oldest first, before the clock advances.
+//! The ledger has one row for every date of every job. Failed and missed dates run first, oldest first, and then the dates
+//! that are newly due. `docs/architecture.md` describes threads, crashes and terms.
 //!
-//! # The promise
-//! - P1 **once**: a (job, date) that succeeded is never started again, unless an operator says so by name.
+//! # The promises
+//! - P1 **once**: a (job, date) that succeeded is never started again, unless an operator explicitly asks for it.
 //! - P2 **alone**: two attempts at one (job, date) never overlap; neither do two dates of a job in strict order.
 //! - P3 **in order**: in strict order a date starts only when every earlier date of its job is settled.
 //! - P4 **none lost**: every date between a job's start and its watermark has a row in the ledger.
-//! - P5 **the watermark only goes forward**, but for an operator's reset, which is recorded.
-//! - P6 **the truth about outcomes**: what cannot be known is recorded as lost, never guessed.
-//! - P7 **explained**: one command says what happened to a date and what happens next; operators' acts are audited.
-//! - P8 **self-healing**: what failed or was missed is attempted again without anyone asking.
+//! - P5 **forward**: the watermark only moves forward, except for an operator's reset, which is recorded.
+//! - P6 **true outcomes**: an outcome that cannot be known is recorded as `lost`, never guessed.
+//! - P7 **explained**: one command says what happened to a date and what happens next; the audit has every act of an operator.
+//! - P8 **self-healing**: failed and missed dates are attempted again without a request.
 //!
-//! # The way of the data
-//! [`registry`] (TOML → jobs) → [`schedule`] (job → dates) → [`scheduler`] (what to do now) → [`ledger`] (written
-//! first) → [`warden_client`] (then started, by the [`warden`]) → exit status → [`ledger`].
+//! # The data flow
+//! [`registry`] (TOML to jobs) → [`schedule`] (job to dates) → [`scheduler`] (what to do now) → [`control`] (in which
+//! order) → [`ledger`] (written first) → [`warden_client`] (then started) → [`warden`] (exit status) → [`ledger`].
 //!
-//! # The map
-//! Each file imports only what stands in a layer below it.
-//! - wiring: [`cli`] (the commands), [`daemon`] (connects all of it, signals), [`systemd`], [`paths`] (where files are)
-//! - shell: [`registry`], [`ledger`], [`warden_client`] (asks the [`warden`], the process that owns the jobs), [`clock`],
-//!   [`log_queue`] (writes the log without waiting for its reader)
-//! - core, a crate of its own without I/O: [`control`] (in which order things are written, done and told), [`scheduler`],
-//!   [`invariants`] (whether a ledger keeps the promise), [`session`], [`job`], [`schedule`], [`duration`],
-//!   [`text`]
+//! # The modules
+//! A module imports only modules of lower layers, and those of its own layer that `tests/tidy.rs` lists.
+//!
+//! Wiring:
+//! - [`cli`]: the commands, and how they print
+//! - [`daemon`]: the threads that run the control; signals, reload, effects, the log
+//! - [`systemd`]: readiness, status and watchdog messages
+//! - [`paths`]: where the registry, the ledger, the logs and the warden are
+//!
+//! Shell:
+//! - [`registry`]: reads and checks the TOML files
+//! - [`ledger`]: reads and writes sessions and attempts, on SQLite or PostgreSQL
+//! - [`warden_client`]: finds or starts the warden, sends requests, reads events
+//! - [`warden`]: the process that owns the job processes
+//! - [`log_queue`]: writes the log on a thread of its own
+//! - [`clock`]: the only reader of the wall clock
+//!
+//! Core, a crate of its own without I/O ([`crontabber_core`]): [`control`], [`scheduler`], [`invariants`], [`session`], [`job`],
+//! [`schedule`], [`duration`], [`text`].
 
 pub use crontabber_core::{control, duration, invariants, job, schedule, scheduler, session, text};
 

@@ -1,10 +1,13 @@
-//! What crontabber decides, without I/O: no clock is read, no database and no process is touched here.
+//! What crontabber decides. No I/O: this crate reads no clock, and touches no file, database or process.
 //!
-//! - [`schedule`] (a job's dates), [`job`] (an entry of the registry), [`session`] (sessions, attempts, and the entries that
-//!   change them), [`duration`] and [`text`] (how durations and instants are written)
-//! - [`scheduler`]: what to do now, as a state machine
-//! - [`control`]: in which order things are written, done and told
-//! - [`invariants`]: whether a ledger keeps the promises P1 to P5
+//! - [`control`]: what the daemon does and in which order; a state machine that the daemon and the simulation drive
+//! - [`scheduler`]: which dates are recorded, started, retried and settled; a state machine
+//! - [`invariants`]: checks the promises P1 to P5 on the rows of a ledger
+//! - [`session`]: sessions, attempts, requests, and the entries that change a ledger
+//! - [`job`]: an entry of the registry, validated
+//! - [`schedule`]: the dates of a job, across clock changes
+//! - [`duration`]: how durations are written
+//! - [`text`]: how instants and user input are written
 
 pub mod control;
 pub mod duration;
