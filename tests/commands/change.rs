@@ -1,20 +1,12 @@
 //! The commands that change dates, without a daemon: what each does, what its dry run says, and what it refuses.
 
-#[path = "change/asking.rs"]
 mod asking;
-#[path = "change/attempting.rs"]
 mod attempting;
-#[path = "change/backfill.rs"]
 mod backfill;
-#[path = "change/enabling.rs"]
 mod enabling;
-#[path = "change/refusing.rs"]
 mod refusing;
-#[path = "change/settling.rs"]
 mod settling;
-#[path = "change/standing.rs"]
 mod standing;
-#[path = "change/why.rs"]
 mod why;
 
 use std::collections::BTreeMap;

@@ -4,24 +4,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
 
-#[path = "ledger/entries.rs"]
 mod entries;
-#[path = "ledger/failures.rs"]
 mod failures;
-#[path = "ledger/filters.rs"]
 mod filters;
-#[path = "ledger/history.rs"]
 mod history;
-#[path = "ledger/opening.rs"]
 mod opening;
-#[path = "ledger/reading.rs"]
 mod reading;
-#[path = "ledger/schema.rs"]
 mod schema;
-#[path = "ledger/world.rs"]
 mod world;
 
-#[path = "support/postgres.rs"]
+#[path = "../support/postgres.rs"]
 mod postgres;
 
 /// Makes two tests of each function that takes a world: one on SQLite, one on PostgreSQL.

@@ -6,39 +6,25 @@
 
 #![expect(clippy::print_stdout, reason = "it reports, and speaks to the test runner")]
 
-#[path = "torture/arena.rs"]
 mod arena;
-#[path = "torture/chance.rs"]
 mod chance;
-#[path = "torture/checker.rs"]
 mod checker;
-#[path = "torture/faults.rs"]
 mod faults;
-#[path = "torture/job.rs"]
 mod job;
-#[path = "torture/jobs.rs"]
 mod jobs;
-#[path = "torture/journal.rs"]
 mod journal;
-#[path = "torture/keeper.rs"]
 mod keeper;
 #[expect(dead_code, reason = "other tests need more of it")]
-#[path = "support/lab.rs"]
+#[path = "../support/lab.rs"]
 mod lab;
-#[path = "torture/ledger.rs"]
 mod ledger;
-#[path = "torture/outage.rs"]
 mod outage;
 #[expect(dead_code, reason = "other tests need more of it")]
-#[path = "support/postgres.rs"]
+#[path = "../support/postgres.rs"]
 mod postgres;
-#[path = "torture/report.rs"]
 mod report;
-#[path = "torture/round.rs"]
 mod round;
-#[path = "torture/run.rs"]
 mod run;
-#[path = "torture/selfcheck.rs"]
 mod selfcheck;
 
 use std::process::ExitCode;

@@ -2,15 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "schedule/clock_changes.rs"]
 mod clock_changes;
-#[path = "schedule/grammar.rs"]
 mod grammar;
-#[path = "schedule/property.rs"]
 mod property;
-#[path = "schedule/scanner.rs"]
 mod scanner;
-#[path = "schedule/timetable.rs"]
 mod timetable;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};

@@ -9,47 +9,26 @@ use crontabber::registry::{Registry, RegistryError};
 use insta::assert_snapshot;
 use tempfile::TempDir;
 
-#[path = "registry/command.rs"]
 mod command;
-#[path = "registry/cycles.rs"]
 mod cycles;
-#[path = "registry/daemon.rs"]
 mod daemon;
-#[path = "registry/depends_on.rs"]
 mod depends_on;
-#[path = "registry/diagnostics.rs"]
 mod diagnostics;
-#[path = "registry/file.rs"]
 mod file;
-#[path = "registry/include.rs"]
 mod include;
-#[path = "registry/job.rs"]
 mod job;
-#[path = "registry/job_types.rs"]
 mod job_types;
-#[path = "registry/job_values.rs"]
 mod job_values;
-#[path = "registry/no_schedule.rs"]
 mod no_schedule;
-#[path = "registry/pools.rs"]
 mod pools;
-#[path = "registry/previously.rs"]
 mod previously;
-#[path = "registry/random_text.rs"]
 mod random_text;
-#[path = "registry/run_policy.rs"]
 mod run_policy;
-#[path = "registry/schedule.rs"]
 mod schedule;
-#[path = "registry/schema.rs"]
 mod schema;
-#[path = "registry/secrets.rs"]
 mod secrets;
-#[path = "registry/syntax.rs"]
 mod syntax;
-#[path = "registry/timing.rs"]
 mod timing;
-#[path = "registry/unknown_keys.rs"]
 mod unknown_keys;
 
 fn now() -> DateTime<Utc> {

@@ -1,7 +1,6 @@
 //! The units of `packaging/` under a real systemd: `systemctl start | reload | stop`, a crash and a hang. What the daemon
 //! does by itself is tested elsewhere.
 
-#[path = "systemd/boot.rs"]
 mod boot;
 
 use std::path::Path;

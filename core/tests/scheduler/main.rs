@@ -1,0 +1,23 @@
+//! The scheduler's stories, without I/O: text in, what was started, written and answered out.
+
+mod backfill;
+mod catch_up;
+mod clock;
+mod dependencies;
+mod done_when;
+mod enable_disable;
+mod fixtures;
+mod invariants;
+mod limits;
+mod memory;
+mod random;
+mod registry_update;
+mod requests;
+mod reset;
+mod retries;
+mod retry_kill;
+mod run;
+mod skip_done;
+mod slots;
+#[path = "../support/world.rs"]
+mod world;

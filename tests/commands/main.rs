@@ -1,0 +1,20 @@
+//! The commands, as somebody at a terminal or a program sees them: the real binary, on ledgers written by the
+//! real writer.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
+
+mod audit;
+mod calendar;
+mod change;
+mod fixture;
+mod health;
+mod line;
+mod listing;
+mod log;
+mod narrowed;
+mod plan;
+mod reference;
+mod status;
+mod terminal;
+mod unscheduled;
+mod verify;

@@ -1,0 +1,23 @@
+//! The real daemon, with real processes, signals, databases and clocks.
+
+mod attempts;
+mod backends;
+mod clock;
+mod crash;
+mod dependencies;
+mod follow;
+mod health;
+#[path = "../support/lab.rs"]
+mod lab;
+mod limits;
+mod log_output;
+mod once;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod readme;
+mod reload;
+mod requests;
+mod start;
+mod stop;
+mod stopped_readers;
+mod verify;
