@@ -5,7 +5,7 @@ use crontabber_core::scheduler::Event;
 use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying};
 use insta::assert_snapshot;
 
-use crate::fixtures::{load, order};
+use crate::fixtures::{caught_up, load, order};
 use crate::world::*;
 
 #[test]
@@ -36,9 +36,7 @@ fn a_backfill_and_the_schedule_take_turns() {
 
 #[test]
 fn a_failing_backfill_does_not_block_the_schedule() {
-    let mut world = load();
-    world.settle(succeed);
-    world.take_started();
+    let mut world = caught_up();
     let newest_first = BackfillOrder { newest_first: true, ..order("2026-11-01 00:00", Only::Missing) };
     world.request("load", Operation::Backfill(newest_first));
     world.settle(fail);
@@ -56,19 +54,14 @@ fn a_failing_backfill_does_not_block_the_schedule() {
 
 #[test]
 fn succeeded_dates_are_repeated_only_with_all_or_again() {
-    let mut world = load();
-    world.settle(succeed);
-    world.take_started();
-    world.request("load", Operation::Backfill(order("2026-11-03 00:00", Only::Missing)));
-    let nothing = world.answered();
-    world.request("load", Operation::Backfill(order("2026-11-04 00:00", Only::All)));
-    let all = world.answered();
+    let mut world = caught_up();
+    let nothing = world.answer_to("load", Operation::Backfill(order("2026-11-03 00:00", Only::Missing)));
+    let all = world.answer_to("load", Operation::Backfill(order("2026-11-04 00:00", Only::All)));
     world.crash();
     world.settle(succeed);
-    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: false }));
-    let refused = world.answered();
-    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: true }));
-    let again = world.answered();
+    let refused =
+        world.answer_to("load", Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: false }));
+    let again = world.answer_to("load", Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: true }));
     world.settle(succeed);
     assert_snapshot!([nothing, all, refused, again].join("\n"), @"
     done (0): nothing to backfill of `load`: 3 dates in that range, settled by attempts, or not settled yet
@@ -86,23 +79,18 @@ fn succeeded_dates_are_repeated_only_with_all_or_again() {
 
 #[test]
 fn a_name_is_used_once_and_a_count_must_be_met() {
-    let mut world = load();
-    world.settle(succeed);
-    let mut told = Vec::new();
+    let mut world = caught_up();
     let named =
         |count| BackfillOrder { name: Some("oct".to_owned()), count, ..order("2026-10-30 00:00", Only::Missing) };
     let to = |order: BackfillOrder, to: &str| BackfillOrder { to: Some(at(to)), ..order };
-    for asked in [
+    let orders = [
         named(Some(100)),
         to(named(Some(2)), "2026-11-01 00:00"),
         named(None),
         order("2026-11-06 00:00", Only::All),
         BackfillOrder { parallel: 2, ..order("2026-11-01 00:00", Only::All) },
-    ] {
-        world.request("load", Operation::Backfill(asked));
-        told.push(world.answered());
-    }
-    assert_snapshot!(told.join("\n"), @r#"
+    ];
+    assert_snapshot!(world.answers_to("load", orders.map(Operation::Backfill)), @r#"
     refused (0): `--count 100`, but there are only 7 dates of `load` from 2026-10-30T00:00:00+00:00 on and before its next date
     done (2): backfill `oct` of `load`: 2 dates from 2026-10-30T03:00:00+00:00 to 2026-10-31T03:00:00+00:00, oldest first, one at a time, beside its schedule
     refused (0): there is a backfill of `load` called `oct` already: nothing was changed
@@ -117,8 +105,7 @@ fn a_backfill_of_failed_dates_uses_its_name() {
     let mut world = load();
     world.settle(fail);
     let named = BackfillOrder { name: Some("again".to_owned()), ..order("2026-11-01 00:00", Only::Failed) };
-    world.request("load", Operation::Backfill(named.clone()));
-    let first = world.answered();
+    let first = world.answer_to("load", Operation::Backfill(named.clone()));
     world.settle(fail);
     world.request("load", Operation::Backfill(named));
     assert_snapshot!([first, world.answered()].join("\n"), @"
@@ -164,8 +151,7 @@ fn a_backfill_ignores_dates_settled_in_an_old_generation() {
     let mut world = load();
     world.request("load", Operation::Reset { to: None });
     let asked = world.read(9, "load", Operation::Backfill(order("2026-11-01 00:00", Only::All)));
-    let old = world.running[0].attempt.clone();
-    world.end_attempt(old, Outcome::Succeeded);
+    world.end_first(Outcome::Succeeded);
     world.handle(Event::Request(asked));
     world.settle(succeed);
     assert_snapshot!(world.rows_of("load"), @"
@@ -181,15 +167,7 @@ fn a_backfill_ignores_dates_settled_in_an_old_generation() {
 fn a_name_is_used_once_though_two_requests_are_read_at_once() {
     let mut world = load();
     world.settle(fail);
-    let order = BackfillOrder {
-        from: at("2026-11-01 00:00"),
-        to: None,
-        count: None,
-        only: Only::Failed,
-        newest_first: false,
-        parallel: 1,
-        name: Some("again".to_owned()),
-    };
+    let order = BackfillOrder { name: Some("again".to_owned()), ..order("2026-11-01 00:00", Only::Failed) };
     let (one, two) = (Operation::Backfill(order.clone()), Operation::Backfill(order));
     let (one, two) = (world.read(1, "load", one), world.read(2, "load", two));
     world.handle(Event::Request(one));

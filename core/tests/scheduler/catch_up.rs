@@ -29,8 +29,7 @@ fn a_new_backfillable_job_runs_every_date_since_its_start_in_order() {
     11-03T03:00 succeeded (catch-up, 1 attempts)
     11-04T03:00 succeeded (catch-up, 1 attempts)
     ");
-    world.pass("2026-11-05 03:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 03:00", succeed);
     assert_eq!(world.take_started(), "load 11-05T03:00");
 }
 
@@ -39,8 +38,7 @@ fn a_strict_job_resumes_at_its_failed_date() {
     let jobs = vec![backfill("foo", "0 3 * * *", "2026-11-02 00:00")];
     let mut world = World::new("2026-11-02 03:00", jobs);
     world.settle(succeed);
-    world.pass("2026-11-03 03:00");
-    world.settle(fail);
+    world.pass_and_settle("2026-11-03 03:00", fail);
     world.take_started();
     world.pass("2026-11-03 03:04");
     // Down until Thursday.
@@ -54,18 +52,15 @@ fn a_strict_job_resumes_at_its_failed_date() {
     11-04T03:00 failed until 11-05T09:05:00 (catch-up, 1 attempts)
     11-05T03:00 waiting (catch-up, 0 attempts)
     ");
-    world.pass("2026-11-05 09:05");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 09:05", succeed);
     assert_eq!(world.take_started(), "foo 11-04T03:00, foo 11-05T03:00");
 }
 
 #[test]
 fn a_slow_job_keeps_its_dates() {
     let mut world = World::new("2026-11-05 10:00", vec![backfill("slow", "*/10 * * * *", "2026-11-05 10:00")]);
-    world.pass("2026-11-05 10:14");
-    world.settle(succeed);
-    world.pass("2026-11-05 10:47");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 10:14", succeed);
+    world.pass_and_settle("2026-11-05 10:47", succeed);
     assert_snapshot!(world.rows_of("slow"), @r"
     11-05T10:00 succeeded (schedule, 1 attempts)
     11-05T10:10 succeeded (schedule, 1 attempts)
@@ -79,8 +74,7 @@ fn a_slow_job_keeps_its_dates() {
 fn a_crash_during_catch_up_repeats_no_succeeded_date() {
     let mut world = World::new("2026-11-10 12:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
     for _ in 0..4 {
-        let attempt = world.running[0].attempt.clone();
-        world.end_attempt(attempt, Outcome::Succeeded);
+        world.end_first(Outcome::Succeeded);
     }
     world.take_started();
     world.crash();
@@ -95,8 +89,7 @@ fn a_crash_during_catch_up_repeats_no_succeeded_date() {
 #[test]
 fn a_newest_only_job_skips_older_due_dates() {
     let mut world = World::new("2026-11-01 12:00", vec![job("hourly", "0 * * * *")]);
-    world.pass("2026-11-01 13:00");
-    world.settle(fail);
+    world.pass_and_settle("2026-11-01 13:00", fail);
     world.now = at("2026-11-01 16:30");
     world.crash();
     world.settle(succeed);
@@ -111,8 +104,7 @@ fn a_newest_only_job_skips_older_due_dates() {
 #[test]
 fn a_newest_only_job_that_outlasts_its_dates_runs_the_newest_when_it_ends() {
     let mut world = World::new("2026-11-01 12:00", vec![job("slow", "*/10 * * * *")]);
-    world.pass("2026-11-01 12:45");
-    world.settle(fail);
+    world.pass_and_settle("2026-11-01 12:45", fail);
     assert_eq!(world.take_started(), "slow 11-01T12:10, slow 11-01T12:40");
     assert_snapshot!(world.rows_of("slow"), @r"
     11-01T12:10 skipped: superseded (schedule, 1 attempts)

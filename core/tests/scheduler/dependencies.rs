@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crontabber_core::job::{DatePolicy, Dependency, Job, Offset, Period};
-use crontabber_core::schedule::{Schedule, Timetable};
-use crontabber_core::session::{Operation, Outcome, Retrying};
+use crontabber_core::session::{Operation, Retrying};
 use insta::assert_snapshot;
 
 use crate::fixtures::{name, on, on_demand, waits, with_delay, with_one_attempt};
@@ -18,8 +17,7 @@ fn a_failed_dependency_blocks_its_date_and_later_ones() {
     let mut world = World::new("2026-11-03 12:00", vec![clean, load]);
     world.settle(fail_on("2026-11-02 03:00"));
     assert_eq!(world.take_started(), "load 11-01T03:00, clean 11-01T04:00, load 11-02T03:00");
-    world.pass("2026-11-03 12:05");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-03 12:05", succeed);
     assert_eq!(world.take_started(), "load 11-02T03:00, clean 11-02T04:00, load 11-03T03:00, clean 11-03T04:00",);
 }
 
@@ -44,8 +42,7 @@ fn a_dependency_that_never_ran_blocks_every_date() {
     let mut world = World::new("2026-11-01 05:30", vec![clean, job("load", "0 12 * * *")]);
     world.pass("2026-11-01 11:59");
     assert_eq!(world.take_started(), "");
-    world.pass("2026-11-01 12:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-01 12:00", succeed);
     assert!(world.take_started().starts_with("load 11-01T12:00, clean 11-01T00:00, clean 11-01T01:00"));
 }
 
@@ -56,10 +53,8 @@ fn a_superseded_dependency_unblocks_its_dependent() {
     let mut hourly = job("hourly", "0 * * * *");
     hourly.retry.after = Duration::from_hours(2);
     let mut world = World::new("2026-11-01 08:30", vec![daily, hourly]);
-    world.pass("2026-11-01 09:00");
-    world.settle(succeed);
-    world.pass("2026-11-01 10:00");
-    world.settle(fail);
+    world.pass_and_settle("2026-11-01 09:00", succeed);
+    world.pass_and_settle("2026-11-01 10:00", fail);
     world.take_started();
     world.pass("2026-11-01 11:00");
     assert_eq!(world.take_started(), "daily 11-01T10:00, hourly 11-01T11:00");
@@ -75,11 +70,9 @@ fn a_day_waits_for_all_its_hours() {
     world.settle(succeed);
     world.take_started();
     assert_snapshot!(waits(&world, "daily", "2026-11-04 00:00"), @"`hourly`, whose 2026-11-04T23:00:00+00:00 is not settled");
-    world.pass("2026-11-04 23:00");
-    world.settle(fail_on("2026-11-04 23:00"));
+    world.pass_and_settle("2026-11-04 23:00", fail_on("2026-11-04 23:00"));
     assert_snapshot!(world.take_started(), @"hourly 11-04T23:00");
-    world.pass("2026-11-04 23:05");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-04 23:05", succeed);
     assert_snapshot!(world.take_started(), @"hourly 11-04T23:00, daily 11-04T00:00");
 }
 
@@ -101,11 +94,7 @@ fn ignore_failure_lets_a_date_run_after_a_failure() {
     let load = backfill("load", "0 5 * * *", "2026-11-03 00:00");
     let mut world = World::new("2026-11-03 06:30", vec![report, load]);
     assert_snapshot!(waits(&world, "report", "2026-11-03 06:00"), @"`load`, whose 2026-11-03T05:00:00+00:00 is not settled");
-    world.settle(
-        |start| {
-            if start.job.name.as_str() == "load" { Outcome::Failed { code: 1 } } else { Outcome::Succeeded }
-        },
-    );
+    world.settle(fail_on("2026-11-03 05:00"));
     assert_snapshot!(world.take_started(), @"load 11-03T05:00, report 11-03T06:00");
 }
 
@@ -120,8 +109,7 @@ fn a_required_job_is_started_once_for_a_date() {
     world.crash();
     world.settle(succeed);
     world.crash();
-    world.pass("2026-11-05 07:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 07:00", succeed);
     assert_snapshot!(world.take_started(), @"shared 11-03T06:00, one 11-03T06:00, two 11-03T06:00, shared 11-04T06:00, one 11-04T06:00, two 11-04T06:00, shared 11-05T06:00, one 11-05T06:00, two 11-05T06:00");
     assert_snapshot!(world.rows_of("shared"), @"
     11-03T06:00 succeeded (required, 2 attempts)
@@ -132,12 +120,11 @@ fn a_required_job_is_started_once_for_a_date() {
 
 #[test]
 fn a_run_by_hand_that_supersedes_a_date_unblocks_dependents() {
-    let extract = with_one_attempt(with_delay(job("extract", "0 3 * * *"), 1));
+    let extract = with_one_attempt(with_delay(job("extract", "0 3 * * *"), Duration::from_hours(1)));
     let mut load = backfill("load", "0 3 * * *", "2026-11-05 00:00");
     load.depends_on = vec![name("extract").into()];
     let mut world = World::new("2026-11-05 02:00", vec![extract, load]);
-    world.pass("2026-11-05 05:00");
-    world.settle(fail);
+    world.pass_and_settle("2026-11-05 05:00", fail);
     world.pass("2026-11-06 03:30");
     world.take_started();
     world.request("extract", Operation::Run { date: Some(at("2026-11-06 03:00")), force: true });
@@ -160,9 +147,7 @@ fn ignore_failure_does_not_ignore_a_waiting_date() {
 fn a_run_by_hand_whose_requirement_never_ran_needs_force() {
     let mut load = job("load", "0 3 * * *");
     load.require = vec![name("check")];
-    let mut check = job("check", "0 3 * * *");
-    check.timetable = Timetable::new(Schedule::none(chrono_tz::UTC), None, None, Duration::ZERO);
-    let mut world = World::new("2026-11-05 12:00", vec![load, check]);
+    let mut world = World::new("2026-11-05 12:00", vec![load, on_demand("check")]);
     world.request("load", Operation::Run { date: None, force: false });
     assert_snapshot!(world.answered(), @"refused (0): job `load` waits for `check`, whose 2026-11-05T12:00:00+00:00 is not settled; `--force` attempts it all the same");
 }

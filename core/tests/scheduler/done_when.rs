@@ -1,6 +1,6 @@
 //! `done_when`: dates that need no attempt.
 
-use crontabber_core::job::{Command, Job, OnLost, Template};
+use crontabber_core::job::{Job, OnLost};
 use crontabber_core::session::{Operation, Outcome, Skipping};
 use insta::assert_snapshot;
 
@@ -9,9 +9,8 @@ use crate::world::*;
 
 #[test]
 fn a_date_that_is_done_is_not_attempted() {
-    let mut job = backfill("load", "0 3 * * *", "2026-11-03 00:00");
-    job.done_when = Some(Command::Argv(vec![Template::parse("test").unwrap()]));
-    let mut world = World::new("2026-11-05 12:00", vec![job]);
+    let jobs = vec![with_done_when(backfill("load", "0 3 * * *", "2026-11-03 00:00"))];
+    let mut world = World::new("2026-11-05 12:00", jobs);
     world.answer_probe(Some(true));
     world.answer_probe(Some(false));
     world.settle(succeed);
@@ -47,8 +46,7 @@ fn a_held_date_that_is_probed_does_not_block_a_newer_one() {
         World::new("2026-11-05 12:00", vec![Job { on_lost: OnLost::Hold, ..with_done_when(job("load", "0 3 * * *")) }]);
     world.pass("2026-11-06 04:00");
     world.answer_probe(Some(false));
-    let lost = world.running[0].attempt.clone();
-    world.end_attempt(lost, Outcome::Lost);
+    world.end_first(Outcome::Lost);
     world.pass("2026-11-07 04:00");
     world.answer_probe(Some(false));
     world.answer_probe(Some(false));

@@ -3,19 +3,14 @@
 use crontabber_core::session::{Enabling, Operation};
 use insta::assert_snapshot;
 
-use crate::fixtures::load;
+use crate::fixtures::caught_up;
 use crate::world::*;
 
 #[test]
 fn a_disabled_job_misses_its_dates_until_an_operator_decides() {
-    let mut world = load();
-    world.settle(succeed);
-    world.take_started();
+    let mut world = caught_up();
     let mut told = Vec::new();
-    let mut ask = |world: &mut World, operation: Operation| {
-        world.request("load", operation);
-        told.push(world.answered());
-    };
+    let mut ask = |world: &mut World, operation| told.push(world.answer_to("load", operation));
     ask(&mut world, Operation::Enable(Enabling::Plain));
     ask(&mut world, Operation::Disable { until: None });
     world.crash();
@@ -26,8 +21,7 @@ fn a_disabled_job_misses_its_dates_until_an_operator_decides() {
     ask(&mut world, Operation::Enable(Enabling::SkipTo(at("2026-11-08 00:00"))));
     world.settle(succeed);
     ask(&mut world, Operation::Disable { until: Some(at("2026-11-11 12:00")) });
-    world.pass("2026-11-11 13:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-11 13:00", succeed);
     ask(&mut world, Operation::Disable { until: None });
     world.pass("2026-11-13 13:00");
     ask(&mut world, Operation::Enable(Enabling::SkipMissed));

@@ -18,6 +18,14 @@ pub(crate) fn load() -> World {
     World::new("2026-11-05 12:00", vec![backfill("load", "0 3 * * *", "2026-11-03 00:00")])
 }
 
+/// The same, after its three dates have succeeded.
+pub(crate) fn caught_up() -> World {
+    let mut world = load();
+    world.settle(succeed);
+    world.take_started();
+    world
+}
+
 /// A job without a schedule.
 pub(crate) fn on_demand(text: &str) -> Job {
     let mut job = job(text, "0 0 * * *");
@@ -34,9 +42,9 @@ pub(crate) fn with_one_attempt(job: Job) -> Job {
     Job { retry: Retry { attempts: Some(1), ..Retry::default() }, ..job }
 }
 
-pub(crate) fn with_delay(job: Job, hours: u64) -> Job {
-    let timetable = Timetable::new(job.timetable.schedule().clone(), None, None, Duration::from_hours(hours));
-    Job { timetable, ..job }
+pub(crate) fn with_delay(job: Job, delay: Duration) -> Job {
+    let (schedule, start) = (job.timetable.schedule().clone(), job.timetable.start());
+    Job { timetable: Timetable::new(schedule, start, None, delay), ..job }
 }
 
 pub(crate) fn on(text: &str) -> Dependency {

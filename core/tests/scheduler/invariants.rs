@@ -24,10 +24,8 @@ struct Tampered {
 fn lived() -> Tampered {
     let mut world = World::new("2026-11-04 02:30", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
     world.settle(fail_on("2026-11-02 03:00"));
-    world.pass("2026-11-04 02:40");
-    world.settle(succeed);
-    world.pass("2026-11-04 03:00");
-    world.settle(fail_on("2026-11-04 03:00"));
+    world.pass_and_settle("2026-11-04 02:40", succeed);
+    world.pass_and_settle("2026-11-04 03:00", fail_on("2026-11-04 03:00"));
     Tampered::of(world)
 }
 

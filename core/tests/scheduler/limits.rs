@@ -34,8 +34,7 @@ fn a_limit_of_dates_holds_for_a_long_past() {
     job.catch_up.max_dates = Some(100);
     let mut world = World::new("2026-03-01 00:00", vec![job]);
     world.settle(succeed);
-    world.pass("2026-03-01 00:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-03-01 00:00", succeed);
     let started = world.take_started();
     assert_eq!(started.split(", ").count(), 100);
     assert_snapshot!(started.split(", ").next().unwrap_or_default(), @"minutes 02-28T22:21");
@@ -47,10 +46,8 @@ fn overlap_skip_skips_dates_that_come_due_while_one_runs() {
     let mut skips = backfill("skips", "0 * * * *", "2026-11-05 12:00");
     skips.overlap = Overlap::Skip;
     let mut world = World::new("2026-11-05 12:00", vec![skips]);
-    world.pass("2026-11-05 14:30");
-    world.settle(succeed);
-    world.pass("2026-11-05 15:30");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 14:30", succeed);
+    world.pass_and_settle("2026-11-05 15:30", succeed);
     assert_snapshot!(world.rows_of("skips"), @"
     11-05T12:00 succeeded (schedule, 1 attempts)
     11-05T13:00 skipped: overtime (schedule, 0 attempts)
@@ -67,8 +64,7 @@ fn skip_late_skips_dates_that_would_start_too_late() {
     world.settle(succeed);
     // The next one waits behind this one for too long.
     world.pass("2026-11-05 13:00");
-    world.pass("2026-11-05 14:03");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 14:03", succeed);
     world.now += TimeDelta::seconds(3601);
     world.crash();
     world.settle(succeed);
@@ -86,8 +82,7 @@ fn skip_late_skips_a_date_that_waited_too_long_for_a_slot() {
     late.skip_late = Some(Duration::from_mins(10));
     let mut world = World::new("2026-11-05 02:59", vec![backfill("early", "0 3 * * *", "2026-11-05 00:00"), late]);
     world.scheduler.set_max_running(1);
-    world.pass("2026-11-05 04:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 04:00", succeed);
     assert_snapshot!(world.take_started(), @"early 11-05T03:00");
     assert_snapshot!(world.rows_of("late"), @"11-05T03:00 skipped: too-old (schedule, 0 attempts)");
 }
@@ -99,8 +94,7 @@ fn skip_late_skips_dates_after_a_failed_one_in_independent_order() {
     load.retry = Retry { after: Duration::from_hours(20), ..Retry::default() };
     let mut world = World::new("2026-11-05 12:00", vec![load]);
     world.settle(fail);
-    world.pass("2026-11-05 15:30");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-05 15:30", succeed);
     assert_snapshot!(world.rows_of("load"), @"
     11-05T12:00 failed until 11-06T08:00:00 (schedule, 1 attempts)
     11-05T13:00 succeeded (schedule, 1 attempts)
@@ -116,8 +110,7 @@ fn overlap_skip_ignores_attempts_of_a_backfill() {
     let mut world = World::new("2026-11-05 12:00", vec![load]);
     world.settle(succeed);
     world.request("load", Operation::Backfill(order("2026-11-04 00:00", Only::Missing)));
-    world.pass("2026-11-06 04:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-06 04:00", succeed);
     assert_snapshot!(world.rows_of("load"), @"
     11-04T03:00 succeeded (backfill, 1 attempts)
     11-05T03:00 succeeded (catch-up, 1 attempts)

@@ -10,7 +10,9 @@ mod fixtures;
 mod invariants;
 mod limits;
 mod memory;
+#[path = "../simulation/random.rs"]
 mod random;
+mod random_histories;
 mod registry_update;
 mod requests;
 mod reset;

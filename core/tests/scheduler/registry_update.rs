@@ -7,7 +7,7 @@ use crontabber_core::schedule::Timetable;
 use crontabber_core::session::{Only, Operation, Outcome, Skipping};
 use insta::assert_snapshot;
 
-use crate::fixtures::{load, name, order, with_done_when, with_one_attempt};
+use crate::fixtures::{caught_up, load, name, order, with_delay, with_done_when, with_one_attempt};
 use crate::world::*;
 
 #[test]
@@ -19,8 +19,7 @@ fn a_changed_schedule_takes_effect_when_it_is_read() {
     world.jobs = vec![backfill("load", "0 */6 * * *", "2026-11-01 00:00")];
     world.crash();
     world.settle(succeed);
-    world.pass("2026-11-03 18:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-03 18:00", succeed);
     assert_snapshot!(world.rows_of("load"), @r"
     11-01T03:00 succeeded (catch-up, 1 attempts)
     11-02T03:00 succeeded (catch-up, 1 attempts)
@@ -31,19 +30,14 @@ fn a_changed_schedule_takes_effect_when_it_is_read() {
 
 #[test]
 fn a_shorter_delay_loses_no_date() {
-    let with_delay = |hours: u64| {
-        let mut load = backfill("load", "0 * * * *", "2026-11-01 00:00");
-        let (schedule, start) = (load.timetable.schedule().clone(), load.timetable.start());
-        load.timetable = Timetable::new(schedule, start, None, Duration::from_secs(hours * 3600));
-        load
-    };
-    let mut world = World::new("2026-11-01 05:30", vec![with_delay(3)]);
+    let delayed =
+        |hours| vec![with_delay(backfill("load", "0 * * * *", "2026-11-01 00:00"), Duration::from_hours(hours))];
+    let mut world = World::new("2026-11-01 05:30", delayed(3));
     world.settle(succeed);
-    world.reload(vec![with_delay(0)]);
+    world.reload(delayed(0));
     world.settle(succeed);
-    world.reload(vec![with_delay(2)]);
-    world.pass("2026-11-01 08:00");
-    world.settle(succeed);
+    world.reload(delayed(2));
+    world.pass_and_settle("2026-11-01 08:00", succeed);
     assert_eq!(world.started.len(), 7);
     assert_eq!(world.rows.sessions.len(), 7, "00:00 to 06:00, none twice, none lost");
 }
@@ -66,12 +60,10 @@ fn a_later_end_does_not_replay_the_time_since() {
         load
     };
     let mut world = World::new("2026-11-02 12:00", vec![until("2026-11-02 23:59")]);
-    world.pass("2026-11-08 12:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-08 12:00", succeed);
     world.take_started();
     world.reload(vec![until("2026-11-30 00:00")]);
-    world.pass("2026-11-09 03:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-09 03:00", succeed);
     assert_eq!(world.take_started(), "load 11-09T03:00");
 }
 
@@ -102,18 +94,12 @@ fn a_job_disabled_in_the_registry_keeps_its_watermark() {
 
 #[test]
 fn a_start_moved_back_runs_no_date_before_it_is_due() {
-    let from = |start: &str| {
-        let load = backfill("load", "0 * * * *", start);
-        let (schedule, start) = (load.timetable.schedule().clone(), load.timetable.start());
-        let timetable = Timetable::new(schedule, start, None, Duration::from_hours(6));
-        Job { timetable, ..load }
-    };
-    let mut world = World::new("2026-11-01 12:00", vec![from("2026-11-01 11:30")]);
-    world.reload(vec![from("2026-11-01 04:00")]);
+    let from = |start: &str| vec![with_delay(backfill("load", "0 * * * *", start), Duration::from_hours(6))];
+    let mut world = World::new("2026-11-01 12:00", from("2026-11-01 11:30"));
+    world.reload(from("2026-11-01 04:00"));
     world.settle(succeed);
     assert_eq!(world.take_started(), "load 11-01T04:00, load 11-01T05:00, load 11-01T06:00");
-    world.pass("2026-11-01 14:30");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-01 14:30", succeed);
     assert_eq!(world.take_started(), "load 11-01T07:00, load 11-01T08:00");
 }
 
@@ -202,8 +188,7 @@ fn a_job_that_becomes_newest_only_supersedes_held_dates() {
     world.pass("2026-11-05 12:00");
     job.date_policy = DatePolicy::NewestOnly;
     world.reload(vec![job]);
-    let running = world.running[0].attempt.clone();
-    world.end_attempt(running, Outcome::Interrupted);
+    world.end_first(Outcome::Interrupted);
     world.settle(succeed);
     assert_snapshot!(world.rows_of("load"), @"
     11-03T03:00 skipped: superseded (catch-up, 1 attempts)
@@ -237,21 +222,13 @@ fn a_request_for_a_job_that_waits_for_its_name_is_refused() {
 
 #[test]
 fn a_changed_schedule_repeats_nothing_from_before_a_reset_to_a_date() {
-    let mut world = load();
-    world.settle(succeed);
+    let mut world = caught_up();
     world.request("load", Operation::Reset { to: Some(at("2026-11-05 00:00")) });
     world.settle(succeed);
     world.take_started();
-    let mut moved = backfill("load", "0 3 * * *", "2026-11-02 00:00");
+    let moved = backfill("load", "0 3 * * *", "2026-11-02 00:00");
     world.reload(vec![moved.clone()]);
-    moved.timetable = Timetable::new(
-        moved.timetable.schedule().clone(),
-        moved.timetable.start(),
-        None,
-        std::time::Duration::from_mins(5),
-    );
-    world.reload(vec![moved]);
-    world.pass("2026-11-06 04:00");
-    world.settle(succeed);
+    world.reload(vec![with_delay(moved, Duration::from_mins(5))]);
+    world.pass_and_settle("2026-11-06 04:00", succeed);
     assert_snapshot!(world.take_started(), @"load 11-06T03:00");
 }

@@ -4,7 +4,7 @@ use crontabber_core::scheduler::Notification;
 use crontabber_core::session::{Only, Operation, Outcome, Retrying};
 use insta::assert_snapshot;
 
-use crate::fixtures::{load, order};
+use crate::fixtures::{caught_up, load, order};
 use crate::world::*;
 
 #[test]
@@ -39,9 +39,7 @@ fn a_reset_while_an_attempt_runs_waits_for_it() {
 
 #[test]
 fn a_reset_to_a_date_leaves_earlier_dates_settled() {
-    let mut world = load();
-    world.settle(succeed);
-    world.take_started();
+    let mut world = caught_up();
     world.request("load", Operation::Reset { to: Some(at("2026-11-04 00:00")) });
     assert_snapshot!(world.answered(), @"done (2): job `load` is reset: 2 dates from 2026-11-04T03:00:00+00:00 on are attempted again; dates settled before 2026-11-04T00:00:00+00:00 stay settled (`--all-generations` shows them)");
     world.settle(succeed);
@@ -52,25 +50,19 @@ fn a_reset_to_a_date_leaves_earlier_dates_settled() {
 fn a_reset_to_a_date_refuses_to_forget_unsettled_dates() {
     let mut world = load();
     let to = Operation::Reset { to: Some(at("2026-11-05 00:00")) };
-    let mut told = Vec::new();
-    world.request("load", to.clone());
-    told.push(world.answered());
+    let mut told = vec![world.answer_to("load", to.clone())];
     world.settle(succeed);
     world.request("load", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
-    world.request("load", to.clone());
-    told.push(world.answered());
+    told.push(world.answer_to("load", to.clone()));
     world.settle(succeed);
-    world.request("load", to);
-    told.push(world.answered());
+    told.push(world.answer_to("load", to));
     world.settle(succeed);
     // What succeeded before it is not missing.
     world.take_started();
-    world.request("load", Operation::Backfill(order("2026-10-31 00:00", Only::Missing)));
-    told.push(world.answered());
+    told.push(world.answer_to("load", Operation::Backfill(order("2026-10-31 00:00", Only::Missing))));
     world.settle(succeed);
     told.push(world.take_started());
-    world.request("load", Operation::Backfill(order("2026-11-02 00:00", Only::All)));
-    told.push(world.answered());
+    told.push(world.answer_to("load", Operation::Backfill(order("2026-11-02 00:00", Only::All))));
     assert_snapshot!(told.join("\n"), @"
     refused (0): 2026-11-03T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and unsettled, and would be lost: settle the dates before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
     refused (0): 2026-11-01T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and unsettled, and would be lost: settle the dates before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
@@ -83,8 +75,7 @@ fn a_reset_to_a_date_refuses_to_forget_unsettled_dates() {
 
 #[test]
 fn a_reset_of_a_disabled_job_counts_the_dates_it_repeats() {
-    let mut world = load();
-    world.settle(succeed);
+    let mut world = caught_up();
     world.request("load", Operation::Disable { until: None });
     world.request("load", Operation::Reset { to: None });
     assert_snapshot!(world.answered(), @"done (3): job `load` is reset: 3 dates from 2026-11-03T03:00:00+00:00 on are attempted again, once it is enabled");
@@ -92,8 +83,7 @@ fn a_reset_of_a_disabled_job_counts_the_dates_it_repeats() {
 
 #[test]
 fn the_last_success_outlives_resets_and_repetitions() {
-    let mut world = load();
-    world.settle(succeed);
+    let mut world = caught_up();
     world.request("load", Operation::Reset { to: Some(at("2026-11-05 00:00")) });
     world.request("load", Operation::Reset { to: Some(at("2026-11-05 01:00")) });
     let noted = |world: &World| {

@@ -13,8 +13,7 @@ use crate::world::*;
 #[test]
 fn a_failure_is_retried_before_the_next_date() {
     let mut world = World::new("2026-11-05 02:00", vec![job("daily", "0 3 * * *")]);
-    world.pass("2026-11-05 03:00");
-    world.settle(fail);
+    world.pass_and_settle("2026-11-05 03:00", fail);
     world.take_started();
     world.pass("2026-11-05 03:04");
     assert_eq!(world.take_started(), "");
@@ -48,8 +47,7 @@ fn retries_back_off_and_a_date_without_retries_left_is_held() {
 fn the_first_date_of_a_new_job_is_retried() {
     let mut world = World::new("2026-11-01 12:00", vec![backfill("new", "0 3 * * *", "2026-11-01 00:00")]);
     world.settle(fail);
-    world.pass("2026-11-01 12:05");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-01 12:05", succeed);
     assert_snapshot!(world.rows_of("new"), @"11-01T03:00 succeeded (catch-up, 2 attempts)");
 }
 
@@ -80,8 +78,7 @@ fn an_interrupted_attempt_does_not_count() {
     let mut once = backfill("once", "0 3 * * *", "2026-11-01 00:00");
     once.retry.attempts = Some(1);
     let mut world = World::new("2026-11-01 12:00", vec![once]);
-    let attempt = world.running[0].attempt.clone();
-    world.end_attempt(attempt, Outcome::Interrupted);
+    world.end_first(Outcome::Interrupted);
     world.settle(succeed);
     assert_snapshot!(world.rows_of("once"), @"11-01T03:00 succeeded (catch-up, 2 attempts)");
 }

@@ -14,10 +14,7 @@ fn a_retry_starts_at_once_and_restores_the_attempts_of_a_held_date() {
     let mut world = World::new("2026-11-05 12:00", vec![job]);
     world.settle(fail);
     let mut told = Vec::new();
-    let mut ask = |world: &mut World, retrying: Retrying| {
-        world.request("load", Operation::Retry(retrying));
-        told.push(world.answered());
-    };
+    let mut ask = |world: &mut World, retrying| told.push(world.answer_to("load", Operation::Retry(retrying)));
     ask(&mut world, Retrying::Held);
     ask(&mut world, Retrying::Failed);
     world.settle(fail);
@@ -44,8 +41,7 @@ fn a_retry_starts_at_once_and_restores_the_attempts_of_a_held_date() {
 #[test]
 fn a_killed_date_is_held_until_an_operator_retries_it() {
     let mut world = load();
-    world.request("load", Operation::Kill { date: Some(at("2026-11-04 03:00")) });
-    let refused = world.answered();
+    let refused = world.answer_to("load", Operation::Kill { date: Some(at("2026-11-04 03:00")) });
     world.request("load", Operation::Kill { date: None });
     assert_eq!(world.answered(), "", "it is answered when the attempt has ended");
     let killed = world.kills.pop().unwrap();
@@ -78,8 +74,7 @@ fn a_date_whose_kill_was_requested_is_held_whatever_the_outcome() {
     let told = ends.map(|outcome| {
         let mut world = load();
         world.request("load", Operation::Kill { date: None });
-        let running = world.running[0].attempt.clone();
-        world.end_attempt(running, outcome);
+        world.end_first(outcome);
         let rows = world.rows_of("load");
         format!("{}\n    {}\n", world.answered(), rows.lines().next().unwrap())
     });
@@ -126,8 +121,7 @@ fn a_future_date_marked_done_is_not_repeated() {
 #[test]
 fn a_date_skipped_while_a_retry_is_read_keeps_its_attempt_numbers() {
     let mut world = load();
-    let first = world.running[0].attempt.clone();
-    world.end_attempt(first, Outcome::Failed { code: 1 });
+    world.end_first(Outcome::Failed { code: 1 });
     let date = at("2026-11-03 03:00");
     let skip = world.read(1, "load", Operation::Skip(Skipping::Date(date)));
     let retry = world.read(2, "load", Operation::Retry(Retrying::Date { date, again: false }));

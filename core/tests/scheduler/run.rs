@@ -14,8 +14,7 @@ fn a_run_of_a_newest_only_job_is_a_session_of_its_own() {
     let mut world = World::new("2026-11-01 12:10", vec![job("hourly", "0 * * * *")]);
     world.request("hourly", Operation::Run { date: None, force: false });
     world.settle(succeed);
-    world.pass("2026-11-01 13:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-01 13:00", succeed);
     assert_snapshot!(world.rows_of("hourly"), @r"
     11-01T12:10 succeeded (manual, 1 attempts)
     11-01T13:00 succeeded (schedule, 1 attempts)
@@ -71,12 +70,8 @@ fn a_run_in_a_full_pool_needs_force() {
     world.pools = BTreeMap::from([("db".to_owned(), 1)]);
     world.reload(world.jobs.clone());
     world.pass("2026-11-05 03:00");
-    let mut told = Vec::new();
-    for force in [false, true] {
-        world.request("b", Operation::Run { date: None, force });
-        told.push(world.answered());
-    }
-    assert_snapshot!(told.join("\n"), @"
+    let runs = [false, true].map(|force| Operation::Run { date: None, force });
+    assert_snapshot!(world.answers_to("b", runs), @"
     refused (0): the pool `db` of job `b` is full; `--force` attempts it all the same
     done (1): attempt 1 of `b` at 2026-11-05T03:00:00+00:00 started
     ");

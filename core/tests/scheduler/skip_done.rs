@@ -3,14 +3,13 @@
 use crontabber_core::session::{Operation, Retrying, Skipping};
 use insta::assert_snapshot;
 
-use crate::fixtures::load;
+use crate::fixtures::{caught_up, load};
 use crate::world::*;
 
 #[test]
 fn a_skip_settles_due_and_future_dates() {
     let mut world = load();
-    let mut told = Vec::new();
-    for asked in [
+    let skips = [
         Skipping::Date(at("2026-11-04 03:00")),
         Skipping::Date(at("2026-11-03 03:00")),
         Skipping::Date(at("2026-11-04 04:00")),
@@ -19,11 +18,8 @@ fn a_skip_settles_due_and_future_dates() {
         Skipping::Count(2),
         Skipping::Date(at("2026-11-20 03:00")),
         Skipping::Date(at("2026-11-20 03:00")),
-    ] {
-        world.request("load", Operation::Skip(asked));
-        told.push(world.answered());
-    }
-    assert_snapshot!(told.join("\n"), @"
+    ];
+    assert_snapshot!(world.answers_to("load", skips.map(Operation::Skip)), @"
     done (1): `load`: skipped 2026-11-04T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
     refused (0): 2026-11-03T03:00:00+00:00 of `load` is running; `crontabber kill load` ends it first
     refused (0): 2026-11-04T04:00:00+00:00 is not a date of `load`; the nearest are 2026-11-04T03:00:00+00:00 and 2026-11-05T03:00:00+00:00
@@ -35,8 +31,7 @@ fn a_skip_settles_due_and_future_dates() {
     ");
     world.settle(succeed);
     world.crash();
-    world.pass("2026-11-11 12:00");
-    world.settle(succeed);
+    world.pass_and_settle("2026-11-11 12:00", succeed);
     assert_snapshot!(world.take_started(), @"load 11-03T03:00, load 11-10T03:00, load 11-11T03:00");
     assert_snapshot!(world.rows_of("load"), @"
     11-03T03:00 succeeded (catch-up, 1 attempts)
@@ -56,12 +51,8 @@ fn a_skip_settles_due_and_future_dates() {
 fn a_date_marked_done_is_not_attempted() {
     let mut world = load();
     world.settle(fail);
-    let mut told = Vec::new();
-    for date in ["2026-11-03 03:00", "2026-11-03 03:00", "2026-11-01 03:00", "2026-11-05 04:00", "2026-11-06 03:00"] {
-        world.request("load", Operation::Done { date: at(date) });
-        told.push(world.answered());
-    }
-    assert_snapshot!(told.join("\n"), @"
+    let dates = ["2026-11-03 03:00", "2026-11-03 03:00", "2026-11-01 03:00", "2026-11-05 04:00", "2026-11-06 03:00"];
+    assert_snapshot!(world.answers_to("load", dates.map(|date| Operation::Done { date: at(date) })), @"
     done (1): 2026-11-03T03:00:00+00:00 of `load` is marked as succeeded, and will not run
     done (0): 2026-11-03T03:00:00+00:00 of `load` has succeeded already
     done (1): 2026-11-01T03:00:00+00:00 of `load` is marked as succeeded, and will not run
@@ -83,8 +74,7 @@ fn a_date_marked_done_is_not_attempted() {
 
 #[test]
 fn a_date_marked_done_and_repeated_breaks_no_invariant() {
-    let mut world = load();
-    world.settle(succeed);
+    let mut world = caught_up();
     let date = at("2026-11-01 03:00");
     world.request("load", Operation::Reset { to: None });
     world.request("load", Operation::Done { date });

@@ -34,8 +34,7 @@ fn a_job_far_behind_shares_slots_with_the_others() {
     world.scheduler.set_max_running(1);
     world.pass("2026-11-04 12:00");
     for _ in 0..8 {
-        let attempt = world.running[0].attempt.clone();
-        world.end_attempt(attempt, Outcome::Succeeded);
+        world.end_first(Outcome::Succeeded);
     }
     let started = world.take_started();
     assert_snapshot!(started.replace(", ", "\n"), @r"
@@ -129,8 +128,7 @@ fn a_ready_job_keeps_its_turn_while_its_dependency_runs_again() {
     for _ in 0..6 {
         // By the end of its last date, others of them are due again.
         world.now += TimeDelta::milliseconds(600);
-        let first = world.running[0].attempt.clone();
-        world.end_attempt(first, Outcome::Failed { code: 1 });
+        world.end_first(Outcome::Failed { code: 1 });
     }
     assert_snapshot!(world.take_started(), @"load 11-05T10:00, load 11-05T11:00, load 11-05T12:00, load 11-05T10:00, report 11-05T12:00, load 11-05T11:00, load 11-05T12:00");
 }

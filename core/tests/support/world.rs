@@ -13,8 +13,8 @@ use crontabber_core::job::{Command, DatePolicy, Job, JobName, Template};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::{Event, Notification, Scheduler, Start, Step};
 use crontabber_core::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, BackfillOrder, BackfillRecord, Disabled, Entry, JobRecord, Operation,
-    Outcome, Past, ProcessIdentity, Recovered, Reply, Request, SessionKey, SessionRecord, SettledBy, State,
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillRecord, Disabled, Entry, JobRecord, Operation, Outcome, Past,
+    ProcessIdentity, Recovered, Reply, Request, SessionKey, SessionRecord, SettledBy, State,
 };
 
 /// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
@@ -171,17 +171,14 @@ impl Rows {
             disabled.job = to.clone();
             self.disabled.insert(to.clone(), disabled);
         }
-        for mut row in std::mem::take(&mut self.sessions).into_values() {
-            if row.key.job == *from {
-                row.key.job = to.clone();
-            }
-            self.sessions.insert(row.key.clone(), row);
+        let renamed = |key: SessionKey| if key.job == *from { SessionKey { job: to.clone(), ..key } } else { key };
+        for row in std::mem::take(&mut self.sessions).into_values() {
+            let key = renamed(row.key.clone());
+            self.sessions.insert(key.clone(), SessionRecord { key, ..row });
         }
-        for mut row in std::mem::take(&mut self.attempts).into_values() {
-            if row.key.session.job == *from {
-                row.key.session.job = to.clone();
-            }
-            self.attempts.insert(row.key.clone(), row);
+        for row in std::mem::take(&mut self.attempts).into_values() {
+            let key = AttemptKey { session: renamed(row.key.session.clone()), ..row.key.clone() };
+            self.attempts.insert(key.clone(), AttemptRecord { key, ..row });
         }
         for backfill in self.backfills.values_mut().filter(|backfill| backfill.job == *from) {
             backfill.job = to.clone();
@@ -196,41 +193,27 @@ impl Rows {
             let is_meant = |row: &&SessionRecord| row.key.date >= from && row.key.date < to && row.settled_at.is_some();
             of_job().filter(is_meant).cloned().collect()
         });
-        let namesake = match operation {
-            Operation::Backfill(BackfillOrder { name: Some(name), .. }) => {
-                let is_it = |backfill: &&BackfillRecord| backfill.job == *job && backfill.name.as_ref() == Some(name);
-                self.backfills.values().find(is_it).map(|backfill| backfill.id)
-            }
-            _ => None,
-        };
-        let last_success = match operation {
-            Operation::Reset { to: Some(to) } => {
-                let before = of_job().filter(|row| row.key.date < *to && row.state == State::Succeeded);
-                before.map(|row| row.key.date).max()
-            }
-            _ => None,
-        };
-        let earlier = match operation {
+        let (mut namesake, mut earlier, mut last_success) = (None, Vec::new(), None);
+        match operation {
             Operation::Backfill(order) => {
+                let is_it = |backfill: &&BackfillRecord| backfill.job == *job && backfill.name == order.name;
+                namesake = order.name.as_ref().and_then(|_| self.backfills.values().find(is_it)).map(|found| found.id);
                 let is_before = |key: &SessionKey| {
                     key.job == *job
                         && key.generation < record.generation
                         && (order.from..record.first_date).contains(&key.date)
                 };
                 let succeeded = |row: &&SessionRecord| row.state == State::Succeeded && is_before(&row.key);
-                self.sessions.values().filter(succeeded).map(|row| row.key.date).collect()
+                earlier.extend(self.sessions.values().filter(succeeded).map(|row| row.key.date));
             }
-            _ => Vec::new(),
-        };
-        let is_entered = self.backfills.contains_key(&id);
-        Past {
-            generation: record.generation,
-            settled: settled.unwrap_or_default(),
-            namesake,
-            is_entered,
-            earlier,
-            last_success,
+            Operation::Reset { to: Some(to) } => {
+                let before = of_job().filter(|row| row.key.date < *to && row.state == State::Succeeded);
+                last_success = before.map(|row| row.key.date).max();
+            }
+            _ => {}
         }
+        let (generation, settled) = (record.generation, settled.unwrap_or_default());
+        Past { generation, settled, namesake, is_entered: self.backfills.contains_key(&id), earlier, last_success }
     }
 
     fn current(&self, key: &SessionKey) -> bool {
@@ -392,6 +375,17 @@ impl World {
         self.handle(Event::Tick);
     }
 
+    /// Lets time pass until `until`, and then ends all that runs, and what that starts.
+    pub(crate) fn pass_and_settle(&mut self, until: &str, decide: impl FnMut(&Start) -> Outcome) {
+        self.pass(until);
+        self.settle(decide);
+    }
+
+    /// Ends the attempt that has run longest.
+    pub(crate) fn end_first(&mut self, outcome: Outcome) {
+        self.end_attempt(self.running[0].attempt.clone(), outcome);
+    }
+
     pub(crate) fn end_attempt(&mut self, attempt: AttemptKey, outcome: Outcome) {
         self.running.retain(|start| start.attempt != attempt);
         let end = AttemptEnd { outcome, ended_at: self.now, duration: None, detail: None, has_log: false, usage: None };
@@ -412,6 +406,18 @@ impl World {
         self.ask(id, job, operation);
     }
 
+    /// Makes a request, and returns its answer.
+    pub(crate) fn answer_to(&mut self, job: &str, operation: Operation) -> String {
+        self.request(job, operation);
+        self.answered()
+    }
+
+    /// Makes requests one after the other, and returns their answers, one a line.
+    pub(crate) fn answers_to(&mut self, job: &str, operations: impl IntoIterator<Item = Operation>) -> String {
+        let answers = operations.into_iter().map(|operation| self.answer_to(job, operation));
+        answers.collect::<Vec<_>>().join("\n")
+    }
+
     /// The number of a request that nobody has made yet.
     pub(crate) fn next_request(&mut self) -> i64 {
         self.requests += 1;
@@ -426,17 +432,18 @@ impl World {
 
     /// A request arrives that the ledger was asked for a while ago.
     pub(crate) fn hear(&mut self, id: i64, job: &str, operation: Operation) {
-        let job = JobName::new(job).expect("a name");
-        let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
-        let past = self.rows.past(&job, id, &operation);
-        self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
+        self.handle(Event::Request(self.request_with_past(id, job, operation)));
     }
 
     /// A request is read, and not heard yet.
     pub(crate) fn read(&mut self, id: i64, job: &str, operation: Operation) -> Request {
+        self.scheduler.ledger_is_asked();
+        self.request_with_past(id, job, operation)
+    }
+
+    fn request_with_past(&self, id: i64, job: &str, operation: Operation) -> Request {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
-        self.scheduler.ledger_is_asked();
         let past = self.rows.past(&job, id, &operation);
         Request { id, job, operation, at, user, host, reason: None, past }
     }
@@ -490,10 +497,7 @@ impl World {
 /// Whatever a story was about, its rows keep the promise.
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        if self.rows.jobs.is_empty() {
+        if std::thread::panicking() || self.rows.jobs.is_empty() {
             return;
         }
         self.assert_memory_is_as_loaded();
