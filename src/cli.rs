@@ -1,29 +1,23 @@
-//! The command line: what people type, and where it goes.
+//! The command line: parses arguments, and prints what [`report`](crate::report) and [`submit`](crate::submit) return.
 //!
-//! Every command of [`arguments`] is one file beside it. The commands that read do it here, through a registry and a
-//! ledger that they only read; those that start something hand on to the daemon. Nothing here decides what runs.
+//! Every command of [`arguments`] has a file of its own. Nothing here decides what runs.
 
 mod arguments;
 mod attempts;
 mod audit;
-mod beside;
 mod calendar;
 mod change;
 mod check;
 mod completions;
 mod context;
 mod csv;
-pub mod date;
-mod date_resolve;
 mod export;
 mod failure;
 mod ghosts;
 mod health;
 mod json;
-mod lateness;
 mod list;
 mod log;
-mod orphans;
 mod output;
 mod plan;
 mod reference;
@@ -39,7 +33,7 @@ mod why;
 use std::process::ExitCode;
 
 use arguments::Command;
-use change::{Asked, change};
+use change::{ChangeCommand, change};
 use context::Context;
 use failure::Failure;
 use output::Output;
@@ -54,15 +48,15 @@ pub fn main() -> ExitCode {
     let result = match command {
         None => context.daemon_options().map(daemon::serve),
         Some(Command::Once) => context.daemon_options().map(daemon::once),
-        Some(Command::Run(asked)) => change(&context, &Asked::Run(asked)),
-        Some(Command::Reset(asked)) => change(&context, &Asked::Reset(asked)),
-        Some(Command::Backfill(asked)) => change(&context, &Asked::Backfill(asked)),
-        Some(Command::Skip(asked)) => change(&context, &Asked::Skip(asked)),
-        Some(Command::Done(asked)) => change(&context, &Asked::Done(asked)),
-        Some(Command::Retry(asked)) => change(&context, &Asked::Retry(asked)),
-        Some(Command::Kill(asked)) => change(&context, &Asked::Kill(asked)),
-        Some(Command::Disable(asked)) => change(&context, &Asked::Disable(asked)),
-        Some(Command::Enable(asked)) => change(&context, &Asked::Enable(asked)),
+        Some(Command::Run(asked)) => change(&context, &ChangeCommand::Run(asked)),
+        Some(Command::Reset(asked)) => change(&context, &ChangeCommand::Reset(asked)),
+        Some(Command::Backfill(asked)) => change(&context, &ChangeCommand::Backfill(asked)),
+        Some(Command::Skip(asked)) => change(&context, &ChangeCommand::Skip(asked)),
+        Some(Command::Done(asked)) => change(&context, &ChangeCommand::Done(asked)),
+        Some(Command::Retry(asked)) => change(&context, &ChangeCommand::Retry(asked)),
+        Some(Command::Kill(asked)) => change(&context, &ChangeCommand::Kill(asked)),
+        Some(Command::Disable(asked)) => change(&context, &ChangeCommand::Disable(asked)),
+        Some(Command::Enable(asked)) => change(&context, &ChangeCommand::Enable(asked)),
         Some(Command::Warden(asked)) => warden::warden(asked),
         Some(command) => read(&context, &command),
     };

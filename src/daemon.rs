@@ -9,18 +9,18 @@ mod launch;
 mod ledger_thread;
 mod main_thread;
 mod notices;
+mod operate;
 mod options;
 pub mod reporter;
 mod start;
-mod submit;
 
 use std::process::ExitCode;
 
 use crate::control::Mode;
 
-pub use options::{EXIT_BUSY, EXIT_REGISTRY, Options};
+pub(crate) use operate::Operator;
+pub use options::Options;
 pub use reporter::LogFormat;
-pub use submit::{Ask, operate};
 
 /// Runs the daemon until it is told to stop.
 #[must_use]

@@ -21,8 +21,11 @@
 //! A module imports only modules of lower layers, and those of its own layer that `tests/tidy.rs` lists.
 //!
 //! Wiring:
-//! - [`cli`]: the commands, and how they print
+//! - [`cli`]: parses arguments, and prints what `report` and `submit` return
 //! - [`daemon`]: the threads that run the control; signals, reload, effects, the log
+//! - [`submit`]: previews, posts and awaits an operator's request
+//! - [`report`]: what the commands say about jobs and dates, as data
+//! - [`exit_code`]: the exit codes of every command
 //! - [`systemd`]: readiness, status and watchdog messages
 //! - [`paths`]: where the registry, the ledger, the logs and the warden are
 //!
@@ -33,6 +36,7 @@
 //! - [`warden`]: the process that owns the job processes
 //! - [`log_queue`]: writes the log on a thread of its own
 //! - [`clock`]: the only reader of the wall clock
+//! - [`environment`]: host, user, and whether a terminal takes color
 //!
 //! Core, a crate of its own without I/O ([`crontabber_core`]): [`control`], [`scheduler`], [`invariants`], [`session`], [`job`],
 //! [`schedule`], [`duration`], [`text`].
@@ -42,10 +46,14 @@ pub use crontabber_core::{control, duration, invariants, job, schedule, schedule
 pub mod cli;
 pub mod clock;
 pub mod daemon;
+pub mod environment;
+pub mod exit_code;
 pub mod ledger;
 pub mod log_queue;
 pub mod paths;
 pub mod registry;
+pub mod report;
+pub mod submit;
 pub mod systemd;
 pub mod warden;
 pub mod warden_client;

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::ledger::{LedgerUrl, LedgerUrlError};
 use crate::session::AttemptKey;
+use crate::text::listed;
 use crate::warden_client::WardenLocation;
 
 /// The registry's name, wherever it is looked for.
@@ -26,7 +27,7 @@ const SYSTEM_STATE: &str = "/var/lib/crontabber";
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// No file at any of the places where a registry is looked for.
-    #[error("there is no registry: looked for {}", listed(.looked))]
+    #[error("there is no registry: looked for {}", listed(&quoted_paths(.looked), "and"))]
     NoRegistry {
         /// The places, in their order.
         looked: Vec<PathBuf>,
@@ -55,9 +56,8 @@ impl PlaceError {
     }
 }
 
-fn listed(paths: &[PathBuf]) -> String {
-    let quoted: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
-    quoted.join(", ")
+fn quoted_paths(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| format!("`{}`", path.display())).collect()
 }
 
 /// Finds the registry: `given` (`--config` or `$CRONTABBER_CONFIG`) whether it exists or not, else the first that exists
@@ -146,22 +146,6 @@ fn compact(date: DateTime<Utc>) -> String {
         0 => date.format("%Y%m%dT%H%M%SZ").to_string(),
         _ => date.format("%Y%m%dT%H%M%S%.6fZ").to_string(),
     }
-}
-
-/// The name of this machine.
-#[must_use]
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// The name of the user whose process this is; the number where nobody has named it.
-#[must_use]
-pub fn user_name() -> String {
-    let number = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let named = fields.find_map(|fields| (fields.get(2) == Some(&number.as_str())).then(|| fields[0].to_owned()));
-    named.unwrap_or(number)
 }
 
 /// Where state belongs: what systemd says, else what the user says, else the service's if we may use it, else the user's

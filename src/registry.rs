@@ -38,6 +38,7 @@ pub use diagnostic::{Diagnostic, RegistryError};
 pub use schema::schema;
 
 use crate::job::Job;
+use crate::text::quoted;
 use diagnostic::Level;
 use file::Included;
 use jobs::Draft;
@@ -47,7 +48,7 @@ use source_file::SourceFile;
 use suggest::Suggester;
 use syntax::Document;
 use table_reader::TableReader;
-use wording::{kind, quoted};
+use wording::kind;
 
 /// The jobs and the settings of the daemon.
 #[derive(Debug, Clone)]

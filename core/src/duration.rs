@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::text::printable;
+use crate::text::{counted, in_unit, printable};
 
 /// The units, largest first, in milliseconds.
 const UNITS: [(&str, u64); 6] =
@@ -193,6 +193,40 @@ pub fn format(duration: Duration) -> String {
     }
 }
 
+/// Writes a duration roughly, in its greatest unit: `3 days`, `5 hours`, `20 minutes`, `less than a minute`.
+#[must_use]
+pub fn rough(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (count, unit) = match seconds {
+        0..60 => return "less than a minute".to_owned(),
+        60..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    counted(count, unit)
+}
+
+/// An estimate: as [`rough`], with `about` before a number.
+#[must_use]
+pub fn about(duration: Duration) -> String {
+    let text = rough(duration);
+    if text.starts_with("less") { text } else { format!("about {text}") }
+}
+
+/// Writes a duration in one unit and at most six characters, for tables: `0.12 s`, `4.3 s`, `34 min`, `7.5 h`, `12 d`.
+#[must_use]
+pub fn brief(duration: Duration) -> String {
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    match milliseconds {
+        ..5 => "0 s".to_owned(),
+        5..995 => format!("0.{:02} s", (milliseconds + 5) / 10),
+        995..599_500 => in_unit(milliseconds, 1_000, "s"),
+        599_500..5_970_000 => in_unit(milliseconds, 60_000, "min"),
+        5_970_000..171_000_000 => in_unit(milliseconds, 3_600_000, "h"),
+        _ => in_unit(milliseconds, 86_400_000, "d"),
+    }
+}
+
 fn two_units(small: u128, small_in_large: u128, large_unit: &str, small_unit: &str) -> String {
     let (large, small) = (small / small_in_large, small % small_in_large);
     match small {
@@ -311,5 +345,22 @@ mod tests {
         fn no_text_panics(text in ".*|[0-9.wdhms -]{0,50}") {
             let _ = parse(&text);
         }
+    }
+
+    #[test]
+    fn brief_durations_have_six_characters_at_most() {
+        let milliseconds =
+            [4, 5, 994, 995, 1_249, 9_949, 9_950, 599_499, 599_500, 5_969_999, 5_970_000, 170_999_999, 864_000_000];
+        let texts = milliseconds.map(|time| brief(Duration::from_millis(time)));
+        insta::assert_snapshot!(texts.join(", "), @"0 s, 0.01 s, 0.99 s, 1.0 s, 1.2 s, 9.9 s, 10 s, 599 s, 10 min, 99 min, 1.7 h, 47 h, 10 d");
+        let longest = (0..86_000_000_000).step_by(99_991).map(|n| brief(Duration::from_millis(n)).len()).max();
+        assert_eq!(longest, Some(6), "up to 999 days");
+    }
+
+    #[test]
+    fn rough_durations_have_one_unit() {
+        let seconds = [0, 59, 60, 7_199, 7_200, 172_799, 172_800];
+        let texts = seconds.map(|time| rough(Duration::from_secs(time)));
+        insta::assert_snapshot!(texts.join(", "), @"less than a minute, less than a minute, 1 minute, 119 minutes, 2 hours, 47 hours, 2 days");
     }
 }

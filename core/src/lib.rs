@@ -7,7 +7,7 @@
 //! - [`job`]: an entry of the registry, validated
 //! - [`schedule`]: the dates of a job, across clock changes
 //! - [`duration`]: how durations are written
-//! - [`text`]: how instants and user input are written
+//! - [`text`]: how dates, counts, lists and user input are written
 
 pub mod control;
 pub mod duration;

@@ -24,6 +24,9 @@ pub use timetable::{Dates, Timetable, TimetableError};
 use zone::saturating_instant;
 pub use zone::{day_end, day_start, tzdata_version, wall_start};
 
+/// The smallest step between two instants that the ledger keeps.
+pub const TICK: TimeDelta = TimeDelta::microseconds(1);
+
 /// 1973-01-01T00:00:00Z, the first possible date.
 const DOMAIN_START: i64 = 94_694_400;
 

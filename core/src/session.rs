@@ -22,8 +22,7 @@ pub use request::{BackfillOrder, Enabling, Only, Operation, Past, Request, Retry
 pub use state::{Outcome, OutcomeKind, SettledBy, SkipReason, State, StateKind, Trigger};
 pub(crate) use words::words;
 
-/// The resolution of the ledger's instants.
-pub(crate) const TICK: chrono::TimeDelta = chrono::TimeDelta::microseconds(1);
+pub(crate) use crate::schedule::TICK;
 
 /// Names one session: a job, its generation (a reset starts a new one) and a date.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

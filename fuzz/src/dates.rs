@@ -8,10 +8,10 @@ use std::time::Duration;
 use chrono::offset::LocalResult;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
-use crontabber::cli::date::{ChoiceError, DateArgument, short, write_in_zone};
 use crontabber::registry::Registry;
+use crontabber::report::date::{ChoiceError, DateArgument};
 use crontabber::schedule::{Schedule, Timetable};
-use crontabber::text::in_zone;
+use crontabber::text::{in_zone, to_the_second, write_in_zone};
 
 use super::words;
 
@@ -130,7 +130,7 @@ fn shown(at: DateTime<Utc>, zone: Tz) {
     }
     let text = in_zone(at, zone);
     assert_eq!(DateArgument::parse(&text), Ok(DateArgument::Instant(at)), "{text:?} does not read back");
-    let text = short(at, zone);
+    let text = to_the_second(at, zone);
     let Ok(DateArgument::Instant(read)) = DateArgument::parse(&text) else { panic!("{text:?} does not read back") };
     assert!((at - read).abs() < TimeDelta::seconds(2) && read <= at, "{at} is shown as {text:?}");
 }

@@ -35,7 +35,6 @@ fn at_second(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(second, 0).expect("within these centuries")
 }
 
-/// FNV-1a: the same in every version of every compiler, as the seeds want it.
 fn hash(word: &str) -> u64 {
-    word.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    crontabber::text::fnv_1a(word.bytes())
 }

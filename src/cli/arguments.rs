@@ -14,9 +14,9 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(super) use reading::{Attempts, Audit, Calendar, Log, Sessions, Status, Why};
 
-use super::date::DateArgument;
 use crate::daemon;
 use crate::job::JobName;
+use crate::report::date::DateArgument;
 use change::{Backfill, Change, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
 
 const GLOBAL: &str = "Global options";
@@ -24,7 +24,7 @@ const CLASSIC: &str = "Classic flags (each the same as a command)";
 
 /// Runs jobs that are about a date: every date of every job, in order, once.
 ///
-/// Without a command it is the daemon, in the foreground, until SIGTERM.
+/// Without a command, runs the daemon in the foreground until SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "crontabber", disable_version_flag = true, after_help = AFTER_HELP)]
 pub(super) struct CommandLine {
@@ -37,29 +37,30 @@ pub(super) struct CommandLine {
 }
 
 const AFTER_HELP: &str = "\
-A date is a day of the job's zone (`2026-11-03`), a time of that zone's clock (`2026-11-03T02:30`),
+A date is a day in the job's time zone (`2026-11-03`), a local time in that zone (`2026-11-03T02:30`),
 or an instant (`2026-11-03T02:30:00+01:00`).
 
-Exit status: 0 done; 1 failed; 2 usage; 3 another crontabber holds the ledger; 78 the registry has mistakes.";
+Exit status: 0 success; 1 failure; 2 usage error; 3 another crontabber holds the ledger; 78 the registry has mistakes.";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
-    /// The registry; else `./jobs.toml`, `$XDG_CONFIG_HOME/crontabber/jobs.toml` or `/etc/crontabber/jobs.toml`.
+    /// The registry [default: the first that exists of `./jobs.toml`, `$XDG_CONFIG_HOME/crontabber/jobs.toml` and
+    /// `/etc/crontabber/jobs.toml`].
     #[arg(long, global = true, value_name = "FILE", env = "CRONTABBER_CONFIG", hide_env_values = true, help_heading = GLOBAL)]
     #[arg(value_parser = clap::builder::OsStringValueParser::new())]
     pub(super) config: Option<OsString>,
-    /// The ledger: `sqlite:///PATH` or `postgres://…`; else the registry's, else `ledger.db` in `$STATE_DIRECTORY` or
-    /// `$XDG_STATE_HOME/crontabber`.
+    /// The ledger, `sqlite:///PATH` or `postgres://…` [default: the registry's, else `ledger.db` in `$STATE_DIRECTORY` or
+    /// `$XDG_STATE_HOME/crontabber`].
     #[arg(long, global = true, value_name = "URL", env = "CRONTABBER_LEDGER", hide_env_values = true, help_heading = GLOBAL)]
     pub(super) ledger: Option<String>,
-    /// How the daemon logs when it does not write to a terminal.
+    /// The log format of the daemon when it does not write to a terminal.
     #[arg(long, global = true, value_name = "FORMAT", help_heading = GLOBAL)]
     pub(super) log_format: Option<LogFormat>,
-    /// Say only what was asked for, and what went wrong.
+    /// Print only results and errors.
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(super) quiet: bool,
-    /// Print JSON, for programs.
+    /// Print JSON.
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub(super) json: bool,
 }
@@ -74,9 +75,9 @@ impl Global {
 /// How the daemon logs.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum LogFormat {
-    /// A line for people.
+    /// Lines of text.
     Text,
-    /// An object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -105,13 +106,13 @@ struct Classic {
     /// With `--job`: the date to attempt.
     #[arg(long, value_name = "DATE", requires = "job", help_heading = CLASSIC, value_parser = DateArgument::parse)]
     date: Option<DateArgument>,
-    /// With `--job`: do not wait for dependencies, nor for the date to come due.
+    /// With `--job`: wait neither for dependencies nor for the date to be due.
     #[arg(long, requires = "job", help_heading = CLASSIC)]
     force: bool,
     /// The same as `reset JOB`.
     #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = JobName::new)]
     reset_job: Option<JobName>,
-    /// With `--reset-job`: do not ask, however many dates that repeats.
+    /// With `--reset-job`: do not ask for confirmation.
     #[arg(long, requires = "reset_job", help_heading = CLASSIC)]
     yes: bool,
     /// The same as `check`.
@@ -151,92 +152,93 @@ impl Classic {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// One wake: run all that is due, then exit; 1 if an attempt failed.
+    /// Run everything that is due, then exit; exit status 1 if an attempt failed.
     Once,
-    /// Every job: schedule, state, last success, next date, dates behind, what blocks it.
+    /// List every job: schedule, state, last success, next date, dates behind, what blocks it.
     List,
-    /// What happened to a date, what it waits for, and when it is tried next.
+    /// Explain a date: what happened to it, what it waits for, and when it is attempted next.
     ///
-    /// Without a date: of the first one that is not settled.
+    /// Without a date, explains the first one that is not settled.
     Why(Why),
-    /// Attempt a job now.
+    /// Run a job now.
     ///
-    /// A backfillable job is attempted only at the date that is next in its order.
+    /// A backfillable job runs only for the next date in its order.
     Run(Run),
-    /// Make a job as if it had never run; says which dates that repeats.
+    /// Reset a job to the state before its first run.
     ///
-    /// The old sessions stay in the ledger, as an earlier generation of the job.
+    /// Prints which dates are repeated. The old sessions stay in the ledger, as an earlier generation of the job.
     Reset(Reset),
-    /// Attempt past dates, also those before the job's start, beside its schedule.
+    /// Run past dates in addition to the schedule, including dates before the job's start.
     Backfill(Backfill),
-    /// Settle dates as skipped: they are not attempted, and nothing waits for them.
+    /// Mark dates as skipped: they do not run, and nothing waits for them.
     Skip(Skip),
-    /// Settle a date as succeeded: its work is done, by whomever.
+    /// Mark a date as succeeded without running it.
     Done(Done),
-    /// Attempt dates again that failed or are held: now, whatever their retry time.
+    /// Retry failed or held dates now, before their retry time.
     Retry(Retry),
-    /// End the attempt that runs; its date is held until you say what becomes of it.
+    /// Kill a running attempt; its date is held until you retry, skip or mark it as done.
     Kill(Kill),
-    /// Let nothing of a job run.
+    /// Disable a job: none of its dates run.
     Disable(Disable),
-    /// Let a job run again that was disabled, with or without what it has missed.
+    /// Enable a disabled job, with or without the dates that it has missed.
     Enable(Enable),
-    /// Check the registry; exit 78 when it has mistakes.
+    /// Check the registry; exit status 78 if it has mistakes.
     Check,
-    /// The jobs that are in the ledger and not in the registry.
+    /// List the jobs that are in the ledger but not in the registry.
     Ghosts,
-    /// One line for a monitor: OK, WARNING, CRITICAL or UNKNOWN, and exit 0, 1, 2 or 3.
+    /// Print one line for a monitor: OK, WARNING, CRITICAL or UNKNOWN, with exit status 0, 1, 2 or 3.
     ///
-    /// A first failure of a backfillable job warns, a second is critical; so are a failure of any other job, a held
-    /// date, and a job that should have run and did not.
+    /// The first failure of a backfillable job is a warning, the second is critical. A failure of any other job, a held
+    /// date, and a job that should have run and did not are critical.
     Health,
-    /// The dates ahead, or in a range; without a job and a range, what a wake would start now.
+    /// List the dates to come, or those of a range; without a job and a range, what would start now.
     ///
-    /// Ranges ask the registry alone: what the ledger holds makes no difference.
+    /// Dates are computed from the registry alone, whatever the ledger holds.
     Plan(Plan),
-    /// The sessions in the ledger: each date of each job, and where it stands.
+    /// List the sessions in the ledger: each date of each job, and its state.
     ///
-    /// By ascending date. A limit keeps the newest, and the line below the table is the command for those before them.
-    /// A program takes the first row of a page, whose JOB/GENERATION/DATE is the `--after` of the page before it.
+    /// Sorted by ascending date. A limit keeps the newest rows; the line below the table is the command for the rows before
+    /// them. A program passes JOB/GENERATION/DATE of the first row of a page as `--before` to get the previous page.
     Sessions(Sessions),
-    /// The attempts in the ledger: each start of each date, and how it ended.
+    /// List the attempts in the ledger: each start of each date, and how it ended.
     ///
-    /// By ascending date and number. A limit keeps the newest, and the line below the table is the command for those
-    /// before them. A program takes the first row of a page, whose JOB/GENERATION/DATE/ATTEMPT is the `--after` of the
-    /// page before it.
+    /// Sorted by ascending date and number. A limit keeps the newest rows; the line below the table is the command for the
+    /// rows before them. A program passes JOB/GENERATION/DATE/ATTEMPT of the first row of a page as `--before` to get the
+    /// previous page.
     Attempts(Attempts),
-    /// What an attempt printed, as it printed it.
+    /// Print the output of an attempt.
     Log(Log),
-    /// A picture of a job's dates: a block a month, a mark and a colour for where each day stands.
+    /// Draw a calendar of a job's dates: one block per month, with a mark and a color for the state of each day.
     ///
-    /// A day with several dates has the mark of the worst of them, and how many are so. Without a range: this month and
-    /// the two before it.
+    /// A day with several dates has the mark of the worst of them, and the number of dates in that state. Without a range:
+    /// this month and the two before it.
     Calendar(Calendar),
-    /// All about one job: what the registry says, its clock, its backlog and what blocks it, its last attempts.
+    /// Show everything about one job: its configuration, its watermark, its backlog, what blocks it, its last attempts.
     ///
-    /// Also how long it takes: the median and the 95th percentile of the newest 100 attempts that succeeded. It is getting
-    /// slower if the median of the newest 10 is at least 1.5 times that of the 90 before them (or as many as there are, 10
-    /// at least), and at least a second more.
+    /// Also shows how long it takes: the median and the 95th percentile of the newest 100 successful attempts. The job is
+    /// getting slower if the median of the newest 10 is at least 1.5 times that of the (at least 10, at most 90) attempts
+    /// before them, and at least one second longer.
     Status(Status),
-    /// What operators did: who, when, from where, to which job and dates, why, and what came of it; the newest first.
+    /// List what operators did: who, when, from where, to which job and dates, why, and the result; newest first.
     Audit(Audit),
-    /// Check that the whole ledger keeps the promise; exit 1 and name what breaks it.
+    /// Check that the whole ledger keeps the promises; exit status 1 if it does not.
     ///
-    /// P1 once: what succeeded was not started again. P2 alone: no two attempts of a job at once. P3 in order: in strict
-    /// order, as the registry has it now, no date was started before the earlier ones were settled. P4 none lost: every
-    /// date of the schedule in force has a row. P5 forward: the clock went back by resets only. And the rows agree with
-    /// one another. What only looks wrong by the wall clock, which may have been set back, is noted and is no violation.
+    /// P1 once: no date that succeeded was started again. P2 alone: no two attempts of a job overlap. P3 in order: in
+    /// strict order (as the registry has it now), no date was started before the earlier ones were settled. P4 none lost:
+    /// every date of the schedule in force has a row. P5 forward: only resets move the watermark back. The rows must also
+    /// agree with one another. What looks wrong only by the wall clock, which may have been set back, is a note and not a
+    /// violation.
     Verify,
-    /// The JSON Schema of the registry, for editors.
+    /// Print the JSON Schema of the registry, for editors.
     Schema,
-    /// Every command, as Markdown: `docs/commands.md`.
+    /// Print every command as Markdown: `docs/commands.md`.
     #[command(hide = true)]
     Reference,
-    /// The completions of this command line for a shell.
+    /// Print shell completions.
     Completions(Completions),
-    /// The version, and that of the time zone rules.
+    /// Print the version, and that of the time zone database.
     Version,
-    /// The warden, which owns the job processes; the daemon or systemd starts it, with its socket as standard input.
+    /// Run the warden, which owns the job processes; the daemon or systemd starts it, with its socket as standard input.
     #[command(hide = true)]
     Warden(Warden),
 }
@@ -255,16 +257,16 @@ pub(super) struct Warden {
 /// `plan`.
 #[derive(Debug, Args)]
 pub(super) struct Plan {
-    /// The job; else all jobs, by date.
+    /// The job [default: all jobs].
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(super) job: Option<JobName>,
-    /// The first date; else now.
+    /// The first date [default: now].
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(super) from: Option<DateArgument>,
-    /// The end, itself not included.
+    /// The end of the range, exclusive.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(super) to: Option<DateArgument>,
-    /// How many dates at most; 10 if there is no `--to`.
+    /// Most dates to list [default: 10, or all with `--to`].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
 }
@@ -277,7 +279,7 @@ pub(super) struct Completions {
     pub(super) shell: clap_complete::Shell,
 }
 
-/// Reads the command line of this process; says what is wrong with it, and exits with 2, if it is not one of ours.
+/// Reads the command line of this process; prints the mistake and exits with 2 if there is one.
 pub(super) fn read() -> (Global, Option<Command>) {
     let line = CommandLine::parse();
     if line.classic.job.is_none() && (line.classic.force || line.classic.date.is_some()) {

@@ -2,25 +2,24 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-
 use super::arguments::Attempts;
-use super::beside;
-use super::context::{Context, Zones};
+use super::context::Context;
 use super::export::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::failure::Failure;
-use super::output::{Output, brief, size};
+use super::output::Output;
 use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Table};
-use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
-use crate::session::{AttemptKey, AttemptRecord, Outcome};
-use crate::text::in_zone;
-use crate::{duration, paths};
+use crate::duration;
+use crate::ledger::{AttemptFilter, Between, Reader};
+use crate::report::attempts::{AttemptRow, collected, row};
+use crate::report::date_resolve;
+use crate::report::zones::Zones;
+use crate::session::{AttemptKey, AttemptRecord};
+use crate::text::size;
 
 /// The columns of the table; the last ones only where there is room.
 const COLUMNS: [Column; 8] = [
@@ -37,30 +36,6 @@ const COLUMNS: [Column; 8] = [
 /// Below this width instants are written without their year and seconds, and times in one unit.
 const NARROW: usize = 110;
 
-/// An attempt in JSON.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct AttemptRow<'a> {
-    job: &'a str,
-    date: String,
-    attempt: u32,
-    outcome: Option<&'static str>,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    started_at: String,
-    ended_at: Option<String>,
-    duration_seconds: Option<f64>,
-    cpu_user_seconds: Option<f64>,
-    cpu_system_seconds: Option<f64>,
-    peak_memory_bytes: Option<u64>,
-    trigger: &'static str,
-    host: &'a str,
-    pid: Option<i32>,
-    detail: Option<&'a str>,
-    has_log: bool,
-    log: Option<PathBuf>,
-    generation: u32,
-}
-
 /// Lists attempts.
 pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
@@ -71,24 +46,24 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
     if let Some(job) = &asked.job {
         zones.know(job)?;
     }
-    of_this_list(asked.job.as_ref(), asked.after.as_ref().map(|after| &after.session))?;
+    of_this_list(asked.job.as_ref(), asked.before.as_ref().map(|before| &before.session))?;
     let at_date = asked.job.as_ref().zip(asked.date);
     let dates = match at_date {
-        Some((job, date)) => beside::meant(reader.as_mut(), registry.as_ref(), job, date, &zones)?,
+        Some((job, date)) => date_resolve::meant(reader.as_mut(), registry.as_ref(), job, date, &zones)?,
         None => asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
     };
     let filter = AttemptFilter {
         job: asked.job.clone(),
         dates,
         outcomes: asked.state.clone(),
-        before: asked.after.clone(),
+        before: asked.before.clone(),
         newest: asked.rows.limit.map(Into::into),
         all_generations: asked.all_generations,
     };
     if let (Some(reader), Some((job, date))) = (&mut reader, at_date)
         && collected(reader, &AttemptFilter { newest: Some(1), ..filter.clone() })?.is_empty()
     {
-        beside::must_be_a_date(reader, registry.as_ref(), job, date, &zones)?;
+        date_resolve::must_be_a_date(reader, registry.as_ref(), job, date, &zones)?;
     }
     // Where a clock was set back, the instants of a day are not all of that day.
     let zone = at_date.map(|(job, date)| (date, zones.of(job)));
@@ -100,7 +75,7 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
             // The first row of the page is where the page before it ends.
             let older = AttemptFilter { before: Some(first.clone()), newest: Some(1), ..filter };
             if collected(reader, &older)?.iter().any(is_meant) {
-                context.remark(&format!("there are more before: `--after {first}`"));
+                context.remark(&format!("there are more before: `--before {first}`"));
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -128,17 +103,7 @@ pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output)
     Ok(ExitCode::SUCCESS)
 }
 
-/// The attempts that are selected.
-pub(super) fn collected(reader: &mut Reader, filter: &AttemptFilter) -> Result<Vec<AttemptRecord>, LedgerError> {
-    let mut rows = Vec::new();
-    reader.attempts(filter, &mut |attempt| {
-        rows.push(attempt);
-        ControlFlow::Continue(())
-    })?;
-    Ok(rows)
-}
-
-/// What is known beside the ledger of the attempts that are shown.
+/// What else is needed to show attempts.
 struct Show<'a> {
     zones: &'a Zones,
     logs: &'a Path,
@@ -172,50 +137,11 @@ impl Show<'_> {
     }
 }
 
-/// What programs are told of an attempt.
-pub(super) fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow<'a> {
-    let key = &attempt.key;
-    let zone = zones.of(&key.session.job);
-    let at = |at: DateTime<Utc>| in_zone(at, zone);
-    let end = attempt.end.as_ref();
-    let outcome = end.map(|end| end.outcome);
-    let has_log = end.is_some_and(|end| end.has_log);
-    let usage = end.and_then(|end| end.usage);
-    AttemptRow {
-        job: key.session.job.as_str(),
-        date: at(key.session.date),
-        attempt: key.number,
-        outcome: outcome.map(Outcome::word),
-        exit_code: match outcome {
-            Some(Outcome::Succeeded) => Some(0),
-            Some(Outcome::Failed { code }) => Some(code),
-            _ => None,
-        },
-        signal: match outcome {
-            Some(Outcome::Killed { signal }) => Some(signal),
-            _ => None,
-        },
-        started_at: at(attempt.started_at),
-        ended_at: end.map(|end| at(end.ended_at)),
-        duration_seconds: end.and_then(|end| end.duration).map(|duration| duration.as_secs_f64()),
-        cpu_user_seconds: usage.map(|usage| usage.cpu_user.as_secs_f64()),
-        cpu_system_seconds: usage.map(|usage| usage.cpu_system.as_secs_f64()),
-        peak_memory_bytes: usage.map(|usage| usage.peak_memory),
-        trigger: attempt.trigger.word(),
-        host: &attempt.host,
-        pid: attempt.process.as_ref().map(|process| process.pid),
-        detail: end.and_then(|end| end.detail.as_deref()),
-        has_log,
-        log: has_log.then(|| paths::log_file(logs, key)),
-        generation: key.session.generation,
-    }
-}
-
 /// Prints a table of attempts.
 pub(super) fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
     let is_narrow = output.width < NARROW;
     let (instant, took): (&str, fn(Duration) -> String) =
-        if is_narrow { ("%m-%d %H:%M", brief) } else { ("%Y-%m-%d %H:%M:%S", duration::format) };
+        if is_narrow { ("%m-%dT%H:%M", duration::brief) } else { ("%Y-%m-%dT%H:%M:%S", duration::format) };
     let mut table = Table::new(&COLUMNS, output);
     for attempt in rows {
         let session = &attempt.key.session;
@@ -230,7 +156,7 @@ pub(super) fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) 
             // In the zone of the date beside it.
             Cell::date_as(attempt.started_at, zone, instant),
             Cell::or_dash(end.and_then(|end| end.duration).map(took)),
-            Cell::or_dash(usage.map(|usage| brief(usage.cpu_user + usage.cpu_system))),
+            Cell::or_dash(usage.map(|usage| duration::brief(usage.cpu_user + usage.cpu_system))),
             Cell::or_dash(usage.map(|usage| size(usage.peak_memory))),
             Cell::new(attempt.trigger.word()),
         ];

@@ -8,14 +8,14 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::arguments::Audit;
-use super::context::{Context, Zones};
-use super::date::short;
+use super::context::Context;
 use super::export::{SHOWN, Sink, more_line};
 use super::failure::Failure;
 use super::output::Output;
 use super::sessions::zone_of_days;
 use super::table::{Cell, Column, Table};
 use crate::ledger::{Act, AuditFilter, LedgerError, Reader};
+use crate::report::zones::Zones;
 use crate::text::in_zone;
 
 const COLUMNS: [Column; 6] = [
@@ -31,7 +31,7 @@ const COLUMNS: [Column; 6] = [
 const FEW_COLUMNS: [Column; 5] =
     [Column::Whole("AT"), Column::Cut("WHO"), Column::Whole("ACTION"), Column::Cut("JOB"), Column::Whole("DONE")];
 
-/// From this width on there is room for every column, whatever they hold.
+/// From this width on every column fits.
 const WIDE: usize = 130;
 
 /// What an operator did, in JSON.
@@ -60,7 +60,7 @@ pub(super) fn audit(context: &Context, asked: &Audit, output: &mut Output) -> Re
     let zones = Zones::new(registry.as_ref(), &records);
     let zone = zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones);
     let filter =
-        AuditFilter { job: asked.job.clone(), asked: asked.range.between(zone, context.now)?, before: asked.after };
+        AuditFilter { job: asked.job.clone(), asked: asked.range.between(zone, context.now)?, before: asked.before };
     if let Some(job) = &asked.job
         && !reader.as_mut().map_or(Ok(false), |reader| is_named(reader, &filter))?
     {
@@ -89,7 +89,7 @@ pub(super) fn audit(context: &Context, asked: &Audit, output: &mut Output) -> Re
     written?;
     sink.close()?;
     if more {
-        context.remark(&format!("there are more before: `--after {last}`"));
+        context.remark(&format!("there are more before: `--before {last}`"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -157,9 +157,9 @@ fn table(
     let mut table = Table::new(if is_wide { &COLUMNS } else { &FEW_COLUMNS }, output);
     for act in &acts {
         let zone = zones.of(&act.job);
-        let mut dates = dates(act, |at| short(at, zone));
+        let mut dates = dates(act, |at| in_zone(at, zone));
         let mut cells = vec![
-            Cell::date(act.at, zone),
+            Cell::time(act.at, zone),
             Cell::new(format!("{}@{}", act.user, act.host)),
             Cell::new(&act.action),
             Cell::new(act.job.as_str()),
@@ -184,9 +184,9 @@ fn table(
 }
 
 /// Which dates it is about, and how many it changed, as far as that is known.
-fn dates(act: &Act, short: impl Fn(DateTime<Utc>) -> String) -> Option<String> {
+fn dates(act: &Act, date: impl Fn(DateTime<Utc>) -> String) -> Option<String> {
     let changed = act.dates.filter(|dates| *dates > 0);
-    let range = match (act.from.map(&short), act.to.map(&short)) {
+    let range = match (act.from.map(&date), act.to.map(&date)) {
         (Some(from), Some(to)) if from == to => return Some(from),
         (None, None) => return changed.map(|dates| dates.to_string()),
         (Some(from), Some(to)) => format!("{from} .. {to}"),

@@ -1,23 +1,25 @@
-//! `calendar`: the dates of a job as a picture, a block a month, with a mark and a colour for where each day stands.
+//! `calendar`: the dates of a job as a picture, a block a month, with a mark and a color for where each day stands.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::arguments::Calendar;
-use super::context::{Context, Zones};
+use super::context::Context;
 use super::failure::Failure;
 use super::json::Array;
 use super::output::Output;
 use crate::job::Job;
+use crate::report::zones::Zones;
+use crate::schedule::TICK;
 use crate::schedule::day_start;
 use crate::session::JobRecord;
 
-/// Where the dates of a day stand, the worst first: the word, the mark, and the colour as a terminal takes it.
+/// Where the dates of a day stand, the worst first: the word, the mark, and the color as a terminal takes it.
 const STATES: [(&str, char, &str); 8] = [
     ("held", '!', "1;31"),
     ("failed", 'x', "31"),
@@ -35,7 +37,7 @@ const DUE: &str = "due";
 /// The word for a date that is not due yet.
 const PLANNED: &str = "planned";
 
-/// The months that are shown unasked, besides this one.
+/// The months before this one that are shown by default.
 const MONTHS_BACK: Months = Months::new(2);
 
 /// A picture of more than ten years shows nothing.
@@ -160,7 +162,7 @@ fn range(asked: &Calendar, zone: Tz, now: DateTime<Utc>) -> Result<(DateTime<Utc
         return Ok((between.from.unwrap_or(now), start(tomorrow)));
     }
     let to = between.to.unwrap_or_else(|| start(next_month(month_of(now.max(between.from.unwrap_or(now))))));
-    let last = to.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(to);
+    let last = to.checked_sub_signed(TICK).unwrap_or(to);
     let from =
         between.from.unwrap_or_else(|| start(month_of(last).checked_sub_months(MONTHS_BACK).unwrap_or_default()));
     Ok((from, to))
@@ -173,7 +175,7 @@ fn add_ahead(job: &Job, record: Option<&JobRecord>, days: &mut [Day], bounds: &[
         .map(|record| record.watermark.map_or(record.timetable_from, |watermark| watermark.max(record.timetable_from)));
     // A job that was never seen has its first date after it is, if it does not say where it starts.
     let after = after.or_else(|| timetable.start().is_none().then_some(now));
-    let earliest = after.and_then(|after| after.checked_add_signed(TimeDelta::microseconds(1)));
+    let earliest = after.and_then(|after| after.checked_add_signed(TICK));
     for (day, (from, to)) in days.iter_mut().zip(bounds) {
         let from = earliest.map_or(*from, |earliest| earliest.max(*from));
         for date in timetable.dates(from, *to).map_while(Result::ok) {
@@ -187,7 +189,7 @@ fn mark_width(days: &[Day], with_count: bool) -> Option<usize> {
     days.iter().filter_map(|day| day.mark(with_count)).map(|mark| mark.len()).max()
 }
 
-/// Says whether a week fits with the number of dates beside each mark.
+/// Whether a week fits with the number of dates after each mark.
 fn has_room_for_counts(days: &[Day], width: usize) -> bool {
     mark_width(days, true).is_some_and(|mark| 7 * (2 + mark + 2) <= width)
 }

@@ -1,39 +1,36 @@
-//! The commands that change dates: what is asked, what would come of it, and whether the operator really wants that.
-//!
-//! What would come of it is asked of the daemon's own scheduler, over the ledger as it is: a dry run ends there. The real
-//! thing is then done by the daemon, or by this process where there is none.
-
-mod preview;
+//! The commands that change dates: they make a request of the arguments, preview it, and ask for confirmation.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde_json::json;
 
 use super::arguments::change::{Backfill, Change, Direction, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
-use super::context::{Context, Zones};
-use super::date::DateArgument;
-use super::date_resolve::{Choice, Dates};
+use super::context::Context;
 use super::failure::Failure;
-use super::output::counted;
-use crate::daemon::{self, Ask};
+use crate::daemon::{self, Operator};
 use crate::job::{Job, JobName};
-use crate::ledger::Reader;
+use crate::ledger::{NewRequest, Reader};
+use crate::paths;
 use crate::registry::Registry;
+use crate::report::date::DateArgument;
+use crate::report::date_resolve::{Choice, Dates};
+use crate::report::preview::{Preview, preview};
+use crate::report::zones::Zones;
+use crate::schedule::TICK;
 use crate::session::{BackfillOrder, Enabling, Operation, Retrying, Skipping};
-use crate::text::in_zone;
-use preview::Preview;
+use crate::submit::{self, Progress, Submitted};
+use crate::text::{counted, in_zone};
 
-/// More dates than this are not changed without a word.
+/// More dates than this are changed only after a confirmation.
 const MANY: u64 = 100;
 
-/// So many dates are named when nothing is changed.
+/// Most dates that a dry run lists.
 const NAMED: usize = 20;
 
-/// A command that changes something.
-pub(super) enum Asked {
+/// A command that changes dates.
+pub(super) enum ChangeCommand {
     Run(Run),
     Reset(Reset),
     Backfill(Backfill),
@@ -45,8 +42,8 @@ pub(super) enum Asked {
     Kill(Kill),
 }
 
-/// A change on its way.
-struct Plan<'a> {
+/// What a change is about.
+struct Target<'a> {
     context: &'a Context,
     registry: Registry,
     reader: Option<Reader>,
@@ -55,35 +52,35 @@ struct Plan<'a> {
     change: Change,
 }
 
-/// Does what is asked.
-pub(super) fn change(context: &Context, asked: &Asked) -> Result<ExitCode, Failure> {
-    let (job, change) = asked.about();
+/// Changes dates, or shows what the change would be.
+pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitCode, Failure> {
+    let (job, change) = command.about();
     let registry = context.registry()?;
     let mut reader = context.reader_if_any(Some(&registry))?;
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
     let zones = Zones::new(Some(&registry), &records);
     zones.know(&job)?;
     let zone = zones.of(&job);
-    let mut plan = Plan { context, registry, reader, job, zone, change };
-    let mut operation = asked.operation(&mut plan)?;
-    let mut preview = plan.preview(&operation)?;
-    if let (Operation::Enable(Enabling::Plain), false) = (&operation, preview.reply.done)
+    let mut target = Target { context, registry, reader, job, zone, change };
+    let operation = command.operation(&mut target)?;
+    let mut request = submit::request(target.job.clone(), operation, target.change.reason.clone(), context.now);
+    let mut preview = target.preview(&request)?;
+    if let (Operation::Enable(Enabling::Plain), false) = (&request.operation, preview.reply.done)
         && preview.backlog > 0
-        && plan.job().is_some_and(|job| job.enabled)
+        && target.job().is_some_and(|job| job.enabled)
     {
-        operation = Operation::Enable(plan.ask_for_backlog(&preview)?);
-        preview = plan.preview(&operation)?;
+        request.operation = Operation::Enable(target.ask_for_backlog(&preview)?);
+        preview = target.preview(&request)?;
     }
-    if plan.change.dry_run {
-        return Ok(plan.tell_dry(&operation, &preview));
+    if target.change.dry_run {
+        return Ok(target.print_dry_run(&request, &preview));
     }
-    plan.confirm(&operation, &preview)?;
-    plan.announce(&operation, &preview);
-    let ask = Ask { job: plan.job.clone(), operation, reason: plan.change.reason.clone() };
-    Ok(daemon::operate(context.daemon_options()?, ask))
+    target.confirm(&request.operation, &preview)?;
+    target.announce(&request.operation, &preview);
+    target.submit(&request)
 }
 
-impl Asked {
+impl ChangeCommand {
     fn about(&self) -> (JobName, Change) {
         let (job, change) = match self {
             Self::Run(run) => (&run.job, &run.change),
@@ -99,19 +96,19 @@ impl Asked {
         (job.clone(), change.clone())
     }
 
-    /// What is asked of the daemon, with its dates as instants.
-    fn operation(&self, plan: &mut Plan<'_>) -> Result<Operation, Failure> {
-        let zone = plan.zone;
+    /// The operation, with its dates as instants.
+    fn operation(&self, target: &mut Target<'_>) -> Result<Operation, Failure> {
+        let zone = target.zone;
         let instant = |date: DateArgument| date.instant(zone);
         Ok(match self {
             Self::Run(run) => {
-                let date = run.date.map(|date| plan.one_date(date, Dates::All)).transpose()?;
+                let date = run.date.map(|date| target.one_date(date, Dates::All)).transpose()?;
                 Operation::Run { date, force: run.force }
             }
             Self::Reset(reset) => Operation::Reset { to: reset.to.map(instant) },
-            Self::Backfill(backfill) => Operation::Backfill(plan.order(backfill)?),
+            Self::Backfill(backfill) => Operation::Backfill(target.order(backfill)?),
             Self::Skip(Skip { date: Some(date), .. }) => {
-                Operation::Skip(Skipping::Date(plan.one_date(*date, Dates::All)?))
+                Operation::Skip(Skipping::Date(target.one_date(*date, Dates::All)?))
             }
             Self::Skip(Skip { to: Some(to), .. }) => Operation::Skip(Skipping::To(instant(*to))),
             Self::Skip(Skip { count, .. }) => Operation::Skip(Skipping::Count(count.unwrap_or(1))),
@@ -120,33 +117,37 @@ impl Asked {
             Self::Enable(Enable { catch_up: true, .. }) => Operation::Enable(Enabling::CatchUp),
             Self::Enable(_) => Operation::Enable(Enabling::Plain),
             Self::Disable(disable) => Operation::Disable { until: disable.until.map(instant) },
-            Self::Done(done) => Operation::Done { date: plan.one_date(done.date, Dates::All)? },
+            Self::Done(done) => Operation::Done { date: target.one_date(done.date, Dates::All)? },
             Self::Retry(Retry { date: Some(date), again, .. }) => {
-                let date = plan.one_date(*date, Dates::Recorded)?;
+                let date = target.one_date(*date, Dates::Recorded)?;
                 Operation::Retry(Retrying::Date { date, again: *again })
             }
             Self::Retry(Retry { failed: true, .. }) => Operation::Retry(Retrying::Failed),
             Self::Retry(_) => Operation::Retry(Retrying::Held),
             Self::Kill(kill) => {
-                let date = kill.date.map(|date| plan.one_date(date, Dates::Running)).transpose()?;
+                let date = kill.date.map(|date| target.one_date(date, Dates::Running)).transpose()?;
                 Operation::Kill { date }
             }
         })
     }
 }
 
-impl Plan<'_> {
+impl Target<'_> {
     fn job(&self) -> Option<&Job> {
         self.registry.jobs.iter().find(|job| job.name == self.job)
     }
 
-    /// The one date that is meant.
-    fn one_date(&mut self, date: DateArgument, among: Dates) -> Result<DateTime<Utc>, Failure> {
-        let job = self.registry.jobs.iter().find(|job| job.name == self.job);
-        Choice { name: &self.job, zone: self.zone, job }.one(self.reader.as_mut(), date, among)
+    fn preview(&mut self, request: &NewRequest) -> Result<Preview, Failure> {
+        Ok(preview(request, &self.registry, self.reader.as_mut())?)
     }
 
-    /// The order for a backfill: a count becomes the end of a range, which the scheduler counts again.
+    /// The date that the operator named.
+    fn one_date(&mut self, date: DateArgument, among: Dates) -> Result<DateTime<Utc>, Failure> {
+        let job = self.registry.jobs.iter().find(|job| job.name == self.job);
+        Ok(Choice { name: &self.job, zone: self.zone, job }.one(self.reader.as_mut(), date, among)?)
+    }
+
+    /// The backfill that is ordered: a count becomes the end of a range, which the scheduler checks.
     fn order(&self, asked: &Backfill) -> Result<BackfillOrder, Failure> {
         let from = asked.from.instant(self.zone);
         let mut to = asked.to.map(|to| to.instant(self.zone));
@@ -158,7 +159,7 @@ impl Plan<'_> {
             let unbounded = job.timetable.without_start();
             let last = usize::try_from(count - 1).unwrap_or(usize::MAX);
             let last = unbounded.dates(from, DateTime::<Utc>::MAX_UTC).map_while(Result::ok).nth(last);
-            to = last.map(|last| last + TimeDelta::microseconds(1));
+            to = last.map(|last| last + TICK);
         }
         Ok(BackfillOrder {
             from,
@@ -171,13 +172,13 @@ impl Plan<'_> {
         })
     }
 
-    /// Asks what is to become of a backlog, or refuses where nobody can be asked.
+    /// Asks what to do with the backlog; without a terminal that is an error.
     fn ask_for_backlog(&self, preview: &Preview) -> Result<Enabling, Failure> {
         let zone = self.zone;
         let oldest = preview.oldest.map(|oldest| in_zone(oldest, zone)).unwrap_or_default();
         let backlog = format!("job `{}` has missed {} from {oldest} on", self.job, counted(preview.backlog, "date"));
         let backlog = match preview.estimate() {
-            Some(time) => format!("{backlog}, about {time} of work"),
+            Some(time) => format!("{backlog}, {time} of work"),
             None => backlog,
         };
         if !is_interactive() {
@@ -200,9 +201,9 @@ impl Plan<'_> {
         }
     }
 
-    /// Sees to it that many dates are not changed by mistake.
+    /// Asks before many dates are changed.
     fn confirm(&self, operation: &Operation, preview: &Preview) -> Result<(), Failure> {
-        // What an enabled job attempts counts too, beside what it skips.
+        // The dates that are attempted are changed too, not only the skipped ones.
         let attempts = if matches!(operation, Operation::Enable(Enabling::SkipTo(_))) { preview.backlog } else { 0 };
         let count = preview.reply.dates.count.max(attempts);
         if count <= MANY || self.change.yes || !preview.reply.done {
@@ -222,7 +223,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Says before it is done what it does to the order of the dates, and to the promise.
+    /// Prints the consequences before the change.
     fn announce(&self, operation: &Operation, preview: &Preview) {
         if preview.reply.done
             && let Some(text) = consequence(operation, preview)
@@ -232,52 +233,74 @@ impl Plan<'_> {
         let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp | Enabling::SkipTo(_)));
         if catches_up && preview.reply.done && preview.backlog > self.registry.daemon.announce_over {
             let missed = format!("`{}` has missed {}", self.job, counted(preview.backlog, "date"));
-            let time = preview.estimate().map(|time| format!(", about {time} of work")).unwrap_or_default();
+            let time = preview.estimate().map(|time| format!(", {time} of work")).unwrap_or_default();
             self.context.remark(&format!("{missed}{time}: what is not skipped is attempted now, oldest first"));
         }
     }
 
-    /// Says what would be done; the answer is the exit status that the real command would have.
-    fn tell_dry(&self, operation: &Operation, preview: &Preview) -> ExitCode {
-        let reply = &preview.reply;
-        let shown = |date: Option<DateTime<Utc>>| date.map(|date| in_zone(date, self.zone));
+    /// Prints what the request would result in.
+    fn print_dry_run(&self, request: &NewRequest, preview: &Preview) -> ExitCode {
+        let submitted = Submitted::dry_run(request, preview, self.zone);
         let mut out = io::stdout().lock();
+        // A closed stdout or stderr cannot be reported to anybody.
         if self.context.json() {
-            let dates: Vec<String> = preview.dates.iter().map(|date| in_zone(*date, self.zone)).collect();
-            let said = json!({
-                "job": self.job.as_str(),
-                "operation": operation.word(),
-                "dry_run": true,
-                "done": reply.done,
-                "text": reply.text,
-                "count": reply.dates.count,
-                "from": shown(reply.dates.first),
-                "to": shown(reply.dates.last),
-                "dates": dates,
-            });
-            // Nobody is left to tell if stdout is gone.
-            _ = writeln!(out, "{said}");
-        } else if reply.done {
-            _ = writeln!(out, "dry run, nothing is changed: {}", reply.text);
+            _ = serde_json::to_writer(&mut out, &submitted);
+            _ = writeln!(out);
+        } else if submitted.done {
+            _ = writeln!(out, "dry run, nothing is changed: {}", submitted.text);
             if preview.dates.len() > 1 {
                 for date in preview.dates.iter().take(NAMED) {
                     _ = writeln!(out, "  {}", in_zone(*date, self.zone));
                 }
                 if let Some(more) = preview.dates.len().checked_sub(NAMED).filter(|more| *more > 0) {
-                    _ = writeln!(out, "  and {more} more (`--json` names them all)");
+                    _ = writeln!(out, "  and {more} more (`--json` lists all of them)");
                 }
             }
-            if let Some(text) = consequence(operation, preview) {
+            if let Some(text) = consequence(&request.operation, preview) {
                 _ = writeln!(out, "{text}");
             }
         } else {
-            _ = writeln!(io::stderr(), "error: dry run: {}", reply.text);
+            _ = writeln!(io::stderr(), "error: dry run: {}", submitted.text);
         }
-        if reply.done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        submitted.exit()
+    }
+
+    /// Submits the request and prints its result.
+    fn submit(&self, request: &NewRequest) -> Result<ExitCode, Failure> {
+        let url = self.context.ledger_url(Some(&self.registry))?;
+        let mut local = Operator::new(self.context.daemon_options()?)
+            .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+        let json = self.context.json();
+        // A closed stdout or stderr cannot be reported to anybody.
+        let mut progress = |progress: Progress<'_>| match progress {
+            Progress::Slow => {
+                _ = writeln!(
+                    io::stderr(),
+                    "the daemon has not answered yet; still waiting (Ctrl-C stops the wait only)"
+                );
+            }
+            Progress::Started(text) if !json => _ = writeln!(io::stdout(), "{text}"),
+            Progress::Started(_) => {}
+        };
+        let submitted = submit::submit(&url, request, self.zone, &mut local, &mut progress)?;
+        let ended = submitted.ended.as_ref().and_then(|attempt| Some((attempt, attempt.end.as_ref()?)));
+        if json {
+            let mut out = io::stdout().lock();
+            _ = serde_json::to_writer(&mut out, &submitted);
+            _ = writeln!(out);
+        } else if let Some((attempt, end)) = ended {
+            let log = paths::log_file(&paths::logs(&url), &attempt.key);
+            _ = writeln!(io::stdout(), "{}", daemon::reporter::outcome_line(attempt, end, &log));
+        } else if submitted.done {
+            _ = writeln!(io::stdout(), "{}", submitted.text);
+        } else {
+            return Err(Failure::new(submitted.text));
+        }
+        Ok(submitted.exit())
     }
 }
 
-/// What a change means for the order of the dates, and for the promise.
+/// The consequences of a change for the order of dates and for the promises.
 fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
     let strict = preview.is_strict;
     let changes = preview.reply.dates.count > 0;
@@ -311,12 +334,12 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Says whether somebody can be asked.
+/// Whether a person can answer questions.
 fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// What the operator types; nothing if that is closed.
+/// The line that the operator types; none at the end of the input.
 fn answer() -> io::Result<Option<String>> {
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line)?;

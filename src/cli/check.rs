@@ -1,16 +1,19 @@
 //! `check`: whether the registry can be used.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::context::Context;
-use super::failure::{Failure, REGISTRY};
+use super::failure::Failure;
 use super::json;
-use super::output::{Output, counted, may_color};
+use super::output::Output;
+use crate::environment::use_color;
+use crate::exit_code::REGISTRY;
 use crate::registry::{Diagnostic, Registry};
+use crate::text::counted;
 
 /// The answer in JSON.
 #[derive(Debug, Serialize)]
@@ -40,9 +43,9 @@ pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     let mut err = io::stderr().lock();
-    let color = err.is_terminal() && may_color();
+    let color = use_color(&err);
     for warning in warnings {
-        // Nobody can be told that stderr is closed.
+        // A closed stderr cannot be reported.
         let _ = writeln!(err, "{}\n", warning.render(color));
     }
     if !context.global.quiet {

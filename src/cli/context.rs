@@ -1,25 +1,15 @@
 //! What every command needs: the registry, the ledger, the time, and the jobs by their names.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::arguments::Global;
 use super::failure::Failure;
-use crate::job::{Job, JobName};
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Reader};
 use crate::registry::Registry;
-use crate::schedule::Timetable;
-use crate::scheduler::{Event, Recovered, Scheduler, Step};
-use crate::session::JobRecord;
 use crate::{clock, daemon, paths};
-
-/// How many names are offered for one that is not known.
-const OFFERED: usize = 3;
 
 /// What the command line says about every command, and the time by which it is done.
 #[derive(Debug)]
@@ -97,7 +87,7 @@ impl Context {
         }
     }
 
-    /// What the daemon is told of the command line.
+    /// The daemon's options.
     pub(super) fn daemon_options(&self) -> Result<daemon::Options, Failure> {
         let Global { ledger, log_format, quiet, json, .. } = &self.global;
         Ok(daemon::Options {
@@ -109,88 +99,11 @@ impl Context {
         })
     }
 
-    /// Tells people something beside the answer.
+    /// Prints a note to stderr, unless `--quiet`.
     pub(super) fn remark(&self, text: &str) {
         if !self.global.quiet {
-            // Nobody can be told that stderr is closed.
+            // A closed stderr cannot be reported.
             let _ = writeln!(io::stderr(), "note: {text}");
         }
     }
-}
-
-/// What the scheduler is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
-    /// Where everything stands.
-    State,
-    /// What a wake would start.
-    Wake,
-}
-
-/// Asks the daemon's own scheduler what it would do with a ledger and a registry; nothing of it is written.
-pub(super) fn ask(
-    recovered: Recovered,
-    registry: Registry,
-    question: Question,
-    now: DateTime<Utc>,
-) -> (Scheduler, Step, Vec<Arc<Job>>) {
-    let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();
-    let mut scheduler = Scheduler::new(recovered, &paths::host_name(), registry.daemon.max_running, now);
-    scheduler.set_pools(registry.pools);
-    if question == Question::State {
-        scheduler.freeze();
-    }
-    let step = scheduler.handle(Event::Registry(jobs.clone()), now);
-    (scheduler, step, jobs)
-}
-
-/// The zone of each job: the registry's, a ghost's from its stored timetable, else UTC.
-#[derive(Debug, Default)]
-pub(super) struct Zones(HashMap<JobName, Tz>);
-
-impl Zones {
-    /// Learns the zones of all jobs there are.
-    pub(super) fn new(registry: Option<&Registry>, records: &[JobRecord]) -> Self {
-        let jobs = registry.map_or(&[][..], |registry| &registry.jobs);
-        let mut zones: HashMap<JobName, Tz> = jobs.iter().map(|job| (job.name.clone(), job.timetable.zone())).collect();
-        for record in records {
-            zones.entry(record.name.clone()).or_insert_with(|| stored_zone(record));
-        }
-        Self(zones)
-    }
-
-    /// The zone of a job.
-    pub(super) fn of(&self, job: &JobName) -> Tz {
-        self.0.get(job).copied().unwrap_or(Tz::UTC)
-    }
-
-    /// Refuses a job that neither the registry nor the ledger has.
-    pub(super) fn know(&self, job: &JobName) -> Result<(), Failure> {
-        if self.0.contains_key(job) { Ok(()) } else { Err(unknown_job(job.as_str(), self.0.keys())) }
-    }
-}
-
-/// The zone of a timetable as the ledger keeps it.
-pub(super) fn stored_zone(record: &JobRecord) -> Tz {
-    record.timetable.parse::<Timetable>().map_or(Tz::UTC, |timetable| timetable.zone())
-}
-
-/// Says that there is no such job, and which was meant.
-pub(super) fn unknown_job<'known>(name: &str, known: impl Iterator<Item = &'known JobName>) -> Failure {
-    // A letter of the wrong case is the least of slips.
-    let typed = name.to_lowercase();
-    let mut near: Vec<(usize, &str)> = known
-        .map(|known| (known.as_str(), known.as_str().to_lowercase()))
-        .map(|(known, lower)| (strsim::damerau_levenshtein(&typed, &lower), known, lower.starts_with(&typed)))
-        .filter(|(distance, _, begins)| *distance <= (name.len() / 3).max(1) || *begins)
-        .map(|(distance, known, _)| (distance, known))
-        .collect();
-    near.sort_unstable();
-    let names: Vec<String> = near.iter().take(OFFERED).map(|(_, name)| format!("`{name}`")).collect();
-    let hint = match names.as_slice() {
-        [] => "`crontabber list` names the jobs".to_owned(),
-        [one] => format!("did you mean {one}?"),
-        [first @ .., last] => format!("did you mean {} or {last}?", first.join(", ")),
-    };
-    Failure::usage(format!("there is no job `{name}`")).hint(Some(hint))
 }

@@ -66,10 +66,10 @@ pub(super) fn more_line(noun: &str, shown: usize, cursor: &str) -> String {
 fn below(noun: &str, shown: usize, mut arguments: impl Iterator<Item = String>, cursor: &str) -> String {
     let (mut kept, mut which) = (String::new(), "the newest ");
     while let Some(argument) = arguments.next() {
-        if argument == "--after" {
+        if argument == "--before" {
             arguments.next();
             which = "";
-        } else if argument.starts_with("--after=") {
+        } else if argument.starts_with("--before=") {
             which = "";
         } else {
             kept.push_str(&quoted(&argument));
@@ -77,7 +77,7 @@ fn below(noun: &str, shown: usize, mut arguments: impl Iterator<Item = String>, 
         }
     }
     let rows = if shown == 1 { noun.to_owned() } else { format!("{noun}s") };
-    format!("{which}{shown} {rows}; those before: `crontabber {kept}--after {}`", quoted(cursor))
+    format!("{which}{shown} {rows}; those before: `crontabber {kept}--before {}`", quoted(cursor))
 }
 
 /// An argument as a shell takes it.
@@ -110,8 +110,8 @@ mod tests {
         let line = |shown, arguments: &[&str]| {
             below("session", shown, arguments.iter().map(|argument| (*argument).to_owned()), "a/1/2024")
         };
-        insta::assert_snapshot!(line(5, &["sessions", "--limit", "5"]), @"the newest 5 sessions; those before: `crontabber sessions --limit 5 --after a/1/2024`");
-        insta::assert_snapshot!(line(1, &["sessions", "--after", "b/1/2025", "load"]), @"1 session; those before: `crontabber sessions load --after a/1/2024`");
-        insta::assert_snapshot!(line(2, &["--after=b", "--config", "it's here", "sessions"]), @r#"2 sessions; those before: `crontabber --config 'it'\''s here' sessions --after a/1/2024`"#);
+        insta::assert_snapshot!(line(5, &["sessions", "--limit", "5"]), @"the newest 5 sessions; those before: `crontabber sessions --limit 5 --before a/1/2024`");
+        insta::assert_snapshot!(line(1, &["sessions", "--before", "b/1/2025", "load"]), @"1 session; those before: `crontabber sessions load --before a/1/2024`");
+        insta::assert_snapshot!(line(2, &["--before=b", "--config", "it's here", "sessions"]), @r#"2 sessions; those before: `crontabber --config 'it'\''s here' sessions --before a/1/2024`"#);
     }
 }

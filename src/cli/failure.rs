@@ -3,24 +3,16 @@
 //! The one form of an error: what failed, the chain of causes, a hint. Nothing else writes errors.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::environment::use_color;
+use crate::exit_code::{BUSY, FAILED, REGISTRY, USAGE};
 use crate::ledger::{LedgerError, OpenError, OpenErrorKind};
 use crate::paths::PlaceError;
 use crate::registry::RegistryError;
-
-/// It failed, and nothing more particular is to be said.
-const FAILED: u8 = 1;
-
-/// What was typed cannot be meant.
-const USAGE: u8 = 2;
-
-/// Another crontabber holds the ledger.
-const BUSY: u8 = 3;
-
-/// The registry has mistakes, or is not there.
-pub(super) const REGISTRY: u8 = 78;
+use crate::report::error::ReportError;
+use crate::submit::SubmitError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -29,11 +21,13 @@ pub(super) enum Failure {
     Told(Box<Telling>),
     /// The registry's mistakes, each shown with its line.
     Registry(RegistryError),
-    /// Whoever read our output has closed it: they have all they want.
+    /// The reader has closed our output: it has all it wants.
     Closed,
+    /// The message is already printed.
+    Printed(ExitCode),
 }
 
-/// What is told, and how we exit.
+/// The message, and the exit code.
 #[derive(Debug)]
 pub(super) struct Telling {
     message: String,
@@ -48,7 +42,7 @@ impl Failure {
         Self::Told(Box::new(Telling { message: message.into(), causes: Vec::new(), hint: None, exit: FAILED }))
     }
 
-    /// What was typed cannot be meant.
+    /// Usage error.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(message).exit(USAGE)
     }
@@ -89,19 +83,19 @@ impl Failure {
                 parts.join(": ")
             }
             Self::Registry(error) => error.to_string(),
-            Self::Closed => "the output is closed".to_owned(),
+            Self::Closed | Self::Printed(_) => "the output is closed".to_owned(),
         }
     }
 
     /// Tells it on stderr; the answer is the exit status.
     pub(super) fn tell(self) -> ExitCode {
         let mut err = io::stderr().lock();
-        // An error about stderr can be told to nobody.
+        // An error about stderr cannot be reported.
         match self {
             Self::Closed => ExitCode::SUCCESS,
+            Self::Printed(code) => code,
             Self::Registry(error) => {
-                let color = err.is_terminal() && super::output::may_color();
-                let _ = writeln!(err, "{}", error.render(color));
+                let _ = writeln!(err, "{}", error.render(use_color(&err)));
                 ExitCode::from(REGISTRY)
             }
             Self::Told(telling) => {
@@ -155,5 +149,26 @@ impl From<OpenError> for Failure {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         Self::of(&error)
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Usage { message, hint } => Self::usage(message).hint(hint),
+            ReportError::Failed { message, hint } => Self::new(message).hint(hint),
+            ReportError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Printed(code) => Self::Printed(code),
+            SubmitError::Open(error) => error.into(),
+            SubmitError::Ledger(error) => error.into(),
+            error @ (SubmitError::Interrupted(_) | SubmitError::NoAttempt) => Self::of(&error),
+        }
     }
 }

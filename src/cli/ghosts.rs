@@ -8,13 +8,14 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::context::{Context, stored_zone};
+use super::context::Context;
 use super::failure::Failure;
 use super::json::Array;
-use super::list;
 use super::output::Output;
 use super::table::{Cell, Column, Table};
 use crate::job::JobName;
+use crate::report::jobs;
+use crate::report::zones::stored_zone;
 use crate::schedule::Timetable;
 use crate::session::JobRecord;
 use crate::text::in_zone;
@@ -48,7 +49,7 @@ pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<ExitCode,
         Some(mut reader) => reader.recovered()?,
         None => crate::scheduler::Recovered::default(),
     };
-    let names = list::ghosts(&registry.jobs, &recovered.jobs);
+    let names = jobs::ghosts(&registry.jobs, &recovered.jobs);
     let mut unsettled: HashMap<&JobName, u64> = HashMap::new();
     for session in &recovered.sessions {
         *unsettled.entry(&session.key.job).or_default() += 1;

@@ -10,17 +10,18 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::arguments::Log;
-use super::attempts::collected;
-use super::beside;
-use super::context::{Context, Zones};
-use super::date::DateArgument;
+use super::context::Context;
 use super::failure::Failure;
 use super::json;
-use super::orphans::{Process, is_watched};
 use super::output::Output;
 use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
 use crate::registry::Registry;
+use crate::report::attempts::collected;
+use crate::report::date::DateArgument;
+use crate::report::date_resolve;
+use crate::report::orphans::{Process, is_watched};
+use crate::report::zones::Zones;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
 use crate::text::in_zone;
 use crate::{duration, paths};
@@ -143,7 +144,7 @@ fn choose(
             .hint(Some(format!("name one: {}", dates.join(", ")))));
     }
     if attempts.is_empty() {
-        beside::must_be_a_date(reader, registry, job, date, zones)?;
+        date_resolve::must_be_a_date(reader, registry, job, date, zones)?;
         return Err(Failure::new(format!("`{job}` was never attempted at that date"))
             .hint(Some(format!("`crontabber sessions {job}` lists its dates"))));
     }
@@ -166,7 +167,7 @@ fn at(
     zones: &Zones,
     all_generations: bool,
 ) -> Result<Vec<AttemptRecord>, Failure> {
-    let dates = beside::meant(Some(reader), registry, job, date, zones)?;
+    let dates = date_resolve::meant(Some(reader), registry, job, date, zones)?;
     let filter = AttemptFilter { job: Some(job.clone()), dates, all_generations, ..AttemptFilter::default() };
     let mut found = collected(reader, &filter)?;
     found.retain(|attempt| date.means(attempt.key.session.date, zones.of(job)));

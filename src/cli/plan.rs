@@ -3,7 +3,6 @@
 //! A range asks the timetables alone, and no ledger is opened; what a wake would do is asked of the daemon's own
 //! scheduler.
 
-mod dates;
 mod wake;
 
 use std::io::{self, Write};
@@ -12,16 +11,19 @@ use std::process::ExitCode;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arguments::Plan;
-use super::context::{Context, unknown_job};
-use super::date::{short, write_in_zone};
+use super::context::Context;
 use super::failure::Failure;
 use super::json::Array;
 use super::output::{Output, cut};
 use crate::job::{DatePolicy, Job};
+use crate::report::merged_dates::Merged;
+use crate::report::zones::unknown_job;
 use crate::schedule::PastDomain;
-use dates::Merged;
+use crate::schedule::TICK;
+use crate::text::in_zone;
+use crate::text::write_in_zone;
 
-/// How many dates are told when nobody says how many.
+/// How many dates are listed by default.
 const COUNT: u64 = 10;
 
 /// Tells the dates, or what a wake would do.
@@ -33,7 +35,7 @@ pub(super) fn plan(context: &Context, asked: &Plan, output: &mut Output) -> Resu
         None => registry.jobs.iter().collect(),
         Some(name) => match registry.jobs.iter().find(|job| job.name == *name) {
             Some(job) => vec![job],
-            None => return Err(unknown_job(name.as_str(), registry.jobs.iter().map(|job| &job.name))),
+            None => return Err(unknown_job(name.as_str(), registry.jobs.iter().map(|job| &job.name)).into()),
         },
     };
     let ranges = jobs.iter().map(|job| range(job, asked, context.now)).collect::<Result<Vec<_>, _>>()?;
@@ -45,7 +47,7 @@ pub(super) fn plan(context: &Context, asked: &Plan, output: &mut Output) -> Resu
         Ok(0) if !context.json() => writeln!(output, "{}", nothing(asked, &jobs))?,
         Ok(_) => {}
         Err(past) => {
-            // What was found is told all the same.
+            // The dates that were found are printed all the same.
             output.finish()?;
             return Err(Failure::new(past.to_string()).hint(Some("ask for a range that ends earlier")));
         }
@@ -62,7 +64,7 @@ fn range(job: &Job, asked: &Plan, now: DateTime<Utc>) -> Result<(DateTime<Utc>, 
         None => TimeDelta::from_std(job.timetable.delay())
             .ok()
             .and_then(|delay| now.checked_sub_signed(delay))
-            .map_or(now, |at| at + TimeDelta::microseconds(1)),
+            .map_or(now, |at| at + TICK),
     };
     let to = asked.to.map_or(DateTime::<Utc>::MAX_UTC, |to| to.instant(zone));
     if asked.from.is_some() && to < from {
@@ -141,9 +143,9 @@ fn print(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Output) 
         let zone = job.timetable.zone();
         let due = match job.timetable.due(date) {
             due if due == date => String::new(),
-            due => format!("  due {}", short(due, zone)),
+            due => format!("  due {}", in_zone(due, zone)),
         };
-        let line = format!("{}{due}  {}", short(date, zone), job.name);
+        let line = format!("{}{due}  {}", in_zone(date, zone), job.name);
         writeln!(output, "{}", cut(&line, output.width))?;
         told += 1;
     }

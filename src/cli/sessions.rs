@@ -1,25 +1,23 @@
 //! `sessions`: each date of each job, and where it stands.
 
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde::Serialize;
 
 use super::arguments::Sessions;
-use super::context::{Context, Zones};
-use super::date::short;
+use super::context::Context;
 use super::export::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::failure::Failure;
 use super::output::Output;
 use super::table::{Cell, Column, Table};
 use crate::job::JobName;
-use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
+use crate::ledger::{Between, Reader, SessionFilter};
 use crate::registry::Registry;
+use crate::report::sessions::{SessionRow, collected, row};
+use crate::report::zones::Zones;
 use crate::session::{AttemptKey, SessionKey, SessionRecord, State};
-use crate::text::in_zone;
+use crate::text::to_the_second;
 
 const COLUMNS: [Column; 6] = [
     Column::Cut("JOB"),
@@ -30,21 +28,6 @@ const COLUMNS: [Column; 6] = [
     Column::Cut("MORE"),
 ];
 
-/// A session in JSON.
-#[derive(Debug, Default, Serialize)]
-struct SessionRow<'a> {
-    job: &'a str,
-    date: String,
-    state: &'static str,
-    attempts: u32,
-    trigger: &'static str,
-    reason: Option<&'a str>,
-    retry_at: Option<String>,
-    generation: u32,
-    recorded_at: String,
-    settled_at: Option<String>,
-}
-
 /// Lists sessions.
 pub(super) fn sessions(context: &Context, asked: &Sessions, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
@@ -54,12 +37,12 @@ pub(super) fn sessions(context: &Context, asked: &Sessions, output: &mut Output)
     if let Some(job) = &asked.job {
         zones.know(job)?;
     }
-    of_this_list(asked.job.as_ref(), asked.after.as_ref())?;
+    of_this_list(asked.job.as_ref(), asked.before.as_ref())?;
     let filter = SessionFilter {
         job: asked.job.clone(),
         dates: asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
         states: asked.state.clone(),
-        before: asked.after.clone(),
+        before: asked.before.clone(),
         newest: asked.rows.limit.map(Into::into),
         all_generations: asked.all_generations,
     };
@@ -69,7 +52,7 @@ pub(super) fn sessions(context: &Context, asked: &Sessions, output: &mut Output)
             // The first row of the page is where the page before it ends.
             let older = SessionFilter { before: Some(first.clone()), newest: Some(1), ..filter };
             if !collected(reader, &older)?.is_empty() {
-                context.remark(&format!("there are more before: `--after {}`", cursor(&first)));
+                context.remark(&format!("there are more before: `--before {}`", cursor(&first)));
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -92,37 +75,27 @@ pub(super) fn sessions(context: &Context, asked: &Sessions, output: &mut Output)
     Ok(ExitCode::SUCCESS)
 }
 
-/// The zone of the days that somebody names: the job's, else the registry's.
+/// The zone in which days are read: the job's, else the registry's.
 pub(super) fn zone_of_days(job: Option<&JobName>, registry: Option<&Registry>, zones: &Zones) -> Tz {
     let of_registry = || registry.map_or(Tz::UTC, |registry| registry.daemon.timezone);
     job.map_or_else(of_registry, |job| zones.of(job))
 }
 
 /// Refuses a cursor of another job.
-pub(super) fn of_this_list(job: Option<&JobName>, after: Option<&SessionKey>) -> Result<(), Failure> {
-    match (job, after) {
-        (Some(job), Some(after)) if after.job != *job => {
-            let text = format!("`--after` names a date of `{}`, and these are those of `{job}`", after.job);
+pub(super) fn of_this_list(job: Option<&JobName>, before: Option<&SessionKey>) -> Result<(), Failure> {
+    match (job, before) {
+        (Some(job), Some(before)) if before.job != *job => {
+            let text = format!("`--before` names a date of `{}`, and these are those of `{job}`", before.job);
             Err(Failure::usage(text).hint(Some("a cursor belongs to the list that it was printed below")))
         }
         _ => Ok(()),
     }
 }
 
-/// What `--after` takes to go on before a session.
+/// The `--before` that continues the list before a session.
 fn cursor(key: &SessionKey) -> String {
     let text = AttemptKey { session: key.clone(), number: 0 }.to_string();
     text.trim_end_matches("/0").to_owned()
-}
-
-/// The sessions that are selected.
-pub(super) fn collected(reader: &mut Reader, filter: &SessionFilter) -> Result<Vec<SessionRecord>, LedgerError> {
-    let mut rows = Vec::new();
-    reader.sessions(filter, &mut |session| {
-        rows.push(session);
-        ControlFlow::Continue(())
-    })?;
-    Ok(rows)
 }
 
 /// Prints the rows as they are read; returns the first.
@@ -147,29 +120,6 @@ fn stream(
     Ok(first)
 }
 
-fn row<'a>(session: &'a SessionRecord, zones: &Zones) -> SessionRow<'a> {
-    let zone = zones.of(&session.key.job);
-    let at = |at: DateTime<Utc>| in_zone(at, zone);
-    let (reason, retry_at) = match &session.state {
-        State::Held { reason } => (Some(reason.as_str()), None),
-        State::Skipped { reason } => (Some(reason.word()), None),
-        State::Failed { retry_at } => (None, Some(at(*retry_at))),
-        State::Waiting | State::Running | State::Succeeded => (None, None),
-    };
-    SessionRow {
-        job: session.key.job.as_str(),
-        date: at(session.key.date),
-        state: session.state.word(),
-        attempts: session.attempts,
-        trigger: session.trigger.word(),
-        reason,
-        retry_at,
-        generation: session.key.generation,
-        recorded_at: at(session.recorded_at),
-        settled_at: session.settled_at.map(at),
-    }
-}
-
 fn print(rows: &[SessionRecord], zones: &Zones, with_generation: bool, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
     for session in rows {
@@ -177,9 +127,11 @@ fn print(rows: &[SessionRecord], zones: &Zones, with_generation: bool, output: &
         let mut more = match &session.state {
             State::Held { reason } => reason.clone(),
             State::Skipped { reason } => reason.word().to_owned(),
-            State::Failed { retry_at } => format!("again at {}", short(*retry_at, zone)),
+            State::Failed { retry_at } => format!("again at {}", to_the_second(*retry_at, zone)),
             State::Waiting | State::Running => String::new(),
-            State::Succeeded => session.settled_at.map(|at| format!("at {}", short(at, zone))).unwrap_or_default(),
+            State::Succeeded => {
+                session.settled_at.map(|at| format!("at {}", to_the_second(at, zone))).unwrap_or_default()
+            }
         };
         if with_generation && session.key.generation > 1 {
             more = format!("generation {} {more}", session.key.generation);

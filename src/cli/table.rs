@@ -7,8 +7,12 @@ use chrono::{DateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use comfy_table::{CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Width, presets};
 
-use super::date::short;
-use super::output::{NARROW, Output, cut, one_line};
+use super::output::{NARROW, Output, cut};
+use crate::text::in_zone;
+use crate::text::one_line;
+
+/// How long the offset at the end of an instant is: `+01:00`.
+const OFFSET: usize = 6;
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -199,13 +203,10 @@ impl Date {
 
     fn text(self, with_offset: bool) -> String {
         let text = match self.form {
-            Some(form) => self.at.with_timezone(&self.zone).format(&format!("{form} %:z")).to_string(),
-            None => short(self.at, self.zone),
+            Some(form) => self.at.with_timezone(&self.zone).format(&format!("{form}%:z")).to_string(),
+            None => in_zone(self.at, self.zone),
         };
-        match text.rsplit_once(' ') {
-            Some((stamp, _)) if !with_offset => stamp.to_owned(),
-            _ => text,
-        }
+        if with_offset { text } else { text[..text.len() - OFFSET].to_owned() }
     }
 }
 
@@ -228,6 +229,11 @@ impl Cell {
         Self { text: String::new(), date: Some(Date { at, zone, form: None }), color: None }
     }
 
+    /// The time of an event: as [`Self::date`], without the fraction of a second.
+    pub(super) fn time(at: DateTime<Utc>, zone: Tz) -> Self {
+        Self::date_as(at, zone, "%Y-%m-%dT%H:%M:%S")
+    }
+
     /// An instant in a form of its own, which the offset follows.
     pub(super) fn date_as(at: DateTime<Utc>, zone: Tz, form: &'static str) -> Self {
         Self { text: String::new(), date: Some(Date { at, zone, form: Some(form) }), color: None }
@@ -248,7 +254,7 @@ impl Cell {
         Self::new(number.to_string())
     }
 
-    /// The word of a state or an outcome, in the colour of how bad it is.
+    /// The word of a state or an outcome, in the color of how bad it is.
     pub(super) fn word(word: &str) -> Self {
         let color = match word.split('(').next().unwrap_or(word) {
             "held" | "failed" | "killed" | "timed-out" | "lost" => Some(Color::Red),
@@ -260,7 +266,7 @@ impl Cell {
         Self { color, ..Self::new(word) }
     }
 
-    /// The number of an attempt and the word of its outcome, in the colour of that.
+    /// The number of an attempt and the word of its outcome, in the color of that.
     pub(super) fn numbered(number: u32, word: &str) -> Self {
         Self { text: format!("{number} {word}"), ..Self::word(word) }
     }

@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::context::{Context, Zones};
-use super::date::short;
+use super::context::Context;
 use super::failure::Failure;
 use super::json::Array;
-use super::output::{Output, counted};
+use super::output::Output;
 use crate::invariants::{Examination, Gap, Row, Rule, Subject, Unchecked, Violation};
 use crate::job::JobName;
 use crate::ledger::{Reader, Snapshot};
 use crate::registry::Registry;
+use crate::report::zones::Zones;
+use crate::text::counted;
+use crate::text::first_few;
 use crate::text::in_zone;
 
 /// A verification that takes longer than this shows how far it is.
@@ -68,7 +70,7 @@ impl Tally {
 /// Checks the whole ledger.
 pub(super) fn verify(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
-    // Whoever verifies the wrong ledger must hear of it, so that one that is missing is no empty one.
+    // A missing ledger is an error: the operator may have named the wrong one.
     let mut reader = Reader::open(&context.ledger_url(registry.as_ref())?)?;
     let json = context.json();
     if json {
@@ -169,7 +171,7 @@ impl Teller<'_> {
                         array.push(&ViolationRow { rule, job, date, generation, text })?;
                     }
                     Telling::Text(output) => {
-                        let date = date.map(|date| format!(" {}", short(date, zone))).unwrap_or_default();
+                        let date = date.map(|date| format!(" {}", in_zone(date, zone))).unwrap_or_default();
                         let older = *generation != subject.generation();
                         let older = if older { format!(" (generation {generation})") } else { String::new() };
                         writeln!(output, "{}: {job}{date}{older}: {text}", rule.title())?;
@@ -242,17 +244,14 @@ fn notes(unchecked: &[(JobName, Unchecked)]) -> Vec<String> {
     let note = |((rule, gap), group): (&(Rule, Gap), &Vec<&(JobName, Unchecked)>)| {
         let mut names: Vec<&str> = group.iter().map(|(job, _)| job.as_str()).collect();
         names.dedup();
-        let more = names.len().saturating_sub(NAMED);
-        names.truncate(NAMED);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let (rule, names) = (rule.word(), names.join(", "));
+        let (rule, names) = (rule.word(), first_few(&names, NAMED));
         match gap {
-            Gap::OrderUnknown => format!("{rule} is not checked where the registry has no such job: {names}{more}"),
+            Gap::OrderUnknown => format!("{rule} is not checked where the registry has no such job: {names}"),
             Gap::UnreadableTimetable => {
-                format!("{rule} is not checked where the schedule in force cannot be read: {names}{more}")
+                format!("{rule} is not checked where the schedule in force cannot be read: {names}")
             }
             Gap::FormerTimetable => {
-                format!("{rule} is not checked for dates before a change of schedule or a reset: {names}{more}")
+                format!("{rule} is not checked for dates before a change of schedule or a reset: {names}")
             }
             Gap::WallClock => {
                 let (job, Unchecked { text, .. }) = group[0];

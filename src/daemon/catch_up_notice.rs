@@ -1,14 +1,11 @@
 //! Before many missed dates are attempted: how many, of which jobs, and for about how long.
 
-use std::time::Duration;
-
+use crate::duration::about;
 use crate::job::{Job, JobName};
 use crate::ledger::{LedgerUrl, Reader};
 use crate::registry::Registry;
+use crate::report::duration_stats::typical;
 use crate::scheduler::{JobCondition, Scheduler};
-
-/// So many attempts tell how long one commonly takes.
-const MEASURED: u32 = 20;
 
 /// So many jobs are named; those with the most dates.
 const NAMED: usize = 8;
@@ -34,12 +31,14 @@ pub(super) fn text(missed: &[(u64, JobName)], most: u64, url: &LedgerUrl) -> Opt
     }
     // How long it takes is only said if the ledger knows.
     let mut reader = Reader::open(url).ok();
-    let mut typical = |name: &JobName| reader.as_mut().and_then(|reader| typical(reader, name));
+    let mut typical = |name: &JobName| reader.as_mut().and_then(|reader| typical(reader, name).ok()?);
     let mut parts: Vec<String> = missed
         .iter()
         .take(NAMED)
         .map(|(count, name)| match typical(name) {
-            Some(each) => format!("{count} of {name} ({})", about(each, *count)),
+            Some(each) => {
+                format!("{count} of {name} ({})", about(each.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX))))
+            }
             None => format!("{count} of {name}"),
         })
         .collect();
@@ -50,34 +49,4 @@ pub(super) fn text(missed: &[(u64, JobName)], most: u64, url: &LedgerUrl) -> Opt
         "{total} dates were missed and are attempted now, oldest first: {}; `crontabber skip` or `disable` stops that",
         parts.join(", ")
     ))
-}
-
-/// How long a date of a job commonly takes.
-fn typical(reader: &mut Reader, name: &JobName) -> Option<Duration> {
-    let mut durations = reader.durations(name, MEASURED).ok()?;
-    durations.sort_unstable();
-    durations.get(durations.len() / 2).copied()
-}
-
-/// `about 3 hours`.
-fn about(each: Duration, count: u64) -> String {
-    let all = each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)).as_secs();
-    match all {
-        0..60 => "less than a minute".to_owned(),
-        60..7_200 => format!("about {} minutes", all.div_ceil(60)),
-        7_200..172_800 => format!("about {} hours", all.div_ceil(3_600)),
-        _ => format!("about {} days", all.div_ceil(86_400)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_told_roughly() {
-        let told =
-            [(1, 1), (60, 2), (3_600, 3), (86_400, 10)].map(|(each, count)| about(Duration::from_secs(each), count));
-        insta::assert_snapshot!(told.join(", "), @"less than a minute, about 2 minutes, about 3 hours, about 10 days");
-    }
 }

@@ -1,14 +1,8 @@
-//! What the command line says about a daemon, and the exit codes that it gives back.
+//! What the command line says about a daemon.
 
 use std::path::PathBuf;
 
 use super::reporter::LogFormat;
-
-/// The registry has errors: systemd need not try again.
-pub const EXIT_REGISTRY: u8 = 78;
-
-/// Another crontabber holds the ledger.
-pub const EXIT_BUSY: u8 = 3;
 
 /// What the command line says about a daemon.
 #[derive(Debug, Clone)]

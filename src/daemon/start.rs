@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::DirBuilder;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,20 +13,22 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::Signals;
 
 use crate::control::{Configuration, Control, Mode, Recovery};
+use crate::environment::use_color;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Owner, Writer};
 use crate::log_queue::LogQueue;
 use crate::registry::Registry;
 use crate::scheduler::Recovered;
 use crate::session::Request;
 use crate::systemd::Notifier;
+use crate::text::fnv_1a;
 use crate::warden_client::{WardenClient, WardenLocation};
-use crate::{clock, paths, warden};
+use crate::{clock, environment, exit_code, paths, warden};
 
 use super::catch_up_notice;
 use super::executor::Executor;
 use super::launch::Surroundings;
 use super::ledger_thread::LedgerThread;
-use super::options::{EXIT_BUSY, EXIT_REGISTRY, Options};
+use super::options::Options;
 use super::reporter::{FlushAtEnd, Reporter};
 
 /// Between two tries at a ledger that cannot be reached.
@@ -81,16 +83,14 @@ fn mark(url: &LedgerUrl) -> String {
         LedgerUrl::Sqlite(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
         LedgerUrl::Postgres(_) => url.to_string(),
     };
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{:x}", place.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+    format!("{:x}", fnv_1a(place.bytes()))
 }
 
 /// Reads the registry, and says what is wrong with it.
 pub(super) fn read_registry(options: &Options) -> Result<Registry, ExitCode> {
     Registry::load(&options.registry, clock::now()).map_err(|error| {
-        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        print(&format!("{}\n", error.render(colour)));
-        ExitCode::from(EXIT_REGISTRY)
+        print(&format!("{}\n", error.render(use_color(&io::stderr()))));
+        ExitCode::from(exit_code::REGISTRY)
     })
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         reporter.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
-    let recovery = Recovery { ledger, kills, warden, host: paths::host_name(), boot_id: warden::boot_id().ok() };
+    let recovery = Recovery { ledger, kills, warden, host: environment::host_name(), boot_id: warden::boot_id().ok() };
     let control = Control::start(mode, configuration(&registry, warden_survives), recovery, clock::time());
     let surroundings = Surroundings {
         inherited: warden::inherited_environment(),
@@ -215,7 +215,7 @@ async fn open(
                 if mode != Mode::Operate {
                     reporter.fail(&error.to_string());
                 }
-                return Err(ExitCode::from(EXIT_BUSY));
+                return Err(ExitCode::from(exit_code::BUSY));
             }
             OpenErrorKind::Unreachable(_) if mode == Mode::Serve => {
                 if !is_reported {
@@ -242,8 +242,11 @@ async fn open(
 }
 
 fn open_once(url: &LedgerUrl) -> Result<Opened, OpenError> {
-    let owner =
-        Owner { host: paths::host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let owner = Owner {
+        host: environment::host_name(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
     let mut writer = Writer::open(url, &owner, clock::now())?;
     let ledger = writer.load().map_err(|error| OpenError::unread(url, &error))?;
     let kills = writer.kills().map_err(|error| OpenError::unread(url, &error))?;

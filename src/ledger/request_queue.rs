@@ -11,7 +11,7 @@ use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
 use super::{migrate, postgres, request_context, request_json};
 use crate::job::JobName;
-use crate::session::{Changed, Operation, Request};
+use crate::session::{Changed, Operation, Reply, Request};
 
 /// A request that is not posted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +33,8 @@ pub struct NewRequest {
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether it was done.
-    pub done: bool,
     /// What was done, or why not.
-    pub text: String,
-    /// The dates that it changed.
-    pub dates: Changed,
+    pub reply: Reply,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -161,5 +157,5 @@ pub(super) fn answer(connection: &mut AnyConnection, request: i64) -> Result<Opt
         0 => Changed::default(),
         count => Changed { count, first: first.map(instant).transpose()?, last: last.map(instant).transpose()? },
     };
-    Ok(Some(Answer { done, text, dates, at: instant(at)? }))
+    Ok(Some(Answer { reply: Reply { done, text, dates }, at: instant(at)? }))
 }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::table_reader::{StringValue, TableReader};
-use super::wording::quoted;
 use crate::job::{Command, Template};
+use crate::text::quoted;
 
 /// A script may have several lines and indentation.
 const ALLOWED: &[char] = &['\n', '\t'];

@@ -7,7 +7,8 @@ use chrono_tz::Tz;
 
 use super::table_reader::TableReader;
 use super::time;
-use super::wording::{as_integer, quoted};
+use super::wording::as_integer;
+use crate::text::quoted;
 
 /// `[daemon]`.
 #[derive(Clone, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use super::jitter;
 use super::keys::NEED_A_SCHEDULE;
 use super::table_reader::TableReader;
 use super::time::{self, Edge};
-use super::wording::{listed, quoted};
+use crate::environment::host_name;
 use crate::schedule::{Schedule, Timetable};
+use crate::text::{listed, quoted};
 
 /// Jitter counts in whole seconds.
 const LEAST_JITTER: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ pub(super) fn read(reader: &TableReader<'_>, context: &JobContext<'_>, now: Date
     let end = time::day_or_instant(reader, "end", zone, Edge::End);
     let delay = reader.duration("delay").unwrap_or_default();
     let jitter = jitter(reader);
-    let part = if jitter.is_zero() { jitter } else { jitter::part(context.name, &jitter::host(), jitter) };
+    let part = if jitter.is_zero() { jitter } else { jitter::part(context.name, &host_name(), jitter) };
     let due = delay.saturating_add(part);
     let timetable = schedule.map(|schedule| Timetable::new(schedule, start, end, due));
     check_bounds(reader, timetable.as_ref().filter(|_| has_schedule == HasSchedule::Yes), start, end);

@@ -7,8 +7,8 @@ use super::depends_on::{DependencyEntry, Named};
 use super::jobs::Draft;
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
-use super::wording::quoted;
 use crate::job::JobName;
+use crate::text::quoted;
 
 /// How many names of a cycle are printed.
 const LONGEST_CYCLE: usize = 20;

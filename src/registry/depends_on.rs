@@ -7,9 +7,10 @@ use toml::de::DeValue;
 
 use super::keys;
 use super::table_reader::{StringValue, TableReader, Value};
-use super::wording::{kind, quoted, quotes};
+use super::wording::{kind, quotes};
 use crate::duration;
 use crate::job::{Dependency, JobName, Offset, Period};
+use crate::text::quoted;
 
 const DEPENDS_ON: &str = "depends_on";
 const REQUIRE: &str = "require";

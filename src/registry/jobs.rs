@@ -16,10 +16,11 @@ use super::retry;
 use super::run_policy::{self, RunPolicy};
 use super::table_reader::TableReader;
 use super::time;
-use super::wording::{kind, quoted, quotes};
+use super::wording::{kind, quotes};
 use crate::duration;
 use crate::job::{Command, DEFAULT_KILL_GRACE, Job, JobName, OnLost};
 use crate::schedule::{Schedule, Timetable};
+use crate::text::quoted;
 
 /// A job before the jobs of all files are known.
 #[derive(Debug)]

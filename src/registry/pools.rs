@@ -11,8 +11,9 @@ use super::keys;
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
 use super::table_reader::TableReader;
-use super::wording::{as_integer, kind, quoted};
+use super::wording::{as_integer, kind};
 use crate::job::JobName;
+use crate::text::quoted;
 
 const KEY: &str = "pools";
 

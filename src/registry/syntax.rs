@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::de::{DeTable, Error};
 
 use super::source_file::SourceFile;
-use super::wording::quoted;
+use crate::text::quoted;
 
 /// Most syntax errors recovered from by blanking in one file; each costs another parse.
 const MOST_BLANKED: usize = 20;

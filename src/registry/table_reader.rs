@@ -10,8 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Key, Shape};
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
-use super::wording::{as_integer, kind, listed, quoted, quotes, shown};
+use super::wording::{as_integer, kind, quotes};
 use crate::duration;
+use crate::text::{listed, printable, quoted};
 
 pub(super) type Value<'a> = &'a Spanned<DeValue<'a>>;
 
@@ -190,8 +191,9 @@ impl<'a> TableReader<'a> {
             return Some(vec![text]);
         }
         let DeValue::Array(items) = value.get_ref() else {
-            let hint =
-                self.as_string(value).map(|text| format!("write `{key} = [{}]`", shown(&format!("{:?}", text.value))));
+            let hint = self
+                .as_string(value)
+                .map(|text| format!("write `{key} = [{}]`", printable(&format!("{:?}", text.value))));
             self.wrong_type(key, value, hint);
             return None;
         };

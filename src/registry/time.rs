@@ -8,8 +8,8 @@ use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
 use super::table_reader::TableReader;
-use super::wording::quoted;
 use crate::schedule;
+use crate::text::quoted;
 
 /// Which bound is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

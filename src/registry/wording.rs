@@ -8,15 +8,6 @@ pub(super) fn as_integer(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-/// Joins items as in a sentence: `a, b or c`.
-pub(super) fn listed(things: &[String], last_by: &str) -> String {
-    match things {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} {last_by} {last}", first.join(", ")),
-    }
-}
-
 /// The type of a value, with its article.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
@@ -47,28 +38,4 @@ pub(super) fn quotes(value: &DeValue<'_>) -> Option<String> {
         _ => return None,
     };
     (literal.len() < 40).then(|| format!("put it in quotes: `\"{literal}\"`"))
-}
-
-/// Quotes user input for a message: in backticks, without control characters, truncated.
-pub(super) fn quoted(text: &str) -> String {
-    if text.is_empty() {
-        return "`\"\"`".to_owned();
-    }
-    format!("`{}`", shown(text))
-}
-
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for (number, character) in text.chars().enumerate() {
-        if number == 60 {
-            shown.push('…');
-            break;
-        }
-        if character.is_control() {
-            shown.extend(character.escape_debug());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }

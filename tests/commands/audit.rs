@@ -44,27 +44,27 @@ pub(crate) fn lived() -> Fixture {
 fn acts_are_told_from_the_newest_on() {
     let place = lived();
     insta::assert_snapshot!(place.ask(&["audit"]).out, @"
-    AT                       WHO        ACTION  JOB   DATES                    DONE
-    2024-11-07 10:00 +01:00  ada@alpha  run     load  -                        not yet
-    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  -                        refused
+    AT                         WHO        ACTION  JOB   DATES                      DONE
+    2024-11-07T10:00:00+01:00  ada@alpha  run     load  -                          not yet
+    2024-11-06T09:00:00+00:00  ada@alpha  reset   gone  -                          refused
       there is no such job
-    2024-11-05 10:00 +01:00  ada@alpha  run     load  2024-11-02 00:00 +01:00  yes
+    2024-11-05T10:00:00+01:00  ada@alpha  run     load  2024-11-02T00:00:00+01:00  yes
       reason: the disk was full; attempt 2 was started
     ");
     insta::assert_snapshot!(place.ask(&["audit", "load", "--limit", "1"]).out, @"
-    AT                       WHO        ACTION  JOB   DATES  DONE
-    2024-11-07 10:00 +01:00  ada@alpha  run     load  -      not yet
+    AT                         WHO        ACTION  JOB   DATES  DONE
+    2024-11-07T10:00:00+01:00  ada@alpha  run     load  -      not yet
 
-    the newest 1 act; those before: `crontabber audit load --limit 1 --after 3`
+    the newest 1 act; those before: `crontabber audit load --limit 1 --before 3`
     ");
-    insta::assert_snapshot!(place.ask(&["audit", "load", "--limit", "1", "--after", "3"]).out, @"
-    AT                       WHO        ACTION  JOB   DATES                    DONE
-    2024-11-05 10:00 +01:00  ada@alpha  run     load  2024-11-02 00:00 +01:00  yes
+    insta::assert_snapshot!(place.ask(&["audit", "load", "--limit", "1", "--before", "3"]).out, @"
+    AT                         WHO        ACTION  JOB   DATES                      DONE
+    2024-11-05T10:00:00+01:00  ada@alpha  run     load  2024-11-02T00:00:00+01:00  yes
       reason: the disk was full; attempt 2 was started
     ");
     insta::assert_snapshot!(place.ask(&["audit", "--from", "2024-11-06", "--to", "2024-11-07"]).out, @"
-    AT                       WHO        ACTION  JOB   DATES  DONE
-    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  -      refused
+    AT                         WHO        ACTION  JOB   DATES  DONE
+    2024-11-06T09:00:00+00:00  ada@alpha  reset   gone  -      refused
       there is no such job
     ");
 }
@@ -96,7 +96,7 @@ fn programs_are_told_who_when_what_and_why() {
     let said = place.ask(&["audit", "--json", "--limit", "2"]);
     assert_eq!(
         (said.column("id"), said.err.as_str()),
-        (vec!["3".to_owned(), "2".to_owned()], "note: there are more before: `--after 2`\n")
+        (vec!["3".to_owned(), "2".to_owned()], "note: there are more before: `--before 2`\n")
     );
     insta::assert_snapshot!(place.ask(&["audit", "load", "--csv"]).out.replace('\r', "~"), @"
     at,user,host,action,job,from,to,reason,done,answer,answered_at,dates,id~

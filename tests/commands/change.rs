@@ -1,12 +1,12 @@
 //! The commands that change dates, without a daemon: what each does, what its dry run says, and what it refuses.
 
-mod asking;
 mod attempting;
 mod backfill;
+mod confirmation;
 mod enabling;
-mod refusing;
+mod explanations;
+mod refusals;
 mod settling;
-mod standing;
 mod why;
 
 use std::collections::BTreeMap;

@@ -59,7 +59,7 @@ fn a_job_whose_every_date_matters_warns_and_then_is_critical() {
     place.live(now, fails);
     let (exit, line) = health(&place);
     assert_eq!(exit, 1);
-    let date = midnight().format("%Y-%m-%d 00:00 +00:00");
+    let date = midnight().format("%Y-%m-%dT00:00:00+00:00");
     assert!(line.starts_with(&format!("WARNING - load: {date} failed once, next attempt at ")), "{line}");
 }
 
@@ -89,7 +89,7 @@ fn a_job_that_should_have_run_and_did_not_is_critical() {
     place.live(midnight() - TimeDelta::hours(1), succeeds);
     let (exit, line) = health(&place);
     assert_eq!(exit, 2);
-    let date = midnight().format("%Y-%m-%d 00:00 +00:00");
+    let date = midnight().format("%Y-%m-%dT00:00:00+00:00");
     let expected = format!("CRITICAL - load: {date} should have run at {date} and did not, and no daemon runs");
     assert_eq!(line, expected);
 }

@@ -81,16 +81,16 @@ fn sessions_are_told_by_ascending_date() {
 fn sessions_are_a_table_for_people() {
     let place = lived();
     insta::assert_snapshot!(place.ask(&["sessions", "load"]).out, @"
-    JOB   DATE                     STATE      ATTEMPTS  TRIGGER   MORE
-    load  2024-11-01 02:30 +01:00  succeeded         1  catch-up  at 2024-11-05 01:00:01 +01:00
-    load  2024-11-02 02:30 +01:00  failed            1  catch-up  again at 2024-11-05 01:10:01 +01:00
-    load  2024-11-03 02:30 +01:00  waiting           0  catch-up
+    JOB   DATE                       STATE      ATTEMPTS  TRIGGER   MORE
+    load  2024-11-01T02:30:00+01:00  succeeded         1  catch-up  at 2024-11-05T01:00:01+01:00
+    load  2024-11-02T02:30:00+01:00  failed            1  catch-up  again at 2024-11-05T01:10:01+01:00
+    load  2024-11-03T02:30:00+01:00  waiting           0  catch-up
     ");
     insta::assert_snapshot!(place.ask(&["sessions", "load", "--limit", "1"]).out, @"
-    JOB   DATE                     STATE    ATTEMPTS  TRIGGER   MORE
-    load  2024-11-03 02:30 +01:00  waiting         0  catch-up
+    JOB   DATE                       STATE    ATTEMPTS  TRIGGER   MORE
+    load  2024-11-03T02:30:00+01:00  waiting         0  catch-up
 
-    the newest 1 session; those before: `crontabber sessions load --limit 1 --after load/1/2024-11-03T01:30:00Z`
+    the newest 1 session; those before: `crontabber sessions load --limit 1 --before load/1/2024-11-03T01:30:00Z`
     ");
 }
 
@@ -130,10 +130,10 @@ fn attempts_are_told_as_they_ended() {
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T02:30", "--json"]).column("attempt"), ["1", "2"]);
     assert_eq!(place.ask(&["attempts", "load", "2024-11-02T01:30:00Z", "--json"]).column("attempt"), ["1", "2"]);
     insta::assert_snapshot!(place.ask(&["attempts", "load"]).out, @"
-    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-05 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-02 02:30 +01:00  1 failed(4)  2024-11-05 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-02 02:30 +01:00  2 running    2024-11-05 01:11:00 +01:00      -      -       -  retry
+    JOB   DATE                       ATTEMPT      STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01T02:30:00+01:00  1 succeeded  2024-11-05T01:00:00+01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02T02:30:00+01:00  1 failed(4)  2024-11-05T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02T02:30:00+01:00  2 running    2024-11-05T01:11:00+01:00      -      -       -  retry
     ");
 }
 
@@ -143,14 +143,14 @@ fn the_list_has_first_what_needs_a_person() {
     place.live(at("2024-11-06T00:00:00Z"), second_day_fails);
     let out = without_days(&place.ask(&["list"]).out);
     insta::assert_snapshot!(out, @"
-    JOB     SCHEDULE    STATE    LAST SUCCESS             NEXT DATE  BEHIND
-    load    30 2 * * *  held     2024-11-01 02:30 +01:00  -               2
-      blocked at 2024-11-02 02:30 +01:00 for N days, 2 behind
-      needs a person: its 2 attempts are used up, the last of them failed(4)
-    clean   0 6 * * *   blocked  2024-11-01 06:00 +01:00  -               2
-      blocked at 2024-11-02 06:00 +01:00 for N days, 2 behind
-      waits for `load`, whose 2024-11-02 02:30 +01:00 is not settled
-    newest  0 0 * * *   ok       2024-11-03 00:00 +01:00  -               0
+    JOB     SCHEDULE    STATE    LAST SUCCESS               NEXT DATE  BEHIND
+    load    30 2 * * *  held     2024-11-01T02:30:00+01:00  -               2
+      blocked at 2024-11-02T02:30:00+01:00 for N days, 2 behind
+      needs an operator: its 2 attempts are used up, the last of them failed(4)
+    clean   0 6 * * *   blocked  2024-11-01T06:00:00+01:00  -               2
+      blocked at 2024-11-02T06:00:00+01:00 for N days, 2 behind
+      waits for `load`, whose 2024-11-02T02:30:00+01:00 is not settled
+    newest  0 0 * * *   ok       2024-11-03T00:00:00+01:00  -               0
     ");
     let said = place.ask(&["list", "--json"]);
     assert_eq!(said.column("job"), ["clean", "load", "newest"]);
@@ -217,16 +217,16 @@ fn the_attempts_fit_a_terminal() {
         table
     };
     insta::assert_snapshot!(table(80), @"
-    JOB           DATE              ATTEMPT        STARTED       TOOK    CPU  MEMORY
-    aaaaaaaaaaa…  2024-11-01 02:30  1 killed(15)   11-05 01:00  1.3 s      -       -
-    aaaaaaaaaaa…  2024-11-02 02:30  1 failed(127)  11-05 01:00  1.3 s  1.2 s   34 MB
-    aaaaaaaaaaa…  2024-11-03 02:30  1 running      11-05 01:00      -      -       -
+    JOB                DATE                 ATTEMPT        STARTED       TOOK    CPU
+    aaaaaaaaaaaaaaaa…  2024-11-01T02:30:00  1 killed(15)   11-05T01:00  1.3 s      -
+    aaaaaaaaaaaaaaaa…  2024-11-02T02:30:00  1 failed(127)  11-05T01:00  1.3 s  1.2 s
+    aaaaaaaaaaaaaaaa…  2024-11-03T02:30:00  1 running      11-05T01:00      -      -
     ");
     insta::assert_snapshot!(table(120), @"
-    JOB                   DATE                     ATTEMPT        STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    aaaaaaaaaaaaaaaaaaa…  2024-11-01 02:30 +01:00  1 killed(15)   2024-11-05 01:00:00 +01:00  1.3 s      -       -  catch-up
-    aaaaaaaaaaaaaaaaaaa…  2024-11-02 02:30 +01:00  1 failed(127)  2024-11-05 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    aaaaaaaaaaaaaaaaaaa…  2024-11-03 02:30 +01:00  1 running      2024-11-05 01:00:01 +01:00      -      -       -  catch-up
+    JOB                  DATE                       ATTEMPT        STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    aaaaaaaaaaaaaaaaaa…  2024-11-01T02:30:00+01:00  1 killed(15)   2024-11-05T01:00:00+01:00  1.3 s      -       -  catch-up
+    aaaaaaaaaaaaaaaaaa…  2024-11-02T02:30:00+01:00  1 failed(127)  2024-11-05T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    aaaaaaaaaaaaaaaaaa…  2024-11-03T02:30:00+01:00  1 running      2024-11-05T01:00:01+01:00      -      -       -  catch-up
     ");
 }
 
@@ -235,9 +235,9 @@ fn a_job_gone_from_the_registry_is_a_ghost() {
     let place = lived();
     place.write("[jobs.newest]\nschedule = \"0 0 * * *\"\nstart = 2024-11-01\nend = 2024-11-03\ncommand = \"true\"\n");
     insta::assert_snapshot!(place.ask(&["ghosts"]).out, @"
-    JOB    SCHEDULE    LAST SUCCESS             NEWEST DATE              UNSETTLED
-    clean  0 6 * * *   2024-11-01 06:00 +01:00  2024-11-03 06:00 +01:00          2
-    load   30 2 * * *  2024-11-01 02:30 +01:00  2024-11-03 02:30 +01:00          2
+    JOB    SCHEDULE    LAST SUCCESS               NEWEST DATE                UNSETTLED
+    clean  0 6 * * *   2024-11-01T06:00:00+01:00  2024-11-03T06:00:00+01:00          2
+    load   30 2 * * *  2024-11-01T02:30:00+01:00  2024-11-03T02:30:00+01:00          2
     ");
     assert_eq!(place.ask(&["ghosts", "--json"]).column("timezone"), ["Europe/Berlin", "Europe/Berlin"]);
     let list = place.ask(&["list"]).out;
@@ -288,8 +288,8 @@ fn a_ledger_that_one_may_not_read_is_said_to_be_so() {
         assert_eq!(said.exit, 1, "{said:?}");
         assert_eq!(
             said.err,
-            "error: the ledger `sqlite://ledger.db` cannot be read by this user: Permission denied (os error 13); ask as \
-             the user to whom it belongs, or have them permit it\n",
+            "error: the ledger `sqlite://ledger.db` cannot be read by this user: Permission denied (os error 13); run \
+             the command as the owner of the ledger, or have the owner permit it\n",
             "{command:?}"
         );
     }
@@ -335,7 +335,7 @@ fn many_rows_are_streamed_and_shown_in_part() {
     assert_eq!(place.ask(&["sessions", "--json"]).column("date").len(), 1_440);
     let table = place.ask(&["sessions", "often"]).out;
     assert_eq!(table.lines().count(), 103);
-    assert!(table.contains("2024-11-01 23:59 +00:00") && table.contains("the newest 100"), "{table}");
+    assert!(table.contains("2024-11-01T23:59:00+00:00") && table.contains("the newest 100"), "{table}");
     assert_eq!(place.ask(&["attempts", "often", "2024-11-01", "--json"]).column("date").len(), 1);
 }
 

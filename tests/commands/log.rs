@@ -72,7 +72,7 @@ fn a_log_that_cannot_be_meant_is_refused() {
     assert_eq!(said.exit, 2);
     insta::assert_snapshot!(said.err, @"
     error: 2024-11-01T06:00:00+00:00 is no date of `load`
-    hint: the dates beside it are 2024-11-01T00:00:00+00:00 and 2024-11-01T12:00:00+00:00
+    hint: the nearest dates are 2024-11-01T00:00:00+00:00 and 2024-11-01T12:00:00+00:00
     ");
     fs::remove_dir_all(place.path("logs")).unwrap();
     let said = place.ask(&["log", "load"]);

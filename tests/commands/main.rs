@@ -6,12 +6,12 @@
 mod audit;
 mod calendar;
 mod change;
+mod filters;
 mod fixture;
 mod health;
 mod line;
 mod listing;
 mod log;
-mod narrowed;
 mod plan;
 mod reference;
 mod status;

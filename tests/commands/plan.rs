@@ -76,7 +76,7 @@ fn a_date_is_due_after_its_delay_and_between_start_and_end() {
     assert_eq!(said.json(), json!([due(1), due(2), due(3)]));
     assert!(!place.path("ledger.db").exists());
     let said = place.ask(&["plan", "late", "--from", "2026-11-02", "--to", "2026-11-03"]);
-    assert_eq!(said.out, "2026-11-02 00:00 +01:00  due 2026-11-02 01:30 +01:00  late\n");
+    assert_eq!(said.out, "2026-11-02T00:00:00+01:00  due 2026-11-02T01:30:00+01:00  late\n");
 }
 
 #[test]

@@ -53,8 +53,8 @@ fn all_is_told_about_a_job() {
     let place = lived();
     insta::assert_snapshot!(without_days(&place.ask(&["status", "load"]).out), @r#"
     load: held
-      blocked at 2024-11-04 02:30 +01:00 for N days, 3 behind
-      needs a person: its 2 attempts are used up, the last of them failed(4)
+      blocked at 2024-11-04T02:30:00+01:00 for N days, 3 behind
+      needs an operator: its 2 attempts are used up, the last of them failed(4)
 
     In the registry
       description  loads a day
@@ -70,22 +70,22 @@ fn all_is_told_about_a_job() {
       tags         nightly
 
     In the ledger
-      since         first seen at 2024-11-08 01:00 +01:00
-      newest date   2024-11-06 02:30 +01:00
-      last success  2024-11-03 02:30 +01:00
+      since         first seen at 2024-11-08T01:00:00+01:00
+      newest date   2024-11-06T02:30:00+01:00
+      last success  2024-11-03T02:30:00+01:00
       next date     none
-      behind        3 dates, the oldest 2024-11-04 02:30 +01:00
+      behind        3 dates, the oldest 2024-11-04T02:30:00+01:00
 
     How long it takes
       median 1.3 s, 95th percentile 1.3 s, of the newest 3 attempts that succeeded
 
     The attempts at the newest dates
-    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-02 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-03 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-04 02:30 +01:00  1 failed(4)  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-04 02:30 +01:00  2 failed(4)  2024-11-08 02:00:00 +01:00  1.3 s  1.2 s   34 MB  retry
+    JOB   DATE                       ATTEMPT      STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01T02:30:00+01:00  1 succeeded  2024-11-08T01:00:00+01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-02T02:30:00+01:00  1 succeeded  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-03T02:30:00+01:00  1 succeeded  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-04T02:30:00+01:00  1 failed(4)  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-04T02:30:00+01:00  2 failed(4)  2024-11-08T02:00:00+01:00  1.3 s  1.2 s   34 MB  retry
     "#);
     insta::assert_snapshot!(without_days(&place.ask(&["status", "clean"]).out), @"
     clean: ok
@@ -101,9 +101,9 @@ fn all_is_told_about_a_job() {
       depends_on  load
 
     In the ledger
-      since         first seen at 2024-11-08 01:00 +01:00
-      newest date   2024-11-03 06:00 +01:00
-      last success  2024-11-03 06:00 +01:00
+      since         first seen at 2024-11-08T01:00:00+01:00
+      newest date   2024-11-03T06:00:00+01:00
+      last success  2024-11-03T06:00:00+01:00
       next date     none
       behind        0 dates
 
@@ -111,10 +111,10 @@ fn all_is_told_about_a_job() {
       median 1.3 s, 95th percentile 1.3 s, of the newest 3 attempts that succeeded
 
     The attempts at the newest dates
-    JOB    DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    clean  2024-11-01 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    clean  2024-11-02 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    clean  2024-11-03 06:00 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    JOB    DATE                       ATTEMPT      STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    clean  2024-11-01T06:00:00+01:00  1 succeeded  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    clean  2024-11-02T06:00:00+01:00  1 succeeded  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    clean  2024-11-03T06:00:00+01:00  1 succeeded  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
     ");
 }
 
@@ -123,8 +123,8 @@ fn a_job_that_was_never_seen_has_a_registry() {
     let place = Fixture::new(TWO_JOBS);
     insta::assert_snapshot!(without_days(&place.ask(&["status", "clean", "-q"]).out), @"
     clean: blocked
-      blocked at 2024-11-01 06:00 +01:00 for N days, 3 behind
-      waits for `load`, whose 2024-11-01 02:30 +01:00 is not settled
+      blocked at 2024-11-01T06:00:00+01:00 for N days, 3 behind
+      waits for `load`, whose 2024-11-01T02:30:00+01:00 is not settled
 
     In the registry
       schedule    0 6 * * *
@@ -140,7 +140,7 @@ fn a_job_that_was_never_seen_has_a_registry() {
       since         it was never seen yet
       last success  none
       next date     none
-      behind        3 dates, the oldest 2024-11-01 06:00 +01:00
+      behind        3 dates, the oldest 2024-11-01T06:00:00+01:00
 
     It was never attempted.
     ");
@@ -157,7 +157,7 @@ fn a_ghost_has_a_ledger() {
     insta::assert_snapshot!(first, @"
     load: ghost
 
-    Not in the registry: a ghost, of which nothing runs.
+    Not in the registry: a ghost, which never runs.
     ");
     insta::assert_snapshot!(place.ask(&["status", "laod"]).err, @"
     error: there is no job `laod`
@@ -182,7 +182,7 @@ fn who_disabled_it_and_that_it_is_slower_is_said() {
     );
     let out = place.ask(&["status", "often"]).out;
     let line = |start: &str| out.lines().find(|line| line.contains(start)).unwrap_or_default().to_owned();
-    insta::assert_snapshot!(line("disabled by"), @"  disabled by ada at 2024-11-01 12:00 +00:00: the disk is full");
+    insta::assert_snapshot!(line("disabled by"), @"  disabled by ada at 2024-11-01T12:00:00+00:00: the disk is full");
     insta::assert_snapshot!(line("median 1.3"), @"  median 1.3 s, 95th percentile 4 s, of the newest 41 attempts that succeeded");
     insta::assert_snapshot!(line("slower"), @"  it is getting slower: median 4 s of the newest 10, 1.3 s of the 31 before them");
     let why = place.ask(&["why", "often", "2024-11-01T00:41"]).out;

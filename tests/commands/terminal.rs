@@ -49,21 +49,21 @@ fn what_is_below_a_row_stays_there_however_narrow_the_terminal_is() {
     insta::assert_snapshot!(without_days(&place.look(80, &["list"])), @"
     JOB                        SCHEDULE     STATE    LAST SUCCESS  NEXT DATE  BEHIND
     warehouse-load-customer-…  */30 * * *…  failed   -             -              96
-      2024-11-01 00:00 +01:00 failed once; its next attempt is due
+      2024-11-01T00:00:00+01:00 failed once; its next attempt is due
     zz                         0 6 * * *    failed   -             -               2
-      2024-11-01 06:00 +01:00 failed once; its next attempt is due
+      2024-11-01T06:00:00+01:00 failed once; its next attempt is due
     warehouse-clean-customer…  0 6 * * *    blocked  -             -               3
-      blocked at 2024-11-01 06:00 +01:00 for N days, 3 behind
-      waits for `warehouse-load-customer-orders`, whose 2024-11-01 00:00 +01:00 is…
+      blocked at 2024-11-01T06:00:00+01:00 for N days, 3 behind
+      waits for `warehouse-load-customer-orders`, whose 2024-11-01T00:00:00+01:00 i…
     ");
     insta::assert_snapshot!(without_days(&place.look(60, &["list"])), @"
     JOB                 STATE    LAST SUCCESS  NEXT DATE  BEHIND
     warehouse-load-cu…  failed   -             -              96
-      2024-11-01 00:00 +01:00 failed once; its next attempt is…
+      2024-11-01T00:00:00+01:00 failed once; its next attempt i…
     zz                  failed   -             -               2
-      2024-11-01 06:00 +01:00 failed once; its next attempt is…
+      2024-11-01T06:00:00+01:00 failed once; its next attempt i…
     warehouse-clean-c…  blocked  -             -               3
-      blocked at 2024-11-01 06:00 +01:00 for N days, 3 behind
+      blocked at 2024-11-01T06:00:00+01:00 for N days, 3 behi…
       waits for `warehouse-load-customer-orders`, whose 2024-11…
     ");
 }
@@ -74,16 +74,16 @@ fn in_a_pipe_nothing_is_cut() {
     insta::assert_snapshot!(without_days(&place.ask(&["list"]).out), @"
     JOB                              SCHEDULE      STATE    LAST SUCCESS  NEXT DATE  BEHIND
     warehouse-load-customer-orders   */30 * * * *  failed   -             -              96
-      2024-11-01 00:00 +01:00 failed once; its next attempt is due
+      2024-11-01T00:00:00+01:00 failed once; its next attempt is due
     zz                               0 6 * * *     failed   -             -               2
-      2024-11-01 06:00 +01:00 failed once; its next attempt is due
+      2024-11-01T06:00:00+01:00 failed once; its next attempt is due
     warehouse-clean-customer-orders  0 6 * * *     blocked  -             -               3
-      blocked at 2024-11-01 06:00 +01:00 for N days, 3 behind
-      waits for `warehouse-load-customer-orders`, whose 2024-11-01 00:00 +01:00 is not settled
+      blocked at 2024-11-01T06:00:00+01:00 for N days, 3 behind
+      waits for `warehouse-load-customer-orders`, whose 2024-11-01T00:00:00+01:00 is not settled
     ");
     insta::assert_snapshot!(place.ask(&["attempts", "warehouse-load-customer-orders"]).out, @"
-    JOB                             DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    warehouse-load-customer-orders  2024-11-01 00:00 +01:00  1 failed(4)  2024-11-05 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    JOB                             DATE                       ATTEMPT      STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    warehouse-load-customer-orders  2024-11-01T00:00:00+01:00  1 failed(4)  2024-11-05T01:00:00+01:00  1.3 s  1.2 s   34 MB  catch-up
     ");
 }
 
@@ -91,12 +91,12 @@ fn in_a_pipe_nothing_is_cut() {
 fn the_audit_fits_into_a_terminal() {
     let place = crate::audit::lived();
     insta::assert_snapshot!(place.look(80, &["audit"]), @"
-    AT                       WHO        ACTION  JOB   DONE
-    2024-11-07 10:00 +01:00  ada@alpha  run     load  not yet
-    2024-11-06 09:00 +00:00  ada@alpha  reset   gone  refused
+    AT                         WHO        ACTION  JOB   DONE
+    2024-11-07T10:00:00+01:00  ada@alpha  run     load  not yet
+    2024-11-06T09:00:00+00:00  ada@alpha  reset   gone  refused
       there is no such job
-    2024-11-05 10:00 +01:00  ada@alpha  run     load  yes
-      dates: 2024-11-02 00:00 +01:00
+    2024-11-05T10:00:00+01:00  ada@alpha  run     load  yes
+      dates: 2024-11-02T00:00:00+01:00
       reason: the disk was full; attempt 2 was started
     ");
 }
@@ -118,31 +118,31 @@ fn an_hour_that_came_twice_is_told_apart() {
     let place = Fixture::new(TWICE);
     place.live(at("2024-10-27T06:00:00Z"), succeeds);
     insta::assert_snapshot!(place.look(80, &["sessions", "load"]), @"
-    JOB   DATE                     STATE      ATTEMPTS  TRIGGER   MORE
-    load  2024-10-27 02:00 +02:00  succeeded         1  catch-up  at 2024-10-27…
-    load  2024-10-27 02:30 +02:00  succeeded         1  catch-up  at 2024-10-27…
-    load  2024-10-27 02:00 +01:00  succeeded         1  catch-up  at 2024-10-27…
-    load  2024-10-27 02:30 +01:00  succeeded         1  catch-up  at 2024-10-27…
-    load  2024-10-27 03:00 +01:00  succeeded         1  catch-up  at 2024-10-27…
+    JOB   DATE                       STATE      ATTEMPTS  TRIGGER   MORE
+    load  2024-10-27T02:00:00+02:00  succeeded         1  catch-up  at 2024-10-27T0…
+    load  2024-10-27T02:30:00+02:00  succeeded         1  catch-up  at 2024-10-27T0…
+    load  2024-10-27T02:00:00+01:00  succeeded         1  catch-up  at 2024-10-27T0…
+    load  2024-10-27T02:30:00+01:00  succeeded         1  catch-up  at 2024-10-27T0…
+    load  2024-10-27T03:00:00+01:00  succeeded         1  catch-up  at 2024-10-27T0…
     ");
     insta::assert_snapshot!(place.look(80, &["attempts", "load"]), @"
-    JOB   DATE                     ATTEMPT      STARTED              TOOK    CPU
-    load  2024-10-27 02:00 +02:00  1 succeeded  10-27 07:00 +01:00  1.3 s  1.2 s
-    load  2024-10-27 02:30 +02:00  1 succeeded  10-27 07:00 +01:00  1.3 s  1.2 s
-    load  2024-10-27 02:00 +01:00  1 succeeded  10-27 07:00 +01:00  1.3 s  1.2 s
-    load  2024-10-27 02:30 +01:00  1 succeeded  10-27 07:00 +01:00  1.3 s  1.2 s
-    load  2024-10-27 03:00 +01:00  1 succeeded  10-27 07:00 +01:00  1.3 s  1.2 s
+    JOB   DATE                       ATTEMPT      STARTED             TOOK    CPU
+    load  2024-10-27T02:00:00+02:00  1 succeeded  10-27T07:00+01:00  1.3 s  1.2 s
+    load  2024-10-27T02:30:00+02:00  1 succeeded  10-27T07:00+01:00  1.3 s  1.2 s
+    load  2024-10-27T02:00:00+01:00  1 succeeded  10-27T07:00+01:00  1.3 s  1.2 s
+    load  2024-10-27T02:30:00+01:00  1 succeeded  10-27T07:00+01:00  1.3 s  1.2 s
+    load  2024-10-27T03:00:00+01:00  1 succeeded  10-27T07:00+01:00  1.3 s  1.2 s
     ");
     insta::assert_snapshot!(place.look(80, &["sessions", "load", "--from", "2024-10-27T02:00:00+01:00"]), @"
-    JOB   DATE              STATE      ATTEMPTS  TRIGGER   MORE
-    load  2024-10-27 02:00  succeeded         1  catch-up  at 2024-10-27 07:00:01…
-    load  2024-10-27 02:30  succeeded         1  catch-up  at 2024-10-27 07:00:01…
-    load  2024-10-27 03:00  succeeded         1  catch-up  at 2024-10-27 07:00:01…
+    JOB   DATE                 STATE      ATTEMPTS  TRIGGER   MORE
+    load  2024-10-27T02:00:00  succeeded         1  catch-up  at 2024-10-27T07:00:0…
+    load  2024-10-27T02:30:00  succeeded         1  catch-up  at 2024-10-27T07:00:0…
+    load  2024-10-27T03:00:00  succeeded         1  catch-up  at 2024-10-27T07:00:0…
     ");
     insta::assert_snapshot!(place.ask(&["attempts", "load", "--limit", "1"]).out, @"
-    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    load  2024-10-27 03:00 +01:00  1 succeeded  2024-10-27 07:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    JOB   DATE                       ATTEMPT      STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    load  2024-10-27T03:00:00+01:00  1 succeeded  2024-10-27T07:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
 
-    the newest 1 attempt; those before: `crontabber attempts load --limit 1 --after load/1/2024-10-27T02:00:00Z/1`
+    the newest 1 attempt; those before: `crontabber attempts load --limit 1 --before load/1/2024-10-27T02:00:00Z/1`
     ");
 }

@@ -26,9 +26,9 @@ fn lived() -> Fixture {
 fn it_is_listed_as_well() {
     let place = lived();
     insta::assert_snapshot!(place.ask(&["list"]).out, @"
-    JOB      SCHEDULE   STATE  LAST SUCCESS             NEXT DATE  BEHIND
-    by-hand  none       ok     -                        -               0
-    load     0 3 * * *  ok     2024-11-02 03:00 +00:00  -               0
+    JOB      SCHEDULE   STATE  LAST SUCCESS               NEXT DATE  BEHIND
+    by-hand  none       ok     -                          -               0
+    load     0 3 * * *  ok     2024-11-02T03:00:00+00:00  -               0
     ");
     let row = place.ask(&["list", "--json"]).json()[0].clone();
     assert_eq!(row["schedule"], "none");

@@ -71,8 +71,8 @@ fn every_violation_is_named() {
     let said = place.ask(&["verify"]);
     assert_eq!((said.exit, said.err.as_str()), (1, ""));
     insta::assert_snapshot!(said.out, @"
-    P1 once: load 2024-11-01 02:30 +01:00: attempt 2 was opened after attempt 1 had succeeded
-    P4 none lost: load 2024-11-02 02:30 +01:00: it is a date of the timetable in force, and has no row
+    P1 once: load 2024-11-01T02:30:00+01:00: attempt 2 was opened after attempt 1 had succeeded
+    P4 none lost: load 2024-11-02T02:30:00+01:00: it is a date of the timetable in force, and has no row
     the promise is broken: 2 violations in 2 jobs, 5 sessions, 4 attempts
     ");
     let quiet = place.ask(&["verify", "-q"]);

@@ -187,9 +187,9 @@ fn requests_are_posted_and_answered(world: &World) {
     assert_eq!(reader.answer(numbers[0]).unwrap(), None);
     writer.commit(&[vec![answer(numbers[0], true), answer(numbers[2], false)]]).unwrap();
     let found = reader.answer(numbers[0]).unwrap().unwrap();
-    assert_eq!((found.done, found.text.as_str(), found.at), (true, "done so", at(9)));
-    assert_eq!(found.dates, dates);
-    assert!(!reader.answer(numbers[2]).unwrap().unwrap().done);
+    assert_eq!((found.reply.done, found.reply.text.as_str(), found.at), (true, "done so", at(9)));
+    assert_eq!(found.reply.dates, dates);
+    assert!(!reader.answer(numbers[2]).unwrap().unwrap().reply.done);
     assert_eq!(reader.answer(12_345).unwrap(), None);
     assert_eq!(writer.requests().unwrap().len(), 1);
     assert!(writer.commit(&[vec![answer(numbers[0], true)]]).is_err());

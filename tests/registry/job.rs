@@ -110,36 +110,36 @@ command = "true"
 schedule = "@daily"
 command = "true"
 "#)), @r#"
-error: a job cannot be named `my job`: a job name consists of `A-Z a-z 0-9 . _ -`, not ' '
- --> jobs.toml:2:7
-  |
-2 | [jobs."my job"]
-  |       ^^^^^^^^ for example `[jobs.my-job]`
+    error: a job cannot be named `my job`: a job name consists of `A-Z a-z 0-9 . _ -`, not ' '
+     --> jobs.toml:2:7
+      |
+    2 | [jobs."my job"]
+      |       ^^^^^^^^ for example `[jobs.my-job]`
 
-error: a job cannot be named `größe`: a job name consists of `A-Z a-z 0-9 . _ -`, not 'ö'
- --> jobs.toml:6:7
-  |
-6 | [jobs."größe"]
-  |       ^^^^^^^
+    error: a job cannot be named `größe`: a job name consists of `A-Z a-z 0-9 . _ -`, not 'ö'
+     --> jobs.toml:6:7
+      |
+    6 | [jobs."größe"]
+      |       ^^^^^^^
 
-error: a job cannot be named `""`: a job name cannot be empty
- --> jobs.toml:9:7
-  |
-9 | [jobs.""]
-  |       ^^
+    error: a job cannot be named `""`: a job name cannot be empty
+     --> jobs.toml:9:7
+      |
+    9 | [jobs.""]
+      |       ^^
 
-error: a job cannot be named `.hidden`: a job name starts with a letter or digit, not with '.'
-  --> jobs.toml:12:7
-   |
-12 | [jobs.".hidden"]
-   |       ^^^^^^^^^ for example `[jobs.hidden]`
+    error: a job cannot be named `.hidden`: a job name starts with a letter or digit, not with '.'
+      --> jobs.toml:12:7
+       |
+    12 | [jobs.".hidden"]
+       |       ^^^^^^^^^ for example `[jobs.hidden]`
 
-error: a job cannot be named `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: a job name has at most 100 characters, and this one has 101
-  --> jobs.toml:15:7
-   |
-15 | [jobs.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx]
-   |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-"#);
+    error: a job cannot be named `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: a job name has at most 100 characters, and this one has 101
+      --> jobs.toml:15:7
+       |
+    15 | [jobs.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx]
+       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
 }
 
 #[test]

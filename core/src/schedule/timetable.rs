@@ -16,7 +16,7 @@ use super::zone::{MINUTE, saturating_instant};
 use super::{DOMAIN_END, DOMAIN_START, Inner, PastDomain, Schedule};
 
 /// The smallest difference between instants.
-const TICK: TimeDelta = TimeDelta::nanoseconds(1);
+const NANOSECOND: TimeDelta = TimeDelta::nanoseconds(1);
 
 /// A schedule, its bounds (inclusive) and its delay.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,10 +101,10 @@ impl Timetable {
         if self.schedule.is_none() {
             return None;
         }
-        let before = self.end.and_then(|end| end.checked_add_signed(TICK)).map_or(before, |end| before.min(end));
+        let before = self.end.and_then(|end| end.checked_add_signed(NANOSECOND)).map_or(before, |end| before.min(end));
         let before = before.min(saturating_instant(DOMAIN_END));
         // Dates are whole seconds: `last` is the last possible one.
-        let last = before.checked_sub_signed(TICK)?.timestamp();
+        let last = before.checked_sub_signed(NANOSECOND)?.timestamp();
         let first = self.start.map_or(DOMAIN_START, |start| ceiling(start).max(DOMAIN_START));
         let mut window = 2 * MINUTE;
         let mut found = loop {
@@ -135,7 +135,7 @@ impl Timetable {
     pub fn newest_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let delay = TimeDelta::from_std(self.delay).ok()?;
         let newest = now.checked_sub_signed(delay)?;
-        self.previous_before(newest.checked_add_signed(TICK).unwrap_or(newest))
+        self.previous_before(newest.checked_add_signed(NANOSECOND).unwrap_or(newest))
     }
 
     /// Returns the dates from `from` until before `to`, ascending.
@@ -144,7 +144,7 @@ impl Timetable {
     #[must_use]
     pub fn dates(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Dates<'_> {
         let first = self.start.map_or(from, |start| start.max(from));
-        let before_to = to.checked_sub_signed(TICK).unwrap_or(to);
+        let before_to = to.checked_sub_signed(NANOSECOND).unwrap_or(to);
         let last = self.end.map_or(before_to, |end| end.min(before_to));
         let over = from >= to || first > last || self.schedule.is_none();
         let after = (ceiling(first) - 1).max(DOMAIN_START - 1);
@@ -161,7 +161,7 @@ impl Timetable {
 
     /// Returns `after`, or the last instant before `start`, whichever is later.
     fn not_before_start(&self, after: DateTime<Utc>) -> DateTime<Utc> {
-        let before_start = self.start.map(|start| start.checked_sub_signed(TICK).unwrap_or(start));
+        let before_start = self.start.map(|start| start.checked_sub_signed(NANOSECOND).unwrap_or(start));
         before_start.map_or(after, |before_start| before_start.max(after))
     }
 }

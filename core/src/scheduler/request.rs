@@ -168,11 +168,6 @@ fn describe_dates(dates: &Changed, zone: Tz) -> String {
     }
 }
 
-/// `1 date`, `2 dates`.
-fn counted(count: u64) -> String {
-    if count == 1 { "1 date".to_owned() } else { format!("{count} dates") }
-}
-
 /// `1 date is`, `2 dates are`.
 fn are(count: u64) -> String {
     if count == 1 { "1 date is".to_owned() } else { format!("{count} dates are") }

@@ -4,20 +4,20 @@ use std::num::NonZeroU32;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::date::DateArgument;
 use crate::job::JobName;
+use crate::report::date::DateArgument;
 use crate::session::Only;
 
-/// What every command that changes something takes.
+/// The options of every command that changes dates.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct Change {
-    /// Say what it would do, and change nothing.
+    /// Print what would change, and change nothing.
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
-    /// Do not ask, however many dates it changes.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub(in crate::cli) yes: bool,
-    /// Why, for the audit.
+    /// The reason, for the audit.
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) reason: Option<String>,
 }
@@ -28,10 +28,10 @@ pub(in crate::cli) struct Run {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// The date to attempt; else the one that is next.
+    /// The date to run [default: the next one].
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// Do not wait for dependencies, nor for the date to come due, nor for the job to be enabled.
+    /// Run even if dependencies are not met, the date is not due, or the job is disabled.
     #[arg(long)]
     pub(in crate::cli) force: bool,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(in crate::cli) struct Reset {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// Only from this date on; what is settled before it stays so.
+    /// Reset only the dates from this one on.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) to: Option<DateArgument>,
     #[command(flatten)]
@@ -57,25 +57,25 @@ pub(in crate::cli) struct Backfill {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// The first date; may be before the job's start.
+    /// The first date, which may be before the job's start.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) from: DateArgument,
-    /// The end, itself not included; else the job's next date.
+    /// The end of the range, exclusive [default: the job's next date].
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse, conflicts_with = "count")]
     pub(in crate::cli) to: Option<DateArgument>,
-    /// How many dates of the schedule, from the first on.
+    /// The number of dates, from the first one on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) count: Option<u64>,
-    /// Which of these dates.
+    /// Which of these dates to run.
     #[arg(long, value_name = "WHICH", value_enum, default_value = "missing")]
     pub(in crate::cli) only: Which,
-    /// From the oldest to the newest, or the other way.
+    /// The order of the dates.
     #[arg(long, value_name = "ORDER", value_enum, default_value = "asc")]
     pub(in crate::cli) order: Direction,
-    /// How many of them at once; more than one needs a job that is not in strict order.
+    /// Most dates that run at once; more than one requires a job that is not in strict order.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(in crate::cli) parallel: NonZeroU32,
-    /// A name that no other backfill of the job may have: so that none is ordered twice.
+    /// A unique name, which prevents the same backfill from being requested twice.
     #[arg(long, value_name = "KEY", value_parser = name)]
     pub(in crate::cli) name: Option<String>,
     #[command(flatten)]
@@ -85,11 +85,11 @@ pub(in crate::cli) struct Backfill {
 /// `--only`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(in crate::cli) enum Which {
-    /// Those that were never attempted: without a row in the ledger, or skipped.
+    /// Dates that were never attempted: not in the ledger, or skipped.
     Missing,
-    /// Those that failed, are held, or were skipped after an attempt.
+    /// Dates that failed, are held, or were skipped after an attempt.
     Failed,
-    /// All of them; those that succeeded are REPEATED.
+    /// All dates; those that succeeded are REPEATED.
     All,
 }
 
@@ -106,9 +106,9 @@ impl From<Which> for Only {
 /// `--order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Direction {
-    /// The oldest first.
+    /// Oldest first.
     Asc,
-    /// The newest first.
+    /// Newest first.
     Desc,
 }
 
@@ -128,13 +128,13 @@ pub(in crate::cli) struct Skip {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// This date; also one that is to come.
+    /// The date, which may be in the future.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// All dates before this one that are not settled.
+    /// All unsettled dates before this one.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) to: Option<DateArgument>,
-    /// So many dates, from the job's next one on.
+    /// The number of dates, from the job's next one on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) count: Option<u64>,
     #[command(flatten)]
@@ -148,13 +148,13 @@ pub(in crate::cli) struct Enable {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// Skip what it has missed before this date, and attempt the rest.
+    /// Skip the missed dates before this one, and run the rest.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) skip_to: Option<DateArgument>,
-    /// Skip all that it has missed.
+    /// Skip all missed dates.
     #[arg(long)]
     pub(in crate::cli) skip_missed: bool,
-    /// Attempt all that it has missed.
+    /// Run all missed dates.
     #[arg(long)]
     pub(in crate::cli) catch_up: bool,
     #[command(flatten)]
@@ -167,7 +167,7 @@ pub(in crate::cli) struct Disable {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// Enable it again then, and catch up on what it has missed.
+    /// Enable the job again at this time, and run the dates that it has missed.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) until: Option<DateArgument>,
     #[command(flatten)]
@@ -197,13 +197,13 @@ pub(in crate::cli) struct Retry {
     /// The date.
     #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// All dates that failed and wait for their time.
+    /// All failed dates that wait for their retry time.
     #[arg(long)]
     pub(in crate::cli) failed: bool,
-    /// All dates that are held.
+    /// All held dates.
     #[arg(long)]
     pub(in crate::cli) held: bool,
-    /// Also a date that succeeded: it is REPEATED.
+    /// Also retry a date that succeeded: it is REPEATED.
     #[arg(long, requires = "date")]
     pub(in crate::cli) again: bool,
     #[command(flatten)]
@@ -216,7 +216,7 @@ pub(in crate::cli) struct Kill {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// The date; else all that run.
+    /// The date [default: all running dates].
     #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
     #[command(flatten)]

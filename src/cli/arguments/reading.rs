@@ -1,4 +1,4 @@
-//! The grammar of the commands that read the ledger: which job, which dates, which rows of them, and in which form.
+//! The arguments of the commands that read the ledger: which job, dates and rows, and in which format.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use chrono_tz::Tz;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::cli::date::DateArgument;
 use crate::cli::failure::Failure;
 use crate::duration;
 use crate::job::JobName;
 use crate::ledger::Between;
+use crate::report::date::DateArgument;
 use crate::session::{AttemptKey, AttemptKeyError, OutcomeKind, SessionKey, StateKind};
 
 /// The word for an attempt that has no outcome yet.
@@ -21,20 +21,20 @@ const RUNNING: &str = "running";
 /// `sessions`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sessions {
-    /// The job; else all jobs.
+    /// The job [default: all jobs].
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: Option<JobName>,
-    /// Only those in this state; several with commas, or given again.
+    /// Only sessions in this state; repeatable, or separated by commas.
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
     pub(in crate::cli) state: Vec<StateKind>,
     #[command(flatten)]
     pub(in crate::cli) range: Range,
-    /// Only those before this one in the list, as the line below a table says it: JOB/GENERATION/DATE.
+    /// Only sessions before this one in the list: JOB/GENERATION/DATE, as printed below a table.
     #[arg(long, value_name = "CURSOR", value_parser = session_cursor)]
-    pub(in crate::cli) after: Option<SessionKey>,
+    pub(in crate::cli) before: Option<SessionKey>,
     #[command(flatten)]
     pub(in crate::cli) rows: Rows,
-    /// Also those from before a reset.
+    /// Include the generations before a reset.
     #[arg(long)]
     pub(in crate::cli) all_generations: bool,
 }
@@ -42,23 +42,23 @@ pub(in crate::cli) struct Sessions {
 /// `attempts`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Attempts {
-    /// The job; else all jobs.
+    /// The job [default: all jobs].
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: Option<JobName>,
-    /// The date, or a day with all its dates; else all dates.
+    /// The date, or a day with all its dates [default: all dates].
     #[arg(value_name = "DATE", value_parser = DateArgument::parse, conflicts_with_all = ["from", "to", "last"])]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// Only those that ended so, or that are running; several with commas, or given again.
+    /// Only attempts with this outcome, or `running`; repeatable, or separated by commas.
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = outcome())]
     pub(in crate::cli) state: Vec<Option<OutcomeKind>>,
     #[command(flatten)]
     pub(in crate::cli) range: Range,
-    /// Only those before this one in the list, as the line below a table says it: JOB/GENERATION/DATE/ATTEMPT.
+    /// Only attempts before this one in the list: JOB/GENERATION/DATE/ATTEMPT, as printed below a table.
     #[arg(long, value_name = "CURSOR", value_parser = attempt_cursor)]
-    pub(in crate::cli) after: Option<AttemptKey>,
+    pub(in crate::cli) before: Option<AttemptKey>,
     #[command(flatten)]
     pub(in crate::cli) rows: Rows,
-    /// Also those from before a reset.
+    /// Include the generations before a reset.
     #[arg(long)]
     pub(in crate::cli) all_generations: bool,
 }
@@ -69,13 +69,13 @@ pub(in crate::cli) struct Log {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// The date; else the job's newest attempt.
+    /// The date [default: that of the job's newest attempt].
     #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// The number of the attempt; else the newest.
+    /// The number of the attempt [default: the newest].
     #[arg(long, value_name = "N", requires = "date", value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) attempt: Option<u32>,
-    /// Go on with what it prints until it has ended; then exit 0 if it succeeded, and 1 otherwise.
+    /// Follow the output until the attempt ends; exit status 0 if it succeeded, else 1.
     #[arg(short, long, conflicts_with = "json")]
     pub(in crate::cli) follow: bool,
 }
@@ -86,7 +86,7 @@ pub(in crate::cli) struct Calendar {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// One month, such as `2026-11`.
+    /// A month, such as `2026-11`.
     #[arg(long, value_name = "MONTH", value_parser = month, conflicts_with_all = ["from", "to", "last"])]
     pub(in crate::cli) month: Option<NaiveDate>,
     #[command(flatten)]
@@ -96,14 +96,14 @@ pub(in crate::cli) struct Calendar {
 /// `audit`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Audit {
-    /// The job; else all jobs.
+    /// The job [default: all jobs].
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: Option<JobName>,
     #[command(flatten)]
     pub(in crate::cli) range: Range,
-    /// Only those older than the one of this number, as the line below a table says it.
+    /// Only acts before this one in the list: its number, as printed below a table.
     #[arg(long, value_name = "CURSOR", value_parser = clap::value_parser!(i64).range(1..))]
-    pub(in crate::cli) after: Option<i64>,
+    pub(in crate::cli) before: Option<i64>,
     #[command(flatten)]
     pub(in crate::cli) rows: Rows,
 }
@@ -116,16 +116,16 @@ pub(in crate::cli) struct Status {
     pub(in crate::cli) job: JobName,
 }
 
-/// A stretch of time.
+/// A range of dates.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct Range {
-    /// The first date; a day is one of the job's zone, or of the registry's where no job is named.
+    /// The first date; a day is in the job's time zone, or in the registry's if no job is named.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) from: Option<DateArgument>,
-    /// The end, itself not included.
+    /// The end of the range, exclusive.
     #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) to: Option<DateArgument>,
-    /// From so long before now on, such as `7d`.
+    /// The range from this long ago until now, such as `7d`.
     #[arg(long, value_name = "DURATION", value_parser = length, conflicts_with_all = ["from", "to"])]
     pub(in crate::cli) last: Option<Duration>,
 }
@@ -144,13 +144,13 @@ impl Range {
     }
 }
 
-/// How many rows, and in which form.
+/// How many rows, and in which format.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct Rows {
-    /// How many of the newest; else 100, or all with `--json` and `--csv`.
+    /// The number of rows, the newest ones [default: 100, or all with `--json` and `--csv`].
     #[arg(long, value_name = "N", value_parser = limit)]
     pub(in crate::cli) limit: Option<NonZeroU32>,
-    /// Print CSV (RFC 4180): a header, then the fields that `--json` has.
+    /// Print CSV (RFC 4180): a header, then the fields of `--json`.
     #[arg(long, conflicts_with = "json")]
     pub(in crate::cli) csv: bool,
 }
@@ -205,7 +205,7 @@ pub(in crate::cli) struct Why {
     /// The job.
     #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
-    /// The date; else the first that is not settled, or the next one.
+    /// The date [default: the first unsettled one, else the next].
     #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
 }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::failure::Failure;
-use crate::cli::orphans::{Process, is_watched};
 use crate::cli::output::Output;
 use crate::ledger::Reader;
+use crate::report::orphans::{Process, is_watched};
 use crate::session::{AttemptEnd, AttemptKey};
 
 /// Between two looks.

@@ -6,7 +6,7 @@ use crate::duration;
 use crate::job::JobName;
 use crate::scheduler::{Adding, Notification};
 use crate::session::{AttemptEnd, AttemptKey, Outcome, State};
-use crate::text::{in_zone, to_the_second};
+use crate::text::{counted, in_zone, to_the_second};
 
 /// The job that a notification concerns.
 pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
@@ -51,7 +51,7 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         Notification::Added { adding, .. } => format!("new; {}", added(adding, zone)),
         Notification::Changed { keys, adding, .. } => format!("changed: {}; {}", keys.join(", "), added(adding, zone)),
         Notification::TooOld { count, oldest, .. } => {
-            format!("{} missed, from {} on: skipped as too old", dates(*count), in_zone(*oldest, zone))
+            format!("{} missed, from {} on: skipped as too old", counted(*count, "date"), in_zone(*oldest, zone))
         }
         Notification::WasDone { session, .. } => {
             format!(
@@ -95,23 +95,19 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
     }
 }
 
-fn dates(count: u64) -> String {
-    if count == 1 { "1 date".to_owned() } else { format!("{count} dates") }
-}
-
 fn behind_text(behind: u64, oldest: &str, superseded: u64) -> String {
     match (behind, superseded) {
-        (0, superseded) => format!("{} superseded by a newer one", dates(superseded)),
+        (0, superseded) => format!("{} superseded by a newer one", counted(superseded, "date")),
         (1, 0) => format!("1 date behind: {oldest}"),
-        (behind, 0) => format!("{} behind, catching up from {oldest}", dates(behind)),
-        (_, superseded) => format!("{} missed and superseded; {oldest} runs", dates(superseded)),
+        (behind, 0) => format!("{} behind, catching up from {oldest}", counted(behind, "date")),
+        (_, superseded) => format!("{} missed and superseded; {oldest} runs", counted(superseded, "date")),
     }
 }
 
 fn added(adding: &Adding, zone: Tz) -> String {
     match adding {
         Adding { due, oldest: Some(oldest), .. } if *due > 0 => {
-            format!("{} due, from {}", dates(*due), in_zone(*oldest, zone))
+            format!("{} due, from {}", counted(*due, "date"), in_zone(*oldest, zone))
         }
         Adding { next: Some(next), .. } => format!("first due {}", in_zone(*next, zone)),
         _ => "no date is to come".to_owned(),

@@ -9,6 +9,7 @@ use super::messages;
 use super::progress_bar::ProgressBars;
 use crate::clock;
 use crate::duration;
+use crate::environment::use_color;
 use crate::job::JobName;
 use crate::log_queue::{LogQueue, dropped_text, write_to_stderr};
 use crate::scheduler::Notification;
@@ -43,7 +44,7 @@ struct Style {
 
 impl Style {
     fn from_environment() -> Self {
-        Self { color: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+        Self { color: use_color(&std::io::stderr()) }
     }
 
     fn paint(self, code: &str, text: &str) -> String {

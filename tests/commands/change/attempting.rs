@@ -97,7 +97,7 @@ fn what_does_not_run_cannot_be_ended() {
     kill load --dry-run: 1
     error: dry run: `load` is not running
     kill load --json: 1
-    {"attempt":null,"count":0,"date":null,"done":false,"dry_run":false,"duration_seconds":null,"exit_code":null,"from":null,"job":"load","operation":"kill","outcome":null,"text":"`load` is not running","to":null}
+    {"job":"load","operation":"kill","dry_run":false,"done":false,"text":"`load` is not running","count":0,"from":null,"to":null,"date":null,"attempt":null,"outcome":null,"exit_code":null,"duration_seconds":null}
     "#);
 }
 
@@ -129,7 +129,7 @@ fn a_date_is_attempted_by_the_command_itself() {
     run load --dry-run: 0
     dry run, nothing is changed: attempt 2 of `load` at 2024-11-03T03:00:00+01:00 started
     run newest --dry-run --json: 0
-    {"count":1,"dates":["2024-11-05T13:00:00+01:00"],"done":true,"dry_run":true,"from":"2024-11-05T13:00:00+01:00","job":"newest","operation":"run","text":"attempt 1 of `newest` at 2024-11-05T13:00:00+01:00 started","to":"2024-11-05T13:00:00+01:00"}
+    {"job":"newest","operation":"run","dry_run":true,"done":true,"text":"attempt 1 of `newest` at 2024-11-05T13:00:00+01:00 started","count":1,"from":"2024-11-05T13:00:00+01:00","to":"2024-11-05T13:00:00+01:00","dates":["2024-11-05T13:00:00+01:00"],"date":null,"attempt":null,"outcome":null,"exit_code":null,"duration_seconds":null}
     "#);
     let said = hand.ask(&["run", "load", "--json", "--reason", "for the report"]);
     assert_eq!(said.exit, 0, "{said:?}");

@@ -11,10 +11,10 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     ");
     insta::assert_snapshot!(hand.tell_all(&["enable load", "enable load --dry-run", "enable load --skip-to 2024-11-03"]), @"
     enable load: 2
-    error: job `load` has missed 3 dates from 2024-11-03T03:00:00+01:00 on, about a moment of work
+    error: job `load` has missed 3 dates from 2024-11-03T03:00:00+01:00 on, less than a minute of work
     hint: say `--catch-up`, `--skip-missed` or `--skip-to DATE`; nothing was changed
     enable load --dry-run: 2
-    error: job `load` has missed 3 dates from 2024-11-03T03:00:00+01:00 on, about a moment of work
+    error: job `load` has missed 3 dates from 2024-11-03T03:00:00+01:00 on, less than a minute of work
     hint: say `--catch-up`, `--skip-missed` or `--skip-to DATE`; nothing was changed
     enable load --skip-to 2024-11-03: 1
     error: 2024-11-03T00:00:00+01:00 is already past: the next date of `load` is 2024-11-03T03:00:00+01:00, which is not before it

@@ -7,43 +7,43 @@ fn every_date_is_explained() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.tell_all(&["why load", "why load 2024-11-02", "why load 2024-11-05"]), @"
     why load: 0
-    load 2024-11-03 03:00 +01:00 failed once; its next attempt is due at 2024-11-05 15:00:01 +01:00
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
-      attempt 1 started at 2024-11-05 12:00:01 +01:00 on host (catch-up), failed(4) after 1.3 s
+    load 2024-11-03T03:00:00+01:00 failed once; its next attempt is due at 2024-11-05T15:00:01+01:00
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
+      attempt 1 started at 2024-11-05T12:00:01+01:00 on host (catch-up), failed(4) after 1.3 s
     it waits for
-      its retry time, 2024-11-05 15:00:01 +01:00
-    next: it is attempted at 2024-11-05 15:00:01 +01:00, once a daemon runs: none does now
+      its retry time, 2024-11-05T15:00:01+01:00
+    next: an attempt at 2024-11-05T15:00:01+01:00 (no daemon is running)
     why load 2024-11-02: 0
-    load 2024-11-02 03:00 +01:00 succeeded at 2024-11-05 12:00:01 +01:00
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
-      attempt 1 started at 2024-11-05 12:00:01 +01:00 on host (catch-up), succeeded after 1.3 s
-    next: nothing; only `crontabber retry --again` or `backfill --only all` repeats it
+    load 2024-11-02T03:00:00+01:00 succeeded at 2024-11-05T12:00:01+01:00
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
+      attempt 1 started at 2024-11-05T12:00:01+01:00 on host (catch-up), succeeded after 1.3 s
+    next: nothing; `crontabber retry --again` or `backfill --only all` would repeat it
     why load 2024-11-05: 0
-    load 2024-11-05 03:00 +01:00 waits
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
+    load 2024-11-05T03:00:00+01:00 waits
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
     it waits for
-      2024-11-03 03:00 +01:00, which comes first and failed; its next attempt is due at 2024-11-05 15:00:01 +01:00
-      2024-11-04 03:00 +01:00, which comes first
-    next: it is attempted when that is over, once a daemon runs: none does now
+      2024-11-03T03:00:00+01:00, which comes first and failed; its next attempt is due at 2024-11-05T15:00:01+01:00
+      2024-11-04T03:00:00+01:00, which comes first
+    next: an attempt, once the above has passed (no daemon is running)
     ");
     insta::assert_snapshot!(hand.tell_all(&["why load 2024-11-06", "why load 2024-11-26", "why load 2024-10-06"]), @"
     why load 2024-11-06: 0
-    load 2024-11-06 03:00 +01:00 is to come: it is due at 2024-11-06 03:00 +01:00
+    load 2024-11-06T03:00:00+01:00 is in the future: due at 2024-11-06T03:00:00+01:00
     it waits for
-      its time, 2024-11-06 03:00 +01:00
-      2024-11-03 03:00 +01:00, which comes first and failed; its next attempt is due at 2024-11-05 15:00:01 +01:00
-      2 dates that come first, the next of them 2024-11-04 03:00 +01:00
-    next: it is attempted when that is over, once a daemon runs: none does now
+      its time, 2024-11-06T03:00:00+01:00
+      2024-11-03T03:00:00+01:00, which comes first and failed; its next attempt is due at 2024-11-05T15:00:01+01:00
+      2 dates that come first, the next of them 2024-11-04T03:00:00+01:00
+    next: an attempt, once the above has passed (no daemon is running)
     why load 2024-11-26: 0
-    load 2024-11-26 03:00 +01:00 is to come: it is due at 2024-11-26 03:00 +01:00
+    load 2024-11-26T03:00:00+01:00 is in the future: due at 2024-11-26T03:00:00+01:00
     it waits for
-      its time, 2024-11-26 03:00 +01:00
-      2024-11-03 03:00 +01:00, which comes first and failed; its next attempt is due at 2024-11-05 15:00:01 +01:00
-      22 dates that come first, the next of them 2024-11-04 03:00 +01:00
-    next: it is attempted when that is over, once a daemon runs: none does now
+      its time, 2024-11-26T03:00:00+01:00
+      2024-11-03T03:00:00+01:00, which comes first and failed; its next attempt is due at 2024-11-05T15:00:01+01:00
+      22 dates that come first, the next of them 2024-11-04T03:00:00+01:00
+    next: an attempt, once the above has passed (no daemon is running)
     why load 2024-10-06: 0
-    load 2024-10-06 03:00 +02:00 is before the first date of the job, whose dates are recorded from 2024-11-01 00:00 +01:00 on
-    next: nothing; `crontabber backfill load --from DATE` attempts it
+    load 2024-10-06T03:00:00+02:00 is before the first date of the job, whose dates are recorded from 2024-11-01T00:00:00+01:00 on
+    next: nothing; `crontabber backfill load --from DATE` would run it
     ");
 }
 
@@ -52,23 +52,23 @@ fn what_is_waited_for_is_named() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.tell_all(&["why six", "why free 2024-11-02", "why newest"]), @"
     why six: 0
-    six 2024-11-04 00:00 +01:00 waits
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
+    six 2024-11-04T00:00:00+01:00 waits
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
     it waits for
-      `load`, whose 2024-11-03 03:00 +01:00 is not settled (`crontabber why load 2024-11-03T03:00:00+01:00`)
-    next: it is attempted when that is over, once a daemon runs: none does now
+      `load`, whose 2024-11-03T03:00:00+01:00 is not settled (`crontabber why load 2024-11-03T03:00:00+01:00`)
+    next: an attempt, once the above has passed (no daemon is running)
     why free 2024-11-02: 0
-    free 2024-11-02 04:00 +01:00 is held: its one attempt is used up, the last of them failed(4)
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
-      attempt 1 started at 2024-11-05 12:00:01 +01:00 on host (catch-up), failed(4) after 1.3 s
+    free 2024-11-02T04:00:00+01:00 is held: its one attempt is used up, the last of them failed(4)
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
+      attempt 1 started at 2024-11-05T12:00:01+01:00 on host (catch-up), failed(4) after 1.3 s
     it waits for
-      a person, since it is held
-    next: nothing, until a person decides: `crontabber retry`, `skip` or `done`, with `free` and its date
+      an operator, since it is held
+    next: nothing, until an operator decides: `crontabber retry`, `skip` or `done`, with `free` and its date
     why newest: 0
-    newest 2024-11-06 05:00 +01:00 is to come: it is due at 2024-11-06 05:00 +01:00
+    newest 2024-11-06T05:00:00+01:00 is in the future: due at 2024-11-06T05:00:00+01:00
     it waits for
-      its time, 2024-11-06 05:00 +01:00
-    next: it is attempted at 2024-11-06 05:00 +01:00, once a daemon runs: none does now
+      its time, 2024-11-06T05:00:00+01:00
+    next: an attempt at 2024-11-06T05:00:00+01:00 (no daemon is running)
     ");
     insta::assert_snapshot!(hand.tell_all(&[
         "why six 2024-11-04",
@@ -79,17 +79,17 @@ fn what_is_waited_for_is_named() {
         "why load yesterday",
     ]), @"
     why six 2024-11-04: 2
-    error: `six` has 4 dates there, and nothing is done
+    error: `six` has 4 dates there; nothing was changed
     hint: name one: 2024-11-04T00:00:00+01:00, 2024-11-04T06:00:00+01:00, 2024-11-04T12:00:00+01:00, 2024-11-04T18:00:00+01:00
     why six 2024-11-03: 2
-    error: `six` has 4 dates there, and nothing is done
+    error: `six` has 4 dates there; nothing was changed
     hint: name one: 2024-11-03T00:00:00+01:00, 2024-11-03T06:00:00+01:00, 2024-11-03T12:00:00+01:00, 2024-11-03T18:00:00+01:00
     why load 2024-11-03T04:00: 2
     error: 2024-11-03T04:00:00+01:00 is not a date of `load`
-    hint: the dates beside it are 2024-11-03T03:00:00+01:00 and 2024-11-04T03:00:00+01:00
+    hint: the nearest dates are 2024-11-03T03:00:00+01:00 and 2024-11-04T03:00:00+01:00
     why load 2024-11-03T04:00:00Z: 2
     error: 2024-11-03T05:00:00+01:00 is not a date of `load`
-    hint: the dates beside it are 2024-11-03T03:00:00+01:00 and 2024-11-04T03:00:00+01:00
+    hint: the nearest dates are 2024-11-03T03:00:00+01:00 and 2024-11-04T03:00:00+01:00
     why laod: 2
     error: there is no job `laod`
     hint: did you mean `load`?
@@ -114,31 +114,31 @@ fn what_operators_did_is_told() {
     }
     insta::assert_snapshot!(hand.tell_all(&["why load 2024-11-04", "why six", "why free 2024-11-02", "why load 2024-10-31"]), @"
     why load 2024-11-04: 0
-    load 2024-11-04 03:00 +01:00 was skipped: an operator said so
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
-      skip by USER at 2024-11-05 13:00 +01:00 (holiday): `load`: skipped 2024-11-04T03:00:00+01:00; the next date is 2024-11-03T03:00:00+01:00
-    next: nothing; `crontabber retry` or `backfill` attempts it
+    load 2024-11-04T03:00:00+01:00 was skipped: by an operator
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
+      skip by USER at 2024-11-05T13:00:00+01:00 (holiday): `load`: skipped 2024-11-04T03:00:00+01:00; the next date is 2024-11-03T03:00:00+01:00
+    next: nothing; `crontabber retry` or `backfill` would run it
     why six: 0
-    six 2024-11-04 00:00 +01:00 waits
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
-      disable by USER at 2024-11-05 13:00 +01:00: job `six` is disabled until 2024-11-09T00:00:00+01:00, when what it has missed is caught up on
+    six 2024-11-04T00:00:00+01:00 waits
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
+      disable by USER at 2024-11-05T13:00:00+01:00: job `six` is disabled until 2024-11-09T00:00:00+01:00, when what it has missed is caught up on
     it waits for
       2024-11-09T00:00:00+01:00, until when USER disabled it at 2024-11-05T13:00:00+01:00
-      `load`, whose 2024-11-03 03:00 +01:00 is not settled (`crontabber why load 2024-11-03T03:00:00+01:00`)
-    next: it is attempted when that is over, once a daemon runs: none does now
+      `load`, whose 2024-11-03T03:00:00+01:00 is not settled (`crontabber why load 2024-11-03T03:00:00+01:00`)
+    next: an attempt, once the above has passed (no daemon is running)
     why free 2024-11-02: 0
-    free 2024-11-02 04:00 +01:00 was recorded as succeeded by an operator at 2024-11-05 13:00 +01:00
-      recorded at 2024-11-05 12:00 +01:00, after it was missed
-      attempt 1 started at 2024-11-05 12:00:01 +01:00 on host (catch-up), failed(4) after 1.3 s
-      done by USER at 2024-11-05 13:00 +01:00: 2024-11-02T04:00:00+01:00 of `free` is marked as succeeded, and will not run
-    next: nothing; only `crontabber retry --again` or `backfill --only all` repeats it
+    free 2024-11-02T04:00:00+01:00 was recorded as succeeded by an operator at 2024-11-05T13:00:00+01:00
+      recorded at 2024-11-05T12:00:00+01:00, after it was missed
+      attempt 1 started at 2024-11-05T12:00:01+01:00 on host (catch-up), failed(4) after 1.3 s
+      done by USER at 2024-11-05T13:00:00+01:00: 2024-11-02T04:00:00+01:00 of `free` is marked as succeeded, and will not run
+    next: nothing; `crontabber retry --again` or `backfill --only all` would repeat it
     why load 2024-10-31: 0
-    load 2024-10-31 03:00 +01:00 waits
-      recorded at 2024-11-05 13:00 +01:00, for a backfill
-      backfill by USER at 2024-11-05 13:00 +01:00: backfill `october` of `load`: 2 dates from 2024-10-30T03:00:00+01:00 to 2024-10-31T03:00:00+01:00, oldest first, one at a time, beside its schedule
+    load 2024-10-31T03:00:00+01:00 waits
+      recorded at 2024-11-05T13:00:00+01:00, for a backfill
+      backfill by USER at 2024-11-05T13:00:00+01:00: backfill `october` of `load`: 2 dates from 2024-10-30T03:00:00+01:00 to 2024-10-31T03:00:00+01:00, oldest first, one at a time, beside its schedule
     it waits for
-      2024-10-30 03:00 +01:00, which comes first
-    next: it is attempted when that is over, once a daemon runs: none does now
+      2024-10-30T03:00:00+01:00, which comes first
+    next: an attempt, once the above has passed (no daemon is running)
     ");
     let json = hand.ask(&["why", "load", "2024-11-04", "--json"]).json();
     assert_eq!((&json["state"], &json["reason"]), (&"skipped".into(), &"operator".into()), "{json}");

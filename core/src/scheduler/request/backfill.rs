@@ -14,10 +14,11 @@ use crate::session::{
 };
 use crate::text::in_zone;
 
-use super::{MAX_DATES, Verdict, are, counted, describe_dates};
+use super::{MAX_DATES, Verdict, are, describe_dates};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{Entering, JobState, Wanted};
 use crate::scheduler::step::Step;
+use crate::text::counted;
 
 /// How many dates enter in one step.
 const DATES_PER_STEP: usize = 2_000;
@@ -304,7 +305,10 @@ impl Selection {
         if self.changed.count == 0 {
             return match dates.len() {
                 0 => format!("`{name}` has no date in that range: there is nothing to backfill"),
-                count => format!("nothing to backfill of `{name}`: {} in that range, {why_not}", counted(count as u64)),
+                count => format!(
+                    "nothing to backfill of `{name}`: {} in that range, {why_not}",
+                    counted(count as u64, "date")
+                ),
             };
         }
         if self.wanted.is_empty() && !self.retried.is_empty() {

@@ -6,11 +6,12 @@ use crate::job::JobName;
 use crate::session::{Changed, Disabled, Enabling, Entry, Request, State, TICK};
 use crate::text::in_zone;
 
-use super::{MAX_DATES, Verdict, are, counted, describe_dates};
+use super::{MAX_DATES, Verdict, are, describe_dates};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::notification::Notification;
 use crate::scheduler::step::Step;
+use crate::text::counted;
 
 impl Scheduler {
     pub(super) fn disable(
@@ -70,7 +71,7 @@ impl Scheduler {
                 return Err(format!(
                     "job `{name}` has a backlog of {} from {oldest} on: say `--catch-up`, `--skip-missed` or \
                      `--skip-to DATE`",
-                    counted(backlog)
+                    counted(backlog, "date")
                 ));
             }
             Enabling::Plain => format!("job `{name}` is enabled; it has missed nothing"),
@@ -81,7 +82,10 @@ impl Scheduler {
                     (0, _) => format!("job `{name}` is enabled; it has missed nothing"),
                     (backlog, true) => format!("job `{name}` is enabled; {} attempted now", are(backlog)),
                     (backlog, false) => {
-                        format!("job `{name}` is enabled; of {} missed, the newest is attempted", counted(backlog))
+                        format!(
+                            "job `{name}` is enabled; of {} missed, the newest is attempted",
+                            counted(backlog, "date")
+                        )
                     }
                 }
             }

@@ -6,10 +6,11 @@ use crate::job::Job;
 use crate::session::{Changed, Entry, NewSession, Request, SettledBy, SkipReason, Skipping, State, Trigger};
 use crate::text::in_zone;
 
-use super::{MAX_DATES, Verdict, counted, describe_dates, no_date_of};
+use super::{MAX_DATES, Verdict, describe_dates, no_date_of};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::step::Step;
+use crate::text::counted;
 
 impl Scheduler {
     pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Result<Verdict, String> {
@@ -134,7 +135,7 @@ impl JobState {
             return Err(format!("`{name}` has no date that could be skipped"));
         }
         if there < count {
-            return Err(format!("`{name}` has only {} that could be skipped, not {count}", counted(there)));
+            return Err(format!("`{name}` has only {} that could be skipped, not {count}", counted(there, "date")));
         }
         Ok(self.skip_all(job, &idle, &unrecorded, now, step))
     }

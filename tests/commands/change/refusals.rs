@@ -54,7 +54,7 @@ fn help(command: &str) -> String {
 fn each_has_a_help() {
     insta::assert_snapshot!(help("backfill"), @"
     backfill --help: 0
-    Attempt past dates, also those before the job's start, beside its schedule
+    Run past dates in addition to the schedule, including dates before the job's start
 
     Usage: crontabber backfill [OPTIONS] --from <DATE> <JOB>
 
@@ -64,44 +64,44 @@ fn each_has_a_help() {
 
     Options:
           --from <DATE>
-              The first date; may be before the job's start
+              The first date, which may be before the job's start
 
           --to <DATE>
-              The end, itself not included; else the job's next date
+              The end of the range, exclusive [default: the job's next date]
 
           --count <N>
-              How many dates of the schedule, from the first on
+              The number of dates, from the first one on
 
           --only <WHICH>
-              Which of these dates
+              Which of these dates to run
 
               Possible values:
-              - missing: Those that were never attempted: without a row in the ledger, or skipped
-              - failed:  Those that failed, are held, or were skipped after an attempt
-              - all:     All of them; those that succeeded are REPEATED
+              - missing: Dates that were never attempted: not in the ledger, or skipped
+              - failed:  Dates that failed, are held, or were skipped after an attempt
+              - all:     All dates; those that succeeded are REPEATED
 
               [default: missing]
 
           --order <ORDER>
-              From the oldest to the newest, or the other way
+              The order of the dates
 
               Possible values:
-              - asc:  The oldest first
-              - desc: The newest first
+              - asc:  Oldest first
+              - desc: Newest first
 
               [default: asc]
 
           --parallel <N>
-              How many of them at once; more than one needs a job that is not in strict order
+              Most dates that run at once; more than one requires a job that is not in strict order
 
               [default: 1]
 
           --name <KEY>
-              A name that no other backfill of the job may have: so that none is ordered twice
+              A unique name, which prevents the same backfill from being requested twice
     ");
     insta::assert_snapshot!(help("skip"), @"
     skip --help: 0
-    Settle dates as skipped: they are not attempted, and nothing waits for them
+    Mark dates as skipped: they do not run, and nothing waits for them
 
     Usage: crontabber skip [OPTIONS] <--date <DATE>|--to <DATE>|--count <N>> <JOB>
 
@@ -111,13 +111,13 @@ fn each_has_a_help() {
 
     Options:
           --date <DATE>
-              This date; also one that is to come
+              The date, which may be in the future
 
           --to <DATE>
-              All dates before this one that are not settled
+              All unsettled dates before this one
 
           --count <N>
-              So many dates, from the job's next one on
+              The number of dates, from the job's next one on
     ");
 }
 
@@ -125,7 +125,7 @@ fn each_has_a_help() {
 fn each_that_attempts_has_a_help() {
     insta::assert_snapshot!(help("retry"), @"
     retry --help: 0
-    Attempt dates again that failed or are held: now, whatever their retry time
+    Retry failed or held dates now, before their retry time
 
     Usage: crontabber retry [OPTIONS] <DATE|--failed|--held> <JOB>
 
@@ -138,17 +138,17 @@ fn each_that_attempts_has_a_help() {
 
     Options:
           --failed
-              All dates that failed and wait for their time
+              All failed dates that wait for their retry time
 
           --held
-              All dates that are held
+              All held dates
 
           --again
-              Also a date that succeeded: it is REPEATED
+              Also retry a date that succeeded: it is REPEATED
     ");
     insta::assert_snapshot!(help("kill"), @"
     kill --help: 0
-    End the attempt that runs; its date is held until you say what becomes of it
+    Kill a running attempt; its date is held until you retry, skip or mark it as done
 
     Usage: crontabber kill [OPTIONS] <JOB> [DATE]
 
@@ -157,15 +157,15 @@ fn each_that_attempts_has_a_help() {
               The job
 
       [DATE]
-              The date; else all that run
+              The date [default: all running dates]
 
     Options:
     ");
     insta::assert_snapshot!(help("run"), @"
     run --help: 0
-    Attempt a job now.
+    Run a job now.
 
-    A backfillable job is attempted only at the date that is next in its order.
+    A backfillable job runs only for the next date in its order.
 
     Usage: crontabber run [OPTIONS] <JOB>
 
@@ -175,10 +175,10 @@ fn each_that_attempts_has_a_help() {
 
     Options:
           --date <DATE>
-              The date to attempt; else the one that is next
+              The date to run [default: the next one]
 
           --force
-              Do not wait for dependencies, nor for the date to come due, nor for the job to be enabled
+              Run even if dependencies are not met, the date is not due, or the job is disabled
     ");
 }
 
@@ -186,7 +186,7 @@ fn each_that_attempts_has_a_help() {
 fn each_that_settles_or_explains_has_a_help() {
     insta::assert_snapshot!(help("done"), @"
     done --help: 0
-    Settle a date as succeeded: its work is done, by whomever
+    Mark a date as succeeded without running it
 
     Usage: crontabber done [OPTIONS] <JOB> <DATE>
 
@@ -201,9 +201,10 @@ fn each_that_settles_or_explains_has_a_help() {
     ");
     insta::assert_snapshot!(help("reset"), @"
     reset --help: 0
-    Make a job as if it had never run; says which dates that repeats.
+    Reset a job to the state before its first run.
 
-    The old sessions stay in the ledger, as an earlier generation of the job.
+    Prints which dates are repeated. The old sessions stay in the ledger, as an earlier generation of
+    the job.
 
     Usage: crontabber reset [OPTIONS] <JOB>
 
@@ -213,13 +214,13 @@ fn each_that_settles_or_explains_has_a_help() {
 
     Options:
           --to <DATE>
-              Only from this date on; what is settled before it stays so
+              Reset only the dates from this one on
     ");
     insta::assert_snapshot!(help("why"), @"
     why --help: 0
-    What happened to a date, what it waits for, and when it is tried next.
+    Explain a date: what happened to it, what it waits for, and when it is attempted next.
 
-    Without a date: of the first one that is not settled.
+    Without a date, explains the first one that is not settled.
 
     Usage: crontabber why [OPTIONS] <JOB> [DATE]
 
@@ -228,7 +229,7 @@ fn each_that_settles_or_explains_has_a_help() {
               The job
 
       [DATE]
-              The date; else the first that is not settled, or the next one
+              The date [default: the first unsettled one, else the next]
 
     Options:
     ");
@@ -238,7 +239,7 @@ fn each_that_settles_or_explains_has_a_help() {
 fn each_that_enables_has_a_help() {
     insta::assert_snapshot!(help("enable"), @"
     enable --help: 0
-    Let a job run again that was disabled, with or without what it has missed
+    Enable a disabled job, with or without the dates that it has missed
 
     Usage: crontabber enable [OPTIONS] <JOB>
 
@@ -248,17 +249,17 @@ fn each_that_enables_has_a_help() {
 
     Options:
           --skip-to <DATE>
-              Skip what it has missed before this date, and attempt the rest
+              Skip the missed dates before this one, and run the rest
 
           --skip-missed
-              Skip all that it has missed
+              Skip all missed dates
 
           --catch-up
-              Attempt all that it has missed
+              Run all missed dates
     ");
     insta::assert_snapshot!(help("disable"), @"
     disable --help: 0
-    Let nothing of a job run
+    Disable a job: none of its dates run
 
     Usage: crontabber disable [OPTIONS] <JOB>
 
@@ -268,7 +269,7 @@ fn each_that_enables_has_a_help() {
 
     Options:
           --until <DATE>
-              Enable it again then, and catch up on what it has missed
+              Enable the job again at this time, and run the dates that it has missed
     ");
 }
 
@@ -280,13 +281,13 @@ fn all_of_them_can_be_tried_dry_and_explained() {
         common.split("\n  -h, --help\n").next().unwrap().to_owned()
     };
     insta::assert_snapshot!(common("backfill"), @"
-            Say what it would do, and change nothing
+            Print what would change, and change nothing
 
     -y, --yes
-            Do not ask, however many dates it changes
+            Do not ask for confirmation
 
         --reason <TEXT>
-            Why, for the audit
+            The reason, for the audit
     ");
     for line in ALL {
         let command = line.split(' ').next().unwrap();

@@ -48,38 +48,38 @@ fn a_held_date_of_a_backfill_is_seen() {
         told.join("\n")
     };
     insta::assert_snapshot!(lines("list"), @"
-    day  0 3 * * *  ok     2024-11-05 03:00 +01:00  2024-11-06 03:00 +01:00       0
-      a backfill has 3 dates to go, the first 2024-11-01 03:00 +01:00
+    day  0 3 * * *  ok     2024-11-05T03:00:00+01:00  2024-11-06T03:00:00+01:00       0
+      a backfill has 3 dates to go, the first 2024-11-01T03:00:00+01:00
     ");
     insta::assert_snapshot!(lines("status day"), @"
       backfill  true
-      backfills     3 dates to go, the first 2024-11-01 03:00 +01:00
-    day  2024-11-05 03:00 +01:00  1 succeeded  2024-11-05 11:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+      backfills     3 dates to go, the first 2024-11-01T03:00:00+01:00
+    day  2024-11-05T03:00:00+01:00  1 succeeded  2024-11-05T11:00:00+01:00  1.3 s  1.2 s   34 MB  catch-up
     ");
     insta::assert_snapshot!(lines("why day"), @"
-    day 2024-11-01 03:00 +01:00 waits
-      recorded at 2024-11-05 13:00 +01:00, for a backfill
-      backfill by USER at 2024-11-05 13:00 +01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule
+    day 2024-11-01T03:00:00+01:00 waits
+      recorded at 2024-11-05T13:00:00+01:00, for a backfill
+      backfill by USER at 2024-11-05T13:00:00+01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule
     ");
     hand.place.live(at("2024-11-05T11:00:00Z"), the_second_fails);
     insta::assert_snapshot!(lines("list"), @"
-    day  0 3 * * *  ok     2024-11-05 03:00 +01:00  2024-11-06 03:00 +01:00       0
-      a backfill has 1 date to go, 1 held, the first 2024-11-02 03:00 +01:00
+    day  0 3 * * *  ok     2024-11-05T03:00:00+01:00  2024-11-06T03:00:00+01:00       0
+      a backfill has 1 date to go, 1 held, the first 2024-11-02T03:00:00+01:00
     ");
     insta::assert_snapshot!(lines("status day"), @"
       backfill  true
-      backfills     1 date to go, 1 held, the first 2024-11-02 03:00 +01:00
-    The attempts at the newest dates, and at what is stuck of a backfill
-    day  2024-11-01 03:00 +01:00  1 succeeded  2024-11-05 12:00:00 +01:00  1.3 s  1.2 s   34 MB  backfill
-    day  2024-11-02 03:00 +01:00  1 failed(4)  2024-11-05 12:00:01 +01:00  1.3 s  1.2 s   34 MB  backfill
-    day  2024-11-03 03:00 +01:00  1 succeeded  2024-11-05 12:00:01 +01:00  1.3 s  1.2 s   34 MB  backfill
-    day  2024-11-05 03:00 +01:00  1 succeeded  2024-11-05 11:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
+      backfills     1 date to go, 1 held, the first 2024-11-02T03:00:00+01:00
+    The attempts at the newest dates, and at the dates of backfills that need an operator
+    day  2024-11-01T03:00:00+01:00  1 succeeded  2024-11-05T12:00:00+01:00  1.3 s  1.2 s   34 MB  backfill
+    day  2024-11-02T03:00:00+01:00  1 failed(4)  2024-11-05T12:00:01+01:00  1.3 s  1.2 s   34 MB  backfill
+    day  2024-11-03T03:00:00+01:00  1 succeeded  2024-11-05T12:00:01+01:00  1.3 s  1.2 s   34 MB  backfill
+    day  2024-11-05T03:00:00+01:00  1 succeeded  2024-11-05T11:00:00+01:00  1.3 s  1.2 s   34 MB  catch-up
     ");
     insta::assert_snapshot!(lines("why day"), @"
-    day 2024-11-02 03:00 +01:00 is held: its one attempt is used up, the last of them failed(4)
-      recorded at 2024-11-05 13:00 +01:00, for a backfill
-      attempt 1 started at 2024-11-05 12:00:01 +01:00 on host (backfill), failed(4) after 1.3 s
-      backfill by USER at 2024-11-05 13:00 +01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule
+    day 2024-11-02T03:00:00+01:00 is held: its one attempt is used up, the last of them failed(4)
+      recorded at 2024-11-05T13:00:00+01:00, for a backfill
+      attempt 1 started at 2024-11-05T12:00:01+01:00 on host (backfill), failed(4) after 1.3 s
+      backfill by USER at 2024-11-05T13:00:00+01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule
     ");
 }
 
@@ -90,7 +90,7 @@ fn what_waits_for_a_disabled_job_is_told_of_whoever_disabled_it() {
     assert_eq!(hand.ask(&["disable", "day"]).exit, 0);
     insta::assert_snapshot!(hand.tell("health"), @"
     health: 1
-    WARNING - after: 2024-11-05 12:00 +00:00 waits for `day`, which is disabled
+    WARNING - after: 2024-11-05T12:00:00+00:00 waits for `day`, which is disabled
     ");
     let enabled = hand.ask(&["enable", "day", "--catch-up"]);
     assert_eq!(enabled.exit, 0, "{enabled:?}");
@@ -101,7 +101,7 @@ fn what_waits_for_a_disabled_job_is_told_of_whoever_disabled_it() {
     }
     insta::assert_snapshot!(hand.tell("health"), @"
     health: 1
-    WARNING - after: 2024-11-05 12:00 +00:00 waits for `day`, which is disabled
+    WARNING - after: 2024-11-05T12:00:00+00:00 waits for `day`, which is disabled
     ");
 }
 
@@ -124,28 +124,28 @@ fn a_date_that_is_due_and_not_recorded_is_explained() {
     insta::assert_snapshot!(
         hand.tell_all(&["why plain 2024-11-05T10:00", "why plain 2024-11-05T12:00", "why plain 2024-11-05T08:00"]), @"
     why plain 2024-11-05T10:00: 0
-    plain 2024-11-05 10:00 +00:00 is due, and not recorded yet: no daemon runs
-    next: it is skipped, since 2024-11-05 12:00 +00:00 is newer and takes over, once a daemon runs: none does now
+    plain 2024-11-05T10:00:00+00:00 is due, and not recorded yet: no daemon runs
+    next: it is skipped, since 2024-11-05T12:00:00+00:00 is newer and takes over, once a daemon runs (none is running)
     why plain 2024-11-05T12:00: 0
-    plain 2024-11-05 12:00 +00:00 is due, and not recorded yet: no daemon runs
-    next: it is attempted at once, once a daemon runs: none does now
+    plain 2024-11-05T12:00:00+00:00 is due, and not recorded yet: no daemon runs
+    next: an attempt now (no daemon is running)
     why plain 2024-11-05T08:00: 0
-    plain 2024-11-05 08:00 +00:00 was skipped: a newer date took over, and only the newest of this job runs
-      recorded at 2024-11-05 09:00 +00:00, after it was missed
-    next: nothing; `crontabber retry` or `backfill` attempts it
+    plain 2024-11-05T08:00:00+00:00 was skipped: a newer date took over, and only the newest of this job runs
+      recorded at 2024-11-05T09:00:00+00:00, after it was missed
+    next: nothing; `crontabber retry` or `backfill` would run it
     ");
     hand.place.write("[jobs.plain]\nevery = \"1h\"\nstart = 2024-11-05\nskip_late = \"1s\"\ncommand = \"true\"\n");
     hand.place.live(at("2024-11-05T11:30:00Z"), succeeds);
     insta::assert_snapshot!(hand.tell("why plain 2024-11-05T11:00"), @"
     why plain 2024-11-05T11:00: 0
-    plain 2024-11-05 11:00 +00:00 was skipped: it was too old by the time it could run (`skip_late`)
-      recorded at 2024-11-05 11:30 +00:00, after it was missed
-    next: nothing; `crontabber retry` or `backfill` attempts it
+    plain 2024-11-05T11:00:00+00:00 was skipped: it was too old when it could have run (`skip_late`)
+      recorded at 2024-11-05T11:30:00+00:00, after it was missed
+    next: nothing; `crontabber retry` or `backfill` would run it
     ");
     let minutes = hand.command(&["why", "plain", "2024-11-05T12:00"]).env("FAKETIME", "2024-11-05 12:10:00").output();
     insta::assert_snapshot!(said(&minutes.unwrap()).out, @"
-    plain 2024-11-05 12:00 +00:00 is due, and not recorded yet: no daemon runs
-    next: it is skipped, since it is too old by now, once a daemon runs: none does now
+    plain 2024-11-05T12:00:00+00:00 is due, and not recorded yet: no daemon runs
+    next: it is skipped, since it is too old, once a daemon runs (none is running)
     ");
 }
 
@@ -159,32 +159,32 @@ fn what_comes_first_is_counted_and_who_must_decide_is_said() {
         hand.tell_all(&["why day 2024-11-05T02:00", "why day 2024-11-05T12:00", "why day 2024-11-06T00:00",
             "why day 2026-11-06T00:00"]), @"
     why day 2024-11-05T02:00: 0
-    day 2024-11-05 02:00 +00:00 waits
-      recorded at 2024-11-05 02:00 +00:00, as it came due
+    day 2024-11-05T02:00:00+00:00 waits
+      recorded at 2024-11-05T02:00:00+00:00, when it was due
     it waits for
-      2024-11-05 00:00 +00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
-      2024-11-05 01:00 +00:00, which comes first
-    next: it is attempted when somebody has decided about 2024-11-05 00:00 +00:00 (`crontabber retry`, `skip` or `done`), and the rest is over, once a daemon runs: none does now
+      2024-11-05T00:00:00+00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
+      2024-11-05T01:00:00+00:00, which comes first
+    next: an attempt, once an operator has decided about 2024-11-05T00:00:00+00:00 (`crontabber retry`, `skip` or `done`) and the rest has passed (no daemon is running)
     why day 2024-11-05T12:00: 0
-    day 2024-11-05 12:00 +00:00 is due, and not recorded yet: no daemon runs
+    day 2024-11-05T12:00:00+00:00 is due, and not recorded yet: no daemon runs
     it waits for
-      2024-11-05 00:00 +00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
-      11 dates that come first, the next of them 2024-11-05 01:00 +00:00
-    next: it is attempted when somebody has decided about 2024-11-05 00:00 +00:00 (`crontabber retry`, `skip` or `done`), and the rest is over, once a daemon runs: none does now
+      2024-11-05T00:00:00+00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
+      11 dates that come first, the next of them 2024-11-05T01:00:00+00:00
+    next: an attempt, once an operator has decided about 2024-11-05T00:00:00+00:00 (`crontabber retry`, `skip` or `done`) and the rest has passed (no daemon is running)
     why day 2024-11-06T00:00: 0
-    day 2024-11-06 00:00 +00:00 is to come: it is due at 2024-11-06 00:00 +00:00
+    day 2024-11-06T00:00:00+00:00 is in the future: due at 2024-11-06T00:00:00+00:00
     it waits for
-      its time, 2024-11-06 00:00 +00:00
-      2024-11-05 00:00 +00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
-      23 dates that come first, the next of them 2024-11-05 01:00 +00:00
-    next: it is attempted when somebody has decided about 2024-11-05 00:00 +00:00 (`crontabber retry`, `skip` or `done`), and the rest is over, once a daemon runs: none does now
+      its time, 2024-11-06T00:00:00+00:00
+      2024-11-05T00:00:00+00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
+      23 dates that come first, the next of them 2024-11-05T01:00:00+00:00
+    next: an attempt, once an operator has decided about 2024-11-05T00:00:00+00:00 (`crontabber retry`, `skip` or `done`) and the rest has passed (no daemon is running)
     why day 2026-11-06T00:00: 0
-    day 2026-11-06 00:00 +00:00 is to come: it is due at 2026-11-06 00:00 +00:00
+    day 2026-11-06T00:00:00+00:00 is in the future: due at 2026-11-06T00:00:00+00:00
     it waits for
-      its time, 2026-11-06 00:00 +00:00
-      2024-11-05 00:00 +00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
-      more than 10000 dates that come first, the next of them 2024-11-05 01:00 +00:00
-    next: it is attempted when somebody has decided about 2024-11-05 00:00 +00:00 (`crontabber retry`, `skip` or `done`), and the rest is over, once a daemon runs: none does now
+      its time, 2026-11-06T00:00:00+00:00
+      2024-11-05T00:00:00+00:00, which comes first and is held: its one attempt is used up, the last of them failed(4)
+      more than 10000 dates that come first, the next of them 2024-11-05T01:00:00+00:00
+    next: an attempt, once an operator has decided about 2024-11-05T00:00:00+00:00 (`crontabber retry`, `skip` or `done`) and the rest has passed (no daemon is running)
     ");
 }
 
@@ -197,11 +197,11 @@ fn what_is_required_and_not_there_yet_is_said_to_be_started() {
     hand.place.live(at("2024-11-05T02:00:00Z"), |_| None);
     insta::assert_snapshot!(hand.tell("why day 2024-11-05T02:00"), @"
     why day 2024-11-05T02:00: 0
-    day 2024-11-05 02:00 +00:00 waits
-      recorded at 2024-11-05 02:00 +00:00, as it came due
+    day 2024-11-05T02:00:00+00:00 waits
+      recorded at 2024-11-05T02:00:00+00:00, when it was due
     it waits for
-      2 dates that come first, the next of them 2024-11-05 00:00 +00:00
-      `prov`, which is started for it when its turn comes
-    next: it is attempted when that is over, once a daemon runs: none does now
+      2 dates that come first, the next of them 2024-11-05T00:00:00+00:00
+      `prov`, which is started for it in its turn
+    next: an attempt, once the above has passed (no daemon is running)
     ");
 }

@@ -1,53 +1,89 @@
-//! What is wrong with each job, and how bad that is.
+//! The rules by which a job is healthy or not.
+//!
+//! A first failure of a job whose every date matters warns, since it is retried; a second is critical; so is the first
+//! of every other job, and a job that should have run and did not. A job that only waits for another one is not
+//! reported: the other one is.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
-use super::Status;
-use crate::cli::context::Zones;
-use crate::cli::date::short;
-use crate::cli::lateness::lateness;
-use crate::cli::list::times;
 use crate::job::{Job, JobName};
+use crate::report::lateness::lateness;
+use crate::report::zones::Zones;
 use crate::scheduler::{BlockReason, JobStatus, Scheduler};
 use crate::session::{AttemptRecord, SessionRecord, State};
 use crate::text::in_zone;
+use crate::text::times;
+use crate::text::to_the_second;
 
-/// So long after it is due a date may still be about to start.
+/// A date that has been due for less than this may still be about to start.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// What is wrong with a job.
-#[derive(Debug)]
-pub(super) struct Finding {
-    pub(super) job: JobName,
-    pub(super) status: Status,
-    pub(super) date: Option<String>,
-    pub(super) message: String,
+/// How bad a finding is, in ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    Ok,
+    Warning,
+    Critical,
+    Unknown,
 }
 
-/// All that a judgement is made from.
-pub(super) struct Judge<'a> {
-    pub(super) scheduler: &'a Scheduler,
+impl Severity {
+    /// As monitors write it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    /// The exit status that monitors expect.
+    pub(crate) fn exit(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+}
+
+/// What is wrong with a job.
+#[derive(Debug, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) job: String,
+    pub(crate) status: Severity,
+    pub(crate) date: Option<String>,
+    pub(crate) message: String,
+}
+
+/// The state that the rules look at.
+pub(crate) struct Judge<'a> {
+    pub(crate) scheduler: &'a Scheduler,
     /// The unsettled sessions.
-    pub(super) sessions: &'a [SessionRecord],
+    pub(crate) sessions: &'a [SessionRecord],
     /// The open attempts.
-    pub(super) open: &'a [AttemptRecord],
+    pub(crate) open: &'a [AttemptRecord],
     /// The first date of each job that is due and not recorded.
-    pub(super) unrecorded: &'a HashMap<JobName, DateTime<Utc>>,
-    pub(super) zones: &'a Zones,
+    pub(crate) unrecorded: &'a HashMap<JobName, DateTime<Utc>>,
+    pub(crate) zones: &'a Zones,
     /// A daemon holds the ledger.
-    pub(super) is_watched: bool,
+    pub(crate) is_watched: bool,
     /// As many attempts are open as may be.
-    pub(super) is_full: bool,
-    pub(super) now: DateTime<Utc>,
+    pub(crate) is_full: bool,
+    pub(crate) now: DateTime<Utc>,
 }
 
 impl Judge<'_> {
     /// What is wrong with any of the jobs.
-    pub(super) fn findings(&self, jobs: &[Arc<Job>]) -> Vec<Finding> {
+    pub(crate) fn findings(&self, jobs: &[Arc<Job>]) -> Vec<Finding> {
         let mut sessions: HashMap<&JobName, Vec<&SessionRecord>> = HashMap::new();
         for session in self.sessions {
             sessions.entry(&session.key.job).or_default().push(session);
@@ -62,10 +98,10 @@ impl Judge<'_> {
             let first = self
                 .held(job, &view, of_job)
                 .or_else(|| self.failed(job, &view, of_job))
-                .or_else(|| self.deserted(job))
+                .or_else(|| self.orphaned(job))
                 .or_else(|| self.blocked(job, &view, &by_name))
                 .or_else(|| self.overdue(job, &view));
-            // What is late is told where nothing as bad explains it.
+            // Lateness is reported unless something as bad explains it.
             let late =
                 self.late(job, &view).filter(|late| first.as_ref().is_none_or(|first| first.status < late.status));
             late.or(first)
@@ -81,7 +117,7 @@ impl Judge<'_> {
                 _ => None,
             })?,
         };
-        Some(self.finding(job, Status::Critical, Some(date), &format!("is held: {reason}")))
+        Some(self.finding(job, Severity::Critical, Some(date), &format!("is held: {reason}")))
     }
 
     fn failed(&self, job: &Job, view: &JobStatus, sessions: &[&SessionRecord]) -> Option<Finding> {
@@ -96,15 +132,15 @@ impl Judge<'_> {
         let date = worst.key.date;
         let zone = job.timetable.zone();
         let mut status =
-            if job.date_policy.keeps_every_date() && failures < 2 { Status::Warning } else { Status::Critical };
+            if job.date_policy.keeps_every_date() && failures < 2 { Severity::Warning } else { Severity::Critical };
         let is_running = view.running.iter().any(|open| open.session.date == date);
         let then = match worst.state {
             _ if is_running => "attempted again now".to_owned(),
             State::Failed { retry_at } if retry_at + TOLERANCE < self.now && !self.is_full => {
-                status = Status::Critical;
-                format!("should have been retried at {}{}", short(retry_at, zone), self.nobody())
+                status = Severity::Critical;
+                format!("should have been retried at {}{}", to_the_second(retry_at, zone), self.no_daemon())
             }
-            State::Failed { retry_at } => format!("next attempt at {}", short(retry_at, zone)),
+            State::Failed { retry_at } => format!("next attempt at {}", to_the_second(retry_at, zone)),
             _ => "to be attempted again".to_owned(),
         };
         let others = match failed().count() {
@@ -123,40 +159,40 @@ impl Judge<'_> {
     fn late(&self, job: &Job, view: &JobStatus) -> Option<Finding> {
         let open: Vec<&AttemptRecord> = self.open.iter().filter(|open| open.key.session.job == job.name).collect();
         let late = lateness(job, view, &open, self.now)?;
-        let status = if late.is_critical { Status::Critical } else { Status::Warning };
+        let status = if late.is_critical { Severity::Critical } else { Severity::Warning };
         Some(self.finding(job, status, Some(late.date), &late.text))
     }
 
-    /// An attempt that nobody looks after any more.
-    fn deserted(&self, job: &Job) -> Option<Finding> {
+    /// An orphaned attempt.
+    fn orphaned(&self, job: &Job) -> Option<Finding> {
         let of_job = self.open.iter().filter(|open| open.key.session.job == job.name);
         let oldest = of_job.min_by_key(|open| open.started_at)?;
         if self.is_watched || oldest.started_at + TOLERANCE >= self.now {
             return None;
         }
-        let since = short(oldest.started_at, job.timetable.zone());
+        let since = to_the_second(oldest.started_at, job.timetable.zone());
         let message = format!("was started at {since}, its end is not recorded, and no daemon runs");
-        Some(self.finding(job, Status::Critical, Some(oldest.key.session.date), &message))
+        Some(self.finding(job, Severity::Critical, Some(oldest.key.session.date), &message))
     }
 
-    /// A job that waits for another is told of only if nobody else will ever be.
+    /// A job that waits for another is reported only if the other one never will be.
     fn blocked(&self, job: &Job, view: &JobStatus, jobs: &HashMap<&JobName, &Job>) -> Option<Finding> {
         match view.blocked_by.as_ref()? {
             BlockReason::WatermarkAhead { watermark } => {
                 let message = "is its newest recorded date, and in the future: was the clock wrong?";
-                Some(self.finding(job, Status::Warning, Some(*watermark), message))
+                Some(self.finding(job, Severity::Warning, Some(*watermark), message))
             }
             BlockReason::Dependency { job: on, .. } => {
                 let why = match jobs.get(on) {
                     None => "is not in the registry",
                     Some(on) if !on.enabled => "is disabled",
-                    // Whoever disabled it may not know what waits for it.
+                    // The operator who disabled it may not know what waits for it.
                     Some(on) if self.scheduler.view(&on.name).is_some_and(|view| view.disabled.is_some()) => {
                         "is disabled"
                     }
                     Some(_) => return None,
                 };
-                Some(self.finding(job, Status::Warning, view.oldest, &format!("waits for `{on}`, which {why}")))
+                Some(self.finding(job, Severity::Warning, view.oldest, &format!("waits for `{on}`, which {why}")))
             }
             BlockReason::Held { .. }
             | BlockReason::Retry { .. }
@@ -168,7 +204,7 @@ impl Judge<'_> {
     }
 
     fn overdue(&self, job: &Job, view: &JobStatus) -> Option<Finding> {
-        // That there is no place is judged below.
+        // A missing slot is handled below.
         let waits = !matches!(view.blocked_by, None | Some(BlockReason::Full { .. }));
         if waits || !view.running.is_empty() {
             return None;
@@ -176,13 +212,13 @@ impl Judge<'_> {
         let unrecorded = self.unrecorded.get(&job.name).copied().filter(|_| !job.date_policy.keeps_every_date());
         let oldest = [view.oldest, unrecorded].into_iter().flatten().min()?;
         let due = job.timetable.due(oldest);
-        // Where there is no free place, whoever takes the places is what is to be looked at.
+        // Without a free slot, the attempts that hold the slots are the problem.
         if due + TOLERANCE >= self.now || (self.is_full && self.is_watched) {
             return None;
         }
-        let due = short(due, job.timetable.zone());
-        let message = format!("should have run at {due} and did not{}", self.nobody());
-        Some(self.finding(job, Status::Critical, Some(oldest), &message))
+        let due = in_zone(due, job.timetable.zone());
+        let message = format!("should have run at {due} and did not{}", self.no_daemon());
+        Some(self.finding(job, Severity::Critical, Some(oldest), &message))
     }
 
     /// Says whether a session still matters: the older dates of a job that is not backfillable do not.
@@ -190,17 +226,17 @@ impl Judge<'_> {
         job.date_policy.keeps_every_date() || view.oldest.is_none_or(|oldest| date >= oldest)
     }
 
-    fn nobody(&self) -> &'static str {
+    fn no_daemon(&self) -> &'static str {
         if self.is_watched { "" } else { ", and no daemon runs" }
     }
 
-    fn finding(&self, job: &Job, status: Status, date: Option<DateTime<Utc>>, message: &str) -> Finding {
+    fn finding(&self, job: &Job, status: Severity, date: Option<DateTime<Utc>>, message: &str) -> Finding {
         let zone = self.zones.of(&job.name);
         let message = match date {
-            Some(date) => format!("{} {message}", short(date, zone)),
+            Some(date) => format!("{} {message}", in_zone(date, zone)),
             None => message.to_owned(),
         };
         let date = date.map(|date| in_zone(date, zone));
-        Finding { job: job.name.clone(), status, date, message }
+        Finding { job: job.name.to_string(), status, date, message }
     }
 }

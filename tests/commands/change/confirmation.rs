@@ -58,7 +58,7 @@ fn more_than_a_hundred_dates_need_a_yes() {
       2024-11-05T10:17:00+00:00
       2024-11-05T10:18:00+00:00
       2024-11-05T10:19:00+00:00
-      and 81 more (`--json` names them all)
+      and 81 more (`--json` lists all of them)
     what is skipped counts as settled: later dates, and other jobs, no longer wait for it
     ");
     assert_eq!(hand.ask(&["skip", "minutes", "--count", "100"]).exit, 0, "these are not more");

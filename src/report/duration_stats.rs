@@ -1,13 +1,18 @@
-//! How long a job takes, and whether it is getting slower.
+//! How long the attempts of a job take, and whether they are getting slower.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::duration::format;
+use crate::job::JobName;
+use crate::ledger::{LedgerError, Reader};
 
 /// How many of the newest attempts are looked at.
-pub(super) const LOOKED_AT: u32 = 100;
+pub(crate) const LOOKED_AT: u32 = 100;
+
+/// How many of the newest attempts an estimate is made from.
+const MEASURED: u32 = 20;
 
 /// How many of them are the newest.
 const NEWEST: usize = 10;
@@ -15,12 +20,12 @@ const NEWEST: usize = 10;
 /// How much more than before is slower.
 const SLOWER: f64 = 1.5;
 
-/// A difference that is less than this is nobody's concern.
+/// A smaller difference does not matter.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// How long the newest attempts that succeeded took.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     attempts: usize,
     median: Duration,
     p95: Duration,
@@ -28,9 +33,9 @@ pub(super) struct Pace {
     trend: Option<(Duration, Duration, usize)>,
 }
 
-/// A pace in JSON.
+/// A pace as programs read it.
 #[derive(Debug, Serialize)]
-pub(super) struct PaceRow {
+pub(crate) struct PaceRow {
     attempts: usize,
     median_seconds: f64,
     p95_seconds: f64,
@@ -41,7 +46,7 @@ pub(super) struct PaceRow {
 
 impl Pace {
     /// Takes the durations, the newest first.
-    pub(super) fn of(durations: &[Duration]) -> Option<Self> {
+    pub(crate) fn of(durations: &[Duration]) -> Option<Self> {
         let (median, p95) = (percentile(durations, 50)?, percentile(durations, 95)?);
         let (newest, before) = durations.split_at_checked(NEWEST).unwrap_or((durations, &[]));
         let is_enough = before.len() >= NEWEST;
@@ -55,8 +60,8 @@ impl Pace {
         })
     }
 
-    /// Says it in lines for people.
-    pub(super) fn lines(&self) -> Vec<String> {
+    /// In sentences.
+    pub(crate) fn lines(&self) -> Vec<String> {
         let (median, p95) = (format(self.median), format(self.p95));
         let whole = match self.attempts {
             1 => format!("{median}, the one time that it succeeded"),
@@ -70,8 +75,7 @@ impl Pace {
         std::iter::once(whole).chain(trend).collect()
     }
 
-    /// Says it in JSON.
-    pub(super) fn row(&self) -> PaceRow {
+    pub(crate) fn row(&self) -> PaceRow {
         PaceRow {
             attempts: self.attempts,
             median_seconds: self.median.as_secs_f64(),
@@ -81,6 +85,11 @@ impl Pace {
             slower: self.is_slower(),
         }
     }
+}
+
+/// How long an attempt of a job typically takes: the median of its last successes.
+pub(crate) fn typical(reader: &mut Reader, job: &JobName) -> Result<Option<Duration>, LedgerError> {
+    Ok(percentile(&reader.durations(job, MEASURED)?, 50))
 }
 
 /// The least duration that so many in a hundred do not exceed (the nearest rank).

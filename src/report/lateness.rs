@@ -1,55 +1,54 @@
 //! Whether a job keeps the times that its registry expects: a date settled by `expect_by`, an attempt over within
-//! `max_duration`. What is late is told of, and nothing is ended for it.
+//! `max_duration`. Lateness is reported; nothing is killed for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::date::short;
-use super::list::coarse;
 use crate::duration;
 use crate::job::{Job, first_at_or_after};
 use crate::scheduler::JobStatus;
 use crate::session::AttemptRecord;
+use crate::text::in_zone;
 
-/// So much later than it was expected a date is no longer late, but missing.
+/// A date that is this much later than expected is critical.
 const CRITICAL: TimeDelta = TimeDelta::hours(1);
 
 /// What is late about a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Late {
-    /// Whether it is so late that somebody must look.
-    pub(super) is_critical: bool,
+pub(crate) struct Late {
+    /// Whether it is so late that an operator must act.
+    pub(crate) is_critical: bool,
     /// The date it is about.
-    pub(super) date: DateTime<Utc>,
+    pub(crate) date: DateTime<Utc>,
     /// What is late, after the date.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Late {
     /// For programs.
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         if self.is_critical { "critical" } else { "late" }
     }
 
     /// What is late, with the date that it is about.
-    pub(super) fn because(&self, zone: Tz) -> String {
-        format!("{} {}", short(self.date, zone), self.text)
+    pub(crate) fn because(&self, zone: Tz) -> String {
+        format!("{} {}", in_zone(self.date, zone), self.text)
     }
 
     /// The same for people, and how bad it is.
-    pub(super) fn line(&self, zone: Tz) -> String {
+    pub(crate) fn line(&self, zone: Tz) -> String {
         let word = if self.is_critical { "CRITICAL" } else { "late" };
         format!("{word}: {}", self.because(zone))
     }
 }
 
 /// What is late about a job that is not disabled.
-pub(super) fn late(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
+pub(crate) fn late(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
     lateness(job, view, open, now).filter(|_| view.disabled.is_none() && job.enabled)
 }
 
 /// What is late about a job, the worst of it.
-pub(super) fn lateness(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
+pub(crate) fn lateness(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now: DateTime<Utc>) -> Option<Late> {
     let mut found: Vec<Late> = open.iter().filter_map(|attempt| too_long(job, attempt, now)).collect();
     found.extend(unexpected(job, view, now));
     // The first of the worst.
@@ -68,18 +67,18 @@ fn unexpected(job: &Job, view: &JobStatus, now: DateTime<Utc>) -> Option<Late> {
     let by = (now - expected).to_std().unwrap_or_default();
     let is_running = view.running.iter().any(|open| open.session.date == date);
     let state = if is_running { "is still running" } else { "is not settled" };
-    let text = format!("was expected by {} and {state}, {} later", short(expected, zone), coarse(by));
+    let text = format!("was expected by {} and {state}, {} later", in_zone(expected, zone), duration::rough(by));
     Some(Late { is_critical: now - expected > CRITICAL, date, text })
 }
 
 /// An attempt that takes longer than it should.
-pub(super) fn too_long(job: &Job, attempt: &AttemptRecord, now: DateTime<Utc>) -> Option<Late> {
+pub(crate) fn too_long(job: &Job, attempt: &AttemptRecord, now: DateTime<Utc>) -> Option<Late> {
     let most = job.max_duration?;
     let taken = (now - attempt.started_at).to_std().unwrap_or_default();
     if taken <= most {
         return None;
     }
-    let (taken_text, most_text) = (coarse(taken), duration::format(most));
+    let (taken_text, most_text) = (duration::rough(taken), duration::format(most));
     let text = format!(
         "attempt {} has been running for {taken_text}, longer than `max_duration`, {most_text}",
         attempt.key.number

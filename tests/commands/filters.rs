@@ -82,11 +82,11 @@ fn pages_lead_back_to_the_beginning() {
     let place = lived();
     let said = place.ask(&["sessions", "load", "--limit", "2"]);
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     STATE      ATTEMPTS  TRIGGER   MORE
-    load  2024-11-05 02:30 +01:00  succeeded         1  catch-up  at 2024-11-08 01:00:01 +01:00
-    load  2024-11-06 02:30 +01:00  running           1  catch-up
+    JOB   DATE                       STATE      ATTEMPTS  TRIGGER   MORE
+    load  2024-11-05T02:30:00+01:00  succeeded         1  catch-up  at 2024-11-08T01:00:01+01:00
+    load  2024-11-06T02:30:00+01:00  running           1  catch-up
 
-    the newest 2 sessions; those before: `crontabber sessions load --limit 2 --after load/1/2024-11-05T01:30:00Z`
+    the newest 2 sessions; those before: `crontabber sessions load --limit 2 --before load/1/2024-11-05T01:30:00Z`
     ");
     let next = |out: &str| {
         let (_, command) = out.lines().last().unwrap().split_once('`').unwrap();
@@ -95,35 +95,35 @@ fn pages_lead_back_to_the_beginning() {
     let command = next(&said.out);
     let said = place.ask(&command.iter().map(String::as_str).collect::<Vec<_>>());
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     STATE      ATTEMPTS  TRIGGER   MORE
-    load  2024-11-03 02:30 +01:00  failed            1  catch-up  again at 2024-11-08 01:10:01 +01:00
-    load  2024-11-04 02:30 +01:00  succeeded         1  catch-up  at 2024-11-08 01:00:01 +01:00
+    JOB   DATE                       STATE      ATTEMPTS  TRIGGER   MORE
+    load  2024-11-03T02:30:00+01:00  failed            1  catch-up  again at 2024-11-08T01:10:01+01:00
+    load  2024-11-04T02:30:00+01:00  succeeded         1  catch-up  at 2024-11-08T01:00:01+01:00
 
-    2 sessions; those before: `crontabber sessions load --limit 2 --after load/1/2024-11-03T01:30:00Z`
+    2 sessions; those before: `crontabber sessions load --limit 2 --before load/1/2024-11-03T01:30:00Z`
     ");
     let command = next(&said.out);
     let said = place.ask(&command.iter().map(String::as_str).collect::<Vec<_>>());
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     STATE      ATTEMPTS  TRIGGER   MORE
-    load  2024-11-01 02:30 +01:00  succeeded         1  catch-up  at 2024-11-08 01:00:01 +01:00
-    load  2024-11-02 02:30 +01:00  failed            1  catch-up  again at 2024-11-08 01:10:01 +01:00
+    JOB   DATE                       STATE      ATTEMPTS  TRIGGER   MORE
+    load  2024-11-01T02:30:00+01:00  succeeded         1  catch-up  at 2024-11-08T01:00:01+01:00
+    load  2024-11-02T02:30:00+01:00  failed            1  catch-up  again at 2024-11-08T01:10:01+01:00
     ");
     let said = place.ask(&["attempts", "--limit", "3", "--state", "succeeded"]);
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    far   2024-11-03 12:00 +09:00  1 succeeded  2024-11-08 09:00:01 +09:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-04 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    load  2024-11-05 02:30 +01:00  1 succeeded  2024-11-08 01:00:01 +01:00  1.3 s  1.2 s   34 MB  catch-up
+    JOB   DATE                       ATTEMPT      STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    far   2024-11-03T12:00:00+09:00  1 succeeded  2024-11-08T09:00:01+09:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-04T02:30:00+01:00  1 succeeded  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
+    load  2024-11-05T02:30:00+01:00  1 succeeded  2024-11-08T01:00:01+01:00  1.3 s  1.2 s   34 MB  catch-up
 
-    the newest 3 attempts; those before: `crontabber attempts --limit 3 --state succeeded --after far/1/2024-11-03T03:00:00Z/1`
+    the newest 3 attempts; those before: `crontabber attempts --limit 3 --state succeeded --before far/1/2024-11-03T03:00:00Z/1`
     ");
     let command = next(&said.out);
     let said = place.ask(&command.iter().map(String::as_str).collect::<Vec<_>>());
     insta::assert_snapshot!(said.out, @"
-    JOB   DATE                     ATTEMPT      STARTED                      TOOK    CPU  MEMORY  TRIGGER
-    load  2024-11-01 02:30 +01:00  1 succeeded  2024-11-08 01:00:00 +01:00  1.3 s  1.2 s   34 MB  catch-up
-    far   2024-11-01 12:00 +09:00  1 succeeded  2024-11-08 09:00:00 +09:00  1.3 s  1.2 s   34 MB  catch-up
-    far   2024-11-02 12:00 +09:00  1 succeeded  2024-11-08 09:00:01 +09:00  1.3 s  1.2 s   34 MB  catch-up
+    JOB   DATE                       ATTEMPT      STARTED                     TOOK    CPU  MEMORY  TRIGGER
+    load  2024-11-01T02:30:00+01:00  1 succeeded  2024-11-08T01:00:00+01:00  1.3 s  1.2 s   34 MB  catch-up
+    far   2024-11-01T12:00:00+09:00  1 succeeded  2024-11-08T09:00:00+09:00  1.3 s  1.2 s   34 MB  catch-up
+    far   2024-11-02T12:00:00+09:00  1 succeeded  2024-11-08T09:00:01+09:00  1.3 s  1.2 s   34 MB  catch-up
     ");
 }
 
@@ -131,15 +131,15 @@ fn pages_lead_back_to_the_beginning() {
 fn a_program_goes_on_with_the_key_of_the_first_row() {
     let place = lived();
     let said = place.ask(&["sessions", "--limit", "5", "--json"]);
-    assert_eq!(said.err, "note: there are more before: `--after load/1/2024-11-03T01:30:00Z`\n");
+    assert_eq!(said.err, "note: there are more before: `--before load/1/2024-11-03T01:30:00Z`\n");
     // The date of a row says the same instant.
     let cursor = "load/1/2024-11-03T02:30:00+01:00";
-    assert_eq!(days(&place, &["sessions", "--after", cursor]), "l01 f01 l02 f02");
-    assert_eq!(days(&place, &["sessions", "--after", cursor, "--limit", "1"]), "f02");
+    assert_eq!(days(&place, &["sessions", "--before", cursor]), "l01 f01 l02 f02");
+    assert_eq!(days(&place, &["sessions", "--before", cursor, "--limit", "1"]), "f02");
     assert_eq!(place.ask(&["sessions", "--limit", "9", "--json"]).err, "");
     assert_eq!(place.ask(&["sessions", "--limit", "5", "--json", "-q"]).err, "");
     let said = place.ask(&["attempts", "--limit", "1", "--csv"]);
-    assert_eq!(said.err, "note: there are more before: `--after load/1/2024-11-06T01:30:00Z/1`\n");
+    assert_eq!(said.err, "note: there are more before: `--before load/1/2024-11-06T01:30:00Z/1`\n");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_date_that_is_none_is_refused_with_those_beside_it() {
     assert_eq!((said.exit, said.out.as_str()), (2, ""));
     insta::assert_snapshot!(said.err, @"
     error: 2024-11-03T05:00:00+01:00 is no date of `load`
-    hint: the dates beside it are 2024-11-03T02:30:00+01:00 and 2024-11-04T02:30:00+01:00
+    hint: the nearest dates are 2024-11-03T02:30:00+01:00 and 2024-11-04T02:30:00+01:00
     ");
     let said = place.ask(&["attempts", "load", "2024-10-01T05:00"]);
     insta::assert_snapshot!(said.err, @"
@@ -228,7 +228,7 @@ fn what_no_clock_showed_is_named_with_the_dates_beside_it() {
         assert_eq!(
             said.err,
             "error: job `load`: no clock of `Europe/Berlin` ever showed 2024-03-31 02:30:00: it was set forward there\n\
-             hint: the dates beside it are 2024-03-31T01:30:00+01:00 and 2024-03-31T03:00:00+02:00\n",
+             hint: the nearest dates are 2024-03-31T01:30:00+01:00 and 2024-03-31T03:00:00+02:00\n",
             "{command:?}"
         );
         assert_eq!(said.exit, 2);
@@ -236,7 +236,7 @@ fn what_no_clock_showed_is_named_with_the_dates_beside_it() {
         assert_eq!(
             said.err,
             "error: job `apia`: no clock of `Pacific/Apia` ever showed the day 2011-12-30: it was set forward over it\n\
-             hint: the dates beside it are 2011-12-29T12:00:00-10:00 and 2011-12-31T12:00:00+14:00\n",
+             hint: the nearest dates are 2011-12-29T12:00:00-10:00 and 2011-12-31T12:00:00+14:00\n",
             "{command:?}"
         );
     }

@@ -10,14 +10,14 @@ use crate::schedule::{Dates, PastDomain};
 /// The dates of several timetables, ascending; those of one instant in the order of the timetables.
 ///
 /// A timetable that goes past the last date there is says so after all dates that there are.
-pub(super) struct Merged<'a> {
+pub(crate) struct Merged<'a> {
     sources: Vec<Dates<'a>>,
     heads: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
     past: Option<PastDomain>,
 }
 
 impl<'a> Merged<'a> {
-    pub(super) fn new(sources: impl Iterator<Item = Dates<'a>>) -> Self {
+    pub(crate) fn new(sources: impl Iterator<Item = Dates<'a>>) -> Self {
         let sources: Vec<Dates<'a>> = sources.collect();
         let heads = BinaryHeap::with_capacity(sources.len());
         let mut merged = Self { sources, heads, past: None };

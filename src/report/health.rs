@@ -1,0 +1,93 @@
+//! The health of all jobs, as a monitor wants it.
+
+mod rules;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::error::ReportError;
+use super::scheduling::{Question, ask};
+use super::zones::Zones;
+use crate::job::JobName;
+use crate::ledger::Reader;
+use crate::registry::Registry;
+use crate::schedule::Timetable;
+use crate::session::JobRecord;
+use crate::text::{counted, one_line};
+use rules::{Finding, Judge, Severity};
+
+/// The worst finding, all of them in a line, and each, the worst first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Health {
+    status: Severity,
+    exit: u8,
+    message: String,
+    jobs: Vec<Finding>,
+}
+
+impl Health {
+    fn new(status: Severity, message: String, jobs: Vec<Finding>) -> Self {
+        Self { status, exit: status.exit(), message, jobs }
+    }
+
+    /// The health cannot be determined.
+    pub(crate) fn unknown(message: &str) -> Self {
+        Self::new(Severity::Unknown, one_line(message), Vec::new())
+    }
+
+    /// Applies the rules to every job.
+    pub(crate) fn read(registry: Registry, reader: &mut Reader, now: DateTime<Utc>) -> Result<Self, ReportError> {
+        let recovered = reader.recovered()?;
+        let is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
+        let zones = Zones::new(Some(&registry), &recovered.jobs);
+        let is_full = recovered.open.len() >= registry.daemon.max_running;
+        let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
+        let unrecorded = unrecorded(&recovered.jobs, now);
+        let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
+        let judge = Judge {
+            scheduler: &scheduler,
+            sessions: &sessions,
+            open: &open,
+            unrecorded: &unrecorded,
+            zones: &zones,
+            is_watched,
+            is_full,
+            now,
+        };
+        let mut findings = judge.findings(&jobs);
+        findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.job.cmp(&b.job)));
+        let Some(worst) = findings.first() else {
+            // As `list` shows it.
+            let behind = jobs.iter().filter_map(|job| scheduler.view(&job.name)).map(|view| view.backlog).sum();
+            let behind =
+                if behind == 0 { "none behind".to_owned() } else { format!("{} behind", counted(behind, "date")) };
+            let message = format!("{}, {behind}", counted(jobs.len() as u64, "job"));
+            return Ok(Self::new(Severity::Ok, message, findings));
+        };
+        let lines: Vec<String> =
+            findings.iter().map(|finding| format!("{}: {}", finding.job, finding.message)).collect();
+        Ok(Self::new(worst.status, one_line(&lines.join("; ")), findings))
+    }
+
+    /// The exit status that monitors expect.
+    pub(crate) fn exit(&self) -> u8 {
+        self.exit
+    }
+
+    /// In one line, as monitors write it.
+    pub(crate) fn line(&self) -> String {
+        format!("{} - {}", self.status.title(), self.message)
+    }
+}
+
+/// The first date of each job that is due and that no daemon has recorded. Of a job that is not backfillable only the
+/// newest date would run, which is always recent for a frequent job, however long no daemon has run.
+fn unrecorded(records: &[JobRecord], now: DateTime<Utc>) -> HashMap<JobName, DateTime<Utc>> {
+    let first = |record: &JobRecord| {
+        let timetable: Timetable = record.timetable.parse().ok()?;
+        timetable.next_after(record.recorded_until()).ok().flatten().filter(|date| timetable.due(*date) <= now)
+    };
+    records.iter().filter_map(|record| Some((record.name.clone(), first(record)?))).collect()
+}

@@ -1,0 +1,298 @@
+//! The jobs of the registry: their state, and first those that need an operator.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::lateness::{Late, late};
+use super::orphans::is_watched;
+use super::scheduling::{Question, ask};
+use super::zones::Zones;
+use crate::duration::rough;
+use crate::job::{Job, JobName};
+use crate::ledger::{LedgerError, Reader};
+use crate::registry::Registry;
+use crate::scheduler::{BlockReason, JobCondition, JobStatus, Recovered, Remaining};
+use crate::session::{AttemptRecord, JobRecord};
+use crate::text::{counted, in_zone, times, to_the_second};
+
+/// The jobs of the registry by urgency, and what else the ledger holds.
+pub(crate) struct JobList {
+    pub(crate) jobs: Vec<Listed>,
+    pub(crate) ghosts: Vec<JobName>,
+    pub(crate) zones: Zones,
+    is_watched: bool,
+    now: DateTime<Utc>,
+}
+
+impl JobList {
+    /// Reads the state of every job; without a ledger nothing has run yet.
+    pub(crate) fn read(
+        registry: Registry,
+        reader: Option<&mut Reader>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, LedgerError> {
+        let (recovered, is_watched) = match reader {
+            Some(reader) => (reader.recovered()?, is_watched(reader)?),
+            None => (Recovered::default(), false),
+        };
+        let zones = Zones::new(Some(&registry), &[]);
+        let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        let open = recovered.open.clone();
+        let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
+        let listed = |job: &'_ Arc<Job>| {
+            let view = scheduler.view(&job.name)?;
+            let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == job.name).collect();
+            let late = late(job, &view, &of_job, now);
+            Some(Listed { job: job.clone(), view, late })
+        };
+        let mut jobs: Vec<Listed> = jobs.iter().filter_map(listed).collect();
+        jobs.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| a.job.name.cmp(&b.job.name)));
+        Ok(Self { jobs, ghosts, zones, is_watched, now })
+    }
+
+    /// The rows by name, as programs read them.
+    pub(crate) fn rows(&self) -> Vec<JobRow<'_>> {
+        let mut jobs: Vec<&Listed> = self.jobs.iter().collect();
+        jobs.sort_by(|a, b| a.job.name.cmp(&b.job.name));
+        jobs.into_iter().map(|listed| row(listed, &self.zones)).collect()
+    }
+
+    /// The lines below a job: what is late, what blocks it, and what its backfills have left.
+    pub(crate) fn details(&self, Listed { job, view, late }: &Listed) -> Vec<String> {
+        let zone = job.timetable.zone();
+        let late = late.as_ref().map(|late| late.line(zone));
+        let situation = situation(job, view, self.is_watched, self.now, &self.zones);
+        let backfills = to_go(&view.to_go, zone).map(backfills_have(&view.to_go));
+        [late, situation, backfills].into_iter().flatten().collect()
+    }
+}
+
+/// What needs an operator comes first.
+fn urgency(listed: &Listed) -> usize {
+    let of_state = listed.view.state as usize;
+    // What is late is as urgent as what is blocked; so is a backfill that needs an operator.
+    if listed.late.is_some() || listed.view.to_go.held.is_some() {
+        of_state.min(JobCondition::Blocked as usize)
+    } else {
+        of_state
+    }
+}
+
+/// A job of the list.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobRow<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) description: Option<&'a str>,
+    pub(crate) tags: &'a [String],
+    pub(crate) enabled: bool,
+    pub(crate) backfill: bool,
+    pub(crate) state: &'static str,
+    pub(crate) schedule: String,
+    pub(crate) timezone: &'static str,
+    pub(crate) last_success: Option<String>,
+    pub(crate) next_date: Option<String>,
+    pub(crate) next_due: Option<String>,
+    pub(crate) backlog: u64,
+    pub(crate) backfilling: u64,
+    pub(crate) oldest: Option<String>,
+    pub(crate) blocked_by: Option<BlockRow>,
+    pub(crate) late: Option<&'static str>,
+    pub(crate) late_because: Option<String>,
+    pub(crate) depends_on: Vec<&'a str>,
+    pub(crate) require: Vec<&'a str>,
+    pub(crate) running: Vec<RunningRow>,
+}
+
+/// An open attempt.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunningRow {
+    pub(crate) date: String,
+    pub(crate) attempt: u32,
+}
+
+/// What a job waits for: `by` says which of the other fields there are.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct BlockRow {
+    pub(crate) by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pool: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
+}
+
+/// The jobs of the ledger that the registry does not have, by name.
+pub(crate) fn ghosts(jobs: &[Job], records: &[JobRecord]) -> Vec<JobName> {
+    let known: std::collections::HashSet<&JobName> = jobs.iter().map(|job| &job.name).collect();
+    let mut ghosts: Vec<JobName> =
+        records.iter().filter(|record| !known.contains(&record.name)).map(|record| record.name.clone()).collect();
+    ghosts.sort_unstable();
+    ghosts
+}
+
+/// A job of the registry, its state, and what is late about it.
+pub(crate) struct Listed {
+    pub(crate) job: Arc<Job>,
+    pub(crate) view: JobStatus,
+    pub(crate) late: Option<Late>,
+}
+
+fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
+    let Listed { job, view, late } = listed;
+    let zone = job.timetable.zone();
+    let date = |at: DateTime<Utc>| in_zone(at, zone);
+    JobRow {
+        job: job.name.as_str(),
+        description: job.description.as_deref(),
+        tags: &job.tags,
+        enabled: job.enabled,
+        backfill: job.date_policy.is_backfillable(),
+        state: view.state.word(),
+        schedule: job.timetable.schedule().text(),
+        timezone: zone.name(),
+        last_success: view.record.last_success.map(date),
+        next_date: view.next.map(date),
+        next_due: view.next.map(|next| date(job.timetable.due(next))),
+        backlog: view.backlog,
+        backfilling: view.to_go.dates,
+        oldest: view.oldest.map(date),
+        blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
+        late: late.as_ref().map(Late::word),
+        late_because: late.as_ref().map(|late| late.because(zone)),
+        depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),
+        require: job.require.iter().map(JobName::as_str).collect(),
+        running: view
+            .running
+            .iter()
+            .map(|open| RunningRow { date: date(open.session.date), attempt: open.number })
+            .collect(),
+    }
+}
+
+pub(crate) fn block_row(block: &BlockReason, zone: Tz, zones: &Zones) -> BlockRow {
+    match block {
+        BlockReason::Dependency { job, date } => BlockRow {
+            by: "dependency",
+            job: Some(job.to_string()),
+            date: date.map(|date| in_zone(date, zones.of(job))),
+            ..BlockRow::default()
+        },
+        BlockReason::Held { date, reason } => BlockRow {
+            by: "held",
+            date: Some(in_zone(*date, zone)),
+            reason: Some(reason.clone()),
+            ..BlockRow::default()
+        },
+        BlockReason::Retry { date, at } => BlockRow {
+            by: "retry",
+            date: Some(in_zone(*date, zone)),
+            retry_at: Some(in_zone(*at, zone)),
+            ..BlockRow::default()
+        },
+        BlockReason::Disabled => BlockRow { by: "disabled", ..BlockRow::default() },
+        BlockReason::DisabledBy(disabled) => BlockRow {
+            by: "operator",
+            user: Some(disabled.user.clone()),
+            since: Some(in_zone(disabled.at, zone)),
+            until: disabled.until.map(|until| in_zone(until, zone)),
+            reason: disabled.reason.clone(),
+            ..BlockRow::default()
+        },
+        BlockReason::Pool { pool, .. } => BlockRow { by: "pool", pool: Some(pool.clone()), ..BlockRow::default() },
+        BlockReason::Full { .. } => BlockRow { by: "max-running", ..BlockRow::default() },
+        BlockReason::WatermarkAhead { watermark } => {
+            BlockRow { by: "clock-ahead", date: Some(in_zone(*watermark, zone)), ..BlockRow::default() }
+        }
+    }
+}
+
+/// Why a job is not simply ok, in one or two lines.
+pub(crate) fn situation(
+    job: &Job,
+    view: &JobStatus,
+    is_watched: bool,
+    now: DateTime<Utc>,
+    zones: &Zones,
+) -> Option<String> {
+    let zone = job.timetable.zone();
+    if let [open, others @ ..] = view.running.as_slice() {
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        let nobody = if is_watched { "" } else { ", but no daemon runs: whether it has ended is unknown" };
+        return Some(format!("{}, attempt {}{more}{nobody}", in_zone(open.session.date, zone), open.number));
+    }
+    let blocked = || {
+        let (date, since) = view.blocked_at?;
+        let time = (now - since).to_std().unwrap_or_default();
+        let behind = if view.backlog > 1 { format!(", {} behind", view.backlog) } else { String::new() };
+        Some(format!("blocked at {} for {}{behind}\n", in_zone(date, zone), rough(time)))
+    };
+    let blocked = || blocked().unwrap_or_default();
+    match view.blocked_by.as_ref() {
+        Some(BlockReason::Dependency { job, date: Some(date) }) => {
+            Some(format!("{}waits for `{job}`, whose {} is not settled", blocked(), in_zone(*date, zones.of(job))))
+        }
+        Some(BlockReason::Dependency { job, date: None }) => {
+            Some(format!("{}waits for `{job}`, which has no settled date yet", blocked()))
+        }
+        Some(BlockReason::Held { reason, .. }) => Some(format!("{}needs an operator: {reason}", blocked())),
+        Some(BlockReason::Retry { at, .. }) => {
+            let times = times(view.failures);
+            Some(format!("{}failed {times}; next attempt at {}", blocked(), to_the_second(*at, zone)))
+        }
+        Some(block @ (BlockReason::Pool { .. } | BlockReason::Full { .. })) => {
+            Some(format!("{}waits for {}", blocked(), block.describe(zone)))
+        }
+        Some(BlockReason::WatermarkAhead { watermark }) => Some(format!(
+            "its newest recorded date, {}, is in the future: was the clock wrong?",
+            in_zone(*watermark, zone)
+        )),
+        Some(BlockReason::DisabledBy(by)) => {
+            let until = by.until.map(|until| format!(" until {}", in_zone(until, zone))).unwrap_or_default();
+            let reason = by.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            Some(format!("disabled by {} at {}{until}{reason}", by.user, to_the_second(by.at, zone)))
+        }
+        Some(BlockReason::Disabled) => Some("disabled in the registry (`enabled = false`)".to_owned()),
+        None => match view.oldest {
+            Some(oldest) if view.failures > 0 => {
+                Some(format!("{} failed {}; its next attempt is due", in_zone(oldest, zone), times(view.failures)))
+            }
+            Some(oldest) => Some(format!("{} is due and not started", in_zone(oldest, zone))),
+            None => None,
+        },
+    }
+}
+
+/// How many dates the backfills of a job have left, and which of them need an operator.
+pub(crate) fn to_go(to_go: &Remaining, zone: Tz) -> Option<String> {
+    let Remaining { dates, first, held, failed, .. } = to_go;
+    let mut text = Some(*dates).filter(|dates| *dates > 0).map(|dates| format!("{} to go", counted(dates, "date")))?;
+    let stuck = [(held, "held"), (failed, "failed")];
+    for (stuck, word) in stuck.into_iter().filter_map(|(stuck, word)| stuck.map(|stuck| (stuck, word))) {
+        let (count, first) = stuck;
+        text.push_str(&format!(", {count} {word}, the first {}", in_zone(first, zone)));
+    }
+    if let (Some(first), None, None) = (first, held, failed) {
+        text.push_str(&format!(", the first {}", in_zone(*first, zone)));
+    }
+    Some(text)
+}
+
+fn backfills_have(to_go: &Remaining) -> impl Fn(String) -> String {
+    let have =
+        if to_go.backfills == 1 { "a backfill has".to_owned() } else { format!("{} backfills have", to_go.backfills) };
+    move |dates| format!("{have} {dates}")
+}

@@ -1,0 +1,132 @@
+//! What a request would result in, decided by the daemon's own scheduler; nothing is written.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::duration_stats::typical;
+use super::scheduling::{Question, ask};
+use crate::duration::about;
+use crate::job::JobName;
+use crate::ledger::{LedgerError, NewRequest, Reader};
+use crate::registry::Registry;
+use crate::scheduler::{Event, Recovered, Scheduler, Step};
+use crate::session::{
+    AttemptEnd, AttemptKey, Changed, Enabling, Entry, Operation, Outcome, Past, Reply, Request, StateKind,
+};
+
+/// What a request would result in.
+pub(crate) struct Preview {
+    /// The answer.
+    pub(crate) reply: Reply,
+    /// Every date that would be changed.
+    pub(crate) dates: BTreeSet<DateTime<Utc>>,
+    /// How many dates the job has missed, and the oldest.
+    pub(crate) backlog: u64,
+    pub(crate) oldest: Option<DateTime<Utc>>,
+    pub(crate) is_strict: bool,
+    /// Whether a date that succeeded would be attempted once more.
+    pub(crate) repeats: bool,
+    /// How long an attempt typically takes.
+    typical: Option<Duration>,
+}
+
+impl Preview {
+    /// How long the backlog would take, such as `about 3 hours`.
+    pub(crate) fn estimate(&self) -> Option<String> {
+        let times = u32::try_from(self.backlog).unwrap_or(u32::MAX);
+        self.typical.map(|typical| about(typical.saturating_mul(times)))
+    }
+}
+
+/// Has the daemon's own scheduler decide a request over the ledger as it is.
+pub(crate) fn preview(
+    request: &NewRequest,
+    registry: &Registry,
+    reader: Option<&mut Reader>,
+) -> Result<Preview, LedgerError> {
+    let (now, job, operation) = (request.at, &request.job, &request.operation);
+    let in_registry = registry.jobs.iter().find(|known| known.name == *job);
+    let previously = in_registry.and_then(|job| job.previously.clone());
+    let (recovered, past, typical) = match reader {
+        Some(reader) => {
+            let recovered = reader.recovered()?;
+            // The ledger may still have the job under its previous name.
+            let is_known = |name: &JobName| recovered.jobs.iter().any(|record| record.name == *name);
+            let name = previously.filter(|before| !is_known(job) && is_known(before));
+            let name = name.unwrap_or_else(|| job.clone());
+            let past = reader.past(&name, operation)?;
+            (recovered, past, typical(reader, &name)?)
+        }
+        None => (Recovered::default(), Past::default(), None),
+    };
+    let is_strict = in_registry.is_some_and(|job| job.date_policy.is_strict());
+    let (mut scheduler, _, _) = ask(recovered, registry.clone(), Question::State, now);
+    let (backlog, oldest) = scheduler.missed(job);
+    let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));
+    let missed = if catches_up { scheduler.missed_dates(job) } else { Vec::new() };
+    let decided = Request {
+        id: 0,
+        job: job.clone(),
+        operation: operation.clone(),
+        at: now,
+        user: request.user.clone(),
+        host: request.host.clone(),
+        reason: request.reason.clone(),
+        past,
+    };
+    let mut step = scheduler.handle(Event::Request(decided), now);
+    let (mut dates, mut reply, mut repeats) = (BTreeSet::new(), None, false);
+    loop {
+        collect(&step, &mut dates, &mut reply);
+        repeats |= step.entries.iter().any(|entry| matches!(entry, Entry::Again { from: StateKind::Succeeded, .. }));
+        if reply.is_some() || !scheduler.has_pending() || !step.kills.is_empty() {
+            break;
+        }
+        step = scheduler.handle(Event::Tick, now);
+    }
+    let kills = std::mem::take(&mut step.kills);
+    let reply = reply.unwrap_or_else(|| ending(&mut scheduler, kills, now));
+    // The request does not write them: they are recorded after it.
+    dates.extend(missed);
+    if matches!(operation, Operation::Reset { .. }) {
+        dates = scheduler.missed_dates(job).into_iter().collect();
+        repeats = true;
+    }
+    // Dates that are recorded only because they are due are not changed by the request.
+    if let (Some(first), Some(last)) = (reply.dates.first, reply.dates.last) {
+        dates.retain(|date| (first..=last).contains(date));
+    } else {
+        dates.clear();
+    }
+    Ok(Preview { reply, dates, backlog, oldest, is_strict, repeats, typical })
+}
+
+/// Collects the dates and the answer from the entries of a step.
+fn collect(step: &Step, dates: &mut BTreeSet<DateTime<Utc>>, reply: &mut Option<Reply>) {
+    for entry in &step.entries {
+        match entry {
+            Entry::Answer { reply: found, .. } => *reply = Some(found.clone()),
+            Entry::Record { sessions, .. } => dates.extend(sessions.iter().map(|session| session.date)),
+            Entry::Move { session, .. } | Entry::Again { session, .. } | Entry::Done { session, .. } => {
+                dates.insert(session.date);
+            }
+            Entry::Open { attempt, .. } => _ = dates.insert(attempt.session.date),
+            _ => {}
+        }
+    }
+    dates.extend(step.kills.iter().map(|attempt| attempt.session.date));
+}
+
+/// The answer to a request that is answered once these attempts have ended.
+fn ending(scheduler: &mut Scheduler, kills: Vec<AttemptKey>, now: DateTime<Utc>) -> Reply {
+    let mut reply = None;
+    for attempt in kills {
+        let outcome = Outcome::Cancelled;
+        let end = AttemptEnd { outcome, ended_at: now, duration: None, detail: None, has_log: false, usage: None };
+        let step = scheduler.handle(Event::Ended { attempt, end }, now);
+        collect(&step, &mut BTreeSet::new(), &mut reply);
+    }
+    reply.unwrap_or_else(|| Reply { done: false, text: "it is not answered yet".to_owned(), dates: Changed::default() })
+}

@@ -1,0 +1,36 @@
+//! What the daemon's own scheduler says about a ledger and a registry, without writing any of it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::environment;
+use crate::job::Job;
+use crate::registry::Registry;
+use crate::scheduler::{Event, Recovered, Scheduler, Step};
+
+/// What to ask the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// The state of every job; nothing is started.
+    State,
+    /// What a wake would start.
+    Wake,
+}
+
+/// Hands the registry to a scheduler over the ledger's state; returns it with its first decisions.
+pub(crate) fn ask(
+    recovered: Recovered,
+    registry: Registry,
+    question: Question,
+    now: DateTime<Utc>,
+) -> (Scheduler, Step, Vec<Arc<Job>>) {
+    let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();
+    let mut scheduler = Scheduler::new(recovered, &environment::host_name(), registry.daemon.max_running, now);
+    scheduler.set_pools(registry.pools);
+    if question == Question::State {
+        scheduler.freeze();
+    }
+    let step = scheduler.handle(Event::Registry(jobs.clone()), now);
+    (scheduler, step, jobs)
+}

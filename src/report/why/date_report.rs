@@ -1,0 +1,199 @@
+//! Everything about one date of a job: its session, its attempts, what operators did to it, and what it waits for.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::job::{Job, JobName};
+use crate::ledger::{Act, AttemptFilter, AuditFilter, Between, Reader, SessionFilter};
+use crate::registry::Registry;
+use crate::report::attempts;
+use crate::report::date::DateArgument;
+use crate::report::date_resolve::{Choice, Dates};
+use crate::report::error::ReportError;
+use crate::report::orphans::is_watched;
+use crate::report::scheduling::{Question, ask};
+use crate::report::sessions::collected;
+use crate::report::zones::Zones;
+use crate::scheduler::{Explanation, JobStatus, Recovered, Scheduler, Step};
+use crate::session::{AttemptRecord, Entry, JobRecord, SessionKey, SessionRecord, SkipReason, State};
+
+/// So many of the newest acts about a job are looked at for those about the date.
+const ACTS: usize = 1_000;
+
+/// Everything about one date of a job.
+pub(crate) struct DateReport {
+    pub(super) now: DateTime<Utc>,
+    pub(super) zones: Zones,
+    pub(super) job: Option<Arc<Job>>,
+    pub(super) view: JobStatus,
+    pub(super) date: DateTime<Utc>,
+    pub(super) session: Option<SessionRecord>,
+    pub(super) attempts: Vec<AttemptRecord>,
+    pub(super) acts: Vec<Act>,
+    pub(super) explanation: Option<Explanation>,
+    /// What becomes of the date once it is recorded, if it is due and is not.
+    pub(super) coming: Option<Coming>,
+    pub(super) is_watched: bool,
+}
+
+/// What becomes of a date that is due and not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coming {
+    /// It is run, when its turn comes.
+    Runs,
+    /// It is skipped.
+    Skipped(SkipReason),
+}
+
+impl DateReport {
+    /// Reads everything about a date; without one, about the first that is not settled, else the next.
+    pub(crate) fn read(
+        name: &JobName,
+        date: Option<DateArgument>,
+        registry: Registry,
+        mut reader: Option<&mut Reader>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, ReportError> {
+        let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
+        let zones = Zones::new(Some(&registry), &recovered.jobs);
+        zones.know(name)?;
+        let recorded_until = recovered.jobs.iter().find(|record| record.name == *name).map(JobRecord::recorded_until);
+        let (scheduler, step, jobs) = ask(recovered, registry, Question::State, now);
+        let job = jobs.into_iter().find(|job| job.name == *name);
+        let view = scheduler.view(name).ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
+        let choice = Choice { name, zone: zones.of(name), job: job.as_deref() };
+        let date = match date {
+            Some(date) => choice.one(reader.as_deref_mut(), date, Dates::All)?,
+            None => match (first_unsettled(&view), reader.as_deref_mut()) {
+                (Some(date), _) => date,
+                (None, Some(reader)) => newest(reader, name)?,
+                (None, None) => return Err(ReportError::new(format!("`{name}` has no date ahead"))),
+            },
+        };
+        let mut report = Self {
+            now,
+            job: job.clone(),
+            date,
+            session: None,
+            attempts: Vec::new(),
+            acts: Vec::new(),
+            explanation: scheduler.explain(name, date),
+            coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, &step, now)),
+            is_watched: false,
+            zones,
+            view,
+        };
+        if let Some(reader) = reader.as_deref_mut() {
+            report.read_ledger(reader)?;
+        }
+        report.must_be_a_date(&choice, reader, &scheduler)?;
+        Ok(report)
+    }
+
+    pub(super) fn zone(&self) -> Tz {
+        self.zones.of(&self.view.record.name)
+    }
+
+    fn read_ledger(&mut self, reader: &mut Reader) -> Result<(), ReportError> {
+        let job = self.view.record.name.clone();
+        let key = SessionKey { job: job.clone(), generation: self.view.record.generation, date: self.date };
+        self.session = reader.session(&key)?;
+        let filter = AttemptFilter {
+            job: Some(job.clone()),
+            dates: Between::only(self.date),
+            all_generations: true,
+            ..AttemptFilter::default()
+        };
+        self.attempts = attempts::collected(reader, &filter)?;
+        let (mut seen, mut acts, date) = (0, Vec::new(), self.date);
+        reader.audit(&AuditFilter { job: Some(job), ..AuditFilter::default() }, &mut |act| {
+            seen += 1;
+            if is_about(&act, date) {
+                acts.push(act);
+            }
+            if seen < ACTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        acts.reverse();
+        self.acts = acts;
+        self.is_watched = is_watched(reader)?;
+        Ok(())
+    }
+
+    /// Refuses an instant that is no date of the job, and names the nearest ones.
+    fn must_be_a_date(
+        &self,
+        choice: &Choice<'_>,
+        reader: Option<&mut Reader>,
+        scheduler: &Scheduler,
+    ) -> Result<(), ReportError> {
+        let is_of_schedule = self.job.as_ref().is_some_and(|job| job.timetable.without_start().includes(self.date));
+        let is_ahead = scheduler.explain(&self.view.record.name, self.date).is_some();
+        if self.session.is_some() || !self.attempts.is_empty() || is_of_schedule || is_ahead {
+            return Ok(());
+        }
+        Err(choice.no_date(reader, Between::only(self.date))?)
+    }
+}
+
+/// The date to report when none is named.
+fn first_unsettled(view: &JobStatus) -> Option<DateTime<Utc>> {
+    let running = view.running.iter().map(|open| open.session.date).min();
+    // A backfill is independent of the schedule; a held date of one needs an operator and comes first.
+    let held = view.to_go.held.map(|(_, first)| first);
+    view.oldest.or(held).or(running).or(view.to_go.first).or(view.next).or(view.record.watermark)
+}
+
+/// What becomes of a date that came due since a daemon last recorded what is due: as the scheduler decides it now.
+fn coming(
+    job: &Job,
+    view: &JobStatus,
+    recorded_until: Option<DateTime<Utc>>,
+    date: DateTime<Utc>,
+    step: &Step,
+    now: DateTime<Utc>,
+) -> Option<Coming> {
+    let timetable = &job.timetable;
+    let is_active = job.enabled && view.disabled.is_none();
+    let is_unrecorded = recorded_until.is_none_or(|recorded_until| date > recorded_until) && timetable.includes(date);
+    if !is_active || !is_unrecorded || timetable.due(date) > now {
+        return None;
+    }
+    let newest = timetable.newest_due(now);
+    if !job.date_policy.keeps_every_date() && newest.is_some_and(|newest| date < newest) {
+        return Some(Coming::Skipped(SkipReason::Superseded));
+    }
+    let recorded = step.entries.iter().find_map(|entry| match entry {
+        Entry::Record { job: of, sessions, .. } if *of == job.name => sessions.iter().find(|new| new.date == date),
+        _ => None,
+    });
+    match recorded.map(|new| &new.state) {
+        Some(State::Skipped { reason }) => Some(Coming::Skipped(*reason)),
+        _ => Some(Coming::Runs),
+    }
+}
+
+/// The newest date that the ledger has of a job.
+fn newest(reader: &mut Reader, job: &JobName) -> Result<DateTime<Utc>, ReportError> {
+    let filter = SessionFilter { job: Some(job.clone()), newest: Some(1), ..SessionFilter::default() };
+    let newest = collected(reader, &filter)?.pop();
+    newest
+        .map(|session| session.key.date)
+        .ok_or_else(|| ReportError::new(format!("`{job}` has no date, and none ahead")))
+}
+
+/// Says whether something that an operator did concerns a date.
+fn is_about(act: &Act, date: DateTime<Utc>) -> bool {
+    if act.done != Some(true) {
+        return act.from == Some(date);
+    }
+    let whole_job = ["enable", "disable", "reset"].contains(&act.action.as_str());
+    match (act.from, act.to) {
+        (Some(from), Some(to)) => from <= date && date <= to,
+        (Some(from), None) => from == date || (whole_job && from <= date),
+        (None, Some(to)) => date <= to,
+        (None, None) => whole_job,
+    }
+}

@@ -1,0 +1,276 @@
+//! Submits an operator's request: previews it, or posts it to the ledger and waits for the answer.
+//!
+//! The running daemon answers it; where none runs, the caller's [`LocalDaemon`] does. What a request results in, as JSON
+//! and as an exit code, is defined here alone.
+
+use std::env;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use crate::environment;
+use crate::exit_code::FAILED;
+use crate::job::JobName;
+use crate::ledger::{
+    Answer, AttemptFilter, Between, LedgerError, LedgerUrl, NewRequest, OpenError, Reader, RequestQueue,
+};
+use crate::report::preview::Preview;
+use crate::session::{AttemptRecord, Operation, Outcome, Reply, Trigger};
+use crate::text::in_zone;
+
+/// Between two reads of the ledger while waiting.
+const POLL: Duration = Duration::from_millis(40);
+
+/// After this long without an answer, the operator is told.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// A daemon in this process, for requests to a ledger that no daemon holds.
+pub(crate) trait LocalDaemon {
+    /// Starts a daemon; if it holds the ledger, calls `post` and runs it until every request is answered. Returns
+    /// without either if another process holds the ledger.
+    ///
+    /// # Errors
+    /// The daemon does not start, is stopped, or fails; or `post` fails.
+    fn answer_requests(&mut self, post: &mut dyn FnMut() -> Result<(), SubmitError>) -> Result<(), SubmitError>;
+
+    /// Waits for this long; `true` as soon as the operator interrupts it.
+    fn is_interrupted_within(&mut self, time: Duration) -> bool;
+}
+
+/// Why a request was not answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubmitError {
+    /// The local daemon has printed why.
+    #[error("the daemon has printed why")]
+    Printed(ExitCode),
+    /// The operator interrupted it.
+    #[error("{0}")]
+    Interrupted(String),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The daemon answered that an attempt started, and the ledger has none.
+    #[error("the attempt is not in the ledger; see `crontabber attempts`")]
+    NoAttempt,
+}
+
+/// What the operator is told before the result.
+#[derive(Debug)]
+pub(crate) enum Progress<'a> {
+    /// The daemon has not answered for [`SLOW`].
+    Slow,
+    /// An attempt was started: the answer, before its outcome is known.
+    Started(&'a str),
+}
+
+/// What a request resulted in, or would result in. Serialized, it is the answer of every command that changes dates.
+#[derive(Debug, Serialize)]
+pub(crate) struct Submitted {
+    job: String,
+    operation: &'static str,
+    dry_run: bool,
+    /// Whether it was done, or refused.
+    pub(crate) done: bool,
+    /// What was done, or why not.
+    pub(crate) text: String,
+    count: u64,
+    from: Option<String>,
+    to: Option<String>,
+    /// Every date that would be changed, in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dates: Option<Vec<String>>,
+    date: Option<String>,
+    attempt: Option<u32>,
+    outcome: Option<&'static str>,
+    exit_code: Option<i32>,
+    duration_seconds: Option<f64>,
+    /// The attempt that a `run` started, once it has ended.
+    #[serde(skip)]
+    pub(crate) ended: Option<AttemptRecord>,
+}
+
+impl Submitted {
+    fn new(request: &NewRequest, reply: &Reply, zone: Tz) -> Self {
+        let shown = |date: Option<DateTime<Utc>>| date.map(|date| in_zone(date, zone));
+        Self {
+            job: request.job.to_string(),
+            operation: request.operation.word(),
+            dry_run: false,
+            done: reply.done,
+            text: reply.text.clone(),
+            count: reply.dates.count,
+            from: shown(reply.dates.first),
+            to: shown(reply.dates.last),
+            dates: None,
+            date: None,
+            attempt: None,
+            outcome: None,
+            exit_code: None,
+            duration_seconds: None,
+            ended: None,
+        }
+    }
+
+    /// What a request would result in.
+    pub(crate) fn dry_run(request: &NewRequest, preview: &Preview, zone: Tz) -> Self {
+        let dates = preview.dates.iter().map(|date| in_zone(*date, zone)).collect();
+        Self { dry_run: true, dates: Some(dates), ..Self::new(request, &preview.reply, zone) }
+    }
+
+    fn with_attempt(mut self, attempt: AttemptRecord, zone: Tz) -> Self {
+        let end = attempt.end.as_ref();
+        self.date = Some(in_zone(attempt.key.session.date, zone));
+        self.attempt = Some(attempt.key.number);
+        self.outcome = end.map(|end| end.outcome.word());
+        self.exit_code = end.and_then(|end| match end.outcome {
+            Outcome::Succeeded => Some(0),
+            Outcome::Failed { code } => Some(code),
+            _ => None,
+        });
+        self.duration_seconds = end.and_then(|end| end.duration).map(|duration| duration.as_secs_f64());
+        self.ended = Some(attempt);
+        self
+    }
+
+    /// Success, unless the request was refused or its attempt did not succeed.
+    pub(crate) fn exit(&self) -> ExitCode {
+        let end = self.ended.as_ref().and_then(|attempt| attempt.end.as_ref());
+        let succeeded = self.done && end.is_none_or(|end| end.outcome == Outcome::Succeeded);
+        if succeeded { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+    }
+}
+
+/// A request by the user of this process.
+pub(crate) fn request(job: JobName, operation: Operation, reason: Option<String>, now: DateTime<Utc>) -> NewRequest {
+    // Root may name the user it acts for; any other user is who the system says.
+    let before_sudo = env::var("SUDO_USER").ok().filter(|_| rustix::process::getuid().is_root());
+    let user = before_sudo.unwrap_or_else(environment::user_name);
+    NewRequest { job, operation, at: now, user, host: environment::host_name(), reason }
+}
+
+/// Has a request answered, and, if it starts an attempt, waits for its end.
+///
+/// # Errors
+/// Nobody answers it: the ledger or the local daemon fails, or the operator interrupts it.
+pub(crate) fn submit(
+    url: &LedgerUrl,
+    request: &NewRequest,
+    zone: Tz,
+    daemon: &mut dyn LocalDaemon,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Submitted, SubmitError> {
+    let answer = answer(url, request, daemon, progress)?;
+    let submitted = Submitted::new(request, &answer.reply, zone);
+    if !answer.reply.done || !matches!(request.operation, Operation::Run { .. }) {
+        return Ok(submitted);
+    }
+    progress(Progress::Started(&answer.reply.text));
+    let attempt = wait_for_end(url, request, &answer, daemon)?;
+    Ok(submitted.with_attempt(attempt, zone))
+}
+
+/// Posts the request once, and waits until a daemon, here or elsewhere, has answered it.
+fn answer(
+    url: &LedgerUrl,
+    request: &NewRequest,
+    daemon: &mut dyn LocalDaemon,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Answer, SubmitError> {
+    let mut posted = None;
+    loop {
+        if posted.is_none() && has_daemon(url) {
+            posted = Some(RequestQueue::open(url)?.post(request)?);
+        }
+        if let Some(id) = posted
+            && let Some(answer) = wait_for_answer(url, id, daemon, progress)?
+        {
+            return Ok(answer);
+        }
+        daemon.answer_requests(&mut || {
+            if posted.is_none() {
+                posted = Some(RequestQueue::open(url)?.post(request)?);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+/// Whether a daemon holds the ledger. A ledger that cannot be read is an error of the local daemon, which explains it.
+fn has_daemon(url: &LedgerUrl) -> bool {
+    let owner = Reader::open(url).ok().and_then(|mut reader| reader.owner().ok()?);
+    owner.is_some_and(|owner| owner.alive)
+}
+
+/// Waits for the daemon's answer; `None` if no daemon holds the ledger any more.
+fn wait_for_answer(
+    url: &LedgerUrl,
+    id: i64,
+    daemon: &mut dyn LocalDaemon,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Option<Answer>, SubmitError> {
+    let mut reader = Reader::open(url)?;
+    let (start, mut is_told) = (Instant::now(), false);
+    loop {
+        if let Some(answer) = reader.answer(id)? {
+            return Ok(Some(answer));
+        }
+        if !reader.owner()?.is_some_and(|owner| owner.alive) {
+            // It may have answered just before it exited.
+            return Ok(reader.answer(id)?);
+        }
+        if start.elapsed() > SLOW && !is_told {
+            is_told = true;
+            progress(Progress::Slow);
+        }
+        if daemon.is_interrupted_within(POLL) {
+            let text = "not waiting for the answer; the request stays in the ledger, and a daemon will answer it";
+            return Err(SubmitError::Interrupted(text.to_owned()));
+        }
+    }
+}
+
+/// Waits for the end of the attempt that the request started: the one that was opened with the answer.
+fn wait_for_end(
+    url: &LedgerUrl,
+    request: &NewRequest,
+    answer: &Answer,
+    daemon: &mut dyn LocalDaemon,
+) -> Result<AttemptRecord, SubmitError> {
+    let mut reader = Reader::open(url)?;
+    let Operation::Run { date, .. } = request.operation else { return Err(SubmitError::NoAttempt) };
+    // Nearly always among the newest.
+    for newest in [Some(200), None] {
+        let dates = date.map_or_else(Between::default, Between::only);
+        let filter = AttemptFilter { job: Some(request.job.clone()), dates, newest, ..AttemptFilter::default() };
+        loop {
+            let mut ours = None;
+            reader.attempts(&filter, &mut |attempt| {
+                if attempt.trigger == Trigger::Manual && attempt.started_at == answer.at {
+                    ours = Some(attempt);
+                }
+                ControlFlow::Continue(())
+            })?;
+            match ours {
+                Some(attempt) if attempt.end.is_none() => {
+                    if daemon.is_interrupted_within(POLL) {
+                        let text = format!(
+                            "the attempt keeps running; `crontabber attempts {}` shows how it ends",
+                            request.job
+                        );
+                        return Err(SubmitError::Interrupted(text));
+                    }
+                }
+                Some(ended) => return Ok(ended),
+                None => break,
+            }
+        }
+    }
+    Err(SubmitError::NoAttempt)
+}
