@@ -95,7 +95,7 @@ impl Control {
                 }
             }
             Input::Requests(requests) => self.take_requests(requests, time.wall),
-            Input::RequestsUnread => self.requests.failed(),
+            Input::RequestsUnread => self.requests.end(false),
             Input::NotStarted { attempt, reason } => {
                 self.close(&attempt, Outcome::Failed { code: 125 }, reason, time.wall);
             }
@@ -122,9 +122,8 @@ impl Control {
                     self.written(time);
                     return self.next(time);
                 }
-                None if self.wants_requests(time.monotonic) => {
+                None if self.requests_at().is_some_and(|at| at <= time.monotonic) => {
                     self.requests.begin(time.monotonic);
-                    self.scheduler.ledger_is_asked();
                     return Next::ReadRequests;
                 }
                 None => {}

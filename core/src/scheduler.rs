@@ -14,7 +14,6 @@ mod job_state;
 mod materialize;
 mod notification;
 mod queue;
-mod recent;
 mod registry_update;
 mod request;
 mod slots;
@@ -30,7 +29,6 @@ use crate::job::{Job, JobName};
 use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, State, Trigger};
 use job_rows::JobRows;
 use job_state::{Candidates, JobState, Neighbours};
-use recent::Recent;
 use slots::{ReadyJob, Slots};
 
 pub use crate::session::Recovered;
@@ -52,8 +50,6 @@ pub struct Scheduler {
     dependents: HashMap<JobName, Vec<JobName>>,
     /// Requests that are being carried out and not answered yet.
     pending: HashSet<i64>,
-    /// What was answered and settled since the ledger was last read for requests.
-    recent: Recent,
     /// Jobs that wait to take over the ledger of their former name, until its open attempts have ended.
     successors: Vec<Arc<Job>>,
     step: u64,
@@ -82,7 +78,6 @@ impl Scheduler {
             timers: BTreeSet::new(),
             dependents: HashMap::new(),
             pending: HashSet::new(),
-            recent: Recent::default(),
             successors: Vec::new(),
             step: 0,
             now,
@@ -117,7 +112,6 @@ impl Scheduler {
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) -> Step {
         let mut step = Step::default();
         self.step += 1;
-        self.recent.begin_step();
         self.notice_time(now, &mut step);
         match event {
             Event::Tick => self.tick(&mut step),
@@ -128,7 +122,6 @@ impl Scheduler {
             Event::Stop => self.stopping = true,
         }
         self.start_ready(&mut step);
-        self.remember_settled(&step);
         step
     }
 
@@ -188,6 +181,12 @@ impl Scheduler {
     #[must_use]
     pub fn running(&self) -> usize {
         self.slots.taken()
+    }
+
+    /// Whether this request is being carried out and not answered yet.
+    #[must_use]
+    pub fn is_pending(&self, request: i64) -> bool {
+        self.pending.contains(&request)
     }
 
     /// Whether a request is being carried out and not answered yet.

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::error::LedgerError;
-use super::rows::{SessionRow, code, count, instant, micros};
+use super::rows::{SessionRow, code, instant, micros};
 use super::schema::{backfills, jobs, sessions};
 use crate::job::JobName;
 use crate::session::{BackfillId, Operation, Past, Retrying, StateKind};
@@ -25,7 +25,7 @@ pub(super) fn past(
         .first::<(i32, i32, i64)>(connection)
         .optional()?;
     let Some((id, generation, first_date)) = found else { return Ok(Past::default()) };
-    let mut past = Past { generation: count(generation), ..Past::default() };
+    let mut past = Past::default();
     let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
     if let Some((from, to)) = operation.past() {
         let rows = sessions::table

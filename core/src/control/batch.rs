@@ -46,6 +46,11 @@ impl Batch {
         self.deferred_since.get_or_insert(monotonic);
     }
 
+    /// Says whether it answers a request.
+    pub(super) fn answers(&self, id: i64) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Answer { request, .. } if *request == id))
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }

@@ -9,7 +9,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub(super) struct RequestReader {
     pub(super) is_reading: bool,
-    /// Everything that the last read found was decided.
+    /// Everything that the last read found is answered or pending.
     is_done: bool,
     due_at: Duration,
 }
@@ -20,23 +20,23 @@ impl RequestReader {
         (self.is_reading, self.due_at) = (true, monotonic + INTERVAL);
     }
 
-    pub(super) fn failed(&mut self) {
-        self.is_reading = false;
-    }
-
     pub(super) fn due_at(&self) -> Duration {
         self.due_at
     }
 
-    /// Says whether all that the last read found was decided.
+    /// Says whether everything that the last read found is answered or pending.
     pub(super) fn is_done(&self) -> bool {
         self.is_done
     }
 
+    /// The read is over. One that was not decided completely is repeated after the interval.
     pub(super) fn end(&mut self, is_done: bool) {
         (self.is_reading, self.is_done) = (false, is_done);
-        if !is_done {
-            self.due_at = Duration::ZERO;
-        }
+    }
+
+    /// The rest of what was read is read again, once what was decided is durable.
+    pub(super) fn read_again(&mut self) {
+        self.end(false);
+        self.due_at = Duration::ZERO;
     }
 }

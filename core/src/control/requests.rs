@@ -3,8 +3,6 @@
 //! A request carries what the ledger says of the dates it names. So requests are read only while everything that was
 //! decided is durable, and one about a job that was changed since is left for the next read.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 
 use super::Control;
@@ -20,19 +18,21 @@ impl Control {
         listens && !self.requests.is_reading && self.write.is_writable() && self.attempts.is_certain()
     }
 
-    pub(super) fn wants_requests(&self, monotonic: Duration) -> bool {
-        self.may_read_requests() && self.batch.is_empty() && self.requests.due_at() <= monotonic
-    }
-
     /// Decides the requests that were read, until one could rest on what is no longer true.
     pub(super) fn take_requests(&mut self, requests: Vec<Request>, now: DateTime<Utc>) {
+        let mut is_decided = true;
         for request in requests {
             if self.batch.entries().iter().any(|entry| entry.concerns(&request.job)) {
-                self.requests.end(false);
+                self.requests.read_again();
                 return;
             }
+            let id = request.id;
+            if self.batch.answers(id) {
+                continue;
+            }
             self.decide(Event::Request(request), now);
+            is_decided &= self.scheduler.is_pending(id) || self.batch.answers(id);
         }
-        self.requests.end(true);
+        self.requests.end(is_decided);
     }
 }

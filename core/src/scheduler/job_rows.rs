@@ -24,13 +24,6 @@ pub(super) struct Backfill {
     pub queue: Queue,
 }
 
-/// A session that was unsettled until an entry settled it.
-pub(super) struct Settled {
-    pub date: DateTime<Utc>,
-    pub attempts: u32,
-    pub backfill: Option<BackfillId>,
-}
-
 /// The rows of one job; see the module's page.
 pub(super) struct JobRows {
     pub record: JobRecord,
@@ -101,7 +94,7 @@ impl JobRows {
     }
 
     /// Changes the rows as the ledger changes its own when it writes the entry. Returns the session that this settles.
-    pub(super) fn apply(&mut self, entry: &Entry) -> Option<Settled> {
+    pub(super) fn apply(&mut self, entry: &Entry) -> Option<BackfillId> {
         match entry {
             Entry::Enter(record) => self.record = record.clone(),
             Entry::Adopt { timetable, first_date, timetable_from, .. } => {
@@ -164,7 +157,7 @@ impl JobRows {
     }
 
     /// Gives a session another state, and changes what else `more` does of one that stays unsettled.
-    fn set_state(&mut self, date: DateTime<Utc>, state: &State, more: impl FnOnce(&mut Session)) -> Option<Settled> {
+    fn set_state(&mut self, date: DateTime<Utc>, state: &State, more: impl FnOnce(&mut Session)) -> Option<BackfillId> {
         if *state == State::Succeeded {
             self.record.last_success = self.record.last_success.max(Some(date));
         }
@@ -173,9 +166,9 @@ impl JobRows {
             return None;
         }
         let backfill = self.backfill_of(date);
-        let session = self.queue_of(date).take(date);
+        self.queue_of(date).take(date);
         self.note_settled(date);
-        session.map(|session| Settled { date, attempts: session.attempts, backfill })
+        backfill
     }
 
     fn wait_again(&mut self, date: DateTime<Utc>, trigger: Trigger, backfill: Option<BackfillId>, attempts: u32) {

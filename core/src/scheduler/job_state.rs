@@ -2,7 +2,7 @@
 //!
 //! It decides what concerns the job alone; what needs other jobs (dependencies, free slots) is up to the scheduler.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::session::{
     StateKind, Trigger,
 };
 
-use super::job_rows::{Backfill, JobRows, Settled};
+use super::job_rows::{Backfill, JobRows};
 use super::notification::Notification;
 use super::queue::{Queue, Session, Turn};
 use super::slots::ReadyJob;
@@ -80,8 +80,6 @@ pub(super) struct JobState {
     pub job: Option<Arc<Job>>,
     /// Dates about which `done_when` is being asked.
     pub probing: BTreeSet<DateTime<Utc>>,
-    /// The number of attempts of each date that was settled in the current step.
-    pub attempts_left: BTreeMap<DateTime<Utc>, u32>,
     /// The first date of the timetable in force that is not recorded.
     pub next: Option<DateTime<Utc>>,
     /// How many dates from `next` on are due but not recorded, as last counted; see `materialize`.
@@ -103,7 +101,6 @@ impl JobState {
             rows,
             job: None,
             probing: BTreeSet::new(),
-            attempts_left: BTreeMap::new(),
             next: None,
             unrecorded: 0,
             entering: VecDeque::new(),
@@ -120,12 +117,8 @@ impl JobState {
 
     /// Has an entry written, and changes the rows in memory alike.
     pub(super) fn write(&mut self, entry: Entry, step: &mut Step) {
-        let settled = self.rows.apply(&entry);
+        let backfill = self.rows.apply(&entry);
         step.entries.push(entry);
-        let Some(Settled { date, attempts, backfill }) = settled else { return };
-        if attempts > 0 {
-            self.attempts_left.insert(date, attempts);
-        }
         let is_entering = |id: &BackfillId| self.entering.iter().any(|entering| entering.record.id == *id);
         if let Some(id) = backfill.filter(|id| !is_entering(id))
             && let Some(BackfillRecord { job, name, .. }) = self.rows.remove_empty_backfill(id)

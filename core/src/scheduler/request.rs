@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{Changed, Entry, Operation, Past, Reply, Request, SessionRecord, State};
+use crate::session::{Changed, Entry, Operation, Past, Reply, Request, State};
 use crate::text::in_zone;
 
 use super::Scheduler;
@@ -59,16 +59,17 @@ impl From<Result<Self, String>> for Verdict {
 
 impl Scheduler {
     pub(super) fn answer(&mut self, request: &Request, step: &mut Step) {
-        if self.pending.contains(&request.id) || self.recent.has_answered(request.id) {
+        if self.pending.contains(&request.id) {
             return;
         }
         let name = &request.job;
         // Record what has come due before choosing dates.
         self.reconsider(name, step);
-        self.remember_settled(step);
+        // Then what it was read with is no longer true: it is decided when it is read again.
+        let is_stale = step.entries.iter().any(|entry| entry.concerns(name));
         let enters = self.jobs.get(name).is_some_and(|job_state| !job_state.entering.is_empty());
-        let waits = !matches!(request.operation, Operation::Kill { .. });
-        let verdict = if enters && waits { Verdict::Later } else { self.decide(request, step) };
+        let waits = is_stale || (enters && !matches!(request.operation, Operation::Kill { .. }));
+        let verdict = if waits { Verdict::Later } else { self.decide(request, step) };
         // Dependents may be free now, or blocked.
         self.reconsider(name, step);
         self.reconsider_dependents(name, step);
@@ -98,7 +99,6 @@ impl Scheduler {
     fn reply(&mut self, request: &Request, reply: Reply, step: &mut Step) {
         let at = self.now;
         self.pending.remove(&request.id);
-        self.recent.answer(request.id);
         step.entries.push(Entry::Answer { request: request.id, reply: reply.clone(), at });
         let (operation, user) = (request.operation.word(), request.user.clone());
         let Reply { done, text, .. } = reply;
@@ -123,17 +123,11 @@ impl Scheduler {
         let job = job_state.job.clone().ok_or_else(|| format!("job `{name}` is not in the registry"))?;
         Ok((job, job_state))
     }
+}
 
-    /// The settled state of a date and its number of attempts, from the ledger and from what was settled since.
-    fn settled_at(&self, past: &Past, name: &JobName, date: DateTime<Utc>) -> Option<(State, u32)> {
-        let generation = self.jobs.get(name)?.rows().record.generation;
-        let known = past.settled.iter().find(|row| past.generation == generation && row.key.date == date);
-        let attempts = known.map_or(0, |row: &SessionRecord| row.attempts);
-        let recent = self.recent.settled(name, generation).remove(&date);
-        recent
-            .map(|(state, number)| (state, number.max(attempts)))
-            .or_else(|| known.map(|row| (row.state.clone(), row.attempts)))
-    }
+/// The settled state of a date and its number of attempts.
+fn settled_at(past: &Past, date: DateTime<Utc>) -> Option<(State, u32)> {
+    past.settled.iter().find(|row| row.key.date == date).map(|row| (row.state.clone(), row.attempts))
 }
 
 impl JobState {

@@ -151,8 +151,6 @@ impl Operation {
 /// What the ledger has of the dates of a request, besides the unsettled ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Past {
-    /// The generation that was in force.
-    pub generation: u32,
     /// The settled sessions in the range of [`Operation::past`], ascending.
     pub settled: Vec<SessionRecord>,
     /// The backfill of the job with the requested name.

@@ -150,9 +150,8 @@ fn a_backfill_in_independent_order_runs_dates_in_parallel() {
 fn a_backfill_ignores_dates_settled_in_an_old_generation() {
     let mut world = load();
     world.request("load", Operation::Reset { to: None });
-    let asked = world.read(9, "load", Operation::Backfill(order("2026-11-01 00:00", Only::All)));
     world.end_first(Outcome::Succeeded);
-    world.handle(Event::Request(asked));
+    world.ask(9, "load", Operation::Backfill(order("2026-11-01 00:00", Only::All)));
     world.settle(succeed);
     assert_snapshot!(world.rows_of("load"), @"
     11-01T03:00 succeeded (backfill, 1 attempts)
@@ -164,13 +163,12 @@ fn a_backfill_ignores_dates_settled_in_an_old_generation() {
 }
 
 #[test]
-fn a_name_is_used_once_though_two_requests_are_read_at_once() {
+fn a_name_is_used_once() {
     let mut world = load();
     world.settle(fail);
     let order = BackfillOrder { name: Some("again".to_owned()), ..order("2026-11-01 00:00", Only::Failed) };
     let (one, two) = (Operation::Backfill(order.clone()), Operation::Backfill(order));
-    let (one, two) = (world.read(1, "load", one), world.read(2, "load", two));
-    world.handle(Event::Request(one));
-    world.handle(Event::Request(two));
+    world.ask(1, "load", one);
+    world.ask(2, "load", two);
     assert_snapshot!(world.rows.answers[&2].text, @"there is a backfill of `load` called `again` already: nothing was changed");
 }

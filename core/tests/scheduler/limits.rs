@@ -125,7 +125,10 @@ fn a_date_skipped_by_a_limit_in_the_step_of_a_backfill_is_not_entered_twice() {
     let mut world = World::new("2026-11-05 12:00", vec![job]);
     world.settle(succeed);
     world.now = at("2026-11-08 12:00");
-    world.request("load", Operation::Backfill(order("2026-11-05 12:00", Only::All)));
+    let asked = Operation::Backfill(order("2026-11-05 12:00", Only::All));
+    world.ask(1, "load", asked.clone());
+    assert!(world.rows.answers.is_empty(), "dates came due in its step: it is decided when it is read again");
+    world.ask(1, "load", asked);
     world.settle(succeed);
     assert_snapshot!(world.rows_of("load"), @"
     11-03T03:00 skipped: too-old (catch-up, 0 attempts)

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crontabber_core::job::{CatchUp, DatePolicy, Dependency, Job, OnLost, Overlap};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::Event;
-use crontabber_core::session::{BackfillOrder, Enabling, Only, Operation, Outcome, Request, Retrying, Skipping};
+use crontabber_core::session::{BackfillOrder, Enabling, Only, Operation, Outcome, Retrying, Skipping};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -24,9 +24,6 @@ enum Act {
     AnswerProbe(Option<bool>),
     Reload(Registry),
     Ask(&'static str, Operation),
-    /// A request is read from the ledger, and reaches the scheduler with [`Act::Deliver`].
-    Read(&'static str, Operation),
-    Deliver,
     Crash,
 }
 
@@ -161,13 +158,11 @@ fn acts() -> impl Strategy<Value = Act> {
         3 => select(vec![Some(true), Some(false), Some(false), None]).prop_map(Act::AnswerProbe),
         2 => registries().prop_map(Act::Reload),
         5 => (jobs(), operations()).prop_map(|(job, operation)| Act::Ask(job, operation)),
-        2 => (jobs(), operations()).prop_map(|(job, operation)| Act::Read(job, operation)),
-        2 => Just(Act::Deliver),
         1 => Just(Act::Crash),
     ]
 }
 
-fn perform(world: &mut World, read: &mut Option<Request>, act: Act) {
+fn perform(world: &mut World, act: Act) {
     // No two acts come at the same instant.
     world.now += TimeDelta::microseconds(1_001);
     match act {
@@ -188,25 +183,8 @@ fn perform(world: &mut World, read: &mut Option<Request>, act: Act) {
             }
         }
         Act::Reload(registry) => world.reload(registry.jobs()),
-        Act::Ask(job, operation) => {
-            // A daemon reads requests one batch after the other.
-            if read.is_none() {
-                world.request(job, operation);
-            }
-        }
-        Act::Read(job, operation) => {
-            if read.is_none() {
-                let id = world.next_request();
-                *read = Some(world.read(id, job, operation));
-            }
-        }
-        Act::Deliver => {
-            if let Some(request) = read.take() {
-                world.handle(Event::Request(request));
-            }
-        }
+        Act::Ask(job, operation) => world.request(job, operation),
         Act::Crash => {
-            *read = None;
             world.probes.clear();
             world.crash();
         }
@@ -219,9 +197,8 @@ proptest! {
     #[test]
     fn memory_holds_what_a_restart_would_load(first in registries(), acts in prop::collection::vec(acts(), 1..80)) {
         let mut world = World::new("2026-11-01 06:00", first.jobs());
-        let mut read = None;
         for act in acts {
-            perform(&mut world, &mut read, act);
+            perform(&mut world, act);
             world.assert_memory_is_as_loaded();
         }
         // The order of dates in this history is not that of the last registry.

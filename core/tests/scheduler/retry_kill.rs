@@ -1,7 +1,6 @@
 //! The `retry` and `kill` requests.
 
-use crontabber_core::scheduler::Event;
-use crontabber_core::session::{Operation, Outcome, Retrying, Skipping};
+use crontabber_core::session::{Operation, Outcome, Retrying};
 use insta::assert_snapshot;
 
 use crate::fixtures::load;
@@ -116,21 +115,4 @@ fn a_future_date_marked_done_is_not_repeated() {
     world.request("load", Operation::Done { date });
     world.request("load", Operation::Retry(Retrying::Date { date, again: true }));
     assert_snapshot!(world.answered(), @"refused (0): 2026-11-07T03:00:00+00:00 of `load` is said to be done, and has not come yet");
-}
-
-#[test]
-fn a_date_skipped_while_a_retry_is_read_keeps_its_attempt_numbers() {
-    let mut world = load();
-    world.end_first(Outcome::Failed { code: 1 });
-    let date = at("2026-11-03 03:00");
-    let skip = world.read(1, "load", Operation::Skip(Skipping::Date(date)));
-    let retry = world.read(2, "load", Operation::Retry(Retrying::Date { date, again: false }));
-    world.handle(Event::Request(skip));
-    world.handle(Event::Request(retry));
-    world.settle(succeed);
-    assert_snapshot!(world.rows_of("load"), @"
-    11-03T03:00 succeeded (manual, 2 attempts)
-    11-04T03:00 succeeded (catch-up, 1 attempts)
-    11-05T03:00 succeeded (catch-up, 1 attempts)
-    ");
 }

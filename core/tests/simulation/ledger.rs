@@ -74,6 +74,8 @@ pub(crate) struct Ledger {
     pub(crate) backfills: BTreeMap<BackfillId, BackfillRecord>,
     pub(crate) disabled: BTreeMap<JobName, Disabled>,
     pub(crate) audit: BTreeMap<i64, Asked>,
+    /// How many of them nobody has answered.
+    pub(crate) unanswered: usize,
     /// Who writes.
     pub(crate) epoch: u64,
     /// How many transactions that one has committed.

@@ -212,8 +212,8 @@ impl Rows {
             }
             _ => {}
         }
-        let (generation, settled) = (record.generation, settled.unwrap_or_default());
-        Past { generation, settled, namesake, is_entered: self.backfills.contains_key(&id), earlier, last_success }
+        let settled = settled.unwrap_or_default();
+        Past { settled, namesake, is_entered: self.backfills.contains_key(&id), earlier, last_success }
     }
 
     fn current(&self, key: &SessionKey) -> bool {
@@ -419,33 +419,17 @@ impl World {
     }
 
     /// The number of a request that nobody has made yet.
-    pub(crate) fn next_request(&mut self) -> i64 {
+    fn next_request(&mut self) -> i64 {
         self.requests += 1;
         self.requests
     }
 
-    /// A request comes, for the first time or again.
+    /// A request arrives, for the first time or again, with what the ledger has of it.
     pub(crate) fn ask(&mut self, id: i64, job: &str, operation: Operation) {
-        let request = self.read(id, job, operation);
-        self.handle(Event::Request(request));
-    }
-
-    /// A request arrives that the ledger was asked for a while ago.
-    pub(crate) fn hear(&mut self, id: i64, job: &str, operation: Operation) {
-        self.handle(Event::Request(self.request_with_past(id, job, operation)));
-    }
-
-    /// A request is read, and not heard yet.
-    pub(crate) fn read(&mut self, id: i64, job: &str, operation: Operation) -> Request {
-        self.scheduler.ledger_is_asked();
-        self.request_with_past(id, job, operation)
-    }
-
-    fn request_with_past(&self, id: i64, job: &str, operation: Operation) -> Request {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
         let past = self.rows.past(&job, id, &operation);
-        Request { id, job, operation, at, user, host, reason: None, past }
+        self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
     }
 
     /// What the last request was answered: `done: …`, `refused: …`, or nothing yet.

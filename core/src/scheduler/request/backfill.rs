@@ -52,10 +52,9 @@ impl Scheduler {
     ) -> Result<Verdict, String> {
         let now = self.now;
         let name = &request.job;
-        let settled = self.settled_in_range(request);
-        let was_named = order.name.as_ref().is_some_and(|key| self.recent.has_named(name, key));
+        let settled = settled_in_range(request);
         let (job, job_state) = self.registered(name)?;
-        job_state.refuse_backfill(&job, request, order, was_named)?;
+        job_state.refuse_backfill(&job, request, order)?;
         let dates = job_state.dates_of_order(&job, order, now)?;
         let selection = job_state.select(&dates, order.only, &settled, request.id);
         let text = selection.describe(&job, order, &dates);
@@ -103,23 +102,6 @@ impl Scheduler {
         Ok(Verdict::Pending)
     }
 
-    /// The settled dates in the range of a request: those that it has read, and those that were settled since.
-    fn settled_in_range(&self, request: &Request) -> Settled {
-        let past = &request.past;
-        let generation = self.jobs.get(&request.job).map_or(0, |job_state| job_state.rows().record.generation);
-        let mut known = self.recent.settled(&request.job, generation);
-        for row in past.settled.iter().filter(|_| past.generation == generation) {
-            if row.backfill == Some(request.id) {
-                // This request entered the date before a crash, and it has settled since.
-                known.insert(row.key.date, (State::Running, 0));
-            } else {
-                let entry = known.entry(row.key.date).or_insert_with(|| (row.state.clone(), 0));
-                entry.1 = entry.1.max(row.attempts);
-            }
-        }
-        Settled { known, earlier: past.earlier.iter().copied().collect() }
-    }
-
     /// Enters the next part of a job's backfill, and answers after the last one.
     pub(in crate::scheduler) fn enter_more(&mut self, name: &JobName, step: &mut Step) {
         let now = self.now;
@@ -138,19 +120,25 @@ impl Scheduler {
     }
 }
 
+/// The settled dates in the range of a request.
+fn settled_in_range(request: &Request) -> Settled {
+    let past = &request.past;
+    let known = past.settled.iter().map(|row| {
+        // A date that this request entered before a crash has settled since.
+        let is_entered = row.backfill == Some(request.id);
+        let state = if is_entered { State::Running } else { row.state.clone() };
+        (row.key.date, (state, row.attempts))
+    });
+    Settled { known: known.collect(), earlier: past.earlier.iter().copied().collect() }
+}
+
 impl JobState {
     /// When the next part can enter.
     pub(in crate::scheduler) fn entering_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         (!self.entering.is_empty()).then_some(now)
     }
 
-    fn refuse_backfill(
-        &self,
-        job: &Job,
-        request: &Request,
-        order: &BackfillOrder,
-        was_named: bool,
-    ) -> Result<(), String> {
+    fn refuse_backfill(&self, job: &Job, request: &Request, order: &BackfillOrder) -> Result<(), String> {
         let name = &job.name;
         if self.is_strict() && order.parallel > 1 {
             return Err(format!(
@@ -167,7 +155,7 @@ impl JobState {
             .backfills
             .values()
             .any(|known| known.record.name.as_ref() == Some(key) && is_other(known.record.id));
-        if here || was_named || request.past.namesake.is_some_and(is_other) {
+        if here || request.past.namesake.is_some_and(is_other) {
             return Err(format!("there is a backfill of `{name}` called `{key}` already: nothing was changed"));
         }
         Ok(())

@@ -60,7 +60,6 @@ impl JobState {
         }
         self.write(Entry::Reset(record), step);
         self.probing.clear();
-        self.attempts_left.clear();
         self.unrecorded = 0;
         self.seek_next(timetable, step);
     }

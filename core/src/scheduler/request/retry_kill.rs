@@ -7,7 +7,7 @@ use crate::session::{
 };
 use crate::text::in_zone;
 
-use super::{Verdict, describe_dates, no_date_of};
+use super::{Verdict, describe_dates, no_date_of, settled_at};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{JobState, Kill};
 use crate::scheduler::queue::Session;
@@ -17,7 +17,7 @@ impl Scheduler {
     pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Result<Verdict, String> {
         let (now, name) = (self.now, &request.job);
         let settled = match retrying {
-            Retrying::Date { date, .. } => self.settled_at(&request.past, name, date),
+            Retrying::Date { date, .. } => settled_at(&request.past, date),
             Retrying::Failed | Retrying::Held => None,
         };
         let (job, job_state) = self.registered(name)?;

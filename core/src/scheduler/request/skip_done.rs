@@ -6,7 +6,7 @@ use crate::job::Job;
 use crate::session::{Changed, Entry, NewSession, Request, SettledBy, SkipReason, Skipping, State, Trigger};
 use crate::text::in_zone;
 
-use super::{MAX_DATES, Verdict, describe_dates, no_date_of};
+use super::{MAX_DATES, Verdict, describe_dates, no_date_of, settled_at};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::step::Step;
@@ -16,7 +16,7 @@ impl Scheduler {
     pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Result<Verdict, String> {
         let (now, name) = (self.now, &request.job);
         let settled = match skipping {
-            Skipping::Date(date) => self.settled_at(&request.past, name, date),
+            Skipping::Date(date) => settled_at(&request.past, date),
             Skipping::To(_) | Skipping::Count(_) => None,
         };
         let (job, job_state) = self.registered(name)?;
@@ -50,7 +50,7 @@ impl Scheduler {
 
     pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Result<Verdict, String> {
         let (at, name) = (self.now, &request.job);
-        let settled = self.settled_at(&request.past, name, date);
+        let settled = settled_at(&request.past, date);
         let (job, job_state) = self.registered(name)?;
         let shown = in_zone(date, job.timetable.zone());
         let from = match (job_state.rows().get(date).map(|session| session.state.clone()), settled) {

@@ -52,6 +52,7 @@ impl Ledger {
             Entry::Answer { request, reply, .. } => match self.audit.get_mut(request) {
                 Some(asked) if asked.done.is_none() => {
                     asked.done = Some(reply.done);
+                    self.unanswered -= 1;
                     Ok(())
                 }
                 _ => Err(format!("P7: request {request} is answered twice")),
@@ -89,6 +90,7 @@ impl Ledger {
     /// An operator hands in a request.
     pub(crate) fn ask(&mut self, request: Request) {
         let open = self.open.keys().filter(|open| open.session.job == request.job).cloned().collect();
+        self.unanswered += 1;
         self.audit.insert(request.id, Asked { request, open, done: None });
     }
 
@@ -105,12 +107,12 @@ impl Ledger {
     }
 
     pub(crate) fn has_unanswered(&self) -> bool {
-        self.audit.values().any(|asked| asked.done.is_none())
+        self.unanswered > 0
     }
 
     fn past(&self, request: &Request) -> Past {
         let Some(rows) = self.jobs.get(&request.job) else { return Past::default() };
-        let mut past = Past { generation: rows.record.generation, ..Past::default() };
+        let mut past = Past::default();
         if let Some((from, to)) = request.operation.past() {
             past.settled = rows.dates().settled.range(from..to.max(from)).map(|(_, row)| row.clone()).collect();
         }
