@@ -2,79 +2,32 @@
 
 use std::fs;
 
-use crate::lab::{DAILY, Lab};
+use crate::lab::{DAILY, Lab, job};
 
 #[test]
 fn a_command_that_cannot_start_fails_with_125_to_127() {
-    let lab = Lab::new(
-        r#"
-[daemon]
-timezone = "UTC"
-[jobs.missing]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = ["no-such-program"]
-[jobs.text]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = ["DIR/jobs.toml"]
-[jobs.folder]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = ["/bin/true"]
-working_directory = "DIR/nowhere"
-[jobs.environment]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = ["/bin/true"]
-environment_file = "DIR/nowhere"
-"#,
-    );
-    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
-    for (job, code, detail) in [
-        ("missing", 127, "no-such-program"),
-        ("text", 126, "jobs.toml"),
-        ("folder", 125, "nowhere"),
-        ("environment", 125, "nowhere"),
-    ] {
-        let attempt = &lab.json(&["attempts", job])[0];
-        assert_eq!(
-            (attempt["outcome"].as_str(), attempt["exit_code"].as_i64()),
-            (Some("failed"), Some(code)),
-            "{attempt}"
-        );
+    let cases = [
+        ("missing", r#"command = ["no-such-program"]"#, 127, "no-such-program"),
+        ("text", r#"command = ["DIR/jobs.toml"]"#, 126, "jobs.toml"),
+        ("folder", "command = \"true\"\nworking_directory = \"DIR/nowhere\"", 125, "nowhere"),
+        ("environment", "command = \"true\"\nenvironment_file = \"DIR/nowhere\"", 125, "nowhere"),
+    ];
+    let lab = Lab::new(&cases.map(|(name, lines, ..)| job(name, 1, lines)).concat());
+    lab.fails(1, "once");
+    for (name, _, code, detail) in cases {
+        let attempt = &lab.json(&["attempts", name])[0];
+        assert_eq!((attempt["outcome"].as_str(), attempt["exit_code"].as_i64()), (Some("failed"), Some(code)));
         assert!(attempt["detail"].as_str().unwrap().contains(detail), "{attempt}");
     }
 }
 
 #[test]
 fn outcomes_distinguish_signals_timeouts_and_failures() {
-    let lab = Lab::new(
-        r#"
-[jobs.killed]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = "kill -9 $$"
-[jobs.late]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-timeout = "200ms"
-kill_grace = "100ms"
-command = "trap '' TERM; while :; do sleep 0.02; done"
-[jobs.loud]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = "head -c 30000000 /dev/zero; printf '\\377\\376 the end'"
-"#,
-    );
-    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    let late = "timeout = \"200ms\"\nkill_grace = \"100ms\"\ncommand = \"trap '' TERM; while :; do sleep 0.02; done\"";
+    let loud = r#"command = "head -c 30000000 /dev/zero; printf '\\377\\376 the end'""#;
+    let jobs = [job("killed", 1, r#"command = "kill -9 $$""#), job("late", 1, late), job("loud", 1, loud)];
+    let lab = Lab::new(&jobs.concat());
+    lab.fails(1, "once");
     let killed = &lab.json(&["attempts", "killed"])[0];
     assert_eq!((killed["outcome"].as_str(), killed["signal"].as_i64()), (Some("killed"), Some(9)));
     assert_eq!(lab.outcomes("late"), ["timed-out"]);
@@ -86,7 +39,7 @@ command = "head -c 30000000 /dev/zero; printf '\\377\\376 the end'"
 #[test]
 fn a_command_longer_than_the_kernel_takes_fails() {
     let lab = Lab::new(&DAILY.replace("echo", &format!("true {} && echo", "x".repeat(4_000_000))));
-    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    lab.fails(1, "once");
     let attempts = lab.json(&["attempts", "load"]);
     assert!(attempts[0]["detail"].as_str().unwrap().contains("no program can be started with more"), "{attempts}");
 }
@@ -108,7 +61,7 @@ command = ["/bin/sh", "-c", "env | grep -E '^(CRONTABBER|COLOUR|TASTE|NOTIFY)' |
     )
     .with_environment("CRONTABBER_LEDGER_SECRET", "hunter2");
     fs::write(lab.path("env"), "# a comment\nTASTE=\"sweet\"\nCOLOUR=red\n").unwrap();
-    assert!(lab.run(&["once"]).status.success());
+    lab.ok("once");
     let seen: Vec<String> = lab.lines("seen").into_iter().filter(|line| !line.contains("ATTEMPT_ID")).collect();
     insta::assert_snapshot!(seen.join("\n"), @r"
     COLOUR=blue

@@ -2,83 +2,62 @@
 
 use std::fs;
 
-use crate::lab::{Lab, lives};
+use crate::lab::{Lab, days, job, lives};
 use crate::postgres;
 
-/// What `done_when` says of each date: it is done, it is not, it crashes, and it hangs.
+/// `done_when` exits with 0 for the first date and with 1 for the second; it crashes for the third, and hangs for the fourth.
 const DONE_WHEN: &str = r#"
-[jobs.load]
-schedule = "0 3 * * *"
-backfill = true
-start = 2024-11-01
-end = 2024-11-04
 timeout = "1s"
 retry = { after = "1s" }
 done_when = "case $CRONTABBER_SESSION_DATE in *-01) exit 0;; *-02) exit 1;; *-03) kill -9 $$;; *) echo $$ >> DIR/hung; test -e DIR/go || sleep 1000;; esac"
-command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
-"#;
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran""#;
 
 fn done_when_decides_which_dates_run(lab: &Lab) {
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     lab.until("what hangs", || lab.lines("hung").len() == 1);
-    assert_eq!(
-        lab.sessions("load")[..3],
-        ["2024-11-01 succeeded 0", "2024-11-02 succeeded 1", "2024-11-03 succeeded 1"]
-    );
+    let settled = ["2026-11-01 succeeded 0", "2026-11-02 succeeded 1", "2026-11-03 succeeded 1"];
+    assert_eq!(lab.sessions("load")[..3], settled);
     lab.until("what hung is attempted", || lab.lines("ran").len() == 3);
-    assert_eq!(lab.lines("ran"), ["2024-11-02", "2024-11-03", "2024-11-04"]);
+    assert_eq!(lab.lines("ran"), ["2026-11-02", "2026-11-03", "2026-11-04"]);
     lab.until("what hung is gone", || !lives(&lab.lines("hung")[0]));
-    lab.until("the last", || lab.sessions("load")[3] == "2024-11-04 succeeded 1");
-    let settled = lab.json(&["why", "load", "2024-11-01"]);
+    lab.until("the last", || lab.sessions("load")[3] == "2026-11-04 succeeded 1");
+    let settled = lab.json(&["why", "load", "2026-11-01"]);
     assert_eq!(settled["settled_by"], "done-when", "{settled}");
-    assert!(daemon.stop().success());
 }
 
 #[test]
 fn done_when_decides_which_dates_run_on_sqlite() {
-    done_when_decides_which_dates_run(&Lab::new(DONE_WHEN));
+    done_when_decides_which_dates_run(&Lab::new(&job("load", 4, DONE_WHEN)));
 }
 
 #[test]
 fn done_when_decides_which_dates_run_on_postgresql() {
-    done_when_decides_which_dates_run(&Lab::new(DONE_WHEN).with_ledger(&postgres::database()));
+    done_when_decides_which_dates_run(&Lab::new(&job("load", 4, DONE_WHEN)).with_ledger(&postgres::database()));
 }
 
 #[test]
 fn a_required_job_runs_once_for_a_date() {
-    let lab = Lab::new(
-        r#"
-[jobs.report]
-schedule = "0 3 * * *"
-backfill = true
-start = 2024-11-01
-end = 2024-11-02
-require = ["rates"]
-command = "echo report $CRONTABBER_SESSION_DATE >> DIR/ran"
-[jobs.bill]
-schedule = "0 3 * * *"
-backfill = true
-start = 2024-11-01
-end = 2024-11-02
-require = ["rates"]
-command = "echo bill $CRONTABBER_SESSION_DATE >> DIR/ran"
+    let requires = |name: &str| {
+        let lines = "require = [\"rates\"]\ncommand = \"echo NAME $CRONTABBER_SESSION_DATE >> DIR/ran\"";
+        job(name, 2, &lines.replace("NAME", name))
+    };
+    let rates = r#"
 [jobs.rates]
 retry = { after = "1s" }
-command = "echo rates $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2024-11-021"
-"#,
-    );
-    let mut daemon = lab.daemon();
+command = "echo rates $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2026-11-021"
+"#;
+    let lab = Lab::new(&[requires("report"), requires("bill"), rates.to_owned()].concat());
+    let _daemon = lab.daemon();
     lab.until("all of it", || {
-        ["report", "bill"].iter().all(|job| lab.sessions(job) == ["2024-11-01 succeeded 1", "2024-11-02 succeeded 1"])
+        ["report", "bill"].iter().all(|job| lab.sessions(job) == ["2026-11-01 succeeded 1", "2026-11-02 succeeded 1"])
     });
-    assert_eq!(lab.sessions("rates"), ["2024-11-01 succeeded 1", "2024-11-02 succeeded 2"]);
+    assert_eq!(lab.sessions("rates"), ["2026-11-01 succeeded 1", "2026-11-02 succeeded 2"]);
     let ran = lab.lines("ran");
-    assert_eq!(ran.iter().filter(|line| line.starts_with("rates 2024-11-01")).count(), 1, "{ran:?}");
-    assert_eq!(ran[0], "rates 2024-11-01 required");
-    let last = ran.iter().rposition(|line| line.starts_with("rates 2024-11-02")).unwrap();
-    let first = ran.iter().position(|line| line.ends_with("2024-11-02") && !line.starts_with("rates")).unwrap();
+    assert_eq!(ran.iter().filter(|line| line.starts_with("rates 2026-11-01")).count(), 1, "{ran:?}");
+    assert_eq!(ran[0], "rates 2026-11-01 required");
+    let last = ran.iter().rposition(|line| line.starts_with("rates 2026-11-02")).unwrap();
+    let first = ran.iter().position(|line| line.ends_with("2026-11-02") && !line.starts_with("rates")).unwrap();
     assert!(last < first, "{ran:?}");
-    assert!(daemon.stop().success());
 }
 
 #[test]
@@ -101,7 +80,7 @@ retry = { after = "1s" }
 command = "test $CRONTABBER_UNIXTIME -lt 1730498400 || test -e DIR/go && echo hour >> DIR/ran"
 "#,
     );
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     lab.until("the hours before 22:00", || lab.lines("ran").len() == 22);
     let why = lab.json(&["why", "day"]);
     assert!(why["waits"].to_string().contains("hourly"), "{why}");
@@ -109,13 +88,11 @@ command = "test $CRONTABBER_UNIXTIME -lt 1730498400 || test -e DIR/go && echo ho
     fs::write(lab.path("go"), "").unwrap();
     lab.until("the day", || lab.lines("ran").len() == 25);
     assert_eq!(lab.lines("ran").last().unwrap(), "day 2024-11-01");
-    assert!(daemon.stop().success());
 }
 
 #[test]
 fn a_date_waits_for_the_same_date_of_its_dependency() {
-    let lab = Lab::new(
-        r#"
+    let clean = r#"
 [jobs.clean]
 schedule = "0 4 * * *"
 backfill = true
@@ -123,29 +100,21 @@ start = 2026-11-01
 end = 2026-11-04
 depends_on = ["load"]
 command = "echo clean $CRONTABBER_SESSION_DATE >> DIR/ran"
-
-[jobs.load]
-schedule = "0 3 * * *"
-backfill = true
-start = 2026-11-01
-end = 2026-11-04
+"#;
+    let load = r#"
 retry = { after = "1s" }
-command = "test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2026-11-031 && echo load $CRONTABBER_SESSION_DATE >> DIR/ran"
-"#,
-    );
-    let mut daemon = lab.daemon();
+command = "test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2026-11-031 && echo load $CRONTABBER_SESSION_DATE >> DIR/ran""#;
+    let lab = Lab::new(&(clean.to_owned() + &job("load", 4, load)));
+    let _daemon = lab.daemon();
     lab.until("all of it", || lab.lines("ran").len() == 8);
-    let expected: Vec<String> =
-        (1..=4).flat_map(|day| [format!("load 2026-11-0{day}"), format!("clean 2026-11-0{day}")]).collect();
-    let mut seen = lab.lines("ran");
-    assert_eq!(
-        seen.iter().position(|line| line == "clean 2026-11-03"),
-        seen.iter()
-            .position(|line| line == "load 2026-11-03")
-            .map(|place| place + 1)
-            .max(seen.iter().position(|line| line == "clean 2026-11-03"))
+    let ran = lab.lines("ran");
+    for name in ["load", "clean"] {
+        let dates: Vec<&str> = ran.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).collect();
+        assert_eq!(dates, days(1, 4, ""), "{name} in order");
+    }
+    let place = |line: String| ran.iter().position(|ran| *ran == line);
+    assert!(
+        (1..=4).all(|day| place(format!("load 2026-11-0{day}")) < place(format!("clean 2026-11-0{day}"))),
+        "{ran:?}"
     );
-    seen.sort_by_key(|line| line.rsplit(' ').next().unwrap().to_owned());
-    assert_eq!(seen, expected);
-    assert!(daemon.stop().success());
 }

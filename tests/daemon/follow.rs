@@ -4,17 +4,22 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::process::{Child, Stdio};
 
-use crate::lab::{Lab, stderr, stdout};
+use crate::lab::{Daemon, Lab, job, stderr};
 
 /// A job that runs the script `DIR/job`; `step N` in it waits for the file `DIR/N`.
 fn lab(daemon: &str, script: &str) -> Lab {
-    let lab = Lab::new(&format!(
-        "{daemon}\n[jobs.slow]\nschedule = \"0 3 * * *\"\nbackfill = true\nstart = 2026-11-01\nend = 2026-11-01\n\
-         retry = {{ after = \"1h\" }}\ncommand = \"cd DIR; touch began; step() {{ until test -e $1; do sleep 0.02; done; \
-         }}; . ./job\"\n"
-    ));
+    let lines = r#"retry = { after = "1h" }
+command = "cd DIR; touch began; step() { until test -e $1; do sleep 0.02; done; }; . ./job""#;
+    let lab = Lab::new(&format!("{daemon}\n{}", job("slow", 1, lines)));
     fs::write(lab.path("job"), script).expect("a script");
     lab
+}
+
+/// Starts the daemon, and waits until the attempt is open.
+fn start(lab: &Lab) -> Daemon {
+    let daemon = lab.daemon();
+    lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
+    daemon
 }
 
 /// Follows into the file `followed`.
@@ -31,8 +36,7 @@ fn until_followed(lab: &Lab, text: &str) {
 fn an_attempt_is_followed_from_before_it_prints_to_its_end() {
     for (exit, expected) in [("0", 0), ("3", 1)] {
         let lab = lab("", &format!("step first; echo one; step second; printf two; exit {exit}"));
-        let mut daemon = lab.daemon();
-        lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
+        let _daemon = start(&lab);
         let mut follower = follow(&lab);
         assert!(!lab.path("logs").exists(), "there is nothing to follow yet");
         fs::write(lab.path("first"), "").expect("a file");
@@ -41,7 +45,6 @@ fn an_attempt_is_followed_from_before_it_prints_to_its_end() {
         fs::write(lab.path("second"), "").expect("a file");
         assert_eq!(follower.wait().expect("our child").code(), Some(expected));
         assert_eq!(fs::read_to_string(lab.path("followed")).expect("a file"), "one\ntwo");
-        assert!(daemon.stop().success());
     }
 }
 
@@ -53,8 +56,7 @@ fn output_beyond_the_limit_of_the_log_is_followed_too() {
          step $n; done"
     );
     let lab = lab("[daemon]\noutput_limit = \"1KiB\"", &script);
-    let mut daemon = lab.daemon();
-    lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
+    let _daemon = start(&lab);
     let mut follower = follow(&lab);
     for step in 1..=STEPS {
         until_followed(&lab, &format!("end {step}\n"));
@@ -64,16 +66,13 @@ fn output_beyond_the_limit_of_the_log_is_followed_too() {
     let lines = |n| (1..=6).map(move |line| format!("{n}-{line} {:050}\n", 0)).chain([format!("end {n}\n")]);
     let printed: String = (1..=STEPS).flat_map(lines).collect();
     assert_eq!(fs::read_to_string(lab.path("followed")).expect("a file"), printed);
-    let kept = lab.run(&["log", "slow", "-q"]).stdout;
-    assert!(String::from_utf8_lossy(&kept).contains("[crontabber: "), "the log itself was cut");
-    assert!(daemon.stop().success());
+    assert!(lab.ok("log slow -q").contains("[crontabber: "), "the log itself was cut");
 }
 
 #[test]
 fn a_follower_ends_when_its_output_is_closed() {
     let lab = lab("", "echo one; step go");
-    let mut daemon = lab.daemon();
-    lab.until("its attempt", || lab.path("began").exists() && lab.outcomes("slow") == ["open"]);
+    let _daemon = start(&lab);
     let mut follower =
         lab.command(&["log", "slow", "-f"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
     let mut some = [0; 4];
@@ -84,7 +83,6 @@ fn a_follower_ends_when_its_output_is_closed() {
     assert_eq!(lab.outcomes("slow"), ["open"]);
     fs::write(lab.path("go"), "").expect("a file");
     lab.until("its end", || lab.outcomes("slow") == ["succeeded"]);
-    assert!(daemon.stop().success());
 }
 
 #[test]
@@ -96,24 +94,22 @@ fn a_follower_ends_with_the_attempt_when_no_daemon_runs() {
     let mut follower = follow(&lab);
     until_followed(&lab, "one\n");
     daemon.kill();
-    let why = stdout(&lab.run(&["why", "slow"]));
+    let why = lab.ok("why slow");
     assert!(why.contains("running; no daemon runs, and its end is recorded when one does"), "{why}");
     fs::write(lab.path("go"), "").expect("a file");
     assert_eq!(follower.wait().expect("our child").code(), Some(1));
     assert_eq!(fs::read_to_string(lab.path("followed")).expect("a file"), "one\ntwo\n");
-    let log = lab.run(&["log", "slow", "-f"]);
-    let said = stderr(&log);
+    let said = stderr(&lab.run(&["log", "slow", "-f"]));
     assert!(said.contains("no daemon runs, its process is gone, and how it ended is not known yet"), "{said}");
     for (asked, expected) in [
-        (["why", "slow"].as_slice(), "how it ended is not known yet"),
-        (&["list"], "no daemon runs: whether it ended is not known"),
-        (&["status", "slow"], "no daemon runs: whether it ended is not known"),
+        ("why slow", "how it ended is not known yet"),
+        ("list", "no daemon runs: whether it ended is not known"),
+        ("status slow", "no daemon runs: whether it ended is not known"),
     ] {
-        let answer = stdout(&lab.run(asked));
-        assert!(answer.contains(expected), "{asked:?}: {answer}");
+        let answer = lab.ok(asked);
+        assert!(answer.contains(expected), "{asked}: {answer}");
     }
     // The warden reports the outcome to the next daemon.
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     lab.until("its end", || lab.outcomes("slow") == ["succeeded"]);
-    assert!(daemon.stop().success());
 }

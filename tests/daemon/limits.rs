@@ -2,28 +2,23 @@
 
 use std::fs;
 
-use crate::clock;
-use crate::lab::{Lab, stdout};
+use crate::lab::{Lab, job};
 
 #[test]
 fn a_pool_never_runs_more_attempts_than_its_size() {
-    let job = |name: &str| {
-        format!(
-            "[jobs.{name}]\nschedule = \"0 3 * * *\"\nbackfill = true\nstart = 2024-11-01\nend = 2024-11-03\n\
-             order = \"independent\"\nmax_parallel = 3\npool = \"db\"\n\
-             command = \"mkdir DIR/one 2>/dev/null && D=one || {{ mkdir DIR/two && D=two || echo full >> DIR/ran; }}; \
-             echo {name} >> DIR/ran; sleep 0.1; rmdir DIR/$D\"\n"
-        )
-    };
+    let command = r#"order = "independent"
+max_parallel = 3
+pool = "db"
+command = "mkdir DIR/one 2>/dev/null && D=one || { mkdir DIR/two && D=two || echo full >> DIR/ran; }; echo x >> DIR/ran; sleep 0.1; rmdir DIR/$D""#;
+    let job = |name: &str| job(name, 3, command);
     let lab = Lab::new(&format!("[pools.db]\nsize = 2\n{}{}{}", job("a"), job("b"), job("c")));
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     lab.until("all of it", || {
         let is_done = |rows: &[String]| rows.len() == 3 && rows.iter().all(|row| row.ends_with("succeeded 1"));
         ["a", "b", "c"].iter().all(|job| is_done(&lab.sessions(job)))
     });
     let ran = lab.lines("ran");
     assert!(ran.len() == 9 && !ran.contains(&"full".to_owned()), "{ran:?}");
-    assert!(daemon.stop().success());
 }
 
 #[test]
@@ -36,20 +31,18 @@ start = 2026-11-05T10:00:00Z
 catch_up = { max_dates = 3 }
 command = "echo $CRONTABBER_DATE >> DIR/ran"
 "#;
-    let lab = clock::lab(registry).with_environment("TZ", "UTC");
-    clock::set_clock(&lab, "2026-11-05 10:30:00");
+    let lab = Lab::new(registry).with_clock("@2026-11-05 10:30:00");
     let mut daemon = lab.daemon();
     lab.until("the first", || lab.lines("ran").len() == 1);
-    assert!(lab.run(&["backfill", "hourly", "--from", "2026-11-05T09:00", "--reason", "by hand"]).status.success());
+    lab.ok("backfill hourly --from 2026-11-05T09:00 --reason holiday");
     lab.until("the one before", || lab.lines("ran").len() == 2);
     assert!(daemon.stop().success());
-    clock::set_clock(&lab, "2026-11-06 10:30:00");
+    lab.set_clock("@2026-11-06 10:30:00");
     // It has another name now, and is the same job.
     lab.write_registry(&registry.replace("[jobs.hourly]", "[jobs.each-hour]\npreviously = \"hourly\""));
     // Also before the daemon knows: two of the three dates have been attempted.
-    let dry =
-        lab.run(&["backfill", "each-hour", "--from", "2026-11-05T08:00", "--to", "2026-11-05T11:00", "--dry-run"]);
-    assert!(stdout(&dry).contains("backfill of `each-hour`: 2026-11-05T08:00:00+00:00"), "{dry:?}");
+    let dry = lab.ok("backfill each-hour --from 2026-11-05T08:00 --to 2026-11-05T11:00 --dry-run");
+    assert!(dry.contains("backfill of `each-hour`: 2026-11-05T08:00:00+00:00"), "{dry}");
     let mut daemon = lab.daemon();
     lab.until("the newest", || lab.lines("ran").len() == 5);
     let hours = ["2026-11-05T10", "2026-11-05T09", "2026-11-06T08", "2026-11-06T09", "2026-11-06T10"];
@@ -62,12 +55,12 @@ command = "echo $CRONTABBER_DATE >> DIR/ran"
     assert!(skipped.iter().all(|row| row["reason"] == "too-old"), "{skipped:?}");
     assert!(daemon.stop().success());
     assert!(lab.json(&["ghosts"]).as_array().unwrap().is_empty(), "the old name is gone");
-    assert_eq!(lab.json(&["audit", "each-hour"])[0]["reason"], "by hand");
+    assert_eq!(lab.json(&["audit", "each-hour"])[0]["reason"], "holiday");
 }
 
 #[test]
 fn overlap_skip_skips_a_date_that_comes_due_while_another_runs() {
-    let lab = clock::lab(
+    let lab = Lab::new(
         r#"
 [jobs.hourly]
 schedule = "0 * * * *"
@@ -77,17 +70,15 @@ start = 2026-11-05T10:00:00Z
 command = "echo $CRONTABBER_DATE >> DIR/ran; until test -e DIR/go; do sleep 0.02; done"
 "#,
     )
-    .with_environment("TZ", "UTC");
-    clock::set_clock(&lab, "2026-11-05 10:30:00");
-    let mut daemon = lab.daemon();
+    .with_clock("@2026-11-05 10:30:00");
+    let _daemon = lab.daemon();
     lab.until("the first", || lab.lines("ran").len() == 1);
-    clock::set_clock(&lab, "2026-11-05 10:59:58");
+    lab.set_clock("@2026-11-05 10:59:58");
     lab.until("the next is skipped", || lab.sessions("hourly").contains(&"2026-11-05 skipped 0".to_owned()));
     fs::write(lab.path("go"), "").unwrap();
     lab.until("its end", || lab.sessions("hourly")[0] == "2026-11-05 succeeded 1");
-    clock::set_clock(&lab, "2026-11-05 11:59:58");
+    lab.set_clock("@2026-11-05 11:59:58");
     lab.until("the next but one", || lab.lines("ran").len() == 2);
     lab.until("its end", || lab.sessions("hourly")[2] == "2026-11-05 succeeded 1");
     assert_eq!(lab.json(&["sessions", "hourly"])[1]["reason"], "overtime");
-    assert!(daemon.stop().success());
 }

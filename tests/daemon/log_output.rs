@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::lab::{DAILY, Lab, stderr};
+use crate::lab::{DAILY, Lab, MANY, stderr};
 
 #[test]
 fn a_json_log_has_one_object_a_line() {
@@ -20,8 +20,7 @@ fn a_json_log_has_one_object_a_line() {
 #[test]
 fn a_terminal_gets_lines_a_progress_bar_and_the_next_date() {
     let lab = Lab::new(&format!(
-        "{}\n[jobs.many]\nschedule = \"*/10 * * * *\"\nbackfill = true\nstart = 2026-11-01\nend = 2026-11-01\n\
-         command = [\"/bin/true\"]\n[jobs.yearly]\nschedule = \"@yearly\"\ncommand = \"true\"\n",
+        "{}{MANY}\n[jobs.yearly]\nschedule = \"@yearly\"\ncommand = \"true\"\n",
         DAILY.replace("echo", "test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2026-11-041 && echo")
     ));
     // `script` of util-linux gives the daemon a terminal.

@@ -5,6 +5,8 @@ mod backends;
 mod clock;
 mod crash;
 mod dependencies;
+#[path = "../support/disk.rs"]
+mod disk;
 mod follow;
 mod health;
 #[path = "../support/lab.rs"]

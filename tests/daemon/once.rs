@@ -3,42 +3,41 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::lab::{DAILY, Lab, SLOW, days, kill_group, signal_process, stderr};
+use crate::lab::{DAILY, Daemon, Lab, SLOW, days, kill_group};
 use rustix::process::Signal;
 
 #[test]
 fn once_runs_every_due_date_in_order_and_none_again() {
     let lab = Lab::new(DAILY);
-    assert!(lab.run(&["once"]).status.success());
+    lab.ok("once");
     assert_eq!(lab.lines("ran"), days(1, 6, ""));
     assert_eq!(lab.sessions("load"), days(1, 6, " succeeded 1"));
-    assert!(lab.run(&["once"]).status.success());
+    lab.ok("once");
     assert_eq!(lab.lines("ran").len(), 6, "a succeeded date does not run again");
 }
 
 #[test]
 fn once_exits_with_1_when_an_attempt_failed() {
     let lab = Lab::new(&DAILY.replace("echo", "test $CRONTABBER_SESSION_DATE != 2026-11-03 && echo"));
-    let output = lab.run(&["once"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    lab.fails(1, "once");
     let mut expected = days(1, 2, " succeeded 1");
     expected.push("2026-11-03 failed 1".to_owned());
     expected.extend(days(4, 6, " waiting 0"));
     assert_eq!(lab.sessions("load"), expected);
-    assert_eq!(lab.run(&["once"]).status.code(), Some(0), "it is not due again yet, and nothing failed");
+    // It is not due again yet, and nothing failed.
+    lab.ok("once");
 }
 
 #[test]
 fn once_exits_with_1_when_it_is_interrupted() {
     let lab = Lab::new(SLOW);
     let log = fs::File::create(lab.path("daemon.log")).unwrap();
-    let mut child = lab.command(&["once"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    let pid = i32::try_from(child.id()).unwrap();
+    let mut once = Daemon::start(lab.command(&["once"]).stdout(Stdio::null()).stderr(log));
     lab.until_file("pids");
-    signal_process(pid, Signal::INT);
+    once.signal(Signal::INT);
     lab.until("the stop", || lab.log().contains("stopping"));
-    signal_process(pid, Signal::INT);
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    once.signal(Signal::INT);
+    assert_eq!(once.wait().code(), Some(1));
     assert_eq!(lab.outcomes("slow"), ["interrupted"]);
 }
 
@@ -53,7 +52,6 @@ fn once_retries_an_attempt_that_a_crash_lost() {
     lab.kill_warden();
     kill_group(pid);
     fs::write(lab.path("go"), "").unwrap();
-    let output = lab.run(&["once"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    lab.ok("once");
     assert_eq!(lab.lines("ran"), days(1, 6, ""));
 }

@@ -1,12 +1,12 @@
 //! A reload of the registry (SIGHUP), and the announcement of missed dates.
 
-use crate::lab::{DAILY, Lab, stdout};
+use crate::lab::{DAILY, Lab};
 use rustix::process::Signal;
 
 #[test]
 fn a_reload_adds_jobs_and_refuses_a_registry_with_a_mistake() {
     let lab = Lab::new(DAILY);
-    let mut daemon = lab.daemon();
+    let daemon = lab.daemon();
     lab.until("the first registry", || lab.lines("ran").len() == 6);
     lab.write_registry(&DAILY.replace("schedule", "scedule"));
     daemon.signal(Signal::HUP);
@@ -20,15 +20,14 @@ fn a_reload_adds_jobs_and_refuses_a_registry_with_a_mistake() {
     daemon.signal(Signal::HUP);
     lab.until("the change", || lab.log().contains("more: changed: schedule"));
     assert!(lab.log().contains("load: gone from the registry"), "{}", lab.log());
-    assert!(stdout(&lab.run(&["ghosts"])).contains("load"));
-    assert!(daemon.stop().success());
+    assert!(lab.ok("ghosts").contains("load"));
 }
 
 #[test]
 fn many_missed_dates_are_announced_before_they_run() {
     let many = format!("[daemon]\nannounce_over = 5\n{DAILY}");
     let lab = Lab::new(&many);
-    let mut daemon = lab.daemon();
+    let daemon = lab.daemon();
     let have_succeeded = |count| lab.log().matches("succeeded in").count() == count;
     lab.until("the dates", || have_succeeded(6));
     let announcement =
@@ -46,5 +45,4 @@ fn many_missed_dates_are_announced_before_they_run() {
     daemon.signal(Signal::HUP);
     lab.until("the rest", || have_succeeded(14));
     assert_eq!(lab.log().matches("dates were missed").count(), 2, "{}", lab.log());
-    assert!(daemon.stop().success());
 }

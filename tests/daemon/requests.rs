@@ -1,14 +1,12 @@
 //! Operators' requests: the commands that change dates, beside a real daemon and without one.
 
 use std::fs;
-use std::process::Output;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::clock;
-use crate::lab::{Lab, lives, stderr, stdout};
+use crate::lab::{Lab, lives};
 use crate::postgres;
 
 /// `load` waits for the file `go` at each date; `quick` does not.
@@ -36,12 +34,10 @@ struct Stopwatch<'a> {
 
 impl Stopwatch<'_> {
     /// Runs a command; what it did is in the ledger when it ends.
-    fn run(&mut self, line: &str) -> Output {
+    fn run(&mut self, line: &str) {
         let since = Instant::now();
-        let output = self.lab.run(&line.split(' ').collect::<Vec<_>>());
+        self.lab.ok(line);
         self.times.push(since.elapsed());
-        assert!(output.status.success(), "{line}: {}{}", stdout(&output), stderr(&output));
-        output
     }
 
     /// The promise is a second; the other is for a busy machine.
@@ -62,7 +58,7 @@ fn until_it_serves(lab: &Lab, times: usize) {
 }
 
 fn the_daemon_carries_out_every_command(lab: &Lab) {
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     lab.until("both jobs", || lab.lines("pids").len() == 2 && lab.lines("quick").len() == 3);
     let mut watch = Stopwatch { lab, times: Vec::new() };
     watch.run("skip load --date 2024-11-02");
@@ -70,7 +66,7 @@ fn the_daemon_carries_out_every_command(lab: &Lab) {
     watch.run("done load 2024-11-03");
     assert!(is_row(lab, "load", "2024-11-03 succeeded 0"));
     watch.run("disable quick --reason maintenance");
-    assert_eq!(lab.run(&["run", "quick"]).status.code(), Some(1));
+    lab.fails(1, "run quick");
     watch.run("enable quick");
     watch.run("kill load");
     assert!(is_row(lab, "load", "2024-11-01 held 1"));
@@ -91,11 +87,10 @@ fn the_daemon_carries_out_every_command(lab: &Lab) {
     lab.until("the rest", || is_row(lab, "load", "2024-11-05 succeeded 1"));
     assert_eq!(lab.outcomes("load"), ["cancelled", "succeeded", "succeeded"]);
     let audit = lab.json(&["audit"]);
-    let done: Vec<&Value> = audit.as_array().expect("acts").iter().map(|act| &act["done"]).collect();
-    assert_eq!(done.iter().filter(|done| done.as_bool() == Some(true)).count(), 10, "{audit}");
-    assert_eq!(done.len(), 11, "one was refused");
+    let acts = audit.as_array().expect("acts");
+    let done = acts.iter().filter(|act| act["done"] == true).count();
+    assert_eq!((acts.len(), done), (11, 10), "one was refused: {audit}");
     lab.verify();
-    assert!(daemon.stop().success());
 }
 
 #[test]
@@ -113,28 +108,26 @@ fn kill_ends_all_processes_of_an_attempt_and_holds_its_date() {
     let lab = Lab::new(JOBS);
     let mut daemon = lab.daemon();
     lab.until("its processes", || lab.lines("pids").len() == 2);
-    let dry = lab.run(&["kill", "load", "--dry-run"]);
-    assert!(stdout(&dry).contains("attempt 1 at 2024-11-01T03:00:00+00:00 was ended, and is held"), "{dry:?}");
+    let dry = lab.ok("kill load --dry-run");
+    assert!(dry.contains("attempt 1 at 2024-11-01T03:00:00+00:00 was ended, and is held"), "{dry}");
     assert!(lab.lines("pids").iter().all(|pid| lives(pid)), "nothing was ended");
-    let wrong = lab.run(&["kill", "load", "2024-11-02"]);
-    assert_eq!(wrong.status.code(), Some(1));
-    let killed = lab.run(&["kill", "load", "2024-11-01", "--reason", "it reads the wrong file"]);
-    assert!(stdout(&killed).contains("was ended, and is held"), "{killed:?}");
+    lab.fails(1, "kill load 2024-11-02");
+    let killed = lab.ok("kill load 2024-11-01 --reason mistake");
+    assert!(killed.contains("was ended, and is held"), "{killed}");
     lab.until("no process is left", || !lab.lines("pids").iter().any(|pid| lives(pid)));
     assert_eq!(lab.sessions("load")[..2], ["2024-11-01 held 1", "2024-11-02 waiting 0"]);
-    let why = stdout(&lab.run(&["why", "load"]));
-    assert!(why.contains("is held") && why.contains("(it reads the wrong file)"), "{why}");
+    let why = lab.ok("why load");
+    assert!(why.contains("is held") && why.contains("(mistake)"), "{why}");
     // It stays held after a restart.
     assert!(daemon.stop().success());
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     until_it_serves(&lab, 2);
-    assert!(lab.run(&["disable", "quick"]).status.success());
+    lab.ok("disable quick");
     assert_eq!(lab.lines("pids").len(), 2);
     fs::write(lab.path("go"), "").unwrap();
-    assert!(lab.run(&["retry", "load", "2024-11-01"]).status.success());
+    lab.ok("retry load 2024-11-01");
     lab.until("all dates", || lab.sessions("load").iter().all(|row| row.contains("succeeded")));
     assert_eq!(lab.sessions("load")[0], "2024-11-01 succeeded 2");
-    assert!(daemon.stop().success());
 }
 
 #[test]
@@ -143,25 +136,23 @@ fn every_command_works_without_a_daemon() {
     let mut daemon = lab.daemon();
     lab.until("both jobs", || lab.lines("pids").len() == 2 && is_row(&lab, "quick", "2024-11-03 succeeded 1"));
     daemon.kill();
-    assert!(lab.run(&["skip", "load", "--date", "2024-11-02"]).status.success());
-    assert!(lab.run(&["disable", "quick"]).status.success());
+    lab.ok("skip load --date 2024-11-02");
+    lab.ok("disable quick");
     assert_eq!(lab.sessions("load")[..2], ["2024-11-01 running 1", "2024-11-02 skipped 0"], "what runs is left alone");
-    assert!(lab.run(&["backfill", "quick", "--from", "2024-10-31"]).status.success());
+    lab.ok("backfill quick --from 2024-10-31");
     // An attempt that no daemon watches can be killed too.
-    let killed = lab.run(&["kill", "load"]);
-    assert!(killed.status.success(), "{}{}", stdout(&killed), stderr(&killed));
+    lab.ok("kill load");
     lab.until("no process is left", || !lab.lines("pids").iter().any(|pid| lives(pid)));
     assert_eq!(lab.sessions("load")[0], "2024-11-01 held 1");
     fs::write(lab.path("go"), "").unwrap();
-    assert!(lab.run(&["retry", "load", "--held"]).status.success());
+    lab.ok("retry load --held");
     assert_eq!(lab.lines("quick").len(), 3, "a command attempts nothing");
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     lab.until("the rest", || is_row(&lab, "load", "2024-11-05 succeeded 1"));
     assert_eq!(lab.lines("quick").len(), 3, "it is disabled");
-    assert!(lab.run(&["enable", "quick", "--catch-up"]).status.success());
+    lab.ok("enable quick --catch-up");
     lab.until("the backfill", || lab.lines("quick").last().is_some_and(|line| line == "2024-10-31 backfill 1"));
     assert_eq!(lab.sessions("load")[1], "2024-11-02 skipped 0");
-    assert!(daemon.stop().success());
 }
 
 #[test]
@@ -204,11 +195,11 @@ fn a_stopping_daemon_answers_requests_and_starts_nothing() {
     lab.until("its processes", || lab.lines("pids").len() == 2 && lab.lines("quick").len() == 3);
     daemon.signal(Signal::TERM);
     lab.until("the stop is said", || lab.log().contains("stopping"));
-    assert!(lab.run(&["skip", "load", "--date", "2024-11-02"]).status.success());
+    lab.ok("skip load --date 2024-11-02");
     assert!(is_row(&lab, "load", "2024-11-02 skipped 0"));
-    assert!(lab.run(&["backfill", "quick", "--from", "2024-10-31"]).status.success());
-    let refused = lab.run(&["run", "quick"]);
-    assert_eq!((refused.status.code(), stderr(&refused).contains("the daemon is stopping")), (Some(1), true));
+    lab.ok("backfill quick --from 2024-10-31");
+    let refused = lab.fails(1, "run quick");
+    assert!(refused.contains("the daemon is stopping"), "{refused}");
     fs::write(lab.path("go"), "").unwrap();
     assert!(daemon.wait().success());
     assert_eq!(lab.lines("quick").len(), 3);
@@ -241,15 +232,15 @@ command = "echo $CRONTABBER_UNIXTIME >> DIR/ran; if mkdir DIR/killed; then kill 
     fs::remove_file(lab.path("go")).unwrap();
     fs::write(lab.path("pid"), daemon.pid().to_string()).unwrap();
     fs::remove_dir(lab.path("killed")).unwrap();
-    let order = ["backfill", "other", "--from", "2024-11-17T02:40:00Z", "--count", "20000", "--yes", "--name", "many"];
-    let mut asking = lab.command(&order).spawn().unwrap();
+    let order = "backfill other --from 2024-11-17T02:40:00Z --count 20000 --yes --name many";
+    let mut asking = lab.command(&order.split(' ').collect::<Vec<_>>()).spawn().unwrap();
     daemon.wait();
     // Without a daemon, the command would continue itself.
     asking.kill().unwrap();
     asking.wait().unwrap();
     let entered = lab.json(&["sessions", "other"]).as_array().unwrap().len();
     assert!((2..20_000).contains(&entered), "some of them have entered: {entered}");
-    let mut daemon = lab.daemon();
+    let _daemon = lab.daemon();
     lab.until("all of it has entered", || lab.json(&["audit", "other"])[0]["done"] == true);
     assert_eq!(lab.json(&["audit", "other"])[0]["dates"], 20_000);
     let rows = lab.json(&["sessions", "other"]);
@@ -257,16 +248,14 @@ command = "echo $CRONTABBER_UNIXTIME >> DIR/ran; if mkdir DIR/killed; then kill 
     let dates: std::collections::BTreeSet<&str> = of_backfill.map(|row| row["date"].as_str().unwrap()).collect();
     assert_eq!(dates.len(), 20_000);
     assert_eq!(lab.lines("ran").len(), 2, "its first date is the only one that was started, and that once");
-    assert_eq!(lab.run(&["backfill", "other", "--from", "2024-11-01", "--name", "many"]).status.code(), Some(1));
+    lab.fails(1, "backfill other --from 2024-11-01 --name many");
     lab.verify();
-    assert!(lab.run(&["kill", "other"]).status.success());
-    let stopped = daemon.stop();
-    assert!(stopped.success(), "{stopped}: {}", lab.log());
+    lab.ok("kill other");
 }
 
 #[test]
 fn a_backfill_and_due_dates_take_turns() {
-    let lab = clock::lab(
+    let lab = Lab::new(
         r#"
 [jobs.daily]
 schedule = "0 3 * * *"
@@ -275,15 +264,14 @@ start = 2026-11-05
 command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; until test -e DIR/go; do sleep 0.02; done"
 "#,
     )
-    .with_environment("TZ", "UTC");
-    clock::set_clock(&lab, "2026-11-04 12:00:00");
-    let mut daemon = lab.daemon();
+    .with_clock("@2026-11-04 12:00:00");
+    let _daemon = lab.daemon();
     until_it_serves(&lab, 1);
-    assert!(lab.run(&["backfill", "daily", "--from", "2026-10-26"]).status.success());
+    lab.ok("backfill daily --from 2026-10-26");
     lab.until("the first of the backfill", || lab.lines("ran").len() == 1);
-    clock::set_clock(&lab, "2026-11-05 02:59:59");
+    lab.set_clock("@2026-11-05 02:59:59");
     lab.until("the date that comes due", || is_row(&lab, "daily", "2026-11-05 waiting 0"));
-    clock::set_clock(&lab, "2026-11-06 03:00:00");
+    lab.set_clock("@2026-11-06 03:00:00");
     lab.until("another", || is_row(&lab, "daily", "2026-11-06 waiting 0"));
     fs::write(lab.path("go"), "").unwrap();
     lab.until("all of it", || lab.lines("ran").len() == 12);
@@ -293,12 +281,11 @@ command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; until t
     assert!(place("2026-11-05") <= 2 && place("2026-11-06") <= 4, "they take turns: {ran:?}");
     assert!(place("2026-11-05") < place("2026-11-06") && place("2026-11-03") < 12);
     lab.until("their ends", || lab.sessions("daily").iter().all(|row| row.ends_with("succeeded 1")));
-    assert!(daemon.stop().success());
 }
 
 #[test]
 fn a_job_disabled_until_a_time_is_enabled_at_that_time() {
-    let lab = clock::lab(
+    let lab = Lab::new(
         r#"
 [jobs.hourly]
 schedule = "0 * * * *"
@@ -307,26 +294,22 @@ start = 2026-11-05T10:00:00Z
 command = "echo $CRONTABBER_DATE >> DIR/ran"
 "#,
     )
-    .with_environment("TZ", "UTC");
-    clock::set_clock(&lab, "2026-11-05 10:30:00");
+    .with_clock("@2026-11-05 10:30:00");
     let mut daemon = lab.daemon();
     lab.until("the first", || lab.lines("ran").len() == 1);
-    let disabled = lab.run(&["disable", "hourly", "--until", "2026-11-05T15:30", "--reason", "moving"]);
-    assert!(disabled.status.success(), "{disabled:?}");
-    clock::set_clock(&lab, "2026-11-05 14:30:00");
-    let refused = lab.run(&["enable", "hourly"]);
-    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-    assert!(stderr(&refused).contains("has missed 4 dates"), "{refused:?}");
+    lab.ok("disable hourly --until 2026-11-05T15:30 --reason moving");
+    lab.set_clock("@2026-11-05 14:30:00");
+    let refused = lab.fails(2, "enable hourly");
+    assert!(refused.contains("has missed 4 dates"), "{refused}");
     assert_eq!(lab.lines("ran").len(), 1);
     assert!(daemon.stop().success());
     // It still holds after a restart.
-    let mut daemon = lab.daemon();
-    clock::set_clock(&lab, "2026-11-05 15:29:58");
+    let _daemon = lab.daemon();
+    lab.set_clock("@2026-11-05 15:29:58");
     lab.until("all that it has missed", || lab.lines("ran").len() == 6);
     let log = lab.log();
     assert!(log.contains("hourly") && log.contains("enabled again"), "{log}");
     lab.until("their ends", || lab.sessions("hourly").iter().all(|row| row.ends_with("succeeded 1")));
-    assert!(daemon.stop().success());
 }
 
 #[test]
@@ -344,26 +327,22 @@ end = 2026-11-02
 command = "echo load >> DIR/loaded"
 "#,
     );
-    let output = lab.run(&["run", "hand"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    lab.ok("run hand");
     assert_eq!((lab.lines("ran").len(), lab.lines("loaded").len()), (1, 0), "it, and nothing else");
     fs::write(lab.path("fail"), "").unwrap();
-    assert_eq!(lab.run(&["--job", "hand"]).status.code(), Some(1));
+    lab.fails(1, "--job hand");
     fs::remove_file(lab.path("fail")).unwrap();
     let mut daemon = lab.daemon();
     lab.until("a daemon", || lab.lines("loaded").len() == 2);
-    let output = lab.run(&["run", "hand", "--reason", "to see it"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    lab.ok("run hand --reason test");
     assert_eq!(lab.lines("ran").len(), 3);
-    let refused = lab.run(&["run", "load", "--date", "2026-11-01"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("is settled; `crontabber retry --again` repeats it"), "{}", stderr(&refused));
-    let output = lab.run(&["--reset-job", "load"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stdout(&output).contains("2 dates from 2026-11-01T03:00:00+00:00 on"), "{}", stdout(&output));
+    let refused = lab.fails(1, "run load --date 2026-11-01");
+    assert!(refused.contains("is settled; `crontabber retry --again` repeats it"), "{refused}");
+    let reset = lab.ok("--reset-job load");
+    assert!(reset.contains("2 dates from 2026-11-01T03:00:00+00:00 on"), "{reset}");
     lab.until("its dates run again", || lab.lines("loaded").len() == 4);
     assert!(daemon.stop().success());
-    assert!(lab.run(&["reset", "load"]).status.success());
+    lab.ok("reset load");
     assert_eq!(lab.lines("loaded").len(), 4, "a reset runs nothing by itself");
     assert!(lab.run(&["run", "nobody"]).status.code() != Some(0));
 }

@@ -5,19 +5,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
-use crate::lab::{DAILY, Lab, days, stderr, stdout};
+use crate::lab::{DAILY, Lab, days, not_run, stderr};
 
 #[test]
 fn a_second_daemon_exits_with_3_and_names_the_first() {
     let lab = Lab::new(DAILY);
     let mut daemon = lab.daemon();
     lab.until("a first daemon", || lab.lines("ran").len() == 6);
-    let second = lab.run(&[]);
-    assert_eq!(second.status.code(), Some(3));
-    assert!(stderr(&second).contains(&daemon.pid().to_string()), "{}", stderr(&second));
-    assert_eq!(lab.run(&["once"]).status.code(), Some(3));
+    let second = lab.fails(3, "");
+    assert!(second.contains(&daemon.pid().to_string()), "{second}");
+    lab.fails(3, "once");
     assert!(daemon.stop().success());
-    assert!(lab.run(&["once"]).status.success());
+    lab.ok("once");
 }
 
 #[test]
@@ -44,22 +43,20 @@ fn an_invalid_registry_exits_with_78() {
         ("[jobs.a]\nschedule = \"0 3 * * *\"\ncommand = \"true\"\nstart = 2026-11-02\nend = 2026-11-01\n", "end"),
     ] {
         lab.write_registry(registry);
-        for arguments in [&["once"][..], &["check"], &["list"], &[]] {
-            let output = lab.run(arguments);
-            assert_eq!(output.status.code(), Some(78), "{registry:?} {arguments:?}: {}", stderr(&output));
-            assert!(stderr(&output).contains(says), "{registry:?}: {}", stderr(&output));
+        for line in ["once", "check", "list", ""] {
+            let said = lab.fails(78, line);
+            assert!(said.contains(says), "{registry:?}: {said}");
         }
     }
     fs::remove_file(lab.path("jobs.toml")).unwrap();
-    assert_eq!(lab.run(&["once"]).status.code(), Some(78));
+    lab.fails(78, "once");
     assert!(!lab.path("ledger.db").exists(), "nothing was created");
 }
 
 /// Runs a command as the user nobody; `None`, with a message, where the tests do not run as root.
-#[expect(clippy::print_stdout, reason = "what is left out is reported by name")]
-fn run_as_nobody(test: &str, lab: &Lab, arguments: &[&str]) -> Option<std::process::Output> {
+fn run_as_nobody(lab: &Lab, arguments: &[&str]) -> Option<std::process::Output> {
     if !rustix::process::getuid().is_root() {
-        println!("not run: {test} (needs root, to be nobody)");
+        not_run("root, to be nobody");
         return None;
     }
     // The user nobody may have no access to the build directory.
@@ -75,28 +72,21 @@ fn run_as_nobody(test: &str, lab: &Lab, arguments: &[&str]) -> Option<std::proce
 fn an_unreadable_registry_exits_with_78() {
     let lab = Lab::new(DAILY);
     fs::set_permissions(lab.path("jobs.toml"), fs::Permissions::from_mode(0o600)).unwrap();
-    let test = "an_unreadable_registry_exits_with_78";
-    let Some(output) = run_as_nobody(test, &lab, &["once"]) else { return };
-    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("jobs.toml") && stderr(&output).contains("ermission denied"),
-        "{}",
-        stderr(&output)
-    );
+    let Some(output) = run_as_nobody(&lab, &["once"]) else { return };
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("jobs.toml") && said.contains("ermission denied"), "{said}");
 }
 
 #[test]
 fn an_unusable_ledger_is_an_error_that_says_why() {
     let lab = Lab::new(DAILY);
-    fs::write(lab.path("ledger.db"), "this is no database, though it is long enough to be looked at".repeat(20))
-        .unwrap();
-    let output = lab.run(&["once"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("no database"), "{}", stderr(&output));
+    fs::write(lab.path("ledger.db"), "long enough, and no database".repeat(50)).unwrap();
+    let said = lab.fails(1, "once");
+    assert!(said.contains("no database"), "{said}");
     let lab = Lab::new(DAILY).with_ledger("sqlite:///nowhere/at/all/ledger.db");
-    let output = lab.run(&["once"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("does not exist"), "{}", stderr(&output));
+    let said = lab.fails(1, "once");
+    assert!(said.contains("does not exist"), "{said}");
     assert!(lab.lines("ran").is_empty());
 }
 
@@ -104,8 +94,7 @@ fn an_unusable_ledger_is_an_error_that_says_why() {
 fn a_ledger_in_a_read_only_directory_is_an_error() {
     let lab = Lab::new(DAILY);
     let ledger = lab.ledger.clone();
-    let test = "a_ledger_in_a_read_only_directory_is_an_error";
-    let Some(output) = run_as_nobody(test, &lab, &["--ledger", &ledger, "once"]) else { return };
+    let Some(output) = run_as_nobody(&lab, &["--ledger", &ledger, "once"]) else { return };
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("cannot be written"), "{}", stderr(&output));
     assert!(lab.lines("ran").is_empty(), "nothing was started");
@@ -114,22 +103,21 @@ fn a_ledger_in_a_read_only_directory_is_an_error() {
 #[test]
 fn the_ledger_and_the_logs_are_private() {
     let lab = Lab::new(&DAILY.replace(">> DIR/ran", ""));
-    assert!(lab.run(&["once"]).status.success());
+    lab.ok("once");
     let mode = |name: &str| fs::metadata(lab.path(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("ledger.db"), mode("logs")), (0o600, 0o700));
-    assert_eq!(stdout(&lab.run(&["log", "load", "2026-11-02"])).trim(), "2026-11-02");
+    assert_eq!((mode("ledger.db"), mode("logs"), mode("warden")), (0o600, 0o700, 0o700));
+    assert_eq!(lab.ok("log load 2026-11-02").trim(), "2026-11-02");
 }
 
 #[test]
 fn a_command_run_by_root_leaves_the_files_of_the_warden_to_their_owner() {
     let lab = Lab::new(DAILY);
     if !rustix::process::geteuid().is_root() {
-        println!("not run: a_command_run_by_root_leaves_the_files_of_the_warden_to_their_owner (needs root)");
-        return;
+        return not_run("root");
     }
     let nobody = Some(65534);
     std::os::unix::fs::chown(lab.folder.path(), nobody, nobody).unwrap();
-    assert!(lab.run(&["once"]).status.success());
+    lab.ok("once");
     let mut files: Vec<_> = fs::read_dir(lab.path("warden")).unwrap().map(|file| file.unwrap().path()).collect();
     files.push(lab.path("warden"));
     assert!(files.len() >= 5, "{files:?}");

@@ -14,7 +14,7 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::lab::{DAILY, Daemon, Lab, stderr};
+use crate::lab::{DAILY, Daemon, Lab, MANY, not_run};
 
 /// Far more than a stop takes, far less than a reader that never reads.
 const USUAL: Duration = Duration::from_secs(10);
@@ -22,8 +22,7 @@ const USUAL: Duration = Duration::from_secs(10);
 /// Waits until every date has succeeded, has a request answered, and ends the daemon.
 fn expect_normal_work(lab: &Lab, daemon: &mut Daemon) {
     lab.until("every date succeeds", || lab.lines("ran").len() == 6);
-    let answer = lab.run(&["disable", "load", "--reason", "nobody reads the log"]);
-    assert!(answer.status.success(), "{}", stderr(&answer));
+    lab.ok("disable load --reason silence");
     expect_quick_stop(daemon);
     assert!(lab.sessions("load").iter().all(|row| row.ends_with("succeeded 1")), "{:?}", lab.sessions("load"));
 }
@@ -61,21 +60,22 @@ fn read_until(reader: &UnixDatagram, wanted: &str) -> String {
     }
 }
 
-#[test]
-fn a_notify_socket_that_nobody_reads_stops_nothing() {
+fn lab_with_full_notify_socket() -> (Lab, UnixDatagram) {
     let lab = Lab::new(DAILY);
     let path = lab.path("notify");
-    let _reader = full_socket(&path);
-    let lab = lab.with_environment("NOTIFY_SOCKET", &path.display().to_string());
+    let reader = full_socket(&path);
+    (lab.with_environment("NOTIFY_SOCKET", &path.display().to_string()), reader)
+}
+
+#[test]
+fn a_notify_socket_that_nobody_reads_stops_nothing() {
+    let (lab, _reader) = lab_with_full_notify_socket();
     expect_normal_work(&lab, &mut lab.daemon());
 }
 
 #[test]
 fn readiness_arrives_when_the_notify_socket_is_read_again() {
-    let lab = Lab::new(DAILY);
-    let path = lab.path("notify");
-    let reader = full_socket(&path);
-    let lab = lab.with_environment("NOTIFY_SOCKET", &path.display().to_string());
+    let (lab, reader) = lab_with_full_notify_socket();
     let mut daemon = lab.daemon();
     lab.until("every date succeeds", || lab.lines("ran").len() == 6);
     let ready = read_until(&reader, "READY=1");
@@ -107,15 +107,14 @@ fn read_to_end(mut reader: File) -> std::thread::JoinHandle<String> {
 fn a_log_pipe_that_nobody_reads_stops_nothing() {
     let lab = Lab::new(DAILY);
     let (_reader, writer) = full_pipe();
-    let child = lab.command(&[]).stderr(writer).spawn().unwrap();
-    expect_normal_work(&lab, &mut Daemon { child });
+    expect_normal_work(&lab, &mut Daemon::start(lab.command(&[]).stderr(writer)));
 }
 
 #[test]
 fn a_log_that_is_read_late_is_complete() {
     let lab = Lab::new(DAILY);
     let (reader, writer) = full_pipe();
-    let mut daemon = Daemon { child: lab.command(&[]).stderr(writer).spawn().unwrap() };
+    let mut daemon = Daemon::start(lab.command(&[]).stderr(writer));
     lab.until("every date succeeds", || lab.lines("ran").len() == 6);
     let log = read_to_end(reader);
     assert!(daemon.stop().success());
@@ -130,15 +129,14 @@ fn a_log_pipe_without_a_reader_stops_nothing() {
     let lab = Lab::new(DAILY);
     let (reader, writer) = full_pipe();
     drop(reader);
-    let child = lab.command(&[]).stderr(writer).spawn().unwrap();
-    expect_normal_work(&lab, &mut Daemon { child });
+    expect_normal_work(&lab, &mut Daemon::start(lab.command(&[]).stderr(writer)));
 }
 
 #[test]
 fn an_error_at_the_start_that_nobody_reads_ends_the_daemon_all_the_same() {
     let lab = Lab::new("[jobs.a]\nscedule = 1\n");
     let (_reader, writer) = full_pipe();
-    let mut daemon = Daemon { child: lab.command(&[]).stderr(writer).spawn().unwrap() };
+    let mut daemon = Daemon::start(lab.command(&[]).stderr(writer));
     let since = Instant::now();
     assert_eq!(daemon.wait().code(), Some(78));
     assert!(since.elapsed() < USUAL, "it took {:?}", since.elapsed());
@@ -146,10 +144,7 @@ fn an_error_at_the_start_that_nobody_reads_ends_the_daemon_all_the_same() {
 
 #[test]
 fn a_terminal_that_nobody_reads_stops_nothing() {
-    let lab = Lab::new(&format!(
-        "{DAILY}\n[jobs.many]\nschedule = \"*/10 * * * *\"\nbackfill = true\nstart = 2026-11-01\nend = 2026-11-01\n\
-         command = [\"/bin/true\"]\n"
-    ));
+    let lab = Lab::new(&format!("{DAILY}{MANY}"));
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
@@ -161,9 +156,7 @@ fn a_terminal_that_nobody_reads_stops_nothing() {
     let mut filler = open(OFlags::NONBLOCK);
     let full = (0..1_000_000).find_map(|_| filler.write(b"filler").err()).expect("it is full some time");
     assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
-    let mut command = lab.command(&[]);
-    let child = command.env("TERM", "xterm").stderr(open(OFlags::empty())).spawn().unwrap();
-    let mut daemon = Daemon { child };
+    let mut daemon = Daemon::start(lab.command(&[]).env("TERM", "xterm").stderr(open(OFlags::empty())));
     lab.until("a bar's worth of dates", || {
         lab.sessions("many").iter().filter(|row| row.contains("succ")).count() == 144
     });
@@ -171,30 +164,25 @@ fn a_terminal_that_nobody_reads_stops_nothing() {
 }
 
 /// Starts a daemon whose journal is a socket of the test, which takes a mount namespace. `None` where there is none.
-#[expect(clippy::print_stdout, reason = "what is left out is reported by name")]
-fn daemon_with_journal(test: &str, lab: &Lab, journal: &Path) -> Option<Daemon> {
-    let mut unshare = Command::new("unshare");
-    unshare.arg(if rustix::process::getuid().is_root() { "--mount" } else { "--map-root-user" }).arg("--mount");
-    if !unshare.args(["sh", "-c", "mount -t tmpfs none /run"]).output().expect("util-linux").status.success() {
-        println!("not run: {test} (needs a mount namespace)");
+fn daemon_with_journal(lab: &Lab, journal: &Path) -> Option<Daemon> {
+    let unshare = |script: &str| {
+        let mut unshare = Command::new("unshare");
+        unshare.arg(if rustix::process::getuid().is_root() { "--mount" } else { "--map-root-user" });
+        unshare.args(["--mount", "sh", "-c", script]);
+        unshare
+    };
+    if !unshare("mount -t tmpfs none /run").output().expect("util-linux").status.success() {
+        not_run("a mount namespace");
         return None;
     }
     let script = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal && mount --bind \"$0\" /run/systemd/journal && \
                   exec \"$@\"";
     let command = lab.command(&[]);
-    let child = Command::new("unshare")
-        .arg(if rustix::process::getuid().is_root() { "--mount" } else { "--map-root-user" })
-        .args(["--mount", "sh", "-c", script])
-        .arg(journal)
-        .arg(command.get_program())
-        .args(command.get_args())
-        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .env("JOURNAL_STREAM", "8:1")
-        .stdin(Stdio::null())
-        .stderr(File::create(lab.path("daemon.log")).expect("a log"))
-        .spawn()
-        .expect("a daemon");
-    Some(Daemon { child })
+    let mut daemon = unshare(script);
+    daemon.arg(journal).arg(command.get_program()).args(command.get_args());
+    daemon.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("JOURNAL_STREAM", "8:1");
+    daemon.stdin(Stdio::null()).stderr(File::create(lab.path("daemon.log")).expect("a log"));
+    Some(Daemon::start(&mut daemon))
 }
 
 #[test]
@@ -202,11 +190,9 @@ fn a_journal_that_nobody_reads_stops_nothing_and_gets_every_entry_when_it_is_rea
     let lab = Lab::new(DAILY);
     fs::create_dir(lab.path("journal")).unwrap();
     let reader = full_socket(&lab.path("journal/socket"));
-    let test = "a_journal_that_nobody_reads_stops_nothing_and_gets_every_entry_when_it_is_read";
-    let Some(mut daemon) = daemon_with_journal(test, &lab, &lab.path("journal")) else { return };
+    let Some(mut daemon) = daemon_with_journal(&lab, &lab.path("journal")) else { return };
     lab.until("every date succeeds", || lab.lines("ran").len() == 6);
-    let answer = lab.run(&["disable", "load"]);
-    assert!(answer.status.success(), "{}", stderr(&answer));
+    lab.ok("disable load");
     let entry = read_until(&reader, "load: 2026-11-06T03:00:00+00:00 attempt 1 succeeded");
     let field = |name: &str, value: &str| {
         let length = u64::try_from(value.len()).unwrap().to_le_bytes();
@@ -231,8 +217,8 @@ fn a_warden_whose_log_nobody_reads_stops_nothing() {
     let listener = UnixListener::bind(lab.path("warden/socket")).unwrap();
     let (_reader, writer) = full_pipe();
     let mut command = lab.bare();
-    command.args(["warden", "--folder"]).arg(lab.path("warden"));
-    let mut warden = Daemon { child: command.stdin(OwnedFd::from(listener)).stderr(writer).spawn().unwrap() };
+    command.args(["warden", "--folder"]).arg(lab.path("warden")).stdin(OwnedFd::from(listener)).stderr(writer);
+    let mut warden = Daemon::start(&mut command);
     expect_normal_work(&lab, &mut lab.daemon());
     assert!(!lab.path("warden/warden.log").exists(), "there was no other warden");
     expect_quick_stop(&mut warden);

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::lab::{Lab, stdout};
+use crate::lab::Lab;
 use crate::postgres;
 
 /// A job that fails at one date until a file exists, a job that depends on it, and one that runs its newest date only.
@@ -40,8 +40,8 @@ fn expect_no_violation(lab: &Lab) {
     let mut daemon = lab.daemon();
     std::fs::write(lab.path("healed"), "").expect("a file");
     lab.until("the last date", || lab.lines("clean").len() == 5);
-    assert!(lab.run(&["run", "newest"]).status.success());
-    assert!(lab.run(&["reset", "load", "--reason", "again"]).status.success());
+    lab.ok("run newest");
+    lab.ok("reset load --reason again");
     lab.until("all of it again", || lab.sessions("load").iter().filter(|row| row.contains("succeeded")).count() == 5);
     lab.verify();
     // Another schedule, and a start that is moved back.
@@ -54,7 +54,7 @@ fn expect_no_violation(lab: &Lab) {
     let report = lab.json(&["verify"]);
     assert_eq!((report["jobs"].as_u64(), report["violations"].as_array().map(Vec::len)), (Some(3), Some(0)));
     assert!(report["sessions"].as_u64() > Some(20) && report["attempts"].as_u64() > Some(20), "{report}");
-    assert!(stdout(&lab.run(&["verify"])).starts_with("the promise holds: 3 jobs, "));
+    assert!(lab.ok("verify").starts_with("the promise holds: 3 jobs, "));
 }
 
 #[test]

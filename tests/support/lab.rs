@@ -12,6 +12,8 @@ use tempfile::TempDir;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
 /// A strict job for six days of November, which writes each day into `ran`.
 pub(crate) const DAILY: &str = r#"
 [jobs.load]
@@ -20,6 +22,16 @@ backfill = true
 start = 2026-11-01
 end = 2026-11-06
 command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#;
+
+/// A job with 144 dates in one day, each of which succeeds at once.
+pub(crate) const MANY: &str = r#"
+[jobs.many]
+schedule = "*/10 * * * *"
+backfill = true
+start = 2026-11-01
+end = 2026-11-01
+command = ["/bin/true"]
 "#;
 
 /// A job that reports its process and ends when a test creates the file `go`.
@@ -32,6 +44,12 @@ end = 2026-11-01
 retry = { after = "1s", attempts = 1 }
 command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done; echo done >> DIR/ran"
 "#;
+
+/// A job at 03:00 on the first days of November, with further lines of its table.
+pub(crate) fn job(name: &str, days: u32, lines: &str) -> String {
+    let dates = format!("start = 2026-11-01\nend = 2026-11-{days:02}\n");
+    format!("[jobs.{name}]\nschedule = \"0 3 * * *\"\nbackfill = true\n{dates}{lines}\n")
+}
 
 /// Lines about consecutive days of November, as [`DAILY`] writes them and as [`Lab::sessions`] returns them.
 pub(crate) fn days(from: u32, to: u32, more: &str) -> Vec<String> {
@@ -63,6 +81,25 @@ impl Lab {
     pub(crate) fn with_environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Gives crontabber a clock of its own, in UTC, which [`Lab::set_clock`] sets (libfaketime).
+    pub(crate) fn with_clock(self, time: &str) -> Self {
+        let library = std::env::var("CRONTABBER_FAKETIME").unwrap_or_else(|_| FAKETIME.to_owned());
+        assert!(Path::new(&library).exists(), "`{library}` is missing: install Debian's package `faketime`");
+        self.set_clock(time);
+        let file = self.path("clock").display().to_string();
+        self.with_environment("TZ", "UTC")
+            .with_environment("LD_PRELOAD", &library)
+            .with_environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .with_environment("FAKETIME_NO_CACHE", "1")
+            .with_environment("FAKETIME_TIMESTAMP_FILE", &file)
+    }
+
+    /// Sets the clock, which runs on from there: `@2026-11-05 12:00:00`, or an offset in seconds, such as `+30`.
+    pub(crate) fn set_clock(&self, time: &str) {
+        fs::write(self.path("clock.new"), format!("{time}\n")).expect("a clock");
+        fs::rename(self.path("clock.new"), self.path("clock")).expect("a clock");
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -99,6 +136,23 @@ impl Lab {
         self.command(arguments).output().expect("the binary runs")
     }
 
+    /// Runs a command that succeeds, and returns what it prints.
+    pub(crate) fn ok(&self, line: &str) -> String {
+        self.exits(0, line).0
+    }
+
+    /// Runs a command that fails with this exit code, and returns what it prints to standard error.
+    pub(crate) fn fails(&self, code: i32, line: &str) -> String {
+        self.exits(code, line).1
+    }
+
+    fn exits(&self, code: i32, line: &str) -> (String, String) {
+        let output = self.run(&line.split_whitespace().collect::<Vec<_>>());
+        let printed = (stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(code), "`{line}`: {}{}", printed.0, printed.1);
+        printed
+    }
+
     /// Runs a command and reads its JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let mut all = vec!["--json"];
@@ -110,8 +164,7 @@ impl Lab {
     /// Starts the daemon; its log is in `daemon.log`.
     pub(crate) fn daemon(&self) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("daemon.log")).expect("a log");
-        let child = self.command(&[]).stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("a daemon");
-        Daemon { child }
+        Daemon::start(self.command(&[]).stdout(log.try_clone().expect("a log")).stderr(log))
     }
 
     pub(crate) fn log(&self) -> String {
@@ -134,8 +187,7 @@ impl Lab {
 
     /// Checks that the ledger keeps the promise, with or without a daemon.
     pub(crate) fn verify(&self) {
-        let output = self.run(&["verify"]);
-        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+        self.ok("verify");
     }
 
     /// `date state attempts` of each session of a job.
@@ -213,12 +265,16 @@ impl Drop for Lab {
     }
 }
 
-/// A daemon, which ends with the test.
+/// A daemon. At the end of its test it is stopped, which must succeed.
 pub(crate) struct Daemon {
     pub(crate) child: Child,
 }
 
 impl Daemon {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self { child: command.spawn().expect("the binary runs") }
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).expect("a process number")
     }
@@ -252,9 +308,20 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        if std::thread::panicking() {
+            _ = self.child.kill();
+            _ = self.child.wait();
+        } else if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let status = self.stop();
+            assert!(status.success(), "the daemon's stop: {status}");
+        }
     }
+}
+
+/// Says that the test does not run on this machine.
+#[expect(clippy::print_stdout, reason = "what is left out is reported by name")]
+pub(crate) fn not_run(needs: &str) {
+    println!("not run: {} (needs {needs})", std::thread::current().name().unwrap_or("a test"));
 }
 
 /// Sends a signal to a process that a test started.

@@ -15,6 +15,7 @@ use minicbor::{CborLen, Encode};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::fixture::{TestClient, TestWarden, await_that, frame, hello};
+use crate::lab::not_run;
 
 /// What a daemon of a later day may say.
 #[derive(Encode, CborLen)]
@@ -274,8 +275,7 @@ fn another_user_is_refused() {
         return;
     }
     if !rustix::process::getuid().is_root() {
-        println!("not run: {test} (needs root, to be nobody)");
-        return;
+        return not_run("root, to be nobody");
     }
     let warden = TestWarden::new();
     // The modes alone would keep nobody out: let the warden see who comes. And a binary may be built in a closed folder.

@@ -4,47 +4,38 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Output;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::lab::{DAILY, Lab, stderr};
+use crate::lab::{DAILY, Lab, SLOW, signal_process};
 
-/// A job that waits for a file before it ends.
-const SLOW: &str = r#"
-[jobs.slow]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = "echo x >> DIR/began; while ! test -e DIR/go; do sleep 0.05; done; echo x >> DIR/ran"
-"#;
+fn bind(lab: &Lab) -> UnixListener {
+    fs::create_dir_all(lab.path("warden")).unwrap();
+    UnixListener::bind(lab.path("warden/socket")).unwrap()
+}
 
 /// Another program that listens at the socket of a lab's warden, until the test ends.
 fn stranger(lab: &Lab, behave: impl Fn(UnixStream) + Send + 'static) {
-    fs::create_dir_all(lab.path("warden")).unwrap();
-    let listener = UnixListener::bind(lab.path("warden/socket")).unwrap();
+    let listener = bind(lab);
     std::thread::spawn(move || listener.incoming().flatten().for_each(behave));
 }
 
 /// A wake must end soon, say what is wrong with the socket, and start nothing.
-fn fails_soon(lab: &Lab, says: &str) -> Output {
+fn fails_soon(lab: &Lab, says: &str) -> String {
     let since = Instant::now();
-    let output = lab.run(&["once"]);
+    let text = lab.fails(1, "once");
     assert!(since.elapsed() < Duration::from_secs(12), "{:?}", since.elapsed());
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let text = stderr(&output);
     assert!(text.contains(&lab.path("warden/socket").display().to_string()), "it names the socket: {text}");
     assert!(text.contains(says), "{text}");
     assert!(lab.lines("ran").is_empty(), "nothing is started");
-    output
+    text
 }
 
 /// And when the way is free, every date has its turn.
 fn then_works(lab: &Lab) {
     fs::remove_file(lab.path("warden/socket")).unwrap();
-    let output = lab.run(&["once"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    lab.ok("once");
     assert_eq!(lab.lines("ran").len(), 6);
 }
 
@@ -74,8 +65,7 @@ fn a_stranger_that_answers_byte_by_byte_is_not_waited_for() {
 #[test]
 fn a_stranger_that_takes_no_connection_is_named() {
     let lab = Lab::new(DAILY);
-    fs::create_dir_all(lab.path("warden")).unwrap();
-    let listener = UnixListener::bind(lab.path("warden/socket")).unwrap();
+    let listener = bind(&lab);
     rustix::net::listen(&listener, 0).unwrap();
     let waits = UnixStream::connect(lab.path("warden/socket")).unwrap();
     fails_soon(&lab, "has not answered");
@@ -97,12 +87,8 @@ fn a_stranger_that_talks_of_something_else_is_named() {
             _ = stream.write_all(answer);
             _ = stream.read_to_end(&mut Vec::new());
         });
-        let output = fails_soon(&lab, says);
-        assert!(
-            stderr(&output).contains("stop the program that listens there, or remove the socket"),
-            "{}",
-            stderr(&output)
-        );
+        let said = fails_soon(&lab, says);
+        assert!(said.contains("stop the program that listens there, or remove the socket"), "{said}");
         then_works(&lab);
     }
 }
@@ -128,20 +114,18 @@ fn what_is_no_socket_is_left_alone_and_named() {
     fs::remove_dir(lab.path("warden/socket")).unwrap();
     // A link is how a socket of systemd's is found.
     symlink("nowhere", lab.path("warden/socket")).unwrap();
-    let output = lab.run(&["once"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    lab.ok("once");
     assert_eq!(lab.lines("ran").len(), 6);
 }
 
 #[test]
 fn a_stale_socket_is_replaced_and_all_is_for_its_owner_only() {
     let lab = Lab::new(SLOW);
-    fs::create_dir_all(lab.path("warden")).unwrap();
+    drop(bind(&lab));
     fs::set_permissions(lab.path("warden"), fs::Permissions::from_mode(0o700)).unwrap();
-    drop(UnixListener::bind(lab.path("warden/socket")).unwrap());
     fs::set_permissions(lab.path("warden/socket"), fs::Permissions::from_mode(0o000)).unwrap();
-    let mut daemon = lab.daemon();
-    lab.until_file("began");
+    let _daemon = lab.daemon();
+    lab.until_file("pids");
     for (name, mode) in
         [("warden", 0o700), ("warden/socket", 0o600), ("warden/journal", 0o600), ("warden/warden.log", 0o600)]
     {
@@ -150,21 +134,13 @@ fn a_stale_socket_is_replaced_and_all_is_for_its_owner_only() {
     }
     fs::write(lab.path("go"), "").unwrap();
     lab.until("its end", || lab.lines("ran").len() == 1);
-    assert!(daemon.stop().success());
-}
-
-#[test]
-fn a_folder_that_the_daemon_makes_is_for_its_owner_only() {
-    let lab = Lab::new(DAILY);
-    assert!(lab.run(&["once"]).status.success());
-    assert_eq!(fs::metadata(lab.path("warden")).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
 fn a_socket_that_is_removed_while_a_job_runs_starts_nothing_twice() {
     let lab = Lab::new(SLOW);
     let mut daemon = lab.daemon();
-    lab.until_file("began");
+    lab.until_file("pids");
     let first = lab.warden().unwrap();
     daemon.kill();
     fs::remove_file(lab.path("warden/socket")).unwrap();
@@ -174,40 +150,23 @@ fn a_socket_that_is_removed_while_a_job_runs_starts_nothing_twice() {
     fs::write(lab.path("go"), "").unwrap();
     let is_gone = || !fs::exists(format!("/proc/{first}/fd/0")).unwrap();
     lab.until("the first warden's end", is_gone);
-    let output = lab.run(&["once"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    lab.ok("once");
     assert_eq!(lab.outcomes("slow"), ["succeeded"]);
-    assert_eq!(lab.lines("began").len(), 1);
+    assert_eq!(lab.lines("pids").len(), 1);
 }
 
 #[test]
 fn a_warden_that_is_frozen_is_asked_again() {
     let lab = Lab::new(SLOW);
     let mut daemon = lab.daemon();
-    lab.until_file("began");
+    lab.until_file("pids");
     daemon.kill();
     let warden = lab.warden().unwrap();
-    crate::lab::signal_process(warden, Signal::STOP);
+    signal_process(warden, Signal::STOP);
     fails_soon(&lab, "if it is the warden, its log is");
-    crate::lab::signal_process(warden, Signal::CONT);
+    signal_process(warden, Signal::CONT);
     fs::write(lab.path("go"), "").unwrap();
-    assert!(lab.run(&["once"]).status.success());
+    lab.ok("once");
     assert_eq!(lab.outcomes("slow"), ["succeeded"]);
-    assert_eq!(lab.lines("began").len(), 1);
-}
-
-#[test]
-fn two_daemons_of_different_ledgers_have_a_warden_each() {
-    let (one, other) = (Lab::new(SLOW), Lab::new(SLOW));
-    let (mut first, mut second) = (one.daemon(), other.daemon());
-    one.until_file("began");
-    other.until_file("began");
-    assert_ne!(one.warden(), other.warden());
-    other.kill_warden();
-    fs::write(one.path("go"), "").unwrap();
-    one.until("its end", || one.outcomes("slow") == ["succeeded"]);
-    fs::write(other.path("go"), "").unwrap();
-    other.until("the other's end", || other.outcomes("slow").contains(&"lost".to_owned()));
-    assert_eq!(one.outcomes("slow"), ["succeeded"]);
-    assert!(first.stop().success() && second.stop().success());
+    assert_eq!(lab.lines("pids").len(), 1);
 }

@@ -1,25 +1,16 @@
 //! A journal that is damaged, and a disk that is full.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use crontabber::session::Outcome;
 use crontabber::warden::journal::{Journal, entries_of};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::disk::Disk;
 use crate::fixture::TestWarden;
-use crate::lab::{DAILY, Lab, stderr};
-
-/// A job that waits for a file before it ends.
-const SLOW: &str = r#"
-[jobs.slow]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = "echo x >> DIR/began; while ! test -e DIR/go; do sleep 0.05; done; echo x >> DIR/ran"
-"#;
+use crate::lab::{DAILY, Lab, SLOW, not_run};
 
 #[test]
 fn a_daemon_goes_on_whatever_is_found_in_the_place_of_its_journal() {
@@ -47,7 +38,7 @@ fn the_end_of_a_job_in_a_journal_that_is_torn_counts() {
     ] {
         let lab = Lab::new(SLOW);
         let mut daemon = lab.daemon();
-        lab.until_file("began");
+        lab.until_file("pids");
         daemon.kill();
         fs::write(lab.path("go"), "").unwrap();
         lab.until("the end in the journal", || {
@@ -59,62 +50,27 @@ fn the_end_of_a_job_in_a_journal_that_is_torn_counts() {
         let last = bytes.iter().rposition(|&byte| byte != 0).unwrap();
         tear(&mut bytes, last);
         fs::write(lab.path("warden/journal"), bytes).unwrap();
-        let output = lab.run(&["once"]);
-        assert!(output.status.success(), "{}", stderr(&output));
+        lab.ok("once");
         assert_eq!(lab.outcomes("slow"), ["succeeded"]);
-        assert_eq!(lab.lines("began").len(), 1);
+        assert_eq!(lab.lines("pids").len(), 1);
         assert!(fs::read_to_string(lab.path("warden/warden.log")).unwrap().contains("is damaged: its intact records"));
     }
-}
-
-/// A disk of so many kilobytes; `None`, and said so, where nobody may mount one.
-#[expect(clippy::print_stdout, reason = "what is left out is reported by name")]
-fn small_disk(test: &str, disk: &Path, kilobytes: u32) -> Option<Disk> {
-    fs::create_dir_all(disk).unwrap();
-    let size = format!("size={kilobytes}k");
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(disk).status();
-    if !mount.is_ok_and(|status| status.success()) {
-        println!("not run: {test} (needs to mount a small file system)");
-        return None;
-    }
-    Some(Disk(disk.to_owned()))
-}
-
-/// A mounted disk, unmounted at the end of its test.
-struct Disk(PathBuf);
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-/// Fills a disk but for so many blocks of 4096 bytes.
-fn fill_but(disk: &Disk, blocks: usize) {
-    let filler = |name: &str| format!("of={}", disk.0.join(name).display());
-    let rest = vec![7; blocks * 4096];
-    fs::write(disk.0.join("rest"), rest).unwrap();
-    _ = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(filler("filler")).output();
-    fs::remove_file(disk.0.join("rest")).unwrap();
 }
 
 #[test]
 fn a_disk_that_is_full_at_the_start_is_named_with_what_it_needs() {
     let lab = Lab::new(DAILY);
-    let name = "a_disk_that_is_full_at_the_start_is_named_with_what_it_needs";
     for free in [0, 5, 40] {
-        let Some(disk) = small_disk(name, &lab.path("warden"), 512) else { return };
-        fill_but(&disk, free);
-        let output = lab.run(&["once"]);
-        let text = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        let Some(disk) = Disk::mount(&lab.path("warden"), 512) else { return };
+        disk.fill_but(free);
+        let text = lab.fails(1, "once");
         assert!(text.contains(&lab.path("warden").display().to_string()), "{text}");
         assert!(text.contains("bytes free, and it needs"), "{text}");
         assert!(lab.lines("ran").is_empty());
         assert!(!lab.path("warden/journal.new").exists(), "what could not be made takes no room");
-        fs::remove_file(lab.path("warden/filler")).unwrap();
+        disk.free();
         if free == 40 {
-            assert!(lab.run(&["once"]).status.success());
+            lab.ok("once");
             assert_eq!(lab.lines("ran").len(), 6);
         }
     }
@@ -123,8 +79,7 @@ fn a_disk_that_is_full_at_the_start_is_named_with_what_it_needs() {
 #[test]
 fn a_warden_whose_disk_fills_up_keeps_every_end() {
     let folder = tempfile::tempdir().unwrap();
-    let test = "a_warden_whose_disk_fills_up_keeps_every_end";
-    let Some(disk) = small_disk(test, folder.path(), 1024) else { return };
+    let Some(disk) = Disk::mount(folder.path(), 1024) else { return };
     let mut warden = TestWarden::in_folder(folder);
     let mut client = warden.client("one");
     let slow = warden.name("slow", "one");
@@ -133,14 +88,9 @@ fn a_warden_whose_disk_fills_up_keeps_every_end() {
     // Not a byte more goes into the log of the warden, and it has much to say.
     let log = fs::File::options().append(true).open(warden.path("warden.log")).unwrap();
     let length = log.metadata().unwrap().len();
-    std::os::unix::fs::FileExt::write_all_at(
-        &log,
-        &vec![b'\n'; 4096 - usize::try_from(length % 4096).unwrap()],
-        length,
-    )
-    .unwrap();
+    log.write_all_at(&vec![b'\n'; 4096 - usize::try_from(length % 4096).unwrap()], length).unwrap();
     fs::write(warden.path("socket.go"), "").unwrap();
-    fill_but(&disk, 0);
+    disk.fill_but(0);
     assert_eq!(client.outcome(), Outcome::Failed { code: 4 });
     // More ends than a half of the journal has room for.
     for number in 0..600 {
@@ -169,13 +119,12 @@ fn a_warden_whose_disk_fills_up_keeps_every_end() {
 #[test]
 fn a_journal_on_a_full_disk_is_opened_and_grows_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let test = "a_journal_on_a_full_disk_is_opened_and_grows_when_there_is_room";
-    let Some(disk) = small_disk(test, folder.path(), 4096) else { return };
+    let Some(disk) = Disk::mount(folder.path(), 4096) else { return };
     let open = |folder: &TempDir| Journal::open(folder.path()).unwrap();
     let (mut journal, _) = open(&folder);
     journal.begin("first@one", "boot");
     journal.flush().unwrap();
-    fill_but(&disk, 20);
+    disk.fill_but(20);
     let mut begun = 1;
     while journal.write().is_ok() {
         journal.begin(&format!("{begun:05}@one"), "boot");
@@ -189,7 +138,7 @@ fn a_journal_on_a_full_disk_is_opened_and_grows_when_there_is_room() {
     assert_eq!(told, Vec::<String>::new());
     // But for the last one, which found no room.
     assert_eq!(journal.entries().len(), begun - 1);
-    fs::remove_file(folder.path().join("filler")).unwrap();
+    disk.free();
     for more in 0..2_000 {
         journal.begin(&format!("more-{more}@one"), "boot");
         journal.write().unwrap();
@@ -201,15 +150,12 @@ fn a_journal_on_a_full_disk_is_opened_and_grows_when_there_is_room() {
 #[test]
 fn a_journal_that_may_not_be_read_is_named() {
     if rustix::process::getuid().is_root() {
-        println!("not run: a_journal_that_may_not_be_read_is_named (root may read everything)");
-        return;
+        return not_run("a user who may not read everything");
     }
     let lab = Lab::new(DAILY);
     fs::create_dir(lab.path("warden")).unwrap();
     fs::write(lab.path("warden/journal"), "").unwrap();
-    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o000);
-    fs::set_permissions(lab.path("warden/journal"), closed).unwrap();
-    let output = lab.run(&["once"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("warden/journal` cannot be read"), "{}", stderr(&output));
+    fs::set_permissions(lab.path("warden/journal"), fs::Permissions::from_mode(0o000)).unwrap();
+    let said = lab.fails(1, "once");
+    assert!(said.contains("warden/journal` cannot be read"), "{said}");
 }

@@ -9,7 +9,7 @@ use crontabber::warden::protocol::{Ended, Reply, Request};
 use rustix::process::Signal;
 
 use crate::fixture::{TestWarden, await_that};
-use crate::lab::{Lab, lives, stderr};
+use crate::lab::{Lab, SLOW, job, kill_group, lives, stderr};
 
 #[test]
 fn a_warden_is_one_small_thread_in_a_session_of_its_own() {
@@ -120,23 +120,15 @@ fn a_warden_that_is_told_twice_kills_at_once() {
 
 #[test]
 fn a_timeout_holds_while_the_daemon_is_down() {
-    let lab = Lab::new(
-        r#"
-[jobs.late]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-timeout = "1s"
-command = "echo $$ > DIR/pid.new; mv DIR/pid.new DIR/pid; exec sleep 1000"
-"#,
-    );
+    let command = "timeout = \"1s\"\ncommand = \"echo $$ > DIR/pid.new; mv DIR/pid.new DIR/pid; exec sleep 1000\"";
+    let lab = Lab::new(&job("late", 1, command));
     let mut daemon = lab.daemon();
     lab.until_file("pid");
     daemon.kill();
     let pid = lab.lines("pid")[0].clone();
     lab.until("the job's end", || !lives(&pid));
     assert_eq!(lab.outcomes("late"), ["open"], "nobody has told the ledger");
-    assert_eq!(lab.run(&["once"]).status.code(), Some(1));
+    lab.fails(1, "once");
     assert_eq!(lab.outcomes("late"), ["timed-out"]);
     let duration = lab.json(&["attempts", "late"])[0]["duration_seconds"].as_f64().unwrap();
     assert!((1.0..20.0).contains(&duration), "{duration}");
@@ -188,22 +180,14 @@ fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
 
 #[test]
 fn the_next_daemon_after_a_boot_takes_what_the_journal_knows() {
-    let lab = Lab::new(
-        r#"
-[jobs.ran]
-schedule = "0 3 * * *"
-start = 2026-11-01
-end = 2026-11-01
-command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done"
-"#,
-    );
+    let lab = Lab::new(SLOW);
     let mut daemon = lab.daemon();
     lab.until_file("pids");
-    lab.until("its process in the ledger", || lab.json(&["attempts", "ran"])[0]["pid"].is_number());
+    lab.until("its process in the ledger", || lab.json(&["attempts", "slow"])[0]["pid"].is_number());
     daemon.kill();
     lab.kill_warden();
     let pid: i64 = lab.lines("pids")[0].parse().unwrap();
-    crate::lab::kill_group(pid);
+    kill_group(pid);
     fs::write(lab.path("go"), "").unwrap();
     // The same journal, had the machine been started anew.
     let (before, _) = Journal::open(&lab.path("warden")).unwrap();
@@ -217,7 +201,7 @@ command = "echo $$ >> DIR/pids; while ! test -e DIR/go; do sleep 0.05; done"
     drop(journal);
     let output = lab.run(&["once"]);
     assert!(stderr(&output).contains("attempt 1 lost"), "{}", stderr(&output));
-    let attempts = lab.json(&["attempts", "ran"]);
+    let attempts = lab.json(&["attempts", "slow"]);
     let lost = attempts.as_array().unwrap().iter().find(|row| row["outcome"] == "lost").expect("it is lost");
     assert!(lost["detail"].as_str().unwrap().contains("rebooted"), "{lost}");
 }

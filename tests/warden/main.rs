@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod clients;
+#[path = "../support/disk.rs"]
+mod disk;
 mod fixture;
 mod foreign_socket;
 mod journal_faults;

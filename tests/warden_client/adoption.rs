@@ -3,12 +3,13 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
 use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
-use crontabber::warden_client::{OpenAttempt, WardenClient, WardenEvent, WardenState, attempt_name};
+use crontabber::warden_client::{Launch, OpenAttempt, WardenClient, WardenEvent, WardenState, attempt_name};
 
-use crate::lab::{Lab, MARK, key, listen, location, name};
+use crate::lab::{Lab, MARK, await_that, key, listen, location, name};
 
 /// Starts a process as an earlier crontabber would have.
 fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
@@ -22,9 +23,12 @@ fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
     (child, identity)
 }
 
+fn open(attempt: AttemptKey, process: Option<ProcessIdentity>) -> Vec<OpenAttempt> {
+    vec![OpenAttempt { attempt, process, timeout: None, kill_grace: Duration::from_secs(20) }]
+}
+
 fn watch(lab: &Lab, attempt: AttemptKey, process: ProcessIdentity) {
-    let kill_grace = std::time::Duration::from_secs(20);
-    lab.client.watch(vec![OpenAttempt { attempt, process: Some(process), timeout: None, kill_grace }]);
+    lab.client.watch(open(attempt, Some(process)));
 }
 
 fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
@@ -37,12 +41,12 @@ fn the_end_of_an_adopted_process_is_seen_and_lost() {
     let (mut child, process) = orphan(&key("job", 1), "exec sleep 1000");
     watch(&lab, key("job", 1), process.clone());
     watch(&lab, key("other", 1), ProcessIdentity { start_ticks: process.start_ticks + 1, ..process.clone() });
-    let end = lab.end();
-    assert_eq!((end.attempt, end.outcome), (key("other", 1), Outcome::Lost));
+    let (attempt, end) = lab.next_end();
+    assert_eq!((attempt, end.outcome), (key("other", 1), Outcome::Lost));
     assert!(end.detail.unwrap().contains("while no warden ran"));
     child.kill().unwrap();
-    let end = lab.end();
-    assert_eq!((end.attempt, end.outcome, end.duration), (key("job", 1), Outcome::Lost, None));
+    let (attempt, end) = lab.next_end();
+    assert_eq!((attempt, end.outcome, end.duration), (key("job", 1), Outcome::Lost, None));
     assert!(end.detail.unwrap().contains(&format!("process {} exited", process.pid)));
     child.wait().unwrap();
     watch(&lab, key("job", 2), process.clone());
@@ -54,22 +58,20 @@ fn the_end_of_an_adopted_process_is_seen_and_lost() {
 #[test]
 fn an_adopted_process_can_be_ended() {
     let lab = Lab::new();
-    let (mut child, process) = orphan(&key("job", 1), "exec sleep 1000");
-    watch(&lab, key("job", 1), process.clone());
-    lab.client.stop(&key("job", 1), Outcome::Cancelled);
-    assert_eq!(lab.end().outcome, Outcome::Cancelled);
-    assert!(!is_alive(&process));
-    child.wait().unwrap();
-    let (mut child, process) = orphan(&key("job", 2), "exec sleep 1000");
-    watch(&lab, key("job", 2), process);
-    lab.client.kill(&key("job", 2), Outcome::Interrupted);
-    assert_eq!(lab.end().outcome, Outcome::Interrupted);
-    child.wait().unwrap();
-    let (mut child, process) = orphan(&key("job", 3), "exec sleep 1000");
-    watch(&lab, key("job", 3), process);
-    lab.client.stop(&key("job", 3), Outcome::Interrupted);
-    assert_eq!(lab.end().outcome, Outcome::Lost);
-    child.wait().unwrap();
+    for (number, asked, at_once, outcome) in [
+        (1, Outcome::Cancelled, false, Outcome::Cancelled),
+        (2, Outcome::Interrupted, true, Outcome::Interrupted),
+        (3, Outcome::Interrupted, false, Outcome::Lost),
+    ] {
+        let attempt = key("job", number);
+        let (mut child, process) = orphan(&attempt, "exec sleep 1000");
+        watch(&lab, attempt.clone(), process.clone());
+        let end = if at_once { WardenClient::kill } else { WardenClient::stop };
+        end(&lab.client, &attempt, asked);
+        assert_eq!(lab.end().outcome, outcome);
+        assert!(!is_alive(&process));
+        child.wait().unwrap();
+    }
 }
 
 #[test]
@@ -77,7 +79,7 @@ fn a_process_is_found_by_its_attempt() {
     let (one, two, none) = (key("find", 1), key("find", 2), key("find", 3));
     let (mut first, first_process) = orphan(&one, "sleep 1000; :");
     let (mut second, second_process) = orphan(&two, "exec sleep 1000");
-    crate::lab::await_that("the programs", || find_by_attempt(&one).is_some() && find_by_attempt(&two).is_some());
+    await_that("the programs", || find_by_attempt(&one).is_some() && find_by_attempt(&two).is_some());
     assert_eq!(find_by_attempt(&one), Some(first_process.clone()));
     assert_eq!(find_by_attempt(&none), None);
     let names = [&two, &none, &one].map(|attempt| attempt_name(attempt, MARK));
@@ -88,7 +90,7 @@ fn a_process_is_found_by_its_attempt() {
         let group = rustix::process::Pid::from_child(child);
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
     }
-    crate::lab::await_that("the end", || !is_alive(&first_process));
+    await_that("the end", || !is_alive(&first_process));
     assert_eq!(find_by_attempt(&one), None, "a zombie does not live");
     first.wait().unwrap();
     second.wait().unwrap();
@@ -97,9 +99,7 @@ fn a_process_is_found_by_its_attempt() {
 #[test]
 fn the_runners_own_processes_are_found_by_attempt() {
     let lab = Lab::new();
-    let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-    launch.attempt = name("own", 1);
-    let process = lab.begin(launch);
+    let process = lab.begin(Launch { attempt: name("own", 1), ..lab.launch(&["/bin/sleep", "1000"]) });
     assert_eq!(find_by_attempt(&key("own", 1)), Some(process));
     lab.client.kill(&key("own", 1), Outcome::Cancelled);
     lab.end();
@@ -113,25 +113,24 @@ fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
         let (client, ear, known) = WardenClient::new(location(folder.path()), MARK).unwrap();
         (client, known, listen(ear))
     };
-    let kill_grace = std::time::Duration::from_secs(20);
     // As after a power cut: the ledger has an attempt open of which this warden never heard.
     let (client, known, reports) = connect();
     assert_eq!(known, WardenState::default());
-    client.watch(vec![OpenAttempt { attempt: key("job", 1), process: None, timeout: None, kill_grace }]);
-    let outcome = |reports: &Receiver<WardenEvent>| match reports.recv_timeout(kill_grace).unwrap() {
+    client.watch(open(key("job", 1), None));
+    let outcome = |reports: &Receiver<WardenEvent>| match reports.recv_timeout(Duration::from_secs(20)).unwrap() {
         WardenEvent::Ended { end, .. } => end.outcome,
         other => panic!("not ended: {other:?}"),
     };
     assert_eq!(outcome(&reports), Outcome::Lost);
     // To be asked about one says nothing of the others.
-    client.watch(vec![OpenAttempt { attempt: key("job", 2), process: None, timeout: None, kill_grace }]);
+    client.watch(open(key("job", 2), None));
     assert_eq!(outcome(&reports), Outcome::Lost);
     client.watch_all(Vec::new());
     drop(client);
     let (client, known, reports) = connect();
     let ended: Vec<_> = known.ended.into_iter().map(|(attempt, end)| (attempt, end.outcome)).collect();
     assert_eq!(ended, [(key("job", 1), Outcome::Lost), (key("job", 2), Outcome::Lost)]);
-    client.watch(vec![OpenAttempt { attempt: key("job", 3), process: None, timeout: None, kill_grace }]);
+    client.watch(open(key("job", 3), None));
     assert_eq!(outcome(&reports), Outcome::Interrupted);
     client.forget(&[key("job", 1), key("job", 2)]);
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crontabber::session::{AttemptEnd, Outcome};
+use crontabber::session::Outcome;
 use crontabber::warden::{is_alive, process_identity};
-use crontabber::warden_client::WardenEvent;
+use crontabber::warden_client::Launch;
 
 use crate::lab::{Lab, await_that, exists, key, name};
 
@@ -15,39 +15,29 @@ fn patient(trap: &str) -> String {
 }
 
 #[test]
-fn a_stop_is_what_it_was_asked_for() {
+fn a_stop_is_what_it_was_asked_for_unless_the_job_succeeds() {
     let lab = Lab::new();
-    for outcome in [Outcome::Cancelled, Outcome::Interrupted] {
-        let process = lab.begin(lab.shell(&patient(":")));
+    for (trap, asked, outcome) in [
+        (":", Outcome::Cancelled, Outcome::Cancelled),
+        (":", Outcome::Interrupted, Outcome::Interrupted),
+        ("trap 'exit 0' TERM", Outcome::Cancelled, Outcome::Succeeded),
+        ("trap 'exit 5' TERM", Outcome::Interrupted, Outcome::Interrupted),
+    ] {
+        let process = lab.begin(lab.shell(&patient(trap)));
         lab.await_file("ready");
-        lab.client.stop(&key("job", 1), outcome);
+        lab.client.stop(&key("job", 1), asked);
         let end = lab.end();
-        assert_eq!((end.outcome, end.detail), (outcome, None));
+        assert_eq!((end.outcome, end.detail), (outcome, None), "{trap}");
         assert!(!exists(&process));
         fs::remove_file(lab.path("ready")).unwrap();
     }
 }
 
 #[test]
-fn a_success_after_a_stop_is_a_success_and_a_failure_is_the_stop() {
-    let lab = Lab::new();
-    lab.begin(lab.shell(&patient("trap 'exit 0' TERM")));
-    lab.await_file("ready");
-    lab.client.stop(&key("job", 1), Outcome::Cancelled);
-    assert_eq!(lab.end().outcome, Outcome::Succeeded);
-    fs::remove_file(lab.path("ready")).unwrap();
-    lab.begin(lab.shell(&patient("trap 'exit 5' TERM")));
-    lab.await_file("ready");
-    lab.client.stop(&key("job", 1), Outcome::Interrupted);
-    assert_eq!(lab.end().outcome, Outcome::Interrupted);
-}
-
-#[test]
 fn who_ignores_term_is_killed_after_the_grace() {
     let lab = Lab::new();
-    let mut launch = lab.shell(&patient("trap '' TERM"));
-    launch.kill_grace = Duration::from_millis(150);
-    let process = lab.begin(launch);
+    let kill_grace = Duration::from_millis(150);
+    let process = lab.begin(Launch { kill_grace, ..lab.shell(&patient("trap '' TERM")) });
     lab.await_file("ready");
     let asked = Instant::now();
     lab.client.stop(&key("job", 1), Outcome::Cancelled);
@@ -62,15 +52,12 @@ fn who_ignores_term_is_killed_after_the_grace() {
 fn a_timeout_is_a_timeout_whatever_the_status() {
     let lab = Lab::new();
     for trap in [":", "trap 'exit 0' TERM", "trap 'exit 4' TERM", "trap '' TERM"] {
-        let mut launch = lab.shell(&patient(trap));
-        launch.timeout = Some(Duration::from_millis(100));
-        launch.kill_grace = Duration::from_millis(100);
-        let end = lab.run(launch);
+        let (timeout, kill_grace) = (Some(Duration::from_millis(100)), Duration::from_millis(100));
+        let end = lab.run(Launch { timeout, kill_grace, ..lab.shell(&patient(trap)) });
         assert_eq!(end.outcome, Outcome::TimedOut, "{trap}");
         assert!(end.duration.unwrap() >= Duration::from_millis(100));
     }
-    let mut launch = lab.launch(&["/bin/true"]);
-    launch.timeout = Some(Duration::MAX);
+    let launch = Launch { timeout: Some(Duration::MAX), ..lab.launch(&["/bin/true"]) };
     assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
 }
 
@@ -118,9 +105,7 @@ fn the_group_has_its_grace_when_its_leader_dies_first() {
 fn who_of_the_group_outlives_the_grace_is_killed() {
     let lab = Lab::new();
     let text = "(trap '' TERM; sh -c 'echo $PPID' > child; touch ready; while :; do sleep 0.01; done) & wait";
-    let mut launch = lab.shell(text);
-    launch.kill_grace = Duration::from_millis(100);
-    lab.begin(launch);
+    lab.begin(Launch { kill_grace: Duration::from_millis(100), ..lab.shell(text) });
     lab.await_file("ready");
     let child: i32 = fs::read_to_string(lab.path("child")).unwrap().trim().parse().unwrap();
     let child = process_identity(child).unwrap();
@@ -145,24 +130,15 @@ fn what_a_job_leaves_behind_neither_delays_its_end_nor_loses_its_pipe() {
 #[test]
 fn what_never_started_can_be_stopped() {
     let lab = Lab::new();
-    for number in 1..=50 {
-        let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-        launch.attempt = name("job", number);
-        lab.client.start(launch);
-    }
+    lab.start_sleepers(50);
     for number in 1..=50 {
         lab.client.stop(&key("job", number), Outcome::Interrupted);
     }
-    let mut ended = 0;
-    while ended < 50 {
-        if let WardenEvent::Ended { end: AttemptEnd { outcome, .. }, .. } = lab.report() {
-            assert_eq!(outcome, Outcome::Interrupted);
-            ended += 1;
-        }
+    for _ in 1..=50 {
+        assert_eq!(lab.end().outcome, Outcome::Interrupted);
     }
     lab.client.stop(&key("job", 1), Outcome::Cancelled);
     lab.client.kill(&key("nobody", 1), Outcome::Cancelled);
-    let mut launch = lab.launch(&["/bin/true"]);
-    launch.attempt = name("job", 51);
+    let launch = Launch { attempt: name("job", 51), ..lab.launch(&["/bin/true"]) };
     assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
 }

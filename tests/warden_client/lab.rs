@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use crontabber::job::JobName;
-use crontabber::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
+use crontabber::session::{AttemptEnd, AttemptKey, ProcessIdentity, SessionKey};
 use crontabber::warden_client::{
     Launch, WardenClient, WardenEvent, WardenLocation, WardenReceiver, attempt_name, bytes,
 };
@@ -22,16 +22,6 @@ pub(crate) struct Lab {
     pub(crate) folder: TempDir,
     pub(crate) client: WardenClient,
     reports: Receiver<WardenEvent>,
-}
-
-/// The end of an attempt, as it was reported.
-#[derive(Debug, Clone)]
-pub(crate) struct End {
-    pub(crate) attempt: AttemptKey,
-    pub(crate) outcome: Outcome,
-    pub(crate) detail: Option<String>,
-    pub(crate) duration: Option<Duration>,
-    pub(crate) has_log: bool,
 }
 
 impl Lab {
@@ -74,9 +64,17 @@ impl Lab {
     }
 
     /// Starts an attempt and waits for its end.
-    pub(crate) fn run(&self, launch: Launch) -> End {
+    pub(crate) fn run(&self, launch: Launch) -> AttemptEnd {
         self.client.start(launch);
         self.end()
+    }
+
+    /// Starts attempts with the numbers from 1 to `last` that run until they are ended.
+    pub(crate) fn start_sleepers(&self, last: u32) {
+        for number in 1..=last {
+            let launch = self.launch(&["/bin/sleep", "1000"]);
+            self.client.start(Launch { attempt: name("job", number), ..launch });
+        }
     }
 
     /// Starts an attempt and waits until its process lives.
@@ -97,13 +95,17 @@ impl Lab {
     }
 
     /// Waits for the next end.
-    pub(crate) fn end(&self) -> End {
+    pub(crate) fn end(&self) -> AttemptEnd {
+        self.next_end().1
+    }
+
+    /// Waits for the next end, and returns its attempt too.
+    pub(crate) fn next_end(&self) -> (AttemptKey, AttemptEnd) {
         loop {
             if let WardenEvent::Ended { attempt, end } = self.report() {
                 // As a daemon does, once its ledger has it.
                 self.client.forget(std::slice::from_ref(&attempt));
-                let AttemptEnd { outcome, detail, duration, has_log, .. } = end;
-                return End { attempt, outcome, detail, duration, has_log };
+                return (attempt, end);
             }
         }
     }

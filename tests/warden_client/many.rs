@@ -25,14 +25,14 @@ fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
     std::fs::write(lab.path("go"), "").unwrap();
     let mut ended = HashSet::new();
     while ended.len() < 200 {
-        let end = lab.end();
-        let status = i32::try_from(end.attempt.number % 100).unwrap();
+        let (attempt, end) = lab.next_end();
+        let status = i32::try_from(attempt.number % 100).unwrap();
         let wanted = if status == 0 { Outcome::Succeeded } else { Outcome::Failed { code: status } };
         assert_eq!(end.outcome, wanted);
-        let printed = std::fs::read_to_string(lab.path(&format!("{}.log", end.attempt.number))).unwrap();
+        let printed = std::fs::read_to_string(lab.path(&format!("{}.log", attempt.number))).unwrap();
         assert_eq!(printed, format!("{status}\n"));
-        assert!(!exists(&processes[&end.attempt]), "a zombie is left");
-        assert!(ended.insert(end.attempt), "ended twice");
+        assert!(!exists(&processes[&attempt]), "a zombie is left");
+        assert!(ended.insert(attempt), "ended twice");
     }
     assert!(!lab.has_report());
 }
@@ -40,28 +40,14 @@ fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
 #[test]
 fn three_hundred_are_stopped_at_once() {
     let lab = Lab::new();
-    for number in 0..300 {
-        let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-        launch.attempt = name("many", number);
-        lab.client.start(launch);
-    }
+    lab.start_sleepers(300);
     for _ in 0..300 {
         assert!(matches!(lab.report(), WardenEvent::Started { .. }));
     }
-    for number in 0..300 {
-        lab.client.stop(&key("many", number), Outcome::Interrupted);
+    for number in 1..=300 {
+        lab.client.stop(&key("job", number), Outcome::Interrupted);
     }
     for _ in 0..300 {
         assert_eq!(lab.end().outcome, Outcome::Interrupted);
     }
-}
-
-#[test]
-fn an_attempt_has_one_process() {
-    let lab = Lab::new();
-    lab.begin(lab.launch(&["/bin/sleep", "1000"]));
-    lab.client.start(lab.launch(&["/bin/true"]));
-    lab.client.kill(&key("job", 1), Outcome::Cancelled);
-    assert_eq!(lab.end().outcome, Outcome::Cancelled);
-    assert!(!lab.has_report());
 }

@@ -5,10 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crontabber::session::Outcome;
+use crontabber::warden_client::{Launch, bytes};
 
-use crontabber::warden_client::bytes;
-
-use crate::lab::{Lab, key, name};
+use crate::lab::{Lab, await_that, key, name};
 
 #[test]
 fn both_streams_are_kept_in_order_byte_for_byte() {
@@ -32,7 +31,7 @@ fn the_head_can_be_followed() {
     let lab = Lab::new();
     lab.begin(lab.shell("echo first; while [ ! -e go ]; do sleep 0.01; done; echo last"));
     lab.await_file("logs/job/log");
-    crate::lab::await_that("the first line", || lab.printed() == "first\n");
+    await_that("the first line", || lab.printed() == "first\n");
     fs::write(lab.path("go"), "").unwrap();
     lab.end();
     assert_eq!(lab.printed(), "first\nlast\n");
@@ -41,16 +40,14 @@ fn the_head_can_be_followed() {
 #[test]
 fn a_gigabyte_is_bounded_on_disk_and_in_memory_and_holds_up_nobody() {
     let lab = Lab::new();
-    let mut launch = lab.shell("echo begin; head -c 1G /dev/zero; du -sb logs | cut -f1 > size; echo; echo end");
-    launch.attempt = name("loud", 1);
-    lab.begin(launch);
+    let loud = lab.shell("echo begin; head -c 1G /dev/zero; du -sb logs | cut -f1 > size; echo; echo end");
+    lab.begin(Launch { attempt: name("loud", 1), ..loud });
     let mut others = 0;
     let end = loop {
-        let mut launch = lab.launch(&["/bin/true"]);
-        launch.attempt = name("quiet", others);
-        launch.log = bytes(lab.path("quiet.log"));
-        let end = lab.run(launch);
-        if end.attempt == key("loud", 1) {
+        let (attempt, log) = (name("quiet", others), bytes(lab.path("quiet.log")));
+        lab.client.start(Launch { attempt, log, ..lab.launch(&["/bin/true"]) });
+        let (attempt, end) = lab.next_end();
+        if attempt == key("loud", 1) {
             break end;
         }
         others += 1;
@@ -73,9 +70,8 @@ fn a_gigabyte_is_bounded_on_disk_and_in_memory_and_holds_up_nobody() {
 #[test]
 fn a_full_disk_disturbs_no_job() {
     let lab = Lab::new();
-    let mut launch = lab.shell("head -c 5M /dev/zero && echo well > proof");
-    launch.log = bytes(PathBuf::from("/dev/full"));
-    let end = lab.run(launch);
+    let log = bytes(PathBuf::from("/dev/full"));
+    let end = lab.run(Launch { log, ..lab.shell("head -c 5M /dev/zero && echo well > proof") });
     assert_eq!(end.outcome, Outcome::Succeeded);
     assert_eq!(end.detail.unwrap(), "the log `/dev/full` could not be written: No space left on device (os error 28)");
     assert!(lab.path("proof").exists());
@@ -85,11 +81,11 @@ fn a_full_disk_disturbs_no_job() {
 fn all_that_was_printed_before_the_end_is_kept() {
     let lab = Lab::new();
     for number in 1..=20 {
-        let mut launch = lab.shell("head -c 60000 /dev/zero; printf x");
-        launch.attempt = name("job", number);
-        launch.log = bytes(lab.path(&format!("{number}.log")));
+        let path = lab.path(&format!("{number}.log"));
+        let (attempt, log) = (name("job", number), bytes(&path));
+        let launch = Launch { attempt, log, ..lab.shell("head -c 60000 /dev/zero; printf x") };
         assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
-        let log = fs::read(lab.path(&format!("{number}.log"))).unwrap();
+        let log = fs::read(path).unwrap();
         assert_eq!((log.len(), log.last()), (60_001, Some(&b'x')));
     }
 }

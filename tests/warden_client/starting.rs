@@ -4,9 +4,9 @@ use std::fs;
 
 use crontabber::session::{AttemptEnd, Outcome};
 use crontabber::warden::{is_alive, process_identity};
-use crontabber::warden_client::{WardenClient, WardenEvent, bytes};
+use crontabber::warden_client::{Launch, WardenEvent, bytes};
 
-use crate::lab::{End, Lab, again, is_again, key, name};
+use crate::lab::{Lab, again, await_that, is_again, key};
 
 #[test]
 fn started_comes_first_and_names_the_process() {
@@ -14,9 +14,8 @@ fn started_comes_first_and_names_the_process() {
     lab.client.start(lab.shell("echo $$; sleep 0.5"));
     let WardenEvent::Started { attempt, process: Some(process) } = lab.report() else { panic!("not started") };
     assert_eq!(attempt, key("job", 1));
-    let end = lab.end();
-    assert_eq!(end.outcome, Outcome::Succeeded);
-    assert_eq!(end.attempt, attempt);
+    let (ended, end) = lab.next_end();
+    assert_eq!((ended, end.outcome), (attempt, Outcome::Succeeded));
     assert!(end.duration.is_some() && end.has_log && end.detail.is_none());
     assert_eq!(lab.printed(), format!("{}\n", process.pid));
     assert_eq!(process.boot_id, crontabber::warden::boot_id().unwrap());
@@ -66,9 +65,7 @@ fn a_job_has_our_resource_limits_and_one_pipe_for_all_its_output() {
     let script = "cat /proc/self/limits; readlink /proc/$$/fd/1; readlink /proc/$$/fd/2";
     // The second start shows what the first one left in the warden's own streams.
     for _ in 0..2 {
-        let mut launch = lab.shell(script);
-        launch.attempt = name("limits", 1);
-        assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
+        assert_eq!(lab.run(lab.shell(script)).outcome, Outcome::Succeeded);
         let printed = lab.printed();
         let ours = std::fs::read_to_string("/proc/self/limits").unwrap();
         let [stdout, stderr] = printed.strip_prefix(&ours).unwrap().lines().collect::<Vec<_>>()[..] else {
@@ -81,29 +78,37 @@ fn a_job_has_our_resource_limits_and_one_pipe_for_all_its_output() {
 #[test]
 fn exit_statuses_and_signals_are_told_apart() {
     let lab = Lab::new();
-    assert_eq!(lab.run(lab.shell("exit 3")).outcome, Outcome::Failed { code: 3 });
-    assert_eq!(lab.run(lab.shell("exit 137")).outcome, Outcome::Failed { code: 137 });
-    assert_eq!(lab.run(lab.shell("kill -KILL $$")).outcome, Outcome::Killed { signal: 9 });
-    assert_eq!(lab.run(lab.shell("kill -TERM $$")).outcome, Outcome::Killed { signal: 15 });
-    assert_eq!(lab.run(lab.shell("kill -SEGV $$")).outcome, Outcome::Killed { signal: 11 });
+    for (script, outcome) in [
+        ("exit 3", Outcome::Failed { code: 3 }),
+        ("exit 137", Outcome::Failed { code: 137 }),
+        ("kill -KILL $$", Outcome::Killed { signal: 9 }),
+        ("kill -TERM $$", Outcome::Killed { signal: 15 }),
+        ("kill -SEGV $$", Outcome::Killed { signal: 11 }),
+    ] {
+        assert_eq!(lab.run(lab.shell(script)).outcome, outcome);
+    }
 }
 
-/// Checks that an attempt failed to start with this exit status, and returns what was said.
-fn refused(end: &End, code: i32) -> String {
+/// Starts an attempt that fails to start with this exit status, and returns what is said.
+fn refused(lab: &Lab, launch: Launch, code: i32) -> String {
+    let end = lab.run(launch);
     assert_eq!(end.outcome, Outcome::Failed { code }, "{end:?}");
     assert!(!end.has_log && end.duration.is_none());
-    end.detail.clone().unwrap()
+    end.detail.unwrap()
 }
 
 #[test]
 fn what_is_not_found_is_named() {
     let lab = Lab::new();
-    let said = refused(&lab.run(lab.launch(&["no-such-command", "x"])), 127);
-    assert_eq!(said, "command `no-such-command` not found in PATH `/usr/bin:/bin`");
-    let said = refused(&lab.run(lab.launch(&["/no/such"])), 127);
-    assert_eq!(said, "command `/no/such` not found");
-    assert_eq!(refused(&lab.run(lab.launch(&[])), 127), "the command is empty");
-    assert_eq!(refused(&lab.run(lab.launch(&[""])), 127), "the name of the command is empty");
+    let cases: [(&[&str], &str); 4] = [
+        (&["no-such-command", "x"], "command `no-such-command` not found in PATH `/usr/bin:/bin`"),
+        (&["/no/such"], "command `/no/such` not found"),
+        (&[], "the command is empty"),
+        (&[""], "the name of the command is empty"),
+    ];
+    for (argv, said) in cases {
+        assert_eq!(refused(&lab, lab.launch(argv), 127), said);
+    }
 }
 
 #[test]
@@ -112,17 +117,17 @@ fn what_is_not_executable_is_named() {
     lab.program("plain", "#!/bin/sh\n", "644");
     lab.program("textual", "echo hello\n", "755");
     lab.program("orphan", "#!/no/such/interpreter -x\n", "755");
-    let said = refused(&lab.run(lab.launch(&["./plain"])), 126);
-    assert_eq!(said, "command `./plain` is not executable: Permission denied (os error 13)");
-    let said = refused(&lab.run(lab.launch(&["/usr"])), 126);
-    assert_eq!(said, "command `/usr` is not executable: it is a directory");
-    let said = refused(&lab.run(lab.launch(&["./textual"])), 126);
-    assert!(said.ends_with("nor begins with `#!`"), "{said}");
-    let said = refused(&lab.run(lab.launch(&["./orphan"])), 126);
-    assert!(said.ends_with("its interpreter `/no/such/interpreter` is missing"), "{said}");
-    let mut launch = lab.launch(&["plain"]);
-    launch.environment = vec![(bytes("PATH"), bytes(lab.folder.path()))];
-    let said = refused(&lab.run(launch), 126);
+    for (command, expected) in [
+        ("./plain", "command `./plain` is not executable: Permission denied (os error 13)"),
+        ("/usr", "command `/usr` is not executable: it is a directory"),
+        ("./textual", "nor begins with `#!`"),
+        ("./orphan", "its interpreter `/no/such/interpreter` is missing"),
+    ] {
+        let said = refused(&lab, lab.launch(&[command]), 126);
+        assert!(said.ends_with(expected) && said.starts_with("command `"), "{said}");
+    }
+    let environment = vec![(bytes("PATH"), bytes(lab.folder.path()))];
+    let said = refused(&lab, Launch { environment, ..lab.launch(&["plain"]) }, 126);
     assert!(said.starts_with("command `plain` is not executable: `"), "{said}");
 }
 
@@ -131,36 +136,35 @@ fn the_path_searched_is_the_jobs_own_and_relative_to_its_folder() {
     let lab = Lab::new();
     lab.program("first/tool", "#!/bin/sh\nexit 7\n", "644");
     lab.program("second/tool", "#!/bin/sh\nexit 7\n", "755");
-    let mut launch = lab.launch(&["tool"]);
-    launch.environment = vec![(bytes("PATH"), bytes("/none:first:second"))];
+    let environment = vec![(bytes("PATH"), bytes("/none:first:second"))];
+    let launch = Launch { environment, ..lab.launch(&["tool"]) };
     assert_eq!(lab.run(launch).outcome, Outcome::Failed { code: 7 });
-    let mut launch = lab.launch(&["true"]);
-    launch.environment.clear();
+    let launch = Launch { environment: Vec::new(), ..lab.launch(&["true"]) };
     assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
 }
 
 #[test]
 fn a_folder_that_cannot_be_entered_is_named() {
     let lab = Lab::new();
-    let mut launch = lab.launch(&["/bin/true"]);
-    launch.working_directory = Some(bytes(lab.path("missing")));
-    let said = refused(&lab.run(launch), 125);
-    assert!(said.contains("missing` cannot be entered: No such file or directory"), "{said}");
     fs::write(lab.path("file"), "").unwrap();
-    let mut launch = lab.launch(&["true"]);
-    launch.working_directory = Some(bytes(lab.path("file")));
-    let said = refused(&lab.run(launch), 125);
-    assert!(said.ends_with("file` cannot be entered: not a directory"), "{said}");
+    for (folder, expected) in [
+        ("missing", "missing` cannot be entered: No such file or directory (os error 2)"),
+        ("file", "file` cannot be entered: not a directory"),
+    ] {
+        let working_directory = Some(bytes(lab.path(folder)));
+        let said = refused(&lab, Launch { working_directory, ..lab.launch(&["true"]) }, 125);
+        assert!(said.ends_with(expected), "{said}");
+    }
 }
 
 #[test]
 fn impossible_arguments_are_a_start_that_failed() {
     let lab = Lab::new();
-    let said = refused(&lab.run(lab.launch(&["/bin/echo", "a\0b"])), 125);
-    assert!(said.contains("nul byte"), "{said}");
     let long = "x".repeat(200_000);
-    let said = refused(&lab.run(lab.launch(&["/bin/echo", &long])), 126);
-    assert!(said.contains("Argument list too long"), "{said}");
+    for (argument, code, expected) in [("a\0b", 125, "nul byte"), (&long, 126, "Argument list too long")] {
+        let said = refused(&lab, lab.launch(&["/bin/echo", argument]), code);
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]
@@ -189,11 +193,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
         return;
     }
     let lab = Lab::new();
-    for number in 1..=40 {
-        let mut launch = lab.launch(&["/bin/sleep", "1000"]);
-        launch.attempt = name("job", number);
-        lab.client.start(launch);
-    }
+    lab.start_sleepers(40);
     let (mut started, mut refused) = (Vec::new(), 0);
     while started.len() + refused < 40 {
         match lab.report() {
@@ -221,13 +221,13 @@ fn the_last_handle_ends_the_connection_and_leaves_jobs_alone() {
     let lab = Lab::new();
     let process = lab.begin(lab.shell("while [ ! -e go ]; do sleep 0.01; done; echo done > done; sleep 1000"));
     let Lab { folder, client, .. } = lab;
-    let clone: WardenClient = client.clone();
+    let clone = client.clone();
     drop(client);
     drop(clone);
     fs::write(folder.path().join("go"), "").unwrap();
-    crate::lab::await_that("the job", || folder.path().join("done").exists());
+    await_that("the job", || folder.path().join("done").exists());
     assert_eq!(process_identity(process.pid).unwrap(), process);
     let group = rustix::process::Pid::from_raw(process.pid).unwrap();
     rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
-    crate::lab::await_that("the end", || !is_alive(&process));
+    await_that("the end", || !is_alive(&process));
 }
