@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::fault_log::{Gap, Moment};
 use crate::jobs::{Order, TortureJob};
-use crate::journal::{Gap, Moment};
 
 /// The longest time from a job's last line until the warden's journal has its exit.
 const TO_SPOOL: Duration = Duration::from_millis(500);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crontabber::clock;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::arena::Backend;
-use crate::chance::Chance;
+use crate::environment::Backend;
+use crate::random::Random;
 use crate::report::Tally;
 use crate::round::{Plan, Round};
 use crate::selfcheck::the_checker_sees_what_is_wrong;
@@ -91,7 +91,7 @@ impl Settings {
     fn long(&self, minutes: u64) -> bool {
         println!("seed {}", self.seed);
         let mut all = Tally::default();
-        let mut seeds = Chance::new(self.seed);
+        let mut seeds = Random::new(self.seed);
         if self.kills > 0 {
             self.one(self.backends[0], Plan::Kills(self.kills, None), seeds.next(), &mut all);
         }

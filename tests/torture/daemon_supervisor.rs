@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::arena::Arena;
+use crate::environment::Environment;
 use crate::lab::{Daemon, signal_process};
 
 /// A daemon exits within this after SIGTERM, whatever other faults there are.
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Keeper {
+pub(crate) struct DaemonSupervisor {
     daemon: Option<Daemon>,
     restart_at: Option<Instant>,
     told_to_end: Option<Instant>,
@@ -29,28 +29,30 @@ pub(crate) struct Keeper {
     pub(crate) problems: Vec<String>,
 }
 
-impl Keeper {
+impl DaemonSupervisor {
     /// Starts a daemon if none runs.
-    pub(crate) fn keep(&mut self, arena: &Arena) {
+    pub(crate) fn keep(&mut self, environment: &Environment) {
         if let Some(daemon) = &mut self.daemon {
             if let Some(status) = daemon.child.try_wait().expect("our child") {
-                self.ended(arena, status);
+                self.ended(environment, status);
             } else if self.told_to_end.is_some_and(|at| at.elapsed() > TO_END) && !self.stopped {
-                self.problems
-                    .push(format!("the daemon does not end {TO_END:?} after SIGTERM\n{}", tail(&arena.lab.log())));
-                self.kill(arena, Duration::ZERO);
+                self.problems.push(format!(
+                    "the daemon does not end {TO_END:?} after SIGTERM\n{}",
+                    tail(&environment.lab.log())
+                ));
+                self.kill(environment, Duration::ZERO);
             }
         } else if self.restart_at.is_none_or(|at| at <= Instant::now()) {
-            self.daemon = Some(arena.daemon());
+            self.daemon = Some(environment.daemon());
             (self.restart_at, self.told_to_end, self.stopped) = (None, None, false);
         }
     }
 
-    fn ended(&mut self, arena: &Arena, status: ExitStatus) {
+    fn ended(&mut self, environment: &Environment, status: ExitStatus) {
         let asked = self.told_to_end.take().is_some();
         self.daemon = None;
         self.restart_at = Some(Instant::now() + PAUSE);
-        let log = arena.lab.log();
+        let log = environment.lab.log();
         let new = log.get(self.said..).unwrap_or_default().to_owned();
         self.said = log.len();
         // A signal can come before it is listened to.
@@ -65,16 +67,16 @@ impl Keeper {
         if last.contains("not as expected") || last.contains("damaged") {
             self.problems.push(format!("the daemon gave up its ledger\n{}", tail(&new)));
         }
-        let last = last.replace(&arena.folder().display().to_string(), "DIR");
+        let last = last.replace(&environment.folder().display().to_string(), "DIR");
         *self.ends.entry(format!("{status}: {}", without_numbers(&last))).or_default() += 1;
     }
 
     /// Kills it; it is restarted after a pause. False if none ran.
-    pub(crate) fn kill(&mut self, arena: &Arena, pause: Duration) -> bool {
+    pub(crate) fn kill(&mut self, environment: &Environment, pause: Duration) -> bool {
         let Some(mut daemon) = self.daemon.take() else { return false };
         if let Some(status) = daemon.child.try_wait().expect("our child") {
             // It was faster.
-            self.ended(arena, status);
+            self.ended(environment, status);
             return false;
         }
         daemon.kill();
@@ -88,7 +90,7 @@ impl Keeper {
         self.daemon.as_ref().map(Daemon::pid)
     }
 
-    /// Sends SIGSTOP, until [`Keeper::go_on`]. False if none ran.
+    /// Sends SIGSTOP, until [`DaemonSupervisor::go_on`]. False if none ran.
     pub(crate) fn stop(&mut self) -> bool {
         self.stopped = self.signal(Signal::STOP);
         self.stopped
@@ -120,12 +122,12 @@ impl Keeper {
     }
 
     /// Terminates it, and waits for its exit.
-    pub(crate) fn close(&mut self, arena: &Arena) {
+    pub(crate) fn close(&mut self, environment: &Environment) {
         self.go_on();
         self.restart_at = Some(Instant::now() + TO_END + TO_END);
         self.end();
         while self.daemon.is_some() {
-            self.keep(arena);
+            self.keep(environment);
             std::thread::sleep(Duration::from_millis(5));
         }
     }

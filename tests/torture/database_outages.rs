@@ -7,29 +7,29 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::arena::processes_where;
-use crate::chance::Chance;
-use crate::journal::{Fault, Journal};
+use crate::environment::processes_where;
+use crate::fault_log::{Fault, FaultLog};
 use crate::postgres::Postgres;
+use crate::random::Random;
 
 /// Causes outages until it must end; the server runs afterwards.
-pub(crate) fn torment(server: &Postgres, journal: &Journal, seed: u64, over: &AtomicBool) {
-    let mut chance = Chance::fork(seed, "database");
+pub(crate) fn inject(server: &Postgres, fault_log: &FaultLog, seed: u64, over: &AtomicBool) {
+    let mut random = Random::fork(seed, "database");
     loop {
-        if !pause(chance.millis(300, 5000), over) {
+        if !pause(random.millis(300, 5000), over) {
             return;
         }
-        let (kill, away) = (chance.once_in(2), chance.millis(0, 2500));
+        let (kill, away) = (random.once_in(2), random.millis(0, 2500));
         if kill {
-            journal.did(Fault::KillDatabase, &format!("away for {away:?}"));
+            fault_log.did(Fault::KillDatabase, &format!("away for {away:?}"));
             kill_server(server);
         } else {
-            journal.did(Fault::StopDatabase, &format!("away for {away:?}"));
+            fault_log.did(Fault::StopDatabase, &format!("away for {away:?}"));
             server.stop();
         }
         pause(away, over);
         server.resume();
-        journal.note("PostgreSQL is back");
+        fault_log.note("PostgreSQL is back");
     }
 }
 

@@ -4,20 +4,19 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::clock;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::job::{self, lines_of};
+use crate::disk::Disk;
+use crate::job_program::{self, lines_of};
 use crate::jobs::{TortureJob, registry};
 use crate::lab::{Daemon, Lab};
 use crate::postgres::Postgres;
-
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// The ledger under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +26,11 @@ pub(crate) enum Backend {
 }
 
 /// See the module.
-pub(crate) struct Arena {
+pub(crate) struct Environment {
+    /// The small disk; `None` without the right to mount one. It is unmounted before the lab's folder is removed.
+    pub(crate) disk: Option<Disk>,
     pub(crate) lab: Lab,
     pub(crate) server: Option<Postgres>,
-    /// The small disk; `None` without the right to mount one.
-    pub(crate) disk: Option<PathBuf>,
     pub(crate) jobs: Vec<(TortureJob, DateTime<Utc>)>,
     seed: u64,
     clock_moves: bool,
@@ -43,7 +42,7 @@ pub(crate) struct Arena {
     pids: RefCell<BTreeSet<i32>>,
 }
 
-impl Arena {
+impl Environment {
     /// An environment for a run of so many seconds.
     pub(crate) fn new(backend: Backend, jobs: &[TortureJob], seed: u64, seconds: f64, clock_moves: bool) -> Self {
         let now = clock::now();
@@ -52,28 +51,18 @@ impl Arena {
         let state = lab.path("state");
         fs::create_dir(&state).expect("a folder");
         let server = (backend == Backend::Postgres).then(Postgres::start);
-        let disk = mount(&state).then(|| state.clone());
+        let disk = rustix::process::geteuid().is_root().then(|| Disk::mount(&state, 64 * 1024)).flatten();
         let ledger = match &server {
             Some(server) => server.database(),
             None => format!("sqlite://{}", state.join("ledger.db").display()),
         };
-        let mut lab = lab.with_ledger(&ledger);
-        if clock_moves {
-            let library = std::env::var("CRONTABBER_FAKETIME").unwrap_or_else(|_| LIBRARY.to_owned());
-            assert!(Path::new(&library).exists(), "`{library}` is missing: install Debian's package `faketime`");
-            let file = lab.path("clock").display().to_string();
-            lab = lab
-                .with_environment("LD_PRELOAD", &library)
-                .with_environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-                .with_environment("FAKETIME_NO_CACHE", "1")
-                .with_environment("FAKETIME_TIMESTAMP_FILE", &file);
-        }
+        let lab = lab.with_ledger(&ledger);
+        let lab = if clock_moves { lab.with_clock("+0") } else { lab };
         let (offset, furthest) = (TimeDelta::zero(), TimeDelta::zero());
         let pids = RefCell::default();
-        let mut arena = Self { lab, server, disk, jobs, seed, clock_moves, offset, furthest, pids };
-        arena.write_registry(0);
-        arena.move_clock(TimeDelta::zero());
-        arena
+        let environment = Self { disk, lab, server, jobs, seed, clock_moves, offset, furthest, pids };
+        environment.write_registry(0);
+        environment
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -95,9 +84,7 @@ impl Arena {
     pub(crate) fn move_clock(&mut self, by: TimeDelta) {
         self.offset += by;
         self.furthest = self.furthest.max(self.offset);
-        let seconds = self.offset.num_seconds();
-        fs::write(self.lab.path("clock.new"), format!("{seconds:+}\n")).expect("a clock");
-        fs::rename(self.lab.path("clock.new"), self.lab.path("clock")).expect("a clock");
+        self.lab.set_clock(&format!("{:+}", self.offset.num_seconds()));
     }
 
     /// The offset of the clock.
@@ -118,20 +105,13 @@ impl Arena {
     /// Fills the disk to the last byte.
     pub(crate) fn fill_disk(&self) {
         if let Some(disk) = &self.disk {
-            _ = File::create(disk.join("filler")).and_then(|mut filler| {
-                let piece = vec![0; 64 * 1024];
-                loop {
-                    std::io::Write::write_all(&mut filler, &piece)?;
-                }
-                #[expect(unreachable_code, reason = "it ends by the error that it is there for")]
-                Ok::<(), std::io::Error>(())
-            });
+            _ = File::create(disk.path("filler")).and_then(|mut filler| io::copy(&mut io::repeat(0), &mut filler));
         }
     }
 
     pub(crate) fn free_disk(&self) {
         if let Some(disk) = &self.disk {
-            _ = fs::remove_file(disk.join("filler"));
+            _ = fs::remove_file(disk.path("filler"));
         }
     }
 
@@ -155,11 +135,7 @@ impl Arena {
 
     /// Sends a signal to a warden, if it is one.
     pub(crate) fn signal_warden(&self, pid: i32, signal: Signal) -> bool {
-        // The descriptor comes first, so that it is the one that we then look at.
-        let Some(descriptor) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
-            return false;
-        };
-        self.wardens().contains(&pid) && pidfd_send_signal(descriptor, signal).is_ok()
+        signal_if(pid, signal, || self.wardens().contains(&pid))
     }
 
     /// Kills every process that was started here, except the daemon and the database.
@@ -171,10 +147,7 @@ impl Arena {
             }
             let jobs = self.running_jobs();
             for pid in &jobs {
-                let descriptor = Pid::from_raw(*pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-                if let Some(descriptor) = descriptor.filter(|_| job::is_of(*pid, self.folder())) {
-                    _ = pidfd_send_signal(descriptor, Signal::KILL);
-                }
+                signal_if(*pid, Signal::KILL, || job_program::is_of(*pid, self.folder()));
             }
             if wardens.is_empty() && jobs.is_empty() {
                 return;
@@ -198,16 +171,13 @@ impl Arena {
 
     /// The processes of jobs.
     pub(crate) fn running_jobs(&self) -> Vec<i32> {
-        processes().filter(|pid| job::is_of(*pid, self.folder())).collect()
+        processes().filter(|pid| job_program::is_of(*pid, self.folder())).collect()
     }
 }
 
-impl Drop for Arena {
+impl Drop for Environment {
     fn drop(&mut self) {
         self.end_all();
-        if let Some(disk) = self.disk.take() {
-            _ = Command::new("umount").arg("-l").arg(&disk).status();
-        }
         for pid in self.pids.take().iter().filter(|_| self.clock_moves) {
             for name in ["faketime_shm_", "sem.faketime_sem_"] {
                 _ = fs::remove_file(format!("/dev/shm/{name}{pid}"));
@@ -216,14 +186,11 @@ impl Drop for Arena {
     }
 }
 
-/// Mounts a small disk, if permitted.
-fn mount(place: &Path) -> bool {
-    rustix::process::geteuid().is_root()
-        && Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64m", "crontabber-torture"])
-            .arg(place)
-            .status()
-            .is_ok_and(|status| status.success())
+/// Sends a signal to a process if it is the one that is meant. False if it is not.
+fn signal_if(pid: i32, signal: Signal, is_meant: impl Fn() -> bool) -> bool {
+    // The descriptor comes first, so that it is the one that we then look at.
+    let descriptor = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    descriptor.is_some_and(|descriptor| is_meant() && pidfd_send_signal(descriptor, signal).is_ok())
 }
 
 fn processes() -> impl Iterator<Item = i32> {

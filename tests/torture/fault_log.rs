@@ -75,35 +75,23 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 11] = [
-        Self::KillDaemon,
-        Self::KillWarden,
-        Self::KillBoth,
-        Self::StopDaemon,
-        Self::StopWarden,
-        Self::EndDaemon,
-        Self::Reload,
-        Self::FillDisk,
-        Self::StopDatabase,
-        Self::KillDatabase,
-        Self::MoveClock,
+    /// All of them with their names, in the order of the table.
+    pub(crate) const NAMES: [(Self, &str); 11] = [
+        (Self::KillDaemon, "kill -9 of the daemon"),
+        (Self::KillWarden, "kill -9 of the warden"),
+        (Self::KillBoth, "kill -9 of both"),
+        (Self::StopDaemon, "SIGSTOP of the daemon"),
+        (Self::StopWarden, "SIGSTOP of the warden"),
+        (Self::EndDaemon, "SIGTERM of the daemon"),
+        (Self::Reload, "SIGHUP with a changed registry"),
+        (Self::FillDisk, "disk full"),
+        (Self::StopDatabase, "PostgreSQL stopped"),
+        (Self::KillDatabase, "kill -9 of PostgreSQL"),
+        (Self::MoveClock, "clock moved"),
     ];
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::KillDaemon => "kill -9 of the daemon",
-            Self::KillWarden => "kill -9 of the warden",
-            Self::KillBoth => "kill -9 of both",
-            Self::StopDaemon => "SIGSTOP of the daemon",
-            Self::StopWarden => "SIGSTOP of the warden",
-            Self::EndDaemon => "SIGTERM of the daemon",
-            Self::Reload => "SIGHUP with a changed registry",
-            Self::FillDisk => "disk full",
-            Self::StopDatabase => "PostgreSQL stopped",
-            Self::KillDatabase => "kill -9 of PostgreSQL",
-            Self::MoveClock => "clock moved",
-        }
+    fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
     }
 }
 
@@ -116,7 +104,7 @@ pub(crate) struct Gap {
 
 /// The faults of a run.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub(crate) struct FaultLog {
     inner: Mutex<Inner>,
 }
 
@@ -127,7 +115,7 @@ struct Inner {
     gaps: Vec<Gap>,
 }
 
-impl Journal {
+impl FaultLog {
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }

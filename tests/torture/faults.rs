@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use rustix::process::Signal;
 
-use crate::arena::{Arena, is_alive};
-use crate::chance::Chance;
-use crate::journal::{Fault, Gap, Journal, Moment};
-use crate::keeper::Keeper;
+use crate::daemon_supervisor::DaemonSupervisor;
+use crate::environment::{Environment, is_alive};
+use crate::fault_log::{Fault, FaultLog, Gap, Moment};
+use crate::random::Random;
 
 /// Every kind except those of the database, with its weight.
 const KINDS: [(u64, Fault); 9] = [
@@ -45,11 +45,11 @@ enum Lasting {
 }
 
 /// Injects the faults.
-pub(crate) struct Tormentor<'a> {
-    arena: &'a mut Arena,
-    keeper: &'a mut Keeper,
-    journal: &'a Journal,
-    chance: Chance,
+pub(crate) struct FaultInjector<'a> {
+    environment: &'a mut Environment,
+    supervisor: &'a mut DaemonSupervisor,
+    fault_log: &'a FaultLog,
+    random: Random,
     lasting: Vec<(Instant, Lasting)>,
     /// Which warden was stopped last, since when, and until when.
     warden_stopped: Option<(i32, Moment, Option<Instant>)>,
@@ -58,10 +58,24 @@ pub(crate) struct Tormentor<'a> {
     written: (u64, u32),
 }
 
-impl<'a> Tormentor<'a> {
-    pub(crate) fn new(arena: &'a mut Arena, keeper: &'a mut Keeper, journal: &'a Journal, seed: u64) -> Self {
-        let chance = Chance::fork(seed, "faults");
-        Self { arena, keeper, journal, chance, lasting: Vec::new(), warden_stopped: None, edition: 0, written: (0, 0) }
+impl<'a> FaultInjector<'a> {
+    pub(crate) fn new(
+        environment: &'a mut Environment,
+        supervisor: &'a mut DaemonSupervisor,
+        fault_log: &'a FaultLog,
+        seed: u64,
+    ) -> Self {
+        let random = Random::fork(seed, "faults");
+        Self {
+            environment,
+            supervisor,
+            fault_log,
+            random,
+            lasting: Vec::new(),
+            warden_stopped: None,
+            edition: 0,
+            written: (0, 0),
+        }
     }
 
     /// Injects faults for so long, or until it must end; then repairs everything.
@@ -69,14 +83,14 @@ impl<'a> Tormentor<'a> {
         let until = Instant::now() + duration;
         let mut next = Instant::now();
         while Instant::now() < until && !over.load(Ordering::SeqCst) {
-            self.keeper.keep(self.arena);
+            self.supervisor.keep(self.environment);
             self.repair(false);
             if next <= Instant::now() && (self.is_fruitful() || next.elapsed() > RESPITE) {
-                // Each fault draws from a chance of its own, so that the next is the same whatever came of this one.
-                let mut chance = Chance::new(self.chance.next());
-                next = Instant::now() + chance.millis(5, 250);
+                // Each fault draws from a random of its own, so that the next is the same whatever came of this one.
+                let mut random = Random::new(self.random.next());
+                next = Instant::now() + random.millis(5, 250);
                 self.written.1 += 1;
-                self.strike(&mut chance);
+                self.strike(&mut random);
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -84,22 +98,22 @@ impl<'a> Tormentor<'a> {
     }
 
     fn is_fruitful(&mut self) -> bool {
-        let written = self.arena.written();
+        let written = self.environment.written();
         if written > self.written.0 {
             self.written = (written, 0);
         }
         self.written.1 < FRUITLESS
     }
 
-    fn strike(&mut self, chance: &mut Chance) {
-        let fault = chance.weighed(&KINDS);
-        let pause = chance.weighed(&[(4, 0), (3, 200), (1, 1500)]);
-        let pause = chance.millis(0, pause);
-        let while_it_lasts = chance.weighed(&[(10, (20, 400)), (5, (400, 1500)), (2, (1500, 6500))]);
-        let while_it_lasts = chance.millis(while_it_lasts.0, while_it_lasts.1);
-        let both_first = chance.once_in(2);
-        let minutes = TimeDelta::seconds(i64::try_from(chance.below(900)).unwrap_or(0) + 1);
-        let is_back = chance.once_in(3);
+    fn strike(&mut self, random: &mut Random) {
+        let fault = random.weighed(&KINDS);
+        let pause = random.weighed(&[(4, 0), (3, 200), (1, 1500)]);
+        let pause = random.millis(0, pause);
+        let while_it_lasts = random.weighed(&[(10, (20, 400)), (5, (400, 1500)), (2, (1500, 6500))]);
+        let while_it_lasts = random.millis(while_it_lasts.0, while_it_lasts.1);
+        let both_first = random.once_in(2);
+        let seconds = TimeDelta::seconds(random.between(1, 900));
+        let is_back = random.once_in(3);
         match fault {
             Fault::KillDaemon => self.kill_daemon(fault, pause),
             Fault::KillWarden => self.kill_wardens(Some(fault)),
@@ -115,46 +129,46 @@ impl<'a> Tormentor<'a> {
             Fault::StopDaemon => self.stop_daemon(while_it_lasts),
             Fault::StopWarden => self.stop_warden(while_it_lasts),
             Fault::EndDaemon => {
-                if self.keeper.end() {
-                    self.journal.did(fault, "");
+                if self.supervisor.end() {
+                    self.fault_log.did(fault, "");
                 }
             }
             Fault::Reload => {
                 self.edition += 1;
-                self.arena.write_registry(self.edition);
-                if self.keeper.signal(Signal::HUP) {
-                    self.journal.did(fault, "");
+                self.environment.write_registry(self.edition);
+                if self.supervisor.signal(Signal::HUP) {
+                    self.fault_log.did(fault, "");
                 }
             }
             Fault::FillDisk => self.fill_disk(while_it_lasts),
-            Fault::MoveClock => self.move_clock(if is_back { -minutes } else { minutes }),
+            Fault::MoveClock => self.move_clock(if is_back { -seconds } else { seconds }),
             Fault::StopDatabase | Fault::KillDatabase => {}
         }
     }
 
     fn kill_daemon(&mut self, fault: Fault, pause: Duration) {
-        let pid = self.keeper.pid();
-        if self.keeper.kill(self.arena, pause) {
-            self.journal.did(fault, &format!("{pid:?}, again after {pause:?}"));
+        let pid = self.supervisor.pid();
+        if self.supervisor.kill(self.environment, pause) {
+            self.fault_log.did(fault, &format!("{pid:?}, again after {pause:?}"));
         }
     }
 
     /// Kills every warden, and records since when it was stopped.
     fn kill_wardens(&mut self, fault: Option<Fault>) {
-        for pid in self.arena.wardens() {
+        for pid in self.environment.wardens() {
             let is_behind = |until: Option<Instant>| until.is_none_or(|until| until.elapsed() < TO_TAKE_UP);
             let stopped = self.warden_stopped.filter(|(stopped, _, until)| *stopped == pid && is_behind(*until));
             let from = stopped.map_or_else(Moment::now, |(_, since, _)| since);
-            if !self.arena.signal_warden(pid, Signal::KILL) {
+            if !self.environment.signal_warden(pid, Signal::KILL) {
                 continue;
             }
             while is_alive(pid) {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            self.journal.gap(Gap { from, to: Moment::now() });
+            self.fault_log.gap(Gap { from, to: Moment::now() });
             match fault {
-                Some(fault) => self.journal.did(fault, &pid.to_string()),
-                None => self.journal.note(&format!("with its warden {pid}")),
+                Some(fault) => self.fault_log.did(fault, &pid.to_string()),
+                None => self.fault_log.note(&format!("with its warden {pid}")),
             }
         }
     }
@@ -163,10 +177,10 @@ impl<'a> Tormentor<'a> {
         if self.lasts(|lasting| matches!(lasting, Lasting::DaemonStopped(_))) {
             return;
         }
-        if let Some(pid) = self.keeper.pid()
-            && self.keeper.stop()
+        if let Some(pid) = self.supervisor.pid()
+            && self.supervisor.stop()
         {
-            self.journal.did(Fault::StopDaemon, &format!("{pid} for {duration:?}"));
+            self.fault_log.did(Fault::StopDaemon, &format!("{pid} for {duration:?}"));
             self.lasting.push((Instant::now() + duration, Lasting::DaemonStopped(pid)));
         }
     }
@@ -176,28 +190,28 @@ impl<'a> Tormentor<'a> {
             return;
         }
         let since = Moment::now();
-        if let Some(pid) = self.arena.wardens().first().copied()
-            && self.arena.signal_warden(pid, Signal::STOP)
+        if let Some(pid) = self.environment.wardens().first().copied()
+            && self.environment.signal_warden(pid, Signal::STOP)
         {
-            self.journal.did(Fault::StopWarden, &format!("{pid} for {duration:?}"));
+            self.fault_log.did(Fault::StopWarden, &format!("{pid} for {duration:?}"));
             self.warden_stopped = Some((pid, since, None));
             self.lasting.push((Instant::now() + duration, Lasting::WardenStopped(pid)));
         }
     }
 
     fn fill_disk(&mut self, duration: Duration) {
-        if self.arena.disk.is_some() && !self.lasts(|lasting| lasting == Lasting::DiskFull) {
-            self.arena.fill_disk();
-            self.journal.did(Fault::FillDisk, &format!("for {duration:?}"));
+        if self.environment.disk.is_some() && !self.lasts(|lasting| lasting == Lasting::DiskFull) {
+            self.environment.fill_disk();
+            self.fault_log.did(Fault::FillDisk, &format!("for {duration:?}"));
             self.lasting.push((Instant::now() + duration, Lasting::DiskFull));
         }
     }
 
     fn move_clock(&mut self, by: TimeDelta) {
-        if self.arena.can_move_clock() {
-            let by = if self.arena.offset() + by < -BEHIND { -by } else { by };
-            self.arena.move_clock(by);
-            self.journal.did(Fault::MoveClock, &format!("by {} s", by.num_seconds()));
+        if self.environment.can_move_clock() {
+            let by = if self.environment.offset() + by < -BEHIND { -by } else { by };
+            self.environment.move_clock(by);
+            self.fault_log.did(Fault::MoveClock, &format!("by {} s", by.num_seconds()));
         }
     }
 
@@ -211,17 +225,17 @@ impl<'a> Tormentor<'a> {
         let (due, rest): (Vec<_>, Vec<_>) = self.lasting.drain(..).partition(|(until, _)| all || *until <= now);
         self.lasting = rest;
         for (_, lasting) in due {
-            self.journal.note(&format!("over: {lasting:?}"));
+            self.fault_log.note(&format!("over: {lasting:?}"));
             match lasting {
-                Lasting::DaemonStopped(pid) if self.keeper.pid() == Some(pid) => self.keeper.go_on(),
+                Lasting::DaemonStopped(pid) if self.supervisor.pid() == Some(pid) => self.supervisor.go_on(),
                 Lasting::DaemonStopped(_) => {}
                 Lasting::WardenStopped(pid) => {
-                    self.arena.signal_warden(pid, Signal::CONT);
+                    self.environment.signal_warden(pid, Signal::CONT);
                     if let Some((_, _, until)) = &mut self.warden_stopped {
                         *until = Some(Instant::now());
                     }
                 }
-                Lasting::DiskFull => self.arena.free_disk(),
+                Lasting::DiskFull => self.environment.free_disk(),
             }
         }
     }
@@ -229,21 +243,21 @@ impl<'a> Tormentor<'a> {
 
 /// Only kills the daemon, so many times, as fast as possible.
 pub(crate) fn kill_often(
-    arena: &Arena,
-    keeper: &mut Keeper,
-    journal: &Journal,
+    environment: &Environment,
+    supervisor: &mut DaemonSupervisor,
+    fault_log: &FaultLog,
     (kills, seed): (u64, u64),
     (until, over): (Option<Instant>, &AtomicBool),
 ) {
-    let mut chance = Chance::fork(seed, "kills");
+    let mut random = Random::fork(seed, "kills");
     let is_late = || until.is_some_and(|until| Instant::now() >= until);
-    while journal.count(Fault::KillDaemon) < kills && !is_late() && !over.load(Ordering::SeqCst) {
-        keeper.keep(arena);
-        let pause = if chance.once_in(3) { chance.millis(0, 30) } else { chance.millis(20, 150) };
+    while fault_log.count(Fault::KillDaemon) < kills && !is_late() && !over.load(Ordering::SeqCst) {
+        supervisor.keep(environment);
+        let pause = if random.once_in(3) { random.millis(0, 30) } else { random.millis(20, 150) };
         std::thread::sleep(pause);
-        let pid = keeper.pid();
-        if keeper.kill(arena, Duration::ZERO) {
-            journal.did(Fault::KillDaemon, &format!("{pid:?}, after {pause:?}"));
+        let pid = supervisor.pid();
+        if supervisor.kill(environment, Duration::ZERO) {
+            fault_log.did(Fault::KillDaemon, &format!("{pid:?}, after {pause:?}"));
         }
     }
 }

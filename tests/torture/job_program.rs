@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use signal_hook::consts::SIGTERM;
 
-use crate::chance::Chance;
-use crate::journal::{Moment, born};
+use crate::fault_log::{Moment, born};
+use crate::random::Random;
 
 /// The first argument of the torture binary when it runs as a job.
 pub(crate) const AS_JOB: &str = "as-job";
@@ -67,10 +67,10 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let behaviour = arguments.next().as_deref().and_then(Behaviour::parse).expect("a behaviour");
     let told = |name: &str| std::env::var(format!("CRONTABBER_{name}")).expect("crontabber says what it starts");
     let (job, date, attempt) = (told("JOB"), told("UNIXTIME"), told("ATTEMPT"));
-    let mut chance = Chance::fork(seed, &format!("{job} {date} {attempt}"));
+    let mut random = Random::fork(seed, &format!("{job} {date} {attempt}"));
     let calm = folder.join(CALM).exists();
-    let hangs = !calm && behaviour.hang > 0 && chance.once_in(behaviour.hang);
-    let deaf = hangs && chance.once_in(3);
+    let hangs = !calm && random.once_in(behaviour.hang);
+    let deaf = hangs && random.once_in(3);
     if deaf {
         ignore_term();
     }
@@ -88,10 +88,12 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let born = born().expect("our own process");
     say(if alone { "start" } else { "overlap" }, format!(" {born}"));
     if !calm {
-        std::thread::sleep(chance.millis(0, behaviour.sleep));
+        std::thread::sleep(random.millis(0, behaviour.sleep));
     }
-    print(chance.below(behaviour.print + 1), calm);
-    let mut status = u8::from(!calm && behaviour.fail > 0 && chance.once_in(behaviour.fail));
+    if !calm {
+        print(random.next() % (behaviour.print + 1));
+    }
+    let mut status = u8::from(!calm && random.once_in(behaviour.fail));
     if hangs {
         std::thread::sleep(if deaf { TIMEOUT * 3 } else { TIMEOUT * 2 });
         status = 3;
@@ -110,10 +112,7 @@ fn ignore_term() {
 }
 
 /// Prints its output.
-fn print(bytes: u64, calm: bool) {
-    if bytes == 0 || calm {
-        return;
-    }
+fn print(bytes: u64) {
     let line = "a line of a job that has a lot to say\n";
     let count = usize::try_from(bytes).unwrap_or(0) / line.len();
     // Nobody may listen: our warden can have been killed.

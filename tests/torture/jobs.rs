@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
-use crate::job::{AS_JOB, Behaviour, TIMEOUT};
+use crate::job_program::{AS_JOB, Behaviour, TIMEOUT};
 
 /// The date policy of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use serde_json::Value;
 
-use crate::arena::Arena;
 use crate::checker::Story;
-use crate::journal::Gap;
+use crate::environment::Environment;
+use crate::fault_log::Gap;
 use crate::lab::{stderr, stdout};
 
 /// An attempt, as the ledger has it.
@@ -21,8 +21,8 @@ struct Row {
 pub(crate) struct Rows(HashMap<(String, i64, u32), Row>);
 
 impl Rows {
-    pub(crate) fn read(arena: &Arena) -> Self {
-        let rows = arena.lab.json(&["attempts"]);
+    pub(crate) fn read(environment: &Environment) -> Self {
+        let rows = environment.lab.json(&["attempts"]);
         let all = rows.as_array().into_iter().flatten().filter_map(|row| {
             let job = row["job"].as_str()?.to_owned();
             let date = DateTime::parse_from_rfc3339(row["date"].as_str()?).ok()?.timestamp();
@@ -69,18 +69,15 @@ impl Rows {
 }
 
 /// Whether every due date of every job is settled.
-pub(crate) fn is_drained(arena: &Arena) -> bool {
-    let output = arena.lab.run(&["--json", "list"]);
+pub(crate) fn is_drained(environment: &Environment) -> bool {
+    let output = environment.lab.run(&["--json", "list"]);
     let Ok(rows) = serde_json::from_slice::<Value>(&output.stdout) else { return false };
     let done = |row: &Value| row["backlog"] == 0 && row["running"].as_array().is_some_and(Vec::is_empty);
-    rows.as_array().is_some_and(|rows| rows.len() == arena.jobs.len() && rows.iter().all(done))
+    rows.as_array().is_some_and(|rows| rows.len() == environment.jobs.len() && rows.iter().all(done))
 }
 
-/// The findings of `crontabber verify`; a note if there is no such command.
-pub(crate) fn verify(arena: &Arena) -> Result<&'static str, String> {
-    if !arena.lab.run(&["verify", "--help"]).status.success() {
-        return Ok("not run: this crontabber has no `verify`");
-    }
-    let output = arena.lab.run(&["verify"]);
-    if output.status.success() { Ok("found nothing") } else { Err(format!("{}{}", stdout(&output), stderr(&output))) }
+/// What `crontabber verify` finds, if it finds anything.
+pub(crate) fn verify(environment: &Environment) -> Option<String> {
+    let output = environment.lab.run(&["verify"]);
+    (!output.status.success()).then(|| format!("{}{}", stdout(&output), stderr(&output)))
 }

@@ -6,33 +6,36 @@
 
 #![expect(clippy::print_stdout, reason = "it reports, and speaks to the test runner")]
 
-mod arena;
-mod chance;
 mod checker;
+mod command_line;
+mod daemon_supervisor;
+mod database_outages;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../support/disk.rs"]
+mod disk;
+mod environment;
+mod fault_log;
 mod faults;
-mod job;
+mod job_program;
 mod jobs;
-mod journal;
-mod keeper;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support/lab.rs"]
 mod lab;
 mod ledger;
-mod outage;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod random;
 mod report;
 mod round;
-mod run;
 mod selfcheck;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
-    if arguments.peek().is_some_and(|first| first == job::AS_JOB) {
-        return job::run(arguments.skip(1));
+    if arguments.peek().is_some_and(|first| first == job_program::AS_JOB) {
+        return job_program::run(arguments.skip(1));
     }
-    run::run(&arguments.collect::<Vec<_>>())
+    command_line::run(&arguments.collect::<Vec<_>>())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::journal::Fault;
+use crate::fault_log::Fault;
 
 /// The figures of one round, or of several.
 #[derive(Debug, Default)]
@@ -25,8 +25,6 @@ pub(crate) struct Tally {
     pub(crate) problems: Vec<String>,
     /// How long the recovery took.
     pub(crate) recovery: Duration,
-    /// The output of `crontabber verify`.
-    pub(crate) verify: &'static str,
 }
 
 impl Tally {
@@ -50,7 +48,6 @@ impl Tally {
         self.violations += other.violations;
         self.problems.extend(other.problems);
         self.recovery += other.recovery;
-        self.verify = other.verify;
     }
 
     /// One line.
@@ -67,8 +64,8 @@ impl Tally {
     pub(crate) fn table(&self) -> String {
         let mut text = String::new();
         let mut row = |name: &str, value: &str| text.push_str(&format!("{name:<56} {value:>9}\n"));
-        for fault in Fault::ALL {
-            row(fault.name(), &self.faults.get(&fault).unwrap_or(&0).to_string());
+        for (fault, name) in Fault::NAMES {
+            row(name, &self.faults.get(&fault).unwrap_or(&0).to_string());
         }
         row("dates run", &self.dates.to_string());
         row("attempts", &self.attempts.to_string());
@@ -77,7 +74,6 @@ impl Tally {
         row("dates repeated, their warden killed before it could say", &self.excused.to_string());
         row("violations", &self.violations.to_string());
         row("seconds to recover", &self.recovery.as_secs().to_string());
-        text.push_str(&format!("crontabber verify: {}\n", self.verify));
         for (end, count) in &self.ends {
             text.push_str(&format!("the daemon ended unasked {count} times: {end}\n"));
         }

@@ -1,8 +1,8 @@
 //! Tests of the checker: histories with one violation each.
 
 use crate::checker::{Story, check};
+use crate::fault_log::{Gap, Moment};
 use crate::jobs::{Order, TortureJob, mixed};
-use crate::journal::{Gap, Moment};
 
 /// The first date.
 const START: i64 = 6000;
