@@ -2,15 +2,11 @@
 //!
 //! The checks and the JSON Schema use this one table, so that they cannot differ.
 
-mod job;
-
-pub(super) use job::{CATCH_UP, DEPENDENCY, JOB, NEED_A_SCHEDULE, RETRY};
-
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
-    /// The description in the schema.
+    /// The description in the schema, after a space.
     pub(super) about: &'static str,
     /// What other tools call it, in lower case without `_` and `-`.
     pub(super) foreign: &'static [&'static str],
@@ -77,79 +73,182 @@ impl Shape {
     }
 }
 
-const fn key(name: &'static str, shape: Shape, about: &'static str, foreign: &'static [&'static str]) -> Key {
-    Key { name, shape, about, foreign }
+/// A table of keys: the description, the name, the shape, and what other tools call it.
+macro_rules! keys {
+    ($($(#[doc = $about:literal])+ $name:ident: $shape:ident $(($of:expr))?, [$($foreign:literal),+ $(,)?];)+) => {
+        &[$(Key {
+            name: stringify!($name),
+            shape: Shape::$shape $(($of))?,
+            about: concat!($($about),+),
+            foreign: &[$($foreign),+],
+        }),+]
+    };
 }
 
 /// The top level.
-pub(super) static TOP: &[Key] = &[
-    key("daemon", Shape::Table(DAEMON), "Settings of the daemon.", &["settings", "global", "defaults", "crontabber"]),
-    key(
-        "include",
-        Shape::StringOrStrings,
-        "More files with jobs and pools, relative to this file. The last part of a path may contain `*` and `?`.",
-        &["includes", "import", "files"],
-    ),
-    key("jobs", Shape::Jobs, "Jobs by name.", &["job", "tasks", "task", "schedules"]),
-    POOLS,
-];
+pub(super) static TOP: &[Key] = keys! {
+    /// Settings of the daemon.
+    daemon: Table(DAEMON), ["settings", "global", "defaults", "crontabber"];
+    /// More files with jobs and pools, relative to this file. The last part of a path may contain `*` and `?`.
+    include: StringOrStrings, ["includes", "import", "files"];
+    /// Jobs by name.
+    jobs: Jobs, ["job", "tasks", "task", "schedules"];
+    /// Pools by name. A pool limits how many attempts of its jobs run at once.
+    pools: Pools, ["pool", "queues", "queue", "resources", "resource", "limits", "semaphores"];
+};
 
 /// The top level of an included file.
-pub(super) static INCLUDED: &[Key] = &[key("jobs", Shape::Jobs, "Jobs by name.", &["job", "tasks", "task"]), POOLS];
-
-const POOLS: Key = key(
-    "pools",
-    Shape::Pools,
-    "Pools by name. A pool limits how many attempts of its jobs run at once.",
-    &["pool", "queues", "queue", "resources", "resource", "limits", "semaphores"],
-);
+pub(super) static INCLUDED: &[Key] = keys! {
+    /// Jobs by name.
+    jobs: Jobs, ["job", "tasks", "task"];
+    /// Pools by name. A pool limits how many attempts of its jobs run at once.
+    pools: Pools, ["pool", "queues", "queue", "resources", "resource", "limits", "semaphores"];
+};
 
 /// A pool.
-pub(super) static POOL: &[Key] = &[key(
-    "size",
-    Shape::Count,
-    "How many attempts of the jobs in this pool may run at once.",
-    &["slots", "places", "limit", "max", "count", "concurrency", "capacity", "maxrunning"],
-)];
+pub(super) static POOL: &[Key] = keys! {
+    /// How many attempts of the jobs in this pool may run at once.
+    size: Count, ["slots", "places", "limit", "max", "count", "concurrency", "capacity", "maxrunning"];
+};
 
 /// `[daemon]`.
-pub(super) static DAEMON: &[Key] = &[
-    key(
-        "ledger",
-        Shape::String,
-        "The URL of the ledger: `sqlite:///PATH` or `postgres://…`. Default: `ledger.db` in the state directory.",
-        &["database", "db", "databaseurl", "url", "dsn", "store"],
-    ),
-    key(
-        "timezone",
-        Shape::Zone,
-        "The default time zone of jobs, such as `Europe/Berlin`. Default: `UTC`.",
-        &["tz", "zone"],
-    ),
-    key(
-        "max_running",
-        Shape::Count,
-        "How many attempts of all jobs may run at once. Default: 16.",
-        &["maxconcurrent", "concurrency", "maxjobs", "parallel", "parallelism", "workers", "maxparallel"],
-    ),
-    key(
-        "stop_grace",
-        Shape::Duration,
-        "How long a stopping daemon waits for running attempts. Default: `1m`.",
-        &["grace", "shutdowntimeout", "stoptimeout", "gracefultimeout"],
-    ),
-    key(
-        "output_limit",
-        Shape::Size,
-        "How many bytes of the output of an attempt are kept: its head and its tail. Default: `1MiB`.",
-        &["maxoutput", "loglimit", "outputsize", "logsize", "maxlogsize"],
-    ),
-    key(
-        "announce_over",
-        Shape::Unsigned,
-        "Before catching up on more dates than this, the daemon logs how many dates of which job, and for about how long. Default: 100.",
-        &["announce", "announceabove", "announcefrom", "confirmover", "warnover"],
-    ),
+pub(super) static DAEMON: &[Key] = keys! {
+    /// The URL of the ledger: `sqlite:///PATH` or `postgres://…`. Default: `ledger.db` in the state directory.
+    ledger: String, ["database", "db", "databaseurl", "url", "dsn", "store"];
+    /// The default time zone of jobs, such as `Europe/Berlin`. Default: `UTC`.
+    timezone: Zone, ["tz", "zone"];
+    /// How many attempts of all jobs may run at once. Default: 16.
+    max_running: Count, [
+        "maxconcurrent", "concurrency", "maxjobs", "parallel", "parallelism", "workers", "maxparallel",
+    ];
+    /// How long a stopping daemon waits for running attempts. Default: `1m`.
+    stop_grace: Duration, ["grace", "shutdowntimeout", "stoptimeout", "gracefultimeout"];
+    /// How many bytes of the output of an attempt are kept: its head and its tail. Default: `1MiB`.
+    output_limit: Size, ["maxoutput", "loglimit", "outputsize", "logsize", "maxlogsize"];
+    /// Before catching up on more dates than this, the daemon logs how many dates of which job, and for about how long.
+    /// Default: 100.
+    announce_over: Unsigned, ["announce", "announceabove", "announcefrom", "confirmover", "warnover"];
+};
+
+/// `[jobs.NAME]`.
+pub(super) static JOB: &[Key] = keys! {
+    /// A description of the job.
+    description: String, ["comment", "summary", "about", "title"];
+    /// The dates of the job: five fields as in crontab(5), or `@hourly`, `@daily` and so on.
+    schedule: String, ["cron", "crontab", "when", "oncalendar", "calendar"];
+    /// The dates of the job as an interval: `15m`, `2h`, `1d`.
+    every: String, ["interval", "freq", "frequency", "period", "repeat"];
+    /// The time of day for an `every` of whole days, such as `02:30`. Default: `00:00`.
+    at: String, ["time", "hour", "timeofday"];
+    /// The time zone of the schedule, such as `Europe/Berlin`. Default: `timezone` of `[daemon]`.
+    timezone: Zone, ["tz", "zone", "crontz"];
+    /// The first day, in the job's zone, or the first instant. Default: when the daemon first sees the job.
+    start: DayOrInstant, ["startdate", "from", "since", "begin", "startsat"];
+    /// The last day, in the job's zone, or the last instant; both inclusive.
+    end: DayOrInstant, ["enddate", "until", "to", "stop", "endsat"];
+    /// How long after its date a session becomes due. Default: `0s`.
+    delay: Duration, ["offset", "wait", "lag"];
+    /// The longest addition to `delay`. Every job gets its own share of it, always the same on one machine, so that
+    /// jobs do not all start at once.
+    jitter: Duration, ["randomdelay", "randomizeddelay", "randomizeddelaysec", "splay", "spread", "fuzz"];
+    /// Whether every date runs, missed dates included, or only the newest one. Default: false.
+    backfill: Boolean, ["catchup", "backfillable", "persistent", "anacron"];
+    /// With `backfill`: whether a date waits for all earlier dates (`strict`, the default) or not (`independent`).
+    order: Choice(&["strict", "independent"]), ["ordering", "dependsonpast"];
+    /// With `order = "independent"`: how many dates of the job may run at once. Default: 1.
+    max_parallel: Count, ["parallel", "parallelism", "concurrency", "maxactiveruns", "maxconcurrent", "maxinstances"];
+    /// Which missed dates run; the others are recorded as skipped, too old. Default: all.
+    catch_up: Table(CATCH_UP), ["catchuplimit", "catchupwindow"];
+    /// What happens to a date that becomes due while the previous one is running: it waits (`wait`, the default) or is
+    /// skipped (`skip`).
+    overlap: Choice(&["wait", "skip"]), ["onoverlap", "concurrencypolicy", "overlappolicy", "skiponovertime"];
+    /// A date that could only start later than this after it was due is skipped. Default: no date is.
+    skip_late: Duration, ["skipdelayedby", "startingdeadlineseconds", "misfiregracetime", "maxlateness"];
+    /// The pool that limits the attempts of the job: `[pools.NAME]`.
+    pool: String, ["queue", "resource", "semaphore", "mutex", "lock"];
+    /// Among jobs that are ready, the one with the highest number starts first. Default: 0.
+    priority: AnyInteger, ["prio", "priorityweight", "weight", "importance"];
+    /// What to run: a string for `/bin/sh -c`, or an array of arguments in which `{date}`, `{date:STRFTIME}` and
+    /// `{job}` are replaced.
+    command: Command, ["cmd", "exec", "execstart", "run", "script", "shell", "program", "args", "argv", "entrypoint"];
+    /// The working directory of the command, relative to the folder of this file.
+    working_directory: String, ["cwd", "workdir", "dir", "directory", "chdir", "wd"];
+    /// Environment variables to add for the command.
+    environment: Environment, ["env", "environ", "vars", "variables"];
+    /// A file of `NAME=value` lines, read at every start; relative to the folder of this file.
+    environment_file: String, ["envfile", "dotenv"];
+    /// When a failed date is retried. Default: every 5 minutes, without limit.
+    retry: Table(RETRY), ["retries", "retrypolicy", "restart", "backoff"];
+    /// The longest run time of an attempt, after which it is stopped. Default: unlimited.
+    timeout: Duration, ["maxruntime", "deadline", "runtimemax", "timelimit"];
+    /// The expected run time of an attempt. A longer attempt is reported and continues.
+    max_duration: Duration, ["expectedduration", "slowafter", "warnafter", "maxtime"];
+    /// The time between TERM and KILL when an attempt is stopped. Default: `10s`.
+    kill_grace: Duration, ["killafter", "killtimeout", "termgrace"];
+    /// Jobs whose dates up to D must be settled before D starts. A table selects other dates.
+    depends_on: Dependencies, ["depends", "dependencies", "after", "needs", "dependson", "waitfor", "upstream"];
+    /// Jobs without a schedule that run once for the same date first.
+    require: StringOrStrings, ["requires", "required", "prerequisites", "requirements", "uses"];
+    /// A command that runs before an attempt, and after a lost one: with exit status 0, the date is already done.
+    done_when: Command, ["unless", "onlyif", "doneif", "skipif", "creates", "target"];
+    /// What follows an attempt with an unknown outcome: another attempt (`retry`, the default), or the date is held for
+    /// an operator (`hold`).
+    on_lost: Choice(&["retry", "hold"]), ["onunknown", "lost"];
+    /// The time of day, in the job's zone, by which a date should be settled. After it, the date is reported as late.
+    expect_by: Time, ["expected", "expectedby", "sla", "dueby", "finishby", "doneby"];
+    /// The former name of the job, whose ledger it takes over.
+    previously: String, ["renamedfrom", "oldname", "formerly", "previousname", "formername"];
+    /// Whether the job runs. Default: true.
+    enabled: Boolean, ["enable", "active", "on"];
+    /// Words to filter jobs by.
+    tags: Strings, ["tag", "labels", "groups"];
+};
+
+/// `retry` of a job.
+pub(super) static RETRY: &[Key] = keys! {
+    /// The wait before the second attempt. Default: `5m`.
+    after: Duration, ["delay", "wait", "interval", "initial", "initialdelay", "every", "backoff"];
+    /// Each further wait is the previous one times this factor. Default: 1.
+    factor: Factor, ["multiplier", "backofffactor", "exponent", "base"];
+    /// The longest wait.
+    at_most: Duration, ["max", "maxdelay", "maxwait", "maxinterval", "maximum", "cap", "limit"];
+    /// How many attempts a date has, including the first; then it is held. Default: unlimited.
+    attempts: Count, ["maxattempts", "retries", "maxretries", "count", "times", "tries", "number"];
+};
+
+/// `catch_up` of a job.
+pub(super) static CATCH_UP: &[Key] = keys! {
+    /// The oldest missed dates that run, by the time since they were due.
+    max_age: Duration, ["age", "window", "within", "maxdays", "since"];
+    /// With `backfill`: how many missed dates run, the newest ones.
+    max_dates: Count, ["dates", "maxcount", "count", "limit", "max", "maxruns"];
+};
+
+/// A table in `depends_on`.
+pub(super) static DEPENDENCY: &[Key] = keys! {
+    /// The name of the other job.
+    job: String, ["name", "on", "id", "task"];
+    /// Only dates within this period around the date, instead of all dates up to it.
+    covers: Choice(&["hour", "day", "week", "month", "year"]), ["within", "period", "per", "window", "span", "during"];
+    /// Shifts the date first, such as `-1d`. Days and weeks are calendar days, the rest is elapsed time.
+    offset: Offset, ["shift", "delta", "executiondelta", "lag", "delay"];
+    /// Whether failed and held dates count as settled. Default: false.
+    ignore_failure: Boolean, ["ignorefailures", "allowfailure", "optional", "ignoreerrors", "always", "soft"];
+};
+
+/// The keys that have no effect without a schedule.
+pub(super) static NEED_A_SCHEDULE: &[&str] = &[
+    "start",
+    "end",
+    "delay",
+    "jitter",
+    "backfill",
+    "order",
+    "max_parallel",
+    "catch_up",
+    "overlap",
+    "skip_late",
+    "expect_by",
 ];
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn object(keys: &[Key]) -> Value {
 
 fn property(key: &Key) -> Value {
     let mut property = shape(key.shape);
-    merge(&mut property, json!({ "description": key.about }));
+    merge(&mut property, json!({ "description": key.about.trim_start() }));
     property
 }
 
