@@ -8,134 +8,20 @@
 
 mod attempts;
 mod dates;
+mod findings;
 mod order;
-
-use std::collections::BTreeMap;
+mod subject;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
-use crate::job::JobName;
-use crate::schedule::Timetable;
+pub use findings::{Gap, Rule, Unchecked, Violation};
+pub use subject::Subject;
+
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, SessionKey, SessionRecord, State};
-use crate::text::in_zone;
 use attempts::Attempts;
 use dates::Dates;
+use findings::Findings;
 use order::Order;
-
-/// A rule that rows can break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rule {
-    /// P1: a succeeded date is never started again.
-    Once,
-    /// P2: no two attempts at one date overlap, nor do two dates of a job.
-    Alone,
-    /// P3: in strict order a date starts only when every earlier one is settled.
-    InOrder,
-    /// P4: every date up to the watermark has a row.
-    NoneLost,
-    /// P5: the watermark only goes forward, except by a reset.
-    Forward,
-    /// The rows of a session, its attempts and its job agree.
-    Rows,
-}
-
-impl Rule {
-    /// The word for it in JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Once => "P1",
-            Self::Alone => "P2",
-            Self::InOrder => "P3",
-            Self::NoneLost => "P4",
-            Self::Forward => "P5",
-            Self::Rows => "rows",
-        }
-    }
-
-    /// The promise, for people.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Once => "P1 once",
-            Self::Alone => "P2 alone",
-            Self::InOrder => "P3 in order",
-            Self::NoneLost => "P4 none lost",
-            Self::Forward => "P5 forward",
-            Self::Rows => "rows",
-        }
-    }
-}
-
-/// A broken rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The rule.
-    pub rule: Rule,
-    /// The generation of the job.
-    pub generation: u32,
-    /// The date; absent if the violation concerns the whole job.
-    pub date: Option<DateTime<Utc>>,
-    /// A sentence without its full stop.
-    pub text: String,
-}
-
-/// Why a rule was not fully checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gap {
-    /// The registry, which says whether the order is strict, does not have the job.
-    OrderUnknown,
-    /// The timetable in force cannot be read.
-    UnreadableTimetable,
-    /// Some dates belong to a former timetable, which is not kept.
-    FormerTimetable,
-    /// By the wall clock the rule was broken, unless the clock was set back.
-    WallClock,
-}
-
-/// What the rows of a job cannot tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unchecked {
-    /// The rule.
-    pub rule: Rule,
-    /// The reason.
-    pub gap: Gap,
-    /// A sentence without its full stop.
-    pub text: String,
-}
-
-/// A job to examine.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    record: JobRecord,
-    is_strict: Option<bool>,
-    zone: Tz,
-    resets: u64,
-    timetable: Result<Timetable, String>,
-}
-
-impl Subject {
-    /// `is_strict` is absent if the registry does not have the job; `zone` is for instants in texts; `resets` counts
-    /// those in the audit.
-    #[must_use]
-    pub fn new(record: JobRecord, is_strict: Option<bool>, zone: Tz, resets: u64) -> Self {
-        let timetable = record.timetable.parse::<Timetable>().map_err(|error| error.to_string());
-        Self { record, is_strict, zone, resets, timetable }
-    }
-
-    /// The job.
-    #[must_use]
-    pub fn job(&self) -> &JobName {
-        &self.record.name
-    }
-
-    /// The generation in force.
-    #[must_use]
-    pub fn generation(&self) -> u32 {
-        self.record.generation
-    }
-}
 
 /// A row of a job's history.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,7 +53,7 @@ impl<'a> Examination<'a> {
     /// Begins the examination of a job.
     #[must_use]
     pub fn new(subject: &'a Subject) -> Self {
-        let mut findings = Findings { zone: subject.zone, violations: Vec::new(), doubts: BTreeMap::new() };
+        let mut findings = Findings::new(subject.zone);
         let JobRecord { generation, .. } = subject.record;
         let explained = subject.resets + 1;
         if explained != u64::from(generation) {
@@ -285,41 +171,5 @@ impl<'a> Examination<'a> {
             attempts.finish(&mut self.findings);
             self.order.leave(&attempts.session);
         }
-    }
-}
-
-/// The findings so far.
-#[derive(Debug)]
-struct Findings {
-    zone: Tz,
-    violations: Vec<Violation>,
-    /// Rules broken by the wall clock only: how often, and the first date.
-    doubts: BTreeMap<Rule, (u64, DateTime<Utc>)>,
-}
-
-impl Findings {
-    fn shown(&self, at: DateTime<Utc>) -> String {
-        in_zone(at, self.zone)
-    }
-
-    fn broken(&mut self, rule: Rule, generation: u32, date: impl Into<Option<DateTime<Utc>>>, text: String) {
-        self.violations.push(Violation { rule, generation, date: date.into(), text });
-    }
-
-    fn doubted(&mut self, rule: Rule, date: DateTime<Utc>) {
-        self.doubts.entry(rule).or_insert((0, date)).0 += 1;
-    }
-
-    fn doubts(&self) -> impl Iterator<Item = Unchecked> {
-        self.doubts.iter().map(|(rule, (count, first))| {
-            let what = match rule {
-                Rule::Alone => "attempts began before the one before them had ended",
-                Rule::InOrder => "dates were started before an earlier one was settled",
-                _ => "rows are newer than the reset after them",
-            };
-            let first = self.shown(*first);
-            let text = format!("{what}, unless the wall clock was set back: {count}, the first at {first}");
-            Unchecked { rule: *rule, gap: Gap::WallClock, text }
-        })
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Findings, Rule};
+use super::findings::{Findings, Rule};
 use crate::session::{AttemptRecord, Outcome, SessionRecord, State};
 
 /// A session, and a summary of its attempts so far.

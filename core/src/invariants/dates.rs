@@ -4,7 +4,8 @@ use std::iter::Peekable;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Findings, Gap, Rule, Subject, Unchecked};
+use super::findings::{Findings, Gap, Rule, Unchecked};
+use super::subject::Subject;
 use crate::schedule;
 use crate::session::{JobRecord, SessionRecord, Trigger};
 

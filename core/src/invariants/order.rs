@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Findings, Gap, Rule, Subject, Unchecked};
+use super::findings::{Findings, Gap, Rule, Unchecked};
+use super::subject::Subject;
 use crate::session::{AttemptRecord, SessionRecord, Trigger};
 
 /// A tick of `/proc/PID/stat` is a hundredth of a second on every supported host.
