@@ -25,13 +25,10 @@ mod table_reader;
 mod time;
 mod wording;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use toml::de::{DeTable, DeValue};
 
 pub use daemon::DaemonSettings;
 pub use diagnostic::{Diagnostic, RegistryError};
@@ -39,16 +36,13 @@ pub use schema::schema;
 
 use crate::job::Job;
 use crate::text::quoted;
+use depends_on::Named;
 use diagnostic::Level;
-use file::Included;
 use jobs::Draft;
-use keys::Key;
 use pools::Pool;
 use source_file::SourceFile;
 use suggest::Suggester;
-use syntax::Document;
 use table_reader::TableReader;
-use wording::kind;
 
 /// The jobs and the settings of the daemon.
 #[derive(Debug, Clone)]
@@ -79,9 +73,9 @@ impl Registry {
     pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
         let main = file::read(path).map_err(|error| unreadable(path, error))?;
         let mut loading = Loading::new(now);
-        let (daemon, includes) = loading.main_file(main);
-        loading.included_files(&includes, daemon.timezone);
-        loading.finish(daemon)
+        loading.file(main);
+        loading.included_files();
+        loading.finish()
     }
 
     /// Parses a registry from memory: the texts of its files with their paths. Opens no file.
@@ -91,13 +85,11 @@ impl Registry {
     /// # Errors
     /// Every error of every file.
     pub fn parse(main: (&Path, &[u8]), included: &[(&Path, &[u8])], now: DateTime<Utc>) -> Result<Self, RegistryError> {
-        let source = |(path, bytes): (&Path, &[u8])| file::from_bytes(path, bytes.to_owned(), bytes.len() as u64);
         let mut loading = Loading::new(now);
-        let (daemon, _) = loading.main_file(source(main));
-        for file in included {
-            loading.included_file(source(*file), daemon.timezone);
+        for (path, bytes) in std::iter::once(&main).chain(included) {
+            loading.file(file::from_bytes(path, bytes.to_vec(), bytes.len() as u64));
         }
-        loading.finish(daemon)
+        loading.finish()
     }
 
     /// Renders the warnings with their lines; empty if there are none.
@@ -116,105 +108,90 @@ fn unreadable(path: &Path, source: std::io::Error) -> RegistryError {
 struct Loading {
     now: DateTime<Utc>,
     suggester: Suggester,
+    daemon: DaemonSettings,
+    /// The items of `include`.
+    includes: Vec<Named>,
     files: Vec<SourceFile>,
     drafts: Vec<Draft>,
     pools: Vec<Pool>,
 }
 
-/// One item of `include`.
-struct Include {
-    pattern: String,
-    span: std::ops::Range<usize>,
-}
-
 impl Loading {
     fn new(now: DateTime<Utc>) -> Self {
-        Self { now, suggester: Suggester::new(), files: Vec::new(), drafts: Vec::new(), pools: Vec::new() }
+        Self {
+            now,
+            suggester: Suggester::new(),
+            daemon: DaemonSettings::default(),
+            includes: Vec::new(),
+            files: Vec::new(),
+            drafts: Vec::new(),
+            pools: Vec::new(),
+        }
     }
 
-    fn main_file(&mut self, file: SourceFile) -> (DaemonSettings, Vec<Include>) {
-        let mut daemon = DaemonSettings::default();
-        let mut includes = Vec::new();
+    /// Reads a file: first the main file, then the included files.
+    fn file(&mut self, file: SourceFile) {
         if !file.is_broken() {
-            let blanked = OnceCell::new();
-            let document = Document::parse(&file, &blanked);
-            let top = reader(&file, &self.suggester, document.table(), keys::TOP);
+            let number = self.files.len();
+            let table = syntax::parse(&file);
+            let keys = if number == 0 { keys::TOP } else { keys::INCLUDED };
+            let label = "the registry".to_owned();
+            let top = TableReader { file: &file, suggester: &self.suggester, label, table: &table, keys };
             top.unknown_keys();
-            if let Some(reader) = top.sub_table("daemon", keys::DAEMON, "`[daemon]`".to_owned()) {
-                daemon = daemon::read(&reader);
+            if number == 0 {
+                if let Some(reader) = top.sub_table("daemon", keys::DAEMON, "`[daemon]`".to_owned(), |_| None) {
+                    self.daemon = daemon::read(&reader);
+                }
+                self.includes = top.strings("include", true).unwrap_or_default().iter().map(Named::new).collect();
             }
-            for text in top.strings("include", true).unwrap_or_default() {
-                includes.push(Include { pattern: text.value.to_owned(), span: text.span });
-            }
-            read_jobs(&top, daemon.timezone, self.now, self.files.len(), &mut self.drafts);
-            pools::read(&top, self.files.len(), &mut self.pools);
+            jobs::read(&top, self.daemon.timezone, self.now, number, &mut self.drafts);
+            pools::read(&top, number, &mut self.pools);
         }
         self.files.push(file);
-        (daemon, includes)
     }
 
-    fn included_files(&mut self, includes: &[Include], zone: Tz) {
+    fn included_files(&mut self) {
         let main_path = self.files[0].path.clone();
         let identity = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let main_identity = identity(&main_path);
         let mut seen = HashSet::from([main_identity.clone()]);
-        for include in includes {
-            let refuse = |loading: &Self, problem: String, hint: Option<String>| {
-                let message = format!("the registry: `include` {} {problem}", quoted(&include.pattern));
-                loading.files[0].error(include.span.clone(), message, hint);
+        for Named { name, span } in std::mem::take(&mut self.includes) {
+            let about = |problem: &str| format!("the registry: `include` {} {problem}", quoted(&name));
+            let paths = match file::included(&main_path, &name) {
+                Ok(paths) => paths,
+                Err((problem, hint)) => {
+                    self.files[0].error(span, about(&problem), hint);
+                    continue;
+                }
             };
-            let paths = match file::included(&main_path, &include.pattern) {
-                Err(error) => {
-                    refuse(self, error.message, error.hint);
-                    continue;
-                }
-                Ok(Included::File(path)) if identity(&path) == main_identity => {
-                    refuse(self, "names the file that contains it".to_owned(), None);
-                    continue;
-                }
-                Ok(Included::File(path)) => vec![path],
-                Ok(Included::Matching(paths)) if paths.is_empty() => {
-                    let message = format!("the registry: `include` {} matches no file", quoted(&include.pattern));
-                    self.files[0].warning(include.span.clone(), message, None);
-                    continue;
-                }
-                Ok(Included::Matching(paths)) => paths,
-            };
+            if paths.is_empty() {
+                self.files[0].warning(span.clone(), about("matches no file"), None);
+            }
             for path in paths {
-                if !seen.insert(identity(&path)) {
-                    continue;
-                }
-                match file::read(&path) {
-                    Ok(file) => self.included_file(file, zone),
-                    Err(error) => {
-                        refuse(self, format!("is invalid: `{}`: {}", path.display(), file::reason(&error)), None);
+                let identity = identity(&path);
+                if identity == main_identity && !name.contains(['*', '?']) {
+                    self.files[0].error(span.clone(), about("names the file that contains it"), None);
+                } else if seen.insert(identity) {
+                    match file::read(&path) {
+                        Ok(file) => self.file(file),
+                        Err(error) => {
+                            let problem = format!("is invalid: `{}`: {}", path.display(), file::reason(&error));
+                            self.files[0].error(span.clone(), about(&problem), None);
+                        }
                     }
                 }
             }
         }
     }
 
-    fn included_file(&mut self, file: SourceFile, zone: Tz) {
-        if !file.is_broken() {
-            let blanked = OnceCell::new();
-            let document = Document::parse(&file, &blanked);
-            let top = reader(&file, &self.suggester, document.table(), keys::INCLUDED);
-            top.unknown_keys();
-            read_jobs(&top, zone, self.now, self.files.len(), &mut self.drafts);
-            pools::read(&top, self.files.len(), &mut self.pools);
-        }
-        self.files.push(file);
-    }
-
-    fn finish(self, daemon: DaemonSettings) -> Result<Registry, RegistryError> {
+    fn finish(self) -> Result<Registry, RegistryError> {
         dependencies::check(&self.drafts, &self.files, &self.suggester);
         let pools = pools::check(&self.pools, &self.drafts, &self.files, &self.suggester);
         let mut diagnostics = Vec::new();
         let mut warnings = Vec::new();
         if self.drafts.is_empty() && self.files.iter().all(|file| file.errors() == 0) {
-            let hint =
-                "add one: `[jobs.hello]` with `schedule = \"0 3 * * *\"` and `command = \"echo hello\"`".to_owned();
-            self.files[0].file_error("the registry has no jobs", Some(hint));
+            let hint = "add one: `[jobs.hello]` with `schedule = \"0 3 * * *\"` and `command = \"echo hello\"`";
+            self.files[0].file_error("the registry has no jobs", hint);
         }
         let files = self.files.iter().map(|file| file.path.clone()).collect();
         for file in self.files {
@@ -224,41 +201,6 @@ impl Loading {
             return Err(RegistryError::Invalid { diagnostics });
         }
         let jobs = self.drafts.into_iter().filter_map(|draft| draft.job).collect();
-        Ok(Registry { daemon, jobs, pools, files, warnings })
-    }
-}
-
-fn reader<'a>(
-    file: &'a SourceFile,
-    suggester: &'a Suggester,
-    table: &'a DeTable<'a>,
-    keys: &'static [Key],
-) -> TableReader<'a> {
-    TableReader { file, suggester, label: "the registry".to_owned(), table, keys }
-}
-
-/// Reads the jobs of a file, in the order of their lines.
-fn read_jobs(top: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, file: usize, drafts: &mut Vec<Draft>) {
-    const KEY: &str = "jobs";
-    let Some(value) = top.get(KEY) else { return };
-    let DeValue::Table(table) = value.get_ref() else {
-        top.wrong_type(KEY, value, Some("a job is declared as `[jobs.NAME]`".to_owned()));
-        return;
-    };
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
-    for (name, value) in entries {
-        if value.span() == (0..0) {
-            continue;
-        }
-        let label = format!("job {}", quoted(name.get_ref()));
-        let DeValue::Table(table) = value.get_ref() else {
-            let message = format!("{label} must be a table, not {}", kind(value.get_ref()));
-            let hint = "a job is declared as `[jobs.NAME]`, with its keys below".to_owned();
-            top.file.error(name.span(), message, Some(hint));
-            continue;
-        };
-        let reader = top.other(label, table, keys::JOB);
-        drafts.push(jobs::read(&reader, name, zone, now, file));
+        Ok(Registry { daemon: self.daemon, jobs, pools, files, warnings })
     }
 }

@@ -5,58 +5,24 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::text::{counted, in_unit, printable};
+use crate::text::{SyntaxError, counted, did_you_mean, in_unit, printable};
 
 /// The units, largest first, in milliseconds.
 const UNITS: [(&str, u64); 6] =
     [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Other words for the units.
-const FOREIGN_UNITS: [(&str, &str); 20] = [
-    ("millis", "ms"),
-    ("msec", "ms"),
-    ("millisecond", "ms"),
-    ("milliseconds", "ms"),
-    ("sec", "s"),
-    ("secs", "s"),
-    ("second", "s"),
-    ("seconds", "s"),
-    ("min", "m"),
-    ("mins", "m"),
-    ("minute", "m"),
-    ("minutes", "m"),
-    ("hr", "h"),
-    ("hrs", "h"),
-    ("hour", "h"),
-    ("hours", "h"),
-    ("day", "d"),
-    ("days", "d"),
-    ("week", "w"),
-    ("weeks", "w"),
+const FOREIGN_UNITS: [(&str, &[&str]); 6] = [
+    ("ms", &["millis", "msec", "millisecond", "milliseconds"]),
+    ("s", &["sec", "secs", "second", "seconds"]),
+    ("m", &["min", "mins", "minute", "minutes"]),
+    ("h", &["hr", "hrs", "hour", "hours"]),
+    ("d", &["day", "days"]),
+    ("w", &["week", "weeks"]),
 ];
 
 /// A century: short enough that a date plus a duration never overflows.
 const LONGEST_MILLISECONDS: u64 = 36_525 * 86_400_000;
-
-/// Why a text is not a duration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct DurationError {
-    message: String,
-    hint: Option<String>,
-}
-
-impl DurationError {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
-    }
-
-    /// What to write instead.
-    #[must_use]
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-}
 
 /// Parses a duration: integers, each followed by `w`, `d`, `h`, `m`, `s` or `ms`, largest unit first.
 ///
@@ -67,7 +33,7 @@ impl DurationError {
 ///
 /// # Errors
 /// Any other text, and durations longer than a century.
-pub fn parse(text: &str) -> Result<Duration, DurationError> {
+pub fn parse(text: &str) -> Result<Duration, SyntaxError> {
     let total = milliseconds(text)?;
     if total > LONGEST_MILLISECONDS {
         return Err(too_long(text));
@@ -75,9 +41,13 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_millis(total))
 }
 
-fn milliseconds(text: &str) -> Result<u64, DurationError> {
+fn milliseconds(text: &str) -> Result<u64, SyntaxError> {
     if text.is_empty() {
-        return Err(DurationError::new("a duration cannot be empty", "write a number and a unit, such as `90s`"));
+        return Err(SyntaxError::new(
+            0..text.len(),
+            "a duration cannot be empty",
+            "write a number and a unit, such as `90s`",
+        ));
     }
     let mut rest = text;
     let mut total: u64 = 0;
@@ -92,7 +62,8 @@ fn milliseconds(text: &str) -> Result<u64, DurationError> {
             return Err(not_a_duration(text));
         };
         if position < largest_allowed {
-            return Err(DurationError::new(
+            return Err(SyntaxError::new(
+                0..text.len(),
                 format!("the units of `{}` are out of order", printable(text)),
                 "write each unit once, largest first, such as `1h30m`",
             ));
@@ -110,24 +81,32 @@ fn split_while(text: &str, belongs: impl Fn(u8) -> bool) -> (&str, &str) {
     text.split_at(end)
 }
 
-fn too_long(text: &str) -> DurationError {
-    DurationError::new(format!("`{}` is longer than a century", printable(text)), "the longest duration is `36525d`")
+fn too_long(text: &str) -> SyntaxError {
+    SyntaxError::new(
+        0..text.len(),
+        format!("`{}` is longer than a century", printable(text)),
+        "the longest duration is `36525d`",
+    )
 }
 
 /// Explains why `text` is not a duration, with a suggestion if possible.
-fn not_a_duration(text: &str) -> DurationError {
+fn not_a_duration(text: &str) -> SyntaxError {
     let message = format!("`{}` is not a duration", printable(text));
     let trimmed = text.trim();
     if trimmed.starts_with('-') {
-        return DurationError::new(message, "a duration cannot be negative");
+        return SyntaxError::new(0..text.len(), message, "a duration cannot be negative");
     }
     if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
-        return DurationError::new(message, format!("add a unit: `{}s`?", printable(trimmed)));
+        return SyntaxError::new(0..text.len(), message, format!("add a unit: `{}s`?", printable(trimmed)));
     }
     if let Some(meant) = guess(trimmed) {
-        return DurationError::new(message, format!("did you mean `{meant}`?"));
+        return SyntaxError::new(0..text.len(), message, did_you_mean(meant));
     }
-    DurationError::new(message, "expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`")
+    SyntaxError::new(
+        0..text.len(),
+        message,
+        "expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`",
+    )
 }
 
 /// Parses `text` leniently: spaces, words for units, capitals and one decimal fraction.
@@ -141,7 +120,7 @@ fn guess(text: &str) -> Option<String> {
     while !rest.is_empty() {
         let (number, after_number) = split_while(rest, |byte| byte.is_ascii_digit() || byte == b'.');
         let (unit, after_unit) = split_while(after_number, |byte| byte.is_ascii_alphabetic());
-        let known = FOREIGN_UNITS.iter().find(|(name, _)| *name == unit).map_or(unit, |(_, known)| known);
+        let known = FOREIGN_UNITS.iter().find(|(_, words)| words.contains(&unit)).map_or(unit, |(known, _)| known);
         let (_, milliseconds) = UNITS.iter().find(|(name, _)| *name == known)?;
         #[expect(clippy::cast_precision_loss, reason = "a unit has fewer digits than an f64")]
         let milliseconds = *milliseconds as f64;
@@ -243,7 +222,7 @@ mod tests {
 
     fn refused(text: &str) -> String {
         let error = parse(text).unwrap_err();
-        format!("{error}; {}", error.hint().unwrap())
+        format!("{error}; {}", error.hint.as_ref().unwrap())
     }
 
     #[test]

@@ -16,7 +16,7 @@ use chrono::NaiveTime;
 
 pub use dependency::{Dependency, Offset, Period, Span, first_at_or_after};
 pub use name::{JobName, JobNameError};
-pub use template::{Template, TemplateError};
+pub use template::Template;
 
 use crate::schedule::Timetable;
 

@@ -2,8 +2,12 @@
 //!
 //! Durations have a module of their own, [`duration`](crate::duration).
 
+mod syntax_error;
+
 use chrono::{DateTime, Datelike, Offset, SecondsFormat, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
+
+pub use syntax_error::{Hint, SyntaxError, did_you_mean};
 
 /// A date of a job: RFC 3339 with the zone's offset, and a fraction of a second only where there is one.
 #[must_use]

@@ -9,7 +9,8 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use crontabber::duration;
-use crontabber::schedule::{Schedule, Timetable};
+use crontabber::schedule::{IntervalError, Schedule, Timetable};
+use crontabber::text::SyntaxError;
 
 use super::oracle::Said;
 use super::{walk, words};
@@ -61,7 +62,7 @@ fn crontab(text: &str, zone: Tz) -> Option<(Schedule, Said)> {
             Some((schedule, Said::crontab(text)))
         }
         Err(error) => {
-            explained(text, error.message(), error.hint(), error.span());
+            explained(text, &error);
             follow_the_hints(text, zone);
             None
         }
@@ -72,12 +73,15 @@ fn every_with(every: &str, at: Option<&str>, zone: Tz) -> Option<(Schedule, Said
     match Schedule::every(every, at, zone) {
         Ok(schedule) => Some((schedule, Said::every(every, at))),
         Err(error) => {
-            let about = if error.is_about_at() { at.expect("what it is about") } else { every };
-            explained(about, error.message(), error.hint(), error.span());
-            for form in error.hint().as_deref().map(forms).unwrap_or_default() {
+            let (is_about_at, about, mistake) = match &error {
+                IntervalError::Every(mistake) => (false, every, mistake),
+                IntervalError::At(mistake) => (true, at.expect("an `at`"), mistake),
+            };
+            explained(about, mistake);
+            for form in mistake.hint.as_deref().map(forms).unwrap_or_default() {
                 let corrected = match form.strip_prefix("every = \"") {
                     Some(days) => Schedule::every(days.trim_end_matches('"'), at, zone),
-                    None if error.is_about_at() => Schedule::every("1d", Some(form), zone),
+                    None if is_about_at => Schedule::every("1d", Some(form), zone),
                     None => Schedule::every(form, None, zone),
                 };
                 // One correction may uncover the next mistake, but never the same one.
@@ -89,9 +93,10 @@ fn every_with(every: &str, at: Option<&str>, zone: Tz) -> Option<(Schedule, Said
 }
 
 /// A mistake can be printed in a line, and points at something.
-fn explained(text: &str, message: &str, hint: Option<String>, span: Range<usize>) {
+fn explained(text: &str, error: &SyntaxError) {
+    let SyntaxError { message, hint, span } = error;
     assert!(text.get(span.clone()).is_some(), "{span:?} is not in {text:?}");
-    for line in [Some(message.to_owned()), hint].into_iter().flatten() {
+    for line in [Some(message), hint.as_ref()].into_iter().flatten() {
         assert!(!line.is_empty() && line.len() <= LONGEST_MESSAGE, "{} bytes: {line}", line.len());
         assert!(!line.chars().any(char::is_control), "{line:?} holds a control character");
     }
@@ -102,10 +107,10 @@ fn follow_the_hints(text: &str, zone: Tz) {
     let mut text = text.to_owned();
     let mut seen = HashSet::new();
     while let Err(error) = Schedule::crontab(&text, zone) {
-        let hint = error.hint().unwrap_or_default();
+        let hint = error.hint.unwrap_or_default();
         let [form, ..] = forms(&hint)[..] else { return };
         let is_whole = form.contains(' ') || form.starts_with('@');
-        let span = error.span();
+        let span = error.span;
         let mended =
             if is_whole { form.to_owned() } else { format!("{}{form}{}", &text[..span.start], &text[span.end..]) };
         assert!(seen.insert(text), "the hints go in a circle: {mended:?}");

@@ -14,8 +14,8 @@ pub(super) fn required(reader: &TableReader<'_>, name_span: Range<usize>, sugges
     const KEY: &str = "command";
     if !reader.has(KEY) {
         if !suggested.contains(&KEY) {
-            let hint = "add `command = [\"/path/to/program\", \"--day\", \"{date:%Y-%m-%d}\"]`".to_owned();
-            reader.file.missing(name_span, format!("{} has no `command`", reader.label), Some(hint));
+            let hint = "add `command = [\"/path/to/program\", \"--day\", \"{date:%Y-%m-%d}\"]`";
+            reader.file.missing(name_span, format!("{} has no `command`", reader.label), hint);
         }
         return None;
     }
@@ -52,7 +52,7 @@ fn shell(reader: &TableReader<'_>, key: &str, text: &StringValue<'_>) -> Option<
             let hint = format!("write `{variable}`, or the command as a list");
             let message =
                 format!("{}: `{key}` is a shell string, in which {} is not replaced", reader.label, quoted(template));
-            reader.file.warning(text.part(at..at + template.len()), message, Some(hint));
+            reader.file.warning(text.part(at..at + template.len()), message, hint);
         }
     }
     Some(Command::Shell(text.value.to_owned()))
@@ -71,18 +71,17 @@ fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> O
         match Template::parse(argument.value) {
             Ok(template) => templates.push(template),
             Err(error) => {
-                let hint = error.hint().map(str::to_owned);
-                let message = format!("{}: in `{key}`, {}", reader.label, error.message());
-                reader.file.error(argument.part(error.span.clone()), message, hint);
+                let message = format!("{}: in `{key}`, {error}", reader.label);
+                reader.file.error(argument.part(error.span), message, error.hint);
             }
         }
     }
     if let [only] = arguments
         && only.value.contains(' ')
     {
-        let hint = "split it into arguments, or remove the brackets to pass it to the shell".to_owned();
+        let hint = "split it into arguments, or remove the brackets to pass it to the shell";
         let message = format!("{}: `{key}` is a single argument that contains spaces", reader.label);
-        reader.file.warning(only.span.clone(), message, Some(hint));
+        reader.file.warning(only.span.clone(), message, hint);
     }
     (templates.len() == arguments.len()).then_some(Command::Argv(templates))
 }

@@ -85,8 +85,8 @@ fn ledger(reader: &TableReader<'_>) -> Option<String> {
     let text = reader.non_empty_string(KEY)?;
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.value.starts_with(scheme));
     if text.value.contains("://") && !known {
-        let hint = "write `sqlite:///PATH` or `postgres://USER@HOST/DATABASE`".to_owned();
-        reader.invalid(span, KEY, "is of a kind that no ledger has", Some(hint));
+        let hint = "write `sqlite:///PATH` or `postgres://USER@HOST/DATABASE`";
+        reader.invalid(span, KEY, "is of a kind that no ledger has", hint);
         return None;
     }
     Some(text.value.to_owned())
@@ -103,14 +103,8 @@ fn output_limit(reader: &TableReader<'_>) -> Option<u64> {
     let bytes = match (reader.as_string(value), as_integer(value.get_ref())) {
         (Some(text), _) => {
             let Some(bytes) = size(text.value) else {
-                let hint =
-                    "expected an integer with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`".to_owned();
-                reader.invalid(
-                    text.span,
-                    KEY,
-                    format_args!("is invalid: {} is not a size", quoted(text.value)),
-                    Some(hint),
-                );
+                let hint = "expected an integer with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`";
+                reader.invalid(text.span, KEY, format_args!("is invalid: {} is not a size", quoted(text.value)), hint);
                 return None;
             };
             bytes

@@ -6,13 +6,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use toml::Spanned;
+use toml::de::DeString;
 
 use super::jitter;
 use super::keys::NEED_A_SCHEDULE;
 use super::table_reader::TableReader;
-use super::time::{self, Edge};
+use super::time;
 use crate::environment::host_name;
-use crate::schedule::{Schedule, Timetable};
+use crate::schedule::{IntervalError, Schedule, Timetable, day_end, day_start};
 use crate::text::{listed, quoted};
 
 /// Jitter counts in whole seconds.
@@ -38,30 +39,26 @@ pub(super) struct JobDates {
     pub(super) timetable: Option<Timetable>,
 }
 
-/// What is known about a job before its dates are read.
-pub(super) struct JobContext<'a> {
-    pub(super) name: &'a str,
-    /// The span of the name.
-    pub(super) span: Range<usize>,
-    /// The default time zone.
-    pub(super) zone: Tz,
-    /// The keys that unknown keys probably stand for.
-    pub(super) suggested: &'a [&'static str],
-}
-
-pub(super) fn read(reader: &TableReader<'_>, context: &JobContext<'_>, now: DateTime<Utc>) -> JobDates {
-    let has_schedule = has_schedule(reader, context);
-    let zone = time::zone(reader).unwrap_or(context.zone);
+/// Reads the dates of a job. `zone` is the default, and `suggested` are the keys that unknown keys probably stand for.
+pub(super) fn read(
+    reader: &TableReader<'_>,
+    name: &Spanned<DeString<'_>>,
+    zone: Tz,
+    suggested: &[&str],
+    now: DateTime<Utc>,
+) -> JobDates {
+    let has_schedule = has_schedule(reader, name.span(), suggested);
+    let zone = time::zone(reader).unwrap_or(zone);
     let schedule = match has_schedule {
-        HasSchedule::Yes => schedule(reader, zone, now, context.suggested),
+        HasSchedule::Yes => schedule(reader, zone, now, suggested),
         HasSchedule::No => Some(Schedule::none(zone)),
         HasSchedule::Unclear => None,
     };
-    let start = time::day_or_instant(reader, "start", zone, Edge::Start);
-    let end = time::day_or_instant(reader, "end", zone, Edge::End);
+    let start = time::day_or_instant(reader, "start", zone, day_start);
+    let end = time::day_or_instant(reader, "end", zone, day_end);
     let delay = reader.duration("delay").unwrap_or_default();
     let jitter = jitter(reader);
-    let part = if jitter.is_zero() { jitter } else { jitter::part(context.name, &host_name(), jitter) };
+    let part = if jitter.is_zero() { jitter } else { jitter::part(name.get_ref(), &host_name(), jitter) };
     let due = delay.saturating_add(part);
     let timetable = schedule.map(|schedule| Timetable::new(schedule, start, end, due));
     check_bounds(reader, timetable.as_ref().filter(|_| has_schedule == HasSchedule::Yes), start, end);
@@ -69,16 +66,16 @@ pub(super) fn read(reader: &TableReader<'_>, context: &JobContext<'_>, now: Date
 }
 
 /// Finds out whether there is a schedule, and reports one that is missing.
-fn has_schedule(reader: &TableReader<'_>, context: &JobContext<'_>) -> HasSchedule {
+fn has_schedule(reader: &TableReader<'_>, name_span: Range<usize>, suggested: &[&str]) -> HasSchedule {
     if reader.has("schedule") || reader.has("every") {
         return HasSchedule::Yes;
     }
-    if context.suggested.iter().any(|key| ["schedule", "every"].contains(key)) {
+    if suggested.iter().any(|key| ["schedule", "every"].contains(key)) {
         return HasSchedule::Unclear;
     }
     if reader.has("at") {
-        let hint = "add `every = \"1d\"`".to_owned();
-        reader.invalid(reader.key_span("at"), "at", "is allowed only with `every`", Some(hint));
+        let hint = "add `every = \"1d\"`";
+        reader.invalid(reader.key_span("at"), "at", "is allowed only with `every`", hint);
         return HasSchedule::Unclear;
     }
     let keys: Vec<String> =
@@ -89,8 +86,8 @@ fn has_schedule(reader: &TableReader<'_>, context: &JobContext<'_>) -> HasSchedu
     let have = if keys.len() == 1 { "has" } else { "have" };
     let keys = listed(&keys, "and");
     let message = format!("{} has neither `schedule` nor `every`, without which {keys} {have} no effect", reader.label);
-    let hint = "add `schedule = \"30 2 * * *\"`, or `every = \"1d\"` and `at = \"02:30\"`".to_owned();
-    reader.file.missing(context.span.clone(), message, Some(hint));
+    let hint = "add `schedule = \"30 2 * * *\"`, or `every = \"1d\"` and `at = \"02:30\"`";
+    reader.file.missing(name_span, message, hint);
     HasSchedule::Unclear
 }
 
@@ -98,8 +95,7 @@ fn jitter(reader: &TableReader<'_>) -> Duration {
     const KEY: &str = "jitter";
     let Some(jitter) = reader.positive_duration(KEY) else { return Duration::ZERO };
     if jitter < LEAST_JITTER {
-        let span = reader.get(KEY).map_or(0..0, Spanned::span);
-        reader.invalid(span, KEY, "must be at least one second", None);
+        reader.invalid(reader.value_span(KEY), KEY, "must be at least one second", None);
     }
     jitter
 }
@@ -108,12 +104,12 @@ fn jitter(reader: &TableReader<'_>) -> Duration {
 fn schedule(reader: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, suggested: &[&str]) -> Option<Schedule> {
     if reader.has("schedule") && reader.has("every") {
         let message = format!("{} has both `schedule` and `every`", reader.label);
-        reader.file.error(reader.key_span("every"), message, Some("keep only one of them".to_owned()));
+        reader.file.error(reader.key_span("every"), message, "keep only one of them");
         return None;
     }
     if reader.has("at") && !reader.has("every") && !suggested.contains(&"every") {
-        let hint = "`schedule` contains the time of day".to_owned();
-        reader.invalid(reader.key_span("at"), "at", "is allowed only with `every`", Some(hint));
+        let hint = "`schedule` contains the time of day";
+        reader.invalid(reader.key_span("at"), "at", "is allowed only with `every`", hint);
         return None;
     }
     let schedule = if reader.has("schedule") { crontab(reader, zone) } else { interval(reader, zone) }?;
@@ -137,13 +133,13 @@ fn crontab(reader: &TableReader<'_>, zone: Tz) -> Option<Schedule> {
         Ok(schedule) => return Some(schedule),
         Err(error) => error,
     };
-    let problem = format!("is invalid: {}", error.message());
+    let problem = format!("is invalid: {error}");
     let hint = if NO_SCHEDULE.iter().any(|word| text.value.trim().eq_ignore_ascii_case(word)) {
         Some("omit `schedule`: the job then runs when another job requires it or an operator runs it".to_owned())
     } else {
-        error.hint()
+        error.hint
     };
-    reader.invalid(text.part(error.span()), "schedule", problem, hint);
+    reader.invalid(text.part(error.span), "schedule", problem, hint);
     None
 }
 
@@ -160,13 +156,18 @@ fn interval(reader: &TableReader<'_>, zone: Tz) -> Option<Schedule> {
         Ok(schedule) => return Some(schedule),
         Err(error) => error,
     };
-    // A mistake in `every` hides one in `at`: check `at` by itself.
-    let hidden = if error.is_about_at() { None } else { Schedule::every("1d", clock, zone).err() };
-    let (mut every, mut at) = (Some(every), at);
+    // An error in `every` hides one in `at`: check `at` by itself.
+    let hidden = match error {
+        IntervalError::Every(_) => Schedule::every("1d", clock, zone).err(),
+        IntervalError::At(_) => None,
+    };
     for error in [Some(error), hidden].into_iter().flatten() {
-        let text = if error.is_about_at() { at.take() } else { every.take() };
+        let (text, error) = match error {
+            IntervalError::Every(error) => (Some(&every), error),
+            IntervalError::At(error) => (at.as_ref(), error),
+        };
         let Some(text) = text else { continue };
-        reader.file.error(text.part(error.span()), format!("{}: {}", reader.label, error.message()), error.hint());
+        reader.file.error(text.part(error.span), format!("{}: {}", reader.label, error.message), error.hint);
     }
     None
 }
@@ -179,7 +180,7 @@ fn check_bounds(
     end: Option<DateTime<Utc>>,
 ) {
     let (Some(start), Some(end)) = (start, end) else { return };
-    let span = reader.get("end").map_or(0..0, Spanned::span);
+    let span = reader.value_span("end");
     if start > end {
         reader.invalid(span, "end", "is before `start`", None);
         return;

@@ -7,8 +7,7 @@ use super::depends_on::{DependencyEntry, Named};
 use super::jobs::Draft;
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
-use crate::job::JobName;
-use crate::text::quoted;
+use crate::text::{Hint, quoted};
 
 /// How many names of a cycle are printed.
 const LONGEST_CYCLE: usize = 20;
@@ -46,7 +45,7 @@ pub(super) fn check(drafts: &[Draft], files: &[SourceFile], suggester: &Suggeste
         if first != number {
             let message = format!("job {} is declared twice", quoted(&draft.name));
             let hint = format!("first declared at {}", jobs.place(first));
-            files[draft.file].error(draft.name_span.clone(), message, Some(hint));
+            files[draft.file].error(draft.name_span.clone(), message, hint);
         }
     }
     let mut is_required = vec![false; drafts.len()];
@@ -63,8 +62,8 @@ pub(super) fn check(drafts: &[Draft], files: &[SourceFile], suggester: &Suggeste
         if draft.has_schedule == HasSchedule::No {
             let name = quoted(&draft.name);
             let message = format!("job {name} has neither `schedule` nor `every`, and no job requires it");
-            let hint = "only an operator can run it".to_owned();
-            files[draft.file].warning(draft.name_span.clone(), message, Some(hint));
+            let hint = "only an operator can run it";
+            files[draft.file].warning(draft.name_span.clone(), message, hint);
         }
     }
     jobs.former_names();
@@ -96,9 +95,7 @@ impl<'a> Jobs<'a> {
         let name = quoted(&named.name);
         let Some(to) = self.numbers.get(named.name.as_str()).copied() else {
             if self.all_are_known {
-                let known = self.drafts.iter().map(|draft| draft.name.as_str());
-                let suggested = self.suggester.closest(&named.name, known.filter(|name| JobName::new(name).is_ok()));
-                let hint = suggested.map(|name| format!("did you mean `{name}`?"));
+                let hint = self.suggester.name(&named.name, self.drafts.iter().map(|draft| draft.name.as_str()));
                 return refuse(&format!("{name}, which does not exist"), hint.as_deref());
             }
             return None;
@@ -135,7 +132,7 @@ impl<'a> Jobs<'a> {
         {
             let message = format!("job {name} starts before {needed_name}, which it depends on");
             let hint = format!("its first dates wait until the first date of {needed_name} is settled");
-            self.files[draft.file].warning(span, message, Some(hint));
+            self.files[draft.file].warning(span, message, hint);
         }
     }
 
@@ -147,11 +144,11 @@ impl<'a> Jobs<'a> {
             let (name, former_name) = (quoted(&draft.name), quoted(&former.name));
             let (message, hint) = match self.numbers.get(former.name.as_str()) {
                 Some(same) if self.drafts[*same].name == draft.name => {
-                    (format!("job {name} was previously {former_name}, which is its current name"), None)
+                    (format!("job {name} was previously {former_name}, which is its current name"), Hint(None))
                 }
                 Some(_) => {
-                    let hint = "a job can take over only the ledger of a removed job".to_owned();
-                    (format!("job {name} was previously {former_name}, which still exists"), Some(hint))
+                    let hint = "a job can take over only the ledger of a removed job";
+                    (format!("job {name} was previously {former_name}, which still exists"), hint.into())
                 }
                 None => {
                     let first = *claims.entry(&former.name).or_insert(number);
@@ -160,7 +157,7 @@ impl<'a> Jobs<'a> {
                     }
                     let other = quoted(&self.drafts[first].name);
                     let hint = format!("only one job can take over its ledger; {other} is at {}", self.place(first));
-                    (format!("job {name} was previously {former_name}, and so was {other}"), Some(hint))
+                    (format!("job {name} was previously {former_name}, and so was {other}"), hint.into())
                 }
             };
             self.files[draft.file].error(former.span.clone(), message, hint);
@@ -226,5 +223,5 @@ fn note_cycle(path: &[(usize, usize)], drafts: &[Draft], edges: &[Vec<Edge<'_>>]
     let draft = &drafts[job];
     let span = edges[job][next_edge - 1].named.span.clone();
     let message = format!("dependency cycle: {} → {}", names.join(" → "), name(&path[first]));
-    files[draft.file].error(span, message, Some("none of these jobs can ever start".to_owned()));
+    files[draft.file].error(span, message, "none of these jobs can ever start");
 }

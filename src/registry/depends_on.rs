@@ -67,7 +67,7 @@ pub(super) fn depends_on(reader: &TableReader<'_>) -> Vec<DependencyEntry> {
         DeValue::Array(items) => items.iter().collect(),
         DeValue::String(_) | DeValue::Table(_) => vec![value],
         _ => {
-            reader.wrong_type(DEPENDS_ON, value, Some("write `depends_on = [\"NAME\"]`".to_owned()));
+            reader.wrong_type(DEPENDS_ON, value, "write `depends_on = [\"NAME\"]`");
             return Vec::new();
         }
     };
@@ -119,7 +119,7 @@ fn dependency<'a>(reader: &TableReader<'a>, item: Value<'a>) -> Option<Dependenc
     let ignore_failure = entry.boolean("ignore_failure").unwrap_or(false);
     if !table.contains_key("job") && !suggested.contains(&"job") {
         let message = format!("{} has a table without `job`", entry.label);
-        reader.file.missing(item.span(), message, Some("add `job = \"NAME\"`".to_owned()));
+        reader.file.missing(item.span(), message, "add `job = \"NAME\"`");
     }
     let on = Named::new(&entry.non_empty_string("job")?);
     Some(DependencyEntry { on, covers, offset, ignore_failure })
@@ -130,19 +130,19 @@ fn offset(entry: &TableReader<'_>) -> Option<Offset> {
     const KEY: &str = "offset";
     let value = entry.get(KEY)?;
     let Some(text) = entry.as_string(value) else {
-        entry.wrong_type(KEY, value, Some("such as `\"-1d\"` for the day before".to_owned()));
+        entry.wrong_type(KEY, value, "such as `\"-1d\"` for the day before");
         return None;
     };
     let sign = text.value.chars().next().filter(|sign| ['-', '+'].contains(sign));
     let length = sign.map_or(text.value, |sign| &text.value[sign.len_utf8()..]);
     if length.starts_with(['-', '+']) {
-        entry.invalid(text.span, KEY, "has two signs", Some("one of them, as in `-1d`".to_owned()));
+        entry.invalid(text.span, KEY, "has two signs", "one of them, as in `-1d`");
         return None;
     }
     let moved = match duration::parse(length) {
         Ok(moved) => moved,
         Err(error) => {
-            let hint = error.hint().map(|hint| match sign {
+            let hint = error.hint.as_deref().map(|hint| match sign {
                 // The suggestion keeps the sign.
                 Some(sign) if hint.ends_with('?') => hint.replacen('`', &format!("`{sign}"), 1),
                 _ => hint.to_owned(),
@@ -152,7 +152,7 @@ fn offset(entry: &TableReader<'_>) -> Option<Offset> {
         }
     };
     if moved.subsec_nanos() != 0 {
-        entry.invalid(text.span, KEY, "must be whole seconds", Some("dates fall on whole seconds".to_owned()));
+        entry.invalid(text.span, KEY, "must be whole seconds", "dates fall on whole seconds");
         return None;
     }
     // Units are in order, so weeks and days are everything up to the last `w` or `d`.

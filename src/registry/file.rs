@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::source_file::SourceFile;
+use crate::text::Hint;
 
 /// A larger file is not a registry.
 const LARGEST: u64 = 8 * 1024 * 1024;
@@ -29,7 +30,7 @@ pub(super) fn from_bytes(path: &Path, bytes: Vec<u8>, size: u64) -> SourceFile {
         let file = SourceFile::new(path, String::new());
         file.file_error(
             format!("the file has {}; a registry may have at most 8 MiB", megabytes(size)),
-            Some("split it with `include`".to_owned()),
+            "split it with `include`",
         );
         return file;
     }
@@ -39,10 +40,10 @@ pub(super) fn from_bytes(path: &Path, bytes: Vec<u8>, size: u64) -> SourceFile {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes()[at];
             let file = SourceFile::new(path, String::from_utf8_lossy(error.as_bytes()).into_owned());
-            let hint = "save the file as UTF-8".to_owned();
+            let hint = "save the file as UTF-8";
             // The first replacement character is at the first invalid byte.
             let end = at + char::REPLACEMENT_CHARACTER.len_utf8();
-            file.syntax_error(at..end, format!("the file is not UTF-8: byte 0x{byte:02x}"), Some(hint));
+            file.syntax_error(at..end, format!("the file is not UTF-8: byte 0x{byte:02x}"), hint);
             file
         }
     }
@@ -62,57 +63,37 @@ pub(super) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The files that an `include` names.
-pub(super) enum Included {
-    /// One file, which must exist.
-    File(PathBuf),
-    /// The files that match a pattern, in the order of their names; may be empty.
-    Matching(Vec<PathBuf>),
-}
-
-pub(super) struct IncludeError {
-    pub(super) message: String,
-    pub(super) hint: Option<String>,
-}
-
-/// Resolves an `include`, relative to the folder of the main file.
-pub(super) fn included(main: &Path, pattern: &str) -> Result<Included, IncludeError> {
-    let refuse = |message: &str, hint: &str| IncludeError { message: message.to_owned(), hint: Some(hint.to_owned()) };
+/// Finds the files that an `include` names, relative to the folder of the main file: the files that match a pattern, in
+/// the order of their names, or one file, which need not exist.
+pub(super) fn included(main: &Path, pattern: &str) -> Result<Vec<PathBuf>, (String, Hint)> {
+    let refuse = |message: &str, hint: &str| Err((message.to_owned(), hint.into()));
     let beside = main.parent().unwrap_or(Path::new(""));
     let (folder, last) = pattern.rsplit_once('/').map_or(("", pattern), |(folder, last)| (folder, last));
     if pattern.is_empty() || pattern.chars().any(char::is_control) {
-        return Err(refuse("is not a path", "such as `jobs.d/*.toml`"));
+        return refuse("is not a path", "such as `jobs.d/*.toml`");
     }
     if folder.contains(['*', '?']) {
-        return Err(refuse(
-            "has a wildcard before the last part of the path",
-            "only the last part may contain `*` and `?`",
-        ));
+        return refuse("has a wildcard before the last part of the path", "only the last part may contain `*` and `?`");
     }
     if !last.contains(['*', '?']) {
         let path = beside.join(pattern);
         if path.is_dir() {
-            let hint = format!("write `{}/*.toml`", pattern.trim_end_matches('/'));
-            return Err(refuse("names a directory", &hint));
+            return refuse("names a directory", &format!("write `{}/*.toml`", pattern.trim_end_matches('/')));
         }
-        return Ok(Included::File(path));
+        return Ok(vec![path]);
     }
     // A pattern in the root directory has an empty folder, too.
     let folder = if pattern.starts_with('/') && folder.is_empty() { "/" } else { folder };
     let folder = beside.join(folder);
+    let unresolved = |error: io::Error| (format!("cannot be resolved: {}", reason(&error)), Hint(None));
     let listed = if folder.as_os_str().is_empty() { Path::new(".").read_dir() } else { folder.read_dir() };
     let entries = match listed {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Included::Matching(Vec::new())),
-        Err(error) => {
-            return Err(IncludeError { message: format!("cannot be resolved: {}", reason(&error)), hint: None });
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.map_err(unresolved)?,
     };
     let mut paths = Vec::new();
     for entry in entries {
-        let entry =
-            entry.map_err(|error| IncludeError { message: format!("cannot be resolved: {error}"), hint: None })?;
-        let name = entry.file_name();
+        let name = entry.map_err(unresolved)?.file_name();
         let Some(name) = name.to_str().filter(|name| matches(last, name)) else { continue };
         let path = folder.join(name);
         if !path.is_dir() {
@@ -120,7 +101,7 @@ pub(super) fn included(main: &Path, pattern: &str) -> Result<Included, IncludeEr
         }
     }
     paths.sort();
-    Ok(Included::Matching(paths))
+    Ok(paths)
 }
 
 /// Whether a name matches a pattern of `*` and `?`. A leading dot must be matched by a dot.
@@ -128,28 +109,22 @@ fn matches(pattern: &str, name: &str) -> bool {
     if name.starts_with('.') && !pattern.starts_with('.') {
         return false;
     }
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut name_at) = (0, 0);
-    // Where to continue, with one more character for the last `*`, if the rest does not match.
-    let mut retry = None;
-    while name_at < name.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                retry = Some((at + 1, name_at));
-                at += 1;
-            }
-            Some(wanted) if *wanted == '?' || *wanted == name[name_at] => {
-                at += 1;
-                name_at += 1;
-            }
-            _ => {
-                let Some((after_star, from)) = retry else { return false };
-                retry = Some((after_star, from + 1));
-                (at, name_at) = (after_star, from + 1);
-            }
+    let length = name.chars().count();
+    // Which beginnings of the name, by length, match the pattern so far.
+    let mut matched = vec![false; length + 1];
+    matched[0] = true;
+    for wanted in pattern.chars() {
+        let mut next = vec![wanted == '*' && matched[0]];
+        for (at, character) in name.chars().enumerate() {
+            next.push(match wanted {
+                '*' => matched[at + 1] || next[at],
+                '?' => matched[at],
+                _ => matched[at] && wanted == character,
+            });
         }
+        matched = next;
     }
-    pattern[at..].iter().all(|rest| *rest == '*')
+    matched[length]
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use toml::Spanned;
+use toml::de::{DeString, DeValue};
 
 use super::command;
-use super::dates::{self, HasSchedule, JobContext, JobDates};
+use super::dates::{self, HasSchedule, JobDates};
 use super::depends_on::{self, DependencyEntry, Named};
+use super::keys;
 use super::retry;
 use super::run_policy::{self, RunPolicy};
 use super::table_reader::TableReader;
@@ -41,19 +43,25 @@ pub(super) struct Draft {
     pub(super) job: Option<Job>,
 }
 
+/// Reads the jobs of a file, in the order of their lines.
+pub(super) fn read(top: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, file: usize, drafts: &mut Vec<Draft>) {
+    for (name, value) in top.named_tables("jobs", "a job is declared as `[jobs.NAME]`") {
+        let label = format!("job {}", quoted(name.get_ref()));
+        if let DeValue::Table(table) = value.get_ref() {
+            drafts.push(job(&top.other(label, table, keys::JOB), name, zone, now, file));
+        } else {
+            let message = format!("{label} must be a table, not {}", kind(value.get_ref()));
+            top.file.error(name.span(), message, "a job is declared as `[jobs.NAME]`, with its keys below");
+        }
+    }
+}
+
 /// Reads a job and reports what is invalid.
-pub(super) fn read(
-    reader: &TableReader<'_>,
-    name: &Spanned<toml::de::DeString<'_>>,
-    zone: Tz,
-    now: DateTime<Utc>,
-    file: usize,
-) -> Draft {
+fn job(reader: &TableReader<'_>, name: &Spanned<DeString<'_>>, zone: Tz, now: DateTime<Utc>, file: usize) -> Draft {
     let errors_before = reader.file.errors();
     let job_name = job_name(reader, name);
     let suggested = reader.unknown_keys();
-    let context = JobContext { name: name.get_ref(), span: name.span(), zone, suggested: &suggested };
-    let JobDates { has_schedule, start, jitter, timetable } = dates::read(reader, &context, now);
+    let JobDates { has_schedule, start, jitter, timetable } = dates::read(reader, name, zone, &suggested, now);
     let command = command::required(reader, name.span(), &suggested);
     let mut draft = Draft {
         file,
@@ -126,11 +134,10 @@ fn limits(reader: &TableReader<'_>) -> (Option<Duration>, Option<Duration>) {
     {
         let message =
             format!("{}: `{KEY}` is not shorter than `timeout`, `{}`", reader.label, duration::notation(timeout));
-        let span = reader.get(KEY).map_or(0..0, Spanned::span);
         reader.file.warning(
-            span,
+            reader.value_span(KEY),
             message,
-            Some("`timeout` ends the attempt first, so it is never reported as long".to_owned()),
+            "`timeout` ends the attempt first, so it is never reported as long",
         );
     }
     (timeout, max_duration)
@@ -146,7 +153,7 @@ fn previously(reader: &TableReader<'_>) -> Option<Named> {
     Some(Named::new(&text))
 }
 
-fn job_name(reader: &TableReader<'_>, name: &Spanned<toml::de::DeString<'_>>) -> Option<JobName> {
+fn job_name(reader: &TableReader<'_>, name: &Spanned<DeString<'_>>) -> Option<JobName> {
     let text = name.get_ref();
     match JobName::new(text) {
         Ok(name) => Some(name),
@@ -168,8 +175,8 @@ fn job_name(reader: &TableReader<'_>, name: &Spanned<toml::de::DeString<'_>>) ->
 fn path(reader: &TableReader<'_>, key: &'static str) -> Option<PathBuf> {
     let text = reader.non_empty_string(key)?;
     if text.value.starts_with('~') {
-        let hint = "write the full path: no shell expands it".to_owned();
-        reader.invalid(text.part(0..1), key, "starts with `~`", Some(hint));
+        let hint = "write the full path: no shell expands it";
+        reader.invalid(text.part(0..1), key, "starts with `~`", hint);
         return None;
     }
     Some(reader.file.folder.join(text.value))
@@ -180,7 +187,7 @@ fn environment(reader: &TableReader<'_>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     let Some(value) = reader.get(KEY) else { return variables };
     let Some(table) = value.get_ref().as_table() else {
-        reader.wrong_type(KEY, value, Some("write `environment = { NAME = \"value\" }`".to_owned()));
+        reader.wrong_type(KEY, value, "write `environment = { NAME = \"value\" }`");
         return variables;
     };
     for (name, value) in table {
@@ -196,13 +203,8 @@ fn environment(reader: &TableReader<'_>) -> BTreeMap<String, String> {
                 None,
             );
         } else if !is_good {
-            let hint = "use letters, digits and `_`, and do not start with a digit".to_owned();
-            reader.invalid(
-                span,
-                KEY,
-                format_args!("cannot set {}: not a valid variable name", quoted(name)),
-                Some(hint),
-            );
+            let hint = "use letters, digits and `_`, and do not start with a digit";
+            reader.invalid(span, KEY, format_args!("cannot set {}: not a valid variable name", quoted(name)), hint);
         }
         match reader.as_string(value) {
             None => {

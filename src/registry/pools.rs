@@ -10,12 +10,12 @@ use super::jobs::Draft;
 use super::keys;
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
-use super::table_reader::TableReader;
+use super::table_reader::{TableReader, Value};
 use super::wording::{as_integer, kind};
 use crate::job::JobName;
 use crate::text::quoted;
 
-const KEY: &str = "pools";
+const DECLARATION: &str = "a pool is declared as `[pools.NAME]`, with its `size` below";
 
 /// A pool before the pools of all files are known.
 #[derive(Debug)]
@@ -31,43 +31,29 @@ pub(super) struct Pool {
 
 /// Reads the pools of a file, in the order of their lines.
 pub(super) fn read(top: &TableReader<'_>, file: usize, pools: &mut Vec<Pool>) {
-    let Some(value) = top.get(KEY) else { return };
-    let DeValue::Table(table) = value.get_ref() else {
-        top.wrong_type(KEY, value, Some("a pool is declared as `[pools.NAME]`, with its `size` below".to_owned()));
-        return;
-    };
-    let mut entries: Vec<_> = table.iter().filter(|(_, value)| value.span() != (0..0)).collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
-    for (name, value) in entries {
-        check_name(top, name);
+    for (name, value) in top.named_tables("pools", DECLARATION) {
+        if let Err(error) = JobName::new(name.get_ref()) {
+            let message = format!("a pool cannot be named {}, as no job could be: {error}", quoted(name.get_ref()));
+            top.file.error(name.span(), message, None);
+        }
         let size = size(top, name, value);
         pools.push(Pool { file, name: name.get_ref().to_string(), name_span: name.span(), size });
     }
 }
 
-fn check_name(top: &TableReader<'_>, name: &Spanned<DeString<'_>>) {
-    if let Err(error) = JobName::new(name.get_ref()) {
-        let message = format!("a pool cannot be named {}, as no job could be: {error}", quoted(name.get_ref()));
-        top.file.error(name.span(), message, None);
-    }
-}
-
-fn size<'a>(top: &TableReader<'a>, name: &Spanned<DeString<'_>>, value: &'a Spanned<DeValue<'a>>) -> Option<usize> {
+fn size<'a>(top: &TableReader<'a>, name: &Spanned<DeString<'_>>, value: Value<'a>) -> Option<usize> {
     let label = format!("pool {}", quoted(name.get_ref()));
     let DeValue::Table(table) = value.get_ref() else {
-        let hint = match as_integer(value.get_ref()) {
-            Some(size) => format!("write `{{ size = {} }}`", size.max(1)),
-            None => "a pool is declared as `[pools.NAME]`, with its `size` below".to_owned(),
-        };
+        let size = as_integer(value.get_ref()).map(|size| format!("write `{{ size = {} }}`", size.max(1)));
         let message = format!("{label} must be a table, not {}", kind(value.get_ref()));
-        top.file.error(value.span(), message, Some(hint));
+        top.file.error(value.span(), message, size.unwrap_or(DECLARATION.to_owned()));
         return None;
     };
     let pool = top.other(label, table, keys::POOL);
     let suggested = pool.unknown_keys();
     if !table.contains_key("size") && suggested.is_empty() {
-        let hint = "add `size = 4`: so many attempts of its jobs run at once".to_owned();
-        top.file.missing(name.span(), format!("{} has no `size`", pool.label), Some(hint));
+        let hint = "add `size = 4`: so many attempts of its jobs run at once";
+        top.file.missing(name.span(), format!("{} has no `size`", pool.label), hint);
     }
     pool.count("size").map(|size| size as usize)
 }
@@ -93,26 +79,18 @@ pub(super) fn check(
     let all_are_known = !files.iter().any(SourceFile::is_broken);
     for draft in drafts {
         let Some(named) = &draft.pool else { continue };
-        match first.get(named.name.as_str()) {
-            Some(pool) => {
-                used.insert(&pool.name);
-                warn_of_many(draft, pool, files);
-            }
-            None if all_are_known => {
-                let hint = match suggester
-                    .closest(&named.name, first.keys().copied().filter(|name| JobName::new(name).is_ok()))
-                {
-                    Some(name) => Some(format!("did you mean `{name}`?")),
-                    None if JobName::new(&named.name).is_ok() => {
-                        Some(format!("declare it: `[pools.{}]` with `size = 4`", quoted_key(&named.name)))
-                    }
-                    None => None,
-                };
-                let message =
-                    format!("job {} uses pool {}, which does not exist", quoted(&draft.name), quoted(&named.name));
-                files[draft.file].error(named.span.clone(), message, hint);
-            }
-            None => {}
+        if let Some(pool) = first.get(named.name.as_str()) {
+            used.insert(&pool.name);
+            warn_of_many(draft, pool, files);
+        } else if all_are_known {
+            let declare = || {
+                JobName::new(&named.name).ok()?;
+                Some(format!("declare it: `[pools.{}]` with `size = 4`", quoted_key(&named.name)))
+            };
+            let hint = suggester.name(&named.name, first.keys().copied()).or_else(declare);
+            let (name, pool) = (quoted(&draft.name), quoted(&named.name));
+            let message = format!("job {name} uses pool {pool}, which does not exist");
+            files[draft.file].error(named.span.clone(), message, hint);
         }
     }
     for pool in first.values().filter(|pool| !used.contains(pool.name.as_str())) {

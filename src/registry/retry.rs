@@ -1,6 +1,5 @@
 //! `retry`: when a failed date is retried.
 
-use toml::Spanned;
 use toml::de::DeValue;
 
 use super::keys;
@@ -10,10 +9,8 @@ use crate::duration;
 use crate::job::{DEFAULT_RETRY_AFTER, Retry};
 
 pub(super) fn read(reader: &TableReader<'_>) -> Retry {
-    if let Some(value) = reader.get("retry")
-        && !value.get_ref().is_table()
-    {
-        let hint = match value.get_ref() {
+    let hint = |value: &DeValue<'_>| {
+        Some(match value {
             DeValue::String(text) if duration::parse(text).is_ok() => {
                 format!("write `retry = {{ after = \"{text}\" }}`")
             }
@@ -22,11 +19,9 @@ pub(super) fn read(reader: &TableReader<'_>) -> Retry {
             }
             DeValue::Boolean(false) => "write `retry = { attempts = 1 }`".to_owned(),
             _ => "write `retry = { after = \"5m\", factor = 2, at_most = \"1h\" }`".to_owned(),
-        };
-        reader.wrong_type("retry", value, Some(hint));
-        return Retry::default();
-    }
-    let Some(retry) = reader.sub_table("retry", keys::RETRY, format!("`retry` of {}", reader.label)) else {
+        })
+    };
+    let Some(retry) = reader.sub_table("retry", keys::RETRY, format!("`retry` of {}", reader.label), hint) else {
         return Retry::default();
     };
     retry.unknown_keys();
@@ -37,10 +32,9 @@ pub(super) fn read(reader: &TableReader<'_>) -> Retry {
     if let (Some(least), Some(at_most)) = (least, at_most)
         && at_most < least
     {
-        let span = retry.get("at_most").map_or(0..0, Spanned::span);
         let label = if has_after { "`after`" } else { "the default of `after`" };
         let problem = format!("is shorter than {label}, `{}`", duration::notation(least));
-        retry.invalid(span, "at_most", problem, None);
+        retry.invalid(retry.value_span("at_most"), "at_most", problem, None);
     }
     Retry {
         after: after.unwrap_or(DEFAULT_RETRY_AFTER),
@@ -65,12 +59,7 @@ fn factor(retry: &TableReader<'_>) -> f64 {
     match number {
         Some(number) if number.is_finite() && number >= 1.0 => number,
         _ => {
-            retry.invalid(
-                value.span(),
-                KEY,
-                "must be a number of at least 1",
-                Some("a wait cannot become shorter".to_owned()),
-            );
+            retry.invalid(value.span(), KEY, "must be a number of at least 1", "a wait cannot become shorter");
             1.0
         }
     }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use toml::Spanned;
 use toml::de::DeValue;
 
 use super::dates::HasSchedule;
@@ -41,8 +40,8 @@ pub(super) fn read(reader: &TableReader<'_>, has_schedule: HasSchedule) -> RunPo
 fn is_independent(reader: &TableReader<'_>, is_newest_only: bool) -> bool {
     let order = reader.choice("order");
     if order.is_some() && is_newest_only {
-        let hint = "add `backfill = true`, or remove `order`: without `backfill` only the newest date runs".to_owned();
-        reader.invalid(reader.key_span("order"), "order", "has no effect without `backfill`", Some(hint));
+        let hint = "add `backfill = true`, or remove `order`: without `backfill` only the newest date runs";
+        reader.invalid(reader.key_span("order"), "order", "has no effect without `backfill`", hint);
     }
     order == Some("independent")
 }
@@ -59,41 +58,35 @@ fn max_parallel(reader: &TableReader<'_>, is_newest_only: bool) -> u32 {
             "add `order = \"independent\"`, or remove it: in strict order one date runs at a time"
         };
         let problem = "has no effect without `order = \"independent\"`";
-        reader.invalid(reader.key_span(KEY), KEY, problem, Some(hint.to_owned()));
+        reader.invalid(reader.key_span(KEY), KEY, problem, hint);
     }
     most
 }
 
 fn catch_up(reader: &TableReader<'_>, is_newest_only: bool, skip_late: Option<Duration>) -> CatchUp {
     const KEY: &str = "catch_up";
-    let Some(value) = reader.get(KEY) else { return CatchUp::default() };
-    if !value.get_ref().is_table() {
-        reader.wrong_type(KEY, value, Some(catch_up_hint(value.get_ref())));
-        return CatchUp::default();
-    }
-    let Some(limits) = reader.sub_table(KEY, keys::CATCH_UP, format!("`{KEY}` of {}", reader.label)) else {
+    let label = format!("`{KEY}` of {}", reader.label);
+    let Some(limits) = reader.sub_table(KEY, keys::CATCH_UP, label, |value| Some(catch_up_hint(value))) else {
         return CatchUp::default();
     };
     let suggested = limits.unknown_keys();
     if suggested.is_empty() && !["max_age", "max_dates"].iter().any(|key| limits.has(key)) {
-        let hint = "write `catch_up = { max_age = \"7d\" }`, or remove it to run all missed dates".to_owned();
+        let hint = "write `catch_up = { max_age = \"7d\" }`, or remove it to run all missed dates";
         let message = format!("{} has neither `max_age` nor `max_dates`", limits.label);
-        reader.file.missing(reader.key_span(KEY), message, Some(hint));
+        reader.file.missing(reader.key_span(KEY), message, hint);
     }
     let max_age = limits.positive_duration("max_age");
     let max_dates = limits.count("max_dates");
     if is_newest_only && limits.has("max_dates") {
-        let hint =
-            "add `backfill = true`, or remove `max_dates`: without `backfill` only the newest date runs".to_owned();
-        limits.invalid(limits.key_span("max_dates"), "max_dates", "has no effect without `backfill`", Some(hint));
+        let hint = "add `backfill = true`, or remove `max_dates`: without `backfill` only the newest date runs";
+        limits.invalid(limits.key_span("max_dates"), "max_dates", "has no effect without `backfill`", hint);
     }
     if let (Some(max_age), Some(late)) = (max_age, skip_late)
         && late <= max_age
     {
         let late = duration::notation(late);
         let message = format!("{}: `max_age` is not shorter than `skip_late`, `{late}`", limits.label);
-        let span = limits.get("max_age").map_or(0..0, Spanned::span);
-        reader.file.warning(span, message, Some("a date of that age is skipped anyway".to_owned()));
+        reader.file.warning(limits.value_span("max_age"), message, "a date of that age is skipped anyway");
     }
     CatchUp { max_age, max_dates }
 }

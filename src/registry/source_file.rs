@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Level};
 use super::excerpt;
+use crate::text::Hint;
 
 /// How many diagnostics of a file get an excerpt: as many as are ever printed.
 const WITH_EXCERPT: usize = super::diagnostic::PRINTED;
@@ -19,6 +20,8 @@ pub(super) struct SourceFile {
     /// The base of relative paths.
     pub(super) folder: PathBuf,
     pub(super) text: String,
+    /// The text as it was parsed, if that is another one: see [`super::syntax`].
+    pub(super) recovered: OnceCell<String>,
     line_starts: OnceCell<Vec<usize>>,
     findings: RefCell<Vec<Finding>>,
     /// The lines with syntax errors, by index.
@@ -57,6 +60,7 @@ impl SourceFile {
             path: path.to_owned(),
             folder: absolute.parent().map(Path::to_owned).unwrap_or_default(),
             text,
+            recovered: OnceCell::new(),
             line_starts: OnceCell::new(),
             findings: RefCell::default(),
             unreadable_lines: RefCell::default(),
@@ -66,35 +70,35 @@ impl SourceFile {
     }
 
     /// Reports an error in something that is present.
-    pub(super) fn error(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.note(Some(span), Level::Error, message.into(), hint, About::Present);
+    pub(super) fn error(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<Hint>) {
+        self.note(Some(span), Level::Error, message.into(), hint.into(), About::Present);
     }
 
     /// Reports that something is missing. Ignored if the file has syntax errors.
-    pub(super) fn missing(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.note(Some(span), Level::Error, message.into(), hint, About::Absent);
+    pub(super) fn missing(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<Hint>) {
+        self.note(Some(span), Level::Error, message.into(), hint.into(), About::Absent);
     }
 
     /// Reports a syntax error.
-    pub(super) fn syntax_error(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn syntax_error(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<Hint>) {
         self.unreadable_lines.borrow_mut().insert(self.line_index(span.start));
-        self.note(Some(span), Level::Error, message.into(), hint, About::Syntax);
+        self.note(Some(span), Level::Error, message.into(), hint.into(), About::Syntax);
     }
 
     /// Reports an error of the whole file.
-    pub(super) fn file_error(&self, message: impl Into<String>, hint: Option<String>) {
-        self.note(None, Level::Error, message.into(), hint, About::Syntax);
+    pub(super) fn file_error(&self, message: impl Into<String>, hint: impl Into<Hint>) {
+        self.note(None, Level::Error, message.into(), hint.into(), About::Syntax);
     }
 
-    pub(super) fn warning(&self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.note(Some(span), Level::Warning, message.into(), hint, About::Present);
+    pub(super) fn warning(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<Hint>) {
+        self.note(Some(span), Level::Warning, message.into(), hint.into(), About::Present);
     }
 
-    fn note(&self, span: Option<Range<usize>>, level: Level, message: String, hint: Option<String>, about: About) {
+    fn note(&self, span: Option<Range<usize>>, level: Level, message: String, hint: Hint, about: About) {
         if level == Level::Error {
             self.errors.set(self.errors.get() + 1);
         }
-        self.findings.borrow_mut().push(Finding { span, level, message, hint, about });
+        self.findings.borrow_mut().push(Finding { span, level, message, hint: hint.0, about });
     }
 
     /// Masks these bytes in every excerpt.

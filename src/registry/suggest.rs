@@ -3,6 +3,8 @@
 use std::cell::Cell;
 
 use super::keys::{Key, Shape};
+use crate::job::JobName;
+use crate::text::did_you_mean;
 
 /// How many cells of distance tables may be computed per registry, which takes about 0.1 s.
 ///
@@ -41,6 +43,11 @@ impl Suggester {
             }
         }
         best.map(|(_, candidate)| candidate)
+    }
+
+    /// Suggests the closest of `known` that is a valid name.
+    pub(super) fn name<'k>(&self, word: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
+        self.closest(word, known.filter(|name| JobName::new(name).is_ok())).map(did_you_mean)
     }
 
     /// The one of `keys` that `word` probably stands for: by its name in other tools, or by its letters.

@@ -1,7 +1,5 @@
 //! Parses TOML, and recovers from as many syntax errors as possible.
 
-use std::cell::OnceCell;
-use std::io;
 use std::ops::Range;
 
 use toml::de::{DeTable, Error};
@@ -12,152 +10,77 @@ use crate::text::quoted;
 /// Most syntax errors recovered from by blanking in one file; each costs another parse.
 const MOST_BLANKED: usize = 20;
 
-/// The most dots in a line of a file that is parsed on the calling thread: a dotted key nests one table for each.
-const MOST_DOTS: usize = 16;
-
-/// Reserved address space of the stack for other files; memory is committed only as used.
-const STACK: usize = 64 * 1024 * 1024;
-
 /// For how many duplicate keys the first declaration is searched.
 const MOST_SEARCHED: usize = 50;
 
 /// In a larger file, only the first syntax error is reported, to save memory.
 const LARGEST_RECOVERED: usize = 1024 * 1024;
 
-/// The tables of a file, as far as they could be parsed.
-#[derive(Debug)]
-pub(super) struct Document<'t> {
-    table: DeTable<'t>,
-    is_flat: bool,
+/// Parses a file as far as possible, and reports its syntax errors.
+///
+/// Parsing and dropping the deepest tables that the parser accepts, of some thousand levels, takes half a megabyte of stack.
+pub(super) fn parse(file: &SourceFile) -> DeTable<'_> {
+    let (table, errors) = read(&file.text);
+    if errors.is_empty() {
+        return table;
+    }
+    let (table, errors) = read(file.recovered.get_or_init(|| recovered(file)));
+    report(file, &errors);
+    table
 }
 
-impl<'t> Document<'t> {
-    /// Parses a file and reports its syntax errors. `blanked` stores the text if it had to be changed for that.
-    pub(super) fn parse(file: &'t SourceFile, blanked: &'t OnceCell<String>) -> Self {
-        let read = || -> io::Result<(Self, Vec<Error>)> {
-            let (document, errors) = Self::read(&file.text)?;
-            match blank_hiding_errors(file, &errors)? {
-                Some(text) => Self::read(blanked.get_or_init(|| text)),
-                None => Ok((document, errors)),
-            }
+fn read(text: &str) -> (DeTable<'_>, Vec<Error>) {
+    if text.len() > LARGEST_RECOVERED {
+        return match DeTable::parse(text) {
+            Ok(table) => (table.into_inner(), Vec::new()),
+            Err(error) => (DeTable::new(), vec![error]),
         };
-        match read() {
-            Ok((document, errors)) => {
-                report(file, &errors);
-                document
-            }
-            Err(error) => {
-                file.file_error(format!("the file cannot be read: no thread can be started: {error}"), None);
-                Self { table: DeTable::new(), is_flat: true }
-            }
-        }
     }
-
-    pub(super) fn table(&self) -> &DeTable<'t> {
-        &self.table
-    }
-
-    fn read(text: &'t str) -> io::Result<(Self, Vec<Error>)> {
-        let is_flat = is_flat(text);
-        let parse = move || {
-            let (table, errors) = if text.len() <= LARGEST_RECOVERED {
-                let (table, errors) = DeTable::parse_recoverable(text);
-                (table.into_inner(), errors)
-            } else {
-                match DeTable::parse(text) {
-                    Ok(table) => (table.into_inner(), Vec::new()),
-                    Err(error) => (DeTable::new(), vec![error]),
-                }
-            };
-            (Self { table, is_flat }, errors)
-        };
-        if is_flat { Ok(parse()) } else { on_own_thread(parse) }
-    }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    (table.into_inner(), errors)
 }
 
-impl Drop for Document<'_> {
-    fn drop(&mut self) {
-        let table = std::mem::take(&mut self.table);
-        if !self.is_flat {
-            // If no thread can be started, the table is dropped on this one.
-            let _ = on_own_thread(move || drop(table));
-        }
-    }
-}
-
-/// Runs `work` on a thread with a large stack: the parser accepts tables that are some thousand levels deep, and dropping
-/// them is recursive.
-fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("registry".to_owned()).stack_size(STACK);
-        let thread = thread.spawn_scoped(scope, work)?;
-        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
-}
-
-/// Returns whether no table of the text can be nested deeply, so that no thread is needed. The malloc arena of a thread keeps
-/// 1.5 MB after the parsing of a thousand jobs.
-fn is_flat(text: &str) -> bool {
-    text.lines().all(|line| line.bytes().filter(|byte| *byte == b'.').count() <= MOST_DOTS)
-}
-
-/// Returns the text with everything blanked that would hide what follows it from the parser: arrays and tables that are not
-/// closed, and lines without a value. What is blanked is reported; without such errors there is no text.
-fn blank_hiding_errors(file: &SourceFile, errors: &[Error]) -> io::Result<Option<String>> {
-    if file.text.len() > LARGEST_RECOVERED {
-        return Ok(None);
-    }
-    let mut first = errors.iter().find_map(|error| hiding(file, &file.text, error));
-    if first.is_none() {
-        return Ok(None);
-    }
+/// Returns the text with everything blanked that hides what follows it from the parser: arrays and tables that are not
+/// closed, and lines without a value. Reports what is blanked.
+fn recovered(file: &SourceFile) -> String {
     let mut text = file.text.clone();
+    if text.len() > LARGEST_RECOVERED {
+        return text;
+    }
     for _ in 0..MOST_BLANKED {
-        let hiding = match first.take() {
-            Some(first) => Some(first),
-            None => Document::read(&text)?.1.iter().find_map(|error| hiding(file, &text, error)),
+        let Some((blanked, is_value)) = read(&text).1.iter().find_map(|error| hiding(file, &text, error)) else {
+            break;
         };
-        let Some(hiding) = hiding else { break };
-        file.syntax_error(hiding.span, hiding.message, hiding.hint);
         let mut bytes = text.into_bytes();
-        for byte in &mut bytes[hiding.blanked.clone()] {
+        for byte in &mut bytes[blanked.clone()] {
             if *byte != b'\n' {
                 *byte = b' ';
             }
         }
-        if hiding.is_value {
+        if is_value {
             // The parser needs a value here. It is never used: its line has an error.
-            bytes[hiding.blanked.start] = b'0';
+            bytes[blanked.start] = b'0';
         }
         text = String::from_utf8(bytes).expect("whole characters were replaced by ASCII");
     }
-    Ok(Some(text))
+    text
 }
 
-/// A syntax error that hides what follows it.
-struct HidingError {
-    blanked: Range<usize>,
-    /// Whether it is in the position of a value.
-    is_value: bool,
-    span: Range<usize>,
-    message: String,
-    hint: Option<String>,
-}
-
-/// Finds out whether an error hides what follows it.
-fn hiding(file: &SourceFile, text: &str, error: &Error) -> Option<HidingError> {
+/// Reports an error if it hides what follows it. Returns what to blank, and whether a value must stand there.
+fn hiding(file: &SourceFile, text: &str, error: &Error) -> Option<(Range<usize>, bool)> {
     let span = span_of(file, error);
     if error.message().starts_with("key with no value") {
         let blanked = file.line_range(file.line_index(span.start));
         let (span, message, hint) = rephrased(file, error.message(), span);
-        return Some(HidingError { blanked, is_value: false, span, message, hint });
+        file.syntax_error(span, message, hint);
+        return Some((blanked, false));
     }
     let blanked = unclosed(file, text, error)?;
     let (what, close) = if text[blanked.clone()].starts_with('[') { ("array", "]") } else { ("table", "}") };
     let line_end = blanked.start + text[blanked.clone()].find('\n').unwrap_or(blanked.len());
     let message = format!("this {what} is not closed");
-    let hint = Some(format!("close it with `{close}`"));
-    Some(HidingError { span: blanked.start..line_end, blanked, is_value: true, message, hint })
+    file.syntax_error(blanked.start..line_end, message, format!("close it with `{close}`"));
+    Some((blanked, true))
 }
 
 fn span_of(file: &SourceFile, error: &Error) -> Range<usize> {

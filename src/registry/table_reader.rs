@@ -5,14 +5,14 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{self, Key, Shape};
 use super::source_file::SourceFile;
 use super::suggest::Suggester;
 use super::wording::{as_integer, kind, quotes};
 use crate::duration;
-use crate::text::{listed, printable, quoted};
+use crate::text::{Hint, did_you_mean, listed, printable, quoted};
 
 pub(super) type Value<'a> = &'a Spanned<DeValue<'a>>;
 
@@ -57,7 +57,7 @@ impl<'a> TableReader<'a> {
             }
             let suggestion = self.suggester.key(name, self.keys, value.get_ref().is_table());
             let hint = match suggestion {
-                Some(suggestion) => Some(format!("did you mean `{suggestion}`?")),
+                Some(suggestion) => Some(did_you_mean(suggestion)),
                 None => self.belongs_elsewhere(name, value.get_ref()),
             };
             match value.get_ref().as_table() {
@@ -123,13 +123,18 @@ impl<'a> TableReader<'a> {
         self.table.get_key_value(key).map_or(0..0, |(key, _)| key.span())
     }
 
+    /// The span of a value; empty if it is absent.
+    pub(super) fn value_span(&self, key: &'static str) -> Range<usize> {
+        self.get(key).map_or(0..0, Spanned::span)
+    }
+
     /// Reports an invalid value.
-    pub(super) fn invalid(&self, span: Range<usize>, key: &str, problem: impl Display, hint: Option<String>) {
+    pub(super) fn invalid(&self, span: Range<usize>, key: &str, problem: impl Display, hint: impl Into<Hint>) {
         self.file.error(span, format!("{}: `{key}` {problem}", self.label), hint);
     }
 
     /// Reports a value of the wrong type.
-    pub(super) fn wrong_type(&self, key: &'static str, value: Value<'_>, hint: Option<String>) {
+    pub(super) fn wrong_type(&self, key: &'static str, value: Value<'_>, hint: impl Into<Hint>) {
         let expected =
             self.keys.iter().find(|known| known.name == key).map_or("something else", |key| key.shape.expected());
         self.invalid(value.span(), key, format_args!("must be {expected}, not {}", kind(value.get_ref())), hint);
@@ -261,14 +266,13 @@ impl<'a> TableReader<'a> {
             let hint = seconds.map_or("write `\"90s\"` or `\"1h30m\"`, for example".to_owned(), |seconds| {
                 format!("write `\"{seconds}s\"`")
             });
-            self.wrong_type(key, value, Some(hint));
+            self.wrong_type(key, value, hint);
             return None;
         };
         match duration::parse(text.value) {
             Ok(duration) => Some(duration),
             Err(error) => {
-                let hint = error.hint().map(str::to_owned);
-                self.invalid(text.span, key, format_args!("is invalid: {error}"), hint);
+                self.invalid(text.span, key, format_args!("is invalid: {}", error.message), error.hint);
                 None
             }
         }
@@ -278,8 +282,7 @@ impl<'a> TableReader<'a> {
     pub(super) fn positive_duration(&self, key: &'static str) -> Option<Duration> {
         let duration = self.duration(key)?;
         if duration.is_zero() {
-            let span = self.get(key).map_or(0..0, Spanned::span);
-            self.invalid(span, key, "must be greater than zero", None);
+            self.invalid(self.value_span(key), key, "must be greater than zero", None);
             return None;
         }
         Some(duration)
@@ -298,19 +301,37 @@ impl<'a> TableReader<'a> {
         let choice = listed(&choice, "or");
         let found = text.map_or(kind(value.get_ref()).to_owned(), quoted);
         let suggested = text.and_then(|text| self.suggester.closest(text, words.iter().copied()));
-        let hint = suggested.map(|suggested| format!("did you mean `{suggested}`?"));
-        self.invalid(value.span(), key, format_args!("must be {choice}, not {found}"), hint);
+        let problem = format!("must be {choice}, not {found}");
+        self.invalid(value.span(), key, problem, suggested.map(did_you_mean));
         None
     }
 
-    /// A reader of the table under a key.
-    pub(super) fn sub_table(&self, key: &'static str, keys: &'static [Key], label: String) -> Option<TableReader<'a>> {
+    /// A reader of the table under a key; `hint` is for another value.
+    pub(super) fn sub_table(
+        &self,
+        key: &'static str,
+        keys: &'static [Key],
+        label: String,
+        hint: impl FnOnce(&DeValue<'_>) -> Option<String>,
+    ) -> Option<TableReader<'a>> {
         let value = self.get(key)?;
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.wrong_type(key, value, None);
-        }
-        Some(self.other(label, table?, keys))
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(key, value, hint(value.get_ref()));
+            return None;
+        };
+        Some(self.other(label, table, keys))
+    }
+
+    /// The jobs or pools of a file, in the order of their lines; `hint` says how one is declared.
+    pub(super) fn named_tables(&self, key: &'static str, hint: &str) -> Vec<(&'a Spanned<DeString<'a>>, Value<'a>)> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(key, value, hint);
+            return Vec::new();
+        };
+        let mut tables: Vec<_> = table.iter().filter(|(_, value)| value.span() != (0..0)).collect();
+        tables.sort_by_key(|(name, _)| name.span().start);
+        tables
     }
 }
 

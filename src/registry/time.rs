@@ -1,24 +1,15 @@
 //! Time zones, `start` and `end`, and times of day.
 
 use chrono::{
-    DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc,
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeZone,
+    Timelike, Utc,
 };
 use chrono_tz::{TZ_VARIANTS, Tz};
 use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
 use super::table_reader::TableReader;
-use crate::schedule;
-use crate::text::quoted;
-
-/// Which bound is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edge {
-    /// A day means its first instant.
-    Start,
-    /// A day means its last instant.
-    End,
-}
+use crate::text::{did_you_mean, quoted};
 
 /// A bound as written.
 enum DayOrInstant {
@@ -36,10 +27,10 @@ pub(super) fn zone(reader: &TableReader<'_>) -> Option<Tz> {
     }
     let same = TZ_VARIANTS.iter().map(|zone| zone.name()).find(|name| name.eq_ignore_ascii_case(text.value.trim()));
     let hint = match same.or_else(|| similar_zone(reader, text.value)) {
-        Some(name) => format!("did you mean `{name}`?"),
+        Some(name) => did_you_mean(name),
         None => "expected a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`".to_owned(),
     };
-    reader.invalid(text.span, KEY, format_args!("is not a time zone: {}", quoted(text.value)), Some(hint));
+    reader.invalid(text.span, KEY, format_args!("is not a time zone: {}", quoted(text.value)), hint);
     None
 }
 
@@ -58,45 +49,41 @@ fn similar_zone(reader: &TableReader<'_>, text: &str) -> Option<&'static str> {
     })
 }
 
-/// Reads `start` or `end`: a day in the job's zone, or an instant.
+/// Reads `start` or `end`: an instant, or a day in the job's zone, which stands for the instant `of_day`.
 pub(super) fn day_or_instant(
     reader: &TableReader<'_>,
     key: &'static str,
     zone: Tz,
-    edge: Edge,
+    of_day: fn(NaiveDate, Tz) -> DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let value = reader.get(key)?;
     let read = match value.get_ref() {
         DeValue::Datetime(datetime) => from_toml(datetime),
         DeValue::String(text) => from_text(text),
         _ => {
-            reader.wrong_type(key, value, Some(form_hint(key)));
+            reader.wrong_type(key, value, form_hint(key));
             return None;
         }
     };
-    let instant = match read {
-        Some(DayOrInstant::Instant(instant)) if !(first_day()..=last_day()).contains(&instant.date_naive()) => {
-            return outside(reader, key);
+    let is_supported = |day: NaiveDate| (1973..=2099).contains(&day.year());
+    let (problem, hint) = match read {
+        Some(DayOrInstant::Instant(instant)) if is_supported(instant.date_naive()) => {
+            return Some(instant.trunc_subsecs(6));
         }
-        Some(DayOrInstant::Instant(instant)) => instant.trunc_subsecs(6),
         // Checked before the conversion, since the rules of a zone do not cover year 1.
-        Some(DayOrInstant::Day(day)) if !(first_day()..=last_day()).contains(&day) => return outside(reader, key),
-        Some(DayOrInstant::Day(day)) if edge == Edge::Start => schedule::day_start(day, zone),
-        Some(DayOrInstant::Day(day)) => schedule::day_end(day, zone),
+        Some(DayOrInstant::Day(day)) if is_supported(day) => return Some(of_day(day, zone)),
         Some(DayOrInstant::Wall(wall)) => {
-            let hint = match zone.from_local_datetime(&wall).earliest() {
-                Some(instant) => format!("write `{key} = {}`", instant.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
-                None => form_hint(key),
-            };
-            reader.invalid(value.span(), key, "has no UTC offset", Some(hint));
-            return None;
+            let hint = zone.from_local_datetime(&wall).earliest().map_or_else(
+                || form_hint(key),
+                |instant| format!("write `{key} = {}`", instant.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+            );
+            ("has no UTC offset", Some(hint))
         }
-        None => {
-            reader.invalid(value.span(), key, "must be a day or an instant", Some(form_hint(key)));
-            return None;
-        }
+        Some(_) => ("is outside the supported years 1973 to 2099", None),
+        None => ("must be a day or an instant", Some(form_hint(key))),
     };
-    Some(instant)
+    reader.invalid(value.span(), key, problem, hint);
+    None
 }
 
 /// Reads a time of day, as a string or as a TOML time.
@@ -110,7 +97,7 @@ pub(super) fn time_of_day(reader: &TableReader<'_>, key: &'static str) -> Option
         }
         DeValue::String(text) => (time_from_text(text), text.to_string()),
         _ => {
-            reader.wrong_type(key, value, Some("write `\"07:30\"`".to_owned()));
+            reader.wrong_type(key, value, "write `\"07:30\"`");
             return None;
         }
     };
@@ -144,31 +131,17 @@ fn time_parts(text: &str) -> Option<[u32; 3]> {
 
 fn time_hint(text: &str) -> String {
     match time_parts(text) {
-        Some([24, 0, 0]) => "did you mean `00:00`?".to_owned(),
+        Some([24, 0, 0]) => did_you_mean("00:00"),
         Some(parts) if clock(parts).is_some() => match parts {
-            [hour, minute, 0] => format!("did you mean `{hour:02}:{minute:02}`?"),
-            [hour, minute, second] => format!("did you mean `{hour:02}:{minute:02}:{second:02}`?"),
+            [hour, minute, 0] => did_you_mean(format_args!("{hour:02}:{minute:02}")),
+            [hour, minute, second] => did_you_mean(format_args!("{hour:02}:{minute:02}:{second:02}")),
         },
         _ => "write the hour 00 to 23 and the minute 00 to 59, such as `07:30`".to_owned(),
     }
 }
 
-fn outside(reader: &TableReader<'_>, key: &'static str) -> Option<DateTime<Utc>> {
-    let span = reader.get(key).map_or(0..0, toml::Spanned::span);
-    reader.invalid(span, key, "is outside the supported years 1973 to 2099", None);
-    None
-}
-
 fn form_hint(key: &str) -> String {
     format!("write a day as `{key} = 2026-11-01`, or an instant as `{key} = 2026-11-01T06:00:00Z`")
-}
-
-fn first_day() -> NaiveDate {
-    NaiveDate::from_ymd_opt(1973, 1, 1).expect("a day of the calendar")
-}
-
-fn last_day() -> NaiveDate {
-    NaiveDate::from_ymd_opt(2099, 12, 31).expect("a day of the calendar")
 }
 
 fn from_toml(datetime: &Datetime) -> Option<DayOrInstant> {

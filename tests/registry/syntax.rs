@@ -206,13 +206,16 @@ fn nesting_that_is_too_deep_is_an_error() {
     );
 }
 
-/// The deepest tables that the parser lets through: on a stack of their own, and in lines short enough for that of a thread.
+/// On a stack as large as that of a main thread.
 #[test]
 fn the_deepest_nesting_that_the_parser_accepts() {
-    let dotted = |length: usize| ["a"; 79][..length].join(".");
-    for (length, line_end) in [(79, ""), (17, "\n")] {
-        let inline = format!("{{{line_end}{} = ", dotted(length)).repeat(79);
-        let text = format!("[{}]\n{} = {inline}1{}\n", dotted(length), dotted(length), "}".repeat(79));
-        assert!(mistakes(&text).contains("unknown key `a`"), "{length}");
-    }
+    let check = || {
+        let dotted = |length: usize| ["a"; 79][..length].join(".");
+        for (length, line_end) in [(79, ""), (17, "\n")] {
+            let inline = format!("{{{line_end}{} = ", dotted(length)).repeat(79);
+            let text = format!("[{}]\n{} = {inline}1{}\n", dotted(length), dotted(length), "}".repeat(79));
+            assert!(mistakes(&text).contains("unknown key `a`"), "{length}");
+        }
+    };
+    std::thread::Builder::new().stack_size(8 * 1024 * 1024).spawn(check).unwrap().join().unwrap();
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
 use super::name::JobName;
-use crate::text::printable;
+use crate::text::{SyntaxError, did_you_mean, printable};
 
 /// One argument of a command: text with `{date}`, `{date:STRFTIME}` and `{job}` in it; `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,41 +29,13 @@ enum Piece {
     Job,
 }
 
-/// Why a text is not a template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TemplateError {
-    /// Where in the text, in bytes.
-    pub span: Range<usize>,
-    message: String,
-    hint: Option<String>,
-}
-
-impl TemplateError {
-    fn new(span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { span, message: message.into(), hint: Some(hint.into()) }
-    }
-
-    /// What is wrong.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// What to write instead.
-    #[must_use]
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-}
-
 impl Template {
     /// Checks `text`.
     ///
     /// # Errors
     /// A brace that belongs to no template and is not doubled, an unknown template, a date format that chrono does
     /// not know.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         if !text.contains(['{', '}']) {
             return Ok(Self { source: text.into(), pieces: Box::default() });
         }
@@ -118,14 +90,14 @@ impl fmt::Display for Template {
 }
 
 /// Reads the template whose brace is at `start`, and returns it with the position after it.
-fn piece(text: &str, start: usize) -> Result<(Piece, usize), TemplateError> {
+fn piece(text: &str, start: usize) -> Result<(Piece, usize), SyntaxError> {
     if text[start..].starts_with('}') {
-        return Err(TemplateError::new(start..start + 1, "`}` does not end a template", "write `}}` for a brace"));
+        return Err(SyntaxError::new(start..start + 1, "`}` does not end a template", "write `}}` for a brace"));
     }
     let inside = start + 1;
     let end = text[inside..].find(['{', '}']).map(|offset| inside + offset).filter(|end| text[*end..].starts_with('}'));
     let Some(end) = end else {
-        return Err(TemplateError::new(start..inside, "`{` does not start a template", "write `{{` for a brace"));
+        return Err(SyntaxError::new(start..inside, "`{` does not start a template", "write `{{` for a brace"));
     };
     let span = start..end + 1;
     let content = &text[inside..end];
@@ -138,10 +110,10 @@ fn piece(text: &str, start: usize) -> Result<(Piece, usize), TemplateError> {
     Ok((piece, end + 1))
 }
 
-fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piece, TemplateError> {
+fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piece, SyntaxError> {
     const HINT: &str = "write a strftime format such as `{date:%Y-%m-%d}`";
     if !format.contains('%') {
-        return Err(TemplateError::new(span, "the date format contains no `%`", HINT));
+        return Err(SyntaxError::new(span, "the date format contains no `%`", HINT));
     }
     let mut position = 0;
     while let Some(offset) = format[position..].find('%') {
@@ -149,13 +121,13 @@ fn formatted_date(format: &str, start: usize, span: Range<usize>) -> Result<Piec
         let end = end_of_specifier(format, percent);
         if !can_be_written(&format[percent..end]) {
             let message = format!("`{}` is not a date format", printable(&format[percent..end]));
-            return Err(TemplateError::new(start + percent..start + end, message, HINT));
+            return Err(SyntaxError::new(start + percent..start + end, message, HINT));
         }
         position = end;
     }
     // Pieces that are good one by one could still be read differently as a whole.
     if !can_be_written(format) {
-        return Err(TemplateError::new(span, "this is not a date format", HINT));
+        return Err(SyntaxError::new(span, "this is not a date format", HINT));
     }
     Ok(Piece::FormattedDate(format.into()))
 }
@@ -177,23 +149,19 @@ fn end_of_specifier(format: &str, percent: usize) -> usize {
     end
 }
 
-fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
+fn unknown(text: &str, content: &str, span: Range<usize>) -> SyntaxError {
     let name = content.split(':').next().unwrap_or(content);
     let looks_like_a_name = !name.trim().is_empty() && name.trim().chars().all(|c| c.is_ascii_alphabetic() || c == '_');
     let in_shell_style = text[..span.start].ends_with('$');
     if in_shell_style {
-        return TemplateError::new(
+        return SyntaxError::new(
             span.start - 1..span.end,
             "variables are not replaced in an array of arguments",
             "write the command as one string, or double the braces to pass them unchanged",
         );
     }
     if !looks_like_a_name {
-        return TemplateError::new(
-            span.start..span.start + 1,
-            "`{` does not start a template",
-            "write `{{` for a brace",
-        );
+        return SyntaxError::new(span.start..span.start + 1, "`{` does not start a template", "write `{{` for a brace");
     }
     let meant = match name.trim().to_ascii_lowercase().as_str() {
         "job_name" | "jobname" | "name" => Some("job"),
@@ -201,10 +169,10 @@ fn unknown(text: &str, content: &str, span: Range<usize>) -> TemplateError {
         lower => ["date", "job"].into_iter().find(|known| strsim::damerau_levenshtein(lower, known) <= 1),
     };
     let hint = match meant {
-        Some(meant) => format!("did you mean `{{{meant}}}`?"),
+        Some(meant) => did_you_mean(format_args!("{{{meant}}}")),
         None => "use `{date}`, `{date:%Y-%m-%d}` or `{job}`; write `{{` and `}}` for braces".to_owned(),
     };
-    TemplateError::new(span.clone(), format!("unknown template `{}`", printable(&text[span])), hint)
+    SyntaxError::new(span.clone(), format!("unknown template `{}`", printable(&text[span])), hint)
 }
 
 #[cfg(test)]
@@ -263,7 +231,7 @@ mod tests {
         ]
         .map(|text| {
             let error = Template::parse(text).unwrap_err();
-            format!("{text}  at `{}`: {error}; {}", &text[error.span.clone()], error.hint().unwrap())
+            format!("{text}  at `{}`: {error}; {}", &text[error.span.clone()], error.hint.as_ref().unwrap())
         })
         .join("\n");
         assert_snapshot!(table, @r#"

@@ -4,16 +4,12 @@
 //! error, with the closest form that all of them understand.
 
 mod field;
-mod problem;
-
-use std::ops::Range;
 
 use field::Field;
-use problem::{Problem, did_you_mean};
 
 use super::calendar::DaySet;
 use super::rule::{Rule, TimeSet};
-use crate::text::printable;
+use crate::text::{SyntaxError, did_you_mean, printable};
 
 /// The nicknames and their five fields.
 const NICKNAMES: [(&str, &str); 7] = [
@@ -28,42 +24,6 @@ const NICKNAMES: [(&str, &str); 7] = [
 
 const FIVE_FIELDS: &str = "write minute, hour, day of month, month and day of week, such as `15 1 * * *`";
 
-/// An error in the text of a crontab.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct CrontabError {
-    message: String,
-    hint: Option<String>,
-    span: Range<usize>,
-}
-
-impl CrontabError {
-    /// What is wrong, with the name of the field.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The closest correct form, if there is one.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        self.hint.clone()
-    }
-
-    /// The span of the error in bytes.
-    #[must_use]
-    pub fn span(&self) -> Range<usize> {
-        self.span.clone()
-    }
-}
-
-impl From<Problem> for CrontabError {
-    fn from(problem: Problem) -> Self {
-        let Problem { message, hint, span } = problem;
-        Self { message, hint, span }
-    }
-}
-
 /// Splits a text into words, each with its byte offset. Only spaces and tabs separate words.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
@@ -77,26 +37,26 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Parses five fields, or a nickname.
-pub(super) fn parse(text: &str) -> Result<Rule, CrontabError> {
+pub(super) fn parse(text: &str) -> Result<Rule, SyntaxError> {
     // One more than the longest form with a suggestion. A longer text need not be split.
     let found: Vec<(usize, &str)> = words(text).take(8).collect();
     match found.as_slice() {
         [] => {
             let hint = Some("`15 1 * * *` is every day at 01:15".to_owned());
-            Err(Problem::new(0..text.len(), "the schedule is empty".to_owned(), hint).into())
+            Err(SyntaxError::new(0..text.len(), "the schedule is empty", hint))
         }
         [(start, nickname), ..] if nickname.starts_with('@') => parse_nickname(text, *start, nickname, found.len()),
         [minute, hour, day_of_month, month, day_of_week] => {
-            Ok(parse_fields([*minute, *hour, *day_of_month, *month, *day_of_week])?)
+            parse_fields([*minute, *hour, *day_of_month, *month, *day_of_week])
         }
-        _ => Err(wrong_count(text, &found).into()),
+        _ => Err(wrong_count(text, &found)),
     }
 }
 
-fn parse_fields(fields: [(usize, &str); 5]) -> Result<Rule, Problem> {
+fn parse_fields(fields: [(usize, &str); 5]) -> Result<Rule, SyntaxError> {
     let mut sets = [0_u64; 5];
     for ((set, field), (start, text)) in sets.iter_mut().zip(Field::ALL).zip(fields) {
-        *set = field.parse(text).map_err(|problem| problem.moved_by(start))?;
+        *set = field.parse(text).map_err(|error| error.moved_by(start))?;
     }
     let starred = fields.map(|(_, text)| text.starts_with('*'));
     let [minutes, hours, days_of_month, months, days_of_week] = sets;
@@ -125,16 +85,16 @@ fn is_correct(text: &str) -> bool {
     five(text).is_some_and(|fields| parse_fields(fields).is_ok())
 }
 
-fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Result<Rule, CrontabError> {
+fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Result<Rule, SyntaxError> {
     let end = start + nickname.len();
     let known = |name: &str| NICKNAMES.iter().find(|(known, _)| *known == name);
     if let Some((name, fields)) = known(nickname) {
         if count > 1 {
             let message = format!("something follows `{name}`, which stands alone");
-            return Err(Problem::new(end..text.len(), message, Some(did_you_mean(name))).into());
+            return Err(SyntaxError::new(end..text.len(), message, did_you_mean(name)));
         }
         let fields = five(fields).expect("every nickname stands for five fields");
-        return Ok(parse_fields(fields)?);
+        return parse_fields(fields);
     }
     let lower: String = nickname.chars().take(16).collect::<String>().to_ascii_lowercase();
     let whole = printable(nickname);
@@ -155,11 +115,11 @@ fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Res
                 .to_owned(),
         ),
     };
-    Err(Problem::new(start..end, message, Some(hint)).into())
+    Err(SyntaxError::new(start..end, message, hint))
 }
 
 /// Explains what is wrong with a text of more or fewer than five fields.
-fn wrong_count(text: &str, found: &[(usize, &str)]) -> Problem {
+fn wrong_count(text: &str, found: &[(usize, &str)]) -> SyntaxError {
     let words: Vec<&str> = found.iter().map(|(_, word)| *word).collect();
     let end = |index: usize| found[index].0 + found[index].1.len();
     let last = found.len() - 1;
@@ -175,24 +135,24 @@ fn wrong_count(text: &str, found: &[(usize, &str)]) -> Problem {
             _ => format!("there are four fields of five: {} is missing", missing.join(", ")),
         };
         let hint = if is_correct(&nearest) { did_you_mean(&nearest) } else { FIVE_FIELDS.to_owned() };
-        return Problem::new(found[0].0..end(last), message, Some(hint));
+        return SyntaxError::new(found[0].0..end(last), message, hint);
     }
     // Six fields start with seconds, and seven also end with the year. In these dialects, `?` can stand for `*`.
     let inner = words[1..6].iter().map(|word| if *word == "?" { "*" } else { word }).collect::<Vec<_>>().join(" ");
     let seconds = found[0].0..end(0);
     if words.len() == 6 && is_correct(&inner) {
-        let message = "there are six fields, and seconds are not supported".to_owned();
-        return Problem::new(seconds, message, Some(format!("did you mean `{inner}`, without the first?")));
+        let message = "there are six fields, and seconds are not supported";
+        return SyntaxError::new(seconds, message, format!("did you mean `{inner}`, without the first?"));
     }
     if words.len() == 7 && is_correct(&inner) {
-        let message = "there are seven fields, and neither seconds nor years are supported".to_owned();
-        return Problem::new(seconds, message, Some(format!("did you mean `{inner}`, without the first and last?")));
+        let message = "there are seven fields, and neither seconds nor years are supported";
+        return SyntaxError::new(seconds, message, format!("did you mean `{inner}`, without the first and last?"));
     }
     let outer = words[..5].join(" ");
     if is_correct(&outer) {
         let start = found[5].0;
         let message = format!("something follows the five fields: `{}`", printable(text[start..].trim_end()));
-        return Problem::new(start..text.len(), message, Some(did_you_mean(&outer)));
+        return SyntaxError::new(start..text.len(), message, did_you_mean(&outer));
     }
     let count = match words.len() {
         6 => "six",
@@ -200,5 +160,5 @@ fn wrong_count(text: &str, found: &[(usize, &str)]) -> Problem {
         _ => "more than seven",
     };
     let message = format!("there are {count} fields rather than five");
-    Problem::new(found[0].0..text.len(), message, Some(FIVE_FIELDS.to_owned()))
+    SyntaxError::new(found[0].0..text.len(), message, FIVE_FIELDS.to_owned())
 }

@@ -2,62 +2,33 @@
 //!
 //! Parses text into a [`Rule`], and knows no zone and no instant.
 
-use std::ops::Range;
-
 use super::rule::Rule;
-use crate::text::printable;
+use crate::text::{SyntaxError, did_you_mean, printable};
 
 /// The largest number of hours, minutes or days; it prevents overflows.
 const MOST: i64 = 1_000_000;
 
-/// An error in `every` or `at`.
+const FORM: &str = "write a number and a unit, such as `15m`, `2h` or `1d`";
+
+/// An error in an interval.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct IntervalError {
-    message: String,
-    hint: Option<String>,
-    span: Range<usize>,
-    about_at: bool,
-}
-
-impl IntervalError {
-    fn new(text: &str, message: String, hint: Option<String>) -> Self {
-        Self { message, hint, span: 0..text.len(), about_at: false }
-    }
-
-    /// What is wrong, with the name of the key.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The closest correct form, if there is one.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        self.hint.clone()
-    }
-
-    /// The span of the error in bytes of `at` or `every`: see [`IntervalError::is_about_at`].
-    #[must_use]
-    pub fn span(&self) -> Range<usize> {
-        self.span.clone()
-    }
-
-    /// Says whether the error is in `at` rather than in `every`.
-    #[must_use]
-    pub fn is_about_at(&self) -> bool {
-        self.about_at
-    }
+pub enum IntervalError {
+    /// In `every`.
+    #[error(transparent)]
+    Every(SyntaxError),
+    /// In `at`.
+    #[error(transparent)]
+    At(SyntaxError),
 }
 
 /// Parses an interval and its time of day.
 pub(super) fn parse(every: &str, at: Option<&str>) -> Result<Rule, IntervalError> {
-    let (number, unit) = split(every)?;
+    let (number, unit) = split(every).map_err(IntervalError::Every)?;
     let seconds = match unit {
         'm' => number * 60,
         'h' => number * 3600,
         _ => {
-            let time = at.map_or(Ok(0), time_of_day)?;
+            let time = at.map_or(Ok(0), time_of_day).map_err(IntervalError::At)?;
             return Ok(Rule::Days(number, time));
         }
     };
@@ -66,34 +37,34 @@ pub(super) fn parse(every: &str, at: Option<&str>) -> Result<Rule, IntervalError
     };
     let message = format!("`at` needs whole days, but `every` is `{}`", printable(every.trim()));
     let hint = match (seconds % 86_400, seconds / 86_400) {
-        (0, days) => format!("did you mean `every = \"{days}d\"`?"),
+        (0, days) => did_you_mean(format_args!("every = \"{days}d\"")),
         _ => "leave `at` out: minutes and hours are counted from 1970-01-01T00:00Z".to_owned(),
     };
-    Err(IntervalError { about_at: true, ..IntervalError::new(at, message, Some(hint)) })
+    Err(IntervalError::At(SyntaxError::new(0..at.len(), message, hint)))
 }
 
 /// Splits `90m` into its number and its unit.
-fn split(every: &str) -> Result<(i64, char), IntervalError> {
-    let error = |message: String, hint: Option<String>| Err(IntervalError::new(every, message, hint));
+fn split(every: &str) -> Result<(i64, char), SyntaxError> {
+    let error = |message: String, hint: String| Err(SyntaxError::new(0..every.len(), message, hint));
     let text = every.trim_matches([' ', '\t']);
     if text.is_empty() {
-        return error("`every` is empty".into(), Some("write a number and a unit, such as `15m`, `2h` or `1d`".into()));
+        return error("`every` is empty".into(), FORM.into());
     }
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     if digits == 0 || !matches!(unit, "m" | "h" | "d") {
         let (message, hint) = diagnose(text, number, unit);
-        return error(message, Some(hint));
+        return error(message, hint);
     }
     match number.parse::<i64>() {
         Ok(0) => error(
             format!("`every` is `{}`, and nothing can happen every zero {}", printable(text), unit_name(unit)),
-            Some(format!("did you mean `1{unit}`?")),
+            did_you_mean(format_args!("1{unit}")),
         ),
         Ok(number) if number <= MOST => Ok((number, unit.chars().next().unwrap_or('d'))),
         _ => error(
             format!("`every` is `{}`, which is too long", printable(text)),
-            Some(format!("the longest is `{MOST}{unit}`")),
+            format!("the longest is `{MOST}{unit}`"),
         ),
     }
 }
@@ -108,7 +79,6 @@ fn unit_name(unit: &str) -> &'static str {
 
 /// Explains what is wrong with an interval, with the closest correct form.
 fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
-    const FORM: &str = "write a number and a unit, such as `15m`, `2h` or `1d`";
     let whole = printable(text);
     if let Some(seconds) = sum(text) {
         let message = if text.contains('s') {
@@ -116,7 +86,7 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
         } else {
             format!("`every` is `{whole}`, but takes one number and one unit")
         };
-        return (message, if seconds % 60 == 0 { did_you_mean(seconds / 60) } else { FORM.into() });
+        return (message, if seconds % 60 == 0 { minutes(seconds / 60) } else { FORM.into() });
     }
     if number.is_empty() {
         return (format!("`every` is `{whole}`, which does not start with a number"), FORM.into());
@@ -140,16 +110,16 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
             } else {
                 format!("`every` is `{whole}`, and `{}` is not a unit", printable(squeezed))
             };
-            (message, format!("did you mean `{}{nearest}`?", printable(number)))
+            (message, did_you_mean(format_args!("{}{nearest}", printable(number))))
         }
         (None, "w" | "week" | "weeks") => {
             let days = number.parse::<i64>().ok().and_then(|weeks| weeks.checked_mul(7));
-            let hint = days.map_or(FORM.into(), |days| format!("did you mean `{days}d`?"));
+            let hint = days.map_or(FORM.into(), |days| did_you_mean(format_args!("{days}d")));
             (format!("`every` is `{whole}`, but weeks are not a unit"), hint)
         }
         (None, "s" | "sec" | "secs" | "second" | "seconds") => {
             let hint = match number.parse::<i64>() {
-                Ok(seconds) if seconds > 0 && seconds % 60 == 0 => did_you_mean(seconds / 60),
+                Ok(seconds) if seconds > 0 && seconds % 60 == 0 => minutes(seconds / 60),
                 _ => "the shortest is `1m`".into(),
             };
             (format!("`every` is `{whole}`, but seconds are not supported"), hint)
@@ -179,15 +149,12 @@ fn sum(text: &str) -> Option<i64> {
     (parts > 1 && seconds > 0).then_some(seconds)
 }
 
-fn did_you_mean(minutes: i64) -> String {
-    match minutes {
-        _ if minutes % 60 == 0 => format!("did you mean `{}h`?", minutes / 60),
-        _ => format!("did you mean `{minutes}m`?"),
-    }
+fn minutes(number: i64) -> String {
+    did_you_mean(if number % 60 == 0 { format!("{}h", number / 60) } else { format!("{number}m") })
 }
 
 /// Parses `HH:MM` into seconds of the day.
-fn time_of_day(at: &str) -> Result<i64, IntervalError> {
+fn time_of_day(at: &str) -> Result<i64, SyntaxError> {
     let text = at.trim_matches([' ', '\t']);
     let number =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
@@ -196,13 +163,13 @@ fn time_of_day(at: &str) -> Result<i64, IntervalError> {
         Some((hour @ 0..=23, minute @ 0..=59)) if text.len() == 5 && text.find(':') == Some(2) => {
             return Ok(hour * 3600 + minute * 60);
         }
-        Some((hour @ 0..=23, minute @ 0..=59)) => format!("did you mean `{hour:02}:{minute:02}`?"),
-        Some((24, 0)) => "did you mean `00:00`?".to_owned(),
+        Some((hour @ 0..=23, minute @ 0..=59)) => did_you_mean(format_args!("{hour:02}:{minute:02}")),
+        Some((24, 0)) => did_you_mean("00:00"),
         _ => match number(text) {
-            Some(hour @ 0..=23) if text.len() <= 2 => format!("did you mean `{hour:02}:00`?"),
+            Some(hour @ 0..=23) if text.len() <= 2 => did_you_mean(format_args!("{hour:02}:00")),
             _ => "write the hour 00 to 23 and the minute 00 to 59, such as `02:30`".to_owned(),
         },
     };
     let message = format!("`at` is `{}`, which is not a time of day `HH:MM`", printable(text));
-    Err(IntervalError { about_at: true, ..IntervalError::new(at, message, Some(hint)) })
+    Err(SyntaxError::new(0..at.len(), message, hint))
 }

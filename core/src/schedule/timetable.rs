@@ -2,18 +2,16 @@
 //!
 //! Bounds apply to the date, not to the time it is due. Nothing here knows which dates have run.
 
-mod text;
+pub(super) mod text;
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-pub use text::TimetableError;
-
 use super::rule::Calm;
+use super::schedule::{DOMAIN_END, DOMAIN_START, Inner, PastDomain, Schedule};
 use super::zone::{MINUTE, saturating_instant};
-use super::{DOMAIN_END, DOMAIN_START, Inner, PastDomain, Schedule};
 
 /// The smallest difference between instants.
 const NANOSECOND: TimeDelta = TimeDelta::nanoseconds(1);

@@ -1,7 +1,7 @@
 //! What is a schedule, what is not, and what people are told then.
 
 use chrono_tz::Tz;
-use crontabber_core::schedule::Schedule;
+use crontabber_core::schedule::{IntervalError, Schedule};
 
 use crate::{dates_between, instant};
 
@@ -9,8 +9,8 @@ use crate::{dates_between, instant};
 fn refusals(texts: &[&str]) -> String {
     let line = |text: &&str| {
         let error = Schedule::crontab(text, Tz::UTC).expect_err(text);
-        let hint = error.hint().unwrap_or_default();
-        format!("{text:?} [{}] {}; {hint}\n", &text[error.span()], error.message())
+        let hint = error.hint.unwrap_or_default();
+        format!("{text:?} [{}] {}; {hint}\n", &text[error.span], error.message)
     };
     texts.iter().map(line).collect()
 }
@@ -18,10 +18,12 @@ fn refusals(texts: &[&str]) -> String {
 /// Likewise for an interval and its time of day.
 fn interval_refusals(texts: &[(&str, Option<&str>)]) -> String {
     let line = |(every, at): &(&str, Option<&str>)| {
-        let error = Schedule::every(every, *at, Tz::UTC).expect_err(every);
-        let about = if error.is_about_at() { at.unwrap() } else { every };
-        let hint = error.hint().unwrap_or_default();
-        format!("{every:?} {at:?} [{}] {}; {hint}\n", &about[error.span()], error.message())
+        let (about, error) = match Schedule::every(every, *at, Tz::UTC).expect_err(every) {
+            IntervalError::Every(error) => (*every, error),
+            IntervalError::At(error) => (at.unwrap(), error),
+        };
+        let hint = error.hint.unwrap_or_default();
+        format!("{every:?} {at:?} [{}] {}; {hint}\n", &about[error.span], error.message)
     };
     texts.iter().map(line).collect()
 }
@@ -241,11 +243,11 @@ fn a_long_text_makes_a_short_message() {
     for text in ["x".repeat(100_000), "1,".repeat(50_000), "0 ".repeat(50_000), "ä/*-".repeat(25_000)] {
         for text in [text.clone(), format!("{text} * * * *"), format!("* * * * {text}"), format!("@{text}")] {
             let error = Schedule::crontab(&text, Tz::UTC).unwrap_err();
-            assert!(error.message().len() < 300, "{}", error.message().len());
-            assert!(error.hint().is_none_or(|hint| hint.len() < 300));
+            assert!(error.message.len() < 300, "{}", error.message.len());
+            assert!(error.hint.is_none_or(|hint| hint.len() < 300));
         }
-        let error = Schedule::every(&text, None, Tz::UTC).unwrap_err();
-        assert!(error.message().len() < 300 && error.hint().is_none_or(|hint| hint.len() < 300));
+        let Err(IntervalError::Every(error)) = Schedule::every(&text, None, Tz::UTC) else { panic!("{text}") };
+        assert!(error.message.len() < 300 && error.hint.is_none_or(|hint| hint.len() < 300));
     }
 }
 

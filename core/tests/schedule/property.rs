@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use crontabber_core::schedule::Schedule;
+use crontabber_core::schedule::{IntervalError, Schedule};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -126,12 +126,15 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[0-9*/,@a-zA-ZäL#?~% \t\u{2003}-]{0,24}", at in "[0-9:ä ]{0,7}") {
         if let Err(error) = Schedule::crontab(&text, Tz::UTC) {
-            prop_assert!(text.get(error.span()).is_some(), "{:?} of {:?}", error.span(), text);
-            prop_assert!(!error.message().is_empty());
+            prop_assert!(text.get(error.span.clone()).is_some(), "{:?} of {:?}", error.span, text);
+            prop_assert!(!error.message.is_empty());
         }
         if let Err(error) = Schedule::every(&text, Some(&at), Tz::UTC) {
-            let about = if error.is_about_at() { &at } else { &text };
-            prop_assert!(about.get(error.span()).is_some());
+            let (about, error) = match error {
+                IntervalError::Every(error) => (&text, error),
+                IntervalError::At(error) => (&at, error),
+            };
+            prop_assert!(about.get(error.span).is_some());
         }
     }
 
@@ -141,12 +144,12 @@ proptest! {
     ) {
         let text = fields.join(" ");
         if let Err(error) = Schedule::crontab(&text, Tz::UTC) {
-            prop_assert!(text.get(error.span()).is_some(), "{:?} of {:?}", error.span(), text);
-            if let Some(form) = error.hint().and_then(|hint| hint.strip_prefix("did you mean `")?.split_once('`').map(|(form, _)| form.to_owned())) {
-                let corrected = if form.contains(' ') { form } else { format!("{}{form}{}", &text[..error.span().start], &text[error.span().end..]) };
+            prop_assert!(text.get(error.span.clone()).is_some(), "{:?} of {:?}", error.span, text);
+            if let Some(form) = error.hint.as_ref().and_then(|hint| hint.strip_prefix("did you mean `")?.split_once('`').map(|(form, _)| form.to_owned())) {
+                let corrected = if form.contains(' ') { form } else { format!("{}{form}{}", &text[..error.span.start], &text[error.span.end..]) };
                 // One correction may uncover the next mistake, but never the same one.
                 if let Err(next) = Schedule::crontab(&corrected, Tz::UTC) {
-                    prop_assert!(next.message() != error.message() || next.span() != error.span(), "{}: {} {:?}", text, error.message(), error.hint());
+                    prop_assert!(next.message != error.message || next.span != error.span, "{}: {} {:?}", text, error.message, error.hint);
                 }
             }
         }

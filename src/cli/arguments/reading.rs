@@ -186,7 +186,7 @@ fn attempt_cursor(text: &str) -> Result<AttemptKey, String> {
 }
 
 fn length(text: &str) -> Result<Duration, String> {
-    duration::parse(text).map_err(|error| match error.hint() {
+    duration::parse(text).map_err(|error| match &error.hint {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     })

@@ -2,24 +2,11 @@
 
 mod explain;
 
-use super::problem::{Problem, did_you_mean};
-use crate::text::printable;
+use crate::text::{SyntaxError, did_you_mean, printable};
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+/// The names of the months and of the days of the week.
+const MONTHS: &str = "january february march april may june july august september october november december";
+const DAYS: &str = "sunday monday tuesday wednesday thursday friday saturday";
 
 /// The fields of a crontab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,24 +51,25 @@ impl Field {
         }
     }
 
-    /// The full names of the values, if they have names, and the first value.
-    fn names(self) -> (&'static [&'static str], u64) {
-        match self {
-            Self::Month => (&MONTHS, 1),
-            Self::DayOfWeek => (&DAYS, 0),
-            _ => (&[], 0),
-        }
+    /// The full names of the values, if they have names.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        let names = match self {
+            Self::Month => MONTHS,
+            Self::DayOfWeek => DAYS,
+            _ => "",
+        };
+        names.split_whitespace()
     }
 
     /// Parses the field into the set of its values; bit n stands for the value n.
-    pub(super) fn parse(self, text: &str) -> Result<u64, Problem> {
+    pub(super) fn parse(self, text: &str) -> Result<u64, SyntaxError> {
         let mut set = 0;
         let mut start = 0;
         for item in text.split(',') {
             if item.is_empty() {
                 return Err(self.empty_item(text, start));
             }
-            set |= self.parse_item(item).map_err(|problem| problem.moved_by(start))?;
+            set |= self.parse_item(item).map_err(|error| error.moved_by(start))?;
             start += item.len() + 1;
         }
         if self == Self::DayOfWeek && set & (1 << 7) != 0 {
@@ -91,7 +79,7 @@ impl Field {
     }
 
     /// Parses an item of the list: `*`, a value or a range, with a step for the first and the last.
-    fn parse_item(self, item: &str) -> Result<u64, Problem> {
+    fn parse_item(self, item: &str) -> Result<u64, SyntaxError> {
         let (body, step) = item.split_once('/').map_or((item, None), |(body, step)| (body, Some(step)));
         let (least, greatest) = self.range();
         let (from, to) = if body == "*" {
@@ -102,7 +90,7 @@ impl Field {
             let message = format!("the {} `{}` has a step with nothing before it", self.name(), printable(item));
             let nearest = format!("*{item}");
             let hint = (nearest.len() <= 80 && self.parse_item(&nearest).is_ok()).then(|| did_you_mean(&nearest));
-            return Err(Problem::new(0..item.len(), message, hint));
+            return Err(SyntaxError::new(0..item.len(), message, hint));
         } else {
             let value = self.parse_value(body)?;
             if let Some(step) = step {
@@ -113,7 +101,7 @@ impl Field {
         let step = match step {
             Some(text) => self.parse_step(text).map_err(|message| {
                 let hint = (body.len() <= 80).then(|| did_you_mean(body));
-                Problem::new(0..item.len(), message, hint)
+                SyntaxError::new(0..item.len(), message, hint)
             })?,
             None => 1,
         };
@@ -122,10 +110,10 @@ impl Field {
     }
 
     /// Parses the ends of a range; `item` is the range with its step.
-    fn parse_range(self, item: &str, from: &str, to: &str, step: Option<&str>) -> Result<(u64, u64), Problem> {
+    fn parse_range(self, item: &str, from: &str, to: &str, step: Option<&str>) -> Result<(u64, u64), SyntaxError> {
         let problem = |what: &str, hint: Option<String>| {
             let message = format!("the {} `{}` is a range {what}", self.name(), printable(item));
-            Problem::new(0..item.len(), message, hint.map(|hint| did_you_mean(&hint)))
+            SyntaxError::new(0..item.len(), message, hint.map(did_you_mean))
         };
         if from == "*" || to == "*" {
             return Err(problem("with a `*` for an end", Some("*".to_owned())));
@@ -135,7 +123,7 @@ impl Field {
             return Err(problem("without its two ends", self.is_value(end).then(|| end.to_owned())));
         }
         let first = self.parse_value(from)?;
-        let last = self.parse_value(to).map_err(|problem| self.at_the_end(to, problem).moved_by(from.len() + 1))?;
+        let last = self.parse_value(to).map_err(|error| self.at_the_end(to, error).moved_by(from.len() + 1))?;
         // Sunday by name can end a week as well as start one.
         let sunday_ends = self == Self::DayOfWeek && last.named && last.number == 0 && first.number > 0;
         let last_number = if sunday_ends { 7 } else { last.number };
@@ -159,7 +147,7 @@ impl Field {
     }
 
     /// Parses a number or a name.
-    fn parse_value(self, text: &str) -> Result<Value, Problem> {
+    fn parse_value(self, text: &str) -> Result<Value, SyntaxError> {
         let (least, greatest) = self.range();
         if is_number(text) {
             let number = text.parse().unwrap_or(u64::MAX);
@@ -170,15 +158,14 @@ impl Field {
             let nearest = match self {
                 Self::Minute | Self::Hour if number == greatest + 1 => least,
                 Self::DayOfWeek => {
-                    return Err(Problem::new(0..text.len(), message, Some("0 and 7 are both Sunday".into())));
+                    return Err(SyntaxError::new(0..text.len(), message, "0 and 7 are both Sunday"));
                 }
                 _ => number.clamp(least, greatest),
             };
-            return Err(Problem::new(0..text.len(), message, Some(did_you_mean(&nearest.to_string()))));
+            return Err(SyntaxError::new(0..text.len(), message, did_you_mean(nearest)));
         }
-        let (names, first) = self.names();
         let lower = text.to_ascii_lowercase();
-        match (first..).zip(names).find(|(_, name)| name[..3] == *lower) {
+        match (least..).zip(self.names()).find(|(_, name)| name[..3] == *lower) {
             Some((number, _)) => Ok(Value { number, named: true }),
             None => Err(self.diagnose(text)),
         }

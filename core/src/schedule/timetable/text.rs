@@ -17,7 +17,10 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::Timetable;
-use crate::schedule::{CrontabError, IntervalError, NONE, Schedule, Written, tzdata_version};
+use crate::schedule::interval::IntervalError;
+use crate::schedule::schedule::{NONE, Schedule, Written};
+use crate::schedule::zone::tzdata_version;
+use crate::text::SyntaxError;
 
 /// Why a text is not a timetable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +57,7 @@ pub enum TimetableError {
         /// The schedule.
         schedule: String,
         /// The reason.
-        source: CrontabError,
+        source: SyntaxError,
     },
     /// This version does not accept the interval.
     #[error("the recorded interval `{every}` is not accepted")]

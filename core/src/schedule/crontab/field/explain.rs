@@ -3,25 +3,24 @@
 //! Runs only for a text that is invalid: nothing here decides what is valid.
 
 use super::{DAYS, Field, MONTHS, Value, is_number};
-use crate::schedule::crontab::problem::{Problem, did_you_mean};
-use crate::text::printable;
+use crate::text::{SyntaxError, did_you_mean, printable};
 
 impl Field {
     /// Names an empty item, at byte `start` of the field's text.
-    pub(super) fn empty_item(self, text: &str, start: usize) -> Problem {
+    pub(super) fn empty_item(self, text: &str, start: usize) -> SyntaxError {
         let items: Vec<&str> = text.split(',').filter(|item| !item.is_empty()).collect();
         let nearest = if items.is_empty() { "*".to_owned() } else { items.join(",") };
         let hint = (nearest.len() <= 80 && self.parse(&nearest).is_ok()).then(|| did_you_mean(&nearest));
         let comma = if start == text.len() { start - 1..start } else { start..start + 1 };
-        Problem::new(comma, format!("the {} has an empty item in its list", self.name()), hint)
+        SyntaxError::new(comma, format!("the {} has an empty item in its list", self.name()), hint)
     }
 
-    /// The same problem at the end of a range, where too great a number meant the greatest.
-    pub(super) fn at_the_end(self, to: &str, problem: Problem) -> Problem {
+    /// The same error at the end of a range, where too great a number meant the greatest.
+    pub(super) fn at_the_end(self, to: &str, error: SyntaxError) -> SyntaxError {
         let (_, greatest) = self.range();
         let too_great = is_number(to) && to.parse().is_ok_and(|number: u64| number > greatest);
-        let hint = if too_great { Some(did_you_mean(&greatest.to_string())) } else { problem.hint };
-        Problem { hint, ..problem }
+        let hint = if too_great { Some(did_you_mean(greatest)) } else { error.hint };
+        SyntaxError { hint, ..error }
     }
 
     /// Writes a range that wraps around as two that do not, or as a list where it has a step.
@@ -56,7 +55,7 @@ impl Field {
     }
 
     /// Refuses `N/step`, which dialects understand differently.
-    pub(super) fn step_after_value(self, item: &str, body: &str, value: Value, step: &str) -> Problem {
+    pub(super) fn step_after_value(self, item: &str, body: &str, value: Value, step: &str) -> SyntaxError {
         let (_, greatest) = self.range();
         let last = match self {
             Self::DayOfWeek if value.named => "SAT".to_owned(),
@@ -67,20 +66,19 @@ impl Field {
         let nearest = if value.number == greatest { body.to_owned() } else { format!("{body}-{last}/{step}") };
         let hint = (nearest.len() <= 80 && self.parse_item(&nearest).is_ok()).then(|| did_you_mean(&nearest));
         let message = format!("the {} `{}` has a step after a single value", self.name(), printable(item));
-        Problem::new(0..item.len(), message, hint)
+        SyntaxError::new(0..item.len(), message, hint)
     }
 
     /// Says what is wrong with a text that is neither a number nor a name, and what comes nearest.
-    pub(super) fn diagnose(self, text: &str) -> Problem {
+    pub(super) fn diagnose(self, text: &str) -> SyntaxError {
         let lower = text.to_ascii_lowercase();
         let field = self.name();
         let whole = printable(text);
-        let starts_with = |name: &&str| lower.len() >= 3 && (name.starts_with(&lower) || lower == name[..3]);
-        let (names, _) = self.names();
-        let in_full = names.iter().find(|name| lower.len() > 3 && name.starts_with(&lower));
-        let other = if DAYS.iter().any(starts_with) {
+        let starts_with = |name: &str| lower.len() >= 3 && (name.starts_with(&lower) || lower == name[..3]);
+        let in_full = self.names().find(|name| lower.len() > 3 && name.starts_with(&lower));
+        let other = if DAYS.split_whitespace().any(starts_with) {
             Some("day of week")
-        } else if MONTHS.iter().any(starts_with) {
+        } else if MONTHS.split_whitespace().any(starts_with) {
             Some("month")
         } else {
             None
@@ -88,7 +86,7 @@ impl Field {
         let (message, hint) = if let Some(name) = in_full {
             (
                 format!("the {field} `{whole}` is not one of the three-letter names"),
-                did_you_mean(&name[..3].to_uppercase()),
+                did_you_mean(name[..3].to_uppercase()),
             )
         } else if let Some(other) = other {
             (format!("the {field} `{whole}` is a name, which belongs into the {other}"), self.form())
@@ -111,16 +109,15 @@ impl Field {
         } else {
             (format!("the {field} `{whole}` is not a number"), self.form())
         };
-        Problem::new(0..text.len(), message, Some(hint))
+        SyntaxError::new(0..text.len(), message, hint)
     }
 
     /// Says whether a part of an invalid text is a valid value.
     pub(super) fn is_value(self, text: &str) -> bool {
-        let (names, _) = self.names();
         let (least, greatest) = self.range();
         let in_range = |number: u64| (least..=greatest).contains(&number);
         is_number(text) && text.parse().is_ok_and(in_range)
-            || names.iter().any(|name| text.eq_ignore_ascii_case(&name[..3]))
+            || self.names().any(|name| text.eq_ignore_ascii_case(&name[..3]))
     }
 
     /// Says which values the field takes.
