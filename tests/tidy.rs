@@ -1,5 +1,8 @@
 //! What the house style asks of the tree and a lint cannot see: layers, sizes, words, and twins that must stay alike.
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey, SettledBy,
-    State, StateKind, Trigger,
-};
+use super::state::{SettledBy, State, StateKind, Trigger};
+use super::{AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey};
 use crate::job::JobName;
 
 /// A session as it enters the ledger.

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::words::words;
-use super::{BackfillId, SessionRecord, TICK};
+use super::{BackfillId, SessionRecord};
 use crate::job::JobName;
+use crate::schedule::TICK;
 
 /// The operation of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
