@@ -104,7 +104,7 @@ fn fill(path: &Path) -> Outcome<()> {
             timetable,
             last_success: None,
         };
-        writer.commit(&[vec![Entry::Enter(record)]])?;
+        writer.commit(&[Entry::Enter(record)])?;
         let mut watermark = None;
         for chunk in 0..10 {
             let dates = (0..5000).map(|minute| first + TimeDelta::minutes(1 + chunk * 5000 + minute));
@@ -114,7 +114,7 @@ fn fill(path: &Path) -> Outcome<()> {
                 .collect();
             let to = sessions.last().map(|session| session.date);
             let entry = Entry::Record { job: job.clone(), generation: 1, watermark, to, sessions, at: now };
-            writer.commit(&[vec![entry]])?;
+            writer.commit(&[entry])?;
             watermark = to;
         }
     }

@@ -167,10 +167,10 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
         timetable: "floor".to_owned(),
         last_success: None,
     };
-    writer.commit(&[vec![Entry::Enter(record)]])?;
+    writer.commit(&[Entry::Enter(record)])?;
     let dates = (0..DATES).map(|minute| first + TimeDelta::minutes(minute));
     let new = |date| NewSession { date, state: State::Waiting, trigger: Trigger::Backfill, backfill: None };
     let sessions: Vec<NewSession> = dates.map(new).collect();
     let entry = Entry::Record { job: name, generation: 1, watermark: None, to: Some(now), sessions, at: now };
-    timed(|| Ok(writer.commit(&[vec![entry]])?))
+    timed(|| Ok(writer.commit(&[entry])?))
 }

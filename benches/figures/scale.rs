@@ -159,7 +159,7 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             last_success: None,
         }));
     }
-    writer.commit(&[entries])?;
+    writer.commit(&entries)?;
     Ok(())
 }
 

@@ -113,13 +113,9 @@ impl LedgerThread {
     }
 
     fn write(&mut self, entries: Vec<Entry>) -> Result<Input, Fatal> {
-        let batch = [entries];
-        match self.writer.commit(&batch) {
+        match self.writer.commit(&entries) {
             Ok(()) => Ok(Input::Written),
-            Err(error @ LedgerError::Unavailable(_)) => {
-                let [entries] = batch;
-                Ok(Input::WriteFailed { entries, error: error.to_string() })
-            }
+            Err(error @ LedgerError::Unavailable(_)) => Ok(Input::WriteFailed { entries, error: error.to_string() }),
             Err(error) => Err(error.to_string()),
         }
     }

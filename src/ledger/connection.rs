@@ -1,10 +1,12 @@
 //! One type of connection for both databases, so that every query is written once. Only statements that differ match on the
 //! database.
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
+
+use super::prepared::execute;
 
 /// A connection to a ledger.
 #[derive(diesel::MultiConnection)]
@@ -19,36 +21,30 @@ impl AnyConnection {
     /// Begins a transaction that writes: SQLite waits here for its write lock.
     pub(super) fn begin(&mut self) -> QueryResult<()> {
         match self {
-            Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"),
-            Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres),
+            Self::Sqlite(_) => execute(self, || "BEGIN IMMEDIATE", &[]),
+            Self::Postgres(_) => execute(self, || "BEGIN", &[]),
         }
+        .map(drop)
     }
 
     /// Begins a transaction that reads one snapshot of the ledger.
     pub(super) fn begin_snapshot(&mut self) -> QueryResult<()> {
         match self {
-            Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN"),
-            Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction_sql(
-                postgres,
-                "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            ),
+            Self::Sqlite(sqlite) => sqlite.batch_execute("BEGIN"),
+            Self::Postgres(postgres) => {
+                postgres.batch_execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            }
         }
     }
 
     /// Commits the transaction. After an error it is unknown whether it was committed.
     pub(super) fn commit(&mut self) -> QueryResult<()> {
-        match self {
-            Self::Sqlite(sqlite) => AnsiTransactionManager::commit_transaction(sqlite),
-            Self::Postgres(postgres) => AnsiTransactionManager::commit_transaction(postgres),
-        }
+        execute(self, || "COMMIT", &[]).map(drop)
     }
 
     /// Rolls the transaction back.
     pub(super) fn rollback(&mut self) -> QueryResult<()> {
-        match self {
-            Self::Sqlite(sqlite) => AnsiTransactionManager::rollback_transaction(sqlite),
-            Self::Postgres(postgres) => AnsiTransactionManager::rollback_transaction(postgres),
-        }
+        self.batch_execute("ROLLBACK")
     }
 
     /// Runs `work` in a transaction that writes.

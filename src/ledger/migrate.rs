@@ -24,17 +24,12 @@ pub(super) fn migrate(url: &LedgerUrl, connection: &mut AnyConnection, version: 
 }
 
 fn run_pending(connection: &mut AnyConnection) -> diesel::migration::Result<()> {
-    connection.begin()?;
-    let run = match connection {
-        AnyConnection::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE).map(drop),
-        AnyConnection::Postgres(postgres) => postgres.run_pending_migrations(POSTGRES).map(drop),
-    };
-    match run {
-        Ok(()) => Ok(connection.commit()?),
-        Err(error) => {
-            // The first error is returned; the connection is closed with it.
-            let _ = connection.rollback();
-            Err(error)
+    match connection {
+        AnyConnection::Sqlite(sqlite) => {
+            sqlite.immediate_transaction(|sqlite| sqlite.run_pending_migrations(SQLITE).map(drop))
+        }
+        AnyConnection::Postgres(postgres) => {
+            postgres.transaction(|postgres| postgres.run_pending_migrations(POSTGRES).map(drop))
         }
     }
 }
@@ -65,22 +60,13 @@ fn found(url: &LedgerUrl, connection: &mut AnyConnection) -> Result<Option<Strin
         _ => return Ok(None),
     }
     let newest = diesel::dsl::sql::<Text>("SELECT max(version) FROM __diesel_schema_migrations");
-    match connection {
-        AnyConnection::Sqlite(sqlite) => newest.get_result(sqlite),
-        AnyConnection::Postgres(postgres) => newest.get_result(postgres),
-    }
-    .map(Some)
-    .map_err(|error| failed(url, &error))
+    newest.get_result(connection).map(Some).map_err(|error| failed(url, &error))
 }
 
 /// Whether no migration has run: a first opening that is interrupted leaves the table empty.
 fn is_empty(connection: &mut AnyConnection) -> QueryResult<bool> {
     let count = diesel::dsl::sql::<diesel::sql_types::BigInt>("SELECT count(*) FROM __diesel_schema_migrations");
-    let count: i64 = match connection {
-        AnyConnection::Sqlite(sqlite) => count.get_result(sqlite)?,
-        AnyConnection::Postgres(postgres) => count.get_result(postgres)?,
-    };
-    Ok(count == 0)
+    Ok(count.get_result::<i64>(connection)? == 0)
 }
 
 fn has_table(connection: &mut AnyConnection, name: &str) -> QueryResult<bool> {

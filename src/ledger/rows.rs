@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 
 use super::error::LedgerError;
-use super::schema::{attempts, hosts, sessions};
+use super::schema::{attempts, hosts, jobs, sessions};
 use crate::job::JobName;
 use crate::session::{
     AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, OutcomeKind, ProcessIdentity, SessionKey, SessionRecord,
@@ -16,7 +16,8 @@ use crate::session::{
 };
 
 /// A row of `jobs`.
-#[derive(Queryable)]
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false, treat_none_as_null = true)]
 pub(super) struct JobRow {
     pub(super) id: i32,
     pub(super) name: String,
@@ -77,6 +78,20 @@ pub(super) struct AttemptRow {
 }
 
 impl JobRow {
+    pub(super) fn new(id: i32, record: &JobRecord) -> Self {
+        Self {
+            id,
+            name: record.name.as_str().to_owned(),
+            generation: number(record.generation),
+            seen_at: micros(record.seen_at),
+            first_date: micros(record.first_date),
+            timetable_from: micros(record.timetable_from),
+            watermark: record.watermark.map(micros),
+            timetable: record.timetable.clone(),
+            last_success: record.last_success.map(micros),
+        }
+    }
+
     pub(super) fn record(self) -> Result<JobRecord, LedgerError> {
         Ok(JobRecord {
             name: job_name(&self.name)?,

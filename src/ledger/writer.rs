@@ -4,7 +4,6 @@
 //! set. So the writer finds out whether a transaction with an unanswered COMMIT was written, and it can write nothing after
 //! another writer has taken the ledger.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -12,18 +11,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::apply::Transaction;
+use super::apply::{Cache, apply};
 use super::connection::AnyConnection;
 use super::error::{LedgerError, OpenError, OpenErrorKind, text};
-use super::hosts::Host;
 use super::lock::{FileLock, Owner};
-use super::prepared::Statement;
-use super::rows::{job_name, micros};
-use super::schema::{jobs, writer};
+use super::rows::micros;
+use super::schema::writer;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
-use super::{migrate, postgres, request_queue, startup};
-use crate::job::JobName;
+use super::{migrate, postgres, prepared, request_queue, startup};
 use crate::session::{Entry, Operation, Recovered, Request};
 
 /// The single writer of a ledger. It holds the ledger's lock until it is dropped.
@@ -33,24 +29,13 @@ pub struct Writer {
     holding: Holding,
     /// Absent after an error; the next call connects again.
     connection: Option<AnyConnection>,
-    jobs: HashMap<JobName, i32>,
-    /// The hosts that were looked up.
-    hosts: Vec<Host>,
+    /// Absent after an error; the next commit loads it again.
+    cache: Option<Cache>,
     epoch: i64,
     /// The number of the last transaction that is committed.
     batch: i64,
-    /// The batches of the transaction after that, if it is unknown whether it was committed.
-    doubt: Option<Vec<Vec<Entry>>>,
-}
-
-/// What a transaction added to the writer's caches.
-struct New {
-    /// The new jobs, with their ids.
-    entered: Vec<(JobName, i32)>,
-    /// The former names of renamed jobs.
-    renamed: Vec<JobName>,
-    /// The hosts that were looked up.
-    hosts: Vec<Host>,
+    /// The entries of the transaction after that, if it is unknown whether it was committed.
+    doubt: Option<Vec<Entry>>,
 }
 
 /// The lock of the ledger.
@@ -85,14 +70,13 @@ impl Writer {
             LedgerUrl::Postgres(_) => OpenErrorKind::Unreachable(text(&error)).of(url),
         };
         let epoch = connection.write(|connection| enrol(connection, owner, now)).map_err(failed)?;
-        let jobs = job_ids(&mut connection).map_err(|error| OpenError::unread(url, &error))?;
+        let cache = Cache::load(&mut connection).map_err(|error| OpenError::unread(url, &error))?;
         Ok(Self {
             url: url.clone(),
             owner: owner.clone(),
             holding,
             connection: Some(connection),
-            jobs,
-            hosts: Vec::new(),
+            cache: Some(cache),
             epoch,
             batch: 0,
             doubt: None,
@@ -107,61 +91,51 @@ impl Writer {
         self.read(startup::load)
     }
 
-    /// Writes all batches in one transaction: all or none, and not twice.
+    /// Writes all entries in one transaction: all or none, and not twice.
     ///
-    /// After [`LedgerError::Unavailable`], the caller commits the same batches again (more may follow them): if the first
-    /// try was written after all, its batches are not written again.
+    /// After [`LedgerError::Unavailable`], the caller commits the same entries again: if the first try was written after
+    /// all, they are not written again.
     ///
     /// # Errors
     /// A [`LedgerError`]; nothing was written, or, after [`LedgerError::Unavailable`], perhaps all of it.
-    pub fn commit(&mut self, batches: &[Vec<Entry>]) -> Result<(), LedgerError> {
-        if batches.iter().all(Vec::is_empty) && self.doubt.is_none() {
+    pub fn commit(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+        if entries.is_empty() {
             return Ok(());
         }
         let mut connection = self.take_connection()?;
-        let batches = &batches[self.settle_doubt(&mut connection, batches)?..];
-        if batches.iter().all(Vec::is_empty) {
-            self.connection = Some(connection);
-            return Ok(());
-        }
-        let new = match self.write(&mut connection, batches) {
-            Ok(new) => new,
-            Err(error) => {
+        if !self.was_committed(&mut connection, entries)? {
+            let written = self.write(&mut connection, entries);
+            if written.is_err() {
+                self.cache = None;
                 // A connection that can roll back is kept, because the server's lock belongs to it. Any other is closed,
                 // which rolls back too.
                 self.connection = connection.rollback().is_ok().then_some(connection);
-                return Err(error);
+                return written;
             }
-        };
-        if let Err(error) = connection.commit() {
-            self.doubt = Some(batches.to_vec());
-            return Err(error.into());
+            if let Err(error) = connection.commit() {
+                self.cache = None;
+                self.doubt = Some(entries.to_vec());
+                return Err(error.into());
+            }
+            self.batch += 1;
         }
         self.connection = Some(connection);
-        self.batch += 1;
-        for name in &new.renamed {
-            self.jobs.remove(name);
-        }
-        self.jobs.extend(new.entered);
-        self.hosts.extend(new.hosts);
         Ok(())
     }
 
-    /// Begins a transaction and writes the batches, without the COMMIT.
-    fn write(&self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<New, LedgerError> {
+    /// Begins a transaction and writes the entries, without the COMMIT.
+    fn write(&mut self, connection: &mut AnyConnection, entries: &[Entry]) -> Result<(), LedgerError> {
         connection.begin()?;
-        let ours = Statement::new("UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?");
-        if ours.long(self.batch + 1).long(self.epoch).long(self.batch).execute(connection)? != 1 {
+        let sql = || "UPDATE writer SET batch = ? WHERE epoch = ? AND batch = ?";
+        let values = [(self.batch + 1).into(), self.epoch.into(), self.batch.into()];
+        if prepared::execute(connection, sql, &values)? != 1 {
             return Err(LedgerError::Conflict("another crontabber took it".to_owned()));
         }
-        let (jobs, host, hosts) = (&self.jobs, self.owner.host.as_str(), self.hosts.as_slice());
-        let (entered, renamed, new_hosts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut transaction = Transaction { connection, jobs, entered, renamed, host, hosts, new_hosts };
-        for entry in batches.iter().flatten() {
-            transaction.apply(entry)?;
-        }
-        let renamed = transaction.renamed.into_iter().map(|(from, _)| from).collect();
-        Ok(New { entered: transaction.entered, renamed, hosts: transaction.new_hosts })
+        let cache = match &mut self.cache {
+            Some(cache) => cache,
+            none => none.insert(Cache::load(connection)?),
+        };
+        apply(connection, cache, &self.owner.host, entries)
     }
 
     /// The operators' requests without an answer, by id.
@@ -212,30 +186,25 @@ impl Writer {
         Ok(connection)
     }
 
-    /// Finds out whether the transaction in doubt was committed; returns how many of `batches` it wrote.
-    fn settle_doubt(&mut self, connection: &mut AnyConnection, batches: &[Vec<Entry>]) -> Result<usize, LedgerError> {
-        let Some(doubted) = &self.doubt else { return Ok(0) };
+    /// Whether these entries are those of the transaction in doubt, and it was committed.
+    fn was_committed(&mut self, connection: &mut AnyConnection, entries: &[Entry]) -> Result<bool, LedgerError> {
+        let Some(doubted) = &self.doubt else { return Ok(false) };
         let found = writer::table.select(writer::batch).first::<i64>(connection)?;
-        if found == self.batch {
-            self.doubt = None;
-            return Ok(0);
-        }
-        if found != self.batch + 1 {
-            return Err(self.taken(found));
-        }
-        if !batches.starts_with(doubted) {
-            let text = "the batches in doubt were committed, and others are given now";
-            return Err(LedgerError::Conflict(text.to_owned()));
-        }
-        let written = doubted.len();
-        self.jobs = job_ids(connection)?;
+        let was_committed = match found - self.batch {
+            0 => false,
+            1 if entries == doubted => true,
+            1 => {
+                let text = "the entries in doubt were committed, and others are given now";
+                return Err(LedgerError::Conflict(text.to_owned()));
+            }
+            _ => {
+                let text = format!("its last transaction is number {found}, and ours was {}", self.batch);
+                return Err(LedgerError::Conflict(text));
+            }
+        };
         self.doubt = None;
         self.batch = found;
-        Ok(written)
-    }
-
-    fn taken(&self, found: i64) -> LedgerError {
-        LedgerError::Conflict(format!("its last transaction is number {found}, and ours was {}", self.batch))
+        Ok(was_committed)
     }
 }
 
@@ -269,12 +238,6 @@ fn server(
     };
     let (host, pid) = holder.names().unwrap_or_else(|| ("?".to_owned(), 0));
     Err(OpenErrorKind::Busy { host, pid, version: String::new(), since: String::new() }.of(url))
-}
-
-/// The id of each job.
-fn job_ids(connection: &mut AnyConnection) -> Result<HashMap<JobName, i32>, LedgerError> {
-    let rows = jobs::table.select((jobs::name, jobs::id)).load::<(String, i32)>(connection)?;
-    rows.into_iter().map(|(name, id)| Ok((job_name(&name)?, id))).collect()
 }
 
 /// Registers the writer, and returns the new epoch.

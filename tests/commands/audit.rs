@@ -28,11 +28,8 @@ pub(crate) fn lived() -> Fixture {
     let mut writer = Writer::open(&url, &owner, at("2024-11-07T09:00:00Z")).unwrap();
     let answer = |request, done, text: &str| {
         let dates = if done { Changed { count: 1, first: date, last: date } } else { Changed::default() };
-        vec![Entry::Answer {
-            request,
-            reply: Reply { done, text: text.to_owned(), dates },
-            at: at("2024-11-07T09:00:01Z"),
-        }]
+        let reply = Reply { done, text: text.to_owned(), dates };
+        Entry::Answer { request, reply, at: at("2024-11-07T09:00:01Z") }
     };
     writer
         .commit(&[answer(first, true, "attempt 2 was started"), answer(second, false, "there is no such job")])

@@ -108,7 +108,7 @@ impl Fixture {
         let mut steps =
             VecDeque::from([scheduler.handle(Event::Registry(registry.jobs.into_iter().map(Arc::new).collect()), now)]);
         while let Some(Step { entries, starts, .. }) = steps.pop_front() {
-            writer.commit(&[entries]).unwrap();
+            writer.commit(&entries).unwrap();
             for start in starts {
                 let Some(outcome) = ends(&start.attempt) else { continue };
                 let ended_at = now + TimeDelta::seconds(1);
@@ -119,7 +119,7 @@ impl Fixture {
                 let event = Event::Ended { attempt: start.attempt, end };
                 let step = scheduler.handle(event, ended_at);
                 // Entries name what they expect, so that they are written in the order in which they were decided.
-                writer.commit(&[step.entries]).unwrap();
+                writer.commit(&step.entries).unwrap();
                 steps.push_back(Step { entries: Vec::new(), ..step });
             }
         }

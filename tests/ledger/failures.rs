@@ -34,10 +34,10 @@ fn conflict(result: Result<(), LedgerError>) -> String {
 }
 
 /// Tries until it is done, as the daemon does.
-fn insist(writer: &mut Writer, batches: &[Vec<Entry>]) {
+fn insist(writer: &mut Writer, entries: &[Entry]) {
     let begun = Instant::now();
     loop {
-        match writer.commit(batches) {
+        match writer.commit(entries) {
             Ok(()) => return,
             Err(LedgerError::Unavailable(_)) if begun.elapsed() < Duration::from_secs(20) => {
                 thread::sleep(Duration::from_millis(20));
@@ -54,9 +54,9 @@ fn a_lost_connection_is_replaced() {
     let world = World::at(&url);
     let mut writer = world.with_three_dates();
     server.sql("test_1", &format!("SELECT pg_terminate_backend(pid) {OURS}"));
-    let batches = [vec![open("a", 1, 1, StateKind::Waiting)]];
-    unavailable(writer.commit(&batches));
-    insist(&mut writer, &batches);
+    let entries = [open("a", 1, 1, StateKind::Waiting)];
+    unavailable(writer.commit(&entries));
+    insist(&mut writer, &entries);
     server.sql("test_1", &format!("SELECT pg_terminate_backend(pid) {OURS}"));
     assert!(matches!(writer.requests(), Err(LedgerError::Unavailable(_))));
     assert_eq!(writer.requests().unwrap(), []);
@@ -64,7 +64,7 @@ fn a_lost_connection_is_replaced() {
     assert!(world.reader().owner().unwrap().unwrap().alive);
 
     server.stop();
-    let next = [vec![succeed("a", 1, 1)], vec![open("a", 2, 1, StateKind::Waiting)]];
+    let next = [succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)];
     unavailable(writer.commit(&next));
     unavailable(writer.commit(&next));
     server.resume();
@@ -82,12 +82,12 @@ fn a_commit_without_an_answer(server: &Postgres, world: &World, writer: &mut Wri
         server.sql("test_1", &format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
         server.sql("test_1", "SELECT pg_reload_conf()");
     };
-    let lose_answer = |writer: &mut Writer, batches: &[Vec<Entry>]| {
+    let lose_answer = |writer: &mut Writer, entries: &[Entry]| {
         standby("nobody");
         // The server's checkpointer takes note of it in its own time, and nothing tells when it has.
         thread::sleep(Duration::from_millis(500));
         thread::scope(|scope| {
-            let commit = scope.spawn(|| writer.commit(batches));
+            let commit = scope.spawn(|| writer.commit(entries));
             let waits = format!("SELECT count(*) {OURS} AND wait_event = 'SyncRep'");
             while server.sql("test_1", &waits) == "0" {
                 assert!(!commit.is_finished(), "the commit did not wait");
@@ -98,23 +98,24 @@ fn a_commit_without_an_answer(server: &Postgres, world: &World, writer: &mut Wri
         });
         standby("");
     };
-    let first = vec![enter("b"), record("b", None, &[1]), succeed("a", 2, 1)];
-    lose_answer(writer, std::slice::from_ref(&first));
+    let first = [enter("b"), record("b", None, &[1]), succeed("a", 2, 1)];
+    lose_answer(writer, &first);
     assert!(world.reader().job(&name("b")).unwrap().is_some(), "it was committed");
-    // The same batch again is recognised, and what follows it is written.
-    insist(writer, &[first, vec![open("b", 1, 1, StateKind::Waiting)]]);
+    // The same entries again are recognised, and others after them are written.
+    insist(writer, &first);
+    insist(writer, &[open("b", 1, 1, StateKind::Waiting)]);
     assert_eq!(writer.load().unwrap().open.len(), 1);
-    insist(writer, &[vec![succeed("b", 1, 1)]]);
+    insist(writer, &[succeed("b", 1, 1)]);
 
-    // Other batches than those in doubt would be written in the belief that the first were not.
-    let last = vec![open("a", 3, 1, StateKind::Waiting)];
-    lose_answer(writer, std::slice::from_ref(&last));
-    let mut other = writer.commit(&[vec![enter("c")]]);
+    // Other entries than those in doubt would be written in the belief that the first were not.
+    let last = [open("a", 3, 1, StateKind::Waiting)];
+    lose_answer(writer, &last);
+    let mut other = writer.commit(&[enter("c")]);
     while matches!(other, Err(LedgerError::Unavailable(_))) {
-        other = writer.commit(&[vec![enter("c")]]);
+        other = writer.commit(&[enter("c")]);
     }
     assert!(conflict(other).contains("in doubt"));
-    insist(writer, &[last]);
+    insist(writer, &last);
 }
 
 /// Another crontabber takes the ledger while ours has no connection.
@@ -127,14 +128,14 @@ fn a_writer_that_was_replaced(server: &Postgres, world: &World, mut writer: Writ
         usurper = Writer::open(&world.url, &other, at(0)).ok();
     }
     let usurper = usurper.expect("the lock was free");
-    let batches = [vec![enter("d")]];
-    unavailable(writer.commit(&batches));
-    let text = conflict(writer.commit(&batches));
+    let entries = [enter("d")];
+    unavailable(writer.commit(&entries));
+    let text = conflict(writer.commit(&entries));
     assert!(text.contains("process 5 on `gamma`"), "{text}");
     drop(usurper);
     let begun = Instant::now();
     let text = loop {
-        let text = conflict(writer.commit(&batches));
+        let text = conflict(writer.commit(&entries));
         if !text.contains("holds the ledger") {
             break text;
         }
@@ -151,9 +152,9 @@ fn a_writer_whose_lock_was_ignored_writes_nothing() {
     let mut first = world.with_three_dates();
     std::fs::remove_file(world.directory.path().join("ledger.db.lock")).unwrap();
     let mut second = world.writer();
-    let text = conflict(first.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]));
+    let text = conflict(first.commit(&[open("a", 1, 1, StateKind::Waiting)]));
     assert_eq!(text, "another crontabber took it");
-    second.commit(&[vec![open("a", 1, 1, StateKind::Waiting)]]).unwrap();
+    second.commit(&[open("a", 1, 1, StateKind::Waiting)]).unwrap();
 }
 
 #[test]
@@ -162,15 +163,15 @@ fn a_commit_waits_for_a_locked_ledger() {
     let mut writer = world.with_three_dates();
     let mut other = SqliteConnection::establish(world.file().to_str().unwrap()).unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let batches = [vec![open("a", 1, 1, StateKind::Waiting)]];
+    let entries = [open("a", 1, 1, StateKind::Waiting)];
     thread::scope(|scope| {
-        let commit = scope.spawn(|| writer.commit(&batches));
+        let commit = scope.spawn(|| writer.commit(&entries));
         assert_eq!(sessions(&mut world.reader(), &SessionFilter::default()).len(), 3, "readers do not wait");
         other.batch_execute("ROLLBACK").unwrap();
         commit.join().unwrap().unwrap();
     });
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let next = [vec![succeed("a", 1, 1)]];
+    let next = [succeed("a", 1, 1)];
     let text = unavailable(writer.commit(&next));
     assert_eq!(text, "database is locked");
     other.batch_execute("ROLLBACK").unwrap();
@@ -201,14 +202,14 @@ fn without_room() {
     let full = Rlimit { current: Some(64 * 1024), ..getrlimit(Resource::Fsize) };
     let roomy = getrlimit(Resource::Fsize);
     let days: Vec<i64> = (1..=5_000).collect();
-    let batches = [vec![enter("b"), record("b", None, &days)], vec![open("a", 1, 1, StateKind::Waiting)]];
+    let entries = [enter("b"), record("b", None, &days), open("a", 1, 1, StateKind::Waiting)];
     setrlimit(Resource::Fsize, full).unwrap();
     for _ in 0..3 {
-        let text = unavailable(writer.commit(&batches));
+        let text = unavailable(writer.commit(&entries));
         assert!(text.contains("disk"), "{text}");
         assert_eq!(sessions(&mut world.reader(), &SessionFilter::default()).len(), 3);
     }
     setrlimit(Resource::Fsize, roomy).unwrap();
-    writer.commit(&batches).unwrap();
+    writer.commit(&entries).unwrap();
     assert_eq!(writer.load().unwrap().sessions.len(), 5_003);
 }

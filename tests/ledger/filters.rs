@@ -28,17 +28,17 @@ fn lived(world: &World) {
     let days = [1, 2, 3, 4, 5, 6];
     let mut writer = world.writer();
     for job in ["c", "a", "b"] {
-        writer.commit(&[vec![enter(job), record(job, None, &days)]]).unwrap();
+        writer.commit(&[enter(job), record(job, None, &days)]).unwrap();
     }
     for day in days {
-        writer.commit(&[vec![open("a", day, 1, StateKind::Waiting), fail("a", day, 1)]]).unwrap();
+        writer.commit(&[open("a", day, 1, StateKind::Waiting), fail("a", day, 1)]).unwrap();
         if day % 2 == 1 {
-            writer.commit(&[vec![open("a", day, 2, StateKind::Failed), succeed("a", day, 2)]]).unwrap();
+            writer.commit(&[open("a", day, 2, StateKind::Failed), succeed("a", day, 2)]).unwrap();
         }
     }
     let held = State::Held { reason: "so it is".to_owned() };
-    writer.commit(&[vec![open("b", 2, 1, StateKind::Waiting), close("b", 2, 1, Outcome::Lost, held)]]).unwrap();
-    writer.commit(&[vec![open("b", 3, 1, StateKind::Waiting)]]).unwrap();
+    writer.commit(&[open("b", 2, 1, StateKind::Waiting), close("b", 2, 1, Outcome::Lost, held)]).unwrap();
+    writer.commit(&[open("b", 3, 1, StateKind::Waiting)]).unwrap();
 }
 
 fn day_of(date: chrono::DateTime<chrono::Utc>) -> i64 {
@@ -127,7 +127,7 @@ fn pages_are_contiguous(world: &World) {
     if let Entry::Record { generation, .. } = &mut again {
         *generation = 2;
     }
-    crate::world::reopened(world).commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
+    crate::world::reopened(world).commit(&[Entry::Reset(fresh), again]).unwrap();
     for all_generations in [false, true] {
         for states in [
             vec![],
@@ -171,7 +171,7 @@ fn one_attempt_is_found_by_its_key(world: &World) {
 fn days_are_counted_by_state(world: &World) {
     lived(world);
     let mut writer = reopened(world);
-    writer.commit(&[vec![record("c", Some(6), &[40])]]).unwrap();
+    writer.commit(&[record("c", Some(6), &[40])]).unwrap();
     let noon = |day: i64| date(day) - TimeDelta::hours(12);
     let days: Vec<_> = (0..=42).map(|day| (noon(day), noon(day + 1))).collect();
     let mut reader = world.reader();
@@ -204,18 +204,18 @@ fn the_dates_next_to_a_range_are_found(world: &World) {
 fn durations_are_of_successful_attempts(world: &World) {
     let mut writer = world.writer();
     let days: Vec<i64> = (1..=5).collect();
-    writer.commit(&[vec![enter("a"), record("a", None, &days)]]).unwrap();
+    writer.commit(&[enter("a"), record("a", None, &days)]).unwrap();
     for day in days {
         let took = (day != 4).then(|| Duration::from_secs(day.unsigned_abs()));
         let end = AttemptEnd { duration: took, ..end(Outcome::Succeeded) };
         let close = Entry::Close { attempt: attempt("a", day, 2), end, state: State::Succeeded, counted_attempts: 2 };
         writer
-            .commit(&[vec![
+            .commit(&[
                 open("a", day, 1, StateKind::Waiting),
                 fail("a", day, 1),
                 open("a", day, 2, StateKind::Failed),
                 close,
-            ]])
+            ])
             .unwrap();
     }
     let mut reader = world.reader();
@@ -241,7 +241,7 @@ fn the_audit_lists_the_newest_first(world: &World) {
     let dates = Changed { count: 2, first: Some(date(1)), last: Some(date(2)) };
     let reply = Reply { done: true, text: "it runs".to_owned(), dates };
     let answer = Entry::Answer { request: numbers[0], reply, at: at(101) };
-    writer.commit(&[vec![answer]]).unwrap();
+    writer.commit(&[answer]).unwrap();
     let mut reader = world.reader();
     let mut acts = |filter: &AuditFilter| {
         let mut acts = Vec::new();

@@ -58,12 +58,8 @@ fn all_rows_are_read_in_order(world: &World) {
         [open("a", 7, number, from), fail("a", 7, number)]
     });
     let first = [enter("b"), record("b", None, &[1]), enter("a"), record("a", None, &days)];
-    writer
-        .commit(&[
-            first.into_iter().chain(attempts).collect(),
-            vec![open("a", 9, 1, StateKind::Waiting), reset("a"), again],
-        ])
-        .unwrap();
+    let last = [open("a", 9, 1, StateKind::Waiting), reset("a"), again];
+    writer.commit(&first.into_iter().chain(attempts).chain(last).collect::<Vec<_>>()).unwrap();
     let mut expected = Vec::new();
     for day in days {
         expected.push(format!("a s1:{day}"));
@@ -82,7 +78,7 @@ fn a_snapshot_is_of_one_instant(world: &World) {
     let mut writer = world.with_three_dates();
     let seen = world.reader().snapshot(|snapshot| {
         let jobs = snapshot.jobs().unwrap();
-        writer.commit(&[vec![open("a", 1, 1, StateKind::Waiting), record("a", Some(3), &[4]), enter("b")]]).unwrap();
+        writer.commit(&[open("a", 1, 1, StateKind::Waiting), record("a", Some(3), &[4]), enter("b")]).unwrap();
         let mut rows = Vec::new();
         let each = &mut |row| {
             rows.push(row);
@@ -119,7 +115,7 @@ fn good(world: &World) -> Writer {
     entries.extend(run(2, 2, StateKind::Failed, succeed("a", 2, 2)));
     entries.extend(run(3, 1, StateKind::Waiting, succeed("a", 3, 1)));
     entries.extend(run(4, 1, StateKind::Waiting, close("a", 4, 1, Outcome::Lost, State::Failed { retry_at: at(90) })));
-    writer.commit(&[entries]).unwrap();
+    writer.commit(&entries).unwrap();
     writer
 }
 

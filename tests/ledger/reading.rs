@@ -28,8 +28,8 @@ on_both! {
 fn many(world: &World, days: i64) {
     let days: Vec<i64> = (1..=days).collect();
     let jobs = ["c", "a", "b"];
-    let entries = jobs.iter().flat_map(|job| [enter(job), record(job, None, &days)]).collect();
-    world.writer().commit(&[entries]).unwrap();
+    let entries: Vec<_> = jobs.iter().flat_map(|job| [enter(job), record(job, None, &days)]).collect();
+    world.writer().commit(&entries).unwrap();
 }
 
 fn keys(world: &World, filter: &SessionFilter) -> Vec<(i64, String, u32)> {
@@ -73,7 +73,7 @@ fn old_generations_are_listed_on_request(world: &World) {
     if let Entry::Record { generation, .. } = &mut again {
         *generation = 2;
     }
-    writer.commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
+    writer.commit(&[Entry::Reset(fresh), again]).unwrap();
     let list = |job: Option<&str>, newest, all_generations| {
         keys(world, &SessionFilter { job: job.map(name), newest, all_generations, ..SessionFilter::default() })
     };
@@ -89,14 +89,14 @@ fn old_generations_are_listed_on_request(world: &World) {
 fn pages_may_end_within_a_generation(world: &World) {
     let days: Vec<i64> = (1..=1_501).collect();
     let mut writer = world.writer();
-    writer.commit(&[vec![enter("a"), record("a", None, &days)]]).unwrap();
+    writer.commit(&[enter("a"), record("a", None, &days)]).unwrap();
     let mut fresh = job("a");
     fresh.generation = 2;
     let mut again = record("a", None, &days);
     if let Entry::Record { generation, .. } = &mut again {
         *generation = 2;
     }
-    writer.commit(&[vec![Entry::Reset(fresh), again]]).unwrap();
+    writer.commit(&[Entry::Reset(fresh), again]).unwrap();
     for newest in [None, Some(2_999)] {
         let job = Some(name("a"));
         let found = keys(world, &SessionFilter { job, newest, all_generations: true, ..SessionFilter::default() });
@@ -123,11 +123,11 @@ fn attempts_are_listed_by_date_job_and_number(world: &World) {
     for job in ["b", "c", "a"] {
         for day in [2, 1] {
             writer
-                .commit(&[vec![
+                .commit(&[
                     open(job, day, 1, StateKind::Waiting),
                     fail(job, day, 1),
                     open(job, day, 2, StateKind::Failed),
-                ]])
+                ])
                 .unwrap();
         }
     }
@@ -185,14 +185,14 @@ fn requests_are_posted_and_answered(world: &World) {
     let answer = |request, done| Entry::Answer { request, reply: reply(done), at: at(9) };
     let mut reader = world.reader();
     assert_eq!(reader.answer(numbers[0]).unwrap(), None);
-    writer.commit(&[vec![answer(numbers[0], true), answer(numbers[2], false)]]).unwrap();
+    writer.commit(&[answer(numbers[0], true), answer(numbers[2], false)]).unwrap();
     let found = reader.answer(numbers[0]).unwrap().unwrap();
     assert_eq!((found.reply.done, found.reply.text.as_str(), found.at), (true, "done so", at(9)));
     assert_eq!(found.reply.dates, dates);
     assert!(!reader.answer(numbers[2]).unwrap().unwrap().reply.done);
     assert_eq!(reader.answer(12_345).unwrap(), None);
     assert_eq!(writer.requests().unwrap().len(), 1);
-    assert!(writer.commit(&[vec![answer(numbers[0], true)]]).is_err());
+    assert!(writer.commit(&[answer(numbers[0], true)]).is_err());
 }
 
 fn requests_are_seen_beside_the_writer(world: &World) {
@@ -200,7 +200,7 @@ fn requests_are_seen_beside_the_writer(world: &World) {
     let mut desk = RequestQueue::open(&world.url).unwrap();
     for day in 1..=3 {
         desk.post(&request(Operation::Reset { to: None })).unwrap();
-        writer.commit(&[vec![open("a", day, 1, StateKind::Waiting), succeed("a", day, 1)]]).unwrap();
+        writer.commit(&[open("a", day, 1, StateKind::Waiting), succeed("a", day, 1)]).unwrap();
     }
     assert_eq!(writer.requests().unwrap().len(), 3);
 }
@@ -257,11 +257,11 @@ fn no_query_scans_or_sorts_the_ledger() {
     many(&world, 3);
     let mut writer = world.writer();
     writer
-        .commit(&[vec![open("a", 1, 1, StateKind::Waiting), succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)]])
+        .commit(&[open("a", 1, 1, StateKind::Waiting), succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)])
         .unwrap();
     let mut reader = world.reader();
     QUERIES.take();
-    writer.commit(&[vec![fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)]]).unwrap();
+    writer.commit(&[fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)]).unwrap();
     writer.load().unwrap();
     writer.requests().unwrap();
     reader.backlogs().unwrap();

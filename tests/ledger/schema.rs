@@ -62,7 +62,7 @@ fn views_show_words_and_instants(world: &World) {
         to: State::Held { reason: "no".to_owned() },
         at: at(1),
     };
-    writer.commit(&[vec![enter("a"), dates(None, 5, sessions), dates(Some(5), 6, vec![skipped]), shift]]).unwrap();
+    writer.commit(&[enter("a"), dates(None, 5, sessions), dates(Some(5), 6, vec![skipped]), shift]).unwrap();
     let outcomes = [
         Outcome::Failed { code: 255 },
         Outcome::Killed { signal: 9 },
@@ -84,10 +84,10 @@ fn views_show_words_and_instants(world: &World) {
         if let Entry::Open { trigger, .. } = &mut opened {
             *trigger = if number == 1 { Trigger::Schedule } else { Trigger::Retry };
         }
-        writer.commit(&[vec![opened, note, close]]).unwrap();
+        writer.commit(&[opened, note, close]).unwrap();
     }
     writer
-        .commit(&[vec![open("a", 2, 1, StateKind::Waiting), fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)]])
+        .commit(&[open("a", 2, 1, StateKind::Waiting), fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)])
         .unwrap();
     let columns = "job, generation, date, state, trigger, attempts, counted_attempts, retry_at, reason, recorded_at, settled_at, \
                    backfill_id, settled_by";
@@ -128,15 +128,17 @@ fn a_renamed_host_keeps_its_name_in_earlier_attempts(world: &World) {
         attempt: attempt("a", day, 1),
         process: ProcessIdentity { pid: 99, start_ticks: 5, boot_id: boot_id.to_owned() },
     };
-    writer.commit(&[vec![opened(1, "before"), opened(2, "alpha"), opened(3, "before")]]).unwrap();
+    writer.commit(&[opened(1, "before"), opened(2, "alpha"), opened(3, "before")]).unwrap();
     // A transaction that is refused leaves no number behind that the next would believe in.
-    writer.commit(&[vec![note(1, "5f0c"), note(2, "5f0c"), opened(2, "gamma")]]).unwrap_err();
-    writer.commit(&[vec![note(2, "5f0c"), note(1, "5f0c"), note(1, "60aa")]]).unwrap();
+    writer.commit(&[note(1, "5f0c"), note(2, "5f0c"), opened(2, "gamma")]).unwrap_err();
+    writer.commit(&[note(2, "5f0c"), note(1, "5f0c")]).unwrap();
+    // Also of an attempt that ends in the same transaction.
+    writer.commit(&[note(1, "60aa"), note(3, "60aa"), succeed("a", 3, 1)]).unwrap();
     let found: Vec<_> = attempts(&mut world.reader(), &AttemptFilter::default())
         .into_iter()
         .map(|tried| (tried.host, tried.process.map(|process| process.boot_id)))
         .collect();
-    let expected = [("before", Some("60aa")), ("alpha", Some("5f0c")), ("before", None)];
+    let expected = [("before", Some("60aa")), ("alpha", Some("5f0c")), ("before", Some("60aa"))];
     assert_eq!(found, expected.map(|(host, boot_id)| (host.to_owned(), boot_id.map(str::to_owned))));
     assert_eq!(
         lines(world, "id, name, boot_id", "hosts", "id"),
@@ -147,7 +149,7 @@ fn a_renamed_host_keeps_its_name_in_earlier_attempts(world: &World) {
 fn constraints_refuse_impossible_rows(world: &World) {
     let mut writer = world.with_three_dates();
     writer
-        .commit(&[vec![open("a", 1, 1, StateKind::Waiting), succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)]])
+        .commit(&[open("a", 1, 1, StateKind::Waiting), succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)])
         .unwrap();
     let closed = "outcome IS NOT NULL";
     for (table, wrong) in [

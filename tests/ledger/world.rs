@@ -66,7 +66,7 @@ impl World {
     /// A ledger with the job `a` and its dates 1 to 3, waiting.
     pub(crate) fn with_three_dates(&self) -> Writer {
         let mut writer = self.writer();
-        writer.commit(&[vec![enter("a"), record("a", None, &[1, 2, 3])]]).unwrap();
+        writer.commit(&[enter("a"), record("a", None, &[1, 2, 3])]).unwrap();
         writer
     }
 }

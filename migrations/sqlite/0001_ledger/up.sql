@@ -26,23 +26,20 @@ CREATE TABLE sessions (
     date INTEGER NOT NULL,
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),
     trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 4),
-    attempts INTEGER NOT NULL CHECK (attempts >= 0),
+    attempts INTEGER NOT NULL CHECK (attempts >= 0 AND (state NOT IN (2, 3) OR attempts >= 1)),
     counted_attempts INTEGER NOT NULL CHECK (counted_attempts BETWEEN 0 AND attempts),
-    retry_at INTEGER,
-    reason TEXT,
+    retry_at INTEGER CHECK ((retry_at IS NOT NULL) = (state = 3)),
+    reason TEXT CHECK (
+        (reason IS NOT NULL) = (state IN (4, 5))
+        AND (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime'))
+    ),
     recorded_at INTEGER NOT NULL,
-    settled_at INTEGER,
+    settled_at INTEGER CHECK ((settled_at IS NOT NULL) = (state IN (1, 5))),
     -- Set while, and after, the date belongs to a backfill.
     backfill_id INTEGER,
     -- Set if the date succeeded without a successful attempt.
-    settled_by TEXT,
-    PRIMARY KEY (job_id, generation, date),
-    CHECK ((settled_at IS NOT NULL) = (state IN (1, 5))),
-    CHECK ((retry_at IS NOT NULL) = (state = 3)),
-    CHECK ((reason IS NOT NULL) = (state IN (4, 5))),
-    CHECK (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime')),
-    CHECK (state NOT IN (2, 3) OR attempts >= 1),
-    CHECK (settled_by IS NULL OR (settled_by IN ('operator', 'done-when') AND state = 1))
+    settled_by TEXT CHECK (settled_by IS NULL OR (settled_by IN ('operator', 'done-when') AND state = 1)),
+    PRIMARY KEY (job_id, generation, date)
 ) STRICT, WITHOUT ROWID;
 
 -- Lists attempts by date too. Unique, so that SQLite knows that its order needs no sorting.
@@ -54,9 +51,8 @@ CREATE INDEX sessions_unsettled ON sessions (job_id, generation, date, state) WH
 CREATE TABLE hosts (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id <> 0),
     name TEXT NOT NULL,
-    boot_id TEXT,
-    UNIQUE (name, boot_id),
-    CHECK ((boot_id IS NULL) = (id < 0))
+    boot_id TEXT CHECK ((boot_id IS NULL) = (id < 0)),
+    UNIQUE (name, boot_id)
 ) STRICT;
 
 CREATE UNIQUE INDEX hosts_name ON hosts (name) WHERE boot_id IS NULL;
@@ -68,31 +64,25 @@ CREATE TABLE attempts (
     number INTEGER NOT NULL CHECK (number >= 1),
     trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 5),
     host_id INTEGER NOT NULL REFERENCES hosts (id),
-    pid INTEGER,
-    start_ticks INTEGER,
+    pid INTEGER CHECK ((pid IS NULL) = (host_id < 0)),
+    start_ticks INTEGER CHECK ((start_ticks IS NULL) = (pid IS NULL)),
     started_at INTEGER NOT NULL,
     ended_at INTEGER,
-    outcome INTEGER CHECK (outcome BETWEEN 0 AND 6),
-    exit_code INTEGER,
-    signal INTEGER,
+    outcome INTEGER CHECK (outcome BETWEEN 0 AND 6 AND (outcome IS NULL) = (ended_at IS NULL)),
+    exit_code INTEGER CHECK ((exit_code IS NOT NULL) = (outcome IS NOT NULL AND outcome = 1)),
+    signal INTEGER CHECK ((signal IS NOT NULL) = (outcome IS NOT NULL AND outcome = 2)),
     duration_micros INTEGER CHECK (duration_micros >= 0),
     detail TEXT,
     has_log INTEGER NOT NULL CHECK (has_log IN (0, 1)),
-    cpu_user_micros INTEGER CHECK (cpu_user_micros >= 0),
-    cpu_system_micros INTEGER CHECK (cpu_system_micros >= 0),
+    -- The usage is whole or absent.
+    cpu_user_micros INTEGER CHECK (cpu_user_micros >= 0 AND (cpu_user_micros IS NULL) = (peak_memory_bytes IS NULL)),
+    cpu_system_micros INTEGER CHECK (cpu_system_micros >= 0 AND (cpu_system_micros IS NULL) = (peak_memory_bytes IS NULL)),
     peak_memory_bytes INTEGER CHECK (peak_memory_bytes >= 0),
     PRIMARY KEY (job_id, generation, date, number),
     FOREIGN KEY (job_id, generation, date) REFERENCES sessions (job_id, generation, date),
-    CHECK ((outcome IS NULL) = (ended_at IS NULL)),
-    CHECK (outcome IS NOT NULL OR (duration_micros IS NULL AND detail IS NULL AND NOT has_log)),
-    CHECK ((exit_code IS NOT NULL) = (outcome IS NOT NULL AND outcome = 1)),
-    CHECK ((signal IS NOT NULL) = (outcome IS NOT NULL AND outcome = 2)),
-    CHECK ((pid IS NULL) = (start_ticks IS NULL) AND (pid IS NULL) = (host_id < 0)),
-    -- The usage is whole or absent, and absent while the attempt is open.
+    -- An open attempt has nothing of its end.
     CHECK (
-        (cpu_user_micros IS NULL) = (peak_memory_bytes IS NULL)
-        AND (cpu_system_micros IS NULL) = (peak_memory_bytes IS NULL)
-        AND (outcome IS NOT NULL OR peak_memory_bytes IS NULL)
+        outcome IS NOT NULL OR (duration_micros IS NULL AND detail IS NULL AND NOT has_log AND peak_memory_bytes IS NULL)
     )
 ) STRICT, WITHOUT ROWID;
 
@@ -116,10 +106,9 @@ CREATE UNIQUE INDEX backfills_name ON backfills (job_id, name) WHERE name IS NOT
 CREATE TABLE disabled (
     job_id INTEGER NOT NULL PRIMARY KEY REFERENCES jobs (id),
     at INTEGER NOT NULL,
-    until INTEGER,
+    until INTEGER CHECK (until > at),
     user_name TEXT NOT NULL,
-    reason TEXT,
-    CHECK (until > at)
+    reason TEXT
 ) STRICT;
 
 -- Operators' requests and their answers.
@@ -160,41 +149,28 @@ INSERT INTO writer (id, host, pid, version, since, epoch, batch) VALUES (1, '', 
 -- For people who open the ledger by hand: words, names, and instants in UTC.
 CREATE VIEW readable_sessions AS
 SELECT
-    jobs.name AS job,
-    s.generation,
+    jobs.name AS job, s.generation,
     strftime('%Y-%m-%dT%H:%M:%S', s.date / 1000000, 'unixepoch') || printf('.%06dZ', s.date % 1000000) AS date,
     '["waiting","succeeded","running","failed","held","skipped"]' ->> s.state AS state,
     '["schedule","catch-up","backfill","manual","required"]' ->> s.trigger AS trigger,
-    s.attempts,
-    s.counted_attempts,
+    s.attempts, s.counted_attempts,
     strftime('%Y-%m-%dT%H:%M:%S', s.retry_at / 1000000, 'unixepoch') || printf('.%06dZ', s.retry_at % 1000000) AS retry_at,
     s.reason,
     strftime('%Y-%m-%dT%H:%M:%S', s.recorded_at / 1000000, 'unixepoch') || printf('.%06dZ', s.recorded_at % 1000000) AS recorded_at,
     strftime('%Y-%m-%dT%H:%M:%S', s.settled_at / 1000000, 'unixepoch') || printf('.%06dZ', s.settled_at % 1000000) AS settled_at,
-    s.backfill_id,
-    s.settled_by
+    s.backfill_id, s.settled_by
 FROM sessions AS s JOIN jobs ON jobs.id = s.job_id;
 
 CREATE VIEW readable_attempts AS
 SELECT
-    jobs.name AS job,
-    a.generation,
+    jobs.name AS job, a.generation,
     strftime('%Y-%m-%dT%H:%M:%S', a.date / 1000000, 'unixepoch') || printf('.%06dZ', a.date % 1000000) AS date,
     a.number,
     '["schedule","catch-up","backfill","manual","required","retry"]' ->> a.trigger AS trigger,
-    hosts.name AS host,
-    a.pid,
-    a.start_ticks,
-    hosts.boot_id,
+    hosts.name AS host, a.pid, a.start_ticks, hosts.boot_id,
     strftime('%Y-%m-%dT%H:%M:%S', a.started_at / 1000000, 'unixepoch') || printf('.%06dZ', a.started_at % 1000000) AS started_at,
     strftime('%Y-%m-%dT%H:%M:%S', a.ended_at / 1000000, 'unixepoch') || printf('.%06dZ', a.ended_at % 1000000) AS ended_at,
     '["succeeded","failed","killed","timed-out","cancelled","interrupted","lost"]' ->> a.outcome AS outcome,
-    a.exit_code,
-    a.signal,
-    a.duration_micros,
-    a.detail,
-    a.has_log,
-    a.cpu_user_micros,
-    a.cpu_system_micros,
-    a.peak_memory_bytes
+    a.exit_code, a.signal, a.duration_micros, a.detail, a.has_log,
+    a.cpu_user_micros, a.cpu_system_micros, a.peak_memory_bytes
 FROM attempts AS a JOIN jobs ON jobs.id = a.job_id JOIN hosts ON hosts.id = a.host_id;

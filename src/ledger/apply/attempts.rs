@@ -1,15 +1,21 @@
 //! Opens and closes attempts, and records their processes. The session changes in the same transaction: it is running if
 //! and only if it has an open attempt.
 
+use std::mem;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::{Transaction, in_place, place};
+use super::sessions::Change;
+use super::{Place, Transaction, in_place};
 use crate::ledger::error::LedgerError;
-use crate::ledger::prepared::Statement;
-use crate::ledger::rows::{clean, micros, number, outcome_columns, state_columns, usage_columns};
+use crate::ledger::prepared;
+use crate::ledger::rows::{clean, micros, number, outcome_columns, usage_columns};
 use crate::ledger::schema::{attempts, hosts};
 use crate::session::{AttemptEnd, AttemptKey, ProcessIdentity, State, StateKind, Trigger};
+
+/// A process, and the id of its host.
+type Process<'a> = (i32, &'a ProcessIdentity);
 
 impl Transaction<'_> {
     pub(super) fn open(
@@ -20,59 +26,56 @@ impl Transaction<'_> {
         host: &str,
         started_at: DateTime<Utc>,
     ) -> Result<(), LedgerError> {
-        let session = &attempt.session;
-        if from == StateKind::Running || attempt.number == 0 {
-            let place = place(session);
-            return Err(LedgerError::Conflict(format!("{place}: attempt {} cannot open on `{from}`", attempt.number)));
+        let AttemptKey { session, number } = attempt;
+        if from == StateKind::Running || *number == 0 {
+            let place = Place(session);
+            return Err(LedgerError::Conflict(format!("{place}: attempt {number} cannot open on `{from}`")));
         }
+        let attempts = Some((number - 1, *number));
+        let change = Change { attempts, ..Change::new(from, &State::Running, started_at) };
+        self.change(session, &change)?;
         let id = self.job_id(&session.job)?;
-        let key = (id, number(session.generation), micros(session.date));
-        let changed = Statement::new(
-            "UPDATE sessions SET state = ?, attempts = ?, retry_at = NULL, reason = NULL, settled_at = NULL, \
-             settled_by = NULL WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
-        )
-        .code(StateKind::Running.code())
-        .number(number(attempt.number))
-        .number(key.0)
-        .number(key.1)
-        .long(key.2)
-        .code(from.code())
-        .number(number(attempt.number - 1))
-        .execute(self.connection)
-        .map_err(|error| in_place(&place(session), error))?;
-        self.one_session(changed, id, session, &format!("`{from}` after {} attempts", attempt.number - 1))?;
-        let host_id = self.host_id(host, None).map_err(|error| in_place(&place(session), error))?;
-        Statement::new(
-            "INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, has_log) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .number(key.0)
-        .number(key.1)
-        .long(key.2)
-        .number(number(attempt.number))
-        .code(trigger.code())
-        .number(host_id)
-        .long(micros(started_at))
-        .flag(false)
-        .execute(self.connection)
-        .map_err(|error| in_place(&place(session), error))?;
+        let host_id = self.host_id(host, None).map_err(|error| in_place(Place(session), error))?;
+        self.execute(
+            Place(session),
+            || {
+                "INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, has_log) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            },
+            &[
+                id.into(),
+                session.generation.into(),
+                micros(session.date).into(),
+                (*number).into(),
+                trigger.code().into(),
+                host_id.into(),
+                micros(started_at).into(),
+                false.into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes the processes of the attempts that did not end in this transaction.
+    pub(super) fn write_processes(&mut self) -> Result<(), LedgerError> {
+        for (attempt, process) in mem::take(&mut self.processes) {
+            self.write_process(attempt, process)?;
+        }
         Ok(())
     }
 
     /// Records the process of an attempt, if it is still open.
-    pub(super) fn process(&mut self, attempt: &AttemptKey, process: &ProcessIdentity) -> Result<(), LedgerError> {
-        let id = self.job_id(&attempt.session.job)?;
-        let in_session = |error| in_place(&place(&attempt.session), error);
-        let boot_id = Some(process.boot_id.as_str());
+    fn write_process(&mut self, attempt: &AttemptKey, (host_id, process): Process<'_>) -> Result<(), LedgerError> {
+        let session = &attempt.session;
+        let in_session = |error| in_place(Place(session), error);
+        let id = self.job_id(&session.job)?;
         let unknown_boot = self.host_id(self.host, None).map_err(in_session)?;
-        let host_id = self.host_id(self.host, boot_id).map_err(in_session)?;
-        if self.set_process(id, attempt, process, host_id, (unknown_boot, host_id)).map_err(in_session)? == 1 {
+        if self.set_process(id, attempt, (host_id, process), unknown_boot).map_err(in_session)? == 1 {
             return Ok(());
         }
         // It has ended, or it was started when this host had another name, which it keeps.
-        let (generation, date) = (number(attempt.session.generation), micros(attempt.session.date));
         let host = attempts::table
-            .find((id, generation, date, number(attempt.number)))
+            .find((id, number(session.generation), micros(session.date), number(attempt.number)))
             .filter(attempts::outcome.is_null())
             .inner_join(hosts::table)
             .select((hosts::id, hosts::name))
@@ -80,35 +83,38 @@ impl Transaction<'_> {
             .optional()
             .map_err(in_session)?;
         if let Some((old, host)) = host {
-            let host_id = self.host_id(&host, boot_id).map_err(in_session)?;
-            self.set_process(id, attempt, process, host_id, (old, host_id)).map_err(in_session)?;
+            let host_id = self.host_id(&host, Some(&process.boot_id)).map_err(in_session)?;
+            self.set_process(id, attempt, (host_id, process), old).map_err(in_session)?;
         }
         Ok(())
     }
 
-    /// Records the process of an attempt, if it is still open and its host is one of two.
+    /// Records the process of an attempt, if it is still open and its host is that of the process or `host`.
     fn set_process(
         &mut self,
         id: i32,
         attempt: &AttemptKey,
-        process: &ProcessIdentity,
-        host_id: i32,
-        from: (i32, i32),
+        (host_id, process): Process<'_>,
+        host: i32,
     ) -> QueryResult<usize> {
-        Statement::new(
-            "UPDATE attempts SET pid = ?, start_ticks = ?, host_id = ? WHERE job_id = ? AND generation = ? AND date = ? \
-             AND number = ? AND outcome IS NULL AND host_id IN (?, ?)",
+        prepared::execute(
+            self.connection,
+            || {
+                "UPDATE attempts SET pid = ?, start_ticks = ?, host_id = ? WHERE job_id = ? AND generation = ? \
+                 AND date = ? AND number = ? AND outcome IS NULL AND host_id IN (?, ?)"
+            },
+            &[
+                process.pid.into(),
+                process.start_ticks.cast_signed().into(),
+                host_id.into(),
+                id.into(),
+                attempt.session.generation.into(),
+                micros(attempt.session.date).into(),
+                attempt.number.into(),
+                host_id.into(),
+                host.into(),
+            ],
         )
-        .number(process.pid)
-        .long(process.start_ticks.cast_signed())
-        .number(host_id)
-        .number(id)
-        .number(number(attempt.session.generation))
-        .long(micros(attempt.session.date))
-        .number(number(attempt.number))
-        .number(from.0)
-        .number(from.1)
-        .execute(self.connection)
     }
 
     pub(super) fn close(
@@ -118,69 +124,69 @@ impl Transaction<'_> {
         state: &State,
         counted_attempts: u32,
     ) -> Result<(), LedgerError> {
-        let session = &attempt.session;
+        let AttemptKey { session, number } = attempt;
         if *state == State::Running {
-            return Err(LedgerError::Conflict(format!("{}: no attempt ends in `running`", place(session))));
+            return Err(LedgerError::Conflict(format!("{}: no attempt ends in `running`", Place(session))));
         }
-        let id = self.job_id(&session.job)?;
-        let key = (id, number(session.generation), micros(session.date));
-        self.end_attempt(attempt, key, end)?;
-        let (retry_at, reason) = state_columns(state);
-        let changed = Statement::new(
-            "UPDATE sessions SET state = ?, counted_attempts = ?, retry_at = ?, reason = ?, settled_at = ? \
-             WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND attempts = ?",
-        )
-        .code(state.kind().code())
-        .number(number(counted_attempts))
-        .long(retry_at)
-        .word(reason.as_deref())
-        .long(state.is_settled().then(|| micros(end.ended_at)))
-        .number(key.0)
-        .number(key.1)
-        .long(key.2)
-        .code(StateKind::Running.code())
-        .number(number(attempt.number))
-        .execute(self.connection)
-        .map_err(|error| in_place(&place(session), error))?;
-        self.one_session(changed, id, session, &format!("`running` attempt {}", attempt.number))?;
-        if *state == State::Succeeded { self.succeeded(id, session) } else { Ok(()) }
+        let process = self.processes.remove(attempt);
+        let mut changed = self.end_attempt(attempt, end, process)?;
+        if let (0, Some(process)) = (changed, process) {
+            self.write_process(attempt, process)?;
+            changed = self.end_attempt(attempt, end, None)?;
+        }
+        if changed != 1 {
+            let place = Place(session);
+            return Err(LedgerError::Conflict(format!("{place}: attempt {number} is to be closed, and is not open")));
+        }
+        let (attempts, counted_attempts) = (Some((*number, *number)), Some(counted_attempts));
+        let change = Change { attempts, counted_attempts, ..Change::new(StateKind::Running, state, end.ended_at) };
+        self.change(session, &change)
     }
 
+    /// Ends an attempt if it is open, and records its process if there is one and the attempt has its host.
     fn end_attempt(
         &mut self,
         attempt: &AttemptKey,
-        (id, generation, date): (i32, i32, i64),
         end: &AttemptEnd,
-    ) -> Result<(), LedgerError> {
+        process: Option<Process<'_>>,
+    ) -> Result<usize, LedgerError> {
+        let session = &attempt.session;
+        let id = self.job_id(&session.job)?;
+        let unknown_boot = self.host_id(self.host, None)?;
+        let (host_id, process) = process.unzip();
         let (exit_code, signal) = outcome_columns(end.outcome);
         let micros_taken = end.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
-        let detail = end.detail.as_deref().map(clean);
         let [cpu_user, cpu_system, peak_memory] = usage_columns(end.usage);
-        let changed = Statement::new(
-            "UPDATE attempts SET ended_at = ?, outcome = ?, exit_code = ?, signal = ?, duration_micros = ?, detail = ?, \
-             has_log = ?, cpu_user_micros = ?, cpu_system_micros = ?, peak_memory_bytes = ? \
-             WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL",
+        self.execute(
+            Place(session),
+            || {
+                "UPDATE attempts SET ended_at = ?, outcome = ?, exit_code = ?, signal = ?, duration_micros = ?, \
+                 detail = ?, has_log = ?, cpu_user_micros = ?, cpu_system_micros = ?, peak_memory_bytes = ?, \
+                 pid = coalesce(?, pid), start_ticks = coalesce(?, start_ticks), host_id = coalesce(?, host_id) \
+                 WHERE job_id = ? AND generation = ? AND date = ? AND number = ? AND outcome IS NULL \
+                 AND host_id IN (?, coalesce(?, host_id))"
+            },
+            &[
+                micros(end.ended_at).into(),
+                end.outcome.kind().code().into(),
+                exit_code.into(),
+                signal.into(),
+                micros_taken.into(),
+                end.detail.as_deref().map(clean).as_deref().into(),
+                end.has_log.into(),
+                cpu_user.into(),
+                cpu_system.into(),
+                peak_memory.into(),
+                process.map(|process| process.pid).into(),
+                process.map(|process| process.start_ticks.cast_signed()).into(),
+                host_id.into(),
+                id.into(),
+                session.generation.into(),
+                micros(session.date).into(),
+                attempt.number.into(),
+                unknown_boot.into(),
+                host_id.into(),
+            ],
         )
-        .long(micros(end.ended_at))
-        .code(end.outcome.kind().code())
-        .number(exit_code)
-        .number(signal)
-        .long(micros_taken)
-        .word(detail.as_deref())
-        .flag(end.has_log)
-        .long(cpu_user)
-        .long(cpu_system)
-        .long(peak_memory)
-        .number(id)
-        .number(generation)
-        .long(date)
-        .number(number(attempt.number))
-        .execute(self.connection)
-        .map_err(|error| in_place(&place(&attempt.session), error))?;
-        if changed == 1 {
-            return Ok(());
-        }
-        let place = place(&attempt.session);
-        Err(LedgerError::Conflict(format!("{place}: attempt {} is to be closed, and is not open", attempt.number)))
     }
 }
