@@ -76,8 +76,13 @@ pub(crate) fn preview(
         reason: request.reason.clone(),
         past,
     };
-    let mut step = scheduler.handle(Event::Request(decided), now);
     let (mut dates, mut reply, mut repeats) = (BTreeSet::new(), None, false);
+    let mut step = scheduler.handle(Event::Request(decided.clone()), now);
+    collect(&step, &mut dates, &mut reply);
+    if reply.is_none() && !scheduler.has_pending() && step.kills.is_empty() {
+        // Dates that had come due were recorded first; the request is decided when it comes again.
+        step = scheduler.handle(Event::Request(decided), now);
+    }
     loop {
         collect(&step, &mut dates, &mut reply);
         repeats |= step.entries.iter().any(|entry| matches!(entry, Entry::Again { from: StateKind::Succeeded, .. }));
