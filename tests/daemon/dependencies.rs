@@ -1,8 +1,6 @@
-//! What a date waits for: `depends_on`, `covers`, `require` and `done_when`, with real processes.
+//! What a date waits for: `require` and `done_when`, with real processes.
 
-use std::fs;
-
-use crate::lab::{Lab, days, job, lives};
+use crate::lab::{Lab, job, lives};
 use crate::postgres;
 
 /// `done_when` exits with 0 for the first date and with 1 for the second; it crashes for the third, and hangs for the fourth.
@@ -58,63 +56,4 @@ command = "echo rates $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; t
     let last = ran.iter().rposition(|line| line.starts_with("rates 2026-11-02")).unwrap();
     let first = ran.iter().position(|line| line.ends_with("2026-11-02") && !line.starts_with("rates")).unwrap();
     assert!(last < first, "{ran:?}");
-}
-
-#[test]
-fn a_day_waits_for_all_its_hours() {
-    let lab = Lab::new(
-        r#"
-[jobs.day]
-schedule = "0 0 * * *"
-backfill = true
-start = 2024-11-01
-end = 2024-11-01
-depends_on = [{ job = "hourly", covers = "day" }]
-command = "echo day $CRONTABBER_SESSION_DATE >> DIR/ran"
-[jobs.hourly]
-schedule = "0 * * * *"
-backfill = true
-start = 2024-11-01
-end = 2024-11-01
-retry = { after = "1s" }
-command = "test $CRONTABBER_UNIXTIME -lt 1730498400 || test -e DIR/go && echo hour >> DIR/ran"
-"#,
-    );
-    let _daemon = lab.daemon();
-    lab.until("the hours before 22:00", || lab.lines("ran").len() == 22);
-    let why = lab.json(&["why", "day"]);
-    assert!(why["waits"].to_string().contains("hourly"), "{why}");
-    assert_eq!(lab.sessions("day"), ["2024-11-01 waiting 0"]);
-    fs::write(lab.path("go"), "").unwrap();
-    lab.until("the day", || lab.lines("ran").len() == 25);
-    assert_eq!(lab.lines("ran").last().unwrap(), "day 2024-11-01");
-}
-
-#[test]
-fn a_date_waits_for_the_same_date_of_its_dependency() {
-    let clean = r#"
-[jobs.clean]
-schedule = "0 4 * * *"
-backfill = true
-start = 2026-11-01
-end = 2026-11-04
-depends_on = ["load"]
-command = "echo clean $CRONTABBER_SESSION_DATE >> DIR/ran"
-"#;
-    let load = r#"
-retry = { after = "1s" }
-command = "test $CRONTABBER_SESSION_DATE$CRONTABBER_ATTEMPT != 2026-11-031 && echo load $CRONTABBER_SESSION_DATE >> DIR/ran""#;
-    let lab = Lab::new(&(clean.to_owned() + &job("load", 4, load)));
-    let _daemon = lab.daemon();
-    lab.until("all of it", || lab.lines("ran").len() == 8);
-    let ran = lab.lines("ran");
-    for name in ["load", "clean"] {
-        let dates: Vec<&str> = ran.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).collect();
-        assert_eq!(dates, days(1, 4, ""), "{name} in order");
-    }
-    let place = |line: String| ran.iter().position(|ran| *ran == line);
-    assert!(
-        (1..=4).all(|day| place(format!("load 2026-11-0{day}")) < place(format!("clean 2026-11-0{day}"))),
-        "{ran:?}"
-    );
 }

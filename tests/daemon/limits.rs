@@ -1,6 +1,4 @@
-//! Pools, limits of catch-up, and overlap, with real processes.
-
-use std::fs;
+//! Pools and limits of catch-up, with real processes.
 
 use crate::lab::{Lab, job};
 
@@ -56,29 +54,4 @@ command = "echo $CRONTABBER_DATE >> DIR/ran"
     assert!(daemon.stop().success());
     assert!(lab.json(&["ghosts"]).as_array().unwrap().is_empty(), "the old name is gone");
     assert_eq!(lab.json(&["audit", "each-hour"])[0]["reason"], "holiday");
-}
-
-#[test]
-fn overlap_skip_skips_a_date_that_comes_due_while_another_runs() {
-    let lab = Lab::new(
-        r#"
-[jobs.hourly]
-schedule = "0 * * * *"
-backfill = true
-overlap = "skip"
-start = 2026-11-05T10:00:00Z
-command = "echo $CRONTABBER_DATE >> DIR/ran; until test -e DIR/go; do sleep 0.02; done"
-"#,
-    )
-    .with_clock("@2026-11-05 10:30:00");
-    let _daemon = lab.daemon();
-    lab.until("the first", || lab.lines("ran").len() == 1);
-    lab.set_clock("@2026-11-05 10:59:58");
-    lab.until("the next is skipped", || lab.sessions("hourly").contains(&"2026-11-05 skipped 0".to_owned()));
-    fs::write(lab.path("go"), "").unwrap();
-    lab.until("its end", || lab.sessions("hourly")[0] == "2026-11-05 succeeded 1");
-    lab.set_clock("@2026-11-05 11:59:58");
-    lab.until("the next but one", || lab.lines("ran").len() == 2);
-    lab.until("its end", || lab.sessions("hourly")[2] == "2026-11-05 succeeded 1");
-    assert_eq!(lab.json(&["sessions", "hourly"])[1]["reason"], "overtime");
 }

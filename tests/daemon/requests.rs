@@ -254,36 +254,6 @@ command = "echo $CRONTABBER_UNIXTIME >> DIR/ran; if mkdir DIR/killed; then kill 
 }
 
 #[test]
-fn a_backfill_and_due_dates_take_turns() {
-    let lab = Lab::new(
-        r#"
-[jobs.daily]
-schedule = "0 3 * * *"
-backfill = true
-start = 2026-11-05
-command = "echo $CRONTABBER_SESSION_DATE $CRONTABBER_TRIGGER >> DIR/ran; until test -e DIR/go; do sleep 0.02; done"
-"#,
-    )
-    .with_clock("@2026-11-04 12:00:00");
-    let _daemon = lab.daemon();
-    until_it_serves(&lab, 1);
-    lab.ok("backfill daily --from 2026-10-26");
-    lab.until("the first of the backfill", || lab.lines("ran").len() == 1);
-    lab.set_clock("@2026-11-05 02:59:59");
-    lab.until("the date that comes due", || is_row(&lab, "daily", "2026-11-05 waiting 0"));
-    lab.set_clock("@2026-11-06 03:00:00");
-    lab.until("another", || is_row(&lab, "daily", "2026-11-06 waiting 0"));
-    fs::write(lab.path("go"), "").unwrap();
-    lab.until("all of it", || lab.lines("ran").len() == 12);
-    let ran = lab.lines("ran");
-    let place = |line: &str| ran.iter().position(|ran| ran.starts_with(line)).unwrap();
-    assert_eq!(place("2026-10-26 backfill"), 0);
-    assert!(place("2026-11-05") <= 2 && place("2026-11-06") <= 4, "they take turns: {ran:?}");
-    assert!(place("2026-11-05") < place("2026-11-06") && place("2026-11-03") < 12);
-    lab.until("their ends", || lab.sessions("daily").iter().all(|row| row.ends_with("succeeded 1")));
-}
-
-#[test]
 fn a_job_disabled_until_a_time_is_enabled_at_that_time() {
     let lab = Lab::new(
         r#"

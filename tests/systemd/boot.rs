@@ -30,8 +30,8 @@ pub(crate) struct Report {
 }
 
 impl Machine {
-    /// A machine with the unit and the user of `packaging/`, and `registry` as its `/etc/crontabber/jobs.toml`; `None`
-    /// where none can be had.
+    /// A machine with the unit and the user of `packaging/`, and `registry` as its `/etc/crontabber/jobs.toml`; `ONE_DATE`
+    /// in it stands for a schedule with one date, due at once. `None` where no machine can be had.
     pub(crate) fn with_registry(registry: &str) -> Option<Self> {
         if let Some(reason) = why_not() {
             assert!(std::env::var_os("CI").is_none(), "a machine under systemd cannot be had: {reason}");
@@ -58,7 +58,8 @@ impl Machine {
             machine.put(&format!("etc/systemd/system/{unit}"), text);
         }
         machine.put("etc/sysusers.d/crontabber.conf", include_str!("../../packaging/crontabber.sysusers"));
-        machine.put("etc/crontabber/jobs.toml", registry);
+        let one_date = "every = \"1d\"\nstart = 2026-01-01\nend = 2026-01-01\nbackfill = true";
+        machine.put("etc/crontabber/jobs.toml", &registry.replace("ONE_DATE", one_date));
         Some(machine)
     }
 

@@ -14,20 +14,14 @@ const LONG_JOB: &str = r#"
 stop_grace = "1s"
 
 [jobs.long]
-every    = "1d"
-start    = 2026-01-01
-end      = 2026-01-01
-backfill = true
+ONE_DATE
 command  = "echo $$ > /report/pid; exec sleep 1000"
 "#;
 
 /// A job that fails and is retried every second; each attempt writes a line.
 const BEATING_JOB: &str = r#"
 [jobs.beats]
-every    = "1d"
-start    = 2026-01-01
-end      = 2026-01-01
-backfill = true
+ONE_DATE
 retry    = { after = "1s", factor = 1 }
 command  = "echo beat >> /report/beats; exit 1"
 "#;
@@ -171,10 +165,7 @@ const PATIENT_JOB: &str = r#"
 stop_grace = "0s"
 
 [jobs.patient]
-every    = "1d"
-start    = 2026-01-01
-end      = 2026-01-01
-backfill = true
+ONE_DATE
 command  = "echo $$ >> /report/pids; cat /proc/self/cgroup > /report/group; while ! test -e /report/go; do sleep 0.05; done; echo bye"
 "#;
 
@@ -233,7 +224,8 @@ fn a_job_whose_warden_is_killed_is_waited_for_and_not_started_twice() {
         shopt -s extglob
         wait_for is_another
         kill -0 $(</report/pids) && say job_lives yes
-        sleep 0.5
+        is_noticed() { journalctl --unit crontabber.service --output cat | grep 'there is a warden again'; }
+        wait_for is_noticed
         say started $(wc -l </report/pids)
         touch /report/go
         wait_for has_outcomes patient lost succeeded
@@ -247,10 +239,7 @@ fn a_job_whose_warden_is_killed_is_waited_for_and_not_started_twice() {
 fn a_job_has_a_control_group_of_its_own_which_ends_with_its_time_limit() {
     let registry = r#"
 [jobs.escapes]
-every    = "1d"
-start    = 2026-01-01
-end      = 2026-01-01
-backfill = true
+ONE_DATE
 timeout  = "1s"
 kill_grace = "200ms"
 retry    = { after = "1h" }
@@ -280,10 +269,7 @@ command  = "cat /proc/self/cgroup > /report/group; setsid sh -c 'trap : TERM; ec
 fn jobs_have_the_environment_and_the_sandbox_of_the_wardens_unit_and_nothing_of_the_daemons() {
     let registry = r#"
 [jobs.looks]
-every    = "1d"
-start    = 2026-01-01
-end      = 2026-01-01
-backfill = true
+ONE_DATE
 environment = { OF_THE_JOB = "yes" }
 command  = "env > /report/environment; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status > /report/status-of-job; ls -l /proc/self/fd > /report/descriptors"
 "#;

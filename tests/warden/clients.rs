@@ -14,7 +14,7 @@ use crontabber::warden::protocol::{Ended, LONGEST_FRAME, PROTOCOL, Reply, Reques
 use minicbor::{CborLen, Encode};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-use crate::fixture::{TestClient, TestWarden, await_that, frame, hello};
+use crate::fixture::{TestClient, TestWarden, await_that, failed, frame, hello};
 use crate::lab::not_run;
 
 /// What a daemon of a later day may say.
@@ -50,6 +50,12 @@ fn works(warden: &TestWarden, client: &mut TestClient, attempt: &str, mark: &str
     assert_eq!(client.outcome(), Outcome::Succeeded);
 }
 
+/// The attempts of these ends.
+fn ended_attempts(known: Vec<Reply>) -> Vec<String> {
+    let attempt = |reply| if let Reply::Ended(ended) = reply { ended.attempt } else { panic!("{reply:?}") };
+    known.into_iter().map(attempt).collect()
+}
+
 #[test]
 fn frames_may_come_in_single_bytes() {
     let warden = TestWarden::new();
@@ -72,10 +78,8 @@ fn a_frame_over_the_limit_ends_that_connection_alone() {
         let mut bytes = length.to_le_bytes().to_vec();
         bytes.resize(100_000, 7);
         _ = client.stream.write_all(&bytes);
-        match client.reply() {
-            Some(Reply::Refused(reason)) => assert!(reason.contains(&length.to_string()), "{reason}"),
-            other => panic!("not refused: {other:?}"),
-        }
+        let reason = client.refusal();
+        assert!(reason.contains(&length.to_string()), "{reason}");
         assert_eq!(client.reply(), None);
     }
     works(&warden, &mut other, "job", "other");
@@ -89,13 +93,8 @@ fn what_a_newer_daemon_asks_is_answered_and_disturbs_nothing() {
     let hello =
         NewerHello { protocol: 1_000, version: "9.9".to_owned(), ledger: "one".to_owned(), mood: vec!["x".into()] };
     client.send(&newer(&Newer::Hello(hello)));
-    match client.reply() {
-        Some(Reply::Welcome(welcome)) => {
-            assert_eq!(welcome.protocol, PROTOCOL, "it says what it speaks");
-            assert_eq!(welcome.pid, warden.pid());
-        }
-        other => panic!("not welcome: {other:?}"),
-    }
+    let Some(Reply::Welcome(welcome)) = client.reply() else { panic!("not welcome") };
+    assert_eq!((welcome.protocol, welcome.pid), (PROTOCOL, warden.pid()), "it says what it speaks");
     assert_eq!(client.reply(), Some(Reply::Listed));
     let start = Request::Start(Box::new(warden.start(&warden.name("job", "one"), "true")));
     let mut all = newer(&Newer::Sing("a song".to_owned()));
@@ -169,14 +168,7 @@ fn a_hundred_connections_shut_nobody_out() {
 fn a_long_list_reaches_its_client_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (mut journal, _) = Journal::open(folder.path()).unwrap();
-    let end = AttemptEnd {
-        outcome: Outcome::Failed { code: 1 },
-        ended_at: chrono::DateTime::from_timestamp(1_793_000_000, 0).unwrap(),
-        duration: None,
-        detail: Some("x".repeat(8_000)),
-        has_log: false,
-        usage: None,
-    };
+    let end = AttemptEnd { detail: Some("x".repeat(8_000)), ..failed(1) };
     for number in 0..2_000 {
         let name = format!("job-{number}@one");
         journal.begin(&name, "boot");
@@ -186,11 +178,9 @@ fn a_long_list_reaches_its_client_whole() {
     drop(journal);
     let warden = TestWarden::in_folder(folder);
     let mut client = warden.connect();
-    let known = client.hello("one");
-    assert_eq!(known.len(), 2_000);
-    let names =
-        known.iter().map(|reply| if let Reply::Ended(ended) = reply { ended.attempt.clone() } else { panic!() });
-    client.ask(&Request::Forget(names.collect()));
+    let names = ended_attempts(client.hello("one"));
+    assert_eq!(names.len(), 2_000);
+    client.ask(&Request::Forget(names));
     works(&warden, &mut client, "job", "one");
     assert_eq!(warden.client("other").hello("one").len(), 1, "the rest is forgotten");
 }
@@ -224,13 +214,12 @@ fn clients_of_two_ledgers_hear_of_their_own_attempts_only() {
     works(&warden, &mut one, "quick", "one");
     fs::write(warden.path("go-two"), "").unwrap();
     assert_eq!(two.ended().attempt, warden.name("slow", "two"), "the first that it hears");
-    let names = |known: Vec<Reply>| {
-        let name = |reply: Reply| if let Reply::Ended(ended) = reply { ended.attempt } else { panic!("{reply:?}") };
-        known.into_iter().map(name).collect::<Vec<_>>()
-    };
-    assert_eq!(names(warden.connect().hello("one")), [warden.name("quick", "one"), warden.name("slow", "one")]);
-    assert_eq!(names(warden.connect().hello("two")), [warden.name("slow", "two")]);
-    assert_eq!(names(warden.connect().hello("three")), Vec::<String>::new());
+    assert_eq!(
+        ended_attempts(warden.connect().hello("one")),
+        [warden.name("quick", "one"), warden.name("slow", "one")]
+    );
+    assert_eq!(ended_attempts(warden.connect().hello("two")), [warden.name("slow", "two")]);
+    assert_eq!(ended_attempts(warden.connect().hello("three")), Vec::<String>::new());
 }
 
 #[test]
@@ -265,12 +254,8 @@ fn another_user_is_refused() {
     const SOCKET: &str = "CRONTABBER_TEST_SOCKET";
     let test = "clients::another_user_is_refused";
     if let Some(socket) = std::env::var_os(SOCKET) {
-        let stream = UnixStream::connect(socket).unwrap();
-        let mut client = TestClient::new(stream);
-        match client.reply() {
-            Some(Reply::Refused(reason)) => println!("{reason}"),
-            other => panic!("not refused: {other:?}"),
-        }
+        let mut client = TestClient::new(UnixStream::connect(socket).unwrap());
+        println!("{}", client.refusal());
         assert_eq!(client.reply(), None);
         return;
     }

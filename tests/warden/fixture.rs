@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crontabber::session::Outcome;
+use crontabber::session::{AttemptEnd, Outcome};
 use crontabber::warden::protocol::{
     Ended, FrameDecoder, Hello, Launch, PROTOCOL, Reply, Request, Running, Watch, encode_frame,
 };
@@ -210,6 +210,14 @@ impl TestClient {
         }
     }
 
+    /// Why the warden refuses this client.
+    pub(crate) fn refusal(&mut self) -> String {
+        match self.reply() {
+            Some(Reply::Refused(reason)) => reason,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
     pub(crate) fn running(&mut self) -> Running {
         match self.reply() {
             Some(Reply::Running(running)) => running,
@@ -235,6 +243,13 @@ impl TestClient {
 
 pub(crate) fn hello(mark: &str) -> Request {
     Request::Hello(Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), ledger: mark.to_owned() })
+}
+
+/// The end of an attempt that failed.
+pub(crate) fn failed(code: i32) -> AttemptEnd {
+    let ended_at = chrono::DateTime::from_timestamp(1_793_000_000, 0).unwrap();
+    let outcome = Outcome::Failed { code };
+    AttemptEnd { outcome, ended_at, duration: None, detail: None, has_log: false, usage: None }
 }
 
 pub(crate) fn watch(attempt: &str) -> Watch {

@@ -8,7 +8,7 @@ use crontabber::warden::journal::{Journal, entries_of};
 use crontabber::warden::protocol::{Ended, Reply, Request};
 use rustix::process::Signal;
 
-use crate::fixture::{TestWarden, await_that};
+use crate::fixture::{TestWarden, await_that, failed, watch};
 use crate::lab::{Lab, SLOW, job, kill_group, lives, stderr};
 
 #[test]
@@ -138,14 +138,7 @@ fn a_timeout_holds_while_the_daemon_is_down() {
 fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let (mut journal, _) = Journal::open(folder.path()).unwrap();
-    let end = AttemptEnd {
-        outcome: Outcome::Failed { code: 9 },
-        ended_at: chrono::DateTime::from_timestamp(1_793_000_000, 0).unwrap(),
-        duration: Some(Duration::from_secs(3)),
-        detail: None,
-        has_log: true,
-        usage: None,
-    };
+    let end = AttemptEnd { duration: Some(Duration::from_secs(3)), has_log: true, ..failed(9) };
     let us = crontabber::warden::process_identity(i32::try_from(std::process::id()).unwrap()).unwrap();
     journal.ledger("one", "another boot");
     for name in ["ended@one", "nameless@one", "ran@one"] {
@@ -173,7 +166,7 @@ fn after_a_boot_what_ran_is_lost_and_what_ended_is_known() {
         assert!(lost.detail.as_ref().unwrap().contains("the machine was rebooted"), "{lost:?}");
     }
     // What is not in the journal was not vouched for in this boot.
-    client.ask(&Request::Watch(crate::fixture::watch("unnamed@one")));
+    client.ask(&Request::Watch(watch("unnamed@one")));
     assert_eq!(client.outcome(), Outcome::Lost);
     await_that("no job", || !warden.path("logs").exists());
 }

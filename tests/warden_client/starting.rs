@@ -11,9 +11,10 @@ use crate::lab::{Lab, again, await_that, is_again, key};
 #[test]
 fn started_comes_first_and_names_the_process() {
     let lab = Lab::new();
-    lab.client.start(lab.shell("echo $$; sleep 0.5"));
+    lab.client.start(lab.shell("echo $$; until test -e go; do sleep 0.01; done"));
     let WardenEvent::Started { attempt, process: Some(process) } = lab.report() else { panic!("not started") };
     assert_eq!(attempt, key("job", 1));
+    fs::write(lab.path("go"), "").unwrap();
     let (ended, end) = lab.next_end();
     assert_eq!((ended, end.outcome), (attempt, Outcome::Succeeded));
     assert!(end.duration.is_some() && end.has_log && end.detail.is_none());
@@ -46,8 +47,10 @@ fn the_environment_is_the_one_given_and_the_attempt() {
 fn a_job_leads_its_own_group_in_its_folder_and_reads_nothing() {
     let lab = Lab::new();
     let process = lab.begin(lab.shell(
-        "cut -d' ' -f5 /proc/$$/stat; pwd -P; readlink /proc/self/fd/0; cat; ls /proc/self/fd | wc -l; sleep 0.5",
+        "cut -d' ' -f5 /proc/$$/stat; pwd -P; readlink /proc/self/fd/0; cat; ls /proc/self/fd | wc -l; \
+         until test -e go; do sleep 0.01; done",
     ));
+    fs::write(lab.path("go"), "").unwrap();
     assert_eq!(lab.end().outcome, Outcome::Succeeded);
     let printed = lab.printed();
     let lines: Vec<_> = printed.lines().collect();

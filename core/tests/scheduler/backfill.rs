@@ -35,6 +35,14 @@ fn a_backfill_and_the_schedule_take_turns() {
 }
 
 #[test]
+fn a_backfill_and_dates_that_come_due_meanwhile_take_turns() {
+    let mut world = World::new("2026-11-04 12:00", vec![backfill("daily", "0 3 * * *", "2026-11-05 00:00")]);
+    world.request("daily", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
+    world.pass_and_settle("2026-11-06 03:00", succeed);
+    assert_snapshot!(world.take_started(), @"daily 11-01T03:00, daily 11-05T03:00, daily 11-02T03:00, daily 11-06T03:00, daily 11-03T03:00, daily 11-04T03:00");
+}
+
+#[test]
 fn a_failing_backfill_does_not_block_the_schedule() {
     let mut world = caught_up();
     let newest_first = BackfillOrder { newest_first: true, ..order("2026-11-01 00:00", Only::Missing) };
