@@ -185,6 +185,25 @@ fn every_file_says_what_it_answers_for_and_is_short() {
     assert_none(&mistakes);
 }
 
+/// In the place of the lint `missing_docs`, which would also ask it of fields and variants that their names explain.
+#[test]
+fn every_public_item_is_documented() {
+    const ITEMS: [&str; 7] = ["fn ", "const fn ", "struct ", "enum ", "trait ", "type ", "const "];
+    let mut mistakes = Vec::new();
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().map(str::trim_start).collect();
+        for (index, line) in lines.iter().enumerate() {
+            let is_item = line.strip_prefix("pub ").is_some_and(|item| ITEMS.iter().any(|kind| item.starts_with(kind)));
+            // Between the two there may be attributes, which may be longer than a line.
+            let is_documented = lines[..index].iter().rev().find(|line| line.starts_with("///") || line.is_empty());
+            if is_item && !line.contains('$') && is_documented.is_none_or(|line| line.is_empty()) {
+                mistakes.push(format!("{}:{}: `{line}` has no doc comment", source.path, index + 1));
+            }
+        }
+    }
+    assert_none(&mistakes);
+}
+
 #[test]
 fn one_word_for_one_thing() {
     let banned = ["execution_date", "executiondate", "todo", "fixme", "#[ignore", "#[allow("];

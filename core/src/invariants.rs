@@ -28,7 +28,6 @@ use order::Order;
 pub enum Row {
     /// A session; its attempts follow.
     Session(SessionRecord),
-    /// An attempt.
     Attempt(AttemptRecord),
 }
 

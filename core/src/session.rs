@@ -27,7 +27,6 @@ pub(crate) use crate::schedule::TICK;
 /// Names one session: a job, its generation (a reset starts a new one) and a date.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
-    /// The job.
     pub job: JobName,
     /// Counted from 1; a reset adds 1.
     pub generation: u32,
@@ -87,7 +86,6 @@ pub struct ProcessIdentity {
 /// A job in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRecord {
-    /// The job.
     pub name: JobName,
     /// Counted from 1; a reset adds 1.
     pub generation: u32,
@@ -116,7 +114,6 @@ impl JobRecord {
 /// A session in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// Which one.
     pub key: SessionKey,
     /// Where it stands.
     pub state: State,
@@ -142,9 +139,7 @@ pub type BackfillId = i64;
 /// An operator's order for past dates, in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackfillRecord {
-    /// Its number.
     pub id: BackfillId,
-    /// Whose dates.
     pub job: JobName,
     /// Of which generation.
     pub generation: u32,
@@ -161,13 +156,10 @@ pub struct BackfillRecord {
 /// Who disabled a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disabled {
-    /// The job.
     pub job: JobName,
-    /// When.
     pub at: DateTime<Utc>,
     /// When the daemon enables it again.
     pub until: Option<DateTime<Utc>>,
-    /// Who.
     pub user: String,
     /// Why, in the operator's words.
     pub reason: Option<String>,
@@ -176,7 +168,6 @@ pub struct Disabled {
 /// An attempt in the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptRecord {
-    /// Which one.
     pub key: AttemptKey,
     /// What made it happen.
     pub trigger: Trigger,
@@ -193,9 +184,7 @@ pub struct AttemptRecord {
 /// The end of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEnd {
-    /// How.
     pub outcome: Outcome,
-    /// When.
     pub ended_at: DateTime<Utc>,
     /// By the monotonic clock; absent if it was not measured.
     pub duration: Option<Duration>,

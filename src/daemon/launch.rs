@@ -21,16 +21,10 @@ use crate::warden_client::{Launch, attempt_name, bytes};
 pub(super) enum PrepareError {
     /// The file cannot be read.
     #[error("environment_file `{}` cannot be read: {source}", path.display())]
-    EnvironmentFile {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    EnvironmentFile { path: PathBuf, source: io::Error },
     /// A line is not an assignment.
     #[error("environment_file `{}`, line {line}: not `NAME=value`", path.display())]
     EnvironmentLine {
-        /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,

@@ -7,7 +7,6 @@ use super::reporter::LogFormat;
 /// What the command line says about a daemon.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The registry.
     pub registry: PathBuf,
     /// The ledger, as said on the command line or in the environment.
     pub ledger: Option<String>,

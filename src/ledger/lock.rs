@@ -19,9 +19,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// The writer of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The host.
     pub host: String,
-    /// The process.
     pub pid: u32,
     /// The version of crontabber.
     pub version: String,

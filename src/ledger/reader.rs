@@ -43,13 +43,10 @@ pub struct Backlog {
 /// The last writer of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerRecord {
-    /// The machine.
     pub host: String,
-    /// The process.
     pub pid: u32,
     /// The version of crontabber.
     pub version: String,
-    /// When.
     pub since: DateTime<Utc>,
     /// Whether the ledger's lock is held now.
     pub alive: bool,

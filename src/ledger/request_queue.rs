@@ -18,7 +18,6 @@ use crate::session::{Changed, Operation, Reply, Request};
 pub struct NewRequest {
     /// The job it is about.
     pub job: JobName,
-    /// The operation.
     pub operation: Operation,
     /// When it is requested.
     pub at: DateTime<Utc>,
@@ -35,7 +34,6 @@ pub struct NewRequest {
 pub struct Answer {
     /// What was done, or why not.
     pub reply: Reply,
-    /// When.
     pub at: DateTime<Utc>,
 }
 

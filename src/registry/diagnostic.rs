@@ -20,7 +20,6 @@ pub(super) enum Level {
 /// An error or a warning about a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// The file.
     pub file: PathBuf,
     /// Counted from 1; 0 if it concerns the whole file.
     pub line: usize,

@@ -34,7 +34,6 @@ pub enum ChoiceError {
     /// The clock of the zone jumped over it.
     #[error("no clock of `{zone}` ever showed {wall}: it was set forward there")]
     Swallowed {
-        /// The zone.
         zone: Tz,
         /// What was typed.
         wall: NaiveDateTime,
@@ -42,7 +41,6 @@ pub enum ChoiceError {
     /// The clock of the zone jumped over all of it.
     #[error("no clock of `{zone}` ever showed the day {day}: it was set forward over it")]
     SwallowedDay {
-        /// The zone.
         zone: Tz,
         /// What was typed.
         day: NaiveDate,

@@ -8,7 +8,6 @@ use crate::warden::is_alive;
 /// The state of the process of an orphaned attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Process {
-    /// It runs.
     Runs,
     /// It has exited.
     Gone,

@@ -18,7 +18,6 @@ use crate::session::{
 
 /// What a request would result in.
 pub(crate) struct Preview {
-    /// The answer.
     pub(crate) reply: Reply,
     /// Every date that would be changed.
     pub(crate) dates: BTreeSet<DateTime<Utc>>,

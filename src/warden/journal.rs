@@ -40,7 +40,6 @@ pub enum JournalError {
         path: PathBuf,
         /// The operation, as a participle.
         what: &'static str,
-        /// The cause.
         source: io::Error,
     },
     /// Another warden has it.

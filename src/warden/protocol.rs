@@ -50,6 +50,7 @@ pub enum Request {
     Ready,
 }
 
+/// The first message of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Hello {
@@ -157,6 +158,7 @@ pub enum Reply {
     Refused(#[n(0)] String),
 }
 
+/// The answer to a [`Hello`] that is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Welcome {

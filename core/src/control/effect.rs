@@ -17,14 +17,12 @@ pub enum Effect {
     Greet(Vec<OpenAttempt>),
     /// End an attempt: TERM, and KILL after its grace.
     Terminate {
-        /// Which attempt.
         attempt: AttemptKey,
         /// How its end is reported.
         outcome: Outcome,
     },
     /// End an attempt with KILL.
     Kill {
-        /// Which attempt.
         attempt: AttemptKey,
         /// How its end is reported.
         outcome: Outcome,
@@ -43,10 +41,7 @@ pub enum Notice {
     /// The scheduler says it, and it is durable.
     Scheduler(Notification),
     /// The ledger cannot be written.
-    LedgerAway {
-        /// Why.
-        error: String,
-    },
+    LedgerAway { error: String },
     /// The ledger is written again.
     LedgerBack {
         /// How long it was not.
@@ -62,18 +57,11 @@ pub enum Notice {
         text: String,
     },
     /// The warden runs an attempt that the ledger does not have.
-    Stranger {
-        /// Which attempt.
-        attempt: AttemptKey,
-    },
+    Stranger { attempt: AttemptKey },
     /// An attempt of an earlier daemon still runs, and this one waits for its end.
-    TakenUp {
-        /// Which attempt.
-        attempt: AttemptKey,
-    },
+    TakenUp { attempt: AttemptKey },
     /// The daemon stops, and waits for these.
     Stopping {
-        /// What runs.
         running: Vec<AttemptKey>,
         /// How long it may take.
         grace: Duration,
@@ -81,18 +69,9 @@ pub enum Notice {
         is_writable: bool,
     },
     /// The grace of a stop has passed: these are ended.
-    Terminating {
-        /// What runs.
-        running: Vec<AttemptKey>,
-    },
+    Terminating { running: Vec<AttemptKey> },
     /// The grace of a stop has passed: these are left to the warden.
-    HandingOver {
-        /// What runs.
-        running: Vec<AttemptKey>,
-    },
+    HandingOver { running: Vec<AttemptKey> },
     /// A second signal: these are killed.
-    Killing {
-        /// What runs.
-        running: Vec<AttemptKey>,
-    },
+    Killing { running: Vec<AttemptKey> },
 }

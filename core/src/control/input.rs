@@ -30,7 +30,6 @@ pub enum Input {
     WriteFailed {
         /// The same entries, given back.
         entries: Vec<Entry>,
-        /// Why.
         error: String,
     },
     /// The unanswered requests of operators, by number, as [`Next::ReadRequests`] found them.
@@ -38,12 +37,7 @@ pub enum Input {
     /// The requests could not be read.
     RequestsUnread,
     /// The process of an attempt, or of a probe, could not be described: it was not started.
-    NotStarted {
-        /// Which attempt.
-        attempt: AttemptKey,
-        /// Why.
-        reason: String,
-    },
+    NotStarted { attempt: AttemptKey, reason: String },
     /// A signal to stop, the first or another.
     Stop,
     /// A signal to look at the time.

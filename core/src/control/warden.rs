@@ -10,7 +10,6 @@ pub const PROBE: u32 = 0;
 /// An attempt that the ledger has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenAttempt {
-    /// Its key.
     pub attempt: AttemptKey,
     /// Its process, if the ledger has it.
     pub process: Option<ProcessIdentity>,
@@ -35,14 +34,12 @@ pub enum WardenEvent {
     /// An attempt runs: sent once its process has run for some milliseconds (one that ends sooner is not reported as
     /// started), and in answer to a watch.
     Started {
-        /// Its key.
         attempt: AttemptKey,
         /// Its process, if the warden has looked it up.
         process: Option<ProcessIdentity>,
     },
     /// An attempt has ended; the warden keeps that until it is told to forget it. May arrive more than once.
     Ended {
-        /// Its key.
         attempt: AttemptKey,
         /// Its outcome and usage.
         end: AttemptEnd,

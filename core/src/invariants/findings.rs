@@ -48,7 +48,6 @@ impl Rule {
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The rule.
     pub rule: Rule,
     /// The generation of the job.
     pub generation: u32,
@@ -74,9 +73,7 @@ pub enum Gap {
 /// What the rows of a job cannot tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unchecked {
-    /// The rule.
     pub rule: Rule,
-    /// The reason.
     pub gap: Gap,
     /// A sentence without its full stop.
     pub text: String,

@@ -28,13 +28,10 @@ pub struct Dependency {
 pub enum Period {
     /// A calendar hour.
     Hour,
-    /// A day.
     Day,
     /// From Monday to Sunday.
     Week,
-    /// A month.
     Month,
-    /// A year.
     Year,
 }
 

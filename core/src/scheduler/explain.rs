@@ -22,12 +22,7 @@ pub enum Wait {
     /// Something outside the job, or an operator.
     For(BlockReason),
     /// An earlier date of the job that failed or is held.
-    Earlier {
-        /// The date.
-        date: DateTime<Utc>,
-        /// Its state.
-        state: State,
-    },
+    Earlier { date: DateTime<Utc>, state: State },
     /// Dates of the job that come first.
     InFront {
         /// How many, up to [`COUNTED`]; one more than that means more.
@@ -58,7 +53,6 @@ pub struct Explanation {
     pub attempts: u32,
     /// How many of them count against `retry.attempts`.
     pub counted_attempts: u32,
-    /// Its backfill.
     pub backfill: Option<BackfillRecord>,
     /// What it waits for; empty if it runs or can start now.
     pub waits: Vec<Wait>,

@@ -12,7 +12,6 @@ use crate::session::{AttemptEnd, AttemptKey, SessionKey, State, Trigger};
 pub enum Notification {
     /// Several dates were due at once.
     Behind {
-        /// The job.
         job: JobName,
         /// How many of them will run.
         behind: u64,
@@ -23,18 +22,14 @@ pub enum Notification {
     },
     /// An attempt begins.
     Opened {
-        /// The attempt.
         attempt: AttemptKey,
-        /// Its trigger.
         trigger: Trigger,
         /// How many due dates of the job are unsettled, this one included.
         behind: u64,
     },
     /// An attempt ended.
     Closed {
-        /// The attempt.
         attempt: AttemptKey,
-        /// Its end.
         end: AttemptEnd,
         /// The state of its session now.
         state: State,
@@ -43,56 +38,45 @@ pub enum Notification {
     },
     /// Dates were skipped by `catch_up` or `skip_late`.
     TooOld {
-        /// The job.
         job: JobName,
-        /// How many.
         count: u64,
         /// The oldest of them.
         oldest: DateTime<Utc>,
     },
     /// `done_when` reports a date as done.
     WasDone {
-        /// The session.
         session: SessionKey,
         /// How many due dates of the job are still unsettled.
         behind: u64,
     },
     /// All dates of a backfill are settled.
     BackfillOver {
-        /// The job.
         job: JobName,
         /// The name that the operator gave it.
         name: Option<String>,
     },
     /// A job is enabled again: the `--until` of its `disable` has passed.
-    EnabledAgain {
-        /// The job.
-        job: JobName,
-    },
+    EnabledAgain { job: JobName },
     /// A job has taken over the ledger of its former name.
     Renamed {
-        /// The job.
         job: JobName,
         /// Its former name.
         previously: JobName,
     },
     /// A job takes over the ledger of its former name once the open attempts there have ended.
     WaitsToSucceed {
-        /// The job.
         job: JobName,
         /// Its former name.
         previously: JobName,
     },
     /// A job is new in the registry.
     Added {
-        /// The job.
         job: JobName,
         /// Which dates that adds.
         adding: Adding,
     },
     /// A job of the registry has changed.
     Changed {
-        /// The job.
         job: JobName,
         /// The keys that changed.
         keys: Vec<&'static str>,
@@ -101,30 +85,24 @@ pub enum Notification {
     },
     /// A job was removed from the registry: it is a ghost now.
     Removed {
-        /// The job.
         job: JobName,
         /// How many of its dates stay unsettled.
         unsettled: u64,
     },
     /// The ledger holds a timetable that cannot be parsed.
     UnreadableTimetable {
-        /// The job.
         job: JobName,
         /// The parse error.
         error: String,
     },
     /// A job's watermark is in the future, so that none of its dates comes due until then.
     WatermarkAhead {
-        /// The job.
         job: JobName,
         /// Its newest recorded date.
         watermark: DateTime<Utc>,
     },
     /// The schedule has no further date within the supported years.
-    PastDomain {
-        /// The job.
-        job: JobName,
-    },
+    PastDomain { job: JobName },
     /// The wall clock was set back.
     ClockSetBack {
         /// By how much.
@@ -132,11 +110,9 @@ pub enum Notification {
     },
     /// A request was answered.
     Answered {
-        /// The job.
         job: JobName,
         /// The word of its operation.
         operation: &'static str,
-        /// The operator.
         user: String,
         /// Whether it was done.
         done: bool,

@@ -29,7 +29,6 @@ const MAX_DATES: usize = 1_000_000;
 
 /// What follows from a request.
 enum Verdict {
-    /// Done.
     Done(Reply),
     /// Refused; nothing was changed.
     Refused(String),

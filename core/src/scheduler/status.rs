@@ -22,14 +22,12 @@ pub enum BlockReason {
     },
     /// A date is held until an operator acts.
     Held {
-        /// The date.
         date: DateTime<Utc>,
         /// Why it is held.
         reason: String,
     },
     /// A date failed, and waits for its retry.
     Retry {
-        /// The date.
         date: DateTime<Utc>,
         /// When it is retried.
         at: DateTime<Utc>,
@@ -40,21 +38,14 @@ pub enum BlockReason {
     DisabledBy(Disabled),
     /// All slots of the job's pool are taken.
     Pool {
-        /// The pool.
         pool: String,
         /// How many slots it has.
         size: usize,
     },
     /// All slots are taken.
-    Full {
-        /// How many.
-        open: usize,
-    },
+    Full { open: usize },
     /// The newest recorded date is in the future: the wall clock was wrong once.
-    WatermarkAhead {
-        /// The date.
-        watermark: DateTime<Utc>,
-    },
+    WatermarkAhead { watermark: DateTime<Utc> },
 }
 
 /// What is left of a job's backfills.

@@ -18,7 +18,6 @@ pub enum Event {
     Tick,
     /// An attempt ended.
     Ended {
-        /// The attempt.
         attempt: AttemptKey,
         /// How it ended.
         end: AttemptEnd,
@@ -56,7 +55,6 @@ pub struct Step {
 /// An attempt to start.
 #[derive(Debug, Clone)]
 pub struct Start {
-    /// The attempt.
     pub attempt: AttemptKey,
     /// What made it happen.
     pub trigger: Trigger,

@@ -29,9 +29,7 @@ pub enum Entry {
     Enter(JobRecord),
     /// Another timetable is in force, or the same one with another first date.
     Adopt {
-        /// The job.
         job: JobName,
-        /// Its generation.
         generation: u32,
         /// The new timetable.
         timetable: String,
@@ -44,9 +42,7 @@ pub enum Entry {
     Reset(JobRecord),
     /// Dates enter, and the watermark moves from `watermark` to `to` (compare and set).
     Record {
-        /// The job.
         job: JobName,
-        /// Its generation.
         generation: u32,
         /// The expected watermark.
         watermark: Option<DateTime<Utc>>,
@@ -54,7 +50,6 @@ pub enum Entry {
         to: Option<DateTime<Utc>>,
         /// The dates, ascending.
         sessions: Vec<NewSession>,
-        /// When.
         at: DateTime<Utc>,
     },
     /// An attempt opens; its session goes from `from` to running.
@@ -67,21 +62,17 @@ pub enum Entry {
         trigger: Trigger,
         /// The machine it is started on.
         host: String,
-        /// When.
         started_at: DateTime<Utc>,
     },
     /// The process of an open attempt. It may be written with the next batch.
     Process {
         /// Which attempt; nothing is written if it is no longer open.
         attempt: AttemptKey,
-        /// Its process.
         process: ProcessIdentity,
     },
     /// An open attempt closes, and its session goes from running to `state`.
     Close {
-        /// Which one.
         attempt: AttemptKey,
-        /// How.
         end: AttemptEnd,
         /// The new state of its session.
         state: State,
@@ -90,29 +81,24 @@ pub enum Entry {
     },
     /// A session without an open attempt changes its state.
     Move {
-        /// Which one.
         session: SessionKey,
         /// The state so far.
         from: StateKind,
         /// The new state.
         to: State,
-        /// When.
         at: DateTime<Utc>,
     },
     /// A session without an open attempt is marked as succeeded.
     Done {
-        /// Which one.
         session: SessionKey,
         /// The state so far.
         from: StateKind,
         /// Who says so.
         by: SettledBy,
-        /// When.
         at: DateTime<Utc>,
     },
     /// A session without an open attempt waits again, with no counted attempts.
     Again {
-        /// Which one.
         session: SessionKey,
         /// The state so far.
         from: StateKind,
@@ -128,10 +114,7 @@ pub enum Entry {
     /// An operator disables a job.
     Disable(Disabled),
     /// A disabled job is enabled.
-    Enable {
-        /// The job.
-        job: JobName,
-    },
+    Enable { job: JobName },
     /// A job is renamed.
     Rename {
         /// The old name.
@@ -145,7 +128,6 @@ pub enum Entry {
         request: i64,
         /// What was done, or why not.
         reply: Reply,
-        /// When.
         at: DateTime<Utc>,
     },
 }
@@ -164,7 +146,6 @@ pub struct Reply {
 /// Which dates a request changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changed {
-    /// How many.
     pub count: u64,
     /// The first of them.
     pub first: Option<DateTime<Utc>>,

@@ -34,10 +34,7 @@ pub enum Operation {
         until: Option<DateTime<Utc>>,
     },
     /// Mark a date as succeeded.
-    Done {
-        /// Which.
-        date: DateTime<Utc>,
-    },
+    Done { date: DateTime<Utc> },
     /// Attempt dates again that failed or are held, now.
     Retry(Retrying),
     /// Kill running attempts.
@@ -81,7 +78,6 @@ words! {
 /// Which dates to skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skipping {
-    /// This one.
     Date(DateTime<Utc>),
     /// Every unsettled one before this instant.
     To(DateTime<Utc>),
@@ -105,9 +101,7 @@ pub enum Enabling {
 /// Which dates to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retrying {
-    /// This one.
     Date {
-        /// Which.
         date: DateTime<Utc>,
         /// Even if it succeeded.
         again: bool,
@@ -169,9 +163,7 @@ pub struct Past {
 pub struct Request {
     /// Its number in the audit.
     pub id: i64,
-    /// The job.
     pub job: JobName,
-    /// The operation.
     pub operation: Operation,
     /// When it was requested.
     pub at: DateTime<Utc>,

@@ -44,7 +44,6 @@ pub struct Entry {
     pub boot: String,
     /// Its process, once the warden has looked it up.
     pub process: Option<ProcessIdentity>,
-    /// Its end.
     pub end: Option<Box<Ended>>,
 }
 

@@ -38,7 +38,6 @@ pub enum TimetableError {
     Value {
         /// The key of the value.
         key: &'static str,
-        /// The value.
         value: String,
     },
     /// The zone is not in the zone rules of this version.
@@ -56,7 +55,6 @@ pub enum TimetableError {
     Crontab {
         /// The schedule.
         schedule: String,
-        /// The reason.
         source: SyntaxError,
     },
     /// This version does not accept the interval.
@@ -64,7 +62,6 @@ pub enum TimetableError {
     Interval {
         /// The interval.
         every: String,
-        /// The reason.
         source: IntervalError,
     },
 }
