@@ -9,6 +9,7 @@ mod connection;
 mod location;
 mod spawn;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -34,9 +35,11 @@ use connection::ReadError;
 const RETRY: Duration = Duration::from_millis(500);
 /// A warden that reads nothing for so long is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// The buffer of unsent requests is shrunk to this when it is empty, in bytes.
+const KEPT_CAPACITY: usize = 64 * 1024;
 
-/// Sends requests to the warden. While there is none, requests are dropped: the next warden is asked about all open
-/// attempts.
+/// Sends requests to the warden: they are queued until [`WardenClient::flush`]. While there is no warden, requests are
+/// dropped: the next one is asked about all open attempts.
 #[derive(Debug, Clone)]
 pub struct WardenClient {
     shared: Arc<Shared>,
@@ -63,30 +66,36 @@ struct Shared {
     /// The suffix of our ledger in the names of attempts.
     ledger: String,
     location: WardenLocation,
-    stream: Mutex<Option<UnixStream>>,
-    /// The version of the warden.
-    version: Mutex<String>,
+    /// The frame of our hello.
+    hello: Vec<u8>,
+    link: Mutex<Link>,
     closing: AtomicBool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[derive(Debug, Default)]
+struct Link {
+    stream: Option<UnixStream>,
+    /// The version of the warden.
+    version: String,
+    /// The frames of requests, for [`WardenClient::flush`].
+    unsent: Vec<u8>,
 }
 
 impl WardenClient {
-    /// Finds the warden or starts one, and reads what it knows. `ledger` is the suffix of our ledger's attempts.
+    /// Finds the warden or starts one, and reads what it knows. `ledger` is the suffix of our ledger's attempts, which
+    /// inherit these variables.
     ///
     /// # Errors
     /// There is no warden, and none can be started.
-    pub fn new(location: WardenLocation, ledger: &str) -> Result<(Self, WardenReceiver, WardenState), ConnectError> {
-        let connection = connect::connect(&location, ledger)?;
-        let shared = Arc::new(Shared {
-            ledger: ledger.to_owned(),
-            location,
-            stream: Mutex::new(None),
-            version: Mutex::new(String::new()),
-            closing: AtomicBool::new(false),
-        });
+    pub fn new(
+        location: WardenLocation,
+        ledger: &str,
+        inherited: &[(OsString, OsString)],
+    ) -> Result<(Self, WardenReceiver, WardenState), ConnectError> {
+        let hello = connect::hello(ledger, inherited)?;
+        let connection = connect::connect(&location, &hello)?;
+        let (ledger, link) = (ledger.to_owned(), Mutex::default());
+        let shared = Arc::new(Shared { ledger, location, hello, link, closing: AtomicBool::new(false) });
         let state = shared.state_of(&connection);
         shared.attach(&connection).map_err(ConnectError::Kernel)?;
         let receiver = WardenReceiver { shared: Arc::clone(&shared), connection: Some(connection) };
@@ -96,27 +105,22 @@ impl WardenClient {
     /// Starts an attempt, unless the warden knows it. A start that fails is reported as the attempt's end, with the exit
     /// status that a shell would give (127 not found, 126 not executable, 125 anything else).
     pub fn start(&self, launch: Launch) {
-        self.shared.send(&[Request::Start(Box::new(launch))]);
+        self.queue(&Request::Start(Box::new(launch)));
     }
 
     /// Asks what became of attempts that the ledger has open: each is reported as started or as ended.
     pub fn watch(&self, open: Vec<OpenAttempt>) {
-        self.send_watches(open, None);
+        for OpenAttempt { attempt, process, timeout, kill_grace } in open {
+            let attempt = attempt_name(&attempt, &self.shared.ledger);
+            self.queue(&Request::Watch(Watch { attempt, process, timeout, kill_grace }));
+        }
     }
 
     /// Asks a warden that has just connected about all attempts that the ledger has open. An attempt that it learns of
     /// only afterwards has never been started.
     pub fn watch_all(&self, open: Vec<OpenAttempt>) {
-        self.send_watches(open, Some(Request::Ready));
-    }
-
-    fn send_watches(&self, open: Vec<OpenAttempt>, last: Option<Request>) {
-        let watch = |OpenAttempt { attempt, process, timeout, kill_grace }| {
-            let attempt = attempt_name(&attempt, &self.shared.ledger);
-            Request::Watch(Watch { attempt, process, timeout, kill_grace })
-        };
-        let requests: Vec<Request> = open.into_iter().map(watch).chain(last).collect();
-        self.shared.send(&requests);
+        self.watch(open);
+        self.queue(&Request::Ready);
     }
 
     /// Ends an attempt: TERM to its processes, and KILL after its grace. It is reported as `outcome`, unless it ended by
@@ -133,19 +137,38 @@ impl WardenClient {
 
     fn send_stop(&self, attempt: &AttemptKey, outcome: Outcome, at_once: bool) {
         let attempt = attempt_name(attempt, &self.shared.ledger);
-        self.shared.send(&[Request::Stop(Stop { attempt, outcome: outcome_code(outcome).0, at_once })]);
+        self.queue(&Request::Stop(Stop { attempt, outcome: outcome_code(outcome).0, at_once }));
     }
 
     /// Tells the warden that the ledger has the ends of these attempts.
     pub fn forget(&self, attempts: &[AttemptKey]) {
         let names = attempts.iter().map(|attempt| attempt_name(attempt, &self.shared.ledger)).collect();
-        self.shared.send(&[Request::Forget(names)]);
+        self.queue(&Request::Forget(names));
     }
 
     /// Asks a warden of another version to exit, which it does only if nothing runs.
     pub fn replace_other_version(&self) {
-        if *lock(&self.shared.version) != env!("CARGO_PKG_VERSION") {
-            self.shared.send(&[Request::Retire]);
+        if self.shared.link().version != env!("CARGO_PKG_VERSION") {
+            self.queue(&Request::Retire);
+        }
+    }
+
+    fn queue(&self, request: &Request) {
+        if let Err(error) = encode_frame(request, &mut self.shared.link().unsent) {
+            tracing::error!(%error, "a request to the warden cannot be sent");
+        }
+    }
+
+    /// Sends the queued requests together, so that the warden wakes up once. A failure ends the connection, which the
+    /// receiver notices.
+    pub fn flush(&self) {
+        let mut link = self.shared.link();
+        let Link { stream, unsent, .. } = &mut *link;
+        let is_sent = stream.as_mut().is_none_or(|stream| write_all(stream, unsent).is_ok());
+        unsent.clear();
+        unsent.shrink_to(KEPT_CAPACITY);
+        if !is_sent {
+            link.disconnect();
         }
     }
 }
@@ -171,7 +194,7 @@ impl WardenReceiver {
                 Err(_) => break,
             }
         }
-        self.shared.disconnect();
+        self.shared.link().disconnect();
         self.connection = None;
         sink(WardenEvent::Disconnected);
     }
@@ -200,40 +223,20 @@ impl WardenReceiver {
 impl Drop for WardenReceiver {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::SeqCst);
-        self.shared.disconnect();
+        self.shared.link().disconnect();
     }
 }
 
 impl Shared {
-    /// Sends requests together. A failure ends the connection, which the receiver notices.
-    fn send(&self, requests: &[Request]) {
-        let mut buffer = Vec::new();
-        for request in requests {
-            if let Err(error) = encode_frame(request, &mut buffer) {
-                tracing::error!(%error, "a request to the warden cannot be sent");
-            }
-        }
-        let mut stream = lock(&self.stream);
-        if let Some(open) = stream.as_mut()
-            && write_all(open, &buffer).is_err()
-        {
-            _ = open.shutdown(Shutdown::Both);
-            *stream = None;
-        }
-    }
-
-    fn disconnect(&self) {
-        if let Some(stream) = lock(&self.stream).take() {
-            _ = stream.shutdown(Shutdown::Both);
-        }
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends on this connection from now on.
     fn attach(&self, connection: &Connection) -> io::Result<()> {
         let stream = connection.stream.try_clone()?;
         stream.set_nonblocking(true)?;
-        lock(&self.version).clone_from(&connection.version);
-        *lock(&self.stream) = Some(stream);
+        *self.link() = Link { stream: Some(stream), version: connection.version.clone(), unsent: Vec::new() };
         Ok(())
     }
 
@@ -241,7 +244,7 @@ impl Shared {
     fn search(&self, report: &impl Fn(Search)) {
         let mut reported = None;
         while !self.closing.load(Ordering::SeqCst) {
-            match connect::connect(&self.location, &self.ledger) {
+            match connect::connect(&self.location, &self.hello) {
                 Ok(connection) => return report(Search::Found(connection)),
                 Err(error) => {
                     let text = format!("{error}; retrying until there is one");
@@ -288,6 +291,14 @@ impl Shared {
     fn key(&self, name: &str) -> Option<AttemptKey> {
         let (key, ledger) = name.rsplit_once('@')?;
         if ledger == self.ledger { key.parse().ok() } else { None }
+    }
+}
+
+impl Link {
+    fn disconnect(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 

@@ -67,7 +67,9 @@ impl Executor {
         self.reporter.learn(registry.jobs.iter());
     }
 
+    /// Performs the effects: the requests to the warden leave together, before people are told.
     pub(super) fn perform(&mut self) {
+        let mut notices = Vec::new();
         while let Some(effect) = self.control.next_effect() {
             match effect {
                 Effect::Start(start) => self.start(&start),
@@ -77,8 +79,12 @@ impl Executor {
                 Effect::Kill { attempt, outcome } => self.warden.kill(&attempt, outcome),
                 Effect::Forget(attempts) => self.warden.forget(&attempts),
                 Effect::RetireOtherVersion => self.warden.replace_other_version(),
-                Effect::Report(notice) => self.report(&notice),
+                Effect::Report(notice) => notices.push(notice),
             }
+        }
+        self.warden.flush();
+        for notice in &notices {
+            self.report(notice);
         }
     }
 

@@ -67,8 +67,8 @@ fn launch(
     let job = &start.job;
     let argv = argv(job, command, start.attempt.session.date);
     let environment = environment(start, attempt, &around.mark)?;
-    let pairs = around.inherited.iter().chain(&environment);
-    let length = pairs.map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
+    let length = around.inherited_length
+        + length_of(&environment)
         + argv.iter().map(|argument| argument.len() + 1).sum::<usize>();
     if length > MOST_BYTES {
         return Err(PrepareError::TooLong(length));
@@ -77,7 +77,6 @@ fn launch(
     Ok(Launch {
         attempt: attempt_name(attempt, &around.mark),
         argv: argv.iter().map(bytes).collect(),
-        inherited: around.inherited.iter().map(pair).collect(),
         environment: environment.iter().map(pair).collect(),
         working_directory: job.working_directory.as_deref().or(around.home.as_deref()).map(bytes),
         timeout: job.timeout,
@@ -87,10 +86,15 @@ fn launch(
     })
 }
 
+/// The length of an environment, as the kernel counts it.
+pub(super) fn length_of(environment: &[(OsString, OsString)]) -> usize {
+    environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum()
+}
+
 /// The settings that all attempts of a daemon share.
 pub(super) struct Surroundings {
-    /// The part of our environment that jobs inherit.
-    pub(super) inherited: Vec<(OsString, OsString)>,
+    /// The [length](length_of) of what jobs inherit from our environment.
+    pub(super) inherited_length: usize,
     /// The default working directory.
     pub(super) home: Option<PathBuf>,
     /// The suffix of our ledger in the names of attempts.

@@ -26,7 +26,7 @@ use crate::{clock, environment, exit_code, paths, warden};
 
 use super::catch_up_notice;
 use super::executor::Executor;
-use super::launch::Surroundings;
+use super::launch::{Surroundings, length_of};
 use super::ledger_thread::LedgerThread;
 use super::options::Options;
 use super::reporter::{FlushAtEnd, Reporter};
@@ -127,14 +127,15 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     }
     let (location, mark) = (paths::warden(&url), mark(&url));
     let warden_survives = !dies_with_us(&location);
-    let (client, receiver, warden) = WardenClient::new(location, &mark).map_err(|error| {
+    let inherited = warden::inherited_environment();
+    let (client, receiver, warden) = WardenClient::new(location, &mark, &inherited).map_err(|error| {
         reporter.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
     let recovery = Recovery { ledger, kills, warden, host: environment::host_name(), boot_id: warden::boot_id().ok() };
     let control = Control::start(mode, configuration(&registry, warden_survives), recovery, clock::time());
     let surroundings = Surroundings {
-        inherited: warden::inherited_environment(),
+        inherited_length: length_of(&inherited),
         home: std::env::current_dir().ok(),
         mark,
         logs: paths::logs(&url),

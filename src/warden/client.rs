@@ -2,10 +2,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
 use rustix::net::sockopt::socket_peercred;
 
-use super::protocol::{FrameDecoder, ProtocolError, Reply, Request, encode_frame};
+use super::protocol::{FrameDecoder, ProtocolError, Reply, Request, Variable, encode_frame};
 
 /// A client that leaves so many bytes unread is disconnected; it may connect again.
 const MAX_UNREAD: usize = 8 * 1024 * 1024;
@@ -23,6 +24,8 @@ pub(super) struct Client {
     decoder: FrameDecoder,
     /// The suffix of its ledger, once it has said hello.
     pub(super) ledger: Option<String>,
+    /// What its jobs inherit.
+    pub(super) inherited: Rc<[Variable]>,
     send_buffer: Vec<u8>,
     sent: usize,
     max_unread: usize,
@@ -44,6 +47,7 @@ impl Client {
             stream,
             decoder: FrameDecoder::default(),
             ledger: None,
+            inherited: Rc::default(),
             send_buffer: Vec::new(),
             sent: 0,
             max_unread: MAX_UNREAD,

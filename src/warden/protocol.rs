@@ -62,7 +62,13 @@ pub struct Hello {
     /// The suffix of the ledger: the daemon receives events of attempts whose names end in `@` and this.
     #[n(2)]
     pub ledger: String,
+    /// The environment that jobs inherit from the daemon; a warden that systemd starts uses its own instead.
+    #[cbor(n(3), default)]
+    pub inherited: Vec<Variable>,
 }
+
+/// The name and the value of an environment variable.
+pub type Variable = (ByteVec, ByteVec);
 
 /// Everything that one attempt needs to start.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -75,12 +81,9 @@ pub struct Launch {
     /// environment.
     #[n(1)]
     pub argv: Vec<ByteVec>,
-    /// The environment that the job inherits from the daemon; a warden that systemd starts uses its own instead.
-    #[n(2)]
-    pub inherited: Vec<(ByteVec, ByteVec)>,
     /// The job's own environment, which overrides what it inherits.
     #[n(3)]
-    pub environment: Vec<(ByteVec, ByteVec)>,
+    pub environment: Vec<Variable>,
     #[n(4)]
     pub working_directory: Option<ByteVec>,
     #[cbor(n(5), with = "codec", has_nil)]

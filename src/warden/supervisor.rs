@@ -21,7 +21,7 @@ use super::cgroup::{Delegated, Lingering};
 use super::journal::Journal;
 use super::network_fs::Mounts;
 use super::process::{Adopted, Child};
-use super::protocol::{Ended, Launch, Reply, Running, Watch};
+use super::protocol::{Ended, Launch, Reply, Running, Variable, Watch, bytes};
 use super::spawn::Spawner;
 use crate::clock;
 use crate::session::{AttemptEnd, Outcome, ProcessIdentity};
@@ -43,17 +43,20 @@ pub(super) struct Supervisor {
     delegated: Option<Delegated>,
     lingering_groups: Lingering,
     /// Used instead of the environment that the daemon sends.
-    environment: Option<Vec<(OsString, OsString)>>,
+    environment: Option<Rc<[Variable]>>,
     /// Attempts are numbered as they arrive. A number is never reused: an event that arrives late finds no attempt.
     last_number: u64,
     numbers: HashMap<Id, u64>,
-    queue: VecDeque<(u64, Box<Launch>)>,
+    /// Each start with its number, and what its job inherits.
+    queue: VecDeque<(u64, Box<Launch>, Rc<[Variable]>)>,
     children: HashMap<u64, Child>,
     adopted: HashMap<u64, Adopted>,
     /// Children that have exited after a stop, whose process groups are to be checked.
     exited: Vec<u64>,
     /// Output pipes of attempts that have ended, which processes of these attempts still hold open.
     orphaned_pipes: HashMap<u64, OwnedFd>,
+    /// Descriptors to close once the replies are sent, since the daemon waits for these.
+    unused: Vec<OwnedFd>,
     deadlines: BTreeSet<(Instant, u64)>,
     /// When to report each start, in this order.
     unreported_starts: VecDeque<(Instant, u64)>,
@@ -89,7 +92,7 @@ impl Supervisor {
             mounts,
             delegated,
             lingering_groups: Lingering::default(),
-            environment,
+            environment: environment.map(|own| own.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()),
             last_number: 0,
             numbers: HashMap::new(),
             queue: VecDeque::new(),
@@ -97,6 +100,7 @@ impl Supervisor {
             adopted: HashMap::new(),
             exited: Vec::new(),
             orphaned_pipes: HashMap::new(),
+            unused: Vec::new(),
             deadlines: BTreeSet::new(),
             unreported_starts: VecDeque::new(),
             unlocated: Vec::new(),
@@ -162,7 +166,7 @@ impl Supervisor {
             Some(end) => Some(Reply::Ended(end.clone())),
             None => Some(running(name, entry.process.clone())),
         });
-        let queued = self.queue.iter().map(|(_, launch)| launch.attempt.as_str()).filter(|name| of_ledger(name));
+        let queued = self.queue.iter().map(|(_, launch, _)| launch.attempt.as_str()).filter(|name| of_ledger(name));
         known.chain(queued.map(|name| running(name, None))).collect()
     }
 
@@ -224,7 +228,7 @@ impl Supervisor {
             self.stop_child(number, outcome, at_once);
         } else if self.adopted.contains_key(&number) {
             self.stop_adopted(number, outcome, at_once);
-        } else if let Some(index) = self.queue.iter().position(|&(queued, _)| queued == number) {
+        } else if let Some(index) = self.queue.iter().position(|(queued, ..)| *queued == number) {
             self.queue.remove(index);
             self.finish_without_process(&Id::from(attempt), outcome, "stopped before it was started".to_owned());
         }

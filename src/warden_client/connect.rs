@@ -3,8 +3,9 @@
 //! A warden listens at a socket in its folder, or at one that systemd holds. A warden that is about to exit serves no
 //! request: its client connects again, and finds no warden or the next one.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::Path;
 use std::thread;
@@ -16,7 +17,7 @@ use super::connection::{Connection, ReadError};
 use super::location::{ConnectError, LOG, REPLY_TIMEOUT, WardenLocation, open_stream};
 use super::spawn;
 use crate::warden::journal::inherit_owner;
-use crate::warden::protocol::{Hello, PROTOCOL, Reply, Request};
+use crate::warden::protocol::{Hello, PROTOCOL, Reply, Request, bytes, encode_frame};
 
 /// The longest wait for a warden to start or to exit, and for the list of its attempts.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,8 +33,18 @@ enum Tried {
     Closed,
 }
 
+/// The frame of our hello.
+pub(super) fn hello(ledger: &str, inherited: &[(OsString, OsString)]) -> Result<Vec<u8>, ConnectError> {
+    let (version, ledger) = (env!("CARGO_PKG_VERSION").to_owned(), ledger.to_owned());
+    let inherited = inherited.iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
+    let mut frame = Vec::new();
+    encode_frame(&Request::Hello(Hello { protocol: PROTOCOL, version, ledger, inherited }), &mut frame)
+        .map_err(ConnectError::Environment)?;
+    Ok(frame)
+}
+
 /// Finds the warden or starts one. A warden of another version is asked to exit first, if nothing runs.
-pub(super) fn connect(location: &WardenLocation, ledger: &str) -> Result<Connection, ConnectError> {
+pub(super) fn connect(location: &WardenLocation, hello: &[u8]) -> Result<Connection, ConnectError> {
     let unusable = |source| ConnectError::Folder { path: location.folder.clone(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(&location.folder).map_err(unusable)?;
     inherit_owner(&location.folder);
@@ -42,7 +53,7 @@ pub(super) fn connect(location: &WardenLocation, ledger: &str) -> Result<Connect
     let mut closed_since: Option<Instant> = None;
     loop {
         let socket = location.managed.clone().unwrap_or_else(|| location.socket());
-        let tried = try_connect(&socket, location, ledger)?;
+        let tried = try_connect(&socket, location, hello)?;
         let is_late = since.elapsed() > CONNECT_TIMEOUT;
         match (tried, &location.managed) {
             (Tried::Connected(connection), managed) => {
@@ -92,7 +103,7 @@ fn link_socket(socket: &Path, location: &WardenLocation) {
     _ = symlink(socket, &new).and_then(|()| fs::rename(&new, &link));
 }
 
-fn try_connect(socket: &Path, location: &WardenLocation, ledger: &str) -> Result<Tried, ConnectError> {
+fn try_connect(socket: &Path, location: &WardenLocation, hello: &[u8]) -> Result<Tried, ConnectError> {
     let since = Instant::now();
     let silent = || ConnectError::Silent { path: socket.to_owned(), log: location.folder.join(LOG) };
     let stream = match open_stream(socket) {
@@ -108,8 +119,7 @@ fn try_connect(socket: &Path, location: &WardenLocation, ledger: &str) -> Result
     }
     stream.set_read_timeout(Some(REPLY_TIMEOUT)).map_err(ConnectError::Kernel)?;
     let mut connection = Connection::new(stream);
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    if !connection.send(&Request::Hello(Hello { protocol: PROTOCOL, version, ledger: ledger.to_owned() })) {
+    if connection.stream.write_all(hello).is_err() {
         return Ok(Tried::Closed);
     }
     loop {
@@ -133,7 +143,8 @@ fn try_connect(socket: &Path, location: &WardenLocation, ledger: &str) -> Result
 /// Asks a warden to exit, and waits until it has.
 fn retire(mut connection: Connection) {
     _ = connection.stream.set_read_timeout(Some(REPLY_TIMEOUT));
-    if connection.send(&Request::Retire) {
+    let mut frame = Vec::new();
+    if encode_frame(&Request::Retire, &mut frame).is_ok() && connection.stream.write_all(&frame).is_ok() {
         while connection.next(REPLY_TIMEOUT).is_ok() {}
     }
 }

@@ -1,10 +1,10 @@
 //! One connection to a warden, and the replies that arrive on it.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::warden::protocol::{FrameDecoder, ProtocolError, Reply, Request, encode_frame};
+use crate::warden::protocol::{FrameDecoder, ProtocolError, Reply};
 
 /// A connection on which the warden has said what it knows.
 #[derive(Debug)]
@@ -27,12 +27,6 @@ pub(super) enum ReadError {
 impl Connection {
     pub(super) fn new(stream: UnixStream) -> Self {
         Self { stream, decoder: FrameDecoder::default(), version: String::new(), pid: 0, listed: Vec::new() }
-    }
-
-    /// Sends a request; false if the warden has closed the connection.
-    pub(super) fn send(&mut self, request: &Request) -> bool {
-        let mut buffer = Vec::new();
-        encode_frame(request, &mut buffer).is_ok() && self.stream.write_all(&buffer).is_ok()
     }
 
     /// Waits for the next reply, at most `timeout`; the stream must have a read timeout of its own.

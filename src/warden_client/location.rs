@@ -10,6 +10,8 @@ use std::time::Duration;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::warden::protocol::ProtocolError;
+
 /// The name of the socket in the folder.
 pub(super) const SOCKET: &str = "socket";
 /// The log of the warden itself, in the folder.
@@ -56,6 +58,8 @@ pub enum ConnectError {
     NotASocket(PathBuf),
     #[error("what listens at `{}` has not answered for {} seconds: if it is another program, stop it; if it is the warden, its log is `{}`", path.display(), REPLY_TIMEOUT.as_secs(), log.display())]
     Silent { path: PathBuf, log: PathBuf },
+    #[error("the environment of the daemon cannot be sent to the warden: {0}")]
+    Environment(ProtocolError),
     #[error("the warden exited when it was started: {0}")]
     Exited(String),
     #[error("the warden cannot be started: {0}")]

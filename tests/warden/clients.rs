@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crontabber::session::{AttemptEnd, Outcome};
 use crontabber::warden::journal::Journal;
-use crontabber::warden::protocol::{Ended, LONGEST_FRAME, PROTOCOL, Reply, Request};
+use crontabber::warden::protocol::{Ended, LONGEST_FRAME, PROTOCOL, Reply, Request, bytes};
 use minicbor::{CborLen, Encode};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -84,6 +84,25 @@ fn a_frame_over_the_limit_ends_that_connection_alone() {
     }
     works(&warden, &mut other, "job", "other");
     assert_eq!(warden.proc("status").lines().find(|line| line.starts_with("Threads:")), Some("Threads:\t1"));
+}
+
+#[test]
+fn a_job_inherits_the_environment_of_its_own_daemon_and_may_override_it() {
+    let warden = TestWarden::new();
+    let mut clients = ["one", "two"].map(|mark| {
+        let Request::Hello(mut hello) = hello(mark) else { panic!("not a hello") };
+        hello.inherited = vec![(bytes("DAEMON"), bytes(mark)), (bytes("PATH"), bytes("/nowhere"))];
+        let mut client = warden.connect();
+        client.ask(&Request::Hello(hello));
+        (mark, client)
+    });
+    for (mark, client) in &mut clients {
+        client.start(warden.start(&warden.name("job", mark), "echo $DAEMON $PATH > $DAEMON"));
+    }
+    for (mark, _) in clients {
+        let expected = format!("{mark} /usr/bin:/bin\n");
+        await_that(mark, || warden.text(mark) == expected);
+    }
 }
 
 #[test]

@@ -100,7 +100,6 @@ impl TestWarden {
         Launch {
             attempt: attempt.to_owned(),
             argv: ["/bin/sh", "-c", script].map(text).into(),
-            inherited: Vec::new(),
             environment: vec![(text("PATH"), text("/usr/bin:/bin"))],
             working_directory: Some(text(folder())),
             timeout: None,
@@ -242,7 +241,12 @@ impl TestClient {
 }
 
 pub(crate) fn hello(mark: &str) -> Request {
-    Request::Hello(Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), ledger: mark.to_owned() })
+    Request::Hello(Hello {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ledger: mark.to_owned(),
+        inherited: Vec::new(),
+    })
 }
 
 /// The end of an attempt that failed.

@@ -9,7 +9,7 @@ use crontabber::session::{AttemptKey, Outcome, ProcessIdentity};
 use crontabber::warden::{ATTEMPT_VARIABLE, find_orphans, is_alive, process_identity};
 use crontabber::warden_client::{Launch, OpenAttempt, WardenClient, WardenEvent, WardenState, attempt_name};
 
-use crate::lab::{Lab, MARK, await_that, key, listen, location, name};
+use crate::lab::{Flushed, Lab, MARK, await_that, key, listen, location, name};
 
 /// Starts a process as an earlier crontabber would have.
 fn orphan(attempt: &AttemptKey, text: &str) -> (Child, ProcessIdentity) {
@@ -28,7 +28,7 @@ fn open(attempt: AttemptKey, process: Option<ProcessIdentity>) -> Vec<OpenAttemp
 }
 
 fn watch(lab: &Lab, attempt: AttemptKey, process: ProcessIdentity) {
-    lab.client.watch(open(attempt, Some(process)));
+    lab.client().watch(open(attempt, Some(process)));
 }
 
 fn find_by_attempt(attempt: &AttemptKey) -> Option<ProcessIdentity> {
@@ -67,7 +67,7 @@ fn an_adopted_process_can_be_ended() {
         let (mut child, process) = orphan(&attempt, "exec sleep 1000");
         watch(&lab, attempt.clone(), process.clone());
         let end = if at_once { WardenClient::kill } else { WardenClient::stop };
-        end(&lab.client, &attempt, asked);
+        end(&lab.client(), &attempt, asked);
         assert_eq!(lab.end().outcome, outcome);
         assert!(!is_alive(&process));
         child.wait().unwrap();
@@ -101,7 +101,7 @@ fn the_runners_own_processes_are_found_by_attempt() {
     let lab = Lab::new();
     let process = lab.begin(Launch { attempt: name("own", 1), ..lab.launch(&["/bin/sleep", "1000"]) });
     assert_eq!(find_by_attempt(&key("own", 1)), Some(process));
-    lab.client.kill(&key("own", 1), Outcome::Cancelled);
+    lab.client().kill(&key("own", 1), Outcome::Cancelled);
     lab.end();
     assert_eq!(find_by_attempt(&key("own", 1)), None);
 }
@@ -110,27 +110,27 @@ fn the_runners_own_processes_are_found_by_attempt() {
 fn what_was_lost_with_the_machine_is_lost_for_the_next_daemon_too() {
     let folder = tempfile::tempdir().unwrap();
     let connect = || {
-        let (client, ear, known) = WardenClient::new(location(folder.path()), MARK).unwrap();
+        let (client, ear, known) = WardenClient::new(location(folder.path()), MARK, &[]).unwrap();
         (client, known, listen(ear))
     };
     // As after a power cut: the ledger has an attempt open of which this warden never heard.
     let (client, known, reports) = connect();
     assert_eq!(known, WardenState::default());
-    client.watch(open(key("job", 1), None));
+    Flushed(&client).watch(open(key("job", 1), None));
     let outcome = |reports: &Receiver<WardenEvent>| match reports.recv_timeout(Duration::from_secs(20)).unwrap() {
         WardenEvent::Ended { end, .. } => end.outcome,
         other => panic!("not ended: {other:?}"),
     };
     assert_eq!(outcome(&reports), Outcome::Lost);
     // To be asked about one says nothing of the others.
-    client.watch(open(key("job", 2), None));
+    Flushed(&client).watch(open(key("job", 2), None));
     assert_eq!(outcome(&reports), Outcome::Lost);
-    client.watch_all(Vec::new());
+    Flushed(&client).watch_all(Vec::new());
     drop(client);
     let (client, known, reports) = connect();
     let ended: Vec<_> = known.ended.into_iter().map(|(attempt, end)| (attempt, end.outcome)).collect();
     assert_eq!(ended, [(key("job", 1), Outcome::Lost), (key("job", 2), Outcome::Lost)]);
-    client.watch(open(key("job", 3), None));
+    Flushed(&client).watch(open(key("job", 3), None));
     assert_eq!(outcome(&reports), Outcome::Interrupted);
-    client.forget(&[key("job", 1), key("job", 2)]);
+    Flushed(&client).forget(&[key("job", 1), key("job", 2)]);
 }

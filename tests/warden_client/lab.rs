@@ -1,6 +1,7 @@
 //! A client with a folder of its own, whose reports can be awaited.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -24,6 +25,23 @@ pub(crate) struct Lab {
     reports: Receiver<WardenEvent>,
 }
 
+/// A client that is flushed at the end of the statement.
+pub(crate) struct Flushed<'a>(pub(crate) &'a WardenClient);
+
+impl Deref for Flushed<'_> {
+    type Target = WardenClient;
+
+    fn deref(&self) -> &WardenClient {
+        self.0
+    }
+}
+
+impl Drop for Flushed<'_> {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
 impl Lab {
     pub(crate) fn new() -> Self {
         Self::in_folder(tempfile::tempdir().unwrap())
@@ -31,10 +49,16 @@ impl Lab {
 
     /// A daemon's hand on the warden of this folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
-        let (client, receiver, _) = WardenClient::new(location(folder.path()), MARK).unwrap();
+        let (client, receiver, _) = WardenClient::new(location(folder.path()), MARK, &[]).unwrap();
         let reports = listen(receiver);
-        client.watch_all(Vec::new());
-        Self { folder, client, reports }
+        let lab = Self { folder, client, reports };
+        lab.client().watch_all(Vec::new());
+        lab
+    }
+
+    /// The client, which sends its requests at the end of the statement.
+    pub(crate) fn client(&self) -> Flushed<'_> {
+        Flushed(&self.client)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -49,7 +73,6 @@ impl Lab {
         Launch {
             attempt: name("job", 1),
             argv: argv.iter().map(bytes).collect(),
-            inherited: Vec::new(),
             environment: vec![(bytes("PATH"), bytes("/usr/bin:/bin"))],
             working_directory: Some(bytes(self.folder.path())),
             timeout: None,
@@ -65,7 +88,7 @@ impl Lab {
 
     /// Starts an attempt and waits for its end.
     pub(crate) fn run(&self, launch: Launch) -> AttemptEnd {
-        self.client.start(launch);
+        self.client().start(launch);
         self.end()
     }
 
@@ -73,13 +96,13 @@ impl Lab {
     pub(crate) fn start_sleepers(&self, last: u32) {
         for number in 1..=last {
             let launch = self.launch(&["/bin/sleep", "1000"]);
-            self.client.start(Launch { attempt: name("job", number), ..launch });
+            self.client().start(Launch { attempt: name("job", number), ..launch });
         }
     }
 
     /// Starts an attempt and waits until its process lives.
     pub(crate) fn begin(&self, launch: Launch) -> ProcessIdentity {
-        self.client.start(launch);
+        self.client().start(launch);
         match self.report() {
             WardenEvent::Started { process: Some(process), .. } => process,
             other => panic!("not started: {other:?}"),
@@ -104,7 +127,7 @@ impl Lab {
         loop {
             if let WardenEvent::Ended { attempt, end } = self.report() {
                 // As a daemon does, once its ledger has it.
-                self.client.forget(std::slice::from_ref(&attempt));
+                self.client().forget(std::slice::from_ref(&attempt));
                 return (attempt, end);
             }
         }

@@ -15,7 +15,7 @@ fn two_hundred_at_once_are_each_reported_and_leave_no_zombie() {
         launch.argv.extend([bytes("sh"), bytes((number % 100).to_string())]);
         launch.attempt = name("many", number);
         launch.log = bytes(lab.path(&format!("{number}.log")));
-        lab.client.start(launch);
+        lab.client().start(launch);
     }
     let mut processes = HashMap::new();
     while processes.len() < 200 {
@@ -45,7 +45,7 @@ fn three_hundred_are_stopped_at_once() {
         assert!(matches!(lab.report(), WardenEvent::Started { .. }));
     }
     for number in 1..=300 {
-        lab.client.stop(&key("job", number), Outcome::Interrupted);
+        lab.client().stop(&key("job", number), Outcome::Interrupted);
     }
     for _ in 0..300 {
         assert_eq!(lab.end().outcome, Outcome::Interrupted);

@@ -45,7 +45,7 @@ fn a_gigabyte_is_bounded_on_disk_and_in_memory_and_holds_up_nobody() {
     let mut others = 0;
     let end = loop {
         let (attempt, log) = (name("quiet", others), bytes(lab.path("quiet.log")));
-        lab.client.start(Launch { attempt, log, ..lab.launch(&["/bin/true"]) });
+        lab.client().start(Launch { attempt, log, ..lab.launch(&["/bin/true"]) });
         let (attempt, end) = lab.next_end();
         if attempt == key("loud", 1) {
             break end;

@@ -11,7 +11,7 @@ use crate::lab::{Lab, again, await_that, is_again, key};
 #[test]
 fn started_comes_first_and_names_the_process() {
     let lab = Lab::new();
-    lab.client.start(lab.shell("echo $$; until test -e go; do sleep 0.01; done"));
+    lab.client().start(lab.shell("echo $$; until test -e go; do sleep 0.01; done"));
     let WardenEvent::Started { attempt, process: Some(process) } = lab.report() else { panic!("not started") };
     assert_eq!(attempt, key("job", 1));
     fs::write(lab.path("go"), "").unwrap();
@@ -25,7 +25,7 @@ fn started_comes_first_and_names_the_process() {
 #[test]
 fn a_job_that_ends_at_once_is_not_looked_up_and_not_reported_as_started() {
     let lab = Lab::new();
-    lab.client.start(lab.shell("exit 0"));
+    lab.client().start(lab.shell("exit 0"));
     assert!(matches!(lab.report(), WardenEvent::Ended { end: AttemptEnd { outcome: Outcome::Succeeded, .. }, .. }));
 }
 
@@ -211,7 +211,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
     }
     assert!(started.len() > 5 && refused > 5);
     for attempt in &started {
-        lab.client.kill(attempt, Outcome::Cancelled);
+        lab.client().kill(attempt, Outcome::Cancelled);
     }
     for _ in &started {
         assert_eq!(lab.end().outcome, Outcome::Cancelled);

@@ -92,6 +92,7 @@ impl EventLoop {
             self.supervisor.run_due();
             self.persist();
             self.flush_clients();
+            self.supervisor.close_unused();
         }
         self.supervisor.close();
         info!("the warden exits");
@@ -203,9 +204,10 @@ impl EventLoop {
 
     fn handle_request(&mut self, token: u64, request: Request) {
         match request {
-            Request::Hello(hello) => self.welcome(token, &hello),
+            Request::Hello(hello) => self.welcome(token, hello),
             Request::Start(launch) => {
-                self.supervisor.start(launch);
+                let inherited = self.clients.get(&token).map(|client| Rc::clone(&client.inherited));
+                self.supervisor.start(launch, inherited.unwrap_or_default());
                 if self.terminations > 0 {
                     self.supervisor.stop_all(self.terminations > 1);
                 }
@@ -232,7 +234,7 @@ impl EventLoop {
 
     /// Answers a hello. The requests of an earlier daemon of the ledger are handled first: it may have sent a start just
     /// before it exited.
-    fn welcome(&mut self, token: u64, hello: &Hello) {
+    fn welcome(&mut self, token: u64, hello: Hello) {
         let is_earlier = |other: u64, client: &Client| other != token && client.ledger.as_ref() == Some(&hello.ledger);
         let earlier = self.clients.iter().filter(|(other, client)| is_earlier(**other, client));
         for other in earlier.map(|(other, _)| *other).collect::<Vec<u64>>() {
@@ -243,7 +245,8 @@ impl EventLoop {
         }
         let known = self.supervisor.known_attempts(&hello.ledger);
         let Some(client) = self.clients.get_mut(&token) else { return };
-        client.ledger = Some(hello.ledger.clone());
+        client.ledger = Some(hello.ledger);
+        client.inherited = hello.inherited.into();
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         client.send(&Reply::Welcome(Welcome { protocol: PROTOCOL, version: self.version.clone(), pid }));
         client.send_list(&known);

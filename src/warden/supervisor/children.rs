@@ -42,7 +42,7 @@ impl Supervisor {
             match read_pipe(pipe, &mut self.buffer) {
                 PipeRead::Bytes(count) => child.output.write(self.buffer.get(..count).unwrap_or_default()),
                 PipeRead::Empty => {}
-                PipeRead::Closed => child.pipe = None,
+                PipeRead::Closed => self.unused.extend(child.pipe.take()),
             }
         } else if let Some(pipe) = self.orphaned_pipes.get(&number)
             && let PipeRead::Closed = read_pipe(pipe, &mut self.buffer)
@@ -138,6 +138,11 @@ impl Supervisor {
         }
     }
 
+    /// Closes the descriptors of processes that have exited.
+    pub(in crate::warden) fn close_unused(&mut self) {
+        self.unused.clear();
+    }
+
     /// Reaps a child that has exited, and ends its attempt.
     fn finish_child(&mut self, number: u64) {
         let Some(child) = self.children.get_mut(&number) else { return };
@@ -175,6 +180,7 @@ impl Supervisor {
         if child.termination.is_some_and(|termination| termination.survived_term) {
             details.push(format!("it did not end within {:?} of TERM, and was killed", child.kill_grace));
         }
+        self.unused.push(child.pidfd);
         let (has_log, log_error) = child.output.finish();
         details.extend(log_error);
         if let Some(group) = child.group {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tracing::warn;
@@ -15,7 +16,7 @@ use crate::warden::output::Output;
 use crate::warden::process::{Child, tokens};
 use crate::warden::procfs;
 use crate::warden::program::{NOT_STARTED, StartFailure};
-use crate::warden::protocol::{Launch, Reply};
+use crate::warden::protocol::{Launch, Reply, Variable};
 
 /// How many programs are started before other events are handled.
 const STARTS_PER_TURN: usize = 4;
@@ -23,8 +24,9 @@ const STARTS_PER_TURN: usize = 4;
 const REPORT_AFTER: Duration = Duration::from_millis(20);
 
 impl Supervisor {
-    /// Queues the start of an attempt, or reports one that is known.
-    pub(in crate::warden) fn start(&mut self, launch: Box<Launch>) {
+    /// Queues the start of an attempt, or reports one that is known. A warden that systemd starts has an environment of its
+    /// own instead of `inherited`.
+    pub(in crate::warden) fn start(&mut self, launch: Box<Launch>, inherited: Rc<[Variable]>) {
         let name = launch.attempt.as_str();
         if let Some(entry) = self.journal.entries().get(name) {
             match &entry.end {
@@ -33,24 +35,25 @@ impl Supervisor {
                 None => self.replies.push(running(name, entry.process.clone())),
             }
         } else if let Some(number) = self.assign_number(&Id::from(name)) {
-            self.queue.push_back((number, launch));
+            let inherited = self.environment.clone().unwrap_or(inherited);
+            self.queue.push_back((number, launch, inherited));
         }
     }
 
     /// Starts some of the queued programs.
     pub(super) fn start_queued(&mut self) {
-        let launches: Vec<(u64, Box<Launch>)> = self.queue.drain(..self.queue.len().min(STARTS_PER_TURN)).collect();
+        let launches: Vec<_> = self.queue.drain(..self.queue.len().min(STARTS_PER_TURN)).collect();
         if launches.is_empty() {
             return;
         }
-        for (_, launch) in &launches {
+        for (_, launch, _) in &launches {
             self.journal.begin(&launch.attempt, &self.boot_id);
         }
         let written = self.journal.write();
-        for (number, launch) in launches {
+        for (number, launch, inherited) in launches {
             let attempt = Id::from(launch.attempt.as_str());
             match &written {
-                Ok(()) => self.start_process(number, attempt, &launch),
+                Ok(()) => self.start_process(number, attempt, &launch, &inherited),
                 Err(error) => {
                     let outcome = Outcome::Failed { code: NOT_STARTED.into() };
                     self.finish_without_process(&attempt, outcome, format!("it was not started: {error}"));
@@ -59,7 +62,7 @@ impl Supervisor {
         }
     }
 
-    fn start_process(&mut self, number: u64, attempt: Id, launch: &Launch) {
+    fn start_process(&mut self, number: u64, attempt: Id, launch: &Launch, inherited: &[Variable]) {
         let group = self.delegated.as_ref().and_then(|delegated| match delegated.create(number) {
             Ok(group) => Some(group),
             Err(error) => {
@@ -67,7 +70,9 @@ impl Supervisor {
                 None
             }
         });
-        let environment = self.environment_of(launch);
+        let variables = inherited.iter().chain(&launch.environment);
+        let environment: Vec<_> =
+            variables.map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))).collect();
         let placement = (group.as_ref().map(Group::path), self.mounts.may_block());
         let started = Instant::now();
         match self.spawner.spawn(launch, &environment, placement, tokens(number)) {
@@ -99,17 +104,6 @@ impl Supervisor {
                 self.finish_without_process(&attempt, Outcome::Failed { code: code.into() }, detail);
             }
         }
-    }
-
-    /// What the job inherits, and what overrides it.
-    fn environment_of<'a>(&'a self, launch: &'a Launch) -> Vec<(&'a OsStr, &'a OsStr)> {
-        let sent = |(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value));
-        let mut environment: Vec<(&OsStr, &OsStr)> = match &self.environment {
-            Some(own) => own.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())).collect(),
-            None => launch.inherited.iter().map(|(name, value)| sent((name, value))).collect(),
-        };
-        environment.extend(launch.environment.iter().map(|(name, value)| sent((name, value))));
-        environment
     }
 
     /// Looks up and reports the processes that have run for a moment. For a job that ends at once this would cost a good
