@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 
 pub use dependency::{Dependency, Offset, Period, Span, first_at_or_after};
-pub use name::{JobName, JobNameError};
+pub use name::JobName;
 pub use template::Template;
 
 use crate::schedule::Timetable;

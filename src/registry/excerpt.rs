@@ -35,66 +35,37 @@ pub(super) fn cut(text: &str, line: Range<usize>, span: Range<usize>, secrets: &
     hidden.retain(|part| !part.is_empty());
     hidden.sort_by_key(|part| (part.start, part.end));
 
-    let mut excerpt = Masked { text: String::new(), taken: from, shown: start..end, span: None..None };
-    if from > line.start {
-        excerpt.text.push('…');
-    }
+    let mut shown = String::from(if from > line.start { "…" } else { "" });
+    // Each part of the line, where its copy begins, and whether it is masked there.
+    let mut parts = Vec::new();
+    let mut taken = from;
+    let mut take = |to: usize, is_masked: bool| {
+        if to > taken {
+            parts.push((taken..to, shown.len(), is_masked));
+            shown.push_str(if is_masked { MASK } else { &text[taken..to] });
+            taken = to;
+        }
+    };
     for part in hidden {
-        excerpt.copy(text, part.start);
-        excerpt.mask(part.end);
+        take(part.start, false);
+        take(part.end, true);
     }
-    excerpt.copy(text, to);
-    let length = excerpt.text.len();
-    let span = excerpt.span.start.unwrap_or(length)..excerpt.span.end.unwrap_or(length);
+    take(to, false);
+    let position = |of: usize, in_mask: usize| {
+        let found = parts.iter().find_map(|(part, copy, is_masked)| match is_masked {
+            true => part.contains(&of).then_some(copy + in_mask),
+            false => (part.start..=part.end).contains(&of).then(|| copy + of - part.start),
+        });
+        found.unwrap_or(shown.len())
+    };
+    let span = position(start, 0)..position(end, MASK.len());
     if to < line.end {
-        excerpt.text.push('…');
+        shown.push('…');
     }
     // The renderer prints these control characters, which move the cursor of some terminals. The dot is two bytes long,
     // like each of them, so that the span stays valid.
-    let text = excerpt.text.replace(|character| ('\u{80}'..='\u{9f}').contains(&character), "·");
+    let text = shown.replace(|character| ('\u{80}'..='\u{9f}').contains(&character), "·");
     Excerpt { text, span }
-}
-
-/// A copy of a text with parts masked, which maps a span of the original to the copy.
-struct Masked {
-    text: String,
-    /// How much of the original is copied or masked.
-    taken: usize,
-    /// The span in the original.
-    shown: Range<usize>,
-    /// The span in the copy, as far as it is known.
-    span: Range<Option<usize>>,
-}
-
-impl Masked {
-    fn copy(&mut self, original: &str, to: usize) {
-        if to <= self.taken {
-            return;
-        }
-        let begin = self.text.len();
-        let place = |position: usize| (self.taken..=to).contains(&position).then(|| begin + position - self.taken);
-        let (start, end) = (place(self.shown.start), place(self.shown.end));
-        self.text.push_str(&original[self.taken..to]);
-        self.span.start = self.span.start.or(start);
-        // Prefer the later end: the span ends after a secret that it contains.
-        self.span.end = self.span.end.or(end);
-        self.taken = to;
-    }
-
-    fn mask(&mut self, to: usize) {
-        if to <= self.taken {
-            return;
-        }
-        let begin = self.text.len();
-        self.text.push_str(MASK);
-        if (self.taken..to).contains(&self.shown.start) {
-            self.span.start = self.span.start.or(Some(begin));
-        }
-        if (self.taken..to).contains(&self.shown.end) {
-            self.span.end = self.span.end.or(Some(self.text.len()));
-        }
-        self.taken = to;
-    }
 }
 
 /// Finds what looks like a password in a line, which need not be valid TOML.

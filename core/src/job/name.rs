@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::text::SyntaxError;
+
 /// The longest name, so that a folder can be named after a job on every file system.
 const LONGEST: usize = 100;
 
@@ -14,40 +16,28 @@ const LONGEST: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobName(Arc<str>);
 
-/// Why a text is not the name of a job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JobNameError {
-    /// Nothing there.
-    #[error("a job name cannot be empty")]
-    Empty,
-    /// More characters than a name may have.
-    #[error("a job name has at most {LONGEST} characters, and this one has {0}")]
-    TooLong(usize),
-    /// The first character is neither a letter nor a digit.
-    #[error("a job name starts with a letter or digit, not with {0:?}")]
-    Start(char),
-    /// A character that no name has.
-    #[error("a job name consists of `A-Z a-z 0-9 . _ -`, not {0:?}")]
-    Character(char),
-}
-
 impl JobName {
     /// Makes a name of `text`.
     ///
     /// # Errors
     /// A text that no job can be named by.
-    pub fn new(text: &str) -> Result<Self, JobNameError> {
-        let first = text.chars().next().ok_or(JobNameError::Empty)?;
-        if let Some(wrong) = text.chars().find(|character| !is_allowed(*character)) {
-            return Err(JobNameError::Character(wrong));
-        }
-        if !first.is_ascii_alphanumeric() {
-            return Err(JobNameError::Start(first));
-        }
-        if text.len() > LONGEST {
-            return Err(JobNameError::TooLong(text.len()));
-        }
-        Ok(Self(text.into()))
+    pub fn new(text: &str) -> Result<Self, SyntaxError> {
+        let wrong = text.char_indices().find(|(_, character)| !is_allowed(*character));
+        let (span, message) = match (wrong, text.chars().next()) {
+            (_, None) => (0..0, "a job name cannot be empty".to_owned()),
+            (Some((at, wrong)), _) => {
+                (at..at + wrong.len_utf8(), format!("a job name consists of `A-Z a-z 0-9 . _ -`, not {wrong:?}"))
+            }
+            (None, Some(first)) if !first.is_ascii_alphanumeric() => {
+                (0..1, format!("a job name starts with a letter or digit, not with {first:?}"))
+            }
+            _ if text.len() > LONGEST => {
+                let length = text.len();
+                (0..length, format!("a job name has at most {LONGEST} characters, and this one has {length}"))
+            }
+            _ => return Ok(Self(text.into())),
+        };
+        Err(SyntaxError::new(span, message, None))
     }
 
     /// The name as text.
