@@ -103,8 +103,8 @@ fn a_follower_ends_with_the_attempt_when_no_daemon_runs() {
     assert!(said.contains("no daemon runs, its process is gone, and how it ended is not known yet"), "{said}");
     for (asked, expected) in [
         ("why slow", "how it ended is not known yet"),
-        ("list", "no daemon runs: whether it ended is not known"),
-        ("status slow", "no daemon runs: whether it ended is not known"),
+        ("list", "no daemon runs: whether it has ended is unknown"),
+        ("status slow", "no daemon runs: whether it has ended is unknown"),
     ] {
         let answer = lab.ok(asked);
         assert!(answer.contains(expected), "{asked}: {answer}");
