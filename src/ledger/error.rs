@@ -158,41 +158,6 @@ pub enum LedgerError {
     Corrupt(String),
 }
 
-/// The classes of database errors.
-pub(super) enum ErrorClass {
-    /// May pass.
-    Transient,
-    /// A constraint of the schema refused a row.
-    Constraint,
-    /// The file is damaged, or no database.
-    Damaged,
-    /// This user cannot write the file.
-    ReadOnly,
-}
-
-/// Classifies a database error. Diesel passes on only the message of SQLite, which is a fixed English text.
-pub(super) fn classify(error: &Error) -> ErrorClass {
-    let Error::DatabaseError(kind, information) = error else { return ErrorClass::Transient };
-    match kind {
-        DatabaseErrorKind::UniqueViolation
-        | DatabaseErrorKind::ForeignKeyViolation
-        | DatabaseErrorKind::NotNullViolation
-        | DatabaseErrorKind::CheckViolation
-        | DatabaseErrorKind::RestrictViolation
-        | DatabaseErrorKind::ExclusionViolation => ErrorClass::Constraint,
-        _ => {
-            let message = information.message();
-            if message.contains("malformed") || message.contains("file is not a database") {
-                ErrorClass::Damaged
-            } else if message.contains("readonly database") {
-                ErrorClass::ReadOnly
-            } else {
-                ErrorClass::Transient
-            }
-        }
-    }
-}
-
 /// The message of a database error, in one line.
 pub(super) fn text(error: &Error) -> String {
     match error {
@@ -208,10 +173,20 @@ pub(super) fn one_line(message: &str) -> String {
 
 impl From<Error> for LedgerError {
     fn from(error: Error) -> Self {
-        match classify(&error) {
-            ErrorClass::Transient | ErrorClass::ReadOnly => Self::Unavailable(text(&error)),
-            ErrorClass::Constraint => Self::Conflict(text(&error)),
-            ErrorClass::Damaged => Self::Corrupt(text(&error)),
+        let text = text(&error);
+        match error {
+            Error::DatabaseError(
+                DatabaseErrorKind::UniqueViolation
+                | DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::RestrictViolation
+                | DatabaseErrorKind::ExclusionViolation,
+                _,
+            ) => Self::Conflict(text),
+            // Diesel passes on only the message of SQLite, which is a fixed English text.
+            _ if text.contains("malformed") || text.contains("file is not a database") => Self::Corrupt(text),
+            _ => Self::Unavailable(text),
         }
     }
 }

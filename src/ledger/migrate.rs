@@ -46,13 +46,13 @@ pub(super) fn check(url: &LedgerUrl, connection: &mut AnyConnection, version: &s
 
 /// The newest migration in the ledger.
 fn found(url: &LedgerUrl, connection: &mut AnyConnection) -> Result<Option<String>, OpenError> {
-    let migrated = has_table(connection, "__diesel_schema_migrations").map_err(|error| failed(url, &error))?;
-    let ours = has_table(connection, "writer").map_err(|error| failed(url, &error))?;
-    let others = has_table(connection, "jobs").map_err(|error| failed(url, &error))?;
+    let migrated = has_table(connection, "__diesel_schema_migrations").map_err(|error| failed(url, error))?;
+    let ours = has_table(connection, "writer").map_err(|error| failed(url, error))?;
+    let others = has_table(connection, "jobs").map_err(|error| failed(url, error))?;
     match (migrated, ours) {
         (true, true) => {}
         // Migrations of another program, or its tables under our names.
-        (true, false) if others || !is_empty(connection).map_err(|error| failed(url, &error))? => {
+        (true, false) if others || !is_empty(connection).map_err(|error| failed(url, error))? => {
             return Err(OpenErrorKind::Foreign.of(url));
         }
         (false, true) => return Err(OpenErrorKind::Foreign.of(url)),
@@ -60,7 +60,7 @@ fn found(url: &LedgerUrl, connection: &mut AnyConnection) -> Result<Option<Strin
         _ => return Ok(None),
     }
     let newest = diesel::dsl::sql::<Text>("SELECT max(version) FROM __diesel_schema_migrations");
-    newest.get_result(connection).map(Some).map_err(|error| failed(url, &error))
+    newest.get_result(connection).map(Some).map_err(|error| failed(url, error))
 }
 
 /// Whether no migration has run: a first opening that is interrupted leaves the table empty.
@@ -87,10 +87,11 @@ fn newer(url: &LedgerUrl, connection: &mut AnyConnection, found: String, version
     OpenErrorKind::Newer { theirs, found, ours: version.to_owned() }.of(url)
 }
 
-fn failed(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
+/// The error for a database that was opened and then failed.
+pub(super) fn failed(url: &LedgerUrl, error: diesel::result::Error) -> OpenError {
     match url {
         LedgerUrl::Sqlite(_) => sqlite::database_error(url, error),
-        LedgerUrl::Postgres(_) => OpenErrorKind::Unreachable(text(error)).of(url),
+        LedgerUrl::Postgres(_) => OpenErrorKind::Unreachable(text(&error)).of(url),
     }
 }
 

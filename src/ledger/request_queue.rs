@@ -80,7 +80,8 @@ impl RequestQueue {
 }
 
 /// The columns of `audit` of a request.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit)]
 struct RequestRow {
     id: i64,
     at: i64,
@@ -101,44 +102,20 @@ pub(super) fn unanswered(
     let rows = audit::table
         .filter(audit::answered_at.is_null())
         .order(audit::id)
-        .select((
-            audit::id,
-            audit::at,
-            audit::user_name,
-            audit::host,
-            audit::action,
-            audit::job,
-            audit::from_date,
-            audit::detail,
-            audit::reason,
-        ))
+        .select(RequestRow::as_select())
         .load::<RequestRow>(connection)?;
     let mut requests = Vec::with_capacity(rows.len());
     for row in rows.into_iter().filter(|row| is_meant(&row.action)) {
-        let (id, action) = (row.id, row.action.clone());
-        if let Some(request) = request(connection, row)? {
-            requests.push(request);
-        } else {
+        let RequestRow { id, at, user_name: user, host, action, job, from_date, detail, reason } = row;
+        let Some(operation) = request_json::read(&action, &detail, from_date) else {
             tracing::debug!(request = id, action, "a request is not understood, and left unanswered");
-        }
+            continue;
+        };
+        let (job, at) = (job_name(&job)?, instant(at)?);
+        let past = request_context::past(connection, &job, id, &operation)?;
+        requests.push(Request { id, job, operation, at, user, host, reason, past });
     }
     Ok(requests)
-}
-
-fn request(connection: &mut AnyConnection, row: RequestRow) -> Result<Option<Request>, LedgerError> {
-    let Some(operation) = request_json::read(&row.action, &row.detail, row.from_date) else { return Ok(None) };
-    let job = job_name(&row.job)?;
-    let past = request_context::past(connection, &job, row.id, &operation)?;
-    Ok(Some(Request {
-        id: row.id,
-        job,
-        operation,
-        at: instant(row.at)?,
-        user: row.user_name,
-        host: row.host,
-        reason: row.reason,
-        past,
-    }))
 }
 
 /// The answer to a request, if it has one.

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
-use super::error::{ErrorClass, OpenError, OpenErrorKind, classify, text};
+use super::error::{LedgerError, OpenError, OpenErrorKind};
 use super::lock::{self, FileLock, Holder, LockFailure, Owner};
 use super::url::LedgerUrl;
 
@@ -149,15 +149,15 @@ fn prepared(url: &LedgerUrl, path: &Path, mode: &str, purpose: Purpose) -> Resul
     let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let mut sqlite = SqliteConnection::establish(&format!("file:{name}?mode={mode}"))
         .map_err(|error| OpenErrorKind::Failed(error.to_string()).of(url))?;
-    settle(&mut sqlite, purpose).map_err(|error| database_error(url, &error))?;
-    match identity(&mut sqlite).map_err(|error| database_error(url, &error))? {
+    settle(&mut sqlite, purpose).map_err(|error| database_error(url, error))?;
+    match identity(&mut sqlite).map_err(|error| database_error(url, error))? {
         (APPLICATION_ID, _) => {}
         (0, 0) if purpose == Purpose::Write => {}
         (0, 0) => return Err(OpenErrorKind::Missing.of(url)),
         _ => return Err(OpenErrorKind::Foreign.of(url)),
     }
     if purpose == Purpose::Write {
-        log_ahead(&mut sqlite).map_err(|error| database_error(url, &error))?;
+        log_ahead(&mut sqlite).map_err(|error| database_error(url, error))?;
     }
     Ok(sqlite)
 }
@@ -178,27 +178,17 @@ fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
 fn identity(sqlite: &mut SqliteConnection) -> QueryResult<(i64, i64)> {
     // Without the table that Diesel creates before the first migration: an earlier opening may have stopped there.
     const COUNT: &str = "(SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '__diesel_schema_migrations')";
-    #[derive(QueryableByName)]
-    struct Mark {
-        #[diesel(sql_type = BigInt)]
-        application_id: i64,
-    }
     // The count comes first: it fails on a file that is no database, whose mark reads as 0.
     let objects = diesel::select(diesel::dsl::sql::<BigInt>(COUNT)).get_result(sqlite)?;
-    let mark = diesel::sql_query("SELECT application_id FROM pragma_application_id").get_result::<Mark>(sqlite)?;
-    Ok((mark.application_id, objects))
+    let mark = diesel::dsl::sql::<BigInt>("SELECT application_id FROM pragma_application_id").get_result(sqlite)?;
+    Ok((mark, objects))
 }
 
 /// Sets the write-ahead log: readers never wait for the writer, and a commit is one flush.
 fn log_ahead(sqlite: &mut SqliteConnection) -> QueryResult<()> {
-    #[derive(QueryableByName)]
-    struct Mode {
-        #[diesel(sql_type = Text)]
-        journal_mode: String,
-    }
-    let mode = diesel::sql_query("PRAGMA journal_mode = WAL").get_result::<Mode>(sqlite)?;
-    if mode.journal_mode != "wal" {
-        tracing::warn!(mode = mode.journal_mode, "the ledger's file system has no write-ahead log: readers may wait");
+    let mode = diesel::dsl::sql::<Text>("PRAGMA journal_mode = WAL").get_result::<String>(sqlite)?;
+    if mode != "wal" {
+        tracing::warn!(mode, "the ledger's file system has no write-ahead log: readers may wait");
     }
     sqlite.batch_execute("PRAGMA journal_size_limit = 67108864;")
 }
@@ -215,11 +205,11 @@ pub(super) fn refused(url: &LedgerUrl, error: &io::Error) -> OpenError {
 }
 
 /// The error for a message of SQLite.
-pub(super) fn database_error(url: &LedgerUrl, error: &diesel::result::Error) -> OpenError {
-    match classify(error) {
-        ErrorClass::Damaged => OpenErrorKind::Corrupt(text(error)),
-        ErrorClass::ReadOnly => OpenErrorKind::ReadOnly(text(error)),
-        ErrorClass::Transient | ErrorClass::Constraint => OpenErrorKind::Failed(text(error)),
+pub(super) fn database_error(url: &LedgerUrl, error: diesel::result::Error) -> OpenError {
+    match LedgerError::from(error) {
+        LedgerError::Corrupt(text) => OpenErrorKind::Corrupt(text),
+        LedgerError::Unavailable(text) if text.contains("readonly database") => OpenErrorKind::ReadOnly(text),
+        LedgerError::Unavailable(text) | LedgerError::Conflict(text) => OpenErrorKind::Failed(text),
     }
     .of(url)
 }

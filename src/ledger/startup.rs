@@ -1,13 +1,12 @@
 //! What a daemon reads when it starts: the jobs, the unsettled sessions, the open attempts, the settled dates outside the
 //! usual range, the backfills and the disabled jobs.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::error::LedgerError;
+use super::listing::Names;
 use super::rows::{AttemptRow, JobRow, SessionRow, count, instant};
 use super::schema::{attempts, backfills, disabled, hosts, jobs, sessions};
 use crate::job::JobName;
@@ -15,7 +14,7 @@ use crate::session::{BackfillRecord, Disabled, Recovered};
 
 /// Reads the startup state of a daemon.
 pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
-    let mut names = HashMap::new();
+    let mut names = Names::new();
     let mut known = Vec::new();
     for row in jobs::table.load::<JobRow>(connection)? {
         let (id, generation) = (row.id, row.generation);
@@ -43,10 +42,9 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     }
     open.sort_by(|a, b| a.key.cmp(&b.key));
     tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
-    let now_known: HashMap<i32, JobName> = names.iter().map(|(id, (name, _))| (*id, name.clone())).collect();
-    let settled_outside_range = settled_outside_range(connection, &now_known)?;
-    let backfills = backfills(connection, &now_known)?;
-    let disabled = disabled(connection, &now_known)?;
+    let settled_outside_range = settled_outside_range(connection, &names)?;
+    let backfills = backfills(connection, &names)?;
+    let disabled = disabled(connection, &names)?;
     Ok(Recovered { jobs: known, sessions: unsettled, open, settled, settled_outside_range, backfills, disabled })
 }
 
@@ -57,7 +55,7 @@ pub(super) fn open_attempts(connection: &mut AnyConnection) -> QueryResult<Vec<A
 }
 
 /// The jobs with a settled session in their generation: one index lookup for each, all in one query.
-fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>) -> Result<Vec<JobName>, LedgerError> {
+fn settled(connection: &mut AnyConnection, names: &Names) -> Result<Vec<JobName>, LedgerError> {
     let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
     let oldest = sessions::table
         .filter(in_force.and(sessions::settled_at.is_not_null()))
@@ -76,7 +74,7 @@ fn settled(connection: &mut AnyConnection, names: &HashMap<i32, (JobName, i32)>)
 /// The settled dates, of the generations in force, before the first date of their job or after its watermark.
 fn settled_outside_range(
     connection: &mut AnyConnection,
-    names: &HashMap<i32, JobName>,
+    names: &Names,
 ) -> Result<Vec<(JobName, DateTime<Utc>)>, LedgerError> {
     let in_force = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
     let first = sessions::table.filter(in_force.and(sessions::settled_at.is_not_null())).select(sessions::date);
@@ -92,7 +90,7 @@ fn settled_outside_range(
         if watermark.is_some() && before.is_none() && after.is_none() {
             continue;
         }
-        let Some(name) = names.get(&id) else { continue };
+        let Some((name, _)) = names.get(&id) else { continue };
         let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
         let settled =
             || sessions::table.filter(of_job).filter(sessions::settled_at.is_not_null()).select(sessions::date);
@@ -115,10 +113,7 @@ fn settled_outside_range(
 type BackfillRow = (i64, i32, i32, Option<String>, bool, i32, i64);
 
 /// The backfills that have unsettled dates.
-fn backfills(
-    connection: &mut AnyConnection,
-    names: &HashMap<i32, JobName>,
-) -> Result<Vec<BackfillRecord>, LedgerError> {
+fn backfills(connection: &mut AnyConnection, names: &Names) -> Result<Vec<BackfillRecord>, LedgerError> {
     let open = sessions::table
         .filter(sessions::settled_at.is_null())
         .filter(sessions::backfill_id.is_not_null())
@@ -131,7 +126,7 @@ fn backfills(
         let Some((id, job_id, generation, name, newest_first, parallel, entered_at)) = row else {
             return Err(LedgerError::Corrupt(format!("backfill {id} has dates, and is not there")));
         };
-        let Some(job) = names.get(&job_id).cloned() else { continue };
+        let Some((job, _)) = names.get(&job_id).cloned() else { continue };
         let (generation, parallel, entered_at) = (count(generation), count(parallel), instant(entered_at)?);
         found.push(BackfillRecord { id, job, generation, name, newest_first, parallel, entered_at });
     }
@@ -140,11 +135,11 @@ fn backfills(
 }
 
 /// The jobs that operators disabled.
-fn disabled(connection: &mut AnyConnection, names: &HashMap<i32, JobName>) -> Result<Vec<Disabled>, LedgerError> {
+fn disabled(connection: &mut AnyConnection, names: &Names) -> Result<Vec<Disabled>, LedgerError> {
     let rows = disabled::table.load::<(i32, i64, Option<i64>, String, Option<String>)>(connection)?;
     let mut found = Vec::with_capacity(rows.len());
     for (id, at, until, user, reason) in rows {
-        let Some(job) = names.get(&id).cloned() else { continue };
+        let Some((job, _)) = names.get(&id).cloned() else { continue };
         found.push(Disabled { job, at: instant(at)?, until: until.map(instant).transpose()?, user, reason });
     }
     found.sort_by(|one, other| one.job.cmp(&other.job));

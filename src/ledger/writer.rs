@@ -65,11 +65,8 @@ impl Writer {
             }
         };
         migrate::migrate(url, &mut connection, &owner.version)?;
-        let failed = |error: diesel::result::Error| match url {
-            LedgerUrl::Sqlite(_) => sqlite::database_error(url, &error),
-            LedgerUrl::Postgres(_) => OpenErrorKind::Unreachable(text(&error)).of(url),
-        };
-        let epoch = connection.write(|connection| enrol(connection, owner, now)).map_err(failed)?;
+        let epoch = connection.write(|connection| enrol(connection, owner, now));
+        let epoch = epoch.map_err(|error| migrate::failed(url, error))?;
         let cache = Cache::load(&mut connection).map_err(|error| OpenError::unread(url, &error))?;
         Ok(Self {
             url: url.clone(),
