@@ -27,6 +27,7 @@ mod schema;
 mod snapshot;
 mod sqlite;
 mod startup;
+mod transaction;
 mod unsettled;
 mod url;
 mod writer;
