@@ -11,7 +11,7 @@ use crate::simulation::Simulation;
 impl Simulation {
     /// Something goes wrong, between any two actions.
     pub(crate) fn fault(&mut self) -> Held {
-        let roll = self.world.random.below(20);
+        let roll = self.world.random.below(24);
         let downtime = self.downtime();
         let world = &mut self.world;
         let until = world.machine.monotonic + downtime;
@@ -44,9 +44,8 @@ impl Simulation {
             15 | 16 => self.say_twice(),
             17 => world.outage(),
             18 => self.step_clock(),
-            _ => {
-                self.signal(Signal::Stop);
-            }
+            19..=22 => world.post_about_running(),
+            _ => self.signal(Signal::Stop),
         }
         Ok(())
     }

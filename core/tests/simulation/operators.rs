@@ -20,9 +20,27 @@ impl World {
             return;
         }
         let job = self.random.pick(&names).clone();
+        self.post_about(&job);
+    }
+
+    /// An operator asks for something about a job of which an attempt is open.
+    pub(crate) fn post_about_running(&mut self) {
+        let running: Vec<JobName> = self.ledger.open.keys().map(|open| open.session.job.clone()).collect();
+        if running.is_empty() {
+            return;
+        }
+        let job = self.random.pick(&running).clone();
+        if self.random.once_in(2) {
+            self.ask(job, Operation::Kill { date: None });
+        } else {
+            self.post_about(&job);
+        }
+    }
+
+    fn post_about(&mut self, job: &JobName) {
         let count = *self.random.pick(&[1, 1, 1, 2, 4]);
         for _ in 0..count {
-            let operation = self.operation(&job);
+            let operation = self.operation(job);
             self.ask(job.clone(), operation);
         }
     }
