@@ -1,7 +1,7 @@
 //! A job daemon for jobs that are about a date.
 //!
-//! The ledger has one row for every date of every job. Failed and missed dates run first, oldest first, and then the dates
-//! that are newly due. `docs/architecture.md` describes threads, crashes and terms.
+//! The ledger has one row per job and date. The daemon runs failed and missed dates first, oldest first; then it runs the
+//! dates that have just come due. `docs/architecture.md` describes threads, crashes and terms.
 //!
 //! # The promises
 //! - P1 **once**: a (job, date) that succeeded is never started again, unless an operator explicitly asks for it.

@@ -57,7 +57,7 @@ pub struct WardenReceiver {
 pub enum Search {
     /// No warden can be reached, for this reason; the search goes on.
     Failed(String),
-    /// A warden to [attach](WardenReceiver::attach); the search is over.
+    /// A warden to [attach](WardenReceiver::attach); the search has ended.
     Found(Connection),
 }
 

@@ -334,7 +334,7 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Whether a person can answer questions.
+/// Whether the terminal is interactive.
 fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

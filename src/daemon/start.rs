@@ -60,7 +60,7 @@ pub(super) fn with_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-/// Prints to standard error, and does not wait for ever for its reader.
+/// Prints to standard error. Waits a second at most for the reader.
 fn print(text: &str) {
     // Without a thread, nothing can be printed but by waiting.
     if let Ok(queue) = LogQueue::stderr() {

@@ -91,7 +91,7 @@ fn placeholder(zone: Tz) -> ((JobName, Timetable), Command) {
     ((name, timetable), Command::Shell(String::new()))
 }
 
-/// Reads the keys that are optional for every job.
+/// Reads the optional keys of a job.
 fn with_optional_keys(job: Job, reader: &TableReader<'_>, draft: &Draft, jitter: Duration) -> Job {
     let RunPolicy { date_policy, catch_up, overlap, skip_late } = run_policy::read(reader, draft.has_schedule);
     let (timeout, max_duration) = limits(reader);

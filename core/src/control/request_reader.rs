@@ -29,7 +29,7 @@ impl RequestReader {
         self.is_done
     }
 
-    /// The read is over. One that was not decided completely is repeated after the interval.
+    /// Ends the read. If a request stays undecided, the next read follows after the interval.
     pub(super) fn end(&mut self, is_done: bool) {
         (self.is_reading, self.is_done) = (false, is_done);
     }

@@ -15,7 +15,7 @@ impl Control {
     pub(super) fn begin_or_hasten_stop(&mut self, time: Time) {
         match self.stop {
             None => self.begin_stop(time),
-            // A person cannot wait for a ledger that is away.
+            // The operator has already waited, and the ledger may be away for hours.
             Some(_) if !self.write.is_writable() => {
                 self.kill_all();
                 self.stop = Some(Stop::Leaving);

@@ -2,8 +2,8 @@
 //!
 //! All values are whole seconds: an instant since 1970-01-01T00:00Z, a wall time in the same way as if it were UTC. This
 //! module only reports that a clock change skips or repeats a wall time; the rules decide what follows. It relies on
-//! what was measured for every zone of tzdata from 1973 to 2099: clock changes are at least 167 hours apart and on whole
-//! minutes, and offsets are between -12 and +14 hours.
+//! a measurement over all zones of tzdata, 1973 to 2099: clock changes are at least 167 hours apart and fall on whole minutes;
+//! offsets lie between -12 and +14 hours.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;

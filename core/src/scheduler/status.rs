@@ -249,7 +249,7 @@ impl BlockReason {
                 format!("`{job}`, whose {} is not settled", in_zone(*date, zone))
             }
             Self::Dependency { job, date: None } => format!("`{job}`, which has not settled a date yet"),
-            Self::Held { date, reason } => format!("a person: {} is held, since {reason}", in_zone(*date, zone)),
+            Self::Held { date, reason } => format!("an operator: {} is held, since {reason}", in_zone(*date, zone)),
             Self::Retry { date, at } => {
                 format!("the retry of {} at {}", in_zone(*date, zone), to_the_second(*at, zone))
             }

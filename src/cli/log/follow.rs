@@ -1,7 +1,7 @@
 //! Follows the output of an attempt while it runs, as `tail -f` does.
 //!
 //! The beginning is in the log itself. What comes when that is full goes round in two files beside it, `….tail` and
-//! `….tail.old`, which are joined to the log at the end: so whoever follows goes on in those, and need not go back.
+//! `….tail.old`, which are joined to the log at the end: a follower continues in those and never goes back.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,11 +19,11 @@ use crate::session::{AttemptEnd, AttemptKey};
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(200);
 
-/// So many more looks are taken when nobody seems to look after an attempt that is over: a daemon may just have recorded
-/// its end and stopped, or be about to start, and the warden may still be writing what was printed last.
+/// Further looks when an attempt seems to be orphaned: a daemon may just have recorded its end and stopped, or be about to
+/// start, and the warden may still be writing the last output.
 const BELIEVED_AFTER: u32 = 4;
 
-/// By so many of its last bytes a segment is known again in the log that it was joined to.
+/// How many of its last bytes identify a segment in the log that it was joined to.
 const KNOWN_BY: u64 = 4_096;
 
 /// Says that some of the output was too fast for us.
@@ -200,18 +200,20 @@ mod tests {
 
     impl Lab {
         fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = tempfile::tempdir().expect("a temporary folder");
             let follower = Follower::new(folder.path().join("log"));
             Self { folder, follower, printed: Vec::new() }
         }
 
         fn append(&self, name: &str, text: &str) {
-            let mut file = File::options().create(true).append(true).open(self.folder.path().join(name)).unwrap();
-            file.write_all(text.as_bytes()).unwrap();
+            let path = self.folder.path().join(name);
+            let mut file = File::options().create(true).append(true).open(path).expect("a file of our folder");
+            file.write_all(text.as_bytes()).expect("room on the disk");
         }
 
         fn rotate(&self, text: &str) {
-            fs::rename(self.folder.path().join("log.tail"), self.folder.path().join("log.tail.old")).unwrap();
+            let (tail, old) = (self.folder.path().join("log.tail"), self.folder.path().join("log.tail.old"));
+            fs::rename(tail, old).expect("a tail that was written");
             self.append("log.tail", text);
         }
 
@@ -223,13 +225,13 @@ mod tests {
         }
 
         fn look(&mut self) {
-            self.follower.copy(&mut self.printed).unwrap();
+            self.follower.copy(&mut self.printed).expect("readable files");
         }
 
         fn printed(mut self) -> String {
             self.look();
-            self.follower.finish(&mut self.printed).unwrap();
-            String::from_utf8(self.printed).unwrap()
+            self.follower.finish(&mut self.printed).expect("readable files");
+            String::from_utf8(self.printed).expect("text that the test wrote")
         }
     }
 

@@ -16,7 +16,7 @@ use crate::scheduler::Notification;
 use crate::session::{Outcome, State};
 use crate::text::{in_zone, to_the_second};
 
-/// A job with more dates behind than this has a progress bar, and lines only for what goes wrong.
+/// A job with more dates behind than this has a progress bar, and lines only for failures.
 const MANY: u64 = 30;
 
 const GREEN: &str = "32";

@@ -1,4 +1,4 @@
-//! Exits are written to the journal before they are reported: a reported exit survives the warden, whoever kills it.
+//! Exits are written to the journal before they are reported: a reported exit survives the death of the warden.
 
 use std::time::{Duration, Instant};
 

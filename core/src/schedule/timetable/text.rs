@@ -76,7 +76,7 @@ impl fmt::Display for Timetable {
             Written::None => write!(f, "schedule=\"{NONE}\"")?,
         }
         write!(f, " zone=\"{}\"", self.zone().name())?;
-        // The Debug format of an instant is RFC 3339 with exactly the digits needed, and can be parsed for every year.
+        // Debug writes an instant as RFC 3339 without trailing zeros, and the parser reads that back for any year.
         if let Some(start) = self.start {
             write!(f, " start=\"{start:?}\"")?;
         }
