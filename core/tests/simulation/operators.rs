@@ -15,7 +15,12 @@ const KEYS: [&str; 3] = ["spring", "summer", "autumn"];
 impl World {
     /// An operator asks for something; now and then for several things at once, about one job.
     pub(crate) fn post(&mut self) {
-        let names: Vec<JobName> = self.ledger.jobs.keys().cloned().collect();
+        // Mostly about jobs of the registry, now and then about one that was removed.
+        let is_meant = |name: &&JobName| self.plan.registry.jobs.contains_key(*name);
+        let mut names: Vec<JobName> = self.ledger.jobs.keys().filter(is_meant).cloned().collect();
+        if names.is_empty() || self.random.once_in(6) {
+            names = self.ledger.jobs.keys().cloned().collect();
+        }
         if names.is_empty() {
             return;
         }
@@ -82,7 +87,7 @@ impl World {
                 1 => Skipping::To(self.some_instant(job)),
                 _ => Skipping::Count(self.random.next() % 5),
             }),
-            8 => Operation::Disable { until: self.random.once_in(2).then(|| self.some_instant(job)) },
+            8 => Operation::Disable { until: self.some_end(job) },
             9 | 10 => Operation::Enable(match self.random.below(5) {
                 0 => Enabling::Plain,
                 1 => Enabling::SkipMissed,
@@ -145,6 +150,16 @@ impl World {
         let about = self.some_instant(job);
         let calendar = self.ledger.jobs.get(job).and_then(|rows| self.plan.calendars.get(&rows.record.timetable));
         calendar.and_then(|calendar| calendar.unbounded().next(about)).unwrap_or(about)
+    }
+
+    /// The end of a `disable`: often in the future, where it can be.
+    fn some_end(&mut self, job: &JobName) -> Option<At> {
+        let longest = self.pace.interval().num_seconds() * 4;
+        match self.random.below(4) {
+            0 => None,
+            1 => Some(self.some_instant(job)),
+            _ => Some(self.machine.now() + TimeDelta::seconds(self.random.between(1, longest))),
+        }
     }
 
     /// An instant about now, or about the job's start.
