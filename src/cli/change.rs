@@ -247,7 +247,7 @@ impl Target<'_> {
             _ = serde_json::to_writer(&mut out, &submitted);
             _ = writeln!(out);
         } else if submitted.done {
-            _ = writeln!(out, "dry run, nothing is changed: {}", submitted.text);
+            _ = writeln!(out, "dry run, nothing is changed; it would answer: {}", submitted.text);
             if preview.dates.len() > 1 {
                 for date in preview.dates.iter().take(NAMED) {
                     _ = writeln!(out, "  {}", in_zone(*date, self.zone));
@@ -307,14 +307,14 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
     let text = match operation {
         Operation::Run { force: true, .. } => "it does not wait for what the job depends on",
         Operation::Reset { .. } => {
-            "a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 \
-             are broken by your word, which the audit keeps)"
+            "a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides \
+             promises P1 and P5; the audit records it)"
         }
         Operation::Backfill(_) if preview.repeats => {
-            "dates that succeeded are attempted once more (P1 is broken by your word, which the audit keeps)"
+            "succeeded dates run again (this overrides promise P1; the audit records it)"
         }
         Operation::Retry(_) if preview.repeats => {
-            "a date that succeeded is attempted once more (P1 is broken by your word, which the audit keeps)"
+            "a succeeded date runs again (this overrides promise P1; the audit records it)"
         }
         Operation::Skip(_) | Operation::Enable(Enabling::SkipMissed | Enabling::SkipTo(_)) if changes => {
             "what is skipped counts as settled: later dates, and other jobs, no longer wait for it"

@@ -58,7 +58,7 @@ pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, 
             number => format!(", {}", counted(number, "warning")),
         };
         let jobs = counted(jobs as u64, "job");
-        writeln!(output, "{}: {jobs}{files}, no mistakes{warned}", path.display())?;
+        writeln!(output, "{}: {jobs}{files}, no errors{warned}", path.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }

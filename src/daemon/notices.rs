@@ -3,6 +3,7 @@
 use crate::control::Notice;
 use crate::duration;
 use crate::session::AttemptKey;
+use crate::text::counted;
 
 use super::reporter::Reporter;
 
@@ -57,8 +58,8 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
         }
         Notice::Terminating { .. } | Notice::HandingOver { .. } => {}
         Notice::Killing { running } => reporter.say(&format!(
-            "killing {} attempts: the next start attempts their dates again",
-            running.len()
+            "killing {}: the next start attempts the interrupted dates again",
+            counted(running.len() as u64, "attempt")
         )),
     }
 }

@@ -20,7 +20,7 @@ use crate::registry::Registry;
 use crate::scheduler::Recovered;
 use crate::session::Request;
 use crate::systemd::Notifier;
-use crate::text::fnv_1a;
+use crate::text::{counted, fnv_1a};
 use crate::warden_client::{WardenClient, WardenLocation};
 use crate::{clock, environment, exit_code, paths, warden};
 
@@ -117,9 +117,9 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     let notifier = Notifier::from_environment();
     let Opened { ledger, kills, writer } = open(&url, mode, &mut reporter, &notifier, signals).await?;
     reporter.say(&format!(
-        "crontabber {} with {} jobs of {} and the ledger {url}",
+        "crontabber {} with {} of {} and the ledger {url}",
         env!("CARGO_PKG_VERSION"),
-        registry.jobs.len(),
+        counted(registry.jobs.len() as u64, "job"),
         options.registry.display()
     ));
     if mode != Mode::Operate {

@@ -154,7 +154,10 @@ impl Hand {
         }
         assert_eq!((&dry["dry_run"], &real["dry_run"]), (&Value::Bool(true), &Value::Bool(false)));
         let text = dry["text"].as_str().unwrap();
-        assert!(told.out.starts_with(&format!("dry run, nothing is changed: {text}\n")), "{line}: {told:?}");
+        assert!(
+            told.out.starts_with(&format!("dry run, nothing is changed; it would answer: {text}\n")),
+            "{line}: {told:?}"
+        );
         // The rows that are another than before are those of the dates that were named, and of no others.
         let job = dry["job"].as_str().unwrap();
         let named: Vec<String> =

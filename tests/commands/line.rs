@@ -90,7 +90,7 @@ fn what_cannot_be_meant_exits_with_2() {
 #[test]
 fn a_registry_with_mistakes_exits_with_78() {
     let place = Fixture::new(ONE);
-    assert_eq!(place.ask(&["check"]).out, "jobs.toml: 1 job, no mistakes\n");
+    assert_eq!(place.ask(&["check"]).out, "jobs.toml: 1 job, no errors\n");
     assert_eq!(place.ask(&["check", "-q"]).out, "");
     place.write("[jobs.load]\nscedule = \"0 0 * * *\"\ncommand = \"true\"\n");
     for command in ["check", "list", "plan", "ghosts", "sessions", "run load", "reset load"] {

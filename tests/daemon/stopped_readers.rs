@@ -120,7 +120,7 @@ fn a_log_that_is_read_late_is_complete() {
     assert!(daemon.stop().success());
     let log = log.join().unwrap();
     assert_eq!(log.matches("succeeded in").count(), 6, "{log}");
-    assert!(log.contains("crontabber 0.1.0 with 1 jobs") && log.ends_with("stopped\n"), "{log}");
+    assert!(log.contains("crontabber 0.1.0 with 1 job of") && log.ends_with("stopped\n"), "{log}");
     assert!(!log.contains("dropped"), "{log}");
 }
 

@@ -258,7 +258,7 @@ impl BlockReason {
                 let because = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
                 match until {
                     Some(until) => format!(
-                        "{}, until when {user} disabled it at {}{because}",
+                        "{}: {user} disabled it until then, at {}{because}",
                         in_zone(*until, zone),
                         to_the_second(*at, zone)
                     ),

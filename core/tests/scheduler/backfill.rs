@@ -12,7 +12,7 @@ use crate::world::*;
 fn a_backfill_runs_dates_before_the_start_beside_the_schedule() {
     let mut world = load();
     world.request("load", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
-    assert_snapshot!(world.answered(), @"done (2): backfill of `load`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, beside its schedule; 3 dates are left out: settled by attempts, or not settled yet");
+    assert_snapshot!(world.answered(), @"done (2): backfill of `load`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, outside its schedule; 3 dates are left out: settled by attempts, or not settled yet");
     assert!(!world.scheduler.has_pending(), "who asked need not wait any more");
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"load 11-03T03:00, load 11-01T03:00, load 11-04T03:00, load 11-02T03:00, load 11-05T03:00");
@@ -73,9 +73,9 @@ fn succeeded_dates_are_repeated_only_with_all_or_again() {
     world.settle(succeed);
     assert_snapshot!([nothing, all, refused, again].join("\n"), @"
     done (0): nothing to backfill of `load`: 3 dates in that range, settled by attempts, or not settled yet
-    done (2): backfill of `load`: 2 dates from 2026-11-04T03:00:00+00:00 to 2026-11-05T03:00:00+00:00, oldest first, one at a time, beside its schedule; 2 dates are repeated that succeeded before
+    done (2): backfill of `load`: 2 dates from 2026-11-04T03:00:00+00:00 to 2026-11-05T03:00:00+00:00, oldest first, one at a time, outside its schedule; 2 dates are repeated that succeeded before
     refused (0): 2026-11-03T03:00:00+00:00 of `load` has succeeded; `--again` repeats it all the same
-    done (1): 2026-11-03T03:00:00+00:00 of `load` had succeeded, and is attempted again now, beside its schedule
+    done (1): 2026-11-03T03:00:00+00:00 of `load` had succeeded, and runs again now, outside its schedule
     ");
     assert_snapshot!(world.take_started(), @"load 11-04T03:00, load 11-04T03:00, load 11-05T03:00, load 11-03T03:00");
     assert_snapshot!(world.rows_of("load"), @"
@@ -100,7 +100,7 @@ fn a_name_is_used_once_and_a_count_must_be_met() {
     ];
     assert_snapshot!(world.answers_to("load", orders.map(Operation::Backfill)), @r#"
     refused (0): `--count 100`, but there are only 7 dates of `load` from 2026-10-30T00:00:00+00:00 on and before its next date
-    done (2): backfill `oct` of `load`: 2 dates from 2026-10-30T03:00:00+00:00 to 2026-10-31T03:00:00+00:00, oldest first, one at a time, beside its schedule
+    done (2): backfill `oct` of `load`: 2 dates from 2026-10-30T03:00:00+00:00 to 2026-10-31T03:00:00+00:00, oldest first, one at a time, outside its schedule
     refused (0): there is a backfill of `load` called `oct` already: nothing was changed
     refused (0): 2026-11-06T00:00:00+00:00 is not before the next date of `load`, 2026-11-06T03:00:00+00:00: there is nothing to backfill from there on
     refused (0): the dates of `load` run in strict order, one at a time; `--parallel` needs `order = "independent"`
@@ -117,7 +117,7 @@ fn a_backfill_of_failed_dates_uses_its_name() {
     world.settle(fail);
     world.request("load", Operation::Backfill(named));
     assert_snapshot!([first, world.answered()].join("\n"), @"
-    done (1): backfill `again` of `load`: 2026-11-03T03:00:00+00:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait
+    done (1): backfill `again` of `load`: 2026-11-03T03:00:00+00:00, which failed, run again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait
     refused (0): there is a backfill of `load` called `again` already: nothing was changed
     ");
 }
@@ -137,7 +137,7 @@ fn a_long_backfill_enters_in_parts_and_resumes_after_a_crash() {
     // It is asked again and again until it is answered.
     world.ask(1, "load", asked);
     world.pass_to(world.now);
-    assert_snapshot!(world.answered(), @"done (6480): backfill of `load`: 6480 dates from 2026-11-01T00:00:00+00:00 to 2026-11-05T11:59:00+00:00, oldest first, one at a time, beside its schedule; 1 date is left out: settled by attempts, or not settled yet");
+    assert_snapshot!(world.answered(), @"done (6480): backfill of `load`: 6480 dates from 2026-11-01T00:00:00+00:00 to 2026-11-05T11:59:00+00:00, oldest first, one at a time, outside its schedule; 1 date is left out: settled by attempts, or not settled yet");
     assert_eq!(world.rows.sessions.len(), 4 * 1440 + 721);
 }
 

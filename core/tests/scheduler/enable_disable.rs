@@ -32,7 +32,7 @@ fn a_disabled_job_misses_its_dates_until_an_operator_decides() {
     refused (0): job `load` has a backlog of 4 dates from 2026-11-06T03:00:00+00:00 on: say `--catch-up`, `--skip-missed` or `--skip-to DATE`
     refused (0): 2026-11-06T00:00:00+00:00 is already past: the next date of `load` is 2026-11-06T03:00:00+00:00, which is not before it
     done (2): job `load` is enabled; skipped: 2 dates from 2026-11-06T03:00:00+00:00 to 2026-11-07T03:00:00+00:00; 2 dates are attempted now
-    done (0): job `load` is disabled until 2026-11-11T12:00:00+00:00, when what it has missed is caught up on
+    done (0): job `load` is disabled until 2026-11-11T12:00:00+00:00; then it catches up on its missed dates
     done (0): job `load` is disabled: nothing of it runs until `crontabber enable`
     done (2): job `load` is enabled; skipped: 2 dates from 2026-11-12T03:00:00+00:00 to 2026-11-13T03:00:00+00:00
     ");

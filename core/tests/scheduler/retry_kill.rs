@@ -25,10 +25,10 @@ fn a_retry_starts_at_once_and_restores_the_attempts_of_a_held_date() {
     world.settle(succeed);
     assert_snapshot!(told.join("\n"), @"
     done (0): `load` has no held date: nothing was changed
-    done (1): `load`: 2026-11-04T03:00:00+00:00 is attempted again now
+    done (1): `load`: 2026-11-04T03:00:00+00:00 runs again now
     refused (0): 2026-11-05T03:00:00+00:00 of `load` waits for its turn: there is nothing to retry
-    done (1): `load`: 2026-11-04T03:00:00+00:00 is attempted again now
-    done (1): 2026-11-04T03:00:00+00:00 of `load` is attempted again now
+    done (1): `load`: 2026-11-04T03:00:00+00:00 runs again now
+    done (1): 2026-11-04T03:00:00+00:00 of `load` runs again now
     refused (0): 2026-11-04T03:00:00+00:00 of `load` is running
     ");
     assert_snapshot!(world.rows_of("load"), @"

@@ -5,8 +5,8 @@ use super::Hand;
 #[test]
 fn a_date_that_failed_is_due_now() {
     let hand = Hand::new();
-    insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry load 2024-11-03"), @"dry run, nothing is changed: 2024-11-03T03:00:00+01:00 of `load` is attempted again now");
-    insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry free --held"), @"dry run, nothing is changed: `free`: 2024-11-02T04:00:00+01:00 is attempted again now");
+    insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry load 2024-11-03"), @"dry run, nothing is changed; it would answer: 2024-11-03T03:00:00+01:00 of `load` runs again now");
+    insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry free --held"), @"dry run, nothing is changed; it would answer: `free`: 2024-11-02T04:00:00+01:00 runs again now");
     insta::assert_snapshot!(hand.states("free"), @"
     11-01T04:00 succeeded
     11-02T04:00 waiting
@@ -59,15 +59,15 @@ fn a_date_that_failed_is_due_now() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry load 2024-11-02 --again"), @"
-    dry run, nothing is changed: 2024-11-02T03:00:00+01:00 of `load` had succeeded, and is attempted again now, beside its schedule
-    a date that succeeded is attempted once more (P1 is broken by your word, which the audit keeps)
+    dry run, nothing is changed; it would answer: 2024-11-02T03:00:00+01:00 of `load` had succeeded, and runs again now, outside its schedule
+    a succeeded date runs again (this overrides promise P1; the audit records it)
     ");
 }
 
 #[test]
 fn all_that_failed_is_due_now() {
     let hand = Hand::new();
-    insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry load --failed"), @"dry run, nothing is changed: `load`: 2024-11-03T03:00:00+01:00 is attempted again now");
+    insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry load --failed"), @"dry run, nothing is changed; it would answer: `load`: 2024-11-03T03:00:00+01:00 runs again now");
     insta::assert_snapshot!(hand.tell("retry newest --failed"), @"
     retry newest --failed: 0
     `newest` has no failed date: nothing was changed
@@ -127,7 +127,7 @@ fn a_date_is_attempted_by_the_command_itself() {
     run six --dry-run: 1
     error: dry run: job `six` waits for `load`, whose 2024-11-03T03:00:00+01:00 is not settled; `--force` attempts it all the same
     run load --dry-run: 0
-    dry run, nothing is changed: attempt 2 of `load` at 2024-11-03T03:00:00+01:00 started
+    dry run, nothing is changed; it would answer: attempt 2 of `load` at 2024-11-03T03:00:00+01:00 started
     run newest --dry-run --json: 0
     {"job":"newest","operation":"run","dry_run":true,"done":true,"text":"attempt 1 of `newest` at 2024-11-05T13:00:00+01:00 started","count":1,"from":"2024-11-05T13:00:00+01:00","to":"2024-11-05T13:00:00+01:00","dates":["2024-11-05T13:00:00+01:00"],"date":null,"attempt":null,"outcome":null,"exit_code":null,"duration_seconds":null}
     "#);

@@ -6,7 +6,7 @@ use super::Hand;
 fn dates_before_the_start_are_entered_beside_the_schedule() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-10-26 --name october"), @"
-    dry run, nothing is changed: backfill `october` of `load`: 6 dates from 2024-10-26T03:00:00+02:00 to 2024-10-31T03:00:00+01:00, oldest first, one at a time, beside its schedule; 5 dates are left out: settled by attempts, or not settled yet
+    dry run, nothing is changed; it would answer: backfill `october` of `load`: 6 dates from 2024-10-26T03:00:00+02:00 to 2024-10-31T03:00:00+01:00, oldest first, one at a time, outside its schedule; 5 dates are left out: settled by attempts, or not settled yet
       2024-10-26T03:00:00+02:00
       2024-10-27T03:00:00+01:00
       2024-10-28T03:00:00+01:00
@@ -45,7 +45,7 @@ fn a_count_is_met_or_refused() {
     error: `--count 20`, but there are only 7 dates of `load` from 2024-10-30T00:00:00+01:00 on and before its next date
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-10-20 --count 2 --order desc"), @"
-    dry run, nothing is changed: backfill of `load`: 2 dates from 2024-10-20T03:00:00+02:00 to 2024-10-21T03:00:00+02:00, newest first, one at a time, beside its schedule
+    dry run, nothing is changed; it would answer: backfill of `load`: 2 dates from 2024-10-20T03:00:00+02:00 to 2024-10-21T03:00:00+02:00, newest first, one at a time, outside its schedule
       2024-10-20T03:00:00+02:00
       2024-10-21T03:00:00+02:00
     ");
@@ -58,26 +58,26 @@ fn a_count_is_met_or_refused() {
 #[test]
 fn what_failed_is_attempted_again_and_what_succeeded_only_by_all() {
     let hand = Hand::new();
-    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-11-01 --only failed"), @"dry run, nothing is changed: backfill of `load`: 2024-11-03T03:00:00+01:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait");
-    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill free --from 2024-11-01 --only failed"), @"dry run, nothing is changed: backfill of `free`: 2024-11-02T04:00:00+01:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait");
+    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-11-01 --only failed"), @"dry run, nothing is changed; it would answer: backfill of `load`: 2024-11-03T03:00:00+01:00, which failed, run again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait");
+    insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill free --from 2024-11-01 --only failed"), @"dry run, nothing is changed; it would answer: backfill of `free`: 2024-11-02T04:00:00+01:00, which failed, run again now, in the order of the schedule; 4 dates are left out: succeeded, never attempted, or wait");
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill load --from 2024-11-01 --only all"), @"
-    dry run, nothing is changed: backfill of `load`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule; 2 dates are repeated that succeeded before; 1 date is in the order of the schedule, and retried there; 2 dates are left out: not settled yet
+    dry run, nothing is changed; it would answer: backfill of `load`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, outside its schedule; 2 dates are repeated that succeeded before; 1 date is in the order of the schedule, and retried there; 2 dates are left out: not settled yet
       2024-11-01T03:00:00+01:00
       2024-11-02T03:00:00+01:00
       2024-11-03T03:00:00+01:00
-    dates that succeeded are attempted once more (P1 is broken by your word, which the audit keeps)
+    succeeded dates run again (this overrides promise P1; the audit records it)
     ");
     insta::assert_snapshot!(hand.tell("backfill load --from 2024-11-01 --only all --dry-run"), @"
     backfill load --from 2024-11-01 --only all --dry-run: 0
-    dry run, nothing is changed: backfill of `load`: 2024-11-03T03:00:00+01:00, which failed, are attempted again now, in the order of the schedule; 4 dates are left out: not settled yet
+    dry run, nothing is changed; it would answer: backfill of `load`: 2024-11-03T03:00:00+01:00, which failed, run again now, in the order of the schedule; 4 dates are left out: not settled yet
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("backfill free --from 2024-11-03 --only all --parallel 2"), @"
-    dry run, nothing is changed: backfill of `free`: 3 dates from 2024-11-03T04:00:00+01:00 to 2024-11-05T04:00:00+01:00, oldest first, 2 at once, beside its schedule; 3 dates are repeated that succeeded before
+    dry run, nothing is changed; it would answer: backfill of `free`: 3 dates from 2024-11-03T04:00:00+01:00 to 2024-11-05T04:00:00+01:00, oldest first, 2 at once, outside its schedule; 3 dates are repeated that succeeded before
       2024-11-03T04:00:00+01:00
       2024-11-04T04:00:00+01:00
       2024-11-05T04:00:00+01:00
-    dates that succeeded are attempted once more (P1 is broken by your word, which the audit keeps)
+    succeeded dates run again (this overrides promise P1; the audit records it)
     ");
     insta::assert_snapshot!(hand.tell("backfill free --from 2024-11-03 --only all --yes"), @"
     backfill free --from 2024-11-03 --only all --yes: 0
@@ -147,13 +147,13 @@ fn many_dates_are_entered_in_parts_by_the_command_itself() {
     );
     insta::assert_snapshot!(hand.tell("backfill minutes --from 2024-11-02 --to 2024-11-05"), @"
     backfill minutes --from 2024-11-02 --to 2024-11-05: 2
-    error: `backfill` would change 4320 dates of `minutes`: backfill of `minutes`: 4320 dates from 2024-11-02T00:00:00+00:00 to 2024-11-04T23:59:00+00:00, oldest first, one at a time, beside its schedule
+    error: `backfill` would change 4320 dates of `minutes`: backfill of `minutes`: 4320 dates from 2024-11-02T00:00:00+00:00 to 2024-11-04T23:59:00+00:00, oldest first, one at a time, outside its schedule
     hint: `--yes` does it without asking, `--dry-run` shows more; nothing was changed
     ");
     assert!(!hand.place.path("ledger.db").exists(), "nothing was changed");
     insta::assert_snapshot!(hand.tell("backfill minutes --from 2024-11-02 --to 2024-11-05 --yes"), @"
     backfill minutes --from 2024-11-02 --to 2024-11-05 --yes: 0
-    backfill of `minutes`: 4320 dates from 2024-11-02T00:00:00+00:00 to 2024-11-04T23:59:00+00:00, oldest first, one at a time, beside its schedule
+    backfill of `minutes`: 4320 dates from 2024-11-02T00:00:00+00:00 to 2024-11-04T23:59:00+00:00, oldest first, one at a time, outside its schedule
     ");
     assert_eq!(hand.sessions().len(), 3 * 1440 + 721);
     insta::assert_snapshot!(hand.tell("backfill minutes --from 2024-11-02 --to 2024-11-05 --yes"), @"

@@ -37,7 +37,7 @@ fn more_than_a_hundred_dates_need_a_yes() {
     error: `skip` would change 101 dates of `minutes`: `minutes`: skipped 101 dates from 2024-11-05T10:00:00+00:00 to 2024-11-05T11:40:00+00:00; the next date is 2024-11-05T11:41:00+00:00
     hint: `--yes` does it without asking, `--dry-run` shows more; nothing was changed
     skip minutes --count 101 --dry-run: 0
-    dry run, nothing is changed: `minutes`: skipped 101 dates from 2024-11-05T10:00:00+00:00 to 2024-11-05T11:40:00+00:00; the next date is 2024-11-05T11:41:00+00:00
+    dry run, nothing is changed; it would answer: `minutes`: skipped 101 dates from 2024-11-05T10:00:00+00:00 to 2024-11-05T11:40:00+00:00; the next date is 2024-11-05T11:41:00+00:00
       2024-11-05T10:00:00+00:00
       2024-11-05T10:01:00+00:00
       2024-11-05T10:02:00+00:00
@@ -72,7 +72,7 @@ fn more_than_a_hundred_dates_need_a_yes() {
     assert_eq!(hand.sessions().values().filter(|row| row["trigger"] == "backfill").count(), 600);
     insta::assert_snapshot!(hand.tell("reset minutes --yes"), @"
     reset minutes --yes: 0
-    note: a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
+    note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
     job `minutes` is reset: 121 dates from 2024-11-05T10:00:00+00:00 on are attempted again
     ");
 }

@@ -6,7 +6,7 @@ use super::Hand;
 fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("disable load"), @"
-    dry run, nothing is changed: job `load` is disabled: nothing of it runs until `crontabber enable`
+    dry run, nothing is changed; it would answer: job `load` is disabled: nothing of it runs until `crontabber enable`
     no date is recorded meanwhile: what it misses is decided when it is enabled
     ");
     insta::assert_snapshot!(hand.tell_all(&["enable load", "enable load --dry-run", "enable load --skip-to 2024-11-03"]), @"
@@ -28,7 +28,7 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("enable load --skip-to 2024-11-05"), @"
-    dry run, nothing is changed: job `load` is enabled; skipped: 2 dates from 2024-11-03T03:00:00+01:00 to 2024-11-04T03:00:00+01:00; 1 date is attempted now
+    dry run, nothing is changed; it would answer: job `load` is enabled; skipped: 2 dates from 2024-11-03T03:00:00+01:00 to 2024-11-04T03:00:00+01:00; 1 date is attempted now
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
     what is skipped counts as settled: later dates, and other jobs, no longer wait for it
@@ -53,7 +53,7 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     job `load` is disabled: nothing of it runs until `crontabber enable`
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("enable load --skip-missed"), @"
-    dry run, nothing is changed: job `load` is enabled; skipped: 2024-11-05T03:00:00+01:00
+    dry run, nothing is changed; it would answer: job `load` is enabled; skipped: 2024-11-05T03:00:00+01:00
     what is skipped counts as settled: later dates, and other jobs, no longer wait for it
     ");
     insta::assert_snapshot!(hand.states("load"), @"
@@ -77,7 +77,7 @@ fn a_backlog_that_is_not_recorded_is_counted_too() {
     let hand = Hand::fresh(super::JOBS);
     insta::assert_snapshot!(hand.tell_all(&["disable load --until 2024-11-09", "disable load --until 2024-11-04", "enable load"]), @"
     disable load --until 2024-11-09: 0
-    job `load` is disabled until 2024-11-09T00:00:00+01:00, when what it has missed is caught up on
+    job `load` is disabled until 2024-11-09T00:00:00+01:00; then it catches up on its missed dates
     disable load --until 2024-11-04: 1
     error: 2024-11-04T00:00:00+01:00 is not in the future
     enable load: 2
@@ -88,7 +88,7 @@ fn a_backlog_that_is_not_recorded_is_counted_too() {
     insta::assert_snapshot!(dry["dates"].to_string(), @r#"["2024-11-01T03:00:00+01:00","2024-11-02T03:00:00+01:00","2024-11-03T03:00:00+01:00","2024-11-04T03:00:00+01:00","2024-11-05T03:00:00+01:00"]"#);
     insta::assert_snapshot!(hand.tell_all(&["enable load --catch-up --dry-run", "enable load --catch-up"]), @"
     enable load --catch-up --dry-run: 0
-    dry run, nothing is changed: job `load` is enabled; 5 dates are attempted now
+    dry run, nothing is changed; it would answer: job `load` is enabled; 5 dates are attempted now
       2024-11-01T03:00:00+01:00
       2024-11-02T03:00:00+01:00
       2024-11-03T03:00:00+01:00
@@ -114,22 +114,22 @@ fn a_reset_says_what_it_repeats() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.tell_all(&["reset load --dry-run", "reset load --to 2024-11-02 --dry-run", "reset load --to 2024-11-02"]), @"
     reset load --dry-run: 0
-    dry run, nothing is changed: job `load` is reset: 5 dates from 2024-11-01T03:00:00+01:00 on are attempted again
+    dry run, nothing is changed; it would answer: job `load` is reset: 5 dates from 2024-11-01T03:00:00+01:00 on are attempted again
       2024-11-01T03:00:00+01:00
       2024-11-02T03:00:00+01:00
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
       2024-11-05T03:00:00+01:00
-    a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
+    a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
     reset load --to 2024-11-02 --dry-run: 0
-    dry run, nothing is changed: job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; dates settled before 2024-11-02T00:00:00+01:00 stay settled (`--all-generations` shows them)
+    dry run, nothing is changed; it would answer: job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; dates settled before 2024-11-02T00:00:00+01:00 stay settled (`--all-generations` shows them)
       2024-11-02T03:00:00+01:00
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
       2024-11-05T03:00:00+01:00
-    a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
+    a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
     reset load --to 2024-11-02: 0
-    note: a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
+    note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
     job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; dates settled before 2024-11-02T00:00:00+01:00 stay settled (`--all-generations` shows them)
     ");
     insta::assert_snapshot!(hand.states("load"), @"
@@ -145,10 +145,10 @@ fn a_reset_says_what_it_repeats() {
     error: there is no job `nobody`
     hint: `crontabber list` names the jobs
     reset six: 0
-    note: a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
+    note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
     job `six` is reset: 7 dates from 2024-11-04T00:00:00+01:00 on are attempted again
     reset newest: 0
-    note: a reset starts the job anew: its clock goes back, and dates that succeeded are attempted once more (P1 and P5 are broken by your word, which the audit keeps)
+    note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
     job `newest` is reset: its first date is 2024-11-06T05:00:00+01:00
     ");
     assert_eq!(hand.ask(&["verify"]).exit, 0);

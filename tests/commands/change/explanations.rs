@@ -59,7 +59,7 @@ fn a_held_date_of_a_backfill_is_seen() {
     insta::assert_snapshot!(lines("why day"), @"
     day 2024-11-01T03:00:00+01:00 waits
       recorded at 2024-11-05T13:00:00+01:00, for a backfill
-      backfill by USER at 2024-11-05T13:00:00+01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule
+      backfill by USER at 2024-11-05T13:00:00+01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, outside its schedule
     ");
     hand.place.live(at("2024-11-05T11:00:00Z"), the_second_fails);
     insta::assert_snapshot!(lines("list"), @"
@@ -79,7 +79,7 @@ fn a_held_date_of_a_backfill_is_seen() {
     day 2024-11-02T03:00:00+01:00 is held: its one attempt is used up, the last of them failed(4)
       recorded at 2024-11-05T13:00:00+01:00, for a backfill
       attempt 1 started at 2024-11-05T12:00:01+01:00 on host (backfill), failed(4) after 1.3 s
-      backfill by USER at 2024-11-05T13:00:00+01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, beside its schedule
+      backfill by USER at 2024-11-05T13:00:00+01:00: backfill of `day`: 3 dates from 2024-11-01T03:00:00+01:00 to 2024-11-03T03:00:00+01:00, oldest first, one at a time, outside its schedule
     ");
 }
 

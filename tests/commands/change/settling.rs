@@ -6,11 +6,11 @@ use super::Hand;
 fn a_date_is_skipped_before_and_after_it_has_come() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip load --date 2024-11-03"), @"
-    dry run, nothing is changed: `load`: skipped 2024-11-03T03:00:00+01:00; the next date is 2024-11-04T03:00:00+01:00
+    dry run, nothing is changed; it would answer: `load`: skipped 2024-11-03T03:00:00+01:00; the next date is 2024-11-04T03:00:00+01:00
     what is skipped counts as settled: later dates, and other jobs, no longer wait for it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip load --date 2024-11-20"), @"
-    dry run, nothing is changed: `load`: skipped 2024-11-20T03:00:00+01:00; the next date is 2024-11-04T03:00:00+01:00
+    dry run, nothing is changed; it would answer: `load`: skipped 2024-11-20T03:00:00+01:00; the next date is 2024-11-04T03:00:00+01:00
     what is skipped counts as settled: later dates, and other jobs, no longer wait for it
     ");
     insta::assert_snapshot!(hand.tell_all(&[
@@ -52,7 +52,7 @@ fn dates_are_skipped_up_to_an_instant() {
     error: 2024-11-03T03:00:00+01:00 is already past: the next date of `load` is 2024-11-03T03:00:00+01:00, which is not before it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip load --to 2024-11-08"), @"
-    dry run, nothing is changed: `load`: skipped 5 dates from 2024-11-03T03:00:00+01:00 to 2024-11-07T03:00:00+01:00; the next date is 2024-11-08T03:00:00+01:00
+    dry run, nothing is changed; it would answer: `load`: skipped 5 dates from 2024-11-03T03:00:00+01:00 to 2024-11-07T03:00:00+01:00; the next date is 2024-11-08T03:00:00+01:00
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
       2024-11-05T03:00:00+01:00
@@ -74,7 +74,7 @@ fn dates_are_skipped_up_to_an_instant() {
     error: 2024-11-08T00:00:00+01:00 is already past: the next date of `load` is 2024-11-08T03:00:00+01:00, which is not before it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip six --to 2024-11-05T07:00"), @"
-    dry run, nothing is changed: `six`: skipped 6 dates from 2024-11-04T00:00:00+01:00 to 2024-11-05T06:00:00+01:00; the next date is 2024-11-05T12:00:00+01:00
+    dry run, nothing is changed; it would answer: `six`: skipped 6 dates from 2024-11-04T00:00:00+01:00 to 2024-11-05T06:00:00+01:00; the next date is 2024-11-05T12:00:00+01:00
       2024-11-04T00:00:00+01:00
       2024-11-04T06:00:00+01:00
       2024-11-04T12:00:00+01:00
@@ -89,7 +89,7 @@ fn dates_are_skipped_up_to_an_instant() {
 fn so_many_dates_are_skipped() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip load --count 4"), @"
-    dry run, nothing is changed: `load`: skipped 4 dates from 2024-11-03T03:00:00+01:00 to 2024-11-06T03:00:00+01:00; the next date is 2024-11-07T03:00:00+01:00
+    dry run, nothing is changed; it would answer: `load`: skipped 4 dates from 2024-11-03T03:00:00+01:00 to 2024-11-06T03:00:00+01:00; the next date is 2024-11-07T03:00:00+01:00
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
       2024-11-05T03:00:00+01:00
@@ -118,7 +118,7 @@ fn so_many_dates_are_skipped() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip six --count 16"), @"
-    dry run, nothing is changed: `six`: skipped 16 dates from 2024-11-04T00:00:00+01:00 to 2024-11-07T18:00:00+01:00; there is no date after that
+    dry run, nothing is changed; it would answer: `six`: skipped 16 dates from 2024-11-04T00:00:00+01:00 to 2024-11-07T18:00:00+01:00; there is no date after that
       2024-11-04T00:00:00+01:00
       2024-11-04T06:00:00+01:00
       2024-11-04T12:00:00+01:00
@@ -149,11 +149,11 @@ fn so_many_dates_are_skipped() {
 fn a_date_is_done_though_no_attempt_succeeded() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("done load 2024-11-03"), @"
-    dry run, nothing is changed: 2024-11-03T03:00:00+01:00 of `load` is marked as succeeded, and will not run
+    dry run, nothing is changed; it would answer: 2024-11-03T03:00:00+01:00 of `load` is marked as succeeded, and will not run
     it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("done load 2024-10-20"), @"
-    dry run, nothing is changed: 2024-10-20T03:00:00+02:00 of `load` is marked as succeeded, and will not run
+    dry run, nothing is changed; it would answer: 2024-10-20T03:00:00+02:00 of `load` is marked as succeeded, and will not run
     it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
     ");
     insta::assert_snapshot!(hand.tell_all(&[
@@ -168,7 +168,7 @@ fn a_date_is_done_though_no_attempt_succeeded() {
     done load 2024-11-03: 0
     2024-11-03T03:00:00+01:00 of `load` has succeeded already
     done load 2024-11-03 --dry-run: 0
-    dry run, nothing is changed: 2024-11-03T03:00:00+01:00 of `load` has succeeded already
+    dry run, nothing is changed; it would answer: 2024-11-03T03:00:00+01:00 of `load` has succeeded already
     done six 2024-11-04: 2
     error: `six` has 4 dates there; nothing was changed
     hint: name one: 2024-11-04T00:00:00+01:00, 2024-11-04T06:00:00+01:00, 2024-11-04T12:00:00+01:00, 2024-11-04T18:00:00+01:00

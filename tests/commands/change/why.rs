@@ -121,9 +121,9 @@ fn what_operators_did_is_told() {
     why six: 0
     six 2024-11-04T00:00:00+01:00 waits
       recorded at 2024-11-05T12:00:00+01:00, after it was missed
-      disable by USER at 2024-11-05T13:00:00+01:00: job `six` is disabled until 2024-11-09T00:00:00+01:00, when what it has missed is caught up on
+      disable by USER at 2024-11-05T13:00:00+01:00: job `six` is disabled until 2024-11-09T00:00:00+01:00; then it catches up on its missed dates
     it waits for
-      2024-11-09T00:00:00+01:00, until when USER disabled it at 2024-11-05T13:00:00+01:00
+      2024-11-09T00:00:00+01:00: USER disabled it until then, at 2024-11-05T13:00:00+01:00
       `load`, whose 2024-11-03T03:00:00+01:00 is not settled (`crontabber why load 2024-11-03T03:00:00+01:00`)
     next: an attempt, once the above has passed (no daemon is running)
     why free 2024-11-02: 0
@@ -135,7 +135,7 @@ fn what_operators_did_is_told() {
     why load 2024-10-31: 0
     load 2024-10-31T03:00:00+01:00 waits
       recorded at 2024-11-05T13:00:00+01:00, for a backfill
-      backfill by USER at 2024-11-05T13:00:00+01:00: backfill `october` of `load`: 2 dates from 2024-10-30T03:00:00+01:00 to 2024-10-31T03:00:00+01:00, oldest first, one at a time, beside its schedule
+      backfill by USER at 2024-11-05T13:00:00+01:00: backfill `october` of `load`: 2 dates from 2024-10-30T03:00:00+01:00 to 2024-10-31T03:00:00+01:00, oldest first, one at a time, outside its schedule
     it waits for
       2024-10-30T03:00:00+01:00, which comes first
     next: an attempt, once the above has passed (no daemon is running)

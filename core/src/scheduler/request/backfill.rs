@@ -302,7 +302,7 @@ impl Selection {
         if self.wanted.is_empty() && !self.retried.is_empty() {
             let left = if left > 0 { format!("; {} left out: {why_not}", are(left)) } else { String::new() };
             return format!(
-                "backfill{called} of `{name}`: {}, which failed, are attempted again now, in the order of the schedule{left}",
+                "backfill{called} of `{name}`: {}, which failed, run again now, in the order of the schedule{left}",
                 describe_dates(&self.changed, zone)
             );
         }
@@ -312,7 +312,7 @@ impl Selection {
             many => format!("{many} at once"),
         };
         let mut text = format!(
-            "backfill{called} of `{name}`: {}, {direction}, {at_once}, beside its schedule",
+            "backfill{called} of `{name}`: {}, {direction}, {at_once}, outside its schedule",
             describe_dates(&self.changed, zone)
         );
         if self.repeated > 0 {

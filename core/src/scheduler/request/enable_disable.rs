@@ -39,7 +39,7 @@ impl Scheduler {
         let mut text = format!("job `{name}` is disabled");
         match until {
             Some(until) => {
-                text.push_str(&format!(" until {}, when what it has missed is caught up on", in_zone(until, zone)));
+                text.push_str(&format!(" until {}; then it catches up on its missed dates", in_zone(until, zone)));
             }
             None => text.push_str(": nothing of it runs until `crontabber enable`"),
         }

@@ -142,11 +142,11 @@ impl JobState {
             State::Waiting => Err(format!("{shown} of `{name}` waits for its turn: there is nothing to retry")),
             State::Failed { .. } => {
                 self.write_move(date, State::Failed { retry_at: now }, now, step);
-                Ok(format!("{shown} of `{name}` is attempted again now"))
+                Ok(format!("{shown} of `{name}` runs again now"))
             }
             state => {
                 self.again(date, state.kind(), step);
-                Ok(format!("{shown} of `{name}` is held no longer: it is attempted again now"))
+                Ok(format!("{shown} of `{name}` is released: it runs again now"))
             }
         }
     }
@@ -187,8 +187,8 @@ impl JobState {
         let word = if retrying == Retrying::Failed { "failed" } else { "held" };
         let text = match changed.count {
             0 => format!("`{}` has no {word} date: nothing was changed", job.name),
-            1 => format!("`{}`: {} is attempted again now", job.name, describe_dates(&changed, job.timetable.zone())),
-            _ => format!("`{}`: {} are attempted again now", job.name, describe_dates(&changed, job.timetable.zone())),
+            1 => format!("`{}`: {} runs again now", job.name, describe_dates(&changed, job.timetable.zone())),
+            _ => format!("`{}`: {} run again now", job.name, describe_dates(&changed, job.timetable.zone())),
         };
         (text, changed)
     }
@@ -235,7 +235,7 @@ impl JobState {
         self.write(Entry::Backfill(record), step);
         self.reopen(date, state.kind(), attempts, Trigger::Manual, request.id, step);
         let before = if state == State::Succeeded { "had succeeded, and" } else { "was skipped, and" };
-        Ok(format!("{shown} of `{name}` {before} is attempted again now, beside its schedule"))
+        Ok(format!("{shown} of `{name}` {before} runs again now, outside its schedule"))
     }
 
     /// Lets a settled date wait again, in a backfill.
