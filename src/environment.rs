@@ -1,8 +1,7 @@
 //! What surrounds the process: its host and user, and whether the terminal takes color.
 
-use std::env;
-use std::fs;
 use std::io::IsTerminal;
+use std::{env, fs};
 
 /// The name of this machine.
 #[must_use]

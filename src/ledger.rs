@@ -37,7 +37,7 @@ pub use daily_counts::Tally;
 pub use error::{LedgerError, OpenError, OpenErrorKind};
 pub use filter::{AttemptFilter, Between, SessionFilter};
 pub use lock::Owner;
-pub use reader::{Backlog, OwnerRecord, Reader};
+pub use reader::{OwnerRecord, Reader};
 pub use request_queue::{Answer, NewRequest, RequestQueue};
 pub use schema::SCHEMA_VERSION;
 pub use snapshot::Snapshot;

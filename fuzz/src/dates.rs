@@ -41,7 +41,7 @@ pub fn check(data: &[u8]) {
         }
     }
     if let Ok(schedule) = Schedule::crontab(fields, zone) {
-        one_of(argument, &Timetable::new(schedule, None, None, Duration::ZERO));
+        of_a_timetable(argument, &Timetable::new(schedule, None, None, Duration::ZERO));
     }
 }
 
@@ -135,34 +135,27 @@ fn shown(at: DateTime<Utc>, zone: Tz) {
     assert!((at - read).abs() < TimeDelta::seconds(2) && read <= at, "{at} is shown as {text:?}");
 }
 
-/// One date is found where there is one, and none or all are named where there is not.
-fn one_of(argument: DateArgument, timetable: &Timetable) {
+/// The range of an argument has exactly the dates of the timetable that the argument means.
+fn of_a_timetable(argument: DateArgument, timetable: &Timetable) {
     let zone = timetable.zone();
-    let found = argument.one_of(timetable);
-    if let DateArgument::Instant(at) = argument {
-        assert_eq!(found, Ok(at));
-        return;
-    }
     let day = match argument {
         DateArgument::Wall(wall) => wall.date(),
         DateArgument::Day(day) => day,
         DateArgument::Instant(at) => at.date_naive(),
     };
+    let meant = |from, to| -> Vec<DateTime<Utc>> {
+        timetable.dates(from, to).map_while(Result::ok).filter(|date| argument.means(*date, zone)).collect()
+    };
     let noon = day.and_time(NaiveTime::MIN).and_utc();
-    let around = timetable.dates(noon - TimeDelta::days(2), noon + TimeDelta::days(3));
-    let meant = around.map_while(Result::ok).filter(|date| argument.means(*date, zone));
-    let meant: Vec<String> = meant.map(|date| in_zone(date, zone)).collect();
-    match found {
-        Ok(date) if meant.is_empty() => assert!(argument.range(zone).is_ok_and(|(from, _)| from == date)),
-        Ok(date) => assert_eq!(meant, [in_zone(date, zone)]),
-        Err(ChoiceError::Several(dates)) => assert!(dates == meant && dates.len() > 1, "{dates:?}, {meant:?}"),
-        Err(ChoiceError::NoneOnDay(_)) => assert!(meant.is_empty(), "{meant:?}"),
+    let around = meant(noon - TimeDelta::days(2), noon + TimeDelta::days(3));
+    match argument.range(zone) {
+        Ok((from, to)) => assert_eq!(meant(from, to), around),
         Err(ChoiceError::Swallowed { wall, .. }) => {
             assert!(matches!(zone.from_local_datetime(&wall), LocalResult::None), "{wall}");
         }
         Err(ChoiceError::SwallowedDay { day, .. }) => {
             let noon = day.and_time(NaiveTime::MIN) + TimeDelta::hours(12);
-            assert!(matches!(zone.from_local_datetime(&noon), LocalResult::None) && meant.is_empty(), "{day}");
+            assert!(matches!(zone.from_local_datetime(&noon), LocalResult::None) && around.is_empty(), "{day}");
         }
     }
 }

@@ -15,8 +15,7 @@ use super::json::Array;
 use super::output::Output;
 use crate::job::Job;
 use crate::report::zones::Zones;
-use crate::schedule::TICK;
-use crate::schedule::day_start;
+use crate::schedule::{TICK, day_start};
 use crate::session::JobRecord;
 
 /// Where the dates of a day stand, the worst first: the word, the mark, and the color as a terminal takes it.

@@ -89,13 +89,12 @@ impl Context {
 
     /// The daemon's options.
     pub(super) fn daemon_options(&self) -> Result<daemon::Options, Failure> {
-        let Global { ledger, log_format, quiet, json, .. } = &self.global;
+        let Global { ledger, log_format, quiet, .. } = &self.global;
         Ok(daemon::Options {
             registry: self.registry_path()?,
             ledger: ledger.clone(),
             log_format: log_format.map(Into::into),
             quiet: *quiet,
-            json: *json,
         })
     }
 

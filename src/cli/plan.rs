@@ -18,10 +18,8 @@ use super::output::{Output, cut};
 use crate::job::{DatePolicy, Job};
 use crate::report::merged_dates::Merged;
 use crate::report::zones::unknown_job;
-use crate::schedule::PastDomain;
-use crate::schedule::TICK;
-use crate::text::in_zone;
-use crate::text::write_in_zone;
+use crate::schedule::{PastDomain, TICK};
+use crate::text::{in_zone, write_in_zone};
 
 /// How many dates are listed by default.
 const COUNT: u64 = 10;

@@ -8,8 +8,7 @@ use chrono_tz::Tz;
 use comfy_table::{CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Width, presets};
 
 use super::output::{NARROW, Output, cut};
-use crate::text::in_zone;
-use crate::text::one_line;
+use crate::text::{in_zone, one_line};
 
 /// How long the offset at the end of an instant is: `+01:00`.
 const OFFSET: usize = 6;

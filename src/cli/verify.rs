@@ -20,9 +20,7 @@ use crate::job::JobName;
 use crate::ledger::{Reader, Snapshot};
 use crate::registry::Registry;
 use crate::report::zones::Zones;
-use crate::text::counted;
-use crate::text::first_few;
-use crate::text::in_zone;
+use crate::text::{counted, first_few, in_zone};
 
 /// A verification that takes longer than this shows how far it is.
 const LONG: Duration = Duration::from_secs(1);

@@ -14,6 +14,4 @@ pub struct Options {
     pub log_format: Option<LogFormat>,
     /// Log warnings and errors only.
     pub quiet: bool,
-    /// Answer in JSON.
-    pub json: bool,
 }

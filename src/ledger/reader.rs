@@ -1,10 +1,8 @@
 //! Reads a ledger for the commands, on a read-only connection beside the writer.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
@@ -19,26 +17,7 @@ use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
 use super::{lock, migrate, postgres, request_context, request_queue, startup, unsettled};
 use crate::job::JobName;
-use crate::session::{
-    AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord, StateKind,
-};
-
-/// The unsettled sessions of a job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Backlog {
-    /// How many there are.
-    pub unsettled: u64,
-    /// The oldest.
-    pub oldest: SessionRecord,
-    /// How many are running.
-    pub running: u64,
-    /// How many are held.
-    pub held: u64,
-    /// How many failed and will be retried.
-    pub failed: u64,
-    /// The most counted attempts of any failed or held session.
-    pub worst_failures: u32,
-}
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
 
 /// The last writer of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,55 +87,6 @@ impl Reader {
     pub fn job(&mut self, name: &JobName) -> Result<Option<JobRecord>, LedgerError> {
         let row = jobs::table.filter(jobs::name.eq(name.as_str())).first::<JobRow>(&mut self.connection).optional()?;
         row.map(JobRow::record).transpose()
-    }
-
-    /// The unsettled sessions of each job that has any (in its generation in force).
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn backlogs(&mut self) -> Result<HashMap<JobName, Backlog>, LedgerError> {
-        let names = listing::names(&mut self.connection)?;
-        let groups = sessions::table
-            .filter(sessions::settled_at.is_null())
-            .group_by((sessions::job_id, sessions::generation, sessions::state))
-            .select((sessions::job_id, sessions::generation, sessions::state, count_star(), min(sessions::date)))
-            .load::<(i32, i32, i16, i64, Option<i64>)>(&mut self.connection)?;
-        let mut tallies: HashMap<i32, Tally> = HashMap::new();
-        for (id, generation, state, sessions, oldest) in groups {
-            let in_force = names.get(&id).is_some_and(|(_, in_force)| *in_force == generation);
-            if let (true, Some(oldest)) = (in_force, oldest) {
-                tallies.entry(id).or_default().add(StateKind::from_code(state), sessions.unsigned_abs(), oldest);
-            }
-        }
-        for (id, generation, worst) in self.worst()? {
-            if let (Some(tally), Some((_, in_force))) = (tallies.get_mut(&id), names.get(&id))
-                && generation == *in_force
-            {
-                tally.worst = count(worst.unwrap_or(0));
-            }
-        }
-        let mut backlogs = HashMap::with_capacity(tallies.len());
-        for (id, tally) in tallies {
-            let (name, generation) = &names[&id];
-            let oldest = sessions::table
-                .find((id, *generation, tally.oldest))
-                .first::<SessionRow>(&mut self.connection)
-                .optional()?;
-            // Settled, or reset, since it was counted: the job has no backlog.
-            let Some(oldest) = oldest else { continue };
-            backlogs.insert(name.clone(), tally.backlog(oldest.record(name)?));
-        }
-        Ok(backlogs)
-    }
-
-    /// The most counted attempts of any failed or held session of each job and generation.
-    fn worst(&mut self) -> QueryResult<Vec<(i32, i32, Option<i32>)>> {
-        sessions::table
-            .filter(sessions::settled_at.is_null())
-            .filter(sessions::state.eq_any([code(StateKind::Failed), code(StateKind::Held)]))
-            .group_by((sessions::job_id, sessions::generation))
-            .select((sessions::job_id, sessions::generation, max(sessions::counted_attempts)))
-            .load(&mut self.connection)
     }
 
     /// Passes sessions to `each`, ascending by date, then job, until it breaks.
@@ -241,19 +171,6 @@ impl Reader {
         row.map(|row| row.record(&key.session.job)).transpose()
     }
 
-    /// The open attempts of any generation, ascending by job, date and number.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn open_attempts(&mut self) -> Result<Vec<AttemptRecord>, LedgerError> {
-        let names = listing::names(&mut self.connection)?;
-        let rows = startup::open_attempts(&mut self.connection)?;
-        let known = rows.into_iter().filter_map(|row| names.get(&row.job_id).map(|(name, _)| row.record(name)));
-        let mut open = known.collect::<Result<Vec<_>, _>>()?;
-        open.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(open)
-    }
-
     /// The last writer of the ledger, and whether it still holds the ledger; none if it was never written.
     ///
     /// # Errors
@@ -302,34 +219,5 @@ impl Reader {
     /// When the database cannot be read.
     pub fn answer(&mut self, request: i64) -> Result<Option<Answer>, LedgerError> {
         request_queue::answer(&mut self.connection, request)
-    }
-}
-
-/// The counts of a backlog.
-#[derive(Default)]
-struct Tally {
-    unsettled: u64,
-    oldest: i64,
-    running: u64,
-    held: u64,
-    failed: u64,
-    worst: u32,
-}
-
-impl Tally {
-    fn add(&mut self, state: Option<StateKind>, sessions: u64, oldest: i64) {
-        self.oldest = if self.unsettled == 0 { oldest } else { self.oldest.min(oldest) };
-        self.unsettled += sessions;
-        match state {
-            Some(StateKind::Held) => self.held += sessions,
-            Some(StateKind::Failed) => self.failed += sessions,
-            Some(StateKind::Running) => self.running += sessions,
-            _ => {}
-        }
-    }
-
-    fn backlog(self, oldest: SessionRecord) -> Backlog {
-        let Self { unsettled, running, held, failed, worst, .. } = self;
-        Backlog { unsettled, oldest, running, held, failed, worst_failures: worst }
     }
 }

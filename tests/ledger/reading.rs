@@ -147,7 +147,9 @@ fn attempts_are_listed_by_date_job_and_number(world: &World) {
     assert_eq!(keys(one.clone()), "1b1 1b2 2b1 2b2");
     assert_eq!(keys(AttemptFilter { newest: Some(1), ..one.clone() }), "2b2");
     assert_eq!(keys(AttemptFilter { dates: Between::only(date(2)), all_generations: true, ..one }), "2b1 2b2");
-    let open = world.reader().open_attempts().unwrap();
+    let open = AttemptFilter { outcomes: vec![None], all_generations: true, ..AttemptFilter::default() };
+    let mut open = attempts(&mut world.reader(), &open);
+    open.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(open.len(), 6);
     assert_eq!(open, writer.load().unwrap().open);
 }
@@ -264,8 +266,6 @@ fn no_query_scans_or_sorts_the_ledger() {
     writer.commit(&[fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)]).unwrap();
     writer.load().unwrap();
     writer.requests().unwrap();
-    reader.backlogs().unwrap();
-    reader.open_attempts().unwrap();
     reader.session(&session("a", 1)).unwrap();
     list_with_every_filter(&mut reader);
     reader.attempt(&attempt("a", 1, 1)).unwrap();

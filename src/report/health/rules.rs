@@ -16,9 +16,7 @@ use crate::report::lateness::lateness;
 use crate::report::zones::Zones;
 use crate::scheduler::{BlockReason, JobStatus, Scheduler};
 use crate::session::{AttemptRecord, SessionRecord, State};
-use crate::text::in_zone;
-use crate::text::times;
-use crate::text::to_the_second;
+use crate::text::{in_zone, times, to_the_second};
 
 /// A date that has been due for less than this may still be about to start.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);

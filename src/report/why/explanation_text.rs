@@ -8,11 +8,7 @@ use crate::report::lateness::too_long;
 use crate::report::orphans::Process;
 use crate::scheduler::{BlockReason, COUNTED, Explanation, Wait};
 use crate::session::{AttemptRecord, SessionRecord, SettledBy, SkipReason, State, Trigger};
-use crate::text::counted;
-use crate::text::in_zone;
-use crate::text::one_line;
-use crate::text::times;
-use crate::text::to_the_second;
+use crate::text::{counted, in_zone, one_line, times, to_the_second};
 
 impl DateReport {
     /// Everything that there is to tell, a sentence or a line each.
