@@ -110,9 +110,9 @@ impl Scheduler {
     /// Decides what follows from `event`. Pure, so that a test can replay any day.
     #[must_use]
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) -> Step {
-        let mut step = Step::default();
+        let mut step = Step { now, ..Step::default() };
         self.step += 1;
-        self.notice_time(now, &mut step);
+        self.notice_time(&mut step);
         match event {
             Event::Tick => self.tick(&mut step),
             Event::Ended { attempt, end } => self.ended(&attempt, end, &mut step),
@@ -208,15 +208,15 @@ impl Scheduler {
     }
 
     /// Sets the time. If the clock was set back, brings retries nearer that the later time had put off.
-    fn notice_time(&mut self, now: DateTime<Utc>, step: &mut Step) {
-        let back = self.now - now;
-        self.now = now;
+    fn notice_time(&mut self, step: &mut Step) {
+        let back = self.now - step.now;
+        self.now = step.now;
         if back > chrono::TimeDelta::seconds(1) {
             step.notes.push(Notification::ClockSetBack { by: back.to_std().unwrap_or_default() });
             let names: Vec<JobName> = self.jobs.keys().cloned().collect();
             for name in names {
                 if let Some(job_state) = self.jobs.get_mut(&name) {
-                    job_state.shorten_retries(now, step);
+                    job_state.shorten_retries(step);
                 }
                 self.reconsider(&name, step);
             }
@@ -246,9 +246,9 @@ impl Scheduler {
     fn reconsider(&mut self, name: &JobName, step: &mut Step) {
         let now = self.effective_now();
         let Some(job_state) = self.jobs.get_mut(name) else { return };
-        job_state.enable_if_due(self.now, step);
-        let mut settled = job_state.record_due(now, self.now, step);
-        settled |= job_state.skip_late(self.now, step);
+        job_state.enable_if_due(step);
+        let mut settled = job_state.record_due(now, step);
+        settled |= job_state.skip_late(step);
         let mut at = [job_state.next_recording(now), job_state.enabled_at(), job_state.entering_at(now)]
             .into_iter()
             .flatten()
@@ -331,14 +331,14 @@ impl Scheduler {
 
     fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, step: &mut Step) {
         let name = attempt.session.job.clone();
-        let (now, due_by) = (self.now, self.effective_now());
+        let due_by = self.effective_now();
         let Some(job_state) = self.jobs.get_mut(&name) else { return };
         if !job_state.rows().open.contains(attempt) {
             return;
         }
         self.slots.give_back(&attempt.session);
         let outcome = end.outcome;
-        job_state.close(attempt, end, now, due_by, step);
+        job_state.close(attempt, end, due_by, step);
         self.answer_kills(attempt, outcome, step);
         self.probe_if_lost(attempt, outcome, step);
         self.reconsider(&name, step);

@@ -13,14 +13,7 @@ use super::step::Step;
 
 impl JobState {
     /// Closes an open attempt. `due_by` is the time that decides what is due: a lost attempt is retried then.
-    pub(super) fn close(
-        &mut self,
-        attempt: &AttemptKey,
-        end: AttemptEnd,
-        now: DateTime<Utc>,
-        due_by: DateTime<Utc>,
-        step: &mut Step,
-    ) {
+    pub(super) fn close(&mut self, attempt: &AttemptKey, end: AttemptEnd, due_by: DateTime<Utc>, step: &mut Step) {
         let date = attempt.session.date;
         let current = attempt.session.generation == self.rows().record.generation;
         let is_backfill = current && self.rows().backfill_of(date).is_some();
@@ -28,7 +21,7 @@ impl JobState {
         let (state, counted_attempts) = if current {
             let counted_attempts = counted_before + u32::from(end.outcome != Outcome::Interrupted);
             // A lost attempt is not the job's fault: retry it at once.
-            let after = if end.outcome == Outcome::Lost { due_by } else { now };
+            let after = if end.outcome == Outcome::Lost { due_by } else { step.now };
             (self.state_after(attempt, &end, counted_attempts, after), counted_attempts)
         } else {
             // The job was reset while the attempt ran: settle its session in the old generation.

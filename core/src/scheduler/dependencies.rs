@@ -41,13 +41,12 @@ impl Scheduler {
 
     /// Enters a date in the required jobs that have none; returns whether there were any.
     fn enter_required(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) -> bool {
-        let now = self.now;
         let mut entered = Vec::new();
         for name in &job.require {
             let Some(job_state) = self.jobs.get_mut(name).filter(|job_state| !job_state.rows().has_row(date)) else {
                 continue;
             };
-            job_state.write_waiting(date, Trigger::Required, now, step);
+            job_state.write_waiting(date, Trigger::Required, step);
             entered.push(name.clone());
         }
         for name in &entered {

@@ -65,7 +65,7 @@ impl Scheduler {
                     && job_state.rows().main.newest() > Some(date)
                     && job_state.rows().main.get(date).is_some() =>
             {
-                job_state.skip(date, SkipReason::Superseded, now, step);
+                job_state.skip(date, SkipReason::Superseded, step);
             }
             Some(State::Waiting | State::Failed { .. }) if is_done.is_some() && !stopping => {
                 self.open_if_next(name, date, step);
@@ -80,11 +80,10 @@ impl Scheduler {
     /// Opens an attempt at a date that is not done, unless an earlier date, another registry or the time has changed
     /// its turn since the probe began.
     fn open_if_next(&mut self, name: &JobName, date: DateTime<Utc>, step: &mut Step) {
-        let now = self.now;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(job) = job_state.job.clone() else { return };
         let is_backfill = job_state.rows().backfill_of(date).is_some();
-        job_state.skip_late(now, step);
+        job_state.skip_late(step);
         let due_by = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return };
         let is_it = |other: DateTime<Utc>| other == date && self.blockers(&job, date, is_backfill).is_empty();

@@ -171,13 +171,9 @@ impl JobState {
 
     /// How many dates of the schedule before `date` are not recorded yet, and the first of them.
     fn unrecorded_before(&self, job: &Job, date: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
-        let first = self.next.filter(|next| *next < date);
-        let (mut next, mut count) = (first, 0);
-        while let Some(before) = next.filter(|next| *next < date && count <= COUNTED) {
-            count += u64::from(!self.rows().has_row(before));
-            next = job.timetable.next_after(before).ok().flatten();
-        }
-        (count, first)
+        let before = self.unrecorded_dates(&job.timetable).take_while(|before| *before < date);
+        let count = (0..=COUNTED).zip(before).count() as u64;
+        (count, self.next.filter(|next| *next < date))
     }
 }
 
@@ -201,14 +197,10 @@ fn in_front(
         .filter(|(_, session)| matches!(session.state, State::Held { .. } | State::Failed { .. }))
         .take(NAMED);
     waits.extend(stuck.map(|(date, session)| Wait::Earlier { date: **date, state: session.state.clone() }));
-    let waiting = before.iter().filter(|(_, session)| session.state == State::Waiting);
-    let (mut count, mut first) = (0, None);
-    for (date, _) in waiting {
-        count += 1;
-        first = first.or(Some(**date));
-    }
-    if let Some(first) = first.or(first_unrecorded) {
-        waits.push(Wait::InFront { count: count + unrecorded, first });
+    let mut waiting = before.iter().filter(|(_, session)| session.state == State::Waiting);
+    let count = waiting.clone().count() as u64 + unrecorded;
+    if let Some(first) = waiting.next().map(|(date, _)| **date).or(first_unrecorded) {
+        waits.push(Wait::InFront { count, first });
     }
 }
 

@@ -16,7 +16,7 @@ use crate::session::{
 
 use super::job_rows::{Backfill, JobRows};
 use super::notification::Notification;
-use super::queue::{Queue, Session, Turn};
+use super::queue::{Queue, Turn};
 use super::slots::ReadyJob;
 use super::step::Step;
 
@@ -128,28 +128,22 @@ impl JobState {
     }
 
     /// Enters sessions in the ledger, and moves the watermark to `to`.
-    pub(super) fn write_sessions(
-        &mut self,
-        to: Option<DateTime<Utc>>,
-        sessions: Vec<NewSession>,
-        at: DateTime<Utc>,
-        step: &mut Step,
-    ) {
+    pub(super) fn write_sessions(&mut self, to: Option<DateTime<Utc>>, sessions: Vec<NewSession>, step: &mut Step) {
         let JobRecord { name, generation, watermark, .. } = &self.rows.record;
         let (job, generation, watermark) = (name.clone(), *generation, *watermark);
-        self.write(Entry::Record { job, generation, watermark, to, sessions, at }, step);
+        self.write(Entry::Record { job, generation, watermark, to, sessions, at: step.now }, step);
     }
 
     /// Enters one session that waits for its first attempt, and leaves the watermark where it is.
-    pub(super) fn write_waiting(&mut self, date: DateTime<Utc>, trigger: Trigger, at: DateTime<Utc>, step: &mut Step) {
+    pub(super) fn write_waiting(&mut self, date: DateTime<Utc>, trigger: Trigger, step: &mut Step) {
         let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
-        self.write_sessions(self.rows.record.watermark, vec![new], at, step);
+        self.write_sessions(self.rows.record.watermark, vec![new], step);
     }
 
     /// Moves an unsettled session that does not run to another state.
-    pub(super) fn write_move(&mut self, date: DateTime<Utc>, to: State, at: DateTime<Utc>, step: &mut Step) {
+    pub(super) fn write_move(&mut self, date: DateTime<Utc>, to: State, step: &mut Step) {
         let from = self.rows.get(date).map_or(StateKind::Waiting, |session| session.state.kind());
-        self.write(Entry::Move { session: self.rows.key(date), from, to, at }, step);
+        self.write(Entry::Move { session: self.rows.key(date), from, to, at: step.now }, step);
     }
 
     /// Takes up a backfill that the ledger knows, and whose dates are yet to enter.
@@ -199,28 +193,19 @@ impl JobState {
     }
 
     /// Skips the idle dates other than `but`, since a newer date supersedes them; returns whether there were any.
-    pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, at: DateTime<Utc>, step: &mut Step) -> bool {
-        let is_idle = |date: &DateTime<Utc>, session: &Session| {
-            session.state != State::Running && !self.probing.contains(date) && Some(*date) != but
-        };
-        let idle: Vec<DateTime<Utc>> = self
-            .rows
-            .main
-            .sessions()
-            .iter()
-            .filter(|(date, session)| is_idle(date, session))
-            .map(|(date, _)| *date)
-            .collect();
+    pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, step: &mut Step) -> bool {
+        let idle = self.rows.main.idle().map(|(date, _)| date);
+        let idle: Vec<_> = idle.filter(|date| !self.probing.contains(date) && Some(*date) != but).collect();
         let any = !idle.is_empty();
         for date in idle {
-            self.skip(date, SkipReason::Superseded, at, step);
+            self.skip(date, SkipReason::Superseded, step);
         }
         any
     }
 
     /// Skips an unsettled date that does not run.
-    pub(super) fn skip(&mut self, date: DateTime<Utc>, reason: SkipReason, at: DateTime<Utc>, step: &mut Step) {
-        self.write_move(date, State::Skipped { reason }, at, step);
+    pub(super) fn skip(&mut self, date: DateTime<Utc>, reason: SkipReason, step: &mut Step) {
+        self.write_move(date, State::Skipped { reason }, step);
     }
 
     /// The neighbours of a date of a former timetable, as far as they are known: the current timetable would name dates
@@ -302,19 +287,20 @@ impl JobState {
     }
 
     /// Brings retries nearer that are later than `retry` in the registry, counted from now, would put them.
-    pub(super) fn shorten_retries(&mut self, now: DateTime<Utc>, step: &mut Step) {
+    pub(super) fn shorten_retries(&mut self, step: &mut Step) {
         let Some(job) = self.job.clone() else { return };
         let far: Vec<(DateTime<Utc>, DateTime<Utc>)> = self
             .rows
             .queues()
             .flat_map(Queue::retries)
             .filter_map(|(date, retry_at, counted_attempts)| {
-                let latest = now.checked_add_signed(TimeDelta::from_std(job.retry.wait(counted_attempts)).ok()?)?;
+                let latest =
+                    step.now.checked_add_signed(TimeDelta::from_std(job.retry.wait(counted_attempts)).ok()?)?;
                 (retry_at > latest).then_some((date, latest))
             })
             .collect();
         for (date, retry_at) in far {
-            self.write_move(date, State::Failed { retry_at }, now, step);
+            self.write_move(date, State::Failed { retry_at }, step);
         }
     }
 }

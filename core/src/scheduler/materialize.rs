@@ -21,7 +21,7 @@ const WINDOW: usize = 1000;
 const CHUNK: usize = 5000;
 
 /// Counting stops here: ten years of minutes.
-const MAX_COUNTED: u64 = 6_000_000;
+const MAX_COUNTED: usize = 6_000_000;
 
 /// Up to this, `unrecorded` is counted again whenever dates are recorded; above, it is counted down.
 const RECOUNT_UP_TO: u64 = 5_000;
@@ -70,8 +70,8 @@ impl JobState {
         [recorded, unrecorded].into_iter().flatten().min()
     }
 
-    /// Records as many due dates as fit; returns whether that settled any. `now` decides what is due, `at` is the time.
-    pub(super) fn record_due(&mut self, now: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) -> bool {
+    /// Records as many due dates as fit; returns whether that settled any. `now` decides what is due.
+    pub(super) fn record_due(&mut self, now: DateTime<Utc>, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
         let waiting = self.rows().main.waiting();
         let room = if job.date_policy.is_backfillable() { WINDOW.saturating_sub(waiting) } else { CHUNK };
@@ -91,7 +91,7 @@ impl JobState {
         // A long past is counted once, and then counted down.
         let left = self.unrecorded.saturating_sub(dates.len() as u64);
         self.unrecorded = if left > RECOUNT_UP_TO { left } else { self.count_due(&job.timetable, now) };
-        self.record_dates(&job, &job.timetable, dates, at, step)
+        self.record_dates(&job, &job.timetable, dates, step)
     }
 
     /// How many of the due dates exceed `catch_up.max_dates`; these are the oldest.
@@ -119,13 +119,14 @@ impl JobState {
         dates
     }
 
+    /// The dates of a timetable that are not recorded: from `next` on, without a row.
+    pub(super) fn unrecorded_dates(&self, timetable: &Timetable) -> impl Iterator<Item = DateTime<Utc>> {
+        let dates = self.next.map(|next| timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok));
+        dates.into_iter().flatten().filter(|date| !self.rows().has_row(*date))
+    }
+
     fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
-        let (mut next, mut count) = (self.next, 0);
-        while let Some(date) = next.filter(|date| count < MAX_COUNTED && timetable.due(*date) <= now) {
-            count += u64::from(!self.rows().has_row(date));
-            next = timetable.next_after(date).ok().flatten();
-        }
-        count
+        self.unrecorded_dates(timetable).take_while(|date| timetable.due(*date) <= now).take(MAX_COUNTED).count() as u64
     }
 
     /// How many due dates are not recorded, and the first of them: what a disabled job has missed.
@@ -141,22 +142,20 @@ impl JobState {
         job: &Job,
         timetable: &Timetable,
         dates: Vec<DateTime<Utc>>,
-        at: DateTime<Utc>,
         step: &mut Step,
     ) -> bool {
         let Some(newest) = dates.last().copied() else { return false };
         let more_to_come = self.unrecorded > 0;
-        let taken_over = !job.date_policy.keeps_every_date() && self.supersede(None, at, step);
+        let taken_over = !job.date_policy.keeps_every_date() && self.supersede(None, step);
         let total = dates.len() as u64 + self.unrecorded;
         let (mut superseded, mut too_old) = (0, 0);
         let sessions: Vec<NewSession> = dates
             .into_iter()
             .zip(0..)
             .map(|(date, index)| {
-                let missed = at - timetable.due(date) > ON_TIME;
-                let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
+                let late = step.now - timetable.due(date);
+                let trigger = if late > ON_TIME { Trigger::CatchUp } else { Trigger::Schedule };
                 let runs = job.date_policy.keeps_every_date() || (date == newest && !more_to_come);
-                let late = at - timetable.due(date);
                 let skipped = if runs {
                     self.skipped_when_recorded(job, late, total - index)
                 } else {
@@ -171,7 +170,7 @@ impl JobState {
         let (count, skips) = (sessions.len() as u64, sessions.iter().any(|session| session.state.is_settled()));
         let is_too_old = |session: &&NewSession| session.state == State::Skipped { reason: SkipReason::TooOld };
         let oldest = sessions.iter().find(is_too_old).map(|session| session.date);
-        self.write_sessions(Some(newest), sessions, at, step);
+        self.write_sessions(Some(newest), sessions, step);
         let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
         if is_whole && (superseded > 0 || count > 1) && too_old < count {
             self.note_behind(superseded, step);
@@ -183,14 +182,14 @@ impl JobState {
     }
 
     /// Enters the next date for a `run` request, whatever the job's limits are.
-    pub(super) fn record_this(&mut self, job: &Job, date: DateTime<Utc>, at: DateTime<Utc>, step: &mut Step) {
+    pub(super) fn record_this(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) {
         if !job.date_policy.keeps_every_date() {
-            self.supersede(None, at, step);
+            self.supersede(None, step);
         }
-        let missed = at - job.timetable.due(date) > ON_TIME;
+        let missed = step.now - job.timetable.due(date) > ON_TIME;
         let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
         let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
-        self.write_sessions(Some(date), vec![new], at, step);
+        self.write_sessions(Some(date), vec![new], step);
         self.unrecorded = self.unrecorded.saturating_sub(1);
     }
 
@@ -218,7 +217,7 @@ impl JobState {
     }
 
     /// Enters dates before every recorded one: the job's start was moved back.
-    pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], at: DateTime<Utc>, step: &mut Step) {
+    pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], step: &mut Step) {
         let reason = SkipReason::Superseded;
         let state = if job.date_policy.keeps_every_date() { State::Waiting } else { State::Skipped { reason } };
         let trigger = Trigger::CatchUp;
@@ -228,7 +227,7 @@ impl JobState {
             .map(|date| NewSession { date: *date, state: state.clone(), trigger, backfill: None })
             .collect();
         let to = self.rows().record.watermark.max(dates.last().copied());
-        self.write_sessions(to, sessions, at, step);
+        self.write_sessions(to, sessions, step);
     }
 
     fn note_behind(&self, superseded: u64, step: &mut Step) {
@@ -242,21 +241,21 @@ impl JobState {
     }
 
     /// Skips the next dates if they have never been attempted and are later than `skip_late`.
-    pub(super) fn skip_late(&mut self, now: DateTime<Utc>, step: &mut Step) -> bool {
+    pub(super) fn skip_late(&mut self, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
         if job.skip_late.is_none() {
             return false;
         }
         // A date blocks the later ones, except in independent order.
         let holds = !job.date_policy.is_independent();
-        let dates = self.rows().main.sessions().keys().copied().take_while(|date| is_late(&job, *date, now));
+        let dates = self.rows().main.sessions().keys().copied().take_while(|date| is_late(&job, *date, step.now));
         let late: Vec<DateTime<Utc>> = if holds {
-            dates.take_while(|date| self.is_too_late(*date, now)).collect()
+            dates.take_while(|date| self.is_too_late(*date, step.now)).collect()
         } else {
-            dates.filter(|date| self.is_too_late(*date, now)).collect()
+            dates.filter(|date| self.is_too_late(*date, step.now)).collect()
         };
         for date in &late {
-            self.skip(*date, SkipReason::TooOld, now, step);
+            self.skip(*date, SkipReason::TooOld, step);
         }
         !late.is_empty()
     }

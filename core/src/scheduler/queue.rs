@@ -68,6 +68,12 @@ impl Queue {
         &self.sessions
     }
 
+    /// The sessions that do not run.
+    pub(super) fn idle(&self) -> impl Iterator<Item = (DateTime<Utc>, &Session)> {
+        let idle = self.sessions.iter().filter(|(_, session)| session.state != State::Running);
+        idle.map(|(date, session)| (*date, session))
+    }
+
     pub(super) fn get(&self, date: DateTime<Utc>) -> Option<&Session> {
         self.sessions.get(&date)
     }

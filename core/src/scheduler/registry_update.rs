@@ -130,13 +130,13 @@ impl Scheduler {
         };
         let before = job_state.set_job(job.clone());
         if job_state.rows().record.timetable != job.timetable.to_string() {
-            job_state.switch_timetable(job, now, step);
+            job_state.switch_timetable(job, step);
         }
         job_state.seek_next(&job.timetable, step);
-        job_state.shorten_retries(now, step);
+        job_state.shorten_retries(step);
         if !job.date_policy.keeps_every_date() {
             // It may have kept every date until now.
-            job_state.supersede(job_state.rows().main.newest(), now, step);
+            job_state.supersede(job_state.rows().main.newest(), step);
         }
         match before {
             Some(before) if before == *job => None,
@@ -182,19 +182,19 @@ pub(super) fn first_record(name: &JobName, timetable: &Timetable, generation: u3
 
 impl JobState {
     /// Records the due dates of the timetable in force, and puts another one in force.
-    fn switch_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) {
+    fn switch_timetable(&mut self, job: &Job, step: &mut Step) {
         let timetable = &job.timetable;
         let JobRecord { generation, first_date, watermark, .. } = self.rows().record;
-        let (first_date, timetable_from) = if first_date > now && watermark.is_none() {
+        let (first_date, timetable_from) = if first_date > step.now && watermark.is_none() {
             // No date of the former timetable was ever due: begin with the new one.
-            let first = first_record(&job.name, timetable, generation, now);
+            let first = first_record(&job.name, timetable, generation, step.now);
             (first.first_date, first.timetable_from)
         } else {
-            let timetable_from = self.end_timetable(job, now, step);
+            let timetable_from = self.end_timetable(job, step);
             let start = timetable.start().filter(|start| *start < first_date && !self.begins_with_reset_to_instant());
             if let Some(start) = start {
                 let older: Vec<_> = timetable.dates(start, first_date).map_while(Result::ok).collect();
-                self.record_before(job, &older, now, step);
+                self.record_before(job, &older, step);
             }
             (start.unwrap_or(first_date), timetable_from)
         };
@@ -213,20 +213,20 @@ impl JobState {
     /// Records the due dates of the timetable in force, and returns where it ends. Its own delay decides which dates
     /// are due, so that none falls between the two timetables. Dates that it recorded in the future belong to it as
     /// well.
-    fn end_timetable(&mut self, job: &Job, now: DateTime<Utc>, step: &mut Step) -> DateTime<Utc> {
+    fn end_timetable(&mut self, job: &Job, step: &mut Step) -> DateTime<Utc> {
         let end = match self.rows().record.timetable.parse::<Timetable>() {
             Ok(before) => {
                 self.seek_next(&before, step);
-                let dates = self.take_due(&before, now, usize::MAX, step);
+                let dates = self.take_due(&before, step.now, usize::MAX, step);
                 self.unrecorded = 0;
-                self.record_dates(job, &before, dates, now, step);
+                self.record_dates(job, &before, dates, step);
                 let delay = TimeDelta::from_std(before.delay()).unwrap_or(TimeDelta::MAX);
-                now.checked_sub_signed(delay)
+                step.now.checked_sub_signed(delay)
             }
             Err(error) => {
                 let job = job.name.clone();
                 step.notes.push(Notification::UnreadableTimetable { job, error: error.to_string() });
-                Some(now)
+                Some(step.now)
             }
         };
         self.rows().record.recorded_until().max(end.unwrap_or(DateTime::<Utc>::MIN_UTC))

@@ -27,33 +27,12 @@ use super::step::Step;
 /// How many dates one request may change.
 const MAX_DATES: usize = 1_000_000;
 
-/// What follows from a request.
-enum Verdict {
-    Done(Reply),
-    /// Refused; nothing was changed.
-    Refused(String),
-    /// Being carried out: answered later, or already.
-    Pending,
-    /// Not possible now: the daemon reads the request again.
-    Later,
-}
+/// The answer to a request, or why it is refused, with nothing changed. `None` if it is answered later: it is pending, or
+/// the daemon reads it again.
+type Answer = Result<Option<Reply>, String>;
 
-impl Verdict {
-    fn done(text: impl Into<String>, dates: Changed) -> Self {
-        Self::Done(Reply { done: true, text: text.into(), dates })
-    }
-
-    fn of_one(date: DateTime<Utc>, text: impl Into<String>) -> Self {
-        let mut dates = Changed::default();
-        dates.add(date);
-        Self::done(text, dates)
-    }
-}
-
-impl From<Result<Self, String>> for Verdict {
-    fn from(result: Result<Self, String>) -> Self {
-        result.unwrap_or_else(Self::Refused)
-    }
+fn done(text: String, dates: Changed) -> Reply {
+    Reply { done: true, text, dates }
 }
 
 impl Scheduler {
@@ -68,30 +47,28 @@ impl Scheduler {
         let is_stale = step.entries.iter().any(|entry| entry.concerns(name));
         let enters = self.jobs.get(name).is_some_and(|job_state| !job_state.entering.is_empty());
         let waits = is_stale || (enters && !matches!(request.operation, Operation::Kill { .. }));
-        let verdict = if waits { Verdict::Later } else { self.decide(request, step) };
+        let answer = if waits { Ok(None) } else { self.decide(request, step) };
         // Dependents may be free now, or blocked.
         self.reconsider(name, step);
         self.reconsider_dependents(name, step);
-        let reply = match verdict {
-            Verdict::Done(reply) => reply,
-            Verdict::Refused(text) => Reply { done: false, text, dates: Changed::default() },
-            Verdict::Pending | Verdict::Later => return,
-        };
-        self.reply(request, reply, step);
+        let reply = answer.unwrap_or_else(|text| Some(Reply { done: false, text, dates: Changed::default() }));
+        if let Some(reply) = reply {
+            self.reply(request, reply, step);
+        }
     }
 
-    fn decide(&mut self, request: &Request, step: &mut Step) -> Verdict {
+    fn decide(&mut self, request: &Request, step: &mut Step) -> Answer {
         let name = &request.job;
         match &request.operation {
-            Operation::Run { date, force } => self.run(name, *date, *force, step).into(),
-            Operation::Reset { to } => self.reset(request, *to, step).into(),
-            Operation::Backfill(order) => self.backfill(request, order, step).into(),
-            Operation::Skip(skipping) => self.skip(request, *skipping, step).into(),
-            Operation::Enable(enabling) => self.enable(name, *enabling, step).into(),
-            Operation::Disable { until } => self.disable(request, *until, step).into(),
-            Operation::Done { date } => self.done(request, *date, step).into(),
-            Operation::Retry(retrying) => self.retry(request, *retrying, step).into(),
-            Operation::Kill { date } => self.kill(request, *date, step).into(),
+            Operation::Run { date, force } => self.run(name, *date, *force, step),
+            Operation::Reset { to } => self.reset(request, *to, step),
+            Operation::Backfill(order) => self.backfill(request, order, step),
+            Operation::Skip(skipping) => self.skip(request, *skipping, step),
+            Operation::Enable(enabling) => self.enable(name, *enabling, step),
+            Operation::Disable { until } => self.disable(request, *until, step),
+            Operation::Done { date } => self.done(request, *date, step),
+            Operation::Retry(retrying) => self.retry(request, *retrying, step),
+            Operation::Kill { date } => self.kill(request, *date, step),
         }
     }
 

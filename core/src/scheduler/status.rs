@@ -161,25 +161,22 @@ impl Scheduler {
         if !job.enabled {
             return (None, Some(BlockReason::Disabled));
         }
-        let mut unsettled =
-            job_state.rows().main.sessions().iter().filter(|(_, session)| session.state != State::Running);
+        let mut unsettled = job_state.rows().main.idle();
         // In independent order a waiting date says more than a failed one.
         let first = if job.date_policy.is_independent() {
-            unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, **date))
+            unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, *date))
         } else {
             unsettled.next()
         };
         let Some((date, session)) = first else { return (None, self.watermark_ahead(job_state)) };
         let block = match &session.state {
-            State::Held { reason } => Some(BlockReason::Held { date: *date, reason: reason.clone() }),
-            State::Failed { retry_at } if *retry_at > self.now => {
-                Some(BlockReason::Retry { date: *date, at: *retry_at })
-            }
+            State::Held { reason } => Some(BlockReason::Held { date, reason: reason.clone() }),
+            State::Failed { retry_at } if *retry_at > self.now => Some(BlockReason::Retry { date, at: *retry_at }),
             _ => self
-                .first_blocker(job, *date, false)
+                .first_blocker(job, date, false)
                 .or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open.is_empty())),
         };
-        (Some(*date), block)
+        (Some(date), block)
     }
 
     /// The slots that are missing, of the pool or of all.

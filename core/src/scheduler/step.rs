@@ -40,6 +40,8 @@ pub enum Event {
 /// What the daemon does about an event: first it commits the entries, then it acts on the rest.
 #[derive(Debug, Default)]
 pub struct Step {
+    /// The time of the event.
+    pub now: DateTime<Utc>,
     /// Written in one transaction.
     pub entries: Vec<Entry>,
     /// Attempts to start.

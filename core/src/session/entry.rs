@@ -154,6 +154,12 @@ pub struct Changed {
 }
 
 impl Changed {
+    /// One date.
+    #[must_use]
+    pub fn one(date: DateTime<Utc>) -> Self {
+        Self { count: 1, first: Some(date), last: Some(date) }
+    }
+
     /// Counts one more date.
     pub fn add(&mut self, date: DateTime<Utc>) {
         self.count += 1;

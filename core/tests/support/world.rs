@@ -339,7 +339,7 @@ impl World {
     }
 
     pub(crate) fn handle(&mut self, event: Event) {
-        let Step { entries, starts, probes, kills, notes } = self.scheduler.handle(event, self.now);
+        let Step { entries, starts, probes, kills, notes, .. } = self.scheduler.handle(event, self.now);
         self.probes.extend(probes);
         self.kills.extend(kills);
         for entry in &entries {

@@ -9,12 +9,12 @@ use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
 use crate::session::{
-    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Reply, Request, State, StateKind,
-    TICK, Trigger,
+    BackfillId, BackfillOrder, BackfillRecord, Changed, Entry, NewSession, Only, Request, State, StateKind, TICK,
+    Trigger,
 };
 use crate::text::in_zone;
 
-use super::{MAX_DATES, Verdict, are, describe_dates};
+use super::{Answer, MAX_DATES, are, describe_dates, done};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{Entering, JobState, Wanted};
 use crate::scheduler::step::Step;
@@ -44,12 +44,7 @@ struct Selection {
 }
 
 impl Scheduler {
-    pub(super) fn backfill(
-        &mut self,
-        request: &Request,
-        order: &BackfillOrder,
-        step: &mut Step,
-    ) -> Result<Verdict, String> {
+    pub(super) fn backfill(&mut self, request: &Request, order: &BackfillOrder, step: &mut Step) -> Answer {
         let now = self.now;
         let name = &request.job;
         let settled = settled_in_range(request);
@@ -58,13 +53,13 @@ impl Scheduler {
         let dates = job_state.dates_of_order(&job, order, now)?;
         let selection = job_state.select(&dates, order.only, &settled, request.id);
         let text = selection.describe(&job, order, &dates);
-        let reply = Reply { done: true, text, dates: selection.changed };
+        let reply = done(text, selection.changed);
         if selection.wanted.is_empty() && selection.retried.is_empty() {
-            return Ok(Verdict::Done(reply));
+            return Ok(Some(reply));
         }
         for date in &selection.retried {
             if let Some(state) = job_state.rows().get(*date).map(|session| session.state.clone()) {
-                _ = job_state.retry_unsettled(*date, &state, now, step);
+                _ = job_state.retry_unsettled(*date, &state, step);
             }
         }
         let record = BackfillRecord {
@@ -83,7 +78,7 @@ impl Scheduler {
                 job_state.write(Entry::Backfill(record), step);
                 job_state.forget_backfill(request.id);
             }
-            return Ok(Verdict::Done(reply));
+            return Ok(Some(reply));
         }
         if !job_state.rows().backfills.contains_key(&request.id) {
             if is_entered {
@@ -99,15 +94,14 @@ impl Scheduler {
         if is_short {
             self.enter_more(name, step);
         }
-        Ok(Verdict::Pending)
+        Ok(None)
     }
 
     /// Enters the next part of a job's backfill, and answers after the last one.
     pub(in crate::scheduler) fn enter_more(&mut self, name: &JobName, step: &mut Step) {
-        let now = self.now;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(mut entering) = job_state.entering.pop_front() else { return };
-        job_state.enter_part(&mut entering, now, step);
+        job_state.enter_part(&mut entering, step);
         self.reconsider_dependents(name, step);
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         if entering.rest.is_empty() {
@@ -251,7 +245,7 @@ impl JobState {
         selection
     }
 
-    fn enter_part(&mut self, entering: &mut Entering, now: DateTime<Utc>, step: &mut Step) {
+    fn enter_part(&mut self, entering: &mut Entering, step: &mut Step) {
         let id = entering.record.id;
         let mut new = Vec::new();
         let part = entering.rest.len().min(DATES_PER_STEP);
@@ -274,7 +268,7 @@ impl JobState {
             }
         }
         if !new.is_empty() {
-            self.write_sessions(self.rows().record.watermark, new, now, step);
+            self.write_sessions(self.rows().record.watermark, new, step);
         }
     }
 }

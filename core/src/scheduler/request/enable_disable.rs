@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::job::JobName;
-use crate::session::{Changed, Disabled, Enabling, Entry, Request, State, TICK};
+use crate::job::{Job, JobName};
+use crate::session::{Changed, Disabled, Enabling, Entry, Request, TICK};
 use crate::text::in_zone;
 
-use super::{MAX_DATES, Verdict, are, describe_dates};
+use super::{Answer, MAX_DATES, are, describe_dates, done};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::notification::Notification;
@@ -14,12 +14,7 @@ use crate::scheduler::step::Step;
 use crate::text::counted;
 
 impl Scheduler {
-    pub(super) fn disable(
-        &mut self,
-        request: &Request,
-        until: Option<DateTime<Utc>>,
-        step: &mut Step,
-    ) -> Result<Verdict, String> {
+    pub(super) fn disable(&mut self, request: &Request, until: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
         let (at, name) = (self.now, &request.job);
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
@@ -46,10 +41,10 @@ impl Scheduler {
         if open > 0 {
             text.push_str("; the open attempt continues");
         }
-        Ok(Verdict::done(text, Changed::default()))
+        Ok(Some(done(text, Changed::default())))
     }
 
-    pub(super) fn enable(&mut self, name: &JobName, enabling: Enabling, step: &mut Step) -> Result<Verdict, String> {
+    pub(super) fn enable(&mut self, name: &JobName, enabling: Enabling, step: &mut Step) -> Answer {
         let now = self.now;
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
@@ -59,7 +54,7 @@ impl Scheduler {
         if job_state.rows().disabled.is_none() {
             let text = format!("job `{name}` is not disabled: nothing was changed");
             return match enabling {
-                Enabling::Plain | Enabling::CatchUp => Ok(Verdict::done(text, Changed::default())),
+                Enabling::Plain | Enabling::CatchUp => Ok(Some(done(text, Changed::default()))),
                 Enabling::SkipMissed | Enabling::SkipTo(_) => Err(format!("{text}; `crontabber skip` skips dates")),
             };
         }
@@ -90,7 +85,7 @@ impl Scheduler {
                 }
             }
             Enabling::SkipMissed => {
-                changed = job_state.skip_before(&job, now + TICK, true, now, step)?;
+                changed = job_state.skip_before(&job, now + TICK, true, step)?;
                 match changed.count {
                     0 => format!("job `{name}` is enabled; it has missed nothing"),
                     _ => format!("job `{name}` is enabled; skipped: {}", describe_dates(&changed, zone)),
@@ -98,14 +93,14 @@ impl Scheduler {
             }
             Enabling::SkipTo(to) => {
                 job_state.refuse_if_past(&job, to)?;
-                changed = job_state.skip_before(&job, to, false, now, step)?;
+                changed = job_state.skip_before(&job, to, false, step)?;
                 let (left, _) = job_state.missed(now);
                 let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
                 format!("job `{name}` is enabled; skipped: {}{left}", describe_dates(&changed, zone))
             }
         };
         job_state.write(Entry::Enable { job: name.clone() }, step);
-        Ok(Verdict::done(text, changed))
+        Ok(Some(done(text, changed)))
     }
 
     /// How many due dates of a job are idle and unsettled, recorded or not, and the oldest of them.
@@ -118,12 +113,10 @@ impl Scheduler {
     #[must_use]
     pub fn missed_dates(&self, name: &JobName) -> Vec<DateTime<Utc>> {
         let Some(job_state) = self.jobs.get(name) else { return Vec::new() };
-        let idle = job_state.rows().main.sessions().iter().filter(|(_, session)| session.state != State::Running);
-        let mut dates: Vec<DateTime<Utc>> = idle.map(|(date, _)| *date).collect();
-        if let (Some(job), Some(next)) = (&job_state.job, job_state.next) {
-            let ahead = job.timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
-            let due = ahead.take_while(|date| job.timetable.due(*date) <= self.now);
-            dates.extend(due.filter(|date| !job_state.rows().is_settled_outside_range(*date)).take(MAX_DATES));
+        let mut dates: Vec<DateTime<Utc>> = job_state.rows().main.idle().map(|(date, _)| date).collect();
+        if let Some(Job { timetable, .. }) = job_state.job.as_deref() {
+            let due = job_state.unrecorded_dates(timetable).take_while(|date| timetable.due(*date) <= self.now);
+            dates.extend(due.take(MAX_DATES));
         }
         dates
     }
@@ -132,14 +125,9 @@ impl Scheduler {
 impl JobState {
     /// How many due dates are idle and unsettled, recorded or not, and the oldest of them.
     pub(in crate::scheduler) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
-        let idle = self.rows().main.sessions().iter().filter(|(_, session)| session.state != State::Running);
-        let (mut recorded, mut oldest) = (0, None);
-        for (date, _) in idle {
-            recorded += 1;
-            oldest = oldest.or(Some(*date));
-        }
+        let oldest = self.rows().main.idle().next().map(|(date, _)| date);
         let (unrecorded, next) = self.unrecorded_due(now);
-        (recorded + unrecorded, oldest.or(next))
+        (self.rows().main.idle().count() as u64 + unrecorded, oldest.or(next))
     }
 
     /// The `--until` of the `disable` in force.
@@ -148,8 +136,8 @@ impl JobState {
     }
 
     /// Enables the job if the `--until` of its `disable` has passed.
-    pub(in crate::scheduler) fn enable_if_due(&mut self, now: DateTime<Utc>, step: &mut Step) {
-        if self.enabled_at().is_some_and(|until| until <= now) {
+    pub(in crate::scheduler) fn enable_if_due(&mut self, step: &mut Step) {
+        if self.enabled_at().is_some_and(|until| until <= step.now) {
             let job = self.rows().record.name.clone();
             self.write(Entry::Enable { job: job.clone() }, step);
             step.notes.push(Notification::EnabledAgain { job });

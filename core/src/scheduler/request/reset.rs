@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use crate::schedule::Timetable;
-use crate::session::{Changed, Entry, Request, TICK};
+use crate::session::{Changed, Entry, Reply, Request, TICK};
 use crate::text::in_zone;
 
-use super::Verdict;
+use super::{Answer, done};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::registry_update::first_record;
@@ -14,12 +14,7 @@ use crate::scheduler::step::Step;
 
 impl Scheduler {
     /// Starts a new generation of a job, and answers which dates run again.
-    pub(super) fn reset(
-        &mut self,
-        request: &Request,
-        to: Option<DateTime<Utc>>,
-        step: &mut Step,
-    ) -> Result<Verdict, String> {
+    pub(super) fn reset(&mut self, request: &Request, to: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
         let now = self.now;
         let name = &request.job;
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` has no ledger to reset"))?;
@@ -35,10 +30,10 @@ impl Scheduler {
         if let Some(to) = to {
             job_state.refuse_to_forget(&timetable, to, now)?;
         }
-        job_state.begin_generation(&timetable, to, request.past.last_success, now, step);
+        job_state.begin_generation(&timetable, to, request.past.last_success, step);
         self.reconsider(name, step);
         let Some(job_state) = self.jobs.get(name) else { return Err(format!("job `{name}` is gone")) };
-        Ok(job_state.describe_reset(&timetable, to, now))
+        Ok(Some(job_state.describe_reset(&timetable, to, now)))
     }
 }
 
@@ -49,11 +44,10 @@ impl JobState {
         timetable: &Timetable,
         to: Option<DateTime<Utc>>,
         success: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
         step: &mut Step,
     ) {
         let before = &self.rows().record;
-        let mut record = first_record(&before.name, timetable, before.generation + 1, now);
+        let mut record = first_record(&before.name, timetable, before.generation + 1, step.now);
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);
             record.last_success = before.last_success.filter(|success| *success < to).max(success);
@@ -64,7 +58,7 @@ impl JobState {
         self.seek_next(timetable, step);
     }
 
-    fn describe_reset(&self, timetable: &Timetable, to: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Verdict {
+    fn describe_reset(&self, timetable: &Timetable, to: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Reply {
         let (name, zone) = (&self.rows().record.name, timetable.zone());
         let is_disabled = self.rows().disabled.is_some();
         let behind = if is_disabled { self.missed(now).0 } else { self.behind() };
@@ -87,7 +81,7 @@ impl JobState {
         }
         let first = first.filter(|_| behind > 0);
         let last = timetable.newest_due(now).filter(|_| behind > 0);
-        Verdict::done(text, Changed { count: behind, first, last })
+        done(text, Changed { count: behind, first, last })
     }
 
     /// Refuses a reset to an instant if dates before it are unsettled: they would be in no generation.

@@ -2,40 +2,34 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::job::Job;
 use crate::session::{
-    AttemptKey, BackfillRecord, Changed, Entry, Outcome, Reply, Request, Retrying, State, StateKind, Trigger,
+    AttemptKey, BackfillRecord, Changed, Entry, Outcome, Request, Retrying, State, StateKind, Trigger,
 };
 use crate::text::in_zone;
 
-use super::{Verdict, describe_dates, no_date_of, settled_at};
+use super::{Answer, describe_dates, done, no_date_of, settled_at};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{JobState, Kill};
 use crate::scheduler::queue::Session;
 use crate::scheduler::step::Step;
 
 impl Scheduler {
-    pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Result<Verdict, String> {
-        let (now, name) = (self.now, &request.job);
-        let settled = match retrying {
-            Retrying::Date { date, .. } => settled_at(&request.past, date),
-            Retrying::Failed | Retrying::Held => None,
-        };
+    pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Answer {
+        let name = &request.job;
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
-        let (text, changed) = match retrying {
+        let (mut text, changed) = match retrying {
             Retrying::Date { date, again } => {
                 let text = match job_state.rows().get(date).map(|session| session.state.clone()) {
-                    Some(state) => job_state.retry_unsettled(date, &state, now, step)?,
-                    None => job_state.repeat(&job, request, (date, again), settled, now, step)?,
+                    Some(state) => job_state.retry_unsettled(date, &state, step)?,
+                    None => job_state.repeat(&job, request, (date, again), step)?,
                 };
-                let mut changed = Changed::default();
-                changed.add(date);
-                (text, changed)
+                (text, Changed::one(date))
             }
-            Retrying::Failed | Retrying::Held => job_state.retry_all(&job, retrying, now, step),
+            Retrying::Failed | Retrying::Held => job_state.retry_all(&job, retrying, step),
         };
         let first = job_state.rows().main.oldest();
-        let mut text = text;
         if let (Retrying::Date { date, .. }, Some(first)) = (retrying, first)
             && let Some(job_state) = self.jobs.get(name)
             && job_state.is_strict()
@@ -44,15 +38,10 @@ impl Scheduler {
         {
             text.push_str(&format!("; {} comes first, since its dates run in strict order", in_zone(first, zone)));
         }
-        Ok(Verdict::done(text, changed))
+        Ok(Some(done(text, changed)))
     }
 
-    pub(super) fn kill(
-        &mut self,
-        request: &Request,
-        date: Option<DateTime<Utc>>,
-        step: &mut Step,
-    ) -> Result<Verdict, String> {
+    pub(super) fn kill(&mut self, request: &Request, date: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
         let name = &request.job;
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
         let zone = job_state.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
@@ -77,7 +66,7 @@ impl Scheduler {
             changed: Changed::default(),
         });
         self.pending.insert(request.id);
-        Ok(Verdict::Pending)
+        Ok(None)
     }
 
     /// Answers the `kill` requests that waited for this attempt to end.
@@ -104,7 +93,6 @@ impl Scheduler {
             (Outcome::Cancelled, None) => ", and a newer date supersedes it".to_owned(),
             _ => String::new(),
         };
-        let mut answered = Vec::new();
         for kill in &mut job_state.kills {
             if let Some(index) = kill.attempts.iter().position(|meant| meant == attempt) {
                 kill.attempts.swap_remove(index);
@@ -112,15 +100,10 @@ impl Scheduler {
                 kill.changed.add(attempt.session.date);
             }
         }
-        job_state.kills.retain(|kill| {
-            if kill.attempts.is_empty() {
-                let text = format!("`{name}`: {}", kill.ended.join("; "));
-                answered.push((kill.request.clone(), Reply { done: true, text, dates: kill.changed }));
-            }
-            !kill.attempts.is_empty()
-        });
-        for (request, reply) in answered {
-            self.reply(&request, reply, step);
+        let answered: Vec<Kill> = job_state.kills.extract_if(.., |kill| kill.attempts.is_empty()).collect();
+        for kill in answered {
+            let text = format!("`{name}`: {}", kill.ended.join("; "));
+            self.reply(&kill.request, done(text, kill.changed), step);
         }
     }
 }
@@ -131,7 +114,6 @@ impl JobState {
         &mut self,
         date: DateTime<Utc>,
         state: &State,
-        now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<String, String> {
         let name = self.rows().record.name.clone();
@@ -141,7 +123,7 @@ impl JobState {
             State::Running => Err(format!("{shown} of `{name}` is running")),
             State::Waiting => Err(format!("{shown} of `{name}` waits for its turn: there is nothing to retry")),
             State::Failed { .. } => {
-                self.write_move(date, State::Failed { retry_at: now }, now, step);
+                self.write_move(date, State::Failed { retry_at: step.now }, step);
                 Ok(format!("{shown} of `{name}` runs again now"))
             }
             state => {
@@ -159,13 +141,7 @@ impl JobState {
     }
 
     /// Retries all failed or all held dates.
-    fn retry_all(
-        &mut self,
-        job: &crate::job::Job,
-        retrying: Retrying,
-        now: DateTime<Utc>,
-        step: &mut Step,
-    ) -> (String, Changed) {
+    fn retry_all(&mut self, job: &Job, retrying: Retrying, step: &mut Step) -> (String, Changed) {
         let is_meant = |session: &Session| {
             matches!(
                 (&session.state, retrying),
@@ -180,7 +156,7 @@ impl JobState {
             .collect();
         let mut changed = Changed::default();
         for (date, state) in meant {
-            if self.retry_unsettled(date, &state, now, step).is_ok() {
+            if self.retry_unsettled(date, &state, step).is_ok() {
                 changed.add(date);
             }
         }
@@ -196,15 +172,13 @@ impl JobState {
     /// Lets a settled date run again, beside the schedule.
     fn repeat(
         &mut self,
-        job: &crate::job::Job,
+        job: &Job,
         request: &Request,
         (date, again): (DateTime<Utc>, bool),
-        settled: Option<(State, u32)>,
-        now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<String, String> {
         let (name, shown) = (&job.name, in_zone(date, job.timetable.zone()));
-        let (state, attempts) = match settled {
+        let (state, attempts) = match settled_at(&request.past, date) {
             None if job.timetable.includes(date) && self.next.is_some_and(|next| next <= date) => {
                 return Err(format!("{shown} of `{name}` has not been attempted yet"));
             }
@@ -217,7 +191,7 @@ impl JobState {
             Some((State::Succeeded, _)) if !again => {
                 return Err(format!("{shown} of `{name}` has succeeded; `--again` repeats it all the same"));
             }
-            Some((state, _)) if date > now => {
+            Some((state, _)) if date > step.now => {
                 let how = if state == State::Succeeded { "is said to be done" } else { "is skipped" };
                 return Err(format!("{shown} of `{name}` {how}, and has not come yet"));
             }
@@ -230,7 +204,7 @@ impl JobState {
             name: None,
             newest_first: false,
             parallel: 1,
-            entered_at: now,
+            entered_at: step.now,
         };
         self.write(Entry::Backfill(record), step);
         self.reopen(date, state.kind(), attempts, Trigger::Manual, request.id, step);

@@ -3,23 +3,17 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::{DatePolicy, Job, JobName};
-use crate::session::{TICK, Trigger};
+use crate::session::{Changed, TICK, Trigger};
 use crate::text::in_zone;
 
-use super::{Verdict, no_date_of};
+use super::{Answer, done, no_date_of};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::step::Step;
 
 impl Scheduler {
     /// Starts a date now.
-    pub(super) fn run(
-        &mut self,
-        name: &JobName,
-        date: Option<DateTime<Utc>>,
-        force: bool,
-        step: &mut Step,
-    ) -> Result<Verdict, String> {
+    pub(super) fn run(&mut self, name: &JobName, date: Option<DateTime<Utc>>, force: bool, step: &mut Step) -> Answer {
         let now = self.now;
         if self.stopping {
             return Err("the daemon is stopping".to_owned());
@@ -52,7 +46,7 @@ impl Scheduler {
             return Err(format!("the pool `{pool}` of job `{name}` is full; `--force` attempts it all the same"));
         }
         if let Some(job_state) = self.jobs.get_mut(name) {
-            job_state.ensure_recorded(&job, date, now, step);
+            job_state.ensure_recorded(&job, date, step);
         }
         // The job takes its slot without waiting for its turn.
         self.reconsider(name, step);
@@ -61,7 +55,7 @@ impl Scheduler {
         let opened = self.open(name, date, Trigger::Manual, step);
         let attempt = opened.ok_or_else(|| format!("job `{name}` has no date to attempt"))?;
         let text = format!("attempt {} of `{name}` at {} started", attempt.number, in_zone(date, job.timetable.zone()));
-        Ok(Verdict::of_one(date, text))
+        Ok(Some(done(text, Changed::one(date))))
     }
 }
 
@@ -147,16 +141,16 @@ impl JobState {
     }
 
     /// Enters the date if it has no unsettled session.
-    fn ensure_recorded(&mut self, job: &Job, date: DateTime<Utc>, now: DateTime<Utc>, step: &mut Step) {
+    fn ensure_recorded(&mut self, job: &Job, date: DateTime<Utc>, step: &mut Step) {
         if self.rows().get(date).is_some() {
             return;
         }
         if Some(date) == self.next {
             self.next = self.date_after(&job.timetable, date, step);
-            self.record_this(job, date, now, step);
+            self.record_this(job, date, step);
             return;
         }
-        self.write_waiting(date, Trigger::Manual, now, step);
+        self.write_waiting(date, Trigger::Manual, step);
     }
 }
 

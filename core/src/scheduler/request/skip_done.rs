@@ -3,22 +3,18 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::Job;
-use crate::session::{Changed, Entry, NewSession, Request, SettledBy, SkipReason, Skipping, State, Trigger};
+use crate::session::{Changed, Entry, NewSession, Past, Request, SettledBy, SkipReason, Skipping, State, Trigger};
 use crate::text::in_zone;
 
-use super::{MAX_DATES, Verdict, describe_dates, no_date_of, settled_at};
+use super::{Answer, MAX_DATES, describe_dates, done, no_date_of, settled_at};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::step::Step;
 use crate::text::counted;
 
 impl Scheduler {
-    pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Result<Verdict, String> {
-        let (now, name) = (self.now, &request.job);
-        let settled = match skipping {
-            Skipping::Date(date) => settled_at(&request.past, date),
-            Skipping::To(_) | Skipping::Count(_) => None,
-        };
+    pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Answer {
+        let name = &request.job;
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         // A date that is being probed will be settled or running soon.
@@ -28,50 +24,44 @@ impl Scheduler {
             Skipping::Count(_) => true,
         });
         if is_asked {
-            return Ok(Verdict::Later);
+            return Ok(None);
         }
         let changed = match skipping {
-            Skipping::Date(date) => job_state.skip_one(&job, date, settled, now, step)?,
+            Skipping::Date(date) => job_state.skip_one(&job, date, &request.past, step)?,
             Skipping::To(to) => {
                 job_state.refuse_if_past(&job, to)?;
-                job_state.skip_before(&job, to, false, now, step)?
+                job_state.skip_before(&job, to, false, step)?
             }
-            Skipping::Count(count) => job_state.skip_some(&job, count, now, step)?,
+            Skipping::Count(count) => job_state.skip_some(&job, count, step)?,
         };
-        let next = job_state.first_unsettled();
-        let open = job_state.rows().main.running();
-        let next = match next {
+        let next = match job_state.first_unsettled() {
             Some(next) => format!("the next date is {}", in_zone(next, zone)),
             None => "there is no date after that".to_owned(),
         };
-        let running = if open > 0 { "; the open attempt is not affected" } else { "" };
-        Ok(Verdict::done(format!("`{name}`: skipped {}; {next}{running}", describe_dates(&changed, zone)), changed))
+        let running = if job_state.rows().main.running() > 0 { "; the open attempt is not affected" } else { "" };
+        Ok(Some(done(format!("`{name}`: skipped {}; {next}{running}", describe_dates(&changed, zone)), changed)))
     }
 
-    pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Result<Verdict, String> {
-        let (at, name) = (self.now, &request.job);
-        let settled = settled_at(&request.past, date);
+    pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Answer {
+        let name = &request.job;
         let (job, job_state) = self.registered(name)?;
         let shown = in_zone(date, job.timetable.zone());
-        let from = match (job_state.rows().get(date).map(|session| session.state.clone()), settled) {
+        let state = job_state.rows().get(date).map(|session| session.state.clone());
+        match (state, settled_at(&request.past, date)) {
             (Some(State::Running), _) => {
                 return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
             }
-            (Some(_), _) if job_state.probing.contains(&date) => return Ok(Verdict::Later),
+            (Some(_), _) if job_state.probing.contains(&date) => return Ok(None),
             (None, Some((State::Succeeded, _))) => {
-                return Ok(Verdict::done(format!("{shown} of `{name}` has succeeded already"), Changed::default()));
+                return Ok(Some(done(format!("{shown} of `{name}` has succeeded already"), Changed::default())));
             }
-            (Some(state), _) | (None, Some((state, _))) => Some(state.kind()),
-            (None, None) => {
-                job_state.settle_unrecorded(&job, date, &State::Succeeded, at, step)?;
-                None
+            (Some(state), _) | (None, Some((state, _))) => {
+                let (session, from, by) = (job_state.rows().key(date), state.kind(), SettledBy::Operator);
+                job_state.write(Entry::Done { session, from, by, at: step.now }, step);
             }
-        };
-        if let Some(from) = from {
-            let (session, by) = (job_state.rows().key(date), SettledBy::Operator);
-            job_state.write(Entry::Done { session, from, by, at }, step);
+            (None, None) => job_state.settle_unrecorded(&job, date, &State::Succeeded, step)?,
         }
-        Ok(Verdict::of_one(date, format!("{shown} of `{name}` is marked as succeeded, and will not run")))
+        Ok(Some(done(format!("{shown} of `{name}` is marked as succeeded, and will not run"), Changed::one(date))))
     }
 }
 
@@ -97,39 +87,27 @@ impl JobState {
         job: &Job,
         to: DateTime<Utc>,
         due_only: bool,
-        now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<Changed, String> {
         let idle: Vec<DateTime<Utc>> = self.idle_dates().take_while(|date| *date < to).collect();
-        let mut unrecorded = Vec::new();
-        let mut next = self.next;
-        while let Some(date) = next.filter(|date| *date < to && (!due_only || job.timetable.due(*date) <= now)) {
-            unrecorded.push(date);
-            if unrecorded.len() > MAX_DATES {
-                return Err(format!(
-                    "that would skip more than {MAX_DATES} dates of `{}`: name an earlier date",
-                    job.name
-                ));
-            }
-            next = self.date_after(&job.timetable, date, step);
+        let is_meant = |date: &DateTime<Utc>| *date < to && (!due_only || job.timetable.due(*date) <= step.now);
+        let unrecorded: Vec<DateTime<Utc>> =
+            self.unrecorded_dates(&job.timetable).take_while(is_meant).take(MAX_DATES + 1).collect();
+        if unrecorded.len() > MAX_DATES {
+            return Err(format!("that would skip more than {MAX_DATES} dates of `{}`: name an earlier date", job.name));
         }
-        Ok(self.skip_all(job, &idle, &unrecorded, now, step))
+        Ok(self.skip_all(job, &idle, &unrecorded, step))
     }
 
     /// Skips `count` dates, from the first unsettled one on.
-    fn skip_some(&mut self, job: &Job, count: u64, now: DateTime<Utc>, step: &mut Step) -> Result<Changed, String> {
+    fn skip_some(&mut self, job: &Job, count: u64, step: &mut Step) -> Result<Changed, String> {
         let name = &job.name;
         let most = usize::try_from(count).unwrap_or(usize::MAX);
         if most > MAX_DATES {
             return Err(format!("no more than {MAX_DATES} dates of `{name}` can be skipped at once"));
         }
         let idle: Vec<DateTime<Utc>> = self.idle_dates().take(most).collect();
-        let mut unrecorded = Vec::new();
-        let mut next = self.next;
-        while let Some(date) = next.filter(|_| idle.len() + unrecorded.len() < most) {
-            unrecorded.push(date);
-            next = self.date_after(&job.timetable, date, step);
-        }
+        let unrecorded: Vec<DateTime<Utc>> = self.unrecorded_dates(&job.timetable).take(most - idle.len()).collect();
         let there = (idle.len() + unrecorded.len()) as u64;
         if there == 0 {
             return Err(format!("`{name}` has no date that could be skipped"));
@@ -137,13 +115,11 @@ impl JobState {
         if there < count {
             return Err(format!("`{name}` has only {} that could be skipped, not {count}", counted(there, "date")));
         }
-        Ok(self.skip_all(job, &idle, &unrecorded, now, step))
+        Ok(self.skip_all(job, &idle, &unrecorded, step))
     }
 
     fn idle_dates(&self) -> impl Iterator<Item = DateTime<Utc>> {
-        let sessions = self.rows().main.sessions().iter();
-        let idle = sessions.filter(|(date, session)| session.state != State::Running && !self.probing.contains(date));
-        idle.map(|(date, _)| *date)
+        self.rows().main.idle().map(|(date, _)| date).filter(|date| !self.probing.contains(date))
     }
 
     fn skip_all(
@@ -151,50 +127,39 @@ impl JobState {
         job: &Job,
         idle: &[DateTime<Utc>],
         unrecorded: &[DateTime<Utc>],
-        now: DateTime<Utc>,
         step: &mut Step,
     ) -> Changed {
         let mut changed = Changed::default();
         for date in idle {
             changed.add(*date);
-            self.skip(*date, SkipReason::Operator, now, step);
+            self.skip(*date, SkipReason::Operator, step);
         }
         for date in unrecorded {
             changed.add(*date);
         }
-        self.enter_settled(job, unrecorded, &State::Skipped { reason: SkipReason::Operator }, now, step);
+        self.enter_settled(job, unrecorded, &State::Skipped { reason: SkipReason::Operator }, step);
         changed
     }
 
-    fn skip_one(
-        &mut self,
-        job: &Job,
-        date: DateTime<Utc>,
-        settled: Option<(State, u32)>,
-        now: DateTime<Utc>,
-        step: &mut Step,
-    ) -> Result<Changed, String> {
+    fn skip_one(&mut self, job: &Job, date: DateTime<Utc>, past: &Past, step: &mut Step) -> Result<Changed, String> {
         let (name, shown) = (&job.name, in_zone(date, job.timetable.zone()));
-        match (self.rows().get(date).map(|session| session.state.clone()), settled) {
+        match (self.rows().get(date).map(|session| session.state.clone()), settled_at(past, date)) {
             (Some(State::Running), _) => {
                 return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
             }
             (Some(_), _) if self.probing.contains(&date) => {
                 return Err(format!("{shown} of `{name}` is about to start: `done_when` is checking it"));
             }
-            (Some(_), _) => self.skip(date, SkipReason::Operator, now, step),
+            (Some(_), _) => self.skip(date, SkipReason::Operator, step),
             (None, Some((State::Succeeded, _))) => {
                 return Err(format!("{shown} of `{name}` is already past: it succeeded"));
             }
             (None, Some(_)) => return Err(format!("{shown} of `{name}` is already past: it was skipped")),
             (None, None) => {
-                let state = State::Skipped { reason: SkipReason::Operator };
-                self.settle_unrecorded(job, date, &state, now, step)?;
+                self.settle_unrecorded(job, date, &State::Skipped { reason: SkipReason::Operator }, step)?;
             }
         }
-        let mut changed = Changed::default();
-        changed.add(date);
-        Ok(changed)
+        Ok(Changed::one(date))
     }
 
     /// Enters a settled date that has no row.
@@ -203,7 +168,6 @@ impl JobState {
         job: &Job,
         date: DateTime<Utc>,
         state: &State,
-        now: DateTime<Utc>,
         step: &mut Step,
     ) -> Result<(), String> {
         let is_early = date < self.rows().record.first_date;
@@ -214,19 +178,12 @@ impl JobState {
         if !is_date || is_passed {
             return Err(no_date_of(job, date));
         }
-        self.enter_settled(job, &[date], state, now, step);
+        self.enter_settled(job, &[date], state, step);
         Ok(())
     }
 
     /// Enters settled dates, ascending. If they are the next ones, the watermark moves to the last due one.
-    fn enter_settled(
-        &mut self,
-        job: &Job,
-        dates: &[DateTime<Utc>],
-        state: &State,
-        now: DateTime<Utc>,
-        step: &mut Step,
-    ) {
+    fn enter_settled(&mut self, job: &Job, dates: &[DateTime<Utc>], state: &State, step: &mut Step) {
         if dates.is_empty() {
             return;
         }
@@ -236,10 +193,10 @@ impl JobState {
             .collect();
         let mut to = self.rows().record.watermark;
         if dates.first().copied() == self.next {
-            let due = dates.iter().rev().find(|date| job.timetable.due(**date) <= now);
+            let due = dates.iter().rev().find(|date| job.timetable.due(**date) <= step.now);
             to = to.max(due.copied());
         }
-        self.write_sessions(to, sessions, now, step);
+        self.write_sessions(to, sessions, step);
         self.seek_next(&job.timetable, step);
         self.unrecorded = self.unrecorded.saturating_sub(dates.len() as u64);
     }
