@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
     let (head, typed) = text.split_once('\n').unwrap_or(("", text));
     let (zone, fields) = head.split_once(' ').unwrap_or((head, "30 2 * * *"));
     let zone = words::zone(zone);
-    let read = DateArgument::parse(typed);
+    let read = typed.parse::<DateArgument>();
     like_rfc_3339(typed, read.as_ref().ok());
     like_the_registry(typed, zone, read.as_ref().ok());
     let Ok(argument) = read else { return };
@@ -84,7 +84,7 @@ fn like_the_registry(typed: &str, zone: Tz, read: Option<&DateArgument>) {
 fn of_a_day(day: NaiveDate, zone: Tz) {
     let argument = DateArgument::Day(day);
     assert!((0..=9999).contains(&day.year()), "{day} is of no year that people write");
-    assert_eq!(DateArgument::parse(&day.to_string()), Ok(argument));
+    assert_eq!(day.to_string().parse(), Ok(argument));
     let shown = |at: DateTime<Utc>| wall_clock(at, zone).date();
     let first = argument.instant(zone);
     let (from, to) = match argument.range(zone) {
@@ -99,7 +99,7 @@ fn of_a_day(day: NaiveDate, zone: Tz) {
 fn of_a_wall_time(wall: NaiveDateTime, zone: Tz) {
     let argument = DateArgument::Wall(wall);
     assert!((0..=9999).contains(&wall.year()), "{wall} is of no year that people write");
-    assert_eq!(DateArgument::parse(&format!("{wall:?}")), Ok(argument), "{wall:?} does not read back");
+    assert_eq!(format!("{wall:?}").parse(), Ok(argument), "{wall:?} does not read back");
     let first = argument.instant(zone);
     match (zone.from_local_datetime(&wall), argument.range(zone)) {
         (LocalResult::None, Err(ChoiceError::Swallowed { .. })) => {
@@ -129,9 +129,9 @@ fn shown(at: DateTime<Utc>, zone: Tz) {
         return;
     }
     let text = in_zone(at, zone);
-    assert_eq!(DateArgument::parse(&text), Ok(DateArgument::Instant(at)), "{text:?} does not read back");
+    assert_eq!(text.parse(), Ok(DateArgument::Instant(at)), "{text:?} does not read back");
     let text = to_the_second(at, zone);
-    let Ok(DateArgument::Instant(read)) = DateArgument::parse(&text) else { panic!("{text:?} does not read back") };
+    let Ok(DateArgument::Instant(read)) = text.parse() else { panic!("{text:?} does not read back") };
     assert!((at - read).abs() < TimeDelta::seconds(2) && read <= at, "{at} is shown as {text:?}");
 }
 

@@ -10,14 +10,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
-pub(super) use reading::{Attempts, Audit, Calendar, Log, Sessions, Status, Why};
+pub(super) use reading::{
+    AttemptsArguments, AuditArguments, CalendarArguments, LogArguments, SessionsArguments, StatusArguments,
+    WhyArguments,
+};
 
 use crate::daemon;
 use crate::job::JobName;
 use crate::report::date::DateArgument;
-use change::{Backfill, Change, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
+use change::{Change, ChangeCommand, ChangeOptions, ResetArguments, RunArguments};
 
 const GLOBAL: &str = "Global options";
 const CLASSIC: &str = "Classic flags (each the same as a command)";
@@ -33,7 +36,7 @@ pub(super) struct CommandLine {
     #[command(flatten)]
     classic: Classic,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
 }
 
 const AFTER_HELP: &str = "\
@@ -56,7 +59,7 @@ pub(super) struct Global {
     pub(super) ledger: Option<String>,
     /// The log format of the daemon when it does not write to a terminal.
     #[arg(long, global = true, value_name = "FORMAT", help_heading = GLOBAL)]
-    pub(super) log_format: Option<LogFormat>,
+    pub(super) log_format: Option<daemon::LogFormat>,
     /// Print only results and errors.
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(super) quiet: bool,
@@ -72,24 +75,6 @@ impl Global {
     }
 }
 
-/// How the daemon logs.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum LogFormat {
-    /// Lines of text.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
-impl From<LogFormat> for daemon::LogFormat {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
-    }
-}
-
 /// The flags of old crontabber.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Debug, Args)]
@@ -101,16 +86,16 @@ struct Classic {
     #[arg(short = 'l', long, group = "classic", help_heading = CLASSIC)]
     list_jobs: bool,
     /// The same as `run JOB`.
-    #[arg(short = 'j', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = JobName::new)]
+    #[arg(short = 'j', long, value_name = "JOB", group = "classic", help_heading = CLASSIC)]
     job: Option<JobName>,
     /// With `--job`: the date to attempt.
-    #[arg(long, value_name = "DATE", requires = "job", help_heading = CLASSIC, value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE", requires = "job", help_heading = CLASSIC)]
     date: Option<DateArgument>,
     /// With `--job`: wait neither for dependencies nor for the date to be due.
     #[arg(long, requires = "job", help_heading = CLASSIC)]
     force: bool,
     /// The same as `reset JOB`.
-    #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC, value_parser = JobName::new)]
+    #[arg(short = 'r', long, value_name = "JOB", group = "classic", help_heading = CLASSIC)]
     reset_job: Option<JobName>,
     /// With `--reset-job`: do not ask for confirmation.
     #[arg(long, requires = "reset_job", help_heading = CLASSIC)]
@@ -131,27 +116,31 @@ struct Classic {
 
 impl Classic {
     /// The command that a flag stands for, if one was given; clap lets at most one pass.
-    fn command(self) -> Option<Command> {
-        let job = self
-            .job
-            .map(|job| Command::Run(Run { job, date: self.date, force: self.force, change: Change::default() }));
-        let change = Change { yes: self.yes, ..Change::default() };
-        let reset = self.reset_job.map(|job| Command::Reset(Reset { job, to: None, change }));
+    fn command(self) -> Option<CliCommand> {
+        let run = self.job.map(|job| {
+            let arguments = RunArguments { date: self.date, force: self.force };
+            ChangeCommand::Run(Change { job, arguments, options: ChangeOptions::default() })
+        });
+        let reset = self.reset_job.map(|job| {
+            let options = ChangeOptions { yes: self.yes, ..ChangeOptions::default() };
+            ChangeCommand::Reset(Change { job, arguments: ResetArguments { to: None }, options })
+        });
         let flags = [
-            (self.once, Command::Once),
-            (self.list_jobs, Command::List),
-            (self.configtest, Command::Check),
-            (self.audit_ghosts, Command::Ghosts),
-            (self.nagios, Command::Health),
-            (self.version, Command::Version),
+            (self.once, CliCommand::Once),
+            (self.list_jobs, CliCommand::List),
+            (self.configtest, CliCommand::Check),
+            (self.audit_ghosts, CliCommand::Ghosts),
+            (self.nagios, CliCommand::Health),
+            (self.version, CliCommand::Version),
         ];
-        job.or(reset).or_else(|| flags.into_iter().find_map(|(given, command)| given.then_some(command)))
+        let flag = flags.into_iter().find_map(|(given, command)| given.then_some(command));
+        run.or(reset).map(CliCommand::Change).or(flag)
     }
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Run everything that is due, then exit; exit status 1 if an attempt failed.
     Once,
     /// List every job: schedule, state, last success, next date, dates behind, what blocks it.
@@ -159,29 +148,9 @@ pub(super) enum Command {
     /// Explain a date: what happened to it, what it waits for, and when it is attempted next.
     ///
     /// Without a date, explains the first one that is not settled.
-    Why(Why),
-    /// Run a job now.
-    ///
-    /// A backfillable job runs only for the next date in its order.
-    Run(Run),
-    /// Reset a job to the state before its first run.
-    ///
-    /// Prints which dates are repeated. The old sessions stay in the ledger, as an earlier generation of the job.
-    Reset(Reset),
-    /// Run past dates in addition to the schedule, including dates before the job's start.
-    Backfill(Backfill),
-    /// Mark dates as skipped: they do not run, and nothing waits for them.
-    Skip(Skip),
-    /// Mark a date as succeeded without running it.
-    Done(Done),
-    /// Retry failed or held dates now, before their retry time.
-    Retry(Retry),
-    /// Kill a running attempt; its date is held until you retry, skip or mark it as done.
-    Kill(Kill),
-    /// Disable a job: none of its dates run.
-    Disable(Disable),
-    /// Enable a disabled job, with or without the dates that it has missed.
-    Enable(Enable),
+    Why(WhyArguments),
+    #[command(flatten)]
+    Change(ChangeCommand),
     /// Check the registry; exit status 78 if it has mistakes.
     Check,
     /// List the jobs that are in the ledger but not in the registry.
@@ -194,33 +163,33 @@ pub(super) enum Command {
     /// List the dates to come, or those of a range; without a job and a range, what would start now.
     ///
     /// Dates are computed from the registry alone, whatever the ledger holds.
-    Plan(Plan),
+    Plan(PlanArguments),
     /// List the sessions in the ledger: each date of each job, and its state.
     ///
     /// Sorted by ascending date. A limit keeps the newest rows; the line below the table is the command for the rows before
     /// them. A program passes JOB/GENERATION/DATE of the first row of a page as `--before` to get the previous page.
-    Sessions(Sessions),
+    Sessions(SessionsArguments),
     /// List the attempts in the ledger: each start of each date, and how it ended.
     ///
     /// Sorted by ascending date and number. A limit keeps the newest rows; the line below the table is the command for the
     /// rows before them. A program passes JOB/GENERATION/DATE/ATTEMPT of the first row of a page as `--before` to get the
     /// previous page.
-    Attempts(Attempts),
+    Attempts(AttemptsArguments),
     /// Print the output of an attempt.
-    Log(Log),
+    Log(LogArguments),
     /// Draw a calendar of a job's dates: one block per month, with a mark and a color for the state of each day.
     ///
     /// A day with several dates has the mark of the worst of them, and the number of dates in that state. Without a range:
     /// this month and the two before it.
-    Calendar(Calendar),
+    Calendar(CalendarArguments),
     /// Show everything about one job: its configuration, its watermark, its backlog, what blocks it, its last attempts.
     ///
     /// Also shows how long it takes: the median and the 95th percentile of the newest 100 successful attempts. The job is
     /// getting slower if the median of the newest 10 is at least 1.5 times that of the (at least 10, at most 90) attempts
     /// before them, and at least one second longer.
-    Status(Status),
+    Status(StatusArguments),
     /// List what operators did: who, when, from where, to which job and dates, why, and the result; newest first.
-    Audit(Audit),
+    Audit(AuditArguments),
     /// Check that the whole ledger keeps the promises; exit status 1 if it does not.
     ///
     /// P1 once: no date that succeeded was started again. P2 alone: no two attempts of a job overlap. P3 in order: in
@@ -235,17 +204,17 @@ pub(super) enum Command {
     #[command(hide = true)]
     Reference,
     /// Print shell completions.
-    Completions(Completions),
+    Completions(CompletionsArguments),
     /// Print the version, and that of the time zone database.
     Version,
     /// Run the warden, which owns the job processes; the daemon or systemd starts it, with its socket as standard input.
     #[command(hide = true)]
-    Warden(Warden),
+    Warden(WardenArguments),
 }
 
 /// `warden`.
 #[derive(Debug, Args)]
-pub(super) struct Warden {
+pub(super) struct WardenArguments {
     /// The folder of its journal; else `warden` in the state directory of its unit.
     #[arg(long, value_name = "FOLDER", env = "CRONTABBER_WARDEN_FOLDER")]
     pub(super) folder: Option<PathBuf>,
@@ -256,15 +225,14 @@ pub(super) struct Warden {
 
 /// `plan`.
 #[derive(Debug, Args)]
-pub(super) struct Plan {
+pub(super) struct PlanArguments {
     /// The job [default: all jobs].
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(super) job: Option<JobName>,
     /// The first date [default: now].
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(super) from: Option<DateArgument>,
     /// The end of the range, exclusive.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(super) to: Option<DateArgument>,
     /// Most dates to list [default: 10, or all with `--to`].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -273,14 +241,13 @@ pub(super) struct Plan {
 
 /// `completions`.
 #[derive(Debug, Args)]
-pub(super) struct Completions {
+pub(super) struct CompletionsArguments {
     /// The shell.
-    #[arg(value_name = "SHELL")]
     pub(super) shell: clap_complete::Shell,
 }
 
 /// Reads the command line of this process; prints the mistake and exits with 2 if there is one.
-pub(super) fn read() -> (Global, Option<Command>) {
+pub(super) fn read() -> (Global, Option<CliCommand>) {
     let line = CommandLine::parse();
     if line.classic.job.is_none() && (line.classic.force || line.classic.date.is_some()) {
         let text = "`--force` and `--date` go with `--job`, or stand after `run`";

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::arguments::Attempts;
+use super::arguments::AttemptsArguments;
 use super::context::Context;
 use super::export::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::failure::Failure;
@@ -37,7 +37,7 @@ const COLUMNS: [Column; 8] = [
 const NARROW: usize = 110;
 
 /// Lists attempts.
-pub(super) fn attempts(context: &Context, asked: &Attempts, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
     let logs = context.logs(registry.as_ref())?;
     let mut reader = context.reader(registry.as_ref())?;

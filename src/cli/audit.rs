@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::arguments::Audit;
+use super::arguments::AuditArguments;
 use super::context::Context;
 use super::export::{SHOWN, Sink, more_line};
 use super::failure::Failure;
@@ -53,7 +53,7 @@ struct ActRow<'a> {
 }
 
 /// Lists what operators did.
-pub(super) fn audit(context: &Context, asked: &Audit, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
     let mut reader = context.reader(registry.as_ref())?;
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();

@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::arguments::Calendar;
+use super::arguments::CalendarArguments;
 use super::context::Context;
 use super::failure::Failure;
 use super::json::Array;
@@ -83,7 +83,7 @@ struct DayRow<'a> {
 }
 
 /// Draws the dates of a job.
-pub(super) fn calendar(context: &Context, asked: &Calendar, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn calendar(context: &Context, asked: &CalendarArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
     let mut reader = context.reader(registry.as_ref())?;
     let record = reader.as_mut().map(|reader| reader.job(&asked.job)).transpose()?.flatten();
@@ -147,7 +147,7 @@ fn days(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Result<(Vec<Day>, V
 }
 
 /// From when on, and before when, the dates are drawn.
-fn range(asked: &Calendar, zone: Tz, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), Failure> {
+fn range(asked: &CalendarArguments, zone: Tz, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), Failure> {
     let start = |day: NaiveDate| day_start(day, zone);
     let month_of = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive().with_day(1).unwrap_or_default();
     let next_month = |month: NaiveDate| month.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);

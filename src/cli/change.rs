@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::arguments::change::{Backfill, Change, Direction, Disable, Done, Enable, Kill, Reset, Retry, Run, Skip};
+use super::arguments::change::{
+    BackfillArguments, Change, ChangeCommand, ChangeOptions, Direction, EnableArguments, RetryArguments, SkipArguments,
+};
 use super::context::Context;
 use super::failure::Failure;
 use crate::daemon::{self, Operator};
@@ -29,41 +31,28 @@ const MANY: u64 = 100;
 /// Most dates that a dry run lists.
 const NAMED: usize = 20;
 
-/// A command that changes dates.
-pub(super) enum ChangeCommand {
-    Run(Run),
-    Reset(Reset),
-    Backfill(Backfill),
-    Skip(Skip),
-    Enable(Enable),
-    Disable(Disable),
-    Done(Done),
-    Retry(Retry),
-    Kill(Kill),
-}
-
 /// What a change is about.
 struct Target<'a> {
     context: &'a Context,
     registry: Registry,
     reader: Option<Reader>,
-    job: JobName,
+    job: &'a JobName,
     zone: Tz,
-    change: Change,
+    options: &'a ChangeOptions,
 }
 
 /// Changes dates, or shows what the change would be.
 pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitCode, Failure> {
-    let (job, change) = command.about();
+    let (job, options) = command.about();
     let registry = context.registry()?;
     let mut reader = context.reader_if_any(Some(&registry))?;
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
     let zones = Zones::new(Some(&registry), &records);
-    zones.know(&job)?;
-    let zone = zones.of(&job);
-    let mut target = Target { context, registry, reader, job, zone, change };
+    zones.know(job)?;
+    let zone = zones.of(job);
+    let mut target = Target { context, registry, reader, job, zone, options };
     let operation = command.operation(&mut target)?;
-    let mut request = submit::request(target.job.clone(), operation, target.change.reason.clone(), context.now);
+    let mut request = submit::request(target.job.clone(), operation, target.options.reason.clone(), context.now);
     let mut preview = target.preview(&request)?;
     if let (Operation::Enable(Enabling::Plain), false) = (&request.operation, preview.reply.done)
         && preview.backlog > 0
@@ -72,7 +61,7 @@ pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitC
         request.operation = Operation::Enable(target.ask_for_backlog(&preview)?);
         preview = target.preview(&request)?;
     }
-    if target.change.dry_run {
+    if target.options.dry_run {
         return Ok(target.print_dry_run(&request, &preview));
     }
     target.confirm(&request.operation, &preview)?;
@@ -81,19 +70,18 @@ pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitC
 }
 
 impl ChangeCommand {
-    fn about(&self) -> (JobName, Change) {
-        let (job, change) = match self {
-            Self::Run(run) => (&run.job, &run.change),
-            Self::Reset(reset) => (&reset.job, &reset.change),
-            Self::Backfill(backfill) => (&backfill.job, &backfill.change),
-            Self::Skip(skip) => (&skip.job, &skip.change),
-            Self::Enable(enable) => (&enable.job, &enable.change),
-            Self::Disable(disable) => (&disable.job, &disable.change),
-            Self::Done(done) => (&done.job, &done.change),
-            Self::Retry(retry) => (&retry.job, &retry.change),
-            Self::Kill(kill) => (&kill.job, &kill.change),
-        };
-        (job.clone(), change.clone())
+    fn about(&self) -> (&JobName, &ChangeOptions) {
+        match self {
+            Self::Run(Change { job, options, .. })
+            | Self::Reset(Change { job, options, .. })
+            | Self::Backfill(Change { job, options, .. })
+            | Self::Skip(Change { job, options, .. })
+            | Self::Enable(Change { job, options, .. })
+            | Self::Disable(Change { job, options, .. })
+            | Self::Done(Change { job, options, .. })
+            | Self::Retry(Change { job, options, .. })
+            | Self::Kill(Change { job, options, .. }) => (job, options),
+        }
     }
 
     /// The operation, with its dates as instants.
@@ -101,31 +89,34 @@ impl ChangeCommand {
         let zone = target.zone;
         let instant = |date: DateArgument| date.instant(zone);
         Ok(match self {
-            Self::Run(run) => {
+            Self::Run(Change { arguments: run, .. }) => {
                 let date = run.date.map(|date| target.one_date(date, Dates::All)).transpose()?;
                 Operation::Run { date, force: run.force }
             }
-            Self::Reset(reset) => Operation::Reset { to: reset.to.map(instant) },
-            Self::Backfill(backfill) => Operation::Backfill(target.order(backfill)?),
-            Self::Skip(Skip { date: Some(date), .. }) => {
-                Operation::Skip(Skipping::Date(target.one_date(*date, Dates::All)?))
-            }
-            Self::Skip(Skip { to: Some(to), .. }) => Operation::Skip(Skipping::To(instant(*to))),
-            Self::Skip(Skip { count, .. }) => Operation::Skip(Skipping::Count(count.unwrap_or(1))),
-            Self::Enable(Enable { skip_to: Some(to), .. }) => Operation::Enable(Enabling::SkipTo(instant(*to))),
-            Self::Enable(Enable { skip_missed: true, .. }) => Operation::Enable(Enabling::SkipMissed),
-            Self::Enable(Enable { catch_up: true, .. }) => Operation::Enable(Enabling::CatchUp),
-            Self::Enable(_) => Operation::Enable(Enabling::Plain),
-            Self::Disable(disable) => Operation::Disable { until: disable.until.map(instant) },
-            Self::Done(done) => Operation::Done { date: target.one_date(done.date, Dates::All)? },
-            Self::Retry(Retry { date: Some(date), again, .. }) => {
-                let date = target.one_date(*date, Dates::Recorded)?;
-                Operation::Retry(Retrying::Date { date, again: *again })
-            }
-            Self::Retry(Retry { failed: true, .. }) => Operation::Retry(Retrying::Failed),
-            Self::Retry(_) => Operation::Retry(Retrying::Held),
+            Self::Reset(reset) => Operation::Reset { to: reset.arguments.to.map(instant) },
+            Self::Backfill(backfill) => Operation::Backfill(target.order(&backfill.arguments)?),
+            Self::Skip(skip) => Operation::Skip(match skip.arguments {
+                SkipArguments { date: Some(date), .. } => Skipping::Date(target.one_date(date, Dates::All)?),
+                SkipArguments { to: Some(to), .. } => Skipping::To(instant(to)),
+                SkipArguments { count, .. } => Skipping::Count(count.unwrap_or(1)),
+            }),
+            Self::Enable(enable) => Operation::Enable(match enable.arguments {
+                EnableArguments { skip_to: Some(to), .. } => Enabling::SkipTo(instant(to)),
+                EnableArguments { skip_missed: true, .. } => Enabling::SkipMissed,
+                EnableArguments { catch_up: true, .. } => Enabling::CatchUp,
+                EnableArguments { .. } => Enabling::Plain,
+            }),
+            Self::Disable(disable) => Operation::Disable { until: disable.arguments.until.map(instant) },
+            Self::Done(done) => Operation::Done { date: target.one_date(done.arguments.date, Dates::All)? },
+            Self::Retry(retry) => Operation::Retry(match retry.arguments {
+                RetryArguments { date: Some(date), again, .. } => {
+                    Retrying::Date { date: target.one_date(date, Dates::Recorded)?, again }
+                }
+                RetryArguments { failed: true, .. } => Retrying::Failed,
+                RetryArguments { .. } => Retrying::Held,
+            }),
             Self::Kill(kill) => {
-                let date = kill.date.map(|date| target.one_date(date, Dates::Running)).transpose()?;
+                let date = kill.arguments.date.map(|date| target.one_date(date, Dates::Running)).transpose()?;
                 Operation::Kill { date }
             }
         })
@@ -134,7 +125,7 @@ impl ChangeCommand {
 
 impl Target<'_> {
     fn job(&self) -> Option<&Job> {
-        self.registry.jobs.iter().find(|job| job.name == self.job)
+        self.registry.jobs.iter().find(|job| job.name == *self.job)
     }
 
     fn preview(&mut self, request: &NewRequest) -> Result<Preview, Failure> {
@@ -143,12 +134,12 @@ impl Target<'_> {
 
     /// The date that the operator named.
     fn one_date(&mut self, date: DateArgument, among: Dates) -> Result<DateTime<Utc>, Failure> {
-        let job = self.registry.jobs.iter().find(|job| job.name == self.job);
-        Ok(Choice { name: &self.job, zone: self.zone, job }.one(self.reader.as_mut(), date, among)?)
+        let job = self.registry.jobs.iter().find(|job| job.name == *self.job);
+        Ok(Choice { name: self.job, zone: self.zone, job }.one(self.reader.as_mut(), date, among)?)
     }
 
     /// The backfill that is ordered: a count becomes the end of a range, which the scheduler checks.
-    fn order(&self, asked: &Backfill) -> Result<BackfillOrder, Failure> {
+    fn order(&self, asked: &BackfillArguments) -> Result<BackfillOrder, Failure> {
         let from = asked.from.instant(self.zone);
         let mut to = asked.to.map(|to| to.instant(self.zone));
         if to.is_some_and(|to| to <= from) {
@@ -206,7 +197,7 @@ impl Target<'_> {
         // The dates that are attempted are changed too, not only the skipped ones.
         let attempts = if matches!(operation, Operation::Enable(Enabling::SkipTo(_))) { preview.backlog } else { 0 };
         let count = preview.reply.dates.count.max(attempts);
-        if count <= MANY || self.change.yes || !preview.reply.done {
+        if count <= MANY || self.options.yes || !preview.reply.done {
             return Ok(());
         }
         let what = format!("`{}` would change {} of `{}`", operation.word(), counted(count, "date"), self.job);

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use super::arguments::{CommandLine, Completions};
+use super::arguments::{CommandLine, CompletionsArguments};
 use super::failure::Failure;
 use super::output::Output;
 
 /// Prints the completions for a shell.
-pub(super) fn completions(asked: &Completions, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn completions(asked: &CompletionsArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     // The generator panics when it cannot write, so it writes to memory.
     let mut text = Vec::new();
     clap_complete::generate(asked.shell, &mut CommandLine::command(), "crontabber", &mut text);

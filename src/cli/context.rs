@@ -93,7 +93,7 @@ impl Context {
         Ok(daemon::Options {
             registry: self.registry_path()?,
             ledger: ledger.clone(),
-            log_format: log_format.map(Into::into),
+            log_format: *log_format,
             quiet: *quiet,
         })
     }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::arguments::Log;
+use super::arguments::LogArguments;
 use super::context::Context;
 use super::failure::Failure;
 use super::json;
@@ -37,7 +37,7 @@ struct LogRow<'a> {
 }
 
 /// Prints the log of one attempt.
-pub(super) fn log(context: &Context, asked: &Log, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn log(context: &Context, asked: &LogArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
     let logs = context.logs(registry.as_ref())?;
     let Some(mut reader) = context.reader(registry.as_ref())? else {
@@ -119,7 +119,7 @@ fn choose(
     context: &Context,
     reader: &mut Reader,
     registry: Option<&Registry>,
-    asked: &Log,
+    asked: &LogArguments,
     zones: &Zones,
 ) -> Result<AttemptRecord, Failure> {
     let job = &asked.job;
@@ -175,7 +175,7 @@ fn at(
 }
 
 /// The attempt of a job that was started last: an old date may have been attempted after a new one.
-fn newest(reader: &mut Reader, asked: &Log) -> Result<Option<AttemptRecord>, Failure> {
+fn newest(reader: &mut Reader, asked: &LogArguments) -> Result<Option<AttemptRecord>, Failure> {
     let filter = AttemptFilter { job: Some(asked.job.clone()), newest: Some(1_000), ..AttemptFilter::default() };
     let mut newest: Option<AttemptRecord> = None;
     let order = |attempt: &AttemptRecord| -> (chrono::DateTime<chrono::Utc>, AttemptKey) {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::arguments::Plan;
+use super::arguments::PlanArguments;
 use super::context::Context;
 use super::failure::Failure;
 use super::json::Array;
@@ -25,7 +25,7 @@ use crate::text::{in_zone, write_in_zone};
 const COUNT: u64 = 10;
 
 /// Tells the dates, or what a wake would do.
-pub(super) fn plan(context: &Context, asked: &Plan, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry()?;
     let is_range = asked.from.is_some() || asked.to.is_some() || asked.count.is_some();
     let jobs: Vec<&Job> = match &asked.job {
@@ -54,7 +54,7 @@ pub(super) fn plan(context: &Context, asked: &Plan, output: &mut Output) -> Resu
 }
 
 /// From when on, and before when, the dates of a job are told.
-fn range(job: &Job, asked: &Plan, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), Failure> {
+fn range(job: &Job, asked: &PlanArguments, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), Failure> {
     let zone = job.timetable.zone();
     let from = match asked.from {
         Some(from) => from.instant(zone),
@@ -72,7 +72,7 @@ fn range(job: &Job, asked: &Plan, now: DateTime<Utc>) -> Result<(DateTime<Utc>, 
     Ok((from, to))
 }
 
-fn nothing(asked: &Plan, jobs: &[&Job]) -> String {
+fn nothing(asked: &PlanArguments, jobs: &[&Job]) -> String {
     if let (Some(name), [job]) = (&asked.job, jobs)
         && job.date_policy == DatePolicy::OnDemand
     {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use chrono_tz::Tz;
 
-use super::arguments::Sessions;
+use super::arguments::SessionsArguments;
 use super::context::Context;
 use super::export::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::failure::Failure;
@@ -29,7 +29,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// Lists sessions.
-pub(super) fn sessions(context: &Context, asked: &Sessions, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
     let mut reader = context.reader(registry.as_ref())?;
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();

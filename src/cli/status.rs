@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::arguments::Status;
+use super::arguments::StatusArguments;
 use super::attempts;
 use super::context::Context;
 use super::failure::Failure;
@@ -13,7 +13,7 @@ use crate::report::status::{JobReport, settings};
 use crate::text::one_line;
 
 /// Prints everything about a job.
-pub(super) fn status(context: &Context, asked: &Status, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn status(context: &Context, asked: &StatusArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry_if_any()?;
     let logs = context.logs(registry.as_ref())?;
     let mut reader = context.reader(registry.as_ref())?;

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use tracing_subscriber::fmt;
 
-use super::arguments::Warden;
+use super::arguments::WardenArguments;
 use super::failure::Failure;
 use crate::paths;
 use crate::warden::{Log, Service, serve};
 
 /// Serves until there is nothing to do.
-pub(super) fn warden(asked: Warden) -> Result<ExitCode, Failure> {
+pub(super) fn warden(asked: WardenArguments) -> Result<ExitCode, Failure> {
     let mut log = Log::stderr().map_err(|error| Failure::new(format!("standard error cannot be used: {error}")))?;
     let writer = log.clone();
     _ = fmt().with_writer(move || writer.clone()).with_target(false).with_ansi(false).try_init();

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::arguments::Why;
+use super::arguments::WhyArguments;
 use super::context::Context;
 use super::failure::Failure;
 use super::json;
@@ -11,7 +11,7 @@ use super::output::Output;
 use crate::report::why::DateReport;
 
 /// Explains a date.
-pub(super) fn why(context: &Context, asked: &Why, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn why(context: &Context, asked: &WhyArguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let registry = context.registry()?;
     let mut reader = context.reader_if_any(Some(&registry))?;
     let logs = context.logs(Some(&registry))?;

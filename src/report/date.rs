@@ -3,6 +3,8 @@
 //! A day and a wall time mean nothing without the zone of a job, so that reading one takes two steps: its form, when
 //! the command line is read, and its instants, once the job is known.
 
+use std::str::FromStr;
+
 use chrono::offset::LocalResult;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
@@ -47,32 +49,6 @@ pub enum ChoiceError {
 }
 
 impl DateArgument {
-    /// Reads the form of a date; also the one that our tables have.
-    ///
-    /// # Errors
-    /// Any other text.
-    pub fn parse(text: &str) -> Result<Self, DateArgumentError> {
-        let text = text.trim();
-        if let Some(day) = day(text) {
-            return Ok(Self::Day(day));
-        }
-        let (stamp, offset) = split_offset(text);
-        // RFC 3339 allows a small one.
-        let stamp = stamp.replacen('t', "T", 1);
-        let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
-        let wall = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(stamp.trim_end(), format).ok());
-        // A leap second is none of the instants that we count.
-        let is_counted = |wall: &NaiveDateTime| (0..=9999).contains(&wall.year()) && wall.nanosecond() < 1_000_000_000;
-        let wall = wall.filter(is_counted).ok_or(DateArgumentError)?;
-        match offset {
-            None => Ok(Self::Wall(wall)),
-            Some(offset) => {
-                let seconds = offset_seconds(offset).ok_or(DateArgumentError)?;
-                Ok(Self::Instant((wall - TimeDelta::seconds(seconds)).and_utc()))
-            }
-        }
-    }
-
     /// The first instant that is meant: the start of a day, the first showing of a wall time; of what no clock showed,
     /// when the clock was set forward. For the ends of a range.
     #[must_use]
@@ -120,6 +96,33 @@ impl DateArgument {
     }
 }
 
+/// Reads the form of a date; also the one that our tables have.
+impl FromStr for DateArgument {
+    type Err = DateArgumentError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if let Some(day) = day(text) {
+            return Ok(Self::Day(day));
+        }
+        let (stamp, offset) = split_offset(text);
+        // RFC 3339 allows a small one.
+        let stamp = stamp.replacen('t', "T", 1);
+        let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+        let wall = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(stamp.trim_end(), format).ok());
+        // A leap second is none of the instants that we count.
+        let is_counted = |wall: &NaiveDateTime| (0..=9999).contains(&wall.year()) && wall.nanosecond() < 1_000_000_000;
+        let wall = wall.filter(is_counted).ok_or(DateArgumentError)?;
+        match offset {
+            None => Ok(Self::Wall(wall)),
+            Some(offset) => {
+                let seconds = offset_seconds(offset).ok_or(DateArgumentError)?;
+                Ok(Self::Instant((wall - TimeDelta::seconds(seconds)).and_utc()))
+            }
+        }
+    }
+}
+
 fn day(text: &str) -> Option<NaiveDate> {
     let is_day =
         text.len() == 10 && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
@@ -161,7 +164,7 @@ mod tests {
     const BERLIN: Tz = chrono_tz::Europe::Berlin;
 
     fn read(text: &str) -> DateArgument {
-        DateArgument::parse(text).expect("a date")
+        text.parse().expect("a date")
     }
 
     fn utc(text: &str) -> DateTime<Utc> {
@@ -215,10 +218,10 @@ mod tests {
             "1700000000",
             "é:+00:00",
         ] {
-            assert_eq!(DateArgument::parse(wrong), Err(DateArgumentError), "{wrong}");
+            assert_eq!(wrong.parse::<DateArgument>(), Err(DateArgumentError), "{wrong}");
         }
         for wrong in ["2026-11-03T02:30+0100", "2026-11-03T02:30+25:00", "2026-11-03T02:30+aa:00"] {
-            assert_eq!(DateArgument::parse(wrong), Err(DateArgumentError), "{wrong}");
+            assert_eq!(wrong.parse::<DateArgument>(), Err(DateArgumentError), "{wrong}");
         }
     }
 

@@ -2,15 +2,53 @@
 
 use std::num::NonZeroU32;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use crate::job::JobName;
 use crate::report::date::DateArgument;
 use crate::session::Only;
 
+/// A command that changes dates.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ChangeCommand {
+    /// Run a job now.
+    ///
+    /// A backfillable job runs only for the next date in its order.
+    Run(Change<RunArguments>),
+    /// Reset a job to the state before its first run.
+    ///
+    /// Prints which dates are repeated. The old sessions stay in the ledger, as an earlier generation of the job.
+    Reset(Change<ResetArguments>),
+    /// Run past dates in addition to the schedule, including dates before the job's start.
+    Backfill(Change<BackfillArguments>),
+    /// Mark dates as skipped: they do not run, and nothing waits for them.
+    Skip(Change<SkipArguments>),
+    /// Mark a date as succeeded without running it.
+    Done(Change<DoneArguments>),
+    /// Retry failed or held dates now, before their retry time.
+    Retry(Change<RetryArguments>),
+    /// Kill a running attempt; its date is held until you retry, skip or mark it as done.
+    Kill(Change<KillArguments>),
+    /// Disable a job: none of its dates run.
+    Disable(Change<DisableArguments>),
+    /// Enable a disabled job, with or without the dates that it has missed.
+    Enable(Change<EnableArguments>),
+}
+
+/// The arguments of a command that changes dates.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Change<T: Args> {
+    /// The job.
+    pub(in crate::cli) job: JobName,
+    #[command(flatten)]
+    pub(in crate::cli) arguments: T,
+    #[command(flatten)]
+    pub(in crate::cli) options: ChangeOptions,
+}
+
 /// The options of every command that changes dates.
-#[derive(Debug, Clone, Default, Args)]
-pub(in crate::cli) struct Change {
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct ChangeOptions {
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
@@ -24,44 +62,31 @@ pub(in crate::cli) struct Change {
 
 /// `run`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Run {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+pub(in crate::cli) struct RunArguments {
     /// The date to run [default: the next one].
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) date: Option<DateArgument>,
     /// Run even if dependencies are not met, the date is not due, or the job is disabled.
     #[arg(long)]
     pub(in crate::cli) force: bool,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `reset`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Reset {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+pub(in crate::cli) struct ResetArguments {
     /// Reset only the dates from this one on.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) to: Option<DateArgument>,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `backfill`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Backfill {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+pub(in crate::cli) struct BackfillArguments {
     /// The first date, which may be before the job's start.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) from: DateArgument,
     /// The end of the range, exclusive [default: the job's next date].
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse, conflicts_with = "count")]
+    #[arg(long, value_name = "DATE", conflicts_with = "count")]
     pub(in crate::cli) to: Option<DateArgument>,
     /// The number of dates, from the first one on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -78,8 +103,6 @@ pub(in crate::cli) struct Backfill {
     /// A unique name, which prevents the same backfill from being requested twice.
     #[arg(long, value_name = "KEY", value_parser = name)]
     pub(in crate::cli) name: Option<String>,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `--only`.
@@ -123,33 +146,25 @@ fn name(text: &str) -> Result<String, &'static str> {
 
 /// `skip`.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["date", "to", "count"])]
-pub(in crate::cli) struct Skip {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+#[group(id = "which", required = true, multiple = false)]
+pub(in crate::cli) struct SkipArguments {
     /// The date, which may be in the future.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) date: Option<DateArgument>,
     /// All unsettled dates before this one.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) to: Option<DateArgument>,
     /// The number of dates, from the job's next one on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) count: Option<u64>,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `enable`.
 #[derive(Debug, Args)]
-#[group(id = "backlog", required = false, multiple = false, args = ["skip_to", "skip_missed", "catch_up"])]
-pub(in crate::cli) struct Enable {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+#[group(id = "backlog", required = false, multiple = false)]
+pub(in crate::cli) struct EnableArguments {
     /// Skip the missed dates before this one, and run the rest.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) skip_to: Option<DateArgument>,
     /// Skip all missed dates.
     #[arg(long)]
@@ -157,45 +172,29 @@ pub(in crate::cli) struct Enable {
     /// Run all missed dates.
     #[arg(long)]
     pub(in crate::cli) catch_up: bool,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `disable`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Disable {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+pub(in crate::cli) struct DisableArguments {
     /// Enable the job again at this time, and run the dates that it has missed.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) until: Option<DateArgument>,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `done`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Done {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+pub(in crate::cli) struct DoneArguments {
     /// The date.
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: DateArgument,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `retry`.
 #[derive(Debug, Args)]
-#[group(id = "retried", required = true, multiple = false, args = ["date", "failed", "held"])]
-pub(in crate::cli) struct Retry {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+#[group(skip)]
+#[command(group(ArgGroup::new("retried").required(true).args(["date", "failed", "held"])))]
+pub(in crate::cli) struct RetryArguments {
     /// The date.
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
     /// All failed dates that wait for their retry time.
     #[arg(long)]
@@ -206,19 +205,11 @@ pub(in crate::cli) struct Retry {
     /// Also retry a date that succeeded: it is REPEATED.
     #[arg(long, requires = "date")]
     pub(in crate::cli) again: bool,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }
 
 /// `kill`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Kill {
-    /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
-    pub(in crate::cli) job: JobName,
+pub(in crate::cli) struct KillArguments {
     /// The date [default: all running dates].
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
-    #[command(flatten)]
-    pub(in crate::cli) change: Change,
 }

@@ -20,9 +20,8 @@ const RUNNING: &str = "running";
 
 /// `sessions`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Sessions {
+pub(in crate::cli) struct SessionsArguments {
     /// The job [default: all jobs].
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: Option<JobName>,
     /// Only sessions in this state; repeatable, or separated by commas.
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
@@ -41,12 +40,11 @@ pub(in crate::cli) struct Sessions {
 
 /// `attempts`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Attempts {
+pub(in crate::cli) struct AttemptsArguments {
     /// The job [default: all jobs].
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: Option<JobName>,
     /// The date, or a day with all its dates [default: all dates].
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse, conflicts_with_all = ["from", "to", "last"])]
+    #[arg(value_name = "DATE", conflicts_with_all = ["from", "to", "last"])]
     pub(in crate::cli) date: Option<DateArgument>,
     /// Only attempts with this outcome, or `running`; repeatable, or separated by commas.
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = outcome())]
@@ -65,12 +63,10 @@ pub(in crate::cli) struct Attempts {
 
 /// `log`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Log {
+pub(in crate::cli) struct LogArguments {
     /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
     /// The date [default: that of the job's newest attempt].
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
     /// The number of the attempt [default: the newest].
     #[arg(long, value_name = "N", requires = "date", value_parser = clap::value_parser!(u32).range(1..))]
@@ -82,9 +78,8 @@ pub(in crate::cli) struct Log {
 
 /// `calendar`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Calendar {
+pub(in crate::cli) struct CalendarArguments {
     /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
     /// A month, such as `2026-11`.
     #[arg(long, value_name = "MONTH", value_parser = month, conflicts_with_all = ["from", "to", "last"])]
@@ -95,9 +90,8 @@ pub(in crate::cli) struct Calendar {
 
 /// `audit`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Audit {
+pub(in crate::cli) struct AuditArguments {
     /// The job [default: all jobs].
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: Option<JobName>,
     #[command(flatten)]
     pub(in crate::cli) range: Range,
@@ -110,9 +104,8 @@ pub(in crate::cli) struct Audit {
 
 /// `status`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Status {
+pub(in crate::cli) struct StatusArguments {
     /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
 }
 
@@ -120,10 +113,10 @@ pub(in crate::cli) struct Status {
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct Range {
     /// The first date; a day is in the job's time zone, or in the registry's if no job is named.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) from: Option<DateArgument>,
     /// The end of the range, exclusive.
-    #[arg(long, value_name = "DATE", value_parser = DateArgument::parse)]
+    #[arg(long, value_name = "DATE")]
     pub(in crate::cli) to: Option<DateArgument>,
     /// The range from this long ago until now, such as `7d`.
     #[arg(long, value_name = "DURATION", value_parser = length, conflicts_with_all = ["from", "to"])]
@@ -201,11 +194,9 @@ fn month(text: &str) -> Result<NaiveDate, &'static str> {
 
 /// `why`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Why {
+pub(in crate::cli) struct WhyArguments {
     /// The job.
-    #[arg(value_name = "JOB", value_parser = JobName::new)]
     pub(in crate::cli) job: JobName,
     /// The date [default: the first unsettled one, else the next].
-    #[arg(value_name = "DATE", value_parser = DateArgument::parse)]
     pub(in crate::cli) date: Option<DateArgument>,
 }
