@@ -52,32 +52,33 @@ pub fn main() -> ExitCode {
         Some(CliCommand::Warden(asked)) => warden::warden(asked),
         Some(command) => read(&context, &command),
     };
-    result.unwrap_or_else(Failure::tell)
+    result.unwrap_or_else(Failure::print)
 }
 
 /// Does a command that only reads; the answer is the exit status.
 fn read(context: &Context, command: &CliCommand) -> Result<ExitCode, Failure> {
     let output = &mut Output::stdout();
-    let exit = match command {
-        CliCommand::List => list::list(context, output),
-        CliCommand::Check => check::check(context, output),
-        CliCommand::Ghosts => ghosts::ghosts(context, output),
-        CliCommand::Health => health::health(context, output),
-        CliCommand::Plan(asked) => plan::plan(context, asked, output),
-        CliCommand::Sessions(asked) => sessions::sessions(context, asked, output),
-        CliCommand::Attempts(asked) => attempts::attempts(context, asked, output),
-        CliCommand::Log(asked) => log::log(context, asked, output),
-        CliCommand::Why(asked) => why::why(context, asked, output),
-        CliCommand::Verify => verify::verify(context, output),
-        CliCommand::Calendar(asked) => calendar::calendar(context, asked, output),
-        CliCommand::Status(asked) => status::status(context, asked, output),
-        CliCommand::Audit(asked) => audit::audit(context, asked, output),
-        CliCommand::Schema => schema::schema(output),
-        CliCommand::Reference => reference::reference(output),
-        CliCommand::Completions(asked) => completions::completions(asked, output),
-        CliCommand::Version => version::version(context, output),
+    let mut exit = ExitCode::SUCCESS;
+    match command {
+        CliCommand::List => list::list(context, output)?,
+        CliCommand::Check => exit = check::check(context, output)?,
+        CliCommand::Ghosts => ghosts::ghosts(context, output)?,
+        CliCommand::Health => exit = health::health(context, output)?,
+        CliCommand::Plan(asked) => plan::plan(context, asked, output)?,
+        CliCommand::Sessions(asked) => sessions::sessions(context, asked, output)?,
+        CliCommand::Attempts(asked) => attempts::attempts(context, asked, output)?,
+        CliCommand::Log(asked) => exit = log::log(context, asked, output)?,
+        CliCommand::Why(asked) => why::why(context, asked, output)?,
+        CliCommand::Verify => exit = verify::verify(context, output)?,
+        CliCommand::Calendar(asked) => calendar::calendar(context, asked, output)?,
+        CliCommand::Status(asked) => status::status(context, asked, output)?,
+        CliCommand::Audit(asked) => audit::audit(context, asked, output)?,
+        CliCommand::Schema => schema::schema(output)?,
+        CliCommand::Reference => reference::reference(output)?,
+        CliCommand::Completions(asked) => completions::completions(asked, output)?,
+        CliCommand::Version => version::version(context, output)?,
         _ => unreachable!("the others do more than read"),
-    }?;
+    }
     output.finish()?;
     Ok(exit)
 }

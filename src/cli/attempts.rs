@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use super::arguments::AttemptsArguments;
@@ -37,7 +36,7 @@ const COLUMNS: [Column; 8] = [
 const NARROW: usize = 110;
 
 /// Lists attempts.
-pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry_if_any()?;
     let logs = context.logs(registry.as_ref())?;
     let mut reader = context.reader(registry.as_ref())?;
@@ -78,7 +77,7 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
                 context.remark(&format!("there are more before: `--before {first}`"));
             }
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let shown = filter.newest.unwrap_or(SHOWN);
     let narrowed = filter.dates != Between::default() || !filter.outcomes.is_empty() || filter.before.is_some();
@@ -93,14 +92,14 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
             _ => nothing("attempts", asked.job.as_ref(), asked.all_generations, narrowed),
         };
         writeln!(output, "{text}")?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     };
     let cursor = first.key.to_string();
     print(&rows, &zones, output)?;
     if more && !context.global.quiet {
         writeln!(output, "\n{}", more_line("attempt", rows.len(), &cursor))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What else is needed to show attempts.

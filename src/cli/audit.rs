@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -53,7 +52,7 @@ struct ActRow<'a> {
 }
 
 /// Lists what operators did.
-pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry_if_any()?;
     let mut reader = context.reader(registry.as_ref())?;
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
@@ -91,7 +90,7 @@ pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Outp
     if more {
         context.remark(&format!("there are more before: `--before {last}`"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Says whether operators did anything to the job that is asked for.
@@ -131,7 +130,7 @@ fn table(
     shown: u32,
     zones: &Zones,
     output: &mut Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<(), Failure> {
     let shown = usize::try_from(shown).unwrap_or(usize::MAX);
     let mut acts = Vec::new();
     if let Some(reader) = reader {
@@ -150,7 +149,7 @@ fn table(
             Some(job) => writeln!(output, "operators did nothing to `{job}`{when}")?,
             None => writeln!(output, "operators did nothing{when}")?,
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     };
     let cursor = oldest.id.to_string();
     let is_wide = output.width >= WIDE;
@@ -180,7 +179,7 @@ fn table(
     if more && !context.global.quiet {
         writeln!(output, "\n{}", more_line("act", shown, &cursor))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Which dates it is about, and how many it changed, as far as that is known.

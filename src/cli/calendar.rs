@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::process::ExitCode;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -11,7 +10,7 @@ use serde::Serialize;
 use super::arguments::CalendarArguments;
 use super::context::Context;
 use super::failure::Failure;
-use super::json::Array;
+use super::json;
 use super::output::Output;
 use crate::job::Job;
 use crate::report::zones::Zones;
@@ -83,7 +82,7 @@ struct DayRow<'a> {
 }
 
 /// Draws the dates of a job.
-pub(super) fn calendar(context: &Context, asked: &CalendarArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn calendar(context: &Context, asked: &CalendarArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry_if_any()?;
     let mut reader = context.reader(registry.as_ref())?;
     let record = reader.as_mut().map(|reader| reader.job(&asked.job)).transpose()?.flatten();
@@ -111,22 +110,18 @@ pub(super) fn calendar(context: &Context, asked: &CalendarArguments, output: &mu
     if !context.json() {
         let with_count = has_room_for_counts(&days, output.width);
         draw(&days, with_count, output)?;
-        legend(&days, with_count, output)?;
-        return Ok(ExitCode::SUCCESS);
+        return legend(&days, with_count, output);
     }
-    let mut array = Array::open(output)?;
-    for day in &days {
-        let Some(worst) = day.worst() else { continue };
+    let row = |day: &Day| {
         let counts = STATES.iter().zip(day.counts).filter(|(_, count)| *count > 0);
-        array.push(&DayRow {
+        Some(DayRow {
             job: asked.job.as_str(),
             day: day.day.to_string(),
-            state: STATES[worst].0,
+            state: STATES[day.worst()?].0,
             counts: counts.map(|((word, ..), count)| (*word, count)).collect(),
-        })?;
-    }
-    array.close()?;
-    Ok(ExitCode::SUCCESS)
+        })
+    };
+    Ok(json::array(output, days.iter().filter_map(row))?)
 }
 
 /// Each day from one instant to another, and the instants of it that are meant.

@@ -1,7 +1,6 @@
 //! `completions`: what a shell needs to complete our command line.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use clap::CommandFactory;
 
@@ -10,10 +9,10 @@ use super::failure::Failure;
 use super::output::Output;
 
 /// Prints the completions for a shell.
-pub(super) fn completions(asked: &CompletionsArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn completions(asked: &CompletionsArguments, output: &mut Output) -> Result<(), Failure> {
     // The generator panics when it cannot write, so it writes to memory.
     let mut text = Vec::new();
     clap_complete::generate(asked.shell, &mut CommandLine::command(), "crontabber", &mut text);
     output.write_all(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::iter;
 use std::process::ExitCode;
 
 use crate::environment::use_color;
@@ -14,11 +15,11 @@ use crate::registry::RegistryError;
 use crate::report::error::ReportError;
 use crate::submit::SubmitError;
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Told in our form.
-    Told(Box<Telling>),
+    /// Printed as an error message.
+    Message(Box<ErrorMessage>),
     /// The registry's mistakes, each shown with its line.
     Registry(RegistryError),
     /// The reader has closed our output: it has all it wants.
@@ -29,7 +30,7 @@ pub(super) enum Failure {
 
 /// The message, and the exit code.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(super) struct ErrorMessage {
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
@@ -39,7 +40,7 @@ pub(super) struct Telling {
 impl Failure {
     /// Something failed.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self::Told(Box::new(Telling { message: message.into(), causes: Vec::new(), hint: None, exit: FAILED }))
+        Self::Message(Box::new(ErrorMessage { message: message.into(), causes: Vec::new(), hint: None, exit: FAILED }))
     }
 
     /// Usage error.
@@ -48,38 +49,31 @@ impl Failure {
     }
 
     fn of(error: &dyn Error) -> Self {
-        let mut causes = Vec::new();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        let Self::Told(mut telling) = Self::new(error.to_string()) else { unreachable!("it was just made so") };
-        telling.causes = causes;
-        Self::Told(telling)
+        let causes = iter::successors(error.source(), |&cause| cause.source()).map(<dyn Error>::to_string).collect();
+        Self::new(error.to_string()).with(|message| message.causes = causes)
     }
 
     /// Says what to do about it.
-    pub(super) fn hint(mut self, hint: Option<impl Into<String>>) -> Self {
-        if let Self::Told(telling) = &mut self {
-            telling.hint = hint.map(Into::into);
+    pub(super) fn hint(self, hint: Option<impl Into<String>>) -> Self {
+        self.with(|message| message.hint = hint.map(Into::into))
+    }
+
+    fn exit(self, exit: u8) -> Self {
+        self.with(|message| message.exit = exit)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut ErrorMessage)) -> Self {
+        if let Self::Message(message) = &mut self {
+            change(message);
         }
         self
     }
 
-    fn exit(mut self, exit: u8) -> Self {
-        if let Self::Told(telling) = &mut self {
-            telling.exit = exit;
-        }
-        self
-    }
-
-    /// Says it in one line, as a monitor wants it.
+    /// The failure in one line, for a monitor.
     pub(super) fn line(&self) -> String {
         match self {
-            Self::Told(telling) => {
-                let mut parts = vec![telling.message.clone()];
-                parts.extend(telling.causes.iter().cloned());
+            Self::Message(error) => {
+                let parts: Vec<&str> = iter::once(&error.message).chain(&error.causes).map(String::as_str).collect();
                 parts.join(": ")
             }
             Self::Registry(error) => error.to_string(),
@@ -87,26 +81,26 @@ impl Failure {
         }
     }
 
-    /// Tells it on stderr; the answer is the exit status.
-    pub(super) fn tell(self) -> ExitCode {
+    /// Prints the failure to stderr, and returns the exit code.
+    pub(super) fn print(self) -> ExitCode {
         let mut err = io::stderr().lock();
         // An error about stderr cannot be reported.
         match self {
             Self::Closed => ExitCode::SUCCESS,
             Self::Printed(code) => code,
             Self::Registry(error) => {
-                let _ = writeln!(err, "{}", error.render(use_color(&err)));
+                _ = writeln!(err, "{}", error.render(use_color(&err)));
                 ExitCode::from(REGISTRY)
             }
-            Self::Told(telling) => {
-                let _ = writeln!(err, "error: {}", telling.message);
-                for cause in &telling.causes {
-                    let _ = writeln!(err, "  because: {cause}");
+            Self::Message(error) => {
+                _ = writeln!(err, "error: {}", error.message);
+                for cause in &error.causes {
+                    _ = writeln!(err, "  because: {cause}");
                 }
-                if let Some(hint) = &telling.hint {
-                    let _ = writeln!(err, "hint: {hint}");
+                if let Some(hint) = &error.hint {
+                    _ = writeln!(err, "hint: {hint}");
                 }
-                ExitCode::from(telling.exit)
+                ExitCode::from(error.exit)
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::json::Array;
+use super::json;
 use super::output::Output;
 use super::table::{Cell, Column, Table};
 use crate::job::JobName;
@@ -43,7 +42,7 @@ struct GhostRow<'a> {
 }
 
 /// Lists the ghosts.
-pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry()?;
     let recovered = match context.reader(Some(&registry))? {
         Some(mut reader) => reader.recovered()?,
@@ -63,16 +62,12 @@ pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<ExitCode,
         recovered.jobs.iter().filter(|record| names.binary_search(&record.name).is_ok()).collect();
     records.sort_by(|a, b| a.name.cmp(&b.name));
     if context.json() {
-        let mut array = Array::open(output)?;
-        for record in records {
-            array.push(&row(record, of(&unsettled, &record.name), of(&running, &record.name)))?;
-        }
-        array.close()?;
-        return Ok(ExitCode::SUCCESS);
+        let row = |record| row(record, of(&unsettled, &record.name), of(&running, &record.name));
+        return Ok(json::array(output, records.into_iter().map(row))?);
     }
     if records.is_empty() {
         writeln!(output, "no ghosts: every job in the ledger is in the registry")?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let mut table = Table::new(&COLUMNS, output);
     for record in records {
@@ -87,7 +82,7 @@ pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<ExitCode,
         table.row(cells, None);
     }
     table.print(output)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn schedule(record: &JobRecord) -> Option<String> {

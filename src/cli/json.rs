@@ -42,6 +42,15 @@ impl<'out, W: Write> Array<'out, W> {
     }
 }
 
+/// Prints an array.
+pub(super) fn array<W: Write, R: Serialize>(out: &mut W, rows: impl IntoIterator<Item = R>) -> io::Result<()> {
+    let mut array = Array::open(out)?;
+    for row in rows {
+        array.push(&row)?;
+    }
+    array.close()
+}
+
 /// Prints one object.
 pub(super) fn object(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, object).map_err(io::Error::from)?;
@@ -52,21 +61,17 @@ pub(super) fn object(out: &mut impl Write, object: &impl Serialize) -> io::Resul
 mod tests {
     use super::*;
 
-    fn array(rows: &[u32]) -> io::Result<String> {
+    fn printed(rows: &[u32]) -> io::Result<String> {
         let mut out = Vec::new();
-        let mut array = Array::open(&mut out)?;
-        for row in rows {
-            array.push(row)?;
-        }
-        array.close()?;
+        array(&mut out, rows)?;
         Ok(String::from_utf8_lossy(&out).into_owned())
     }
 
     #[test]
     fn arrays_are_valid_whatever_their_length() -> io::Result<()> {
-        assert_eq!(array(&[])?, "[]\n");
-        assert_eq!(array(&[1])?, "[\n1\n]\n");
-        assert_eq!(array(&[1, 2])?, "[\n1,\n2\n]\n");
+        assert_eq!(printed(&[])?, "[]\n");
+        assert_eq!(printed(&[1])?, "[\n1\n]\n");
+        assert_eq!(printed(&[1, 2])?, "[\n1,\n2\n]\n");
         Ok(())
     }
 }

@@ -1,11 +1,10 @@
 //! `list`: every job, those that need an operator first.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::json::Array;
+use super::json;
 use super::output::{Output, cut};
 use super::table::{Cell, Column, Table};
 use crate::job::JobName;
@@ -22,17 +21,12 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// Lists the jobs.
-pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn list(context: &Context, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry()?;
     let mut reader = context.reader(Some(&registry))?;
     let list = JobList::read(registry, reader.as_mut(), context.now)?;
     if context.json() {
-        let mut array = Array::open(output)?;
-        for row in list.rows() {
-            array.push(&row)?;
-        }
-        array.close()?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(json::array(output, list.rows())?);
     }
     if list.jobs.is_empty() {
         writeln!(output, "the registry has no jobs")?;
@@ -46,7 +40,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<ExitCode, F
             format!("{many} (in the ledger, not in the registry; see `crontabber ghosts`): {}", names.join(", "));
         writeln!(output, "\n{}", cut(&line, output.width))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn print(list: &JobList, output: &mut Output) -> Result<(), Failure> {

@@ -6,7 +6,6 @@
 mod wake;
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -25,7 +24,7 @@ use crate::text::{in_zone, write_in_zone};
 const COUNT: u64 = 10;
 
 /// Tells the dates, or what a wake would do.
-pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry()?;
     let is_range = asked.from.is_some() || asked.to.is_some() || asked.count.is_some();
     let jobs: Vec<&Job> = match &asked.job {
@@ -50,7 +49,7 @@ pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output
             return Err(Failure::new(past.to_string()).hint(Some("ask for a range that ends earlier")));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// From when on, and before when, the dates of a job are told.

@@ -4,7 +4,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::process::ExitCode;
 
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory};
@@ -19,7 +18,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Prints the reference.
-pub(super) fn reference(output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn reference(output: &mut Output) -> Result<(), Failure> {
     let mut root = CommandLine::command();
     root.build();
     let mut page = INTRODUCTION.to_owned();
@@ -42,7 +41,7 @@ pub(super) fn reference(output: &mut Output) -> Result<ExitCode, Failure> {
         arguments_of(command, &mut page, |argument| !argument.is_global_set() && argument.get_id() != "help");
     }
     output.write_all(page.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// `help` is clap's own, and says what this page says.

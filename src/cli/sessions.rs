@@ -1,7 +1,6 @@
 //! `sessions`: each date of each job, and where it stands.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use chrono_tz::Tz;
 
@@ -29,7 +28,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// Lists sessions.
-pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry_if_any()?;
     let mut reader = context.reader(registry.as_ref())?;
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
@@ -55,7 +54,7 @@ pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mu
                 context.remark(&format!("there are more before: `--before {}`", cursor(&first)));
             }
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let shown = filter.newest.unwrap_or(SHOWN);
     let narrowed = filter.dates != Between::default() || !filter.states.is_empty() || filter.before.is_some();
@@ -65,14 +64,14 @@ pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mu
     let more = newest_only(&mut rows, shown);
     let Some(first) = rows.first() else {
         writeln!(output, "{}", nothing("sessions", asked.job.as_ref(), asked.all_generations, narrowed))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     };
     let cursor = cursor(&first.key);
     print(&rows, &zones, asked.all_generations, output)?;
     if more && !context.global.quiet {
         writeln!(output, "\n{}", more_line("session", rows.len(), &cursor))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The zone in which days are read: the job's, else the registry's.

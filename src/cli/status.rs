@@ -1,7 +1,6 @@
 //! `status`: everything about one job.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use super::arguments::StatusArguments;
 use super::attempts;
@@ -13,7 +12,7 @@ use crate::report::status::{JobReport, settings};
 use crate::text::one_line;
 
 /// Prints everything about a job.
-pub(super) fn status(context: &Context, asked: &StatusArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn status(context: &Context, asked: &StatusArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry_if_any()?;
     let logs = context.logs(registry.as_ref())?;
     let mut reader = context.reader(registry.as_ref())?;
@@ -23,7 +22,7 @@ pub(super) fn status(context: &Context, asked: &StatusArguments, output: &mut Ou
     } else {
         print(&report, output)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn print(report: &JobReport, output: &mut Output) -> Result<(), Failure> {

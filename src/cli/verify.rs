@@ -1,6 +1,6 @@
 //! `verify`: whether the whole ledger keeps the promise.
 //!
-//! What is found is printed as it is found, for a ledger may have millions of rows, and as many that are wrong.
+//! What is found is written as it is found, for a ledger may have millions of rows, and as many that are wrong.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -8,12 +8,13 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::json::Array;
+use super::json::{self, Array};
 use super::output::Output;
 use crate::invariants::{Examination, Gap, Row, Rule, Subject, Unchecked, Violation};
 use crate::job::JobName;
@@ -25,8 +26,8 @@ use crate::text::{counted, first_few, in_zone};
 /// A verification that takes longer than this shows how far it is.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Between two looks at the time, in rows.
-const GLANCE: u64 = 1_000;
+/// How many rows are read between two updates of the progress.
+const BETWEEN_DRAWS: u64 = 1_000;
 
 /// So many jobs are named in a note.
 const NAMED: usize = 5;
@@ -51,14 +52,14 @@ struct UncheckedRow<'a> {
 
 /// What was looked at.
 #[derive(Debug, Default)]
-struct Tally {
+struct Counts {
     violations: u64,
     jobs: u64,
     sessions: u64,
     attempts: u64,
 }
 
-impl Tally {
+impl Counts {
     fn shown(&self) -> String {
         let Self { jobs, sessions, attempts, .. } = *self;
         format!("{}, {}, {}", counted(jobs, "job"), counted(sessions, "session"), counted(attempts, "attempt"))
@@ -75,32 +76,33 @@ pub(super) fn verify(context: &Context, output: &mut Output) -> Result<ExitCode,
         output.write_all(b"{\"violations\":")?;
     }
     let mut unchecked = Vec::new();
-    let tally = reader.snapshot(|snapshot| {
-        let telling = if json { Telling::Json(Array::open(output)?) } else { Telling::Text(&mut *output) };
-        examine(snapshot, registry.as_ref(), Teller { telling, progress: Progress::new(context) }, &mut unchecked)
+    let total = reader.snapshot(|snapshot| {
+        let printer = Printer::new(json, output)?;
+        examine(snapshot, registry.as_ref(), printer, context.global.quiet, &mut unchecked)
     })??;
     if json {
-        finish_json(&tally, &unchecked, output)?;
+        finish_json(&total, &unchecked, output)?;
     } else if !context.global.quiet {
         for note in notes(&unchecked) {
             context.remark(&note);
         }
-        match tally.violations {
-            0 => writeln!(output, "the promise holds: {}", tally.shown())?,
-            broken => writeln!(output, "the promise is broken: {} in {}", counted(broken, "violation"), tally.shown())?,
+        match total.violations {
+            0 => writeln!(output, "the promise holds: {}", total.shown())?,
+            broken => writeln!(output, "the promise is broken: {} in {}", counted(broken, "violation"), total.shown())?,
         }
     }
-    Ok(if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if total.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Examines job after job.
 fn examine(
     snapshot: &mut Snapshot<'_>,
     registry: Option<&Registry>,
-    mut teller: Teller<'_>,
+    mut printer: Printer<'_>,
+    quiet: bool,
     unchecked: &mut Vec<(JobName, Unchecked)>,
-) -> Result<Tally, Failure> {
-    let mut tally = Tally::default();
+) -> Result<Counts, Failure> {
+    let mut total = Counts::default();
     let jobs = snapshot.jobs()?;
     let records: Vec<_> = jobs.iter().map(|(record, _)| record.clone()).collect();
     let zones = Zones::new(registry, &records);
@@ -113,63 +115,81 @@ fn examine(
         let (is_strict, zone) = (strict.get(&record.name).copied(), zones.of(&record.name));
         let subject = Subject::new(record, is_strict, zone, resets);
         let mut examination = Examination::new(&subject);
-        let mut told = Ok(());
-        tally.jobs += 1;
+        let mut written = Ok(());
+        total.jobs += 1;
         snapshot.rows(subject.job(), &mut |row| {
             match &row {
-                Row::Session(_) => tally.sessions += 1,
-                Row::Attempt(_) => tally.attempts += 1,
+                Row::Session(_) => total.sessions += 1,
+                Row::Attempt(_) => total.attempts += 1,
             }
             examination.row(row);
-            teller.progress.goes_on(tally.sessions + tally.attempts, subject.job());
-            told = teller.tell(&subject, &zones, &examination.take(), &mut tally);
-            if told.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if !quiet {
+                printer.progress(total.sessions + total.attempts, subject.job());
+            }
+            let violations = examination.take();
+            total.violations += violations.len() as u64;
+            written = printer.print(&subject, zone, &violations);
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        told?;
+        written?;
         let (violations, left_out) = examination.finish();
-        teller.tell(&subject, &zones, &violations, &mut tally)?;
+        total.violations += violations.len() as u64;
+        printer.print(&subject, zone, &violations)?;
         unchecked.extend(left_out.into_iter().map(|left_out| (subject.job().clone(), left_out)));
     }
-    teller.close()?;
-    Ok(tally)
+    printer.close()?;
+    Ok(total)
 }
 
-/// How violations are told.
-enum Telling<'out> {
+/// Where violations are written.
+enum Format<'out> {
     Text(&'out mut Output),
     Json(Array<'out, Output>),
 }
 
-/// Tells violations, and that it goes on.
-struct Teller<'out> {
-    telling: Telling<'out>,
-    progress: Progress,
+/// Prints violations as they are found; on a terminal, also the progress if the verification takes long.
+struct Printer<'out> {
+    format: Format<'out>,
+    bar: ProgressBar,
+    since: Instant,
 }
 
-impl Teller<'_> {
-    fn tell(
-        &mut self,
-        subject: &Subject,
-        zones: &Zones,
-        violations: &[Violation],
-        tally: &mut Tally,
-    ) -> io::Result<()> {
+impl<'out> Printer<'out> {
+    fn new(json: bool, output: &'out mut Output) -> io::Result<Self> {
+        let template = "{spinner} {human_pos} rows in {elapsed}, now {wide_msg}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
+        let format = if json { Format::Json(Array::open(output)?) } else { Format::Text(output) };
+        Ok(Self { format, bar, since: Instant::now() })
+    }
+
+    fn progress(&self, rows: u64, job: &JobName) {
+        if !rows.is_multiple_of(BETWEEN_DRAWS) {
+            return;
+        }
+        if self.bar.is_hidden() && self.since.elapsed() > LONG {
+            // Draws nothing if stderr is not a terminal.
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.set_position(rows);
+        self.bar.set_message(job.to_string());
+    }
+
+    fn print(&mut self, subject: &Subject, zone: Tz, violations: &[Violation]) -> io::Result<()> {
         if violations.is_empty() {
             return Ok(());
         }
-        tally.violations += violations.len() as u64;
-        let (job, zone) = (subject.job(), zones.of(subject.job()));
-        let telling = &mut self.telling;
-        self.progress.aside(|| {
+        let (job, format) = (subject.job(), &mut self.format);
+        self.bar.suspend(|| {
             for Violation { rule, generation, date, text } in violations {
-                match telling {
-                    Telling::Json(array) => {
-                        let date = date.map(|date| in_zone(date, zone));
+                let date = date.map(|date| in_zone(date, zone));
+                match format {
+                    Format::Json(array) => {
                         let (rule, job, generation) = (rule.word(), job.as_str(), *generation);
                         array.push(&ViolationRow { rule, job, date, generation, text })?;
                     }
-                    Telling::Text(output) => {
-                        let date = date.map(|date| format!(" {}", in_zone(date, zone))).unwrap_or_default();
+                    Format::Text(output) => {
+                        let date = date.map(|date| format!(" {date}")).unwrap_or_default();
                         let older = *generation != subject.generation();
                         let older = if older { format!(" (generation {generation})") } else { String::new() };
                         writeln!(output, "{}: {job}{date}{older}: {text}", rule.title())?;
@@ -181,55 +201,22 @@ impl Teller<'_> {
     }
 
     fn close(self) -> io::Result<()> {
-        self.progress.bar.finish_and_clear();
-        match self.telling {
-            Telling::Json(array) => array.close(),
-            Telling::Text(_) => Ok(()),
+        self.bar.finish_and_clear();
+        match self.format {
+            Format::Json(array) => array.close(),
+            Format::Text(_) => Ok(()),
         }
     }
 }
 
-/// How far it is, on a terminal, if it takes long.
-struct Progress {
-    bar: ProgressBar,
-    since: Instant,
-    is_wanted: bool,
-}
-
-impl Progress {
-    fn new(context: &Context) -> Self {
-        let template = "{spinner} {human_pos} rows in {elapsed}, now {wide_msg}";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
-        Self { bar, since: Instant::now(), is_wanted: !context.global.quiet }
-    }
-
-    fn goes_on(&mut self, rows: u64, job: &JobName) {
-        if !self.is_wanted || !rows.is_multiple_of(GLANCE) {
-            return;
-        }
-        if self.bar.is_hidden() && self.since.elapsed() > LONG {
-            // Draws nothing where stderr is no terminal.
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
-        self.bar.set_position(rows);
-        self.bar.set_message(job.to_string());
-    }
-
-    /// Does something while nothing of it is on the screen.
-    fn aside<T>(&self, act: impl FnOnce() -> T) -> T {
-        self.bar.suspend(act)
-    }
-}
-
-fn finish_json(tally: &Tally, unchecked: &[(JobName, Unchecked)], output: &mut Output) -> io::Result<()> {
+fn finish_json(total: &Counts, unchecked: &[(JobName, Unchecked)], output: &mut Output) -> io::Result<()> {
     output.write_all(b",\"unchecked\":")?;
-    let mut array = Array::open(output)?;
-    for (job, Unchecked { rule, text, .. }) in unchecked {
-        array.push(&UncheckedRow { rule: rule.word(), job: job.as_str(), text })?;
-    }
-    array.close()?;
-    let Tally { jobs, sessions, attempts, .. } = tally;
+    let rows = unchecked.iter().map(|(job, Unchecked { rule, text, .. })| {
+        let (rule, job) = (rule.word(), job.as_str());
+        UncheckedRow { rule, job, text }
+    });
+    json::array(output, rows)?;
+    let Counts { jobs, sessions, attempts, .. } = total;
     writeln!(output, ",\"jobs\":{jobs},\"sessions\":{sessions},\"attempts\":{attempts}}}")
 }
 

@@ -1,7 +1,6 @@
 //! `version`: ours, and that of the time zone rules, by which dates can differ.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use serde::Serialize;
 
@@ -19,7 +18,7 @@ struct Versions {
 }
 
 /// Prints the versions.
-pub(super) fn version(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn version(context: &Context, output: &mut Output) -> Result<(), Failure> {
     let Versions { version, tzdata } =
         Versions { version: env!("CARGO_PKG_VERSION"), tzdata: schedule::tzdata_version() };
     if context.json() {
@@ -27,5 +26,5 @@ pub(super) fn version(context: &Context, output: &mut Output) -> Result<ExitCode
     } else {
         writeln!(output, "crontabber {version} (tzdata {tzdata})")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

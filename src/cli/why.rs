@@ -1,7 +1,6 @@
 //! `why`: what happened to a date, what it waits for, and when it is attempted next, in sentences.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use super::arguments::WhyArguments;
 use super::context::Context;
@@ -11,7 +10,7 @@ use super::output::Output;
 use crate::report::why::DateReport;
 
 /// Explains a date.
-pub(super) fn why(context: &Context, asked: &WhyArguments, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn why(context: &Context, asked: &WhyArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry()?;
     let mut reader = context.reader_if_any(Some(&registry))?;
     let logs = context.logs(Some(&registry))?;
@@ -23,5 +22,5 @@ pub(super) fn why(context: &Context, asked: &WhyArguments, output: &mut Output) 
             writeln!(output, "{sentence}")?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

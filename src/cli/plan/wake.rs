@@ -1,11 +1,10 @@
 //! `plan` without a job and a range: what a wake would start now, and the next date of each job.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::json::Array;
+use crate::cli::json;
 use crate::cli::output::Output;
 use crate::cli::table::{Cell, Column, Table};
 use crate::registry::Registry;
@@ -17,22 +16,18 @@ const COLUMNS: [Column; 4] =
     [Column::Cut("JOB"), Column::Whole("STARTS NOW"), Column::Number("BEHIND"), Column::Whole("NEXT DATE")];
 
 /// Prints what a wake would do.
-pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -> Result<(), Failure> {
     let mut reader = context.reader(Some(&registry))?;
     let mut planned = plan::wake(registry, reader.as_mut(), context.now)?;
     if context.json() {
-        let mut array = Array::open(output)?;
-        for row in planned.iter().flat_map(PlannedJob::rows) {
-            array.push(&row)?;
-        }
-        array.close()?;
+        json::array(output, planned.iter().flat_map(PlannedJob::rows))?;
     } else if planned.is_empty() {
         writeln!(output, "the registry has no jobs")?;
     } else {
         planned.sort_by_key(|planned| (planned.starts.is_empty(), planned.view.next.is_none(), planned.view.next));
         print(&planned, output)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn print(planned: &[PlannedJob], output: &mut Output) -> Result<(), Failure> {
