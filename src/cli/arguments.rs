@@ -9,6 +9,7 @@ mod reading;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
@@ -58,7 +59,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "URL", env = "CRONTABBER_LEDGER", hide_env_values = true, help_heading = GLOBAL)]
     pub(super) ledger: Option<String>,
     /// The log format of the daemon when it does not write to a terminal.
-    #[arg(long, global = true, value_name = "FORMAT", help_heading = GLOBAL)]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = GLOBAL, value_parser = log_format())]
     pub(super) log_format: Option<daemon::LogFormat>,
     /// Print only results and errors.
     #[arg(short, long, global = true, help_heading = GLOBAL)]
@@ -73,6 +74,13 @@ impl Global {
     pub(super) fn config(&self) -> Option<PathBuf> {
         self.config.as_ref().filter(|path| !path.is_empty()).map(PathBuf::from)
     }
+}
+
+fn log_format() -> impl TypedValueParser<Value = daemon::LogFormat> {
+    let text = PossibleValue::new("text").help("Lines of text");
+    let json = PossibleValue::new("json").help("One JSON object per line");
+    PossibleValuesParser::new([text, json])
+        .map(|word| if word == "json" { daemon::LogFormat::Json } else { daemon::LogFormat::Text })
 }
 
 /// The flags of old crontabber.

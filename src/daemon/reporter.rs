@@ -43,7 +43,7 @@ impl Drop for FlushAtEnd {
 }
 
 /// How a log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// Lines of text.
     Text,
