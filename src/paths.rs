@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::ledger::{LedgerUrl, LedgerUrlError};
 use crate::session::AttemptKey;
@@ -142,10 +142,9 @@ pub fn log_file(logs: &Path, attempt: &AttemptKey) -> PathBuf {
 
 /// A date as part of a file's name: `20261103T013000Z`, with microseconds only where there are any.
 fn compact(date: DateTime<Utc>) -> String {
-    match date.timestamp_subsec_micros() {
-        0 => date.format("%Y%m%dT%H%M%SZ").to_string(),
-        _ => date.format("%Y%m%dT%H%M%S%.6fZ").to_string(),
-    }
+    let mut text = date.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    text.retain(|character| !matches!(character, '-' | ':'));
+    text
 }
 
 /// Where state belongs: what systemd says, else what the user says, else the service's if we may use it, else the user's

@@ -159,7 +159,7 @@ fn session_environment(start: &Start, named: &AttemptKey, mark: &str) -> Vec<(Os
     [
         ("JOB", session.job.to_string()),
         ("DATE", in_zone(session.date, zone)),
-        ("SESSION_DATE", session.date.with_timezone(&zone).format("%Y-%m-%d").to_string()),
+        ("SESSION_DATE", session.date.with_timezone(&zone).date_naive().to_string()),
         ("UNIXTIME", session.date.timestamp().to_string()),
         ("PREVIOUS_DATE", shown(previous)),
         ("NEXT_DATE", shown(next)),

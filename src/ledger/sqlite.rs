@@ -170,7 +170,7 @@ fn settle(sqlite: &mut SqliteConnection, purpose: Purpose) -> QueryResult<()> {
     match purpose {
         // Only for a command: the cache of a daemon would grow to this size.
         Purpose::Read => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -8000;"),
-        Purpose::Write | Purpose::Post => Ok(()),
+        Purpose::Write | Purpose::Post => sqlite.batch_execute("PRAGMA cache_size = -1000;"),
     }
 }
 

@@ -22,6 +22,7 @@ use super::journal::{Journal, JournalError};
 use super::network_fs::Mounts;
 use super::procfs::boot_id;
 use super::signals;
+use super::spawn::WORKING_DIRECTORY;
 use super::supervisor::Supervisor;
 use event_loop::{EventLoop, LISTENER, MOUNTS, SIGNALS};
 
@@ -63,7 +64,7 @@ pub fn serve(service: Service) -> Result<(), ServeError> {
     // The warden survives the terminal, and keeps no folder mounted. systemd starts it as the leader of its session, for
     // which setsid(2) fails.
     let _ = rustix::process::setsid();
-    std::env::set_current_dir("/")?;
+    std::env::set_current_dir(WORKING_DIRECTORY)?;
     signals::prepare()?;
     signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
     let (journal, warnings) = open_journal(&service)?;

@@ -16,15 +16,14 @@ use super::program::Program;
 /// The first argument of this binary as a trampoline.
 pub const TRAMPOLINE: &str = "warden-trampoline";
 
-/// The command that starts the trampoline for a program.
-pub(super) fn command(program: &Program<'_>, group: Option<&Path>) -> Command {
-    let mut command = Command::new("/proc/self/exe");
-    let path = |path: Option<&Path>| path.unwrap_or(Path::new("")).as_os_str().to_owned();
-    command.arg0(program.name).arg(TRAMPOLINE).arg(path(group)).arg(path(program.directory)).arg(program.name);
-    command
+/// The arguments that start the trampoline for a program.
+pub(super) fn arguments<'a>(program: &Program<'a>, group: Option<&'a Path>) -> Vec<&'a OsStr> {
+    let path = |path: Option<&'a Path>| path.unwrap_or(Path::new("")).as_os_str();
+    let own = [program.name, OsStr::new(TRAMPOLINE), path(group), path(program.directory), program.name];
+    own.into_iter().chain(program.arguments.iter().copied()).collect()
 }
 
-/// Executes the program that the arguments name, as [`command`] puts them: a control group and a working directory (each
+/// Executes the program that the arguments name, as [`arguments`] puts them: a control group and a working directory (each
 /// may be empty), the program and its arguments. Returns only when that failed: the reason was written to standard input,
 /// which is a socket of the warden, and the value is the exit status.
 #[must_use]

@@ -106,6 +106,23 @@ fn a_job_inherits_the_environment_of_its_own_daemon_and_may_override_it() {
 }
 
 #[test]
+fn a_job_blocks_and_ignores_no_signal_although_its_warden_ignores_some() {
+    // A background process of a shell without job control ignores SIGINT and SIGQUIT; the warden itself ignores SIGPIPE.
+    let warden = TestWarden::started_by_a_shell("trap '' INT QUIT HUP USR1");
+    // The two signals that glibc keeps for itself are ignored in every process that posix_spawn starts.
+    let of_glibc = 0b11 << 31;
+    let mask = |status: &str, name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap() & !of_glibc
+    };
+    assert_ne!(mask(&warden.proc("status"), "SigIgn:"), 0);
+    let mut client = warden.client("one");
+    client.start(warden.start(&warden.name("job", "one"), "grep -E '^Sig(Blk|Ign):' /proc/self/status > signals"));
+    await_that("signals", || warden.text("signals").lines().count() == 2);
+    assert_eq!(["SigBlk:", "SigIgn:"].map(|name| mask(&warden.text("signals"), name)), [0, 0]);
+}
+
+#[test]
 fn what_a_newer_daemon_asks_is_answered_and_disturbs_nothing() {
     let warden = TestWarden::new();
     let mut client = warden.connect();

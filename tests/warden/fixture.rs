@@ -42,17 +42,26 @@ impl TestWarden {
 
     /// A warden for what an earlier one left in this folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
+        Self::start_in(folder, ":")
+    }
+
+    /// A warden of a shell that has executed `commands`.
+    pub(crate) fn started_by_a_shell(commands: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), commands)
+    }
+
+    fn start_in(folder: TempDir, commands: &str) -> Self {
         let socket = folder.path().join("socket");
         _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).unwrap();
-        let process = start_warden(&listener, &folder);
+        let process = start_warden(&listener, &folder, commands);
         Self { folder, listener, process }
     }
 
     /// Another warden at the same socket, once the last one is gone.
     pub(crate) fn start_again(&mut self) {
         self.process.wait().unwrap();
-        self.process = start_warden(&self.listener, &self.folder);
+        self.process = start_warden(&self.listener, &self.folder, ":");
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -130,10 +139,11 @@ impl TestWarden {
     }
 }
 
-fn start_warden(listener: &UnixListener, folder: &TempDir) -> Child {
+fn start_warden(listener: &UnixListener, folder: &TempDir, commands: &str) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.path().join("warden.log")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_crontabber"))
-        .args(["warden", "--folder"])
+    Command::new("/bin/sh")
+        .args(["-c", &format!("{commands}; exec \"$0\" \"$@\"")])
+        .args([env!("CARGO_BIN_EXE_crontabber"), "warden", "--folder"])
         .arg(folder.path())
         .stdin(OwnedFd::from(listener.try_clone().unwrap()))
         .stdout(Stdio::null())

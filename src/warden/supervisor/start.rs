@@ -70,12 +70,9 @@ impl Supervisor {
                 None
             }
         });
-        let variables = inherited.iter().chain(&launch.environment);
-        let environment: Vec<_> =
-            variables.map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))).collect();
         let placement = (group.as_ref().map(Group::path), self.mounts.may_block());
         let started = Instant::now();
-        match self.spawner.spawn(launch, &environment, placement, tokens(number)) {
+        match self.spawner.spawn(launch, inherited, placement, tokens(number)) {
             Ok(spawned) => {
                 let deadline = launch.timeout.and_then(|timeout| started.checked_add(timeout));
                 self.set_deadline(number, None, deadline);
