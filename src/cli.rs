@@ -30,6 +30,7 @@ mod version;
 mod warden;
 mod why;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use arguments::CliCommand;
@@ -79,6 +80,6 @@ fn read(context: &Context, command: &CliCommand) -> Result<ExitCode, Failure> {
         CliCommand::Version => version::version(context, output)?,
         _ => unreachable!("the others do more than read"),
     }
-    output.finish()?;
+    output.flush()?;
     Ok(exit)
 }

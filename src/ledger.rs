@@ -33,12 +33,12 @@ mod url;
 mod writer;
 
 pub use audit::{Act, AuditFilter};
-pub use daily_counts::Tally;
+pub use daily_counts::StateCounts;
 pub use error::{LedgerError, OpenError, OpenErrorKind};
 pub use filter::{AttemptFilter, Between, SessionFilter};
 pub use lock::Owner;
 pub use reader::{OwnerRecord, Reader};
-pub use request_queue::{Answer, NewRequest, RequestQueue};
+pub use request_queue::{Answer, RequestQueue};
 pub use schema::SCHEMA_VERSION;
 pub use snapshot::Snapshot;
 pub use url::{LedgerUrl, LedgerUrlError};

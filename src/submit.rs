@@ -15,17 +15,15 @@ use serde::Serialize;
 use crate::environment;
 use crate::exit_code::FAILED;
 use crate::job::JobName;
-use crate::ledger::{
-    Answer, AttemptFilter, Between, LedgerError, LedgerUrl, NewRequest, OpenError, Reader, RequestQueue,
-};
+use crate::ledger::{Answer, AttemptFilter, Between, LedgerError, LedgerUrl, OpenError, Reader, RequestQueue};
 use crate::report::preview::Preview;
-use crate::session::{AttemptRecord, Operation, Outcome, Reply, Trigger};
+use crate::session::{AttemptRecord, Operation, Outcome, Past, Reply, Request, Trigger};
 use crate::text::in_zone;
 
 /// Between two reads of the ledger while waiting.
 const POLL: Duration = Duration::from_millis(40);
 
-/// After this long without an answer, the operator is told.
+/// After this long without an answer, the command says that it waits.
 const SLOW: Duration = Duration::from_secs(5);
 
 /// A daemon in this process, for requests to a ledger that no daemon holds.
@@ -61,7 +59,7 @@ pub(crate) enum SubmitError {
     NoAttempt,
 }
 
-/// What the operator is told before the result.
+/// What the operator sees before the result.
 #[derive(Debug)]
 pub(crate) enum Progress<'a> {
     /// The daemon has not answered for [`SLOW`].
@@ -71,7 +69,7 @@ pub(crate) enum Progress<'a> {
 }
 
 /// What a request resulted in, or would result in. Serialized, it is the answer of every command that changes dates.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Submitted {
     job: String,
     operation: &'static str,
@@ -97,29 +95,22 @@ pub(crate) struct Submitted {
 }
 
 impl Submitted {
-    fn new(request: &NewRequest, reply: &Reply, zone: Tz) -> Self {
+    fn new(request: &Request, reply: &Reply, zone: Tz) -> Self {
         let shown = |date: Option<DateTime<Utc>>| date.map(|date| in_zone(date, zone));
         Self {
             job: request.job.to_string(),
             operation: request.operation.word(),
-            dry_run: false,
             done: reply.done,
             text: reply.text.clone(),
             count: reply.dates.count,
             from: shown(reply.dates.first),
             to: shown(reply.dates.last),
-            dates: None,
-            date: None,
-            attempt: None,
-            outcome: None,
-            exit_code: None,
-            duration_seconds: None,
-            ended: None,
+            ..Self::default()
         }
     }
 
     /// What a request would result in.
-    pub(crate) fn dry_run(request: &NewRequest, preview: &Preview, zone: Tz) -> Self {
+    pub(crate) fn dry_run(request: &Request, preview: &Preview, zone: Tz) -> Self {
         let dates = preview.dates.iter().map(|date| in_zone(*date, zone)).collect();
         Self { dry_run: true, dates: Some(dates), ..Self::new(request, &preview.reply, zone) }
     }
@@ -148,11 +139,11 @@ impl Submitted {
 }
 
 /// A request by the user of this process.
-pub(crate) fn request(job: JobName, operation: Operation, reason: Option<String>, now: DateTime<Utc>) -> NewRequest {
+pub(crate) fn request(job: JobName, operation: Operation, reason: Option<String>, now: DateTime<Utc>) -> Request {
     // Root may name the user it acts for; any other user is who the system says.
     let before_sudo = env::var("SUDO_USER").ok().filter(|_| rustix::process::getuid().is_root());
     let user = before_sudo.unwrap_or_else(environment::user_name);
-    NewRequest { job, operation, at: now, user, host: environment::host_name(), reason }
+    Request { id: 0, job, operation, at: now, user, host: environment::host_name(), reason, past: Past::default() }
 }
 
 /// Has a request answered, and, if it starts an attempt, waits for its end.
@@ -161,7 +152,7 @@ pub(crate) fn request(job: JobName, operation: Operation, reason: Option<String>
 /// Nobody answers it: the ledger or the local daemon fails, or the operator interrupts it.
 pub(crate) fn submit(
     url: &LedgerUrl,
-    request: &NewRequest,
+    request: &Request,
     zone: Tz,
     daemon: &mut dyn LocalDaemon,
     progress: &mut dyn FnMut(Progress<'_>),
@@ -179,7 +170,7 @@ pub(crate) fn submit(
 /// Posts the request once, and waits until a daemon, here or elsewhere, has answered it.
 fn answer(
     url: &LedgerUrl,
-    request: &NewRequest,
+    request: &Request,
     daemon: &mut dyn LocalDaemon,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Answer, SubmitError> {
@@ -216,7 +207,7 @@ fn wait_for_answer(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Option<Answer>, SubmitError> {
     let mut reader = Reader::open(url)?;
-    let (start, mut is_told) = (Instant::now(), false);
+    let (start, mut is_reported) = (Instant::now(), false);
     loop {
         if let Some(answer) = reader.answer(id)? {
             return Ok(Some(answer));
@@ -225,8 +216,8 @@ fn wait_for_answer(
             // It may have answered just before it exited.
             return Ok(reader.answer(id)?);
         }
-        if start.elapsed() > SLOW && !is_told {
-            is_told = true;
+        if start.elapsed() > SLOW && !is_reported {
+            is_reported = true;
             progress(Progress::Slow);
         }
         if daemon.is_interrupted_within(POLL) {
@@ -239,7 +230,7 @@ fn wait_for_answer(
 /// Waits for the end of the attempt that the request started: the one that was opened with the answer.
 fn wait_for_end(
     url: &LedgerUrl,
-    request: &NewRequest,
+    request: &Request,
     answer: &Answer,
     daemon: &mut dyn LocalDaemon,
 ) -> Result<AttemptRecord, SubmitError> {

@@ -11,7 +11,7 @@ use super::export::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::failure::Failure;
 use super::output::Output;
 use super::sessions::{of_this_list, zone_of_days};
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Fit, Table};
 use crate::duration;
 use crate::ledger::{AttemptFilter, Between, Reader};
 use crate::report::attempts::{AttemptRow, collected, row};
@@ -22,14 +22,14 @@ use crate::text::size;
 
 /// The columns of the table; the last ones only where there is room.
 const COLUMNS: [Column; 8] = [
-    Column::Cut("JOB"),
-    Column::Whole("DATE"),
-    Column::Whole("ATTEMPT"),
-    Column::Whole("STARTED"),
-    Column::Number("TOOK"),
-    Column::SpareNumber("CPU"),
-    Column::SpareNumber("MEMORY"),
-    Column::Spare("TRIGGER"),
+    Column(Fit::Cut, "JOB"),
+    Column(Fit::Whole, "DATE"),
+    Column(Fit::Whole, "ATTEMPT"),
+    Column(Fit::Whole, "STARTED"),
+    Column(Fit::Number, "TOOK"),
+    Column(Fit::SpareNumber, "CPU"),
+    Column(Fit::SpareNumber, "MEMORY"),
+    Column(Fit::Spare, "TRIGGER"),
 ];
 
 /// Below this width instants are written without their year and seconds, and times in one unit.

@@ -12,23 +12,28 @@ use super::export::{SHOWN, Sink, more_line};
 use super::failure::Failure;
 use super::output::Output;
 use super::sessions::zone_of_days;
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Fit, Table};
 use crate::ledger::{Act, AuditFilter, LedgerError, Reader};
 use crate::report::zones::Zones;
 use crate::text::in_zone;
 
 const COLUMNS: [Column; 6] = [
-    Column::Whole("AT"),
-    Column::Cut("WHO"),
-    Column::Whole("ACTION"),
-    Column::Cut("JOB"),
-    Column::Whole("DATES"),
-    Column::Whole("DONE"),
+    Column(Fit::Whole, "AT"),
+    Column(Fit::Cut, "WHO"),
+    Column(Fit::Whole, "ACTION"),
+    Column(Fit::Cut, "JOB"),
+    Column(Fit::Whole, "DATES"),
+    Column(Fit::Whole, "DONE"),
 ];
 
 /// The columns where there is little room: the dates, which may be a range of two, are below the act then.
-const FEW_COLUMNS: [Column; 5] =
-    [Column::Whole("AT"), Column::Cut("WHO"), Column::Whole("ACTION"), Column::Cut("JOB"), Column::Whole("DONE")];
+const FEW_COLUMNS: [Column; 5] = [
+    Column(Fit::Whole, "AT"),
+    Column(Fit::Cut, "WHO"),
+    Column(Fit::Whole, "ACTION"),
+    Column(Fit::Cut, "JOB"),
+    Column(Fit::Whole, "DONE"),
+];
 
 /// From this width on every column fits.
 const WIDE: usize = 130;

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::failure::Failure;
 use crate::daemon::{self, Operator};
 use crate::job::{Job, JobName};
-use crate::ledger::{NewRequest, Reader};
+use crate::ledger::Reader;
 use crate::paths;
 use crate::registry::Registry;
 use crate::report::date::DateArgument;
@@ -21,7 +21,7 @@ use crate::report::date_resolve::{Choice, Dates};
 use crate::report::preview::{Preview, preview};
 use crate::report::zones::Zones;
 use crate::schedule::TICK;
-use crate::session::{BackfillOrder, Enabling, Operation, Retrying, Skipping};
+use crate::session::{BackfillOrder, Enabling, Operation, Request, Retrying, Skipping};
 use crate::submit::{self, Progress, Submitted};
 use crate::text::{counted, in_zone};
 
@@ -128,7 +128,7 @@ impl Target<'_> {
         self.registry.jobs.iter().find(|job| job.name == *self.job)
     }
 
-    fn preview(&mut self, request: &NewRequest) -> Result<Preview, Failure> {
+    fn preview(&mut self, request: &Request) -> Result<Preview, Failure> {
         Ok(preview(request, &self.registry, self.reader.as_mut())?)
     }
 
@@ -230,7 +230,7 @@ impl Target<'_> {
     }
 
     /// Prints what the request would result in.
-    fn print_dry_run(&self, request: &NewRequest, preview: &Preview) -> ExitCode {
+    fn print_dry_run(&self, request: &Request, preview: &Preview) -> ExitCode {
         let submitted = Submitted::dry_run(request, preview, self.zone);
         let mut out = io::stdout().lock();
         // A closed stdout or stderr cannot be reported to anybody.
@@ -257,7 +257,7 @@ impl Target<'_> {
     }
 
     /// Submits the request and prints its result.
-    fn submit(&self, request: &NewRequest) -> Result<ExitCode, Failure> {
+    fn submit(&self, request: &Request) -> Result<ExitCode, Failure> {
         let url = self.context.ledger_url(Some(&self.registry))?;
         let mut local = Operator::new(self.context.daemon_options()?)
             .map_err(|error| Failure::new(format!("cannot start: {error}")))?;

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Fit, Table};
 use crate::job::JobName;
 use crate::report::jobs;
 use crate::report::zones::stored_zone;
@@ -20,11 +20,11 @@ use crate::session::JobRecord;
 use crate::text::in_zone;
 
 const COLUMNS: [Column; 5] = [
-    Column::Cut("JOB"),
-    Column::Spare("SCHEDULE"),
-    Column::Whole("LAST SUCCESS"),
-    Column::Whole("NEWEST DATE"),
-    Column::Number("UNSETTLED"),
+    Column(Fit::Cut, "JOB"),
+    Column(Fit::Spare, "SCHEDULE"),
+    Column(Fit::Whole, "LAST SUCCESS"),
+    Column(Fit::Whole, "NEWEST DATE"),
+    Column(Fit::Number, "UNSETTLED"),
 ];
 
 /// A ghost in JSON.

@@ -6,18 +6,18 @@ use super::context::Context;
 use super::failure::Failure;
 use super::json;
 use super::output::{Output, cut};
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Fit, Table};
 use crate::job::JobName;
 use crate::report::jobs::JobList;
 use crate::text::counted;
 
 const COLUMNS: [Column; 6] = [
-    Column::Cut("JOB"),
-    Column::Spare("SCHEDULE"),
-    Column::Whole("STATE"),
-    Column::Whole("LAST SUCCESS"),
-    Column::Whole("NEXT DATE"),
-    Column::Number("BEHIND"),
+    Column(Fit::Cut, "JOB"),
+    Column(Fit::Spare, "SCHEDULE"),
+    Column(Fit::Whole, "STATE"),
+    Column(Fit::Whole, "LAST SUCCESS"),
+    Column(Fit::Whole, "NEXT DATE"),
+    Column(Fit::Number, "BEHIND"),
 ];
 
 /// Lists the jobs.

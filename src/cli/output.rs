@@ -40,11 +40,6 @@ impl Output {
         // A signal makes the wait shorter, and nothing else.
         rustix::event::poll(&mut looked_at, Some(&timeout)).is_ok_and(|found| found > 0)
     }
-
-    /// Hands over what is still in the buffer.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 impl Write for Output {

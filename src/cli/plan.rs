@@ -45,7 +45,7 @@ pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output
         Ok(_) => {}
         Err(past) => {
             // The dates that were found are printed all the same.
-            output.finish()?;
+            output.flush()?;
             return Err(Failure::new(past.to_string()).hint(Some("ask for a range that ends earlier")));
         }
     }

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::export::{SHOWN, Sink, more_line, newest_only, nothing};
 use super::failure::Failure;
 use super::output::Output;
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Fit, Table};
 use crate::job::JobName;
 use crate::ledger::{Between, Reader, SessionFilter};
 use crate::registry::Registry;
@@ -19,12 +19,12 @@ use crate::session::{AttemptKey, SessionKey, SessionRecord, State};
 use crate::text::to_the_second;
 
 const COLUMNS: [Column; 6] = [
-    Column::Cut("JOB"),
-    Column::Whole("DATE"),
-    Column::Whole("STATE"),
-    Column::Number("ATTEMPTS"),
-    Column::Spare("TRIGGER"),
-    Column::Cut("MORE"),
+    Column(Fit::Cut, "JOB"),
+    Column(Fit::Whole, "DATE"),
+    Column(Fit::Whole, "STATE"),
+    Column(Fit::Number, "ATTEMPTS"),
+    Column(Fit::Spare, "TRIGGER"),
+    Column(Fit::Cut, "MORE"),
 ];
 
 /// Lists sessions.

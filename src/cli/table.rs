@@ -22,47 +22,41 @@ const LEAST: usize = 10;
 /// The least that is left of the first column before those go that can be spared: a row is known by it.
 const LEAST_FIRST: usize = 12;
 
-/// How a column uses the width there is.
+/// A column: how it uses the width, and its header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column(pub(super) Fit, pub(super) &'static str);
+
+/// How a column uses the width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub(super) enum Fit {
     /// Whole, as dates and states are.
-    Whole(&'static str),
+    Whole,
     /// Whole, and to the right, as numbers are.
-    Number(&'static str),
+    Number,
     /// Cut where there is too little width.
-    Cut(&'static str),
+    Cut,
     /// Cut, and left out where what is left of the others would be too little.
-    Spare(&'static str),
+    Spare,
     /// Whole, to the right, and left out like that.
-    SpareNumber(&'static str),
+    SpareNumber,
 }
 
 impl Column {
-    fn header(self) -> &'static str {
-        match self {
-            Self::Whole(header)
-            | Self::Number(header)
-            | Self::Cut(header)
-            | Self::Spare(header)
-            | Self::SpareNumber(header) => header,
-        }
-    }
-
     fn is_cut(self) -> bool {
-        matches!(self, Self::Cut(_) | Self::Spare(_))
+        matches!(self.0, Fit::Cut | Fit::Spare)
     }
 
     fn is_spare(self) -> bool {
-        matches!(self, Self::Spare(_) | Self::SpareNumber(_))
+        matches!(self.0, Fit::Spare | Fit::SpareNumber)
     }
 
     fn is_number(self) -> bool {
-        matches!(self, Self::Number(_) | Self::SpareNumber(_))
+        matches!(self.0, Fit::Number | Fit::SpareNumber)
     }
 
     /// The least width that the column may be given, of that which it would have: no header is ever cut.
     fn least(self, natural: usize) -> usize {
-        if self.is_cut() { LEAST.max(self.header().len()).min(natural) } else { natural }
+        if self.is_cut() { LEAST.max(self.1.len()).min(natural) } else { natural }
     }
 }
 
@@ -111,7 +105,7 @@ impl Table {
     /// The table of the columns that there is room for.
     fn laid_out(&self, with_offsets: bool) -> comfy_table::Table {
         let mut all = one_line_table();
-        all.set_header(self.columns.iter().map(|column| comfy_table::Cell::new(column.header())));
+        all.set_header(self.columns.iter().map(|column| comfy_table::Cell::new(column.1)));
         all.add_rows(self.rows.iter().map(|(cells, _)| cells.iter().map(|cell| cell.text(with_offsets))));
         let natural: Vec<usize> = all.column_max_content_widths().into_iter().map(usize::from).collect();
         let shown = spared(&natural, self.columns, self.width);
@@ -125,7 +119,7 @@ impl Table {
         } else {
             inner.force_no_tty();
         }
-        let mut header = Row::from(columns.iter().map(|column| column.header()).collect::<Vec<_>>());
+        let mut header = Row::from(columns.iter().map(|column| column.1).collect::<Vec<_>>());
         header.max_height(1);
         inner.set_header(header);
         for (cells, _) in &self.rows {
@@ -289,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_widest_column_gives_way() {
-        let columns = [Column::Cut("A"), Column::Whole("B"), Column::Cut("C")];
+        let columns = [Column(Fit::Cut, "A"), Column(Fit::Whole, "B"), Column(Fit::Cut, "C")];
         let mut widths = [100, 23, 12];
         shrink(&mut widths, &columns, 67);
         assert_eq!(widths, [28, 23, 12]);
@@ -301,7 +295,8 @@ mod tests {
 
     #[test]
     fn a_column_that_can_be_spared_goes_before_the_first_is_lost() {
-        let columns = [Column::Cut("A"), Column::Spare("B"), Column::Whole("C"), Column::SpareNumber("D")];
+        let columns =
+            [Column(Fit::Cut, "A"), Column(Fit::Spare, "B"), Column(Fit::Whole, "C"), Column(Fit::SpareNumber, "D")];
         assert_eq!(spared(&[30, 20, 23, 6], &columns, 57), [0, 1, 2, 3]);
         assert_eq!(spared(&[30, 20, 23, 6], &columns, 56), [0, 1, 2]);
         assert_eq!(spared(&[30, 20, 23, 6], &columns, 40), [0, 2]);
@@ -316,7 +311,7 @@ mod tests {
 
     #[test]
     fn nothing_is_too_long_for_a_pipe() {
-        static COLUMNS: [Column; 3] = [Column::Cut("A"), Column::Cut("MORE"), Column::Whole("LAST")];
+        static COLUMNS: [Column; 3] = [Column(Fit::Cut, "A"), Column(Fit::Cut, "MORE"), Column(Fit::Whole, "LAST")];
         let mut table = Table { columns: &COLUMNS, rows: Vec::new(), width: usize::MAX, color: false };
         let [long, below] = ["x", "y"].map(|letter| letter.repeat(100_000));
         table.row(vec![Cell::new("a"), Cell::new(&long), Cell::new("end")], Some(&below));
@@ -330,8 +325,12 @@ mod tests {
 
     #[test]
     fn a_line_below_stays_with_its_row_in_any_width() {
-        static COLUMNS: [Column; 4] =
-            [Column::Cut("JOB"), Column::Spare("SCHEDULE"), Column::Whole("STATE"), Column::SpareNumber("BEHIND")];
+        static COLUMNS: [Column; 4] = [
+            Column(Fit::Cut, "JOB"),
+            Column(Fit::Spare, "SCHEDULE"),
+            Column(Fit::Whole, "STATE"),
+            Column(Fit::SpareNumber, "BEHIND"),
+        ];
         for width in 1..70 {
             let mut table = Table { columns: &COLUMNS, rows: Vec::new(), width, color: width % 2 == 0 };
             for name in ["a", "warehouse-load-customer-orders", "\u{5831}\u{544a}\u{5831}\u{544a}\u{5831}\u{544a}"] {

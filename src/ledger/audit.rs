@@ -60,7 +60,7 @@ pub struct Act {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit)]
-struct ActRow {
+struct AuditRow {
     id: i64,
     at: i64,
     user_name: String,
@@ -76,7 +76,7 @@ struct ActRow {
     dates: Option<i64>,
 }
 
-impl ActRow {
+impl AuditRow {
     fn act(self) -> Result<Act, LedgerError> {
         Ok(Act {
             id: self.id,
@@ -112,14 +112,14 @@ impl Reader {
             let mut rows = audit::table
                 .filter(audit::id.lt(before))
                 .filter(audit::at.ge(from).and(audit::at.lt(to)))
-                .select(ActRow::as_select())
+                .select(AuditRow::as_select())
                 .order(audit::id.desc())
                 .limit(PAGE)
                 .into_boxed();
             if let Some(job) = &filter.job {
                 rows = rows.filter(audit::job.eq(job.as_str()));
             }
-            let page = rows.load::<ActRow>(&mut self.connection)?;
+            let page = rows.load::<AuditRow>(&mut self.connection)?;
             let Some(last) = page.last() else { return Ok(()) };
             before = last.id;
             for row in page {

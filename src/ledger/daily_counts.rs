@@ -15,7 +15,7 @@ use crate::job::JobName;
 use crate::session::StateKind;
 
 /// How many dates are in each state; only states that have any.
-pub type Tally = Vec<(StateKind, u64)>;
+pub type StateCounts = Vec<(StateKind, u64)>;
 
 impl Reader {
     /// The dates of a job (in its generation in force) within each of `days`, counted by state. The days ascend, and each
@@ -23,18 +23,22 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn days(&mut self, job: &JobName, days: &[(DateTime<Utc>, DateTime<Utc>)]) -> Result<Vec<Tally>, LedgerError> {
-        let mut tallies = vec![Tally::new(); days.len()];
-        let Some((id, generation)) = self.number_of(job)? else { return Ok(tallies) };
+    pub fn days(
+        &mut self,
+        job: &JobName,
+        days: &[(DateTime<Utc>, DateTime<Utc>)],
+    ) -> Result<Vec<StateCounts>, LedgerError> {
+        let mut all = vec![StateCounts::new(); days.len()];
+        let Some((id, generation)) = self.number_of(job)? else { return Ok(all) };
         // Every date before this instant is counted.
         let mut next = None;
-        for (tally, (from, to)) in tallies.iter_mut().zip(days) {
+        for (counts, (from, to)) in all.iter_mut().zip(days) {
             let (from, to) = (micros(*from), micros(*to));
             if next.is_some_and(|next| next >= to) {
                 continue;
             }
             let of_job = sessions::job_id.eq(id).and(sessions::generation.eq(generation));
-            *tally = sessions::table
+            *counts = sessions::table
                 .filter(of_job.and(sessions::date.ge(from)).and(sessions::date.lt(to)))
                 .group_by(sessions::state)
                 .select((sessions::state, count_star()))
@@ -46,12 +50,12 @@ impl Reader {
                     Ok((kind, dates.unsigned_abs()))
                 })
                 .collect::<Result<_, LedgerError>>()?;
-            if tally.is_empty() {
+            if counts.is_empty() {
                 let after = self.first_from(id, generation, to)?;
                 next = Some(after.unwrap_or(i64::MAX));
             }
         }
-        Ok(tallies)
+        Ok(all)
     }
 
     /// The newest recorded date of a job before `between`, and its oldest after it (in its generation in force).

@@ -32,7 +32,7 @@ pub(super) struct FileLock {
 
 /// The holder of the lock, as far as the file names it.
 #[derive(Debug, Default)]
-pub(super) struct Holder {
+pub(super) struct FileHolder {
     pub(super) host: Option<String>,
     pub(super) pid: Option<u32>,
     pub(super) version: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Holder {
 
 /// Why the lock was not taken.
 pub(super) enum LockFailure {
-    Held(Holder),
+    Held(FileHolder),
     Io(io::Error),
 }
 
@@ -93,13 +93,13 @@ fn rewrite(file: &mut File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-fn holder(file: &mut File) -> Holder {
+fn holder(file: &mut File) -> FileHolder {
     let mut text = String::new();
     if file.read_to_string(&mut text).is_err() {
-        return Holder::default();
+        return FileHolder::default();
     }
     let value = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
     let word = |key: &str| value[key].as_str().map(str::to_owned);
     let pid = value["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-    Holder { host: word("host"), pid, version: word("version"), since: word("since") }
+    FileHolder { host: word("host"), pid, version: word("version"), since: word("since") }
 }

@@ -15,7 +15,7 @@ const KEY: &str = "hashtextextended('crontabber ledger ' || current_schema(), 0)
 
 /// The holder of the lock, as the server sees it.
 #[derive(QueryableByName)]
-pub(super) struct Holder {
+pub(super) struct ServerHolder {
     /// The server process of the holder's connection.
     #[diesel(sql_type = Integer)]
     pub(super) backend: i32,
@@ -23,7 +23,7 @@ pub(super) struct Holder {
     application: Option<String>,
 }
 
-impl Holder {
+impl ServerHolder {
     /// The host and the process in the holder's application name.
     pub(super) fn names(&self) -> Option<(String, u32)> {
         let rest = self.application.as_deref()?.strip_prefix("crontabber ")?;
@@ -71,7 +71,7 @@ fn with_timeouts(target: &str) -> String {
 }
 
 /// Takes the lock; returns the server process of this connection, or the holder.
-pub(super) fn take_lock(postgres: &mut PgConnection) -> QueryResult<Result<i32, Option<Holder>>> {
+pub(super) fn take_lock(postgres: &mut PgConnection) -> QueryResult<Result<i32, Option<ServerHolder>>> {
     let taken = diesel::dsl::sql::<(Bool, Integer)>(&format!("SELECT pg_try_advisory_lock({KEY}), pg_backend_pid()"));
     match taken.get_result::<(bool, i32)>(postgres)? {
         (true, backend) => Ok(Ok(backend)),
@@ -80,7 +80,7 @@ pub(super) fn take_lock(postgres: &mut PgConnection) -> QueryResult<Result<i32, 
 }
 
 /// The current holder of the lock.
-pub(super) fn holder(postgres: &mut PgConnection) -> QueryResult<Option<Holder>> {
+pub(super) fn holder(postgres: &mut PgConnection) -> QueryResult<Option<ServerHolder>> {
     diesel::sql_query(format!(
         "SELECT l.pid AS backend, a.application_name AS application \
          FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \

@@ -10,24 +10,7 @@ use super::schema::audit;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
 use super::{migrate, postgres, request_context, request_json};
-use crate::job::JobName;
-use crate::session::{Changed, Operation, Reply, Request};
-
-/// A request that is not posted yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewRequest {
-    /// The job it is about.
-    pub job: JobName,
-    pub operation: Operation,
-    /// When it is requested.
-    pub at: DateTime<Utc>,
-    /// Who requests it.
-    pub user: String,
-    /// The host of the user.
-    pub host: String,
-    /// Why, in the operator's words.
-    pub reason: Option<String>,
-}
+use crate::session::{Changed, Reply, Request};
 
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,11 +39,11 @@ impl RequestQueue {
         Ok(Self { connection })
     }
 
-    /// Posts a request, and returns its id.
+    /// Posts a request without an id, and returns its id.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn post(&mut self, request: &NewRequest) -> Result<i64, LedgerError> {
+    pub fn post(&mut self, request: &Request) -> Result<i64, LedgerError> {
         let (from, to) = request_json::span(&request.operation);
         let detail = request_json::write(&request.operation);
         let row = (

@@ -12,7 +12,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
 use super::error::{LedgerError, OpenError, OpenErrorKind};
-use super::lock::{self, FileLock, Holder, LockFailure, Owner};
+use super::lock::{self, FileHolder, FileLock, LockFailure, Owner};
 use super::url::LedgerUrl;
 
 /// The mark of a ledger (`PRAGMA application_id`), "crtb": the same number as in the first migration.
@@ -72,7 +72,7 @@ pub(super) fn take_lock(
 ) -> Result<FileLock, OpenError> {
     lock::take(path, owner, now).map_err(|failure| match failure {
         LockFailure::Io(error) => refused(url, &error),
-        LockFailure::Held(Holder { host, pid, version, since }) => OpenErrorKind::Busy {
+        LockFailure::Held(FileHolder { host, pid, version, since }) => OpenErrorKind::Busy {
             host: host.unwrap_or_else(|| "?".to_owned()),
             pid: pid.unwrap_or(0),
             version: version.map_or_else(String::new, |version| format!("crontabber {version}, ")),

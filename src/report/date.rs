@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use chrono::offset::LocalResult;
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::schedule::{self, TICK};
@@ -116,8 +116,9 @@ impl FromStr for DateArgument {
         match offset {
             None => Ok(Self::Wall(wall)),
             Some(offset) => {
-                let seconds = offset_seconds(offset).ok_or(DateArgumentError)?;
-                Ok(Self::Instant((wall - TimeDelta::seconds(seconds)).and_utc()))
+                let offset: FixedOffset = offset.parse().map_err(|_| DateArgumentError)?;
+                let instant = wall.and_local_timezone(offset).single().ok_or(DateArgumentError)?;
+                Ok(Self::Instant(instant.to_utc()))
             }
         }
     }
@@ -132,7 +133,7 @@ fn day(text: &str) -> Option<NaiveDate> {
 /// Splits off `Z` or `+01:00` from the end.
 fn split_offset(text: &str) -> (&str, Option<&str>) {
     if let Some(stamp) = text.strip_suffix(['Z', 'z']) {
-        return (stamp, Some("Z"));
+        return (stamp, Some("+00:00"));
     }
     let Some(place) = text.len().checked_sub(6) else { return (text, None) };
     match text.get(place..) {
@@ -141,16 +142,6 @@ fn split_offset(text: &str) -> (&str, Option<&str>) {
         }
         _ => (text, None),
     }
-}
-
-fn offset_seconds(offset: &str) -> Option<i64> {
-    if offset == "Z" {
-        return Some(0);
-    }
-    let (hours, minutes) = (offset.get(1..3)?.parse::<u32>().ok()?, offset.get(4..6)?.parse::<u32>().ok()?);
-    let seconds = i64::from(hours * 3600 + minutes * 60);
-    let is_real = hours < 24 && minutes < 60;
-    is_real.then_some(if offset.starts_with('-') { -seconds } else { seconds })
 }
 
 #[cfg(test)]

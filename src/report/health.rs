@@ -29,7 +29,7 @@ pub(crate) struct Health {
 
 impl Health {
     fn new(status: Severity, message: String, jobs: Vec<Finding>) -> Self {
-        Self { status, exit: status.exit(), message, jobs }
+        Self { status, exit: status as u8, message, jobs }
     }
 
     /// The health cannot be determined.

@@ -15,7 +15,7 @@ use crate::job::{Job, JobName};
 use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
 use crate::scheduler::{BlockReason, JobCondition, JobStatus, Recovered, Remaining};
-use crate::session::{AttemptRecord, JobRecord};
+use crate::session::{AttemptRecord, Disabled, JobRecord};
 use crate::text::{counted, in_zone, times, to_the_second};
 
 /// The jobs of the registry by urgency, and what else the ledger holds.
@@ -113,26 +113,39 @@ pub(crate) struct RunningRow {
     pub(crate) attempt: u32,
 }
 
-/// What a job waits for: `by` says which of the other fields there are.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct BlockRow {
-    pub(crate) by: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) job: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) date: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) retry_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) pool: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) until: Option<String>,
+/// What a job waits for.
+#[derive(Debug, Serialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub(crate) enum BlockRow {
+    Dependency {
+        job: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        date: Option<String>,
+    },
+    Held {
+        date: String,
+        reason: String,
+    },
+    Retry {
+        date: String,
+        retry_at: String,
+    },
+    Disabled,
+    Operator {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        user: String,
+        since: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+    },
+    Pool {
+        pool: String,
+    },
+    MaxRunning,
+    ClockAhead {
+        date: String,
+    },
 }
 
 /// The jobs of the ledger that the registry does not have, by name.
@@ -184,39 +197,20 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
 }
 
 pub(crate) fn block_row(block: &BlockReason, zone: Tz, zones: &Zones) -> BlockRow {
+    let at = |at: DateTime<Utc>| in_zone(at, zone);
     match block {
-        BlockReason::Dependency { job, date } => BlockRow {
-            by: "dependency",
-            job: Some(job.to_string()),
-            date: date.map(|date| in_zone(date, zones.of(job))),
-            ..BlockRow::default()
-        },
-        BlockReason::Held { date, reason } => BlockRow {
-            by: "held",
-            date: Some(in_zone(*date, zone)),
-            reason: Some(reason.clone()),
-            ..BlockRow::default()
-        },
-        BlockReason::Retry { date, at } => BlockRow {
-            by: "retry",
-            date: Some(in_zone(*date, zone)),
-            retry_at: Some(in_zone(*at, zone)),
-            ..BlockRow::default()
-        },
-        BlockReason::Disabled => BlockRow { by: "disabled", ..BlockRow::default() },
-        BlockReason::DisabledBy(disabled) => BlockRow {
-            by: "operator",
-            user: Some(disabled.user.clone()),
-            since: Some(in_zone(disabled.at, zone)),
-            until: disabled.until.map(|until| in_zone(until, zone)),
-            reason: disabled.reason.clone(),
-            ..BlockRow::default()
-        },
-        BlockReason::Pool { pool, .. } => BlockRow { by: "pool", pool: Some(pool.clone()), ..BlockRow::default() },
-        BlockReason::Full { .. } => BlockRow { by: "max-running", ..BlockRow::default() },
-        BlockReason::WatermarkAhead { watermark } => {
-            BlockRow { by: "clock-ahead", date: Some(in_zone(*watermark, zone)), ..BlockRow::default() }
+        BlockReason::Dependency { job, date } => {
+            BlockRow::Dependency { job: job.to_string(), date: date.map(|date| in_zone(date, zones.of(job))) }
         }
+        BlockReason::Held { date, reason } => BlockRow::Held { date: at(*date), reason: reason.clone() },
+        BlockReason::Retry { date, at: retry_at } => BlockRow::Retry { date: at(*date), retry_at: at(*retry_at) },
+        BlockReason::Disabled => BlockRow::Disabled,
+        BlockReason::DisabledBy(Disabled { user, at: since, until, reason, .. }) => {
+            BlockRow::Operator { reason: reason.clone(), user: user.clone(), since: at(*since), until: until.map(at) }
+        }
+        BlockReason::Pool { pool, .. } => BlockRow::Pool { pool: pool.clone() },
+        BlockReason::Full { .. } => BlockRow::MaxRunning,
+        BlockReason::WatermarkAhead { watermark } => BlockRow::ClockAhead { date: at(*watermark) },
     }
 }
 

@@ -9,7 +9,7 @@ use super::duration_stats::typical;
 use super::scheduling::{Question, ask};
 use crate::duration::about;
 use crate::job::JobName;
-use crate::ledger::{LedgerError, NewRequest, Reader};
+use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
 use crate::session::{
@@ -41,7 +41,7 @@ impl Preview {
 
 /// Has the daemon's own scheduler decide a request over the ledger as it is.
 pub(crate) fn preview(
-    request: &NewRequest,
+    request: &Request,
     registry: &Registry,
     reader: Option<&mut Reader>,
 ) -> Result<Preview, LedgerError> {
@@ -65,16 +65,7 @@ pub(crate) fn preview(
     let (backlog, oldest) = scheduler.missed(job);
     let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));
     let missed = if catches_up { scheduler.missed_dates(job) } else { Vec::new() };
-    let decided = Request {
-        id: 0,
-        job: job.clone(),
-        operation: operation.clone(),
-        at: now,
-        user: request.user.clone(),
-        host: request.host.clone(),
-        reason: request.reason.clone(),
-        past,
-    };
+    let decided = Request { past, ..request.clone() };
     let (mut dates, mut reply, mut repeats) = (BTreeSet::new(), None, false);
     let mut step = scheduler.handle(Event::Request(decided.clone()), now);
     collect(&step, &mut dates, &mut reply);

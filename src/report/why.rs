@@ -28,7 +28,7 @@ pub(crate) struct WhyRow<'a> {
     settled_by: Option<&'static str>,
     backfill: Option<String>,
     attempts: Vec<AttemptRow<'a>>,
-    acts: Vec<ActRow<'a>>,
+    acts: Vec<ActSummary<'a>>,
     waits: Vec<String>,
     next_attempt: Option<String>,
     text: Vec<String>,
@@ -36,7 +36,7 @@ pub(crate) struct WhyRow<'a> {
 
 /// What an operator did.
 #[derive(Debug, Serialize)]
-struct ActRow<'a> {
+struct ActSummary<'a> {
     at: String,
     user: &'a str,
     host: &'a str,
@@ -73,7 +73,7 @@ impl DateReport {
             acts: self
                 .acts
                 .iter()
-                .map(|act| ActRow {
+                .map(|act| ActSummary {
                     at: at(act.at),
                     user: &act.user,
                     host: &act.host,

@@ -1,8 +1,8 @@
 //! `audit`: what operators did.
 
 use crontabber::job::JobName;
-use crontabber::ledger::{LedgerUrl, NewRequest, Owner, RequestQueue, Writer};
-use crontabber::session::{Changed, Entry, Operation, Reply};
+use crontabber::ledger::{LedgerUrl, Owner, RequestQueue, Writer};
+use crontabber::session::{Changed, Entry, Operation, Past, Reply, Request};
 use serde_json::json;
 
 use crate::fixture::{Fixture, at, succeeds};
@@ -15,10 +15,21 @@ pub(crate) fn lived() -> Fixture {
     let place = Fixture::new(ONE);
     place.live(at("2024-11-05T00:00:00Z"), succeeds);
     let url = LedgerUrl::Sqlite(place.path("ledger.db"));
-    let mut desk = RequestQueue::open(&url).unwrap();
+    let mut queue = RequestQueue::open(&url).unwrap();
     let mut post = |job: &str, operation, when: &str, reason: Option<&str>| {
         let (job, user, host) = (JobName::new(job).unwrap(), "ada".to_owned(), "alpha".to_owned());
-        desk.post(&NewRequest { job, operation, at: at(when), user, host, reason: reason.map(str::to_owned) }).unwrap()
+        queue
+            .post(&Request {
+                id: 0,
+                past: Past::default(),
+                job,
+                operation,
+                at: at(when),
+                user,
+                host,
+                reason: reason.map(str::to_owned),
+            })
+            .unwrap()
     };
     let date = Some(at("2024-11-01T23:00:00Z"));
     let first = post("load", Operation::Run { date, force: true }, "2024-11-05T09:00:00Z", Some("the disk was full"));

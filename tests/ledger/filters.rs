@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use crontabber::ledger::{AttemptFilter, AuditFilter, Between, NewRequest, RequestQueue, SessionFilter};
-use crontabber::session::{AttemptEnd, Changed, Entry, Operation, Outcome, OutcomeKind, Reply, State, StateKind};
+use crontabber::ledger::{AttemptFilter, AuditFilter, Between, RequestQueue, SessionFilter};
+use crontabber::session::{
+    AttemptEnd, Changed, Entry, Operation, Outcome, OutcomeKind, Past, Reply, Request, State, StateKind,
+};
 
 use crate::on_both;
 use crate::world::*;
@@ -230,13 +232,14 @@ fn durations_are_of_successful_attempts(world: &World) {
 
 fn the_audit_lists_the_newest_first(world: &World) {
     let mut writer = world.with_three_dates();
-    let mut desk = RequestQueue::open(&world.url).unwrap();
+    let mut queue = RequestQueue::open(&world.url).unwrap();
     let mut numbers = Vec::new();
     for (seconds, job) in [(100, "a"), (200, "b"), (300, "a")] {
         let operation = Operation::Run { date: Some(date(1)), force: false };
         let (user, host, reason) = ("ada".to_owned(), "beta".to_owned(), (seconds == 100).then(|| "why".to_owned()));
-        let request = NewRequest { job: name(job), operation, at: at(seconds), user, host, reason };
-        numbers.push(desk.post(&request).unwrap());
+        let request =
+            Request { id: 0, past: Past::default(), job: name(job), operation, at: at(seconds), user, host, reason };
+        numbers.push(queue.post(&request).unwrap());
     }
     let dates = Changed { count: 2, first: Some(date(1)), last: Some(date(2)) };
     let reply = Reply { done: true, text: "it runs".to_owned(), dates };

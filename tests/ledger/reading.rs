@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use crontabber::ledger::{AttemptFilter, Between, NewRequest, Reader, RequestQueue, SessionFilter};
-use crontabber::session::{Changed, Entry, Operation, OutcomeKind, Reply, StateKind};
+use crontabber::ledger::{AttemptFilter, Between, Reader, RequestQueue, SessionFilter};
+use crontabber::session::{Changed, Entry, Operation, OutcomeKind, Past, Reply, Request, StateKind};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -154,8 +154,10 @@ fn attempts_are_listed_by_date_job_and_number(world: &World) {
     assert_eq!(open, writer.load().unwrap().open);
 }
 
-fn request(operation: Operation) -> NewRequest {
-    NewRequest {
+fn request(operation: Operation) -> Request {
+    Request {
+        id: 0,
+        past: Past::default(),
         job: name("a"),
         operation,
         at: at(5),
@@ -167,13 +169,13 @@ fn request(operation: Operation) -> NewRequest {
 
 fn requests_are_posted_and_answered(world: &World) {
     let mut writer = world.writer();
-    let mut desk = RequestQueue::open(&world.url).unwrap();
+    let mut queue = RequestQueue::open(&world.url).unwrap();
     let asked = [
         Operation::Run { date: Some(date(1)), force: true },
         Operation::Run { date: None, force: false },
         Operation::Reset { to: None },
     ];
-    let numbers = asked.clone().map(|operation| desk.post(&request(operation)).unwrap());
+    let numbers = asked.clone().map(|operation| queue.post(&request(operation)).unwrap());
     let found = writer.requests().unwrap();
     assert_eq!(found.iter().map(|request| request.id).collect::<Vec<_>>(), numbers);
     assert_eq!(found.iter().map(|request| request.operation.clone()).collect::<Vec<_>>(), asked);
@@ -199,9 +201,9 @@ fn requests_are_posted_and_answered(world: &World) {
 
 fn requests_are_seen_beside_the_writer(world: &World) {
     let mut writer = world.with_three_dates();
-    let mut desk = RequestQueue::open(&world.url).unwrap();
+    let mut queue = RequestQueue::open(&world.url).unwrap();
     for day in 1..=3 {
-        desk.post(&request(Operation::Reset { to: None })).unwrap();
+        queue.post(&request(Operation::Reset { to: None })).unwrap();
         writer.commit(&[open("a", day, 1, StateKind::Waiting), succeed("a", day, 1)]).unwrap();
     }
     assert_eq!(writer.requests().unwrap().len(), 3);

@@ -161,7 +161,7 @@ pub struct Past {
 /// An operator's request, in the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Its number in the audit.
+    /// Its number in the audit; 0 before it is posted.
     pub id: i64,
     pub job: JobName,
     pub operation: Operation,
@@ -173,6 +173,6 @@ pub struct Request {
     pub host: String,
     /// Why, in the operator's words.
     pub reason: Option<String>,
-    /// What the ledger has of its dates.
+    /// What the ledger has of its dates; empty before it is posted.
     pub past: Past,
 }

@@ -6,14 +6,18 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::json;
 use crate::cli::output::Output;
-use crate::cli::table::{Cell, Column, Table};
+use crate::cli::table::{Cell, Column, Fit, Table};
 use crate::registry::Registry;
 use crate::report::plan::{self, PlannedJob};
 use crate::scheduler::Start;
 use crate::text::counted;
 
-const COLUMNS: [Column; 4] =
-    [Column::Cut("JOB"), Column::Whole("STARTS NOW"), Column::Number("BEHIND"), Column::Whole("NEXT DATE")];
+const COLUMNS: [Column; 4] = [
+    Column(Fit::Cut, "JOB"),
+    Column(Fit::Whole, "STARTS NOW"),
+    Column(Fit::Number, "BEHIND"),
+    Column(Fit::Whole, "NEXT DATE"),
+];
 
 /// Prints what a wake would do.
 pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -> Result<(), Failure> {

@@ -21,7 +21,7 @@ use crate::text::{in_zone, times, to_the_second};
 /// A date that has been due for less than this may still be about to start.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// How bad a finding is, in ascending order.
+/// How bad a finding is, in ascending order: the exit status that monitors expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Severity {
@@ -39,16 +39,6 @@ impl Severity {
             Self::Warning => "WARNING",
             Self::Critical => "CRITICAL",
             Self::Unknown => "UNKNOWN",
-        }
-    }
-
-    /// The exit status that monitors expect.
-    pub(crate) fn exit(self) -> u8 {
-        match self {
-            Self::Ok => 0,
-            Self::Warning => 1,
-            Self::Critical => 2,
-            Self::Unknown => 3,
         }
     }
 }
