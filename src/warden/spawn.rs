@@ -162,7 +162,7 @@ impl Command {
         let own = &launch.environment;
         let is_own = |name: &[u8]| own.iter().any(|(other, _)| other.as_slice() == name);
         let kept = inherited.iter().filter(|(name, _)| !is_own(name)).chain(own);
-        let mut environment = Vec::with_capacity(inherited.len() + own.len() + 1);
+        let mut environment = Vec::with_capacity(inherited.len().saturating_add(own.len()).saturating_add(1));
         for (name, value) in kept.filter(|(name, _)| name.as_slice() != ATTEMPT_VARIABLE.as_bytes()) {
             environment.push(CString::new([name, &b"="[..], value].concat())?);
         }
