@@ -15,7 +15,7 @@ use super::table::{Cell, Column, Fit, Table};
 use crate::duration;
 use crate::ledger::{AttemptFilter, Between, Reader};
 use crate::report::attempts::{AttemptRow, collected, row};
-use crate::report::date_resolve;
+use crate::report::date_resolve::Choice;
 use crate::report::zones::Zones;
 use crate::session::{AttemptKey, AttemptRecord};
 use crate::text::size;
@@ -47,8 +47,9 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
     }
     of_this_list(asked.job.as_ref(), asked.before.as_ref().map(|before| &before.session))?;
     let at_date = asked.job.as_ref().zip(asked.date);
-    let dates = match at_date {
-        Some((job, date)) => date_resolve::meant(reader.as_mut(), registry.as_ref(), job, date, &zones)?,
+    let at_date = at_date.map(|(job, date)| (Choice::new(job, registry.as_ref(), &zones), date));
+    let dates = match &at_date {
+        Some((choice, date)) => choice.range(reader.as_mut(), *date)?,
         None => asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
     };
     let filter = AttemptFilter {
@@ -59,14 +60,16 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
         newest: asked.rows.limit.map(Into::into),
         all_generations: asked.all_generations,
     };
-    if let (Some(reader), Some((job, date))) = (&mut reader, at_date)
+    if let (Some(reader), Some((choice, date))) = (&mut reader, &at_date)
         && collected(reader, &AttemptFilter { newest: Some(1), ..filter.clone() })?.is_empty()
     {
-        date_resolve::must_be_a_date(reader, registry.as_ref(), job, date, &zones)?;
+        choice.must_be_a_date(reader, *date)?;
     }
     // Where a clock was set back, the instants of a day are not all of that day.
-    let zone = at_date.map(|(job, date)| (date, zones.of(job)));
-    let is_meant = |attempt: &AttemptRecord| zone.is_none_or(|(date, zone)| date.means(attempt.key.session.date, zone));
+    let is_meant = |attempt: &AttemptRecord| {
+        let date = attempt.key.session.date;
+        at_date.as_ref().is_none_or(|(choice, argument)| argument.means(date, choice.zone))
+    };
     let show = Show { zones: &zones, logs: &logs, is_meant: &is_meant };
     if context.json() || asked.rows.csv {
         let first = show.stream(reader.as_mut(), &filter, asked.rows.csv, output)?;
@@ -81,14 +84,16 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
     }
     let shown = filter.newest.unwrap_or(SHOWN);
     let narrowed = filter.dates != Between::default() || !filter.outcomes.is_empty() || filter.before.is_some();
-    // One more than is shown tells whether there are more, without counting them.
+    // One more than is shown: it shows whether there are more, without counting them.
     let filter = AttemptFilter { newest: Some(shown.saturating_add(1)), ..filter };
     let mut rows = reader.as_mut().map_or(Ok(Vec::new()), |reader| collected(reader, &filter))?;
     rows.retain(is_meant);
     let more = newest_only(&mut rows, shown);
     let Some(first) = rows.first() else {
-        let text = match at_date {
-            Some((job, _)) if asked.state.is_empty() => format!("`{job}` has no attempts at that date in the ledger"),
+        let text = match &at_date {
+            Some((choice, _)) if asked.state.is_empty() => {
+                format!("`{}` has no attempts at that date in the ledger", choice.name)
+            }
             _ => nothing("attempts", asked.job.as_ref(), asked.all_generations, narrowed),
         };
         writeln!(output, "{text}")?;

@@ -79,14 +79,14 @@ pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Outp
     }
     let mut sink = Sink::open(output, asked.rows.csv, &ActRow::default())?;
     let mut written: io::Result<()> = Ok(());
-    let (mut told, mut last, mut more) = (0, 0, false);
+    let (mut listed, mut last, mut more) = (0, 0, false);
     if let Some(reader) = &mut reader {
         reader.audit(&filter, &mut |act| {
-            if told == shown {
+            if listed == shown {
                 more = true;
                 return ControlFlow::Break(());
             }
-            (told, last) = (told + 1, act.id);
+            (listed, last) = (listed + 1, act.id);
             sink.push_or_break(&row(&act, &zones), &mut written)
         })?;
     }
@@ -139,7 +139,7 @@ fn table(
     let shown = usize::try_from(shown).unwrap_or(usize::MAX);
     let mut acts = Vec::new();
     if let Some(reader) = reader {
-        // One more than is shown tells whether there are more.
+        // One more than is shown: it shows whether there are more.
         reader.audit(filter, &mut |act| {
             acts.push(act);
             if acts.len() > shown { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

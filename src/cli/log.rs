@@ -5,6 +5,7 @@ mod follow;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -14,12 +15,10 @@ use super::context::Context;
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
-use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
-use crate::registry::Registry;
 use crate::report::attempts::collected;
 use crate::report::date::DateArgument;
-use crate::report::date_resolve;
+use crate::report::date_resolve::Choice;
 use crate::report::orphans::{Process, is_watched};
 use crate::report::zones::Zones;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
@@ -33,7 +32,7 @@ struct LogRow<'a> {
     job: &'a str,
     date: String,
     attempt: u32,
-    log: Option<&'a std::path::Path>,
+    log: Option<&'a Path>,
 }
 
 /// Prints the log of one attempt.
@@ -45,7 +44,8 @@ pub(super) fn log(context: &Context, asked: &LogArguments, output: &mut Output) 
     };
     let zones = Zones::new(registry.as_ref(), &reader.jobs()?);
     zones.know(&asked.job)?;
-    let attempt = choose(context, &mut reader, registry.as_ref(), asked, &zones)?;
+    let choice = Choice::new(&asked.job, registry.as_ref(), &zones);
+    let attempt = choose(context, &mut reader, asked, &choice)?;
     let key = &attempt.key;
     let date = in_zone(key.session.date, zones.of(&asked.job));
     let file = paths::log_file(&logs, key);
@@ -88,7 +88,7 @@ fn followed(
     context: &Context,
     reader: &mut Reader,
     attempt: &AttemptRecord,
-    file: &std::path::Path,
+    file: &Path,
     name: &str,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
@@ -101,7 +101,6 @@ fn followed(
             context.remark(&format!("{name}: {}", process.text()));
             return Ok(ExitCode::FAILURE);
         }
-        Followed::Closed => return Err(Failure::Closed),
     };
     let outcome = end.outcome;
     let took = end.duration.map(|took| format!(" after {}", duration::format(took))).unwrap_or_default();
@@ -118,17 +117,16 @@ fn detail(attempt: &AttemptRecord) -> String {
 fn choose(
     context: &Context,
     reader: &mut Reader,
-    registry: Option<&Registry>,
     asked: &LogArguments,
-    zones: &Zones,
+    choice: &Choice<'_>,
 ) -> Result<AttemptRecord, Failure> {
     let job = &asked.job;
     let Some(date) = asked.date else {
         return newest(reader, asked)?.ok_or_else(|| Failure::new(format!("`{job}` was never attempted")));
     };
-    let mut attempts = at(reader, registry, job, date, zones, false)?;
+    let mut attempts = at(reader, choice, date, false)?;
     if attempts.is_empty() {
-        attempts = at(reader, registry, job, date, zones, true)?;
+        attempts = at(reader, choice, date, true)?;
         // A reset begins a new generation, and leaves what was before it.
         let newest = attempts.iter().map(|attempt| attempt.key.session.generation).max();
         attempts.retain(|attempt| Some(attempt.key.session.generation) == newest);
@@ -139,12 +137,12 @@ fn choose(
     let mut dates: Vec<_> = attempts.iter().map(|attempt| attempt.key.session.date).collect();
     dates.dedup();
     if dates.len() > 1 {
-        let dates: Vec<String> = dates.into_iter().map(|date| in_zone(date, zones.of(job))).collect();
+        let dates: Vec<String> = dates.into_iter().map(|date| in_zone(date, choice.zone)).collect();
         return Err(Failure::usage(format!("`{job}` was attempted at {} dates of that day", dates.len()))
             .hint(Some(format!("name one: {}", dates.join(", ")))));
     }
     if attempts.is_empty() {
-        date_resolve::must_be_a_date(reader, registry, job, date, zones)?;
+        choice.must_be_a_date(reader, date)?;
         return Err(Failure::new(format!("`{job}` was never attempted at that date"))
             .hint(Some(format!("`crontabber sessions {job}` lists its dates"))));
     }
@@ -161,16 +159,14 @@ fn choose(
 /// The ledger is asked, and not the schedule, which may have been another then.
 fn at(
     reader: &mut Reader,
-    registry: Option<&Registry>,
-    job: &JobName,
+    choice: &Choice<'_>,
     date: DateArgument,
-    zones: &Zones,
     all_generations: bool,
 ) -> Result<Vec<AttemptRecord>, Failure> {
-    let dates = date_resolve::meant(Some(reader), registry, job, date, zones)?;
-    let filter = AttemptFilter { job: Some(job.clone()), dates, all_generations, ..AttemptFilter::default() };
+    let dates = choice.range(Some(reader), date)?;
+    let filter = AttemptFilter { job: Some(choice.name.clone()), dates, all_generations, ..AttemptFilter::default() };
     let mut found = collected(reader, &filter)?;
-    found.retain(|attempt| date.means(attempt.key.session.date, zones.of(job)));
+    found.retain(|attempt| date.means(attempt.key.session.date, choice.zone));
     Ok(found)
 }
 

@@ -17,13 +17,13 @@ use super::output::{Output, cut};
 use crate::job::{DatePolicy, Job};
 use crate::report::merged_dates::Merged;
 use crate::report::zones::unknown_job;
-use crate::schedule::{PastDomain, TICK};
+use crate::schedule::TICK;
 use crate::text::{in_zone, write_in_zone};
 
 /// How many dates are listed by default.
 const COUNT: u64 = 10;
 
-/// Tells the dates, or what a wake would do.
+/// Prints the dates, or what a wake would do.
 pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry()?;
     let is_range = asked.from.is_some() || asked.to.is_some() || asked.count.is_some();
@@ -37,22 +37,23 @@ pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output
     };
     let ranges = jobs.iter().map(|job| range(job, asked, context.now)).collect::<Result<Vec<_>, _>>()?;
     let at_most = asked.count.or_else(|| asked.to.is_none().then_some(COUNT)).unwrap_or(u64::MAX);
-    let dates = Merged::new(jobs.iter().zip(&ranges).map(|(job, (from, to))| job.timetable.dates(*from, *to)));
-    let dates = dates.take(usize::try_from(at_most).unwrap_or(usize::MAX));
-    let end = if context.json() { print_json(&jobs, dates, output)? } else { print(&jobs, dates, output)? };
-    match end {
-        Ok(0) if !context.json() => writeln!(output, "{}", nothing(asked, &jobs))?,
-        Ok(_) => {}
-        Err(past) => {
-            // The dates that were found are printed all the same.
-            output.flush()?;
-            return Err(Failure::new(past.to_string()).hint(Some("ask for a range that ends earlier")));
-        }
+    let mut dates = Merged::new(jobs.iter().zip(&ranges).map(|(job, (from, to))| job.timetable.dates(*from, *to)));
+    let shown = dates.by_ref().take(usize::try_from(at_most).unwrap_or(usize::MAX));
+    let count = if context.json() { print_json(&jobs, shown, output)? } else { print(&jobs, shown, output)? };
+    if count < at_most
+        && let Some(past) = dates.past()
+    {
+        // The dates that were found are printed all the same.
+        output.flush()?;
+        return Err(Failure::new(past.to_string()).hint(Some("ask for a range that ends earlier")));
+    }
+    if count == 0 && !context.json() {
+        writeln!(output, "{}", nothing(asked, &jobs))?;
     }
     Ok(())
 }
 
-/// From when on, and before when, the dates of a job are told.
+/// From when on, and before when, the dates of a job are listed.
 fn range(job: &Job, asked: &PlanArguments, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), Failure> {
     let zone = job.timetable.zone();
     let from = match asked.from {
@@ -85,28 +86,18 @@ fn nothing(asked: &PlanArguments, jobs: &[&Job]) -> String {
     }
 }
 
-/// How many dates were told, or that the years we know ended before the range did.
-type Told = Result<u64, PastDomain>;
+/// A date, with the position of its job.
+type Planned = (usize, DateTime<Utc>);
 
-/// A date, with the place of its job.
-type Item = Result<(usize, DateTime<Utc>), PastDomain>;
-
-/// Writes an object a date, by hand: there may be millions.
-fn print_json(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Output) -> io::Result<Told> {
+/// Writes an object per date, by hand, since there may be millions; returns how many there were.
+fn print_json(jobs: &[&Job], dates: impl Iterator<Item = Planned>, output: &mut Output) -> io::Result<u64> {
     let heads = jobs
         .iter()
         .map(|job| serde_json::to_string(job.name.as_str()).map(|name| format!("{{\"job\":{name},\"date\":\"")));
     let heads = heads.collect::<Result<Vec<String>, _>>()?;
     let mut array = Array::open(output)?;
-    let (mut told, mut text, mut stamp) = (Ok(0), Vec::new(), Vec::new());
-    for item in dates {
-        let (place, date) = match item {
-            Ok(found) => found,
-            Err(past) => {
-                told = Err(past);
-                break;
-            }
-        };
+    let (mut count, mut text, mut stamp) = (0, Vec::new(), Vec::new());
+    for (place, date) in dates {
         let timetable = &jobs[place].timetable;
         let due = timetable.due(date);
         stamp.clear();
@@ -122,20 +113,16 @@ fn print_json(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Out
         }
         text.extend_from_slice(b"\"}");
         array.push_raw(&text)?;
-        told = told.map(|told| told + 1);
+        count += 1;
     }
     array.close()?;
-    Ok(told)
+    Ok(count)
 }
 
-/// Writes a line a date.
-fn print(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Output) -> io::Result<Told> {
-    let mut told = 0;
-    for item in dates {
-        let (place, date) = match item {
-            Ok(found) => found,
-            Err(past) => return Ok(Err(past)),
-        };
+/// Writes a line per date; returns how many there were.
+fn print(jobs: &[&Job], dates: impl Iterator<Item = Planned>, output: &mut Output) -> io::Result<u64> {
+    let mut count = 0;
+    for (place, date) in dates {
         let job = jobs[place];
         let zone = job.timetable.zone();
         let due = match job.timetable.due(date) {
@@ -144,7 +131,7 @@ fn print(jobs: &[&Job], dates: impl Iterator<Item = Item>, output: &mut Output) 
         };
         let line = format!("{}{due}  {}", in_zone(date, zone), job.name);
         writeln!(output, "{}", cut(&line, output.width))?;
-        told += 1;
+        count += 1;
     }
-    Ok(Ok(told))
+    Ok(count)
 }

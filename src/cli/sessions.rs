@@ -58,7 +58,7 @@ pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mu
     }
     let shown = filter.newest.unwrap_or(SHOWN);
     let narrowed = filter.dates != Between::default() || !filter.states.is_empty() || filter.before.is_some();
-    // One more than is shown tells whether there are more, without counting them.
+    // One more than is shown: it shows whether there are more, without counting them.
     let filter = SessionFilter { newest: Some(shown.saturating_add(1)), ..filter };
     let mut rows = reader.as_mut().map_or(Ok(Vec::new()), |reader| collected(reader, &filter))?;
     let more = newest_only(&mut rows, shown);

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 
-use diesel::dsl::count_star;
+use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
@@ -91,16 +91,12 @@ impl<'a> Snapshot<'a> {
     fn generation_after(&mut self, id: i32, generation: i32) -> QueryResult<Option<i32>> {
         let of_sessions = sessions::table
             .filter(sessions::job_id.eq(id).and(sessions::generation.gt(generation)))
-            .select(sessions::generation)
-            .order(sessions::generation)
-            .first::<i32>(self.connection)
-            .optional()?;
+            .select(min(sessions::generation))
+            .first::<Option<i32>>(self.connection)?;
         let of_attempts = attempts::table
             .filter(attempts::job_id.eq(id).and(attempts::generation.gt(generation)))
-            .select(attempts::generation)
-            .order(attempts::generation)
-            .first::<i32>(self.connection)
-            .optional()?;
+            .select(min(attempts::generation))
+            .first::<Option<i32>>(self.connection)?;
         Ok([of_sessions, of_attempts].into_iter().flatten().min())
     }
 
@@ -111,10 +107,8 @@ impl<'a> Snapshot<'a> {
         loop {
             let next = sessions::table
                 .filter(sessions::job_id.gt(after))
-                .select(sessions::job_id)
-                .order(sessions::job_id)
-                .first::<i32>(self.connection)
-                .optional()?;
+                .select(min(sessions::job_id))
+                .first::<Option<i32>>(self.connection)?;
             let Some(id) = next else { return Ok(()) };
             if !known.contains(&id) {
                 return Err(LedgerError::Corrupt(format!("job number {id} has rows, and is not there")));

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::date::{ChoiceError, DateArgument};
+use super::date::DateArgument;
 use super::error::ReportError;
 use super::sessions::collected;
 use super::zones::Zones;
@@ -37,11 +37,47 @@ pub(crate) struct Choice<'a> {
     pub(crate) job: Option<&'a Job>,
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
+    pub(crate) fn new(name: &'a JobName, registry: Option<&'a Registry>, zones: &Zones) -> Self {
+        let job = registry.and_then(|registry| registry.jobs.iter().find(|job| job.name == *name));
+        Self { name, zone: zones.of(name), job }
+    }
+
+    fn timetable(&self) -> Option<&'a Timetable> {
+        self.job.map(|job| &job.timetable)
+    }
+
+    /// The timetable without the job's start.
+    fn unbounded(&self) -> Option<Timetable> {
+        self.timetable().map(Timetable::without_start)
+    }
+
+    /// The range that a date argument means.
+    ///
+    /// A local time that the zone skips is refused, and the error names the nearest dates.
+    pub(crate) fn range(&self, reader: Option<&mut Reader>, date: DateArgument) -> Result<Between, ReportError> {
+        self.range_in(self.timetable(), reader, date)
+    }
+
+    fn range_in(
+        &self,
+        timetable: Option<&Timetable>,
+        reader: Option<&mut Reader>,
+        date: DateArgument,
+    ) -> Result<Between, ReportError> {
+        let error = match date.range(self.zone) {
+            Ok((from, to)) => return Ok(Between { from: Some(from), to: Some(to) }),
+            Err(error) => error,
+        };
+        let change = Some(date.instant(self.zone));
+        let hint = self.nearest(timetable, reader, Between { from: change, to: change })?;
+        Err(ReportError::usage(format!("job `{}`: {error}", self.name)).hint(hint))
+    }
+
     /// The date that the argument means. An instant is taken as it is.
     pub(crate) fn one(
         &self,
-        reader: Option<&mut Reader>,
+        mut reader: Option<&mut Reader>,
         date: DateArgument,
         among: Dates,
     ) -> Result<DateTime<Utc>, ReportError> {
@@ -49,22 +85,17 @@ impl Choice<'_> {
         if let DateArgument::Instant(instant) = date {
             return Ok(instant);
         }
-        let unbounded = self.job.map(|job| job.timetable.without_start());
-        let range = match date.range(zone) {
-            Ok(range) => range,
-            Err(error) => return Err(swallowed(reader, unbounded.as_ref(), name, date, zone, &error)?),
-        };
-        let between = Between { from: Some(range.0), to: Some(range.1) };
-        let mut reader = reader;
+        let unbounded = self.unbounded();
+        let between = self.range_in(unbounded.as_ref(), reader.as_deref_mut(), date)?;
         let mut found = match &mut reader {
             Some(reader) => self.recorded(reader, between, among)?,
             None => BTreeSet::new(),
         };
         if among == Dates::All || (among == Dates::Recorded && found.is_empty()) {
-            let dates = unbounded.iter().flat_map(|timetable| timetable.dates(range.0, range.1).map_while(Result::ok));
-            found.extend(dates);
+            found.extend(unbounded.iter().flat_map(|timetable| dates(timetable, between)));
         }
         found.retain(|found| date.means(*found, zone));
+        let from = between.from.unwrap_or_default();
         match found.pop_first() {
             Some(one) if found.is_empty() => Ok(one),
             Some(first) => {
@@ -72,9 +103,9 @@ impl Choice<'_> {
                 Err(self.several(&found))
             }
             // A local time that is no date: the caller names the nearest ones.
-            None if matches!(date, DateArgument::Wall(_)) => Ok(range.0),
+            None if matches!(date, DateArgument::Wall(_)) => Ok(from),
             None if among == Dates::Running => {
-                let day = range.0.with_timezone(&zone).format("%Y-%m-%d");
+                let day = from.with_timezone(&zone).format("%Y-%m-%d");
                 Err(ReportError::new(format!("no attempt of `{name}` is open at a date of {day}")))
             }
             None => Err(self.no_date(reader, between)?),
@@ -98,15 +129,13 @@ impl Choice<'_> {
     pub(crate) fn no_date(&self, reader: Option<&mut Reader>, between: Between) -> Result<ReportError, ReportError> {
         let (name, zone) = (self.name, self.zone);
         let from = between.from.unwrap_or_default();
-        let is_day = between.to.is_some_and(|to| to - from > chrono::TimeDelta::hours(1));
+        let is_day = between.to.is_some_and(|to| to - from > TimeDelta::hours(1));
         let text = if is_day {
             format!("`{name}` has no date on {}", from.with_timezone(&zone).format("%Y-%m-%d"))
         } else {
             format!("{} is not a date of `{name}`", in_zone(from, zone))
         };
-        let timetable = self.job.map(|job| job.timetable.without_start());
-        let near = beside(reader, timetable.as_ref(), name, between)?;
-        Ok(ReportError::usage(text).hint(hint(near, zone)))
+        Ok(ReportError::usage(text).hint(self.nearest(self.unbounded().as_ref(), reader, between)?))
     }
 
     /// The error for a day with several dates.
@@ -115,107 +144,60 @@ impl Choice<'_> {
         ReportError::usage(format!("`{}` has {} dates there; nothing was changed", self.name, found.len()))
             .hint(Some(format!("name one: {}", named.join(", "))))
     }
-}
 
-/// The range that a date argument means.
-///
-/// A local time that the zone skips is refused, and the error names the nearest dates.
-pub(crate) fn meant(
-    reader: Option<&mut Reader>,
-    registry: Option<&Registry>,
-    job: &JobName,
-    date: DateArgument,
-    zones: &Zones,
-) -> Result<Between, ReportError> {
-    let zone = zones.of(job);
-    match date.range(zone) {
-        Ok((from, to)) => Ok(Between { from: Some(from), to: Some(to) }),
-        Err(error) => Err(swallowed(reader, timetable(registry, job), job, date, zone, &error)?),
-    }
-}
-
-/// The error for a date that the zone skips, with the nearest dates.
-pub(crate) fn swallowed(
-    reader: Option<&mut Reader>,
-    timetable: Option<&Timetable>,
-    job: &JobName,
-    date: DateArgument,
-    zone: Tz,
-    error: &ChoiceError,
-) -> Result<ReportError, LedgerError> {
-    let change = Some(date.instant(zone));
-    let dates = beside(reader, timetable, job, Between { from: change, to: change })?;
-    Ok(ReportError::usage(format!("job `{job}`: {error}")).hint(hint(dates, zone)))
-}
-
-/// The hint that names the dates before and after.
-pub(crate) fn hint(dates: [Option<DateTime<Utc>>; 2], zone: Tz) -> Option<String> {
-    let [before, after] = dates.map(|date| date.map(|date| in_zone(date, zone)));
-    match (before, after) {
-        (Some(before), Some(after)) => Some(format!("the nearest dates are {before} and {after}")),
-        (Some(before), None) => Some(format!("the date before it is {before}, and there is none after it")),
-        (None, Some(after)) => Some(format!("the date after it is {after}, and there is none before it")),
-        (None, None) => None,
-    }
-}
-
-fn timetable<'a>(registry: Option<&'a Registry>, job: &JobName) -> Option<&'a Timetable> {
-    let job = registry.and_then(|registry| registry.jobs.iter().find(|known| known.name == *job));
-    job.map(|job| &job.timetable)
-}
-
-/// Refuses a date that neither the ledger nor the schedule has, and names the nearest ones.
-pub(crate) fn must_be_a_date(
-    reader: &mut Reader,
-    registry: Option<&Registry>,
-    job: &JobName,
-    date: DateArgument,
-    zones: &Zones,
-) -> Result<(), ReportError> {
-    let zone = zones.of(job);
-    let between = meant(Some(reader), registry, job, date, zones)?;
-    let timetable = timetable(registry, job);
-    let filter = SessionFilter { job: Some(job.clone()), dates: between, ..SessionFilter::default() };
-    let recorded = collected(reader, &filter)?;
-    let is_recorded = recorded.iter().any(|session| date.means(session.key.date, zone));
-    if is_recorded || has_date(timetable, date, between, zone) {
-        return Ok(());
-    }
-    let named = match date {
-        DateArgument::Day(day) => day.to_string(),
-        DateArgument::Wall(_) | DateArgument::Instant(_) => in_zone(date.instant(zone), zone),
-    };
-    // The schedule has dates before the job's start too, which a backfill may be for.
-    if has_date(timetable.map(Timetable::without_start).as_ref(), date, between, zone) {
-        return Err(ReportError::usage(format!("{named} is before the start of `{job}`, and was never backfilled"))
+    /// Refuses a date that neither the ledger nor the schedule has, and names the nearest ones.
+    pub(crate) fn must_be_a_date(&self, reader: &mut Reader, date: DateArgument) -> Result<(), ReportError> {
+        let (job, zone) = (self.name, self.zone);
+        let between = self.range(Some(reader), date)?;
+        let has_date = |timetable: &Timetable| dates(timetable, between).any(|known| date.means(known, zone));
+        let recorded = self.recorded(reader, between, Dates::Recorded)?;
+        if recorded.iter().any(|recorded| date.means(*recorded, zone)) || self.timetable().is_some_and(has_date) {
+            return Ok(());
+        }
+        let (named, text) = match date {
+            DateArgument::Day(day) => (day.to_string(), format!("`{job}` has no date on {day}")),
+            DateArgument::Wall(_) | DateArgument::Instant(_) => {
+                let named = in_zone(date.instant(zone), zone);
+                let text = format!("{named} is no date of `{job}`");
+                (named, text)
+            }
+        };
+        // The schedule has dates before the job's start too, which a backfill may be for.
+        if self.unbounded().as_ref().is_some_and(has_date) {
+            return Err(ReportError::usage(format!(
+                "{named} is before the start of `{job}`, and was never backfilled"
+            ))
             .hint(Some(format!("`crontabber backfill {job} --from {named}` attempts it"))));
+        }
+        Err(ReportError::usage(text).hint(self.nearest(self.timetable(), Some(reader), between)?))
     }
-    let text = match date {
-        DateArgument::Day(_) => format!("`{job}` has no date on {named}"),
-        DateArgument::Wall(_) | DateArgument::Instant(_) => format!("{named} is no date of `{job}`"),
-    };
-    let dates = beside(Some(reader), timetable, job, between)?;
-    Err(ReportError::usage(text).hint(hint(dates, zone)))
+
+    /// The hint that names the dates of the ledger and of the schedule before and after a range.
+    fn nearest(
+        &self,
+        timetable: Option<&Timetable>,
+        reader: Option<&mut Reader>,
+        between: Between,
+    ) -> Result<Option<String>, LedgerError> {
+        let recorded = reader.map(|reader| reader.beside(self.name, between)).transpose()?;
+        let [mut before, mut after] = recorded.unwrap_or_default();
+        if let (Some(timetable), Some(from), Some(to)) = (timetable, between.from, between.to) {
+            before = before.max(timetable.previous_before(from));
+            let of_schedule = timetable.dates(to, DateTime::<Utc>::MAX_UTC).next().and_then(Result::ok);
+            after = [after, of_schedule].into_iter().flatten().min();
+        }
+        let [before, after] = [before, after].map(|date| date.map(|date| in_zone(date, self.zone)));
+        Ok(match (before, after) {
+            (Some(before), Some(after)) => Some(format!("the nearest dates are {before} and {after}")),
+            (Some(before), None) => Some(format!("the date before it is {before}, and there is none after it")),
+            (None, Some(after)) => Some(format!("the date after it is {after}, and there is none before it")),
+            (None, None) => None,
+        })
+    }
 }
 
-fn has_date(timetable: Option<&Timetable>, date: DateArgument, between: Between, zone: Tz) -> bool {
-    let (Some(timetable), Some(from), Some(to)) = (timetable, between.from, between.to) else { return false };
-    timetable.dates(from, to).map_while(Result::ok).any(|known| date.means(known, zone))
-}
-
-/// The nearest dates before and after, of the ledger and of the schedule.
-pub(crate) fn beside(
-    reader: Option<&mut Reader>,
-    timetable: Option<&Timetable>,
-    job: &JobName,
-    between: Between,
-) -> Result<[Option<DateTime<Utc>>; 2], LedgerError> {
-    let recorded = reader.map(|reader| reader.beside(job, between)).transpose()?;
-    let [mut before, mut after] = recorded.unwrap_or_default();
-    if let (Some(timetable), Some(from), Some(to)) = (timetable, between.from, between.to) {
-        before = before.max(timetable.previous_before(from));
-        let of_schedule = timetable.dates(to, DateTime::<Utc>::MAX_UTC).next().and_then(Result::ok);
-        after = [after, of_schedule].into_iter().flatten().min();
-    }
-    Ok([before, after])
+/// The dates of a timetable in a range.
+fn dates(timetable: &Timetable, between: Between) -> impl Iterator<Item = DateTime<Utc>> {
+    let range = between.from.zip(between.to);
+    range.into_iter().flat_map(|(from, to)| timetable.dates(from, to).map_while(Result::ok))
 }

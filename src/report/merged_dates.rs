@@ -8,8 +8,6 @@ use chrono::{DateTime, Utc};
 use crate::schedule::{Dates, PastDomain};
 
 /// The dates of several timetables, ascending; those of one instant in the order of the timetables.
-///
-/// A timetable that goes past the last date there is says so after all dates that there are.
 pub(crate) struct Merged<'a> {
     sources: Vec<Dates<'a>>,
     heads: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
@@ -30,25 +28,24 @@ impl<'a> Merged<'a> {
     }
 
     fn pull(&mut self, place: usize) -> Option<DateTime<Utc>> {
-        match self.sources[place].next()? {
-            Ok(date) => Some(date),
-            Err(past) => {
-                self.past = Some(past);
-                None
-            }
-        }
+        self.sources[place].next()?.map_err(|past| self.past = Some(past)).ok()
+    }
+
+    /// The error of a timetable that goes past the last date there is.
+    pub(crate) fn past(self) -> Option<PastDomain> {
+        self.past
     }
 }
 
 impl Iterator for Merged<'_> {
-    type Item = Result<(usize, DateTime<Utc>), PastDomain>;
+    type Item = (usize, DateTime<Utc>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(Reverse((date, place))) = self.heads.pop() else { return self.past.take().map(Err) };
+        let Reverse((date, place)) = self.heads.pop()?;
         if let Some(next) = self.pull(place) {
             self.heads.push(Reverse((next, place)));
         }
-        Some(Ok((place, date)))
+        Some((place, date))
     }
 }
 
@@ -69,17 +66,17 @@ mod tests {
         let from = "2026-11-03T00:00:00Z".parse().unwrap();
         let to = "2026-11-03T04:00:00Z".parse().unwrap();
         let merged = Merged::new(timetables.iter().map(|timetable| timetable.dates(from, to)));
-        let told: Vec<String> =
-            merged.map(Result::unwrap).map(|(place, date)| format!("{place} {}", date.format("%H:%M"))).collect();
-        assert_eq!(told, ["0 00:00", "1 00:00", "2 01:30", "0 02:00"]);
+        let dates: Vec<String> = merged.map(|(place, date)| format!("{place} {}", date.format("%H:%M"))).collect();
+        assert_eq!(dates, ["0 00:00", "1 00:00", "2 01:30", "0 02:00"]);
     }
 
     #[test]
-    fn the_end_of_time_is_told_last() {
+    fn the_end_of_time_follows_the_last_date() {
         let timetable = Timetable::new(Schedule::crontab("0 0 1 * *", Tz::UTC).unwrap(), None, None, Duration::ZERO);
         let from = "2099-12-01T00:00:00Z".parse().unwrap();
         let to = "2100-02-01T00:00:00Z".parse().unwrap();
-        let merged: Vec<_> = Merged::new([timetable.dates(from, to)].into_iter()).collect();
-        assert!(matches!(merged.as_slice(), [Ok((0, _)), Err(_)]));
+        let mut merged = Merged::new([timetable.dates(from, to)].into_iter());
+        assert_eq!(merged.by_ref().count(), 1);
+        assert!(merged.past().is_some());
     }
 }

@@ -35,8 +35,6 @@ pub(super) enum Followed {
     Ended(AttemptEnd),
     /// Nobody is there to record its end, and it does not run as far as we know.
     Deserted(Process),
-    /// Nobody reads on.
-    Closed,
 }
 
 /// Prints what an attempt prints until it has ended.
@@ -75,7 +73,7 @@ pub(super) fn follow(
         }
         output.flush()?;
         if output.is_closed_within(POLL) {
-            return Ok(Followed::Closed);
+            return Err(Failure::Closed);
         }
     }
 }

@@ -11,18 +11,18 @@ use crate::session::{AttemptRecord, SessionRecord, SettledBy, SkipReason, State,
 use crate::text::{counted, in_zone, one_line, times, to_the_second};
 
 impl DateReport {
-    /// Everything that there is to tell, a sentence or a line each.
+    /// What is known of the date, a sentence or a line each.
     pub(crate) fn sentences(&self) -> Vec<String> {
         let name = &self.view.record.name;
-        let mut told = vec![format!("{name} {} {}", self.dated(self.date), self.standing())];
+        let mut lines = vec![format!("{name} {} {}", self.dated(self.date), self.standing())];
         if let Some(session) = &self.session {
-            told.push(format!("  recorded at {}, {}", self.at(session.recorded_at), because(session)));
+            lines.push(format!("  recorded at {}, {}", self.at(session.recorded_at), because(session)));
         }
-        told.extend(self.attempts.iter().map(|attempt| format!("  {}", self.attempt(attempt))));
+        lines.extend(self.attempts.iter().map(|attempt| format!("  {}", self.attempt(attempt))));
         if let Some(job) = &self.job {
             let late = self.attempts.iter().filter(|attempt| attempt.end.is_none());
             let late = late.filter_map(|attempt| too_long(job, attempt, self.now));
-            told.extend(late.map(|late| format!("  {}: {}", late.word(), late.text)));
+            lines.extend(late.map(|late| format!("  {}: {}", late.word(), late.text)));
         }
         for act in &self.acts {
             let outcome = match (act.done, &act.answer) {
@@ -31,15 +31,15 @@ impl DateReport {
                 _ => ", not answered yet".to_owned(),
             };
             let reason = act.reason.as_ref().map(|reason| format!(" ({})", one_line(reason))).unwrap_or_default();
-            told.push(format!("  {} by {} at {}{reason}{outcome}", act.action, act.user, self.at(act.at)));
+            lines.push(format!("  {} by {} at {}{reason}{outcome}", act.action, act.user, self.at(act.at)));
         }
         let waits = self.waits();
         if !waits.is_empty() {
-            told.push("it waits for".to_owned());
-            told.extend(waits.into_iter().map(|wait| format!("  {wait}")));
+            lines.push("it waits for".to_owned());
+            lines.extend(waits.into_iter().map(|wait| format!("  {wait}")));
         }
-        told.push(self.next());
-        told
+        lines.push(self.next());
+        lines
     }
 
     /// The time of an event.
