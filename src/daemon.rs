@@ -1,22 +1,24 @@
 //! The daemon: runs the control over the registry, the ledger, the warden, signals and systemd.
 //!
 //! It decides nothing. Two threads share one [`executor`]: the [`ledger_thread`] is on the way of every date, the
-//! [`main_thread`] takes signals.
+//! [`signal_thread`] takes signals.
 
 mod catch_up_notice;
 mod executor;
 mod launch;
 mod ledger_thread;
-mod main_thread;
 mod notices;
 mod operate;
 mod options;
 pub mod reporter;
+mod signal_thread;
 mod start;
 
 use std::process::ExitCode;
 
 use crate::control::Mode;
+use reporter::FlushAtEnd;
+use signal_thread::SignalQueue;
 
 pub(crate) use operate::Operator;
 pub use options::Options;
@@ -35,14 +37,13 @@ pub fn once(options: Options) -> ExitCode {
 }
 
 fn run(options: Options, mode: Mode) -> ExitCode {
-    start::with_runtime(async {
-        let mut signals = match start::signals() {
-            Ok(signals) => signals,
-            Err(error) => return start::fail(&format!("cannot listen to signals: {error}"), 1),
-        };
-        match start::start(options, mode, &mut signals).await {
-            Ok(prepared) => main_thread::run(prepared, &mut signals).await,
-            Err(code) => code,
-        }
-    })
+    let _flush = FlushAtEnd;
+    let mut signals = match SignalQueue::new() {
+        Ok(signals) => signals,
+        Err(error) => return start::fail(&format!("cannot listen to signals: {error}"), 1),
+    };
+    match signals.runtime.block_on(start::start(options, mode, &mut signals.signals)) {
+        Ok(prepared) => signal_thread::run(prepared, &mut signals),
+        Err(code) => code,
+    }
 }

@@ -7,12 +7,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
-use tokio::sync::oneshot;
 
 use crate::control::{Exit, Input, Next, WardenEvent};
 use crate::ledger::{LedgerError, Writer};
@@ -70,23 +68,11 @@ impl LedgerThread {
         self.shared.clone()
     }
 
-    /// Starts the thread. The receiver says how the daemon ended, once the ledger is given back; it says nothing if the
-    /// thread panics.
+    /// Runs the daemon to its end, and gives the ledger back.
     ///
     /// # Errors
-    /// The operating system has no thread to give.
-    pub(super) fn spawn(mut self) -> io::Result<oneshot::Receiver<Result<Exit, Fatal>>> {
-        let (done, is_done) = oneshot::channel();
-        thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-            let end = self.run();
-            drop(self);
-            // The other thread may have left already.
-            _ = done.send(end);
-        })?;
-        Ok(is_done)
-    }
-
-    fn run(&mut self) -> Result<Exit, Fatal> {
+    /// The daemon must not go on.
+    pub(super) fn run(mut self) -> Result<Exit, Fatal> {
         let mut next = self.shared.lock().next();
         loop {
             let input = match next {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 
 use crate::control::{Configuration, Control, Mode, Recovery};
@@ -29,7 +29,7 @@ use super::executor::Executor;
 use super::launch::{Surroundings, length_of};
 use super::ledger_thread::LedgerThread;
 use super::options::Options;
-use super::reporter::{FlushAtEnd, Reporter};
+use super::reporter::Reporter;
 
 /// Between two tries at a ledger that cannot be reached.
 const RETRY: Duration = Duration::from_secs(2);
@@ -48,16 +48,7 @@ pub(super) struct Setting {
 /// A daemon that holds the ledger, and whose first decisions wait to be written.
 pub(super) struct Prepared {
     pub(super) setting: Setting,
-    pub(super) thread: LedgerThread,
-}
-
-/// Runs something asynchronous to its end.
-pub(super) fn with_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
-    let _flush = FlushAtEnd;
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
-        Err(error) => fail(&format!("cannot start: {error}"), 1),
-    }
+    pub(super) ledger_thread: LedgerThread,
 }
 
 /// Prints to standard error. Waits a second at most for the reader.
@@ -151,10 +142,10 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         }
     }
     executor.perform();
-    let thread =
+    let ledger_thread =
         LedgerThread::new(executor, writer, receiver).map_err(|error| fail(&format!("cannot start: {error}"), 1))?;
     let ledger_named = registry.daemon.ledger.clone();
-    Ok(Prepared { setting: Setting { options, mode, ledger: url, ledger_named, warden_survives }, thread })
+    Ok(Prepared { setting: Setting { options, mode, ledger: url, ledger_named, warden_survives }, ledger_thread })
 }
 
 /// Reports the warnings of a registry.
@@ -174,11 +165,6 @@ pub(super) fn configuration(registry: &Registry, warden_survives: bool) -> Confi
         stop_grace: registry.daemon.stop_grace,
         warden_survives,
     }
-}
-
-/// Listens to the signals that the daemon knows.
-pub(super) fn signals() -> io::Result<Signals> {
-    Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
 }
 
 /// Says whether the warden will end with us: in a container whose first process we are, and as a service of systemd whose

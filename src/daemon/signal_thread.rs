@@ -1,15 +1,21 @@
-//! The main thread: it takes signals and answers the watchdog, so that a ledger that hangs delays no signal.
+//! The thread that takes signals and answers the watchdog, so that a ledger that hangs delays no signal.
+//!
+//! The ledger thread is the first thread of the process: it uses the memory that reading the registry has left, which
+//! malloc(3) gives to no other thread.
 
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::time::Duration;
+use std::{io, thread};
 
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::Signals;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::ledger_thread::{Fatal, Shared};
+use super::reporter::FlushAtEnd;
 use super::start::{Prepared, Setting};
 use super::{catch_up_notice, start};
 use crate::control::{Exit, Input, Mode};
@@ -28,14 +34,54 @@ struct Daemon {
     shared: Shared,
 }
 
-/// Runs a daemon to its end.
-pub(super) async fn run(prepared: Prepared, signals: &mut Signals) -> ExitCode {
-    let Prepared { setting, thread } = prepared;
-    let daemon = Daemon { setting, shared: thread.shared() };
-    match thread.spawn() {
-        Ok(is_done) => daemon.run(is_done, signals).await,
-        Err(error) => start::fail(&format!("cannot start a thread: {error}"), 1),
+/// The signals that have arrived, and what waits for more.
+pub(super) struct SignalQueue {
+    pub(super) runtime: Runtime,
+    pub(super) signals: Signals,
+}
+
+impl SignalQueue {
+    /// Begins to catch the signals that the daemon knows.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub(super) fn new() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = runtime.block_on(async { Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) })?;
+        Ok(Self { runtime, signals })
     }
+}
+
+/// Ends the process if its thread panics: a daemon that takes no signals must not go on.
+struct ExitOnPanic;
+
+impl Drop for ExitOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            process::exit(1);
+        }
+    }
+}
+
+/// Runs a daemon to its end.
+pub(super) fn run(prepared: Prepared, SignalQueue { runtime, signals }: &mut SignalQueue) -> ExitCode {
+    let Prepared { setting, ledger_thread } = prepared;
+    let daemon = Daemon { setting, shared: ledger_thread.shared() };
+    let (done, is_done) = oneshot::channel();
+    thread::scope(|scope| {
+        let signal_thread = thread::Builder::new().name("signals".to_owned()).spawn_scoped(scope, || {
+            let _guard = ExitOnPanic;
+            runtime.block_on(daemon.run(is_done, signals))
+        });
+        match signal_thread {
+            Ok(signal_thread) => {
+                // The other thread waits for it.
+                _ = done.send(ledger_thread.run());
+                signal_thread.join().unwrap_or(ExitCode::FAILURE)
+            }
+            Err(error) => start::fail(&format!("cannot start a thread: {error}"), 1),
+        }
+    })
 }
 
 impl Daemon {
@@ -128,10 +174,12 @@ impl Daemon {
             }
             Ok(Exit::Left { is_running }) => {
                 if is_running {
-                    std::thread::sleep(LEAVING);
+                    thread::sleep(LEAVING);
                 }
                 reporter.warn("left before every end was recorded; the warden keeps what ended for the next start");
-                return ExitCode::FAILURE;
+                // Not by a return, which waits for the ledger thread.
+                drop(FlushAtEnd);
+                process::exit(1);
             }
             Ok(Exit::Unwritten { has_ends, has_failed }) => {
                 if has_ends {
