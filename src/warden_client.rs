@@ -125,17 +125,9 @@ impl WardenClient {
 
     /// Ends an attempt: TERM to its processes, and KILL after its grace. It is reported as `outcome`, unless it ended by
     /// itself before the signal, or with exit status 0 after it. An attempt that has ended is left alone.
-    pub fn stop(&self, attempt: &AttemptKey, outcome: Outcome) {
-        self.send_stop(attempt, outcome, false);
-    }
-
-    /// Ends an attempt as [`WardenClient::stop`] does, but with KILL at once. An attempt that was being stopped keeps the
-    /// outcome it was stopped for.
-    pub fn kill(&self, attempt: &AttemptKey, outcome: Outcome) {
-        self.send_stop(attempt, outcome, true);
-    }
-
-    fn send_stop(&self, attempt: &AttemptKey, outcome: Outcome, at_once: bool) {
+    ///
+    /// With `at_once`, KILL comes first. An attempt that was being stopped keeps the outcome it was stopped for.
+    pub fn stop(&self, attempt: &AttemptKey, outcome: Outcome, at_once: bool) {
         let attempt = attempt_name(attempt, &self.shared.ledger);
         self.queue(&Request::Stop(Stop { attempt, outcome: outcome_code(outcome).0, at_once }));
     }

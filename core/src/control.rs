@@ -85,7 +85,7 @@ impl Control {
     /// Takes an input. Its effects wait in [`Control::next_effect`].
     pub fn handle(&mut self, input: Input, time: Time) {
         match input {
-            Input::Reload(configuration) if self.accepts_registry() => self.configure(configuration, time.wall),
+            Input::Reload(configuration) if !self.is_stopping() => self.configure(configuration, time.wall),
             Input::Reload(_) => {}
             Input::Warden(event) => self.take_warden_event(event, time),
             Input::Written => self.written(time),
@@ -149,12 +149,6 @@ impl Control {
         self.is_connected && self.write.is_writable() && (self.write.is_free() || self.batch.is_empty())
     }
 
-    /// Says whether the registry may be read again now.
-    #[must_use]
-    pub fn accepts_registry(&self) -> bool {
-        self.stop.is_none()
-    }
-
     /// Says whether there is a warden.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -167,7 +161,7 @@ impl Control {
         self.write.is_writable()
     }
 
-    /// Says whether the daemon stops.
+    /// Says whether the daemon stops, so that it takes no other registry.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stop.is_some()
@@ -182,7 +176,7 @@ impl Control {
     /// How many entries are decided and not at the writer, without those that nothing waits for.
     #[must_use]
     pub fn gathered(&self) -> usize {
-        self.batch.entries().len()
+        self.batch.entries.len()
     }
 
     /// The attempts whose opening is being written.
@@ -211,7 +205,7 @@ impl Control {
     /// When the requests are to be read, if they may be.
     #[must_use]
     pub fn requests_at(&self) -> Option<Duration> {
-        self.may_read_requests().then(|| self.requests.due_at())
+        self.may_read_requests().then_some(self.requests.due_at)
     }
 
     fn pause(&self, time: Time) -> Duration {
@@ -230,12 +224,12 @@ impl Control {
 
     /// Has the scheduler decide, and gathers what follows.
     fn decide(&mut self, event: Event, now: DateTime<Utc>) {
-        let step = self.scheduler.handle(event, now);
+        let mut step = self.scheduler.handle(event, now);
         for start in &step.starts {
             self.attempts.open(start.attempt.clone(), now);
         }
-        self.attempts.kill(step.kills);
-        self.batch.add(step.entries, step.starts, step.probes, step.notes);
+        self.attempts.kills.extend(mem::take(&mut step.kills).into_iter().map(|attempt| (attempt, false)));
+        self.batch.add(step);
     }
 
     /// The batch that was being written is durable: what it opens is started, and what it says is reported.
@@ -270,7 +264,7 @@ impl Control {
                 self.effects.push_back(Effect::Start(start));
             }
             for probe in mem::take(&mut self.ready_probes) {
-                self.attempts.probe(probe.attempt.session.clone());
+                self.attempts.probed.insert(probe.attempt.session.clone());
                 self.effects.push_back(Effect::Probe(probe));
             }
         }
@@ -279,7 +273,7 @@ impl Control {
     fn send_kills(&mut self) {
         if self.is_connected {
             for attempt in self.attempts.take_kills() {
-                self.effects.push_back(Effect::Terminate { attempt, outcome: Outcome::Cancelled });
+                self.effects.push_back(Effect::Stop { attempt, outcome: Outcome::Cancelled, at_once: false });
             }
         }
     }

@@ -94,17 +94,17 @@ impl Scheduler {
 
     /// Starts nothing from now on, and still answers questions.
     pub fn freeze(&mut self) {
-        self.slots.freeze();
+        self.slots.frozen = true;
     }
 
     /// Sets how many attempts may run at once; running attempts are not affected.
     pub fn set_max_running(&mut self, max_running: usize) {
-        self.slots.set_size(max_running);
+        self.slots.size = max_running;
     }
 
     /// Sets how many attempts each pool lets run at once. Call it before the registry that uses them.
     pub fn set_pools(&mut self, pools: BTreeMap<String, usize>) {
-        self.slots.set_pools(pools);
+        self.slots.pools = pools;
     }
 
     /// Decides what follows from `event`. Pure, so that a test can replay any day.

@@ -80,8 +80,9 @@ impl Driver {
                 Effect::Report(Notice::Scheduler(_)) => continue,
                 Effect::Report(notice) => format!("report {}", notice_text(&notice)),
                 Effect::Forget(attempts) => format!("forget {}", list(&attempts)),
-                Effect::Terminate { attempt, outcome } => format!("terminate {attempt} as {outcome}"),
-                Effect::Kill { attempt, outcome } => format!("kill {attempt} as {outcome}"),
+                Effect::Stop { attempt, outcome, at_once } => {
+                    format!("{} {attempt} as {outcome}", if at_once { "kill" } else { "terminate" })
+                }
                 Effect::Greet(open) => format!("greet with {} open", open.len()),
                 other => format!("{other:?}"),
             };

@@ -1,22 +1,25 @@
-//! Performs what the control decides: the one place from which the warden is asked and people are told.
+//! Performs what the control decides: only this module sends requests to the warden and reports.
 
 use std::time::Duration;
 
 use crate::clock;
 use crate::control::{Control, Effect, Exit, Input, Next, Notice, PROBE};
-use crate::job::JobName;
+use crate::job::{Command, JobName};
 use crate::registry::Registry;
 use crate::scheduler::{Notification, Start};
 use crate::session::AttemptKey;
 use crate::systemd::Notifier;
 use crate::warden_client::{Launch, WardenClient};
 
-use super::launch::{PrepareError, Surroundings, prepare, prepare_probe};
+use super::launch::{LaunchSettings, prepare};
 use super::notices;
 use super::reporter::Reporter;
 
 /// What a stop takes besides its graces.
 const STOP_SLACK: Duration = Duration::from_secs(15);
+
+/// The timeout of `done_when`, if the job has no `timeout`.
+const PROBE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// See the module's page.
 pub(super) struct Executor {
@@ -24,7 +27,7 @@ pub(super) struct Executor {
     pub(super) reporter: Reporter,
     pub(super) notifier: Notifier,
     warden: WardenClient,
-    surroundings: Surroundings,
+    settings: LaunchSettings,
     longest_kill_grace: Duration,
 }
 
@@ -32,9 +35,9 @@ impl Executor {
     pub(super) fn new(
         control: Control,
         (reporter, notifier): (Reporter, Notifier),
-        (warden, surroundings): (WardenClient, Surroundings),
+        (warden, settings): (WardenClient, LaunchSettings),
     ) -> Self {
-        Self { control, reporter, notifier, warden, surroundings, longest_kill_grace: Duration::ZERO }
+        Self { control, reporter, notifier, warden, settings, longest_kill_grace: Duration::ZERO }
     }
 
     /// Takes an input, and performs what follows.
@@ -62,21 +65,20 @@ impl Executor {
 
     /// Learns what the registry says of effects.
     pub(super) fn learn(&mut self, registry: &Registry) {
-        self.surroundings.output_limit = registry.daemon.output_limit;
+        self.settings.output_limit = registry.daemon.output_limit;
         self.longest_kill_grace = registry.jobs.iter().map(|job| job.kill_grace).max().unwrap_or_default();
         self.reporter.learn(registry.jobs.iter());
     }
 
-    /// Performs the effects: the requests to the warden leave together, before people are told.
+    /// Performs the effects: the requests to the warden leave together, before anything is reported.
     pub(super) fn perform(&mut self) {
         let mut notices = Vec::new();
         while let Some(effect) = self.control.next_effect() {
             match effect {
-                Effect::Start(start) => self.start(&start),
+                Effect::Start(start) => self.start(&start, &start.attempt, &start.job.command, start.job.timeout),
                 Effect::Probe(probe) => self.probe(&probe),
                 Effect::Greet(open) => self.warden.watch_all(open),
-                Effect::Terminate { attempt, outcome } => self.warden.stop(&attempt, outcome),
-                Effect::Kill { attempt, outcome } => self.warden.kill(&attempt, outcome),
+                Effect::Stop { attempt, outcome, at_once } => self.warden.stop(&attempt, outcome, at_once),
                 Effect::Forget(attempts) => self.warden.forget(&attempts),
                 Effect::RetireOtherVersion => self.warden.replace_other_version(),
                 Effect::Report(notice) => notices.push(notice),
@@ -88,21 +90,16 @@ impl Executor {
         }
     }
 
-    fn start(&mut self, start: &Start) {
-        let launch = prepare(start, &self.surroundings);
-        self.launch(launch, &start.attempt);
-    }
-
-    /// Starts the process that tells whether a date is done.
+    /// Starts the process that checks whether a date is done.
     fn probe(&mut self, probe: &Start) {
         let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
-        if let Some(launch) = prepare_probe(probe, &self.surroundings) {
-            self.launch(launch, &attempt);
+        if let Some(command) = &probe.job.done_when {
+            self.start(probe, &attempt, command, Some(probe.job.timeout.unwrap_or(PROBE_TIMEOUT)));
         }
     }
 
-    fn launch(&mut self, launch: Result<Launch, PrepareError>, attempt: &AttemptKey) {
-        match launch {
+    fn start(&mut self, start: &Start, attempt: &AttemptKey, command: &Command, timeout: Option<Duration>) {
+        match prepare(start, attempt, command, &self.settings).map(|launch| Launch { timeout, ..launch }) {
             Ok(launch) => self.warden.start(launch),
             Err(error) => {
                 let (attempt, reason) = (attempt.clone(), error.to_string());
@@ -148,7 +145,7 @@ impl Executor {
     /// Moves the logs of a job that was renamed. Until the ledger has the new name, they stay.
     fn move_logs(&mut self, from: &JobName, to: &JobName) {
         let scheduler = self.control.scheduler();
-        let logs = &self.surroundings.logs;
+        let logs = &self.settings.logs;
         let (old, new) = (logs.join(from.as_str()), logs.join(to.as_str()));
         if scheduler.view(from).is_some() || scheduler.view(to).is_none() || !old.is_dir() || new.exists() {
             return;

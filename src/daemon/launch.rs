@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 
-use crate::control::PROBE;
 use crate::job::{Command, Job};
 use crate::paths;
 use crate::scheduler::Start;
@@ -36,38 +34,23 @@ pub(super) enum PrepareError {
     TooLong(usize),
 }
 
-/// The timeout of `done_when`, if the job has no `timeout`.
-const PROBE_TIMEOUT: Duration = Duration::from_mins(10);
-
 /// The kernel's own limit is 6 MB at most, and commonly 2 MB.
 const MOST_BYTES: usize = 3_000_000;
 
-/// Prepares an attempt.
+/// Prepares an attempt, or a probe, under the name `attempt`.
 ///
 /// # Errors
 /// The job's `environment_file` cannot be used, or the environment and the arguments are too long.
-pub(super) fn prepare(start: &Start, around: &Surroundings) -> Result<Launch, PrepareError> {
-    launch(start, &start.job.command, &start.attempt, around)
-}
-
-/// Prepares the probe that checks whether a date is done; `None` if the job has no `done_when`.
-pub(super) fn prepare_probe(probe: &Start, around: &Surroundings) -> Option<Result<Launch, PrepareError>> {
-    let command = probe.job.done_when.as_ref()?;
-    let attempt = AttemptKey { number: PROBE, ..probe.attempt.clone() };
-    let launch = launch(probe, command, &attempt, around);
-    Some(launch.map(|launch| Launch { timeout: Some(launch.timeout.unwrap_or(PROBE_TIMEOUT)), ..launch }))
-}
-
-fn launch(
+pub(super) fn prepare(
     start: &Start,
-    command: &Command,
     attempt: &AttemptKey,
-    around: &Surroundings,
+    command: &Command,
+    settings: &LaunchSettings,
 ) -> Result<Launch, PrepareError> {
     let job = &start.job;
     let argv = argv(job, command, start.attempt.session.date);
-    let environment = environment(start, attempt, &around.mark)?;
-    let length = around.inherited_length
+    let environment = environment(start, attempt, &settings.ledger_id)?;
+    let length = settings.inherited_length
         + length_of(&environment)
         + argv.iter().map(|argument| argument.len() + 1).sum::<usize>();
     if length > MOST_BYTES {
@@ -75,14 +58,14 @@ fn launch(
     }
     let pair = |(name, value): &(OsString, OsString)| (bytes(name), bytes(value));
     Ok(Launch {
-        attempt: attempt_name(attempt, &around.mark),
+        attempt: attempt_name(attempt, &settings.ledger_id),
         argv: argv.iter().map(bytes).collect(),
         environment: environment.iter().map(pair).collect(),
-        working_directory: job.working_directory.as_deref().or(around.home.as_deref()).map(bytes),
+        working_directory: job.working_directory.as_deref().or(settings.home.as_deref()).map(bytes),
         timeout: job.timeout,
         kill_grace: job.kill_grace,
-        log: bytes(paths::log_file(&around.logs, attempt)),
-        output_limit: around.output_limit,
+        log: bytes(paths::log_file(&settings.logs, attempt)),
+        output_limit: settings.output_limit,
     })
 }
 
@@ -92,13 +75,13 @@ pub(super) fn length_of(environment: &[(OsString, OsString)]) -> usize {
 }
 
 /// The settings that all attempts of a daemon share.
-pub(super) struct Surroundings {
+pub(super) struct LaunchSettings {
     /// The [length](length_of) of what jobs inherit from our environment.
     pub(super) inherited_length: usize,
     /// The default working directory.
     pub(super) home: Option<PathBuf>,
-    /// The suffix of our ledger in the names of attempts.
-    pub(super) mark: String,
+    /// The id of our ledger in the names of attempts.
+    pub(super) ledger_id: String,
     /// The folder of the logs.
     pub(super) logs: PathBuf,
     /// How many bytes of output are kept for an attempt.
@@ -116,13 +99,17 @@ fn argv(job: &Job, command: &Command, date: DateTime<Utc>) -> Vec<OsString> {
 }
 
 /// The job's own environment.
-fn environment(start: &Start, attempt: &AttemptKey, mark: &str) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+fn environment(
+    start: &Start,
+    attempt: &AttemptKey,
+    ledger_id: &str,
+) -> Result<Vec<(OsString, OsString)>, PrepareError> {
     let mut all: BTreeMap<OsString, OsString> = BTreeMap::new();
     if let Some(path) = &start.job.environment_file {
         all.extend(environment_file(path)?);
     }
     all.extend(start.job.environment.iter().map(|(name, value)| (name.into(), value.into())));
-    all.extend(session_environment(start, attempt, mark));
+    all.extend(session_environment(start, attempt, ledger_id));
     Ok(all.into_iter().collect())
 }
 
@@ -150,7 +137,7 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// The variables that describe the session and the attempt.
-fn session_environment(start: &Start, named: &AttemptKey, mark: &str) -> Vec<(OsString, OsString)> {
+fn session_environment(start: &Start, named: &AttemptKey, ledger_id: &str) -> Vec<(OsString, OsString)> {
     let Start { attempt, trigger, job, previous, next, last_success } = start;
     let zone = job.timetable.zone();
     let session = &attempt.session;
@@ -165,7 +152,7 @@ fn session_environment(start: &Start, named: &AttemptKey, mark: &str) -> Vec<(Os
         ("NEXT_DATE", shown(next)),
         ("LAST_SUCCESS", shown(last_success)),
         ("ATTEMPT", attempt.number.to_string()),
-        ("ATTEMPT_ID", attempt_name(named, mark)),
+        ("ATTEMPT_ID", attempt_name(named, ledger_id)),
         ("TRIGGER", trigger.to_string()),
         ("IDEMPOTENCY_KEY", idempotency_key),
     ]

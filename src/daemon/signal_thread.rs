@@ -119,7 +119,7 @@ impl Daemon {
     fn take_signal(&self, signal: Option<i32>) {
         match signal {
             Some(SIGTERM | SIGINT) => self.shared.lock().handle(Input::Stop),
-            Some(SIGHUP) if self.shared.lock().control.accepts_registry() => self.reload(),
+            Some(SIGHUP) if !self.shared.lock().control.is_stopping() => self.reload(),
             Some(SIGUSR1) => {
                 let mut executor = self.shared.lock();
                 executor.reporter.say("woken by a signal");

@@ -26,7 +26,7 @@ use crate::{clock, environment, exit_code, paths, warden};
 
 use super::catch_up_notice;
 use super::executor::Executor;
-use super::launch::{Surroundings, length_of};
+use super::launch::{LaunchSettings, length_of};
 use super::ledger_thread::LedgerThread;
 use super::options::Options;
 use super::reporter::Reporter;
@@ -69,7 +69,7 @@ pub(super) fn fail(error: &dyn Display, code: u8) -> ExitCode {
 }
 
 /// A short name of a ledger, the same at every start: FNV-1a of where it is.
-fn mark(url: &LedgerUrl) -> String {
+fn ledger_id(url: &LedgerUrl) -> String {
     let place = match url {
         LedgerUrl::Sqlite(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
         LedgerUrl::Postgres(_) => url.to_string(),
@@ -116,23 +116,23 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     if mode != Mode::Operate {
         report_warnings(&registry, &mut reporter);
     }
-    let (location, mark) = (paths::warden(&url), mark(&url));
+    let (location, ledger_id) = (paths::warden(&url), ledger_id(&url));
     let warden_survives = !dies_with_us(&location);
     let inherited = warden::inherited_environment();
-    let (client, receiver, warden) = WardenClient::new(location, &mark, &inherited).map_err(|error| {
+    let (client, receiver, warden) = WardenClient::new(location, &ledger_id, &inherited).map_err(|error| {
         reporter.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
     let recovery = Recovery { ledger, kills, warden, host: environment::host_name(), boot_id: warden::boot_id().ok() };
     let control = Control::start(mode, configuration(&registry, warden_survives), recovery, clock::time());
-    let surroundings = Surroundings {
+    let settings = LaunchSettings {
         inherited_length: length_of(&inherited),
         home: std::env::current_dir().ok(),
-        mark,
+        ledger_id,
         logs: paths::logs(&url),
         output_limit: registry.daemon.output_limit,
     };
-    let mut executor = Executor::new(control, (reporter, notifier), (client, surroundings));
+    let mut executor = Executor::new(control, (reporter, notifier), (client, settings));
     executor.learn(&registry);
     executor.move_renamed_logs(&registry);
     if mode != Mode::Operate {

@@ -66,8 +66,7 @@ fn an_adopted_process_can_be_ended() {
         let attempt = key("job", number);
         let (mut child, process) = orphan(&attempt, "exec sleep 1000");
         watch(&lab, attempt.clone(), process.clone());
-        let end = if at_once { WardenClient::kill } else { WardenClient::stop };
-        end(&lab.client(), &attempt, asked);
+        lab.client().stop(&attempt, asked, at_once);
         assert_eq!(lab.end().outcome, outcome);
         assert!(!is_alive(&process));
         child.wait().unwrap();
@@ -101,7 +100,7 @@ fn the_runners_own_processes_are_found_by_attempt() {
     let lab = Lab::new();
     let process = lab.begin(Launch { attempt: name("own", 1), ..lab.launch(&["/bin/sleep", "1000"]) });
     assert_eq!(find_by_attempt(&key("own", 1)), Some(process));
-    lab.client().kill(&key("own", 1), Outcome::Cancelled);
+    lab.client().stop(&key("own", 1), Outcome::Cancelled, true);
     lab.end();
     assert_eq!(find_by_attempt(&key("own", 1)), None);
 }

@@ -25,7 +25,7 @@ fn a_stop_is_what_it_was_asked_for_unless_the_job_succeeds() {
     ] {
         let process = lab.begin(lab.shell(&patient(trap)));
         lab.await_file("ready");
-        lab.client().stop(&key("job", 1), asked);
+        lab.client().stop(&key("job", 1), asked, false);
         let end = lab.end();
         assert_eq!((end.outcome, end.detail), (outcome, None), "{trap}");
         assert!(!exists(&process));
@@ -40,7 +40,7 @@ fn who_ignores_term_is_killed_after_the_grace() {
     let process = lab.begin(Launch { kill_grace, ..lab.shell(&patient("trap '' TERM")) });
     lab.await_file("ready");
     let asked = Instant::now();
-    lab.client().stop(&key("job", 1), Outcome::Cancelled);
+    lab.client().stop(&key("job", 1), Outcome::Cancelled, false);
     let end = lab.end();
     assert!(asked.elapsed() >= Duration::from_millis(150));
     assert_eq!(end.outcome, Outcome::Cancelled);
@@ -66,8 +66,8 @@ fn a_kill_waits_for_no_grace() {
     let lab = Lab::new();
     let process = lab.begin(lab.shell(&patient("trap '' TERM; sleep 1000 & echo $! > child")));
     lab.await_file("ready");
-    lab.client().stop(&key("job", 1), Outcome::Interrupted);
-    lab.client().kill(&key("job", 1), Outcome::Cancelled);
+    lab.client().stop(&key("job", 1), Outcome::Interrupted, false);
+    lab.client().stop(&key("job", 1), Outcome::Cancelled, true);
     let end = lab.end();
     assert_eq!((end.outcome, end.detail), (Outcome::Interrupted, None));
     assert!(!is_alive(&process));
@@ -80,7 +80,7 @@ fn a_stopped_job_can_be_ended() {
     let lab = Lab::new();
     lab.begin(lab.shell("touch ready; kill -STOP $$"));
     lab.await_file("ready");
-    lab.client().stop(&key("job", 1), Outcome::Cancelled);
+    lab.client().stop(&key("job", 1), Outcome::Cancelled, false);
     assert_eq!(lab.end().outcome, Outcome::Cancelled);
 }
 
@@ -91,7 +91,7 @@ fn the_group_has_its_grace_when_its_leader_dies_first() {
                 touch ready; while :; do sleep 0.01; done) & wait";
     let leader = lab.begin(lab.shell(text));
     lab.await_file("ready");
-    lab.client().stop(&key("job", 1), Outcome::Cancelled);
+    lab.client().stop(&key("job", 1), Outcome::Cancelled, false);
     await_that("the leader's end", || !is_alive(&leader));
     assert!(!lab.has_report(), "its command is still at work");
     assert!(exists(&leader), "its number must stay taken");
@@ -109,7 +109,7 @@ fn who_of_the_group_outlives_the_grace_is_killed() {
     lab.await_file("ready");
     let child: i32 = fs::read_to_string(lab.path("child")).unwrap().trim().parse().unwrap();
     let child = process_identity(child).unwrap();
-    lab.client().stop(&key("job", 1), Outcome::Cancelled);
+    lab.client().stop(&key("job", 1), Outcome::Cancelled, false);
     let end = lab.end();
     assert_eq!(end.outcome, Outcome::Cancelled);
     assert!(end.detail.unwrap().ends_with("was killed"));
@@ -132,13 +132,13 @@ fn what_never_started_can_be_stopped() {
     let lab = Lab::new();
     lab.start_sleepers(50);
     for number in 1..=50 {
-        lab.client().stop(&key("job", number), Outcome::Interrupted);
+        lab.client().stop(&key("job", number), Outcome::Interrupted, false);
     }
     for _ in 1..=50 {
         assert_eq!(lab.end().outcome, Outcome::Interrupted);
     }
-    lab.client().stop(&key("job", 1), Outcome::Cancelled);
-    lab.client().kill(&key("nobody", 1), Outcome::Cancelled);
+    lab.client().stop(&key("job", 1), Outcome::Cancelled, false);
+    lab.client().stop(&key("nobody", 1), Outcome::Cancelled, true);
     let launch = Launch { attempt: name("job", 51), ..lab.launch(&["/bin/true"]) };
     assert_eq!(lab.run(launch).outcome, Outcome::Succeeded);
 }

@@ -45,7 +45,7 @@ fn three_hundred_are_stopped_at_once() {
         assert!(matches!(lab.report(), WardenEvent::Started { .. }));
     }
     for number in 1..=300 {
-        lab.client().stop(&key("job", number), Outcome::Interrupted);
+        lab.client().stop(&key("job", number), Outcome::Interrupted, false);
     }
     for _ in 0..300 {
         assert_eq!(lab.end().outcome, Outcome::Interrupted);

@@ -211,7 +211,7 @@ fn a_shortage_of_descriptors_is_a_start_that_failed() {
     }
     assert!(started.len() > 5 && refused > 5);
     for attempt in &started {
-        lab.client().kill(attempt, Outcome::Cancelled);
+        lab.client().stop(attempt, Outcome::Cancelled, true);
     }
     for _ in &started {
         assert_eq!(lab.end().outcome, Outcome::Cancelled);

@@ -23,7 +23,7 @@ pub(super) struct Attempts {
     pub(super) unanswered: HashSet<AttemptKey>,
     /// The dates of which a probe was given to the warden.
     pub(super) probed: BTreeSet<SessionKey>,
-    /// What operators want ended, and whether the warden was told.
+    /// The attempts that operators want ended, and whether the warden was asked to end them.
     pub(super) kills: BTreeMap<AttemptKey, bool>,
 }
 
@@ -43,25 +43,16 @@ impl Attempts {
         }
     }
 
-    pub(super) fn probe(&mut self, session: SessionKey) {
-        self.probed.insert(session);
-    }
-
-    pub(super) fn kill(&mut self, attempts: Vec<AttemptKey>) {
-        self.kills.extend(attempts.into_iter().map(|attempt| (attempt, false)));
-    }
-
-    /// The attempts to end that the warden has and was not told of.
+    /// The attempts to end that the warden has and was not asked to end.
     pub(super) fn take_kills(&mut self) -> Vec<AttemptKey> {
-        let open = &self.open;
-        let is_given = |attempt: &AttemptKey| open.get(attempt).is_some_and(|opened| opened.is_given);
-        let untold = self.kills.iter_mut().filter(|(attempt, told)| !**told && is_given(attempt));
-        untold
-            .map(|(attempt, told)| {
-                *told = true;
-                attempt.clone()
-            })
-            .collect()
+        let mut taken = Vec::new();
+        for (attempt, is_sent) in &mut self.kills {
+            if !*is_sent && self.open.get(attempt).is_some_and(|opened| opened.is_given) {
+                *is_sent = true;
+                taken.push(attempt.clone());
+            }
+        }
+        taken
     }
 
     /// The open attempts that a warden was given, in order.
@@ -75,10 +66,5 @@ impl Attempts {
     /// Says whether a warden was given an open attempt that is not one of these.
     pub(super) fn has_given_other_than(&self, these: &HashSet<AttemptKey>) -> bool {
         self.open.iter().any(|(attempt, opened)| opened.is_given && !these.contains(attempt))
-    }
-
-    /// Says whether the warden has answered all that it was asked about.
-    pub(super) fn is_certain(&self) -> bool {
-        self.unanswered.is_empty()
     }
 }

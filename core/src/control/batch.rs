@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Duration;
 
-use crate::scheduler::{Notification, Start};
+use crate::scheduler::{Notification, Start, Step};
 use crate::session::{AttemptKey, Entry};
 
 /// Between two tries at a ledger that cannot be written.
@@ -15,7 +15,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(1);
 /// Entries that become durable together, and what follows then.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     pub(super) starts: Vec<Start>,
     pub(super) probes: Vec<Start>,
     pub(super) notes: Vec<Notification>,
@@ -27,17 +27,11 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn add(
-        &mut self,
-        entries: Vec<Entry>,
-        starts: Vec<Start>,
-        probes: Vec<Start>,
-        notes: Vec<Notification>,
-    ) {
-        self.entries.extend(entries);
-        self.starts.extend(starts);
-        self.probes.extend(probes);
-        self.notes.extend(notes);
+    pub(super) fn add(&mut self, step: Step) {
+        self.entries.extend(step.entries);
+        self.starts.extend(step.starts);
+        self.probes.extend(step.probes);
+        self.notes.extend(step.notes);
     }
 
     /// Adds an entry that nothing waits for.
@@ -49,10 +43,6 @@ impl Batch {
     /// Says whether it answers a request.
     pub(super) fn answers(&self, id: i64) -> bool {
         self.entries.iter().any(|entry| matches!(entry, Entry::Answer { request, .. } if *request == id))
-    }
-
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
     }
 
     /// Says whether nothing was decided; deferred entries do not count.

@@ -16,26 +16,22 @@ pub enum Effect {
     /// Have a warden that connected find out about all attempts that are open.
     Greet(Vec<OpenAttempt>),
     /// End an attempt: TERM, and KILL after its grace.
-    Terminate {
+    Stop {
         attempt: AttemptKey,
         /// How its end is reported.
         outcome: Outcome,
-    },
-    /// End an attempt with KILL.
-    Kill {
-        attempt: AttemptKey,
-        /// How its end is reported.
-        outcome: Outcome,
+        /// KILL at once.
+        at_once: bool,
     },
     /// The ends of these attempts are durable in the ledger.
     Forget(Vec<AttemptKey>),
     /// Ask a warden of another version to make room.
     RetireOtherVersion,
-    /// Tell people.
+    /// Report to the log or the terminal.
     Report(Notice),
 }
 
-/// What people are told.
+/// What the daemon reports.
 #[derive(Debug)]
 pub enum Notice {
     /// The scheduler says it, and it is durable.

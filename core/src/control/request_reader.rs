@@ -10,23 +10,14 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub(super) struct RequestReader {
     pub(super) is_reading: bool,
     /// Everything that the last read found is answered or pending.
-    is_done: bool,
-    due_at: Duration,
+    pub(super) is_done: bool,
+    pub(super) due_at: Duration,
 }
 
 impl RequestReader {
     /// A read begins.
     pub(super) fn begin(&mut self, monotonic: Duration) {
         (self.is_reading, self.due_at) = (true, monotonic + INTERVAL);
-    }
-
-    pub(super) fn due_at(&self) -> Duration {
-        self.due_at
-    }
-
-    /// Says whether everything that the last read found is answered or pending.
-    pub(super) fn is_done(&self) -> bool {
-        self.is_done
     }
 
     /// Ends the read. If a request stays undecided, the next read follows after the interval.

@@ -15,14 +15,14 @@ impl Control {
     /// of every attempt whether it runs.
     pub(super) fn may_read_requests(&self) -> bool {
         let listens = matches!(self.stop, None | Some(Stop::Waiting { .. }));
-        listens && !self.requests.is_reading && self.write.is_writable() && self.attempts.is_certain()
+        listens && !self.requests.is_reading && self.write.is_writable() && self.attempts.unanswered.is_empty()
     }
 
     /// Decides the requests that were read, until one could rest on what is no longer true.
     pub(super) fn take_requests(&mut self, requests: Vec<Request>, now: DateTime<Utc>) {
         let mut is_decided = true;
         for request in requests {
-            if self.batch.entries().iter().any(|entry| entry.concerns(&request.job)) {
+            if self.batch.entries.iter().any(|entry| entry.concerns(&request.job)) {
                 self.requests.read_again();
                 return;
             }

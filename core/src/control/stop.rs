@@ -42,7 +42,7 @@ impl Control {
 
     fn kill_all(&mut self) {
         for attempt in self.attempts.given_out() {
-            self.effects.push_back(Effect::Kill { attempt, outcome: Outcome::Interrupted });
+            self.effects.push_back(Effect::Stop { attempt, outcome: Outcome::Interrupted, at_once: true });
         }
     }
 
@@ -60,7 +60,7 @@ impl Control {
         }
         self.stop = Some(Stop::Terminating);
         for attempt in running.iter().cloned() {
-            self.effects.push_back(Effect::Terminate { attempt, outcome: Outcome::Interrupted });
+            self.effects.push_back(Effect::Stop { attempt, outcome: Outcome::Interrupted, at_once: false });
         }
         self.effects.push_back(Effect::Report(Notice::Terminating { running }));
     }
@@ -82,7 +82,7 @@ impl Control {
             || match self.mode {
                 Mode::Serve => false,
                 Mode::Once => self.scheduler.is_idle(),
-                Mode::Operate => self.requests.is_done() && !self.scheduler.has_pending(),
+                Mode::Operate => self.requests.is_done && !self.scheduler.has_pending(),
             };
         // What was only to be recorded is recorded at the next start as well, and the warden keeps the ends until then.
         let is_recorded = self.is_settled() || !self.write.is_writable();

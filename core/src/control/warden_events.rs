@@ -84,7 +84,7 @@ impl Control {
                 forget.push(attempt);
             }
         }
-        self.attempts.kills.values_mut().for_each(|told| *told = false);
+        self.attempts.kills.values_mut().for_each(|is_sent| *is_sent = false);
         // A probe that this warden does not know died with the last one.
         let is_known = |session: &SessionKey| known.running.iter().any(|running| running.session == *session);
         let lost: Vec<SessionKey> = self.attempts.probed.iter().filter(|session| !is_known(session)).cloned().collect();

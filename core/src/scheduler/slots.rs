@@ -37,8 +37,9 @@ type QueueKey = (Option<String>, bool);
 /// The slots, and the jobs that wait for one.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    size: usize,
-    pools: BTreeMap<String, usize>,
+    /// How many slots there are. Taken ones are not affected when it changes.
+    pub(super) size: usize,
+    pub(super) pools: BTreeMap<String, usize>,
     taken: HashMap<SessionKey, Holder>,
     taken_of: HashMap<String, usize>,
     backfills: usize,
@@ -46,27 +47,12 @@ pub(super) struct Slots {
     /// The last slot went to a backfill.
     was_backfill: bool,
     /// No slot is given.
-    frozen: bool,
+    pub(super) frozen: bool,
 }
 
 impl Slots {
     pub(super) fn new(size: usize) -> Self {
         Self { size, ..Self::default() }
-    }
-
-    /// Sets how many slots there are; taken slots are not affected.
-    pub(super) fn set_size(&mut self, size: usize) {
-        self.size = size;
-    }
-
-    /// Gives no slot from now on.
-    pub(super) fn freeze(&mut self) {
-        self.frozen = true;
-    }
-
-    /// Sets how many slots each pool has.
-    pub(super) fn set_pools(&mut self, pools: BTreeMap<String, usize>) {
-        self.pools = pools;
     }
 
     pub(super) fn taken(&self) -> usize {

@@ -191,10 +191,7 @@ impl Daemon {
                     }
                     self.ask(Ask::Ready, world);
                 }
-                Effect::Terminate { attempt, outcome } => {
-                    self.ask(Ask::End { attempt, outcome, at_once: false }, world);
-                }
-                Effect::Kill { attempt, outcome } => self.ask(Ask::End { attempt, outcome, at_once: true }, world),
+                Effect::Stop { attempt, outcome, at_once } => self.ask(Ask::End { attempt, outcome, at_once }, world),
                 Effect::Forget(attempts) => {
                     checks::may_forget(&world.ledger, &attempts)?;
                     self.ask(Ask::Forget(attempts), world);
@@ -295,7 +292,7 @@ impl Daemon {
         let input = match signal {
             Signal::Stop => Input::Stop,
             Signal::Wake => Input::Wake,
-            Signal::Reload if self.control.accepts_registry() => {
+            Signal::Reload if !self.control.is_stopping() => {
                 self.registry = world.plan.registry.clone();
                 Input::Reload(configuration(&self.registry, self.warden_survives))
             }
