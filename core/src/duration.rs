@@ -2,23 +2,18 @@
 //!
 //! Text and values only: no clock, and no arithmetic with dates.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::text::{SyntaxError, counted, did_you_mean, in_unit, printable};
 
-/// The units, largest first, in milliseconds.
-const UNITS: [(&str, u64); 6] =
-    [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-
-/// Other words for the units.
-const FOREIGN_UNITS: [(&str, &[&str]); 6] = [
-    ("ms", &["millis", "msec", "millisecond", "milliseconds"]),
-    ("s", &["sec", "secs", "second", "seconds"]),
-    ("m", &["min", "mins", "minute", "minutes"]),
-    ("h", &["hr", "hrs", "hour", "hours"]),
-    ("d", &["day", "days"]),
-    ("w", &["week", "weeks"]),
+/// The units, largest first: each with its length in milliseconds, and other words for it.
+static UNITS: [(&str, u64, &[&str]); 6] = [
+    ("w", 7 * 86_400_000, &["week", "weeks"]),
+    ("d", 86_400_000, &["day", "days"]),
+    ("h", 3_600_000, &["hr", "hrs", "hour", "hours"]),
+    ("m", 60_000, &["min", "mins", "minute", "minutes"]),
+    ("s", 1_000, &["sec", "secs", "second", "seconds"]),
+    ("ms", 1, &["millis", "msec", "millisecond", "milliseconds"]),
 ];
 
 /// A century: short enough that a date plus a duration never overflows.
@@ -34,20 +29,8 @@ const LONGEST_MILLISECONDS: u64 = 36_525 * 86_400_000;
 /// # Errors
 /// Any other text, and durations longer than a century.
 pub fn parse(text: &str) -> Result<Duration, SyntaxError> {
-    let total = milliseconds(text)?;
-    if total > LONGEST_MILLISECONDS {
-        return Err(too_long(text));
-    }
-    Ok(Duration::from_millis(total))
-}
-
-fn milliseconds(text: &str) -> Result<u64, SyntaxError> {
     if text.is_empty() {
-        return Err(SyntaxError::new(
-            0..text.len(),
-            "a duration cannot be empty",
-            "write a number and a unit, such as `90s`",
-        ));
+        return Err(SyntaxError::new(0..0, "a duration cannot be empty", "write a number and a unit, such as `90s`"));
     }
     let mut rest = text;
     let mut total: u64 = 0;
@@ -55,25 +38,29 @@ fn milliseconds(text: &str) -> Result<u64, SyntaxError> {
     while !rest.is_empty() {
         let (number, after_number) = split_while(rest, |byte| byte.is_ascii_digit());
         let (unit, after_unit) = split_while(after_number, |byte| byte.is_ascii_alphabetic());
-        if number.is_empty() || unit.is_empty() {
-            return Err(not_a_duration(text));
-        }
-        let Some(position) = UNITS.iter().position(|(name, _)| *name == unit) else {
-            return Err(not_a_duration(text));
-        };
+        let position = UNITS.iter().position(|(name, ..)| *name == unit).filter(|_| !number.is_empty());
+        let Some(position) = position else { return Err(not_a_duration(text)) };
         if position < largest_allowed {
-            return Err(SyntaxError::new(
-                0..text.len(),
-                format!("the units of `{}` are out of order", printable(text)),
-                "write each unit once, largest first, such as `1h30m`",
-            ));
+            let message = format!("the units of `{}` are out of order", printable(text));
+            let hint = "write each unit once, largest first, such as `1h30m`";
+            return Err(SyntaxError::new(0..text.len(), message, hint));
         }
         largest_allowed = position + 1;
         let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(UNITS[position].1));
-        total = part.and_then(|part| total.checked_add(part)).ok_or_else(|| too_long(text))?;
+        let sum = part.and_then(|part| total.checked_add(part)).filter(|sum| *sum <= LONGEST_MILLISECONDS);
+        total = sum.ok_or_else(|| {
+            let message = format!("`{}` is longer than a century", printable(text));
+            SyntaxError::new(0..text.len(), message, "the longest duration is `36525d`")
+        })?;
         rest = after_unit;
     }
-    Ok(total)
+    Ok(Duration::from_millis(total))
+}
+
+/// The unit of a word, and its length in milliseconds.
+pub(crate) fn unit(word: &str) -> Option<(&'static str, u64)> {
+    let unit = UNITS.iter().find(|(name, _, words)| *name == word || words.contains(&word));
+    unit.map(|(name, milliseconds, _)| (*name, *milliseconds))
 }
 
 fn split_while(text: &str, belongs: impl Fn(u8) -> bool) -> (&str, &str) {
@@ -81,32 +68,19 @@ fn split_while(text: &str, belongs: impl Fn(u8) -> bool) -> (&str, &str) {
     text.split_at(end)
 }
 
-fn too_long(text: &str) -> SyntaxError {
-    SyntaxError::new(
-        0..text.len(),
-        format!("`{}` is longer than a century", printable(text)),
-        "the longest duration is `36525d`",
-    )
-}
-
 /// Explains why `text` is not a duration, with a suggestion if possible.
 fn not_a_duration(text: &str) -> SyntaxError {
-    let message = format!("`{}` is not a duration", printable(text));
     let trimmed = text.trim();
-    if trimmed.starts_with('-') {
-        return SyntaxError::new(0..text.len(), message, "a duration cannot be negative");
-    }
-    if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
-        return SyntaxError::new(0..text.len(), message, format!("add a unit: `{}s`?", printable(trimmed)));
-    }
-    if let Some(meant) = guess(trimmed) {
-        return SyntaxError::new(0..text.len(), message, did_you_mean(meant));
-    }
-    SyntaxError::new(
-        0..text.len(),
-        message,
-        "expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`",
-    )
+    let hint = if trimmed.starts_with('-') {
+        "a duration cannot be negative".to_owned()
+    } else if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("add a unit: `{}s`?", printable(trimmed))
+    } else if let Some(meant) = guess(trimmed) {
+        did_you_mean(meant)
+    } else {
+        "expected a duration such as `10m` or `1h30m`, with the units `w d h m s ms`".to_owned()
+    };
+    SyntaxError::new(0..text.len(), format!("`{}` is not a duration", printable(text)), hint)
 }
 
 /// Parses `text` leniently: spaces, words for units, capitals and one decimal fraction.
@@ -119,16 +93,14 @@ fn guess(text: &str) -> Option<String> {
     let mut total = 0.0;
     while !rest.is_empty() {
         let (number, after_number) = split_while(rest, |byte| byte.is_ascii_digit() || byte == b'.');
-        let (unit, after_unit) = split_while(after_number, |byte| byte.is_ascii_alphabetic());
-        let known = FOREIGN_UNITS.iter().find(|(_, words)| words.contains(&unit)).map_or(unit, |(known, _)| known);
-        let (_, milliseconds) = UNITS.iter().find(|(name, _)| *name == known)?;
+        let (word, after_unit) = split_while(after_number, |byte| byte.is_ascii_alphabetic());
         #[expect(clippy::cast_precision_loss, reason = "a unit has fewer digits than an f64")]
-        let milliseconds = *milliseconds as f64;
+        let milliseconds = unit(word)?.1 as f64;
         total += number.parse::<f64>().ok()? * milliseconds;
         rest = after_unit;
     }
     let guessed = notation(Duration::try_from_secs_f64(total / 1_000.0).ok()?);
-    (total > 0.0 && milliseconds(&guessed).is_ok_and(|total| total <= LONGEST_MILLISECONDS)).then_some(guessed)
+    (total > 0.0 && parse(&guessed).is_ok()).then_some(guessed)
 }
 
 /// Writes a duration in the notation of the registry, with days as the largest unit: `1h30m`.
@@ -141,11 +113,11 @@ pub fn notation(duration: Duration) -> String {
         return "0s".to_owned();
     }
     let mut text = String::new();
-    for (unit, milliseconds) in &UNITS[1..] {
+    for (unit, milliseconds, _) in &UNITS[1..] {
         let number = rest / u128::from(*milliseconds);
         rest %= u128::from(*milliseconds);
         if number > 0 {
-            write!(text, "{number}{unit}").expect("a String takes all that is written");
+            text.push_str(&format!("{number}{unit}"));
         }
     }
     text

@@ -114,7 +114,7 @@ impl Executor {
                 if let Notification::Renamed { job, previously } = notification {
                     self.move_logs(previously, job);
                 }
-                self.reporter.tell(notification);
+                self.reporter.notify(notification);
             }
             Notice::Stopping { grace, .. } => {
                 self.notifier.stopping(*grace + self.longest_kill_grace + STOP_SLACK);

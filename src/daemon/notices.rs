@@ -10,10 +10,10 @@ use super::reporter::Reporter;
 /// At most this many jobs are named.
 const NAMED: usize = 5;
 
-/// Reports a notice; what the scheduler says is for [`Reporter::tell`].
+/// Reports a notice; what the scheduler says is for [`Reporter::notify`].
 pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
     match notice {
-        Notice::Scheduler(notification) => reporter.tell(notification),
+        Notice::Scheduler(notification) => reporter.notify(notification),
         Notice::LedgerAway { error } => reporter.warn(&format!(
             "the ledger cannot be written: {error}; nothing new starts, the warden keeps the ends of what runs, and the \
              daemon tries again every half second"

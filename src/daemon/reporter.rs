@@ -78,36 +78,27 @@ impl Reporter {
 
     /// Reports something that concerns no date.
     pub fn say(&mut self, text: &str) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.line(None, text);
-        } else {
-            info!("{text}");
-        }
+        let Some(terminal) = &mut self.terminal else { return info!("{text}") };
+        terminal.line(None, text);
     }
 
     /// Reports a fault, and what is done about it.
     pub fn warn(&mut self, text: &str) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.warning(text);
-        } else {
-            warn!("{text}");
-        }
+        let Some(terminal) = &mut self.terminal else { return warn!("{text}") };
+        terminal.warning(text);
     }
 
     /// Reports the error that ends the daemon.
     pub fn fail(&mut self, text: &str) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.error(text);
-        } else {
-            error!("{text}");
-        }
+        let Some(terminal) = &mut self.terminal else { return error!("{text}") };
+        terminal.error(text);
     }
 
     /// Reports what the scheduler did.
-    pub fn tell(&mut self, notification: &Notification) {
+    pub fn notify(&mut self, notification: &Notification) {
         let zone = messages::job_of(notification).and_then(|job| self.zones.get(job)).copied().unwrap_or(Tz::UTC);
         match &mut self.terminal {
-            Some(terminal) => terminal.tell(notification, zone),
+            Some(terminal) => terminal.notify(notification, zone),
             None => log(notification, zone),
         }
     }
@@ -176,6 +167,7 @@ fn log(notification: &Notification, zone: Tz) {
         return;
     }
     let text = messages::sentence(notification, zone);
+    let job = messages::job_of(notification).map(JobName::as_str);
     match notification {
         Notification::Opened { attempt, trigger, behind } => {
             let (job, date) = (&attempt.session.job, in_zone(attempt.session.date, zone));
@@ -191,22 +183,10 @@ fn log(notification: &Notification, zone: Tz) {
                 warn!(%job, date, attempt = number, outcome, state, duration_seconds = seconds, behind, "{text}");
             }
         }
-        Notification::ClockSetBack { .. } => warn!("{text}"),
-        Notification::UnreadableTimetable { job, .. }
-        | Notification::WatermarkAhead { job, .. }
-        | Notification::PastDomain { job } => {
-            warn!(%job, "{text}");
-        }
         Notification::TooOld { job, count, .. } => warn!(%job, count, "{text}"),
-        Notification::WasDone { session, .. } => info!(job = %session.job, "{text}"),
-        Notification::BackfillOver { job, .. }
-        | Notification::EnabledAgain { job }
-        | Notification::Renamed { job, .. }
-        | Notification::WaitsToSucceed { job, .. } => info!(%job, "{text}"),
         Notification::Behind { job, behind, .. } => info!(%job, behind, "{text}"),
-        Notification::Added { job, .. } | Notification::Changed { job, .. } | Notification::Removed { job, .. } => {
-            info!(%job, "{text}");
-        }
         Notification::Answered { job, user, .. } => info!(%job, user, "{text}"),
+        other if messages::is_warning(other) => warn!(job, "{text}"),
+        _ => info!(job, "{text}"),
     }
 }

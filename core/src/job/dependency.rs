@@ -8,7 +8,8 @@ use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveTime, TimeDelta
 use chrono_tz::Tz;
 
 use super::name::JobName;
-use crate::schedule::day_start;
+use crate::schedule::{TICK, day_start};
+use crate::session::words;
 
 /// One entry of `depends_on`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,29 +24,16 @@ pub struct Dependency {
     pub ignore_failure: bool,
 }
 
-/// A calendar period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    /// A calendar hour.
-    Hour,
-    Day,
-    /// From Monday to Sunday.
-    Week,
-    Month,
-    Year,
-}
-
-impl Period {
-    /// The name in the registry.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Year => "year",
-        }
+words! {
+    /// A calendar period.
+    Period {
+        /// A calendar hour.
+        Hour => "hour",
+        Day => "day",
+        /// From Monday to Sunday.
+        Week => "week",
+        Month => "month",
+        Year => "year",
     }
 }
 
@@ -84,7 +72,7 @@ impl Dependency {
             None => Span { from: None, until: date },
             Some(period) => {
                 let (from, end) = bounds(period, date, zone);
-                Span { from: Some(from), until: end - TimeDelta::microseconds(1) }
+                Span { from: Some(from), until: end - TICK }
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Parses text into a [`Rule`], and knows no zone and no instant.
 
 use super::rule::Rule;
+use crate::duration;
 use crate::text::{SyntaxError, did_you_mean, printable};
 
 /// The largest number of hours, minutes or days; it prevents overflows.
@@ -97,14 +98,8 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
     }
     let squeezed = unit.trim_start_matches([' ', '\t']);
     let word = squeezed.to_ascii_lowercase();
-    let nearest = match word.as_str() {
-        "m" | "min" | "mins" | "minute" | "minutes" => Some("m"),
-        "h" | "hr" | "hrs" | "hour" | "hours" => Some("h"),
-        "d" | "day" | "days" => Some("d"),
-        _ => None,
-    };
-    match (nearest, word.as_str()) {
-        (Some(nearest), _) => {
+    match duration::unit(&word).map(|(unit, _)| unit) {
+        Some(nearest @ ("m" | "h" | "d")) => {
             let message = if squeezed == nearest {
                 format!("`every` is `{whole}`, with a space between number and unit")
             } else {
@@ -112,12 +107,12 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
             };
             (message, did_you_mean(format_args!("{}{nearest}", printable(number))))
         }
-        (None, "w" | "week" | "weeks") => {
+        Some("w") => {
             let days = number.parse::<i64>().ok().and_then(|weeks| weeks.checked_mul(7));
             let hint = days.map_or(FORM.into(), |days| did_you_mean(format_args!("{days}d")));
             (format!("`every` is `{whole}`, but weeks are not a unit"), hint)
         }
-        (None, "s" | "sec" | "secs" | "second" | "seconds") => {
+        Some("s") => {
             let hint = match number.parse::<i64>() {
                 Ok(seconds) if seconds > 0 && seconds % 60 == 0 => minutes(seconds / 60),
                 _ => "the shortest is `1m`".into(),

@@ -8,6 +8,8 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
+use super::TICK;
+
 /// Seconds of a minute.
 pub(super) const MINUTE: i64 = 60;
 
@@ -103,7 +105,7 @@ pub fn wall_start(wall: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
 #[must_use]
 pub fn day_end(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     match day.succ_opt() {
-        Some(next) => day_start(next, zone) - chrono::TimeDelta::microseconds(1),
+        Some(next) => day_start(next, zone) - TICK,
         None => DateTime::<Utc>::MAX_UTC,
     }
 }

@@ -1,6 +1,7 @@
 //! The end of an attempt: the state of its session, and the retry.
 
 use std::ops::Bound::{Excluded, Unbounded};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -80,10 +81,7 @@ fn retry(job: &Job, outcome: Outcome, counted_attempts: u32, now: DateTime<Utc>)
         };
         return State::Held { reason: format!("{attempts} used up, the last of them {outcome}") };
     }
-    let wait = if outcome == Outcome::Lost { TimeDelta::zero() } else { wait_after(job, counted_attempts) };
-    State::Failed { retry_at: now.checked_add_signed(wait).unwrap_or(now) }
-}
-
-fn wait_after(job: &Job, counted_attempts: u32) -> TimeDelta {
-    TimeDelta::from_std(job.retry.wait(counted_attempts)).unwrap_or(TimeDelta::MAX)
+    let wait = if outcome == Outcome::Lost { Duration::ZERO } else { job.retry.wait(counted_attempts) };
+    let retry_at = TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait));
+    State::Failed { retry_at: retry_at.unwrap_or(now) }
 }

@@ -94,15 +94,10 @@ impl Scheduler {
         if !job.enabled {
             waits.push(Wait::For(BlockReason::Disabled));
         }
-        match session.map(|session| &session.state) {
-            Some(State::Held { reason }) => {
-                waits.push(Wait::For(BlockReason::Held { date, reason: reason.clone() }));
-            }
-            Some(State::Failed { retry_at }) if *retry_at > self.now => {
-                waits.push(Wait::For(BlockReason::Retry { date, at: *retry_at }));
-            }
-            _ if job.timetable.due(date) > self.now => waits.push(Wait::Due(job.timetable.due(date))),
-            _ => {}
+        if let Some(block) = session.and_then(|session| self.blocked_by_state(date, &session.state)) {
+            waits.push(Wait::For(block));
+        } else if job.timetable.due(date) > self.now {
+            waits.push(Wait::Due(job.timetable.due(date)));
         }
         if job_state.probing.contains(&date) {
             waits.push(Wait::DoneWhen);

@@ -112,7 +112,7 @@ impl JobRows {
             }
             Entry::Open { attempt, .. } => {
                 let count = |session: &mut Session| session.attempts = attempt.number;
-                self.change(attempt.session.date, State::Running, count);
+                self.queue_of(attempt.session.date).change(attempt.session.date, State::Running, count);
                 self.open.insert(attempt.clone());
             }
             Entry::Close { attempt, state, counted_attempts, .. } => {
@@ -162,7 +162,7 @@ impl JobRows {
             self.record.last_success = self.record.last_success.max(Some(date));
         }
         if !state.is_settled() {
-            self.change(date, state.clone(), more);
+            self.queue_of(date).change(date, state.clone(), more);
             return None;
         }
         let backfill = self.backfill_of(date);
@@ -212,10 +212,6 @@ impl JobRows {
             Some(backfill) => backfill.queue.put(date, session),
             None => self.main.put(date, session),
         }
-    }
-
-    fn change(&mut self, date: DateTime<Utc>, state: State, more: impl FnOnce(&mut Session)) {
-        self.queue_of(date).change(date, state, more);
     }
 
     fn queue_of(&mut self, date: DateTime<Utc>) -> &mut Queue {

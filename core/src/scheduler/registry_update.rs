@@ -65,7 +65,10 @@ impl Scheduler {
             self.report_change(&name, keys, step);
         }
         for name in &names {
-            self.report_watermark_ahead(name, step);
+            // Nothing runs before that time.
+            if let Some(BlockReason::WatermarkAhead { watermark }) = self.view(name).and_then(|view| view.blocked_by) {
+                step.notes.push(Notification::WatermarkAhead { job: name.clone(), watermark });
+            }
         }
         self.has_registry = true;
     }
@@ -143,13 +146,6 @@ impl Scheduler {
             Some(before) => Some((name, before.changed_keys(job))),
             // The first registry of a daemon reports no known job; a ghost that returns later is reported.
             None => self.has_registry.then(|| (name, Vec::new())),
-        }
-    }
-
-    /// Reports a job whose watermark is far in the future: it stays silent until then.
-    fn report_watermark_ahead(&self, name: &JobName, step: &mut Step) {
-        if let Some(BlockReason::WatermarkAhead { watermark }) = self.view(name).and_then(|view| view.blocked_by) {
-            step.notes.push(Notification::WatermarkAhead { job: name.clone(), watermark });
         }
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptKey, Disabled, JobRecord, State, words};
+use crate::session::{AttemptKey, Disabled, JobRecord, State, TICK, words};
 use crate::text::{in_zone, to_the_second};
 
 use super::Scheduler;
@@ -145,13 +145,9 @@ impl Scheduler {
         if timetable.due(next) > self.now {
             return Some(next);
         }
-        let mut after = timetable.newest_due(self.now)?;
-        loop {
-            after = timetable.next_after(after).ok().flatten()?;
-            if !job_state.rows().has_row(after) {
-                return Some(after);
-            }
-        }
+        let newest = timetable.newest_due(self.now)?;
+        let mut later = timetable.dates(newest + TICK, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
+        later.find(|date| !job_state.rows().has_row(*date))
     }
 
     fn block(&self, job_state: &JobState, job: &Job) -> (Option<DateTime<Utc>>, Option<BlockReason>) {
@@ -168,15 +164,21 @@ impl Scheduler {
         } else {
             unsettled.next()
         };
-        let Some((date, session)) = first else { return (None, self.watermark_ahead(job_state)) };
-        let block = match &session.state {
+        let Some((date, session)) = first else {
+            let ahead = job_state.rows().record.watermark.filter(|watermark| *watermark > self.now);
+            return (None, ahead.map(|watermark| BlockReason::WatermarkAhead { watermark }));
+        };
+        let block = self.blocked_by_state(date, &session.state).or_else(|| self.first_blocker(job, date, false));
+        (Some(date), block.or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open.is_empty())))
+    }
+
+    /// What a session waits for, as far as its own state says.
+    pub(super) fn blocked_by_state(&self, date: DateTime<Utc>, state: &State) -> Option<BlockReason> {
+        match state {
             State::Held { reason } => Some(BlockReason::Held { date, reason: reason.clone() }),
             State::Failed { retry_at } if *retry_at > self.now => Some(BlockReason::Retry { date, at: *retry_at }),
-            _ => self
-                .first_blocker(job, date, false)
-                .or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open.is_empty())),
-        };
-        (Some(date), block)
+            _ => None,
+        }
     }
 
     /// The slots that are missing, of the pool or of all.
@@ -184,15 +186,6 @@ impl Scheduler {
         let pool = job.pool.as_ref().filter(|pool| self.slots.is_full(pool));
         pool.and_then(|pool| Some(BlockReason::Pool { pool: pool.clone(), size: self.slots.pool(pool)?.0 }))
             .or_else(|| self.slots.full().map(|open| BlockReason::Full { open }))
-    }
-
-    fn watermark_ahead(&self, job_state: &JobState) -> Option<BlockReason> {
-        job_state
-            .rows()
-            .record
-            .watermark
-            .filter(|watermark| *watermark > self.now)
-            .map(|watermark| BlockReason::WatermarkAhead { watermark })
     }
 }
 

@@ -30,6 +30,17 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
     }
 }
 
+/// Whether a notification is a fault that the operator should know.
+pub(super) fn is_warning(notification: &Notification) -> bool {
+    matches!(
+        notification,
+        Notification::ClockSetBack { .. }
+            | Notification::WatermarkAhead { .. }
+            | Notification::PastDomain { .. }
+            | Notification::UnreadableTimetable { .. }
+    )
+}
+
 /// A notification as a sentence that reads alone.
 pub(super) fn sentence(notification: &Notification, zone: Tz) -> String {
     match job_of(notification) {

@@ -105,7 +105,7 @@ impl Terminal {
         self.bars.suspend(|| self.queue.push(line.into_bytes()));
     }
 
-    pub(super) fn tell(&mut self, notification: &Notification, zone: Tz) {
+    pub(super) fn notify(&mut self, notification: &Notification, zone: Tz) {
         let job = messages::job_of(notification).cloned();
         match notification {
             Notification::Behind { job, behind, .. } => {
@@ -132,12 +132,7 @@ impl Terminal {
                 }
             }
             Notification::Closed { .. } => self.closed(notification, zone),
-            Notification::ClockSetBack { .. }
-            | Notification::WatermarkAhead { .. }
-            | Notification::PastDomain { .. }
-            | Notification::UnreadableTimetable { .. } => {
-                self.warning(&messages::sentence(notification, zone));
-            }
+            other if messages::is_warning(other) => self.warning(&messages::sentence(notification, zone)),
             _ => self.line(job.as_ref(), &messages::clause(notification, zone)),
         }
     }
