@@ -42,13 +42,13 @@ const KEPT_CAPACITY: usize = 64 * 1024;
 /// dropped: the next one is asked about all open attempts.
 #[derive(Debug, Clone)]
 pub struct WardenClient {
-    shared: Arc<Shared>,
+    shared: Arc<ClientState>,
 }
 
 /// Reads events from the warden. Dropping it closes the connection; processes go on.
 #[derive(Debug)]
 pub struct WardenReceiver {
-    shared: Arc<Shared>,
+    shared: Arc<ClientState>,
     connection: Option<Connection>,
 }
 
@@ -62,7 +62,7 @@ pub enum Search {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ClientState {
     /// The suffix of our ledger in the names of attempts.
     ledger: String,
     location: WardenLocation,
@@ -95,7 +95,7 @@ impl WardenClient {
         let hello = connect::hello(ledger, inherited)?;
         let connection = connect::connect(&location, &hello)?;
         let (ledger, link) = (ledger.to_owned(), Mutex::default());
-        let shared = Arc::new(Shared { ledger, location, hello, link, closing: AtomicBool::new(false) });
+        let shared = Arc::new(ClientState { ledger, location, hello, link, closing: AtomicBool::new(false) });
         let state = shared.state_of(&connection);
         shared.attach(&connection).map_err(ConnectError::Kernel)?;
         let receiver = WardenReceiver { shared: Arc::clone(&shared), connection: Some(connection) };
@@ -219,7 +219,7 @@ impl Drop for WardenReceiver {
     }
 }
 
-impl Shared {
+impl ClientState {
     fn link(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }

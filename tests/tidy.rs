@@ -25,9 +25,9 @@ enum Layer {
 const MODULES: &[(&str, Layer, &[&str])] = &[
     ("text", Core, &[]),
     ("duration", Core, &["text"]),
-    ("schedule", Core, &["text"]),
+    ("schedule", Core, &["text", "duration"]),
     ("job", Core, &["duration", "text", "schedule"]),
-    ("session", Core, &["schedule", "job"]),
+    ("session", Core, &["text", "schedule", "job"]),
     ("scheduler", Core, &["text", "duration", "schedule", "job", "session"]),
     ("invariants", Core, &["text", "schedule", "job", "session"]),
     ("control", Core, &["job", "session", "scheduler"]),

@@ -34,7 +34,7 @@ use crate::session::{AttemptKey, Outcome};
 use attempts::Attempts;
 use batch::{Batch, Write};
 use request_reader::RequestReader;
-use stop_stage::Stop;
+use stop_stage::StopStage;
 
 pub use configuration::{Configuration, Mode, Recovery};
 pub use effect::{Effect, Notice};
@@ -63,7 +63,7 @@ pub struct Control {
     requests: RequestReader,
     effects: VecDeque<Effect>,
     is_connected: bool,
-    stop: Option<Stop>,
+    stop: Option<StopStage>,
     saw_failure: bool,
     /// Open attempts of an earlier daemon that this one does not wait for.
     left_alone: HashSet<AttemptKey>,

@@ -18,8 +18,8 @@ pub use findings::{Gap, Rule, Unchecked, Violation};
 pub use subject::Subject;
 
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, SessionKey, SessionRecord, State};
-use attempts::Attempts;
-use dates::Dates;
+use attempts::SessionSummary;
+use dates::RecordedDates;
 use findings::Findings;
 use order::Order;
 
@@ -36,9 +36,9 @@ pub enum Row {
 pub struct Examination<'a> {
     subject: &'a Subject,
     findings: Findings,
-    attempts: Option<Attempts>,
+    attempts: Option<SessionSummary>,
     order: Order<'a>,
-    dates: Dates<'a>,
+    dates: RecordedDates<'a>,
     /// The first open attempt, of any generation.
     open: Option<AttemptKey>,
     newest_success: Option<DateTime<Utc>>,
@@ -64,7 +64,7 @@ impl<'a> Examination<'a> {
             findings,
             attempts: None,
             order: Order::new(subject),
-            dates: Dates::new(subject),
+            dates: RecordedDates::new(subject),
             open: None,
             newest_success: None,
             has_noted_success: false,
@@ -122,7 +122,7 @@ impl<'a> Examination<'a> {
         }
         self.dates.session(&session, &mut self.findings);
         self.order.begin(&session);
-        self.attempts = Some(Attempts::new(session));
+        self.attempts = Some(SessionSummary::new(session));
     }
 
     fn succeeded(&mut self, key: &SessionKey) {

@@ -90,7 +90,7 @@ impl Job {
         Self {
             name,
             description: None,
-            date_policy: if timetable.schedule().is_none() { DatePolicy::OnDemand } else { DatePolicy::NewestOnly },
+            date_policy: if timetable.schedule.is_none() { DatePolicy::OnDemand } else { DatePolicy::NewestOnly },
             timetable,
             command,
             working_directory: None,

@@ -360,7 +360,7 @@ impl JobState {
         let date = attempt.session.date;
         let Neighbours { previous, next } = self.neighbours(date).unwrap_or_else(|| {
             // Before the job's start, the neighbours are the dates that the schedule would have had.
-            let is_before_start = job.timetable.start().is_some_and(|start| date < start);
+            let is_before_start = job.timetable.start.is_some_and(|start| date < start);
             let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
         });

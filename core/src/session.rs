@@ -7,7 +7,6 @@
 mod entry;
 mod request;
 mod state;
-mod words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +19,6 @@ use crate::job::JobName;
 pub use entry::{Changed, Entry, NewSession, Reply};
 pub use request::{BackfillOrder, Enabling, Only, Operation, Past, Request, Retrying, Skipping};
 pub use state::{Outcome, OutcomeKind, SettledBy, SkipReason, State, StateKind, Trigger};
-pub(crate) use words::words;
 
 pub(crate) use crate::schedule::TICK;
 

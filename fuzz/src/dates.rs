@@ -69,7 +69,7 @@ fn like_the_registry(typed: &str, zone: Tz, read: Option<&DateArgument>) {
         return;
     };
     let timetable = &registry.jobs[0].timetable;
-    let (start, end) = (timetable.start().expect("given"), timetable.end().expect("given"));
+    let (start, end) = (timetable.start.expect("given"), timetable.end.expect("given"));
     let argument = read.unwrap_or_else(|| panic!("the registry takes {typed:?}"));
     let (from, to) = match argument.range(zone) {
         Err(ChoiceError::SwallowedDay { .. }) => return,

@@ -215,14 +215,14 @@ fn good(registry: &Registry) {
 
 /// Whether a job has dates of its own.
 fn is_dated(job: &Job) -> bool {
-    !job.timetable.schedule().is_none()
+    !job.timetable.schedule.is_none()
 }
 
 fn good_job(job: &Job) {
     assert_eq!(JobName::new(job.name.as_str()).as_ref(), Ok(&job.name));
     let timetable = &job.timetable;
     if is_dated(job) {
-        assert!(timetable.schedule().next_after(now()).is_ok(), "{} never fires again", job.name);
+        assert!(timetable.schedule.next_after(now()).is_ok(), "{} never fires again", job.name);
     } else {
         let bare = Timetable::new(Schedule::none(timetable.zone()), None, None, Duration::ZERO);
         assert_eq!(*timetable, bare, "{} has no dates, and yet says something of them", job.name);
@@ -237,10 +237,10 @@ fn good_job(job: &Job) {
     assert_eq!(job.date_policy == DatePolicy::OnDemand, !is_dated(job), "{job:?}");
     assert!(job.date_policy.max_parallel() > 0, "{job:?}");
     assert!(job.date_policy.is_backfillable() || job.catch_up.max_dates.is_none(), "{job:?}");
-    assert!(timetable.start().is_none_or(|start| timetable.end().is_none_or(|end| start <= end)), "ends too early");
+    assert!(timetable.start.is_none_or(|start| timetable.end.is_none_or(|end| start <= end)), "ends too early");
     let retry = &job.retry;
     assert!(retry.factor >= 1.0 && retry.factor.is_finite() && retry.attempts != Some(0), "{retry:?}");
-    let own_delay = timetable.delay().saturating_sub(job.jitter);
+    let own_delay = timetable.delay.saturating_sub(job.jitter);
     for duration in [own_delay, job.jitter, retry.after, job.kill_grace] {
         in_bounds(duration);
     }
@@ -295,7 +295,7 @@ fn filled_in(template: &Template, job: &Job) {
 fn planned(job: &Job) {
     let timetable: &Timetable = &job.timetable;
     walk::check(timetable, now());
-    for edge in [timetable.start(), timetable.end()].into_iter().flatten() {
+    for edge in [timetable.start, timetable.end].into_iter().flatten() {
         walk::check(timetable, edge - TimeDelta::microseconds(1));
     }
 }

@@ -47,11 +47,11 @@ fn ahead(timetable: &Timetable, at: DateTime<Utc>) -> Vec<DateTime<Utc>> {
                 after = date;
             }
             Ok(None) => {
-                assert!(timetable.end().is_some(), "no date after {after}, and no end");
+                assert!(timetable.end.is_some(), "no date after {after}, and no end");
                 break;
             }
             Err(past) => {
-                assert!(timetable.end().is_none_or(|end| end > past.last_instant()), "past the domain, not the end");
+                assert!(timetable.end.is_none_or(|end| end > past.last_instant()), "past the domain, not the end");
                 break;
             }
         }
@@ -60,15 +60,15 @@ fn ahead(timetable: &Timetable, at: DateTime<Utc>) -> Vec<DateTime<Utc>> {
 }
 
 fn is_a_date(timetable: &Timetable, date: DateTime<Utc>) {
-    assert!(timetable.start().is_none_or(|start| start <= date), "{date} is before the start");
-    assert!(timetable.end().is_none_or(|end| date <= end), "{date} is after the end");
+    assert!(timetable.start.is_none_or(|start| start <= date), "{date} is before the start");
+    assert!(timetable.end.is_none_or(|end| date <= end), "{date} is after the end");
     assert!(date.timestamp() % 60 == 0 && date.timestamp_subsec_nanos() == 0, "{date} is within a minute");
     assert!((1973..2100).contains(&date.year()), "{date} is beyond what is known");
-    assert!(timetable.includes(date) && timetable.schedule().includes(date), "{date} is not included");
+    assert!(timetable.includes(date) && timetable.schedule.includes(date), "{date} is not included");
     assert_eq!(timetable.next_after(date - TICK), Ok(Some(date)));
     assert_eq!(timetable.previous_before(date + TICK), Some(date));
     let due = timetable.due(date);
-    assert_eq!((due - date).to_std().ok(), Some(timetable.delay()), "{date} is due at {due}");
+    assert_eq!((due - date).to_std().ok(), Some(timetable.delay), "{date} is due at {due}");
     assert_eq!(timetable.newest_due(due), Some(date), "the newest that is due at {due}");
     assert!(timetable.newest_due(due - TICK).is_none_or(|newest| newest < date), "{date} is due before it is due");
 }
@@ -88,7 +88,7 @@ fn nothing_between(timetable: &Timetable, before: DateTime<Utc>, after: DateTime
 fn enumerated(timetable: &Timetable, at: DateTime<Utc>, dates: &[DateTime<Utc>]) {
     let Some(from) = at.checked_add_signed(TICK) else { return };
     let forever = DateTime::<Utc>::MAX_UTC;
-    if timetable.start().map_or(from, |start| start.max(from)) < forever {
+    if timetable.start.map_or(from, |start| start.max(from)) < forever {
         let ahead = timetable.dates(from, forever).next();
         assert_eq!(ahead, timetable.next_after(at).transpose(), "the first of an enumeration from {from}");
     }

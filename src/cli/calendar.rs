@@ -168,7 +168,7 @@ fn add_ahead(job: &Job, record: Option<&JobRecord>, days: &mut [Day], bounds: &[
     let after = record
         .map(|record| record.watermark.map_or(record.timetable_from, |watermark| watermark.max(record.timetable_from)));
     // A job that was never seen has its first date after it is, if it does not say where it starts.
-    let after = after.or_else(|| timetable.start().is_none().then_some(now));
+    let after = after.or_else(|| timetable.start.is_none().then_some(now));
     let earliest = after.and_then(|after| after.checked_add_signed(TICK));
     for (day, (from, to)) in days.iter_mut().zip(bounds) {
         let from = earliest.map_or(*from, |earliest| earliest.max(*from));

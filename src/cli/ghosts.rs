@@ -86,7 +86,7 @@ pub(super) fn ghosts(context: &Context, output: &mut Output) -> Result<(), Failu
 }
 
 fn schedule(record: &JobRecord) -> Option<String> {
-    record.timetable.parse::<Timetable>().ok().map(|timetable| timetable.schedule().text())
+    record.timetable.parse::<Timetable>().ok().map(|timetable| timetable.schedule.text())
 }
 
 fn row(record: &JobRecord, unsettled: u64, running: u64) -> GhostRow<'_> {

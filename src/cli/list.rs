@@ -50,7 +50,7 @@ fn print(list: &JobList, output: &mut Output) -> Result<(), Failure> {
         let zone = job.timetable.zone();
         let cells = vec![
             Cell::new(job.name.as_str()),
-            Cell::new(job.timetable.schedule().text()),
+            Cell::new(job.timetable.schedule.text()),
             Cell::word(view.state.word()),
             Cell::date_or_dash(view.record.last_success, zone),
             Cell::date_or_dash(view.next, zone),

@@ -59,7 +59,7 @@ fn range(job: &Job, asked: &PlanArguments, now: DateTime<Utc>) -> Result<(DateTi
     let from = match asked.from {
         Some(from) => from.instant(zone),
         // Ahead is what is not due yet, though its date may have passed.
-        None => TimeDelta::from_std(job.timetable.delay())
+        None => TimeDelta::from_std(job.timetable.delay)
             .ok()
             .and_then(|delay| now.checked_sub_signed(delay))
             .map_or(now, |at| at + TICK),

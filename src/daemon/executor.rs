@@ -26,20 +26,12 @@ pub(super) struct Executor {
     pub(super) control: Control,
     pub(super) reporter: Reporter,
     pub(super) notifier: Notifier,
-    warden: WardenClient,
-    settings: LaunchSettings,
-    longest_kill_grace: Duration,
+    pub(super) warden: WardenClient,
+    pub(super) settings: LaunchSettings,
+    pub(super) longest_kill_grace: Duration,
 }
 
 impl Executor {
-    pub(super) fn new(
-        control: Control,
-        (reporter, notifier): (Reporter, Notifier),
-        (warden, settings): (WardenClient, LaunchSettings),
-    ) -> Self {
-        Self { control, reporter, notifier, warden, settings, longest_kill_grace: Duration::ZERO }
-    }
-
     /// Takes an input, and performs what follows.
     pub(super) fn handle(&mut self, input: Input) {
         self.control.handle(input, clock::time());

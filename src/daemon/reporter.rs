@@ -115,13 +115,8 @@ impl Reporter {
 /// How an attempt ended, for the operator who asked for it.
 #[must_use]
 pub fn outcome_line(attempt: &AttemptRecord, end: &AttemptEnd, log: &Path) -> String {
-    let mut text = messages::outcome(end);
-    if end.has_log {
-        text.push_str(&format!("; its output: {}", log.display()));
-    } else {
-        text.push_str("; it printed nothing");
-    }
-    format!("attempt {} {text}", attempt.key.number)
+    let output = if end.has_log { format!("its output: {}", log.display()) } else { "it printed nothing".to_owned() };
+    format!("attempt {} {}; {output}", attempt.key.number, messages::outcome(end))
 }
 
 /// Sends every event of this process to a queue: for the journal, or for standard error.

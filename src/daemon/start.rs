@@ -106,7 +106,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     let mut reporter = Reporter::new(options.log_format, options.quiet)
         .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let notifier = Notifier::from_environment();
-    let Opened { ledger, kills, writer } = open(&url, mode, &mut reporter, &notifier, signals).await?;
+    let OpenedLedger { ledger, kills, writer } = open(&url, mode, &mut reporter, &notifier, signals).await?;
     reporter.say(&format!(
         "crontabber {} with {} of {} and the ledger {url}",
         env!("CARGO_PKG_VERSION"),
@@ -132,7 +132,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         logs: paths::logs(&url),
         output_limit: registry.daemon.output_limit,
     };
-    let mut executor = Executor::new(control, (reporter, notifier), (client, settings));
+    let longest_kill_grace = Duration::ZERO;
+    let mut executor = Executor { control, reporter, notifier, warden: client, settings, longest_kill_grace };
     executor.learn(&registry);
     executor.move_renamed_logs(&registry);
     if mode != Mode::Operate {
@@ -176,7 +177,7 @@ fn dies_with_us(house: &WardenLocation) -> bool {
 }
 
 /// What the ledger has, what of it operators want ended, and who writes it from now on.
-struct Opened {
+struct OpenedLedger {
     ledger: Recovered,
     kills: Vec<Request>,
     writer: Writer,
@@ -189,7 +190,7 @@ async fn open(
     reporter: &mut Reporter,
     notifier: &Notifier,
     signals: &mut Signals,
-) -> Result<Opened, ExitCode> {
+) -> Result<OpenedLedger, ExitCode> {
     let mut is_reported = false;
     loop {
         let error = match open_once(url) {
@@ -228,7 +229,7 @@ async fn open(
     }
 }
 
-fn open_once(url: &LedgerUrl) -> Result<Opened, OpenError> {
+fn open_once(url: &LedgerUrl) -> Result<OpenedLedger, OpenError> {
     let owner = Owner {
         host: environment::host_name(),
         pid: std::process::id(),
@@ -237,5 +238,5 @@ fn open_once(url: &LedgerUrl) -> Result<Opened, OpenError> {
     let mut writer = Writer::open(url, &owner, clock::now())?;
     let ledger = writer.load().map_err(|error| OpenError::unread(url, &error))?;
     let kills = writer.kills().map_err(|error| OpenError::unread(url, &error))?;
-    Ok(Opened { ledger, kills, writer })
+    Ok(OpenedLedger { ledger, kills, writer })
 }

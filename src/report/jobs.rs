@@ -175,7 +175,7 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         enabled: job.enabled,
         backfill: job.date_policy.is_backfillable(),
         state: view.state.word(),
-        schedule: job.timetable.schedule().text(),
+        schedule: job.timetable.schedule.text(),
         timezone: zone.name(),
         last_success: view.record.last_success.map(date),
         next_date: view.next.map(date),

@@ -19,7 +19,7 @@ command = "true"
     )]);
     let registry = load(&folder).unwrap();
     let fetch = &registry.jobs[0].timetable;
-    assert!(fetch.schedule().is_none());
+    assert!(fetch.schedule.is_none());
     assert_eq!(fetch.zone(), chrono_tz::Tz::Europe__Berlin);
     assert_snapshot!(fetch, @r#"schedule="none" zone="Europe/Berlin" delay="0""#);
     assert_eq!(registry.warnings, []);

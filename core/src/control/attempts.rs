@@ -8,7 +8,7 @@ use crate::session::{AttemptKey, ProcessIdentity, SessionKey};
 
 /// An open attempt.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct AttemptState {
     pub(super) started_at: DateTime<Utc>,
     pub(super) process: Option<ProcessIdentity>,
     /// A warden was given it. Before that it is not durable, or no warden was there.
@@ -18,7 +18,7 @@ pub(super) struct Opened {
 /// See the module's page.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    pub(super) open: HashMap<AttemptKey, Opened>,
+    pub(super) open: HashMap<AttemptKey, AttemptState>,
     /// What the warden was asked about and has not answered.
     pub(super) unanswered: HashSet<AttemptKey>,
     /// The dates of which a probe was given to the warden.
@@ -29,12 +29,12 @@ pub(super) struct Attempts {
 
 impl Attempts {
     pub(super) fn open(&mut self, attempt: AttemptKey, started_at: DateTime<Utc>) {
-        self.open.insert(attempt, Opened { started_at, process: None, is_given: false });
+        self.open.insert(attempt, AttemptState { started_at, process: None, is_given: false });
     }
 
     /// An attempt that was open when the last daemon ended.
     pub(super) fn restore(&mut self, attempt: AttemptKey, started_at: DateTime<Utc>, process: Option<ProcessIdentity>) {
-        self.open.insert(attempt, Opened { started_at, process, is_given: true });
+        self.open.insert(attempt, AttemptState { started_at, process, is_given: true });
     }
 
     pub(super) fn given(&mut self, attempt: &AttemptKey) {

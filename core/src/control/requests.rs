@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Control;
-use super::stop_stage::Stop;
+use super::stop_stage::StopStage;
 use crate::scheduler::Event;
 use crate::session::Request;
 
@@ -14,7 +14,7 @@ impl Control {
     /// Says whether requests may be read: not while the daemon kills or hands over, and not before the warden has said
     /// of every attempt whether it runs.
     pub(super) fn may_read_requests(&self) -> bool {
-        let listens = matches!(self.stop, None | Some(Stop::Waiting { .. }));
+        let listens = matches!(self.stop, None | Some(StopStage::Waiting { .. }));
         listens && !self.requests.is_reading && self.write.is_writable() && self.attempts.unanswered.is_empty()
     }
 

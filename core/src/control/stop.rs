@@ -6,7 +6,7 @@ use super::Control;
 use super::configuration::Mode;
 use super::effect::{Effect, Notice};
 use super::input::{Exit, Time};
-use super::stop_stage::Stop;
+use super::stop_stage::StopStage;
 use crate::scheduler::Event;
 use crate::session::Outcome;
 
@@ -18,21 +18,21 @@ impl Control {
             // The operator has already waited, and the ledger may be away for hours.
             Some(_) if !self.write.is_writable() => {
                 self.kill_all();
-                self.stop = Some(Stop::Leaving);
+                self.stop = Some(StopStage::Leaving);
             }
-            Some(Stop::Waiting { .. } | Stop::Terminating | Stop::HandingOver) => {
+            Some(StopStage::Waiting { .. } | StopStage::Terminating | StopStage::HandingOver) => {
                 let running = self.scheduler.open_attempts();
                 self.effects.push_back(Effect::Report(Notice::Killing { running }));
                 self.kill_all();
-                self.stop = Some(Stop::Killing);
+                self.stop = Some(StopStage::Killing);
             }
-            Some(Stop::Killing | Stop::Leaving) => self.stop = Some(Stop::Leaving),
+            Some(StopStage::Killing | StopStage::Leaving) => self.stop = Some(StopStage::Leaving),
         }
     }
 
     fn begin_stop(&mut self, time: Time) {
         let grace = self.configuration.stop_grace;
-        self.stop = Some(Stop::Waiting { until: time.monotonic + grace });
+        self.stop = Some(StopStage::Waiting { until: time.monotonic + grace });
         self.decide(Event::Stop, time.wall);
         self.start_ready(time.wall);
         let running = self.scheduler.open_attempts();
@@ -48,17 +48,17 @@ impl Control {
 
     /// Ends what has outlived the grace of the stop, or leaves it to a warden that outlives the daemon.
     pub(super) fn pursue_stop(&mut self, time: Time) {
-        let Some(Stop::Waiting { until }) = self.stop else { return };
+        let Some(StopStage::Waiting { until }) = self.stop else { return };
         if time.monotonic < until {
             return;
         }
         let running = self.attempts.given_out();
         if self.configuration.warden_survives {
-            self.stop = Some(Stop::HandingOver);
+            self.stop = Some(StopStage::HandingOver);
             self.effects.push_back(Effect::Report(Notice::HandingOver { running }));
             return;
         }
-        self.stop = Some(Stop::Terminating);
+        self.stop = Some(StopStage::Terminating);
         for attempt in running.iter().cloned() {
             self.effects.push_back(Effect::Stop { attempt, outcome: Outcome::Interrupted, at_once: false });
         }
@@ -67,7 +67,7 @@ impl Control {
 
     pub(super) fn stop_due_at(&self) -> Option<Duration> {
         match self.stop {
-            Some(Stop::Waiting { until }) => Some(until),
+            Some(StopStage::Waiting { until }) => Some(until),
             _ => None,
         }
     }
@@ -75,7 +75,7 @@ impl Control {
     /// How the daemon ends, if nothing is left to wait for.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
-        if self.stop == Some(Stop::Leaving) {
+        if self.stop == Some(StopStage::Leaving) {
             return Some(Exit::Left { is_running: self.scheduler.running() > 0 });
         }
         let is_over = self.stop.is_some()
@@ -89,7 +89,7 @@ impl Control {
         if !is_over || !is_recorded {
             return None;
         }
-        if self.stop != Some(Stop::HandingOver) && self.attempts.has_given_other_than(&self.left_alone) {
+        if self.stop != Some(StopStage::HandingOver) && self.attempts.has_given_other_than(&self.left_alone) {
             return None;
         }
         let has_failed = match self.mode {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How far a stop has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum StopStage {
     /// What runs may end by itself until then.
     Waiting { until: Duration },
     /// What runs was sent TERM; the warden sends KILL after `kill_grace`.

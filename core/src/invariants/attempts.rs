@@ -7,7 +7,7 @@ use crate::session::{AttemptRecord, Outcome, SessionRecord, State};
 
 /// A session, and a summary of its attempts so far.
 #[derive(Debug)]
-pub(super) struct Attempts {
+pub(super) struct SessionSummary {
     pub(super) session: SessionRecord,
     /// The number of the last attempt.
     newest: u32,
@@ -20,7 +20,7 @@ pub(super) struct Attempts {
     ended_at: Option<DateTime<Utc>>,
 }
 
-impl Attempts {
+impl SessionSummary {
     pub(super) fn new(session: SessionRecord) -> Self {
         Self { session, newest: 0, count: 0, succeeded: None, open: None, ended_at: None }
     }

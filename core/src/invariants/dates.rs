@@ -25,7 +25,7 @@ struct MissingRun {
 
 /// What the rows so far say about dates.
 #[derive(Debug)]
-pub(super) struct Dates<'a> {
+pub(super) struct RecordedDates<'a> {
     subject: &'a Subject,
     /// The dates that should have a row, from the next one on.
     expected: Option<Peekable<schedule::Dates<'a>>>,
@@ -38,7 +38,7 @@ pub(super) struct Dates<'a> {
     has_older_generation: bool,
 }
 
-impl<'a> Dates<'a> {
+impl<'a> RecordedDates<'a> {
     pub(super) fn new(subject: &'a Subject) -> Self {
         let JobRecord { timetable_from, watermark, .. } = &subject.record;
         // Dates up to `timetable_from` are those of former timetables; dates after the watermark are not recorded yet.

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 
 use super::name::JobName;
 use crate::schedule::{TICK, day_start};
-use crate::session::words;
+use crate::text::words;
 
 /// One entry of `depends_on`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,11 +22,11 @@ impl Job {
         let is_independent = matches!(self.date_policy, DatePolicy::Independent { .. });
         vec![
             ("description", self.description.clone()),
-            ("schedule", Some(self.timetable.schedule().text())),
+            ("schedule", Some(self.timetable.schedule.text())),
             ("timezone", Some(zone.name().to_owned())),
-            ("start", self.timetable.start().map(|at| to_the_second(at, zone))),
-            ("end", self.timetable.end().map(|at| to_the_second(at, zone))),
-            ("delay", length(self.timetable.delay())),
+            ("start", self.timetable.start.map(|at| to_the_second(at, zone))),
+            ("end", self.timetable.end.map(|at| to_the_second(at, zone))),
+            ("delay", length(self.timetable.delay)),
             ("jitter", length(self.jitter).map(|jitter| format!("{jitter}, in the delay"))),
             ("backfill", Some(self.date_policy.is_backfillable().to_string())),
             ("order", is_independent.then(|| "independent".to_owned())),

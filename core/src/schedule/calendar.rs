@@ -39,12 +39,12 @@ impl DaySet {
     /// None after the end of the calendar of `cron`, which is after 2100.
     pub(super) fn first_from(self, day: i64) -> Option<i64> {
         thread_local! {
-            static CALENDARS: RefCell<Vec<Calendar>> = const { RefCell::new(Vec::new()) };
+            static CALENDARS: RefCell<Vec<CachedCalendar>> = const { RefCell::new(Vec::new()) };
         }
         CALENDARS.with_borrow_mut(|calendars| {
             let place = calendars.iter().position(|calendar| calendar.days == self).unwrap_or_else(|| {
                 calendars.truncate(REMEMBERED - 1);
-                calendars.push(Calendar::new(self));
+                calendars.push(CachedCalendar::new(self));
                 calendars.len() - 1
             });
             // Most recently used first; the last one is evicted.
@@ -83,7 +83,7 @@ fn list(set: u32, all: u32, word: impl Fn(usize) -> String) -> String {
 }
 
 /// A day set, its `cron` schedules, and one cached block of days.
-struct Calendar {
+struct CachedCalendar {
     days: DaySet,
     /// One, or two whose days are merged.
     schedules: Vec<cron::Schedule>,
@@ -95,7 +95,7 @@ struct Calendar {
     beyond: Option<i64>,
 }
 
-impl Calendar {
+impl CachedCalendar {
     fn new(days: DaySet) -> Self {
         let texts =
             if days.both { vec![days.text(true, true)] } else { vec![days.text(true, false), days.text(false, true)] };

@@ -1,6 +1,6 @@
 //! The grammar of `schedule`: the five fields of crontab(5), or a nickname.
 //!
-//! Parses text into a [`Rule`], and knows no zone and no instant. Syntax that differs between dialects of cron is an
+//! Parses text into a [`DateRule`], and knows no zone and no instant. Syntax that differs between dialects of cron is an
 //! error, with the closest form that all of them understand.
 
 mod field;
@@ -8,7 +8,7 @@ mod field;
 use field::Field;
 
 use super::calendar::DaySet;
-use super::rule::{Rule, TimeSet};
+use super::rule::{DateRule, TimeSet};
 use crate::text::{SyntaxError, did_you_mean, printable};
 
 /// The nicknames and their five fields.
@@ -37,7 +37,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Parses five fields, or a nickname.
-pub(super) fn parse(text: &str) -> Result<Rule, SyntaxError> {
+pub(super) fn parse(text: &str) -> Result<DateRule, SyntaxError> {
     // One more than the longest form with a suggestion. A longer text need not be split.
     let found: Vec<(usize, &str)> = words(text).take(8).collect();
     match found.as_slice() {
@@ -53,7 +53,7 @@ pub(super) fn parse(text: &str) -> Result<Rule, SyntaxError> {
     }
 }
 
-fn parse_fields(fields: [(usize, &str); 5]) -> Result<Rule, SyntaxError> {
+fn parse_fields(fields: [(usize, &str); 5]) -> Result<DateRule, SyntaxError> {
     let mut sets = [0_u64; 5];
     for ((set, field), (start, text)) in sets.iter_mut().zip(Field::ALL).zip(fields) {
         *set = field.parse(text).map_err(|error| error.moved_by(start))?;
@@ -67,7 +67,7 @@ fn parse_fields(fields: [(usize, &str); 5]) -> Result<Rule, SyntaxError> {
         both: starred[2] || starred[4],
     };
     let times = TimeSet { minutes, hours: narrow(hours) };
-    Ok(if starred[0] || starred[1] { Rule::Wildcard(days, times) } else { Rule::Fixed(days, times) })
+    Ok(if starred[0] || starred[1] { DateRule::Wildcard(days, times) } else { DateRule::Fixed(days, times) })
 }
 
 /// Fits the set of a field into the bits that its values need.
@@ -85,7 +85,7 @@ fn is_correct(text: &str) -> bool {
     five(text).is_some_and(|fields| parse_fields(fields).is_ok())
 }
 
-fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Result<Rule, SyntaxError> {
+fn parse_nickname(text: &str, start: usize, nickname: &str, count: usize) -> Result<DateRule, SyntaxError> {
     let end = start + nickname.len();
     let known = |name: &str| NICKNAMES.iter().find(|(known, _)| *known == name);
     if let Some((name, fields)) = known(nickname) {

@@ -1,8 +1,8 @@
 //! The grammar of `every` with its optional `at`.
 //!
-//! Parses text into a [`Rule`], and knows no zone and no instant.
+//! Parses text into a [`DateRule`], and knows no zone and no instant.
 
-use super::rule::Rule;
+use super::rule::DateRule;
 use crate::duration;
 use crate::text::{SyntaxError, did_you_mean, printable};
 
@@ -23,18 +23,18 @@ pub enum IntervalError {
 }
 
 /// Parses an interval and its time of day.
-pub(super) fn parse(every: &str, at: Option<&str>) -> Result<Rule, IntervalError> {
+pub(super) fn parse(every: &str, at: Option<&str>) -> Result<DateRule, IntervalError> {
     let (number, unit) = split(every).map_err(IntervalError::Every)?;
     let seconds = match unit {
         'm' => number * 60,
         'h' => number * 3600,
         _ => {
             let time = at.map_or(Ok(0), time_of_day).map_err(IntervalError::At)?;
-            return Ok(Rule::Days(number, time));
+            return Ok(DateRule::Days(number, time));
         }
     };
     let Some(at) = at else {
-        return Ok(Rule::Grid(seconds));
+        return Ok(DateRule::Grid(seconds));
     };
     let message = format!("`at` needs whole days, but `every` is `{}`", printable(every.trim()));
     let hint = match (seconds % 86_400, seconds / 86_400) {

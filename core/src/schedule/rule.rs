@@ -16,7 +16,7 @@ const LAST_DAY: i64 = 48_000;
 
 /// The rule of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(super) enum DateRule {
     /// Every instant whose wall time matches.
     Wildcard(DaySet, TimeSet),
     /// The first occurrence of every matching wall time.
@@ -65,7 +65,7 @@ impl TimeSet {
     }
 }
 
-impl Rule {
+impl DateRule {
     /// Returns the first date after `after`, if there is one.
     pub(super) fn next_after(&self, after: i64, zone: Tz) -> Option<i64> {
         match self {
@@ -76,7 +76,7 @@ impl Rule {
         }
     }
 
-    /// Like [`Rule::next_after`]. `calm` caches the offset between calls of an enumeration.
+    /// Like [`DateRule::next_after`]. `calm` caches the offset between calls of an enumeration.
     pub(super) fn next_of_many(&self, after: i64, zone: Tz, calm: &mut Option<Calm>) -> Option<i64> {
         if let Self::Grid(_) | Self::Never = self {
             return self.next_after(after, zone);

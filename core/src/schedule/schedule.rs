@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::interval::IntervalError;
-use super::rule::Rule;
+use super::rule::DateRule;
 use super::zone::saturating_instant;
 use super::{crontab, interval};
 use crate::text::SyntaxError;
@@ -28,7 +28,7 @@ pub struct Schedule(pub(super) Arc<Inner>);
 #[derive(Debug, PartialEq)]
 pub(super) struct Inner {
     pub(super) written: Written,
-    pub(super) rule: Rule,
+    pub(super) rule: DateRule,
     pub(super) zone: Tz,
 }
 
@@ -70,7 +70,7 @@ impl Schedule {
     /// The empty schedule, of a job that runs on demand only.
     #[must_use]
     pub fn none(zone: Tz) -> Self {
-        Self(Arc::new(Inner { written: Written::None, rule: Rule::Never, zone }))
+        Self(Arc::new(Inner { written: Written::None, rule: DateRule::Never, zone }))
     }
 
     /// Says whether this is [`Schedule::none`], which has no dates.

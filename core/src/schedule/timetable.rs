@@ -19,10 +19,13 @@ const NANOSECOND: TimeDelta = TimeDelta::nanoseconds(1);
 /// A schedule, its bounds (inclusive) and its delay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timetable {
-    schedule: Schedule,
-    start: Option<DateTime<Utc>>,
-    end: Option<DateTime<Utc>>,
-    delay: Duration,
+    pub schedule: Schedule,
+    /// The first possible date.
+    pub start: Option<DateTime<Utc>>,
+    /// The last possible date.
+    pub end: Option<DateTime<Utc>>,
+    /// How long after itself a date is due.
+    pub delay: Duration,
 }
 
 impl Timetable {
@@ -38,34 +41,10 @@ impl Timetable {
         Self { start: None, ..self.clone() }
     }
 
-    /// The schedule.
-    #[must_use]
-    pub fn schedule(&self) -> &Schedule {
-        &self.schedule
-    }
-
     /// The zone of the schedule.
     #[must_use]
     pub fn zone(&self) -> Tz {
         self.schedule.zone()
-    }
-
-    /// The first possible date.
-    #[must_use]
-    pub fn start(&self) -> Option<DateTime<Utc>> {
-        self.start
-    }
-
-    /// The last possible date.
-    #[must_use]
-    pub fn end(&self) -> Option<DateTime<Utc>> {
-        self.end
-    }
-
-    /// How long after itself a date is due.
-    #[must_use]
-    pub fn delay(&self) -> Duration {
-        self.delay
     }
 
     /// Returns the first date after `after`, or None after `end` and for an empty schedule.

@@ -19,7 +19,7 @@ use crate::session::{
 
 /// The unsettled sessions of a backfill.
 #[derive(Debug)]
-pub(super) struct Backfill {
+pub(super) struct BackfillRows {
     pub record: BackfillRecord,
     pub queue: Queue,
 }
@@ -29,7 +29,7 @@ pub(super) struct JobRows {
     pub record: JobRecord,
     /// The unsettled sessions of the record's generation, without those of backfills.
     pub main: Queue,
-    pub backfills: BTreeMap<BackfillId, Backfill>,
+    pub backfills: BTreeMap<BackfillId, BackfillRows>,
     /// Open attempts, of any generation.
     pub open: BTreeSet<AttemptKey>,
     /// Settled dates before `first_date` and after the watermark. No other settled date is held.
@@ -191,7 +191,7 @@ impl JobRows {
     pub(super) fn begin_backfill(&mut self, record: BackfillRecord) {
         let mut queue = Queue::default();
         queue.set_delay(self.delay);
-        self.backfills.entry(record.id).or_insert(Backfill { record, queue });
+        self.backfills.entry(record.id).or_insert(BackfillRows { record, queue });
     }
 
     /// Removes a backfill that has no unsettled session.

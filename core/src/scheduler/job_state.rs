@@ -14,7 +14,7 @@ use crate::session::{
     StateKind, Trigger,
 };
 
-use super::job_rows::{Backfill, JobRows};
+use super::job_rows::{BackfillRows, JobRows};
 use super::notification::Notification;
 use super::queue::{Queue, Turn};
 use super::slots::ReadyJob;
@@ -28,7 +28,7 @@ pub(super) struct Neighbours {
 
 /// A `kill` request that waits for attempts to end.
 #[derive(Debug)]
-pub(super) struct Kill {
+pub(super) struct PendingKill {
     pub request: Request,
     pub attempts: Vec<AttemptKey>,
     pub ended: Vec<String>,
@@ -86,7 +86,7 @@ pub(super) struct JobState {
     pub unrecorded: u64,
     /// Backfills whose dates are being entered.
     pub entering: VecDeque<Entering>,
-    pub kills: Vec<Kill>,
+    pub kills: Vec<PendingKill>,
     /// The dates offered for a slot: one of the schedule, and one of a backfill.
     pub offers: [Option<ReadyJob>; 2],
     /// The step since which each of the two has been ready, perhaps with interruptions, without a slot.
@@ -158,7 +158,7 @@ impl JobState {
 
     /// Takes the job that the registry has now.
     pub(super) fn set_job(&mut self, job: Arc<Job>) -> Option<Arc<Job>> {
-        self.rows.set_delay(TimeDelta::from_std(job.timetable.delay()).unwrap_or(TimeDelta::MAX));
+        self.rows.set_delay(TimeDelta::from_std(job.timetable.delay).unwrap_or(TimeDelta::MAX));
         self.job.replace(job)
     }
 
@@ -256,7 +256,7 @@ impl JobState {
                 found.of_schedule = Some(date);
             }
         }
-        for (id, Backfill { record, queue }) in &self.rows.backfills {
+        for (id, BackfillRows { record, queue }) in &self.rows.backfills {
             if self.busy(queue) >= record.parallel as usize {
                 continue;
             }

@@ -173,7 +173,9 @@ impl JobState {
         self.write_sessions(Some(newest), sessions, step);
         let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
         if is_whole && (superseded > 0 || count > 1) && too_old < count {
-            self.note_behind(superseded, step);
+            let oldest = self.rows().main.oldest().or(self.rows().record.watermark).unwrap_or_default();
+            let (job, behind) = (self.rows().record.name.clone(), self.behind());
+            step.notes.push(Notification::Behind { job, behind, oldest, superseded });
         }
         if let Some(oldest) = oldest {
             step.notes.push(Notification::TooOld { job: self.rows().record.name.clone(), count: too_old, oldest });
@@ -228,16 +230,6 @@ impl JobState {
             .collect();
         let to = self.rows().record.watermark.max(dates.last().copied());
         self.write_sessions(to, sessions, step);
-    }
-
-    fn note_behind(&self, superseded: u64, step: &mut Step) {
-        let oldest = self.rows().main.oldest().or(self.rows().record.watermark).unwrap_or_default();
-        step.notes.push(Notification::Behind {
-            job: self.rows().record.name.clone(),
-            behind: self.behind(),
-            oldest,
-            superseded,
-        });
     }
 
     /// Skips the next dates if they have never been attempted and are later than `skip_late`.

@@ -163,7 +163,7 @@ impl Scheduler {
 
 /// The record of a new job, or of a new generation of one.
 pub(super) fn first_record(name: &JobName, timetable: &Timetable, generation: u32, now: DateTime<Utc>) -> JobRecord {
-    let start = timetable.start();
+    let start = timetable.start;
     JobRecord {
         name: name.clone(),
         generation,
@@ -187,7 +187,7 @@ impl JobState {
             (first.first_date, first.timetable_from)
         } else {
             let timetable_from = self.end_timetable(job, step);
-            let start = timetable.start().filter(|start| *start < first_date && !self.begins_with_reset_to_instant());
+            let start = timetable.start.filter(|start| *start < first_date && !self.begins_with_reset_to_instant());
             if let Some(start) = start {
                 let older: Vec<_> = timetable.dates(start, first_date).map_while(Result::ok).collect();
                 self.record_before(job, &older, step);
@@ -202,7 +202,7 @@ impl JobState {
     /// recorded here, they would run again.
     fn begins_with_reset_to_instant(&self) -> bool {
         let JobRecord { generation, seen_at, first_date, timetable, .. } = &self.rows().record;
-        let start = timetable.parse::<Timetable>().ok().and_then(|timetable| timetable.start());
+        let start = timetable.parse::<Timetable>().ok().and_then(|timetable| timetable.start);
         *generation > 1 && start.map_or(first_date != seen_at, |start| *first_date > start)
     }
 
@@ -216,7 +216,7 @@ impl JobState {
                 let dates = self.take_due(&before, step.now, usize::MAX, step);
                 self.unrecorded = 0;
                 self.record_dates(job, &before, dates, step);
-                let delay = TimeDelta::from_std(before.delay()).unwrap_or(TimeDelta::MAX);
+                let delay = TimeDelta::from_std(before.delay).unwrap_or(TimeDelta::MAX);
                 step.now.checked_sub_signed(delay)
             }
             Err(error) => {

@@ -26,7 +26,7 @@ pub(super) struct ReadyJob {
 
 /// The owner of a taken slot.
 #[derive(Debug)]
-struct Holder {
+struct SlotHolder {
     pool: Option<String>,
     is_backfill: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Slots {
     /// How many slots there are. Taken ones are not affected when it changes.
     pub(super) size: usize,
     pub(super) pools: BTreeMap<String, usize>,
-    taken: HashMap<SessionKey, Holder>,
+    taken: HashMap<SessionKey, SlotHolder>,
     taken_of: HashMap<String, usize>,
     backfills: usize,
     offers: BTreeMap<QueueKey, BTreeSet<ReadyJob>>,
@@ -129,12 +129,12 @@ impl Slots {
             *self.taken_of.entry(pool.clone()).or_default() += 1;
         }
         self.backfills += usize::from(is_backfill);
-        self.taken.insert(session, Holder { pool, is_backfill });
+        self.taken.insert(session, SlotHolder { pool, is_backfill });
     }
 
     /// Releases a slot.
     pub(super) fn give_back(&mut self, session: &SessionKey) {
-        let Some(Holder { pool, is_backfill }) = self.taken.remove(session) else { return };
+        let Some(SlotHolder { pool, is_backfill }) = self.taken.remove(session) else { return };
         if let Some(taken) = pool.and_then(|pool| self.taken_of.get_mut(&pool)) {
             *taken -= 1;
         }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptKey, Disabled, JobRecord, State, TICK, words};
-use crate::text::{in_zone, to_the_second};
+use crate::session::{AttemptKey, Disabled, JobRecord, State, TICK};
+use crate::text::{in_zone, to_the_second, words};
 
 use super::Scheduler;
 use super::job_state::JobState;

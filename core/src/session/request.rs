@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::words::words;
 use super::{BackfillId, SessionRecord};
 use crate::job::JobName;
 use crate::schedule::TICK;
+use crate::text::words;
 
 /// The operation of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

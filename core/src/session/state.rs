@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::words::{codes, words};
+use crate::text::{codes, words};
 
 words! {
     /// The state of a session, without its details.

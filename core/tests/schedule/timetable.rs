@@ -112,7 +112,7 @@ fn no_schedule_has_no_date_anywhere() {
             assert!(!timetable.includes(now));
         }
         assert_eq!(timetable.zone(), Tz::Europe__Berlin);
-        let schedule = timetable.schedule();
+        let schedule = &timetable.schedule;
         assert!(schedule.is_none() && schedule.never_fires_after(ages[0]) && !schedule.includes(ages[1]));
         assert_eq!(timetable.to_string().parse::<Timetable>().as_ref(), Ok(&timetable));
     }

@@ -43,7 +43,7 @@ pub(crate) fn with_one_attempt(job: Job) -> Job {
 }
 
 pub(crate) fn with_delay(job: Job, delay: Duration) -> Job {
-    let (schedule, start) = (job.timetable.schedule().clone(), job.timetable.start());
+    let (schedule, start) = (job.timetable.schedule.clone(), job.timetable.start);
     Job { timetable: Timetable::new(schedule, start, None, delay), ..job }
 }
 

@@ -55,7 +55,7 @@ fn a_start_moved_back_adds_the_dates_before() {
 fn a_later_end_does_not_replay_the_time_since() {
     let until = |end: &str| {
         let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
-        let (schedule, start) = (load.timetable.schedule().clone(), load.timetable.start());
+        let (schedule, start) = (load.timetable.schedule.clone(), load.timetable.start);
         load.timetable = Timetable::new(schedule, start, Some(at(end)), Duration::ZERO);
         load
     };

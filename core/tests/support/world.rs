@@ -35,7 +35,7 @@ pub(crate) fn job(name: &str, crontab: &str) -> Job {
 pub(crate) fn backfill(name: &str, crontab: &str, start: &str) -> Job {
     let mut job = job(name, crontab);
     job.date_policy = DatePolicy::Strict;
-    job.timetable = Timetable::new(job.timetable.schedule().clone(), Some(at(start)), None, Duration::ZERO);
+    job.timetable = Timetable::new(job.timetable.schedule.clone(), Some(at(start)), None, Duration::ZERO);
     job
 }
 

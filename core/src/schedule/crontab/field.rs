@@ -20,7 +20,7 @@ pub(super) enum Field {
 
 /// A value, and whether it was written as a name.
 #[derive(Debug, Clone, Copy)]
-struct Value {
+struct FieldValue {
     number: u64,
     named: bool,
 }
@@ -147,12 +147,12 @@ impl Field {
     }
 
     /// Parses a number or a name.
-    fn parse_value(self, text: &str) -> Result<Value, SyntaxError> {
+    fn parse_value(self, text: &str) -> Result<FieldValue, SyntaxError> {
         let (least, greatest) = self.range();
         if is_number(text) {
             let number = text.parse().unwrap_or(u64::MAX);
             if (least..=greatest).contains(&number) {
-                return Ok(Value { number, named: false });
+                return Ok(FieldValue { number, named: false });
             }
             let message = format!("the {} `{}` is not in the range {least}-{greatest}", self.name(), printable(text));
             let nearest = match self {
@@ -166,7 +166,7 @@ impl Field {
         }
         let lower = text.to_ascii_lowercase();
         match (least..).zip(self.names()).find(|(_, name)| name[..3] == *lower) {
-            Some((number, _)) => Ok(Value { number, named: true }),
+            Some((number, _)) => Ok(FieldValue { number, named: true }),
             None => Err(self.diagnose(text)),
         }
     }

@@ -34,7 +34,7 @@ struct Settled {
 
 /// The dates that a request selects.
 #[derive(Debug, Default)]
-struct Selection {
+struct SelectedDates {
     wanted: Vec<Wanted>,
     changed: Changed,
     repeated: u64,
@@ -194,8 +194,8 @@ impl JobState {
         }
     }
 
-    fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &Settled, id: BackfillId) -> Selection {
-        let mut selection = Selection::default();
+    fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &Settled, id: BackfillId) -> SelectedDates {
+        let mut selection = SelectedDates::default();
         for date in dates.iter().copied() {
             if let Some(session) = self.rows().get(date) {
                 let is_failed = matches!(session.state, State::Failed { .. } | State::Held { .. });
@@ -273,7 +273,7 @@ impl JobState {
     }
 }
 
-impl Selection {
+impl SelectedDates {
     /// Describes the backfill for the answer.
     fn describe(&self, job: &Job, order: &BackfillOrder, dates: &[DateTime<Utc>]) -> String {
         let (name, zone) = (&job.name, job.timetable.zone());

@@ -26,7 +26,7 @@ impl Scheduler {
         if let Some(to) = to.filter(|to| *to > now) {
             return Err(format!("{} is in the future: there is nothing to repeat from there on", in_zone(to, zone)));
         }
-        let to = to.map(|to| timetable.start().map_or(to, |start| start.max(to)));
+        let to = to.map(|to| timetable.start.map_or(to, |start| start.max(to)));
         if let Some(to) = to {
             job_state.refuse_to_forget(&timetable, to, now)?;
         }

@@ -10,7 +10,7 @@ use crate::text::in_zone;
 
 use super::{Answer, describe_dates, done, no_date_of, settled_at};
 use crate::scheduler::Scheduler;
-use crate::scheduler::job_state::{JobState, Kill};
+use crate::scheduler::job_state::{JobState, PendingKill};
 use crate::scheduler::queue::Session;
 use crate::scheduler::step::Step;
 
@@ -59,7 +59,7 @@ impl Scheduler {
             });
         }
         step.kills.extend(attempts.iter().cloned());
-        job_state.kills.push(Kill {
+        job_state.kills.push(PendingKill {
             request: request.clone(),
             attempts,
             ended: Vec::new(),
@@ -100,7 +100,7 @@ impl Scheduler {
                 kill.changed.add(attempt.session.date);
             }
         }
-        let answered: Vec<Kill> = job_state.kills.extract_if(.., |kill| kill.attempts.is_empty()).collect();
+        let answered: Vec<PendingKill> = job_state.kills.extract_if(.., |kill| kill.attempts.is_empty()).collect();
         for kill in answered {
             let text = format!("`{name}`: {}", kill.ended.join("; "));
             self.reply(&kill.request, done(text, kill.changed), step);

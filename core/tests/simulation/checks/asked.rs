@@ -250,7 +250,7 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
 fn is_skipped_to(job: &JobName, to: At, view: &View<'_>) -> bool {
     let rows = &view.ledger.jobs[job];
     // Nor what another date requires meanwhile.
-    let is_other = |spec: &Spec| spec.job.done_when.is_some() || spec.job.timetable.schedule().is_none();
+    let is_other = |spec: &Spec| spec.job.done_when.is_some() || spec.job.timetable.schedule.is_none();
     let asks = view.context.registry.jobs.get(job).is_some_and(is_other);
     let ahead = unrecorded(rows, recorded_until(&rows.record), view.calendars);
     let is_idle = |row: &SessionRecord| row.state != State::Running && row.key.date < to;

@@ -17,7 +17,7 @@ pub(super) fn is_strict(job: &Job) -> bool {
 
 /// Says whether every date of a job matters, and not only the newest.
 pub(super) fn keeps(job: &Job) -> bool {
-    job.date_policy != DatePolicy::NewestOnly || job.timetable.schedule().is_none()
+    job.date_policy != DatePolicy::NewestOnly || job.timetable.schedule.is_none()
 }
 
 /// Says whether the dates of its schedule do not hold one another.

@@ -2,7 +2,7 @@
 //!
 //! Runs only for a text that is invalid: nothing here decides what is valid.
 
-use super::{DAYS, Field, MONTHS, Value, is_number};
+use super::{DAYS, Field, FieldValue, MONTHS, is_number};
 use crate::text::{SyntaxError, did_you_mean, printable};
 
 impl Field {
@@ -26,8 +26,8 @@ impl Field {
     /// Writes a range that wraps around as two that do not, or as a list where it has a step.
     pub(super) fn unwrapped(
         self,
-        first: Value,
-        end: Value,
+        first: FieldValue,
+        end: FieldValue,
         [from, to]: [&str; 2],
         step: Option<&str>,
     ) -> Option<String> {
@@ -55,7 +55,7 @@ impl Field {
     }
 
     /// Refuses `N/step`, which dialects understand differently.
-    pub(super) fn step_after_value(self, item: &str, body: &str, value: Value, step: &str) -> SyntaxError {
+    pub(super) fn step_after_value(self, item: &str, body: &str, value: FieldValue, step: &str) -> SyntaxError {
         let (_, greatest) = self.range();
         let last = match self {
             Self::DayOfWeek if value.named => "SAT".to_owned(),
