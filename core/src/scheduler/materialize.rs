@@ -121,8 +121,10 @@ impl JobState {
 
     /// The dates of a timetable that are not recorded: from `next` on, without a row.
     pub(super) fn unrecorded_dates(&self, timetable: &Timetable) -> impl Iterator<Item = DateTime<Utc>> {
-        let dates = self.next.map(|next| timetable.dates(next, DateTime::<Utc>::MAX_UTC).map_while(Result::ok));
-        dates.into_iter().flatten().filter(|date| !self.rows().has_row(*date))
+        let later = |next| timetable.dates(next + TICK, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
+        // Lazy: no date after `next` is computed unless `next` is due.
+        let dates = self.next.into_iter().chain(self.next.into_iter().flat_map(later));
+        dates.filter(|date| !self.rows().has_row(*date))
     }
 
     fn count_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> u64 {
