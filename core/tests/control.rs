@@ -83,7 +83,7 @@ impl Driver {
                 Effect::Stop { attempt, outcome, at_once } => {
                     format!("{} {attempt} as {outcome}", if at_once { "kill" } else { "terminate" })
                 }
-                Effect::Greet(open) => format!("greet with {} open", open.len()),
+                Effect::WatchAll(open) => format!("watch {} open", open.len()),
                 other => format!("{other:?}"),
             };
             self.story.push(text);
@@ -172,7 +172,7 @@ fn an_attempt_starts_and_its_end_is_forgotten_only_when_that_is_durable() {
     let mut driver = Driver::new(Mode::Once, load());
     driver.next().written().next();
     assert_snapshot!(driver.story(), @"
-    greet with 0 open
+    watch 0 open
     write enter load, record 3, open load/1/2026-11-03T03:00:00Z/1
     start load/1/2026-11-03T03:00:00Z/1
     read requests
@@ -212,7 +212,7 @@ fn what_is_durable_waits_for_a_warden() {
     let mut driver = Driver::new(Mode::Serve, load());
     driver.next().handle(Input::Warden(WardenEvent::Disconnected)).written().next();
     assert_snapshot!(driver.story(), @"
-    greet with 0 open
+    watch 0 open
     write enter load, record 3, open load/1/2026-11-03T03:00:00Z/1
     report WardenGone
     read requests
@@ -220,7 +220,7 @@ fn what_is_durable_waits_for_a_warden() {
     driver.handle(Input::Warden(WardenEvent::Connected(WardenState::default()))).next();
     assert_snapshot!(driver.story(), @"
     report WardenBack
-    greet with 0 open
+    watch 0 open
     start load/1/2026-11-03T03:00:00Z/1
     wait
     ");
@@ -231,7 +231,7 @@ fn a_stop_closes_what_was_not_started() {
     let mut driver = Driver::new(Mode::Serve, load());
     driver.next().handle(Input::Stop).written().next().written().next();
     assert_snapshot!(driver.story(), @"
-    greet with 0 open
+    watch 0 open
     write enter load, record 3, open load/1/2026-11-03T03:00:00Z/1
     report stopping, load/1/2026-11-03T03:00:00Z/1 may take 10s, writable: true
     write close load/1/2026-11-03T03:00:00Z/1 interrupted
@@ -328,7 +328,7 @@ fn requests_are_not_decided_by_what_was_true_before_a_reload() {
     let mut driver = Driver::new(Mode::Serve, Vec::new());
     driver.next();
     assert_snapshot!(driver.story(), @"
-    greet with 0 open
+    watch 0 open
     read requests
     ");
     driver.handle(Input::Reload(configuration(load(), true)));
@@ -341,7 +341,7 @@ fn an_operators_request_neither_starts_other_dates_nor_waits_for_what_runs() {
     let mut driver = Driver::new(Mode::Operate, load());
     driver.next().written().next().handle(Input::Requests(Vec::new())).next();
     assert_snapshot!(driver.story(), @"
-    greet with 0 open
+    watch 0 open
     write enter load, record 3
     read requests
     end Recorded { has_failed: false }
@@ -355,7 +355,7 @@ fn an_end_that_the_warden_kept_is_not_taken_for_that_of_a_new_job_with_the_same_
     driver.next();
     assert_snapshot!(driver.story(), @"
     forget load/1/2026-11-03T03:00:00Z/1
-    greet with 0 open
+    watch 0 open
     write enter load, record 3, open load/1/2026-11-03T03:00:00Z/1
     ");
 }

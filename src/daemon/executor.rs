@@ -69,7 +69,7 @@ impl Executor {
             match effect {
                 Effect::Start(start) => self.start(&start, &start.attempt, &start.job.command, start.job.timeout),
                 Effect::Probe(probe) => self.probe(&probe),
-                Effect::Greet(open) => self.warden.watch_all(open),
+                Effect::WatchAll(open) => self.warden.watch_all(open),
                 Effect::Stop { attempt, outcome, at_once } => self.warden.stop(&attempt, outcome, at_once),
                 Effect::Forget(attempts) => self.warden.forget(&attempts),
                 Effect::RetireOtherVersion => self.warden.replace_other_version(),

@@ -26,7 +26,7 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
         }
         Notice::WardenBack => reporter.say("there is a warden again"),
         Notice::WardenTrouble { text } => reporter.warn(text),
-        Notice::Stranger { attempt } => reporter.warn(&format!(
+        Notice::UnknownAttempt { attempt } => reporter.warn(&format!(
             "{}: attempt {} runs, and the ledger does not have it: was the ledger put back to an earlier state?",
             attempt.session.job, attempt.number
         )),

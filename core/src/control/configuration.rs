@@ -1,4 +1,4 @@
-//! What a daemon is there for, what it is told at its start, and what it finds then.
+//! The mode of a daemon, its configuration, and what it finds when it starts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use crate::job::Job;
 use crate::scheduler::Recovered;
 use crate::session::Request;
 
-/// What a daemon is there for.
+/// What a daemon does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// To run until it is told to stop.
+    /// Runs until it is stopped.
     Serve,
-    /// To attempt what is due now.
+    /// Attempts what is due now.
     Once,
-    /// To do what operators ask for, and nothing else.
+    /// Carries out the requests of operators, and nothing else.
     Operate,
 }
 

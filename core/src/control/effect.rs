@@ -13,8 +13,8 @@ pub enum Effect {
     Start(Start),
     /// Start the process that tells whether a date is done.
     Probe(Start),
-    /// Have a warden that connected find out about all attempts that are open.
-    Greet(Vec<OpenAttempt>),
+    /// Ask a warden that connected about all open attempts.
+    WatchAll(Vec<OpenAttempt>),
     /// End an attempt: TERM, and KILL after its grace.
     Stop {
         attempt: AttemptKey,
@@ -53,7 +53,7 @@ pub enum Notice {
         text: String,
     },
     /// The warden runs an attempt that the ledger does not have.
-    Stranger { attempt: AttemptKey },
+    UnknownAttempt { attempt: AttemptKey },
     /// An attempt of an earlier daemon still runs, and this one waits for its end.
     TakenUp { attempt: AttemptKey },
     /// The daemon stops, and waits for these.

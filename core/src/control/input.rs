@@ -1,4 +1,4 @@
-//! What the driver tells the control, and what the control has it do next.
+//! The inputs of the control, and what the driver does next.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Time {
     pub monotonic: Duration,
 }
 
-/// What the driver tells.
+/// An input of the control.
 #[derive(Debug)]
 pub enum Input {
     /// The registry was read again. Ignored while the daemon stops.

@@ -92,6 +92,6 @@ impl Control {
         if !stale.is_empty() {
             self.effects.push_back(Effect::Forget(stale.into_iter().map(|(attempt, _)| attempt).collect()));
         }
-        self.greet(known, now);
+        self.warden_connected(known, now);
     }
 }

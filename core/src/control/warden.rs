@@ -24,7 +24,7 @@ pub struct OpenAttempt {
 pub struct WardenState {
     /// The attempts that run.
     pub running: Vec<AttemptKey>,
-    /// The attempts that have ended, and that the warden was not told to forget.
+    /// The attempts that have ended, and that the warden was not asked to forget.
     pub ended: Vec<(AttemptKey, AttemptEnd)>,
 }
 
@@ -38,7 +38,7 @@ pub enum WardenEvent {
         /// Its process, if the warden has looked it up.
         process: Option<ProcessIdentity>,
     },
-    /// An attempt has ended; the warden keeps that until it is told to forget it. May arrive more than once.
+    /// An attempt has ended; the warden keeps that until it is asked to forget it. May arrive more than once.
     Ended {
         attempt: AttemptKey,
         /// Its outcome and usage.

@@ -35,7 +35,7 @@ impl Control {
             }
             WardenEvent::Connected(known) => {
                 self.effects.push_back(Effect::Report(Notice::WardenBack));
-                self.greet(known, time.wall);
+                self.warden_connected(known, time.wall);
             }
             WardenEvent::Warning(text) => self.effects.push_back(Effect::Report(Notice::WardenTrouble { text })),
         }
@@ -76,7 +76,7 @@ impl Control {
     }
 
     /// A warden connected, and knows this. It is asked about every open attempt that a warden was given.
-    pub(super) fn greet(&mut self, known: WardenState, now: DateTime<Utc>) {
+    pub(super) fn warden_connected(&mut self, known: WardenState, now: DateTime<Utc>) {
         self.is_connected = true;
         let mut forget = Vec::new();
         for (attempt, end) in known.ended {
@@ -91,15 +91,15 @@ impl Control {
         for session in lost {
             self.probe_ended(&session, Outcome::Lost, now);
         }
-        let is_stranger = |attempt: &&AttemptKey| attempt.number != PROBE && !self.attempts.open.contains_key(attempt);
-        for attempt in known.running.iter().filter(is_stranger) {
-            self.effects.push_back(Effect::Report(Notice::Stranger { attempt: attempt.clone() }));
+        let is_unknown = |attempt: &&AttemptKey| attempt.number != PROBE && !self.attempts.open.contains_key(attempt);
+        for attempt in known.running.iter().filter(is_unknown) {
+            self.effects.push_back(Effect::Report(Notice::UnknownAttempt { attempt: attempt.clone() }));
         }
         if !forget.is_empty() {
             self.effects.push_back(Effect::Forget(forget));
         }
         let watch = self.attempts.given_out().into_iter().filter_map(|attempt| self.watch(attempt, now)).collect();
-        self.effects.push_back(Effect::Greet(watch));
+        self.effects.push_back(Effect::WatchAll(watch));
         self.start_ready(now);
     }
 

@@ -78,12 +78,8 @@ impl SessionSummary {
             self.broken(Rule::Rows, text, findings);
         }
         if *attempts != self.newest {
-            let newest = self.newest;
-            self.broken(
-                Rule::Rows,
-                format!("it counts {attempts} attempts, and the newest is number {newest}"),
-                findings,
-            );
+            let text = format!("it counts {attempts} attempts, and the newest is number {}", self.newest);
+            self.broken(Rule::Rows, text, findings);
         }
         if counted_attempts > attempts {
             self.broken(Rule::Rows, format!("it has used {counted_attempts} of {attempts} attempts"), findings);

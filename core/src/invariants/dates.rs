@@ -2,15 +2,12 @@
 
 use std::iter::Peekable;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::findings::{Findings, Gap, Rule, Unchecked};
 use super::subject::Subject;
-use crate::schedule;
+use crate::schedule::{self, TICK};
 use crate::session::{JobRecord, SessionRecord, Trigger};
-
-/// The smallest step of an instant here.
-const TICK: TimeDelta = TimeDelta::nanoseconds(1);
 
 /// How many runs of missing dates are reported apart; later ones join the last run.
 const RUNS: usize = 10_000;
@@ -72,12 +69,8 @@ impl<'a> RecordedDates<'a> {
         if !is_manual && watermark.is_none_or(|watermark| date > watermark) {
             let watermark =
                 watermark.map_or_else(|| "unset".to_owned(), |watermark| format!("at {}", findings.shown(watermark)));
-            findings.broken(
-                Rule::Forward,
-                *generation,
-                date,
-                format!("it is recorded, and the job's watermark is {watermark}"),
-            );
+            let text = format!("it is recorded, and the job's watermark is {watermark}");
+            findings.broken(Rule::Forward, *generation, date, text);
             return;
         }
         if date <= *timetable_from {
@@ -112,12 +105,8 @@ impl<'a> RecordedDates<'a> {
             findings.broken(Rule::NoneLost, *generation, *first, text);
         }
         if !self.has_watermark && watermark.is_some() && *watermark != reported {
-            findings.broken(
-                Rule::NoneLost,
-                *generation,
-                *watermark,
-                "the job's watermark is at it, and it has no row".to_owned(),
-            );
+            let text = "the job's watermark is at it, and it has no row".to_owned();
+            findings.broken(Rule::NoneLost, *generation, *watermark, text);
         }
         self.unchecked(findings)
     }

@@ -60,7 +60,7 @@ impl Scheduler {
         let mut dependencies = job.depends_on.iter();
         dependencies
             .find_map(|dependency| self.blocked_by_dependency(job, dependency, date, is_backfill))
-            .or_else(|| self.first_required_blocker(job, date))
+            .or_else(|| job.require.iter().find_map(|name| self.requirement(name, date)))
     }
 
     /// All jobs that block `date`.
@@ -107,11 +107,7 @@ impl Scheduler {
         }
     }
 
-    /// The first required job whose date is unsettled.
-    fn first_required_blocker(&self, job: &Job, date: DateTime<Utc>) -> Option<BlockReason> {
-        job.require.iter().find_map(|name| self.requirement(name, date))
-    }
-
+    /// What blocks a date in a required job: it is unsettled there.
     fn requirement(&self, name: &JobName, date: DateTime<Utc>) -> Option<BlockReason> {
         let waits_for = |date| Some(BlockReason::Dependency { job: name.clone(), date });
         // The job may be waiting to take over the ledger of its former name.

@@ -185,7 +185,7 @@ impl Daemon {
                     let timeout = Some(probe.job.timeout.unwrap_or(LONGEST_PROBE));
                     self.launch(&probe, attempt, timeout, world)?;
                 }
-                Effect::Greet(open) => {
+                Effect::WatchAll(open) => {
                     for open in open {
                         self.ask(Ask::Watch(open), world);
                     }
@@ -198,7 +198,7 @@ impl Daemon {
                 }
                 Effect::RetireOtherVersion => self.ask(Ask::Retire, world),
                 Effect::Report(Notice::Scheduler(notification)) => checks::may_tell(&world.ledger, &notification)?,
-                Effect::Report(Notice::Stranger { attempt }) => {
+                Effect::Report(Notice::UnknownAttempt { attempt }) => {
                     return Err(format!("P6: {attempt} runs, and the daemon does not know it"));
                 }
                 Effect::Report(_) => {}

@@ -62,15 +62,8 @@ impl Scheduler {
                 _ = job_state.retry_unsettled(*date, &state, step);
             }
         }
-        let record = BackfillRecord {
-            id: request.id,
-            job: name.clone(),
-            generation: job_state.rows().record.generation,
-            name: order.name.clone(),
-            newest_first: order.newest_first,
-            parallel: order.parallel,
-            entered_at: now,
-        };
+        let BackfillOrder { name: key, newest_first, parallel, .. } = order.clone();
+        let record = BackfillRecord { name: key, newest_first, parallel, ..job_state.new_backfill(request.id, step) };
         let is_entered = request.past.namesake.is_some() || request.past.is_entered;
         if selection.wanted.is_empty() {
             if record.name.is_some() && !is_entered {
@@ -278,7 +271,6 @@ impl SelectedDates {
     fn describe(&self, job: &Job, order: &BackfillOrder, dates: &[DateTime<Utc>]) -> String {
         let (name, zone) = (&job.name, job.timetable.zone());
         let called = order.name.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();
-        let left = self.left_out + self.queued;
         let why_not = match order.only {
             Only::Missing => "settled by attempts, or not settled yet",
             Only::Failed => "succeeded, never attempted, or wait",
@@ -293,11 +285,14 @@ impl SelectedDates {
                 ),
             };
         }
+        let shown = describe_dates(&self.changed, zone);
+        let left = match self.left_out + self.queued {
+            0 => String::new(),
+            left => format!("; {} left out: {why_not}", are(left)),
+        };
         if self.wanted.is_empty() && !self.retried.is_empty() {
-            let left = if left > 0 { format!("; {} left out: {why_not}", are(left)) } else { String::new() };
             return format!(
-                "backfill{called} of `{name}`: {}, which failed, run again now, in the order of the schedule{left}",
-                describe_dates(&self.changed, zone)
+                "backfill{called} of `{name}`: {shown}, which failed, run again now, in the order of the schedule{left}"
             );
         }
         let direction = if order.newest_first { "newest first" } else { "oldest first" };
@@ -305,22 +300,14 @@ impl SelectedDates {
             1 => "one at a time".to_owned(),
             many => format!("{many} at once"),
         };
-        let mut text = format!(
-            "backfill{called} of `{name}`: {}, {direction}, {at_once}, outside its schedule",
-            describe_dates(&self.changed, zone)
-        );
+        let mut text = format!("backfill{called} of `{name}`: {shown}, {direction}, {at_once}, outside its schedule");
         if self.repeated > 0 {
             text.push_str(&format!("; {} repeated that succeeded before", are(self.repeated)));
         }
         if !self.retried.is_empty() {
-            text.push_str(&format!(
-                "; {} in the order of the schedule, and retried there",
-                are(self.retried.len() as u64)
-            ));
+            let retried = are(self.retried.len() as u64);
+            text.push_str(&format!("; {retried} in the order of the schedule, and retried there"));
         }
-        if left > 0 {
-            text.push_str(&format!("; {} left out: {why_not}", are(left)));
-        }
-        text
+        text + &left
     }
 }

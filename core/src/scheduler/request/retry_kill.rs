@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use crate::job::Job;
 use crate::session::{
-    AttemptKey, BackfillRecord, Changed, Entry, Outcome, Request, Retrying, State, StateKind, Trigger,
+    AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, Outcome, Request, Retrying, State, StateKind,
+    Trigger,
 };
 use crate::text::in_zone;
 
@@ -197,19 +198,17 @@ impl JobState {
             }
             Some(settled) => settled,
         };
-        let record = BackfillRecord {
-            id: request.id,
-            job: name.clone(),
-            generation: self.rows().record.generation,
-            name: None,
-            newest_first: false,
-            parallel: 1,
-            entered_at: step.now,
-        };
-        self.write(Entry::Backfill(record), step);
+        self.write(Entry::Backfill(self.new_backfill(request.id, step)), step);
         self.reopen(date, state.kind(), attempts, Trigger::Manual, request.id, step);
         let before = if state == State::Succeeded { "had succeeded, and" } else { "was skipped, and" };
         Ok(format!("{shown} of `{name}` {before} runs again now, outside its schedule"))
+    }
+
+    /// A backfill that begins now: without a name, oldest first, one date at a time.
+    pub(super) fn new_backfill(&self, id: BackfillId, step: &Step) -> BackfillRecord {
+        let JobRecord { name, generation, .. } = &self.rows().record;
+        let (job, generation, entered_at) = (name.clone(), *generation, step.now);
+        BackfillRecord { id, job, generation, name: None, newest_first: false, parallel: 1, entered_at }
     }
 
     /// Lets a settled date wait again, in a backfill.
@@ -219,7 +218,7 @@ impl JobState {
         from: StateKind,
         attempts: u32,
         trigger: Trigger,
-        backfill: i64,
+        backfill: BackfillId,
         step: &mut Step,
     ) {
         let (session, backfill) = (self.rows().key(date), Some(backfill));
