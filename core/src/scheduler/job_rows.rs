@@ -117,6 +117,10 @@ impl JobRows {
             }
             Entry::Close { attempt, state, counted_attempts, .. } => {
                 self.open.remove(attempt);
+                if self.open.is_empty() {
+                    // As in `Queue::take`.
+                    self.open = BTreeSet::new();
+                }
                 // The generation of the attempt ended when the job was reset: its sessions are not held.
                 if attempt.session.generation == self.record.generation {
                     let count = |session: &mut Session| session.counted_attempts = *counted_attempts;

@@ -139,6 +139,10 @@ impl Queue {
         if let Some(at) = session.ready_at(date, self.delay) {
             self.ready.remove(&(at, date));
         }
+        if self.sessions.is_empty() {
+            // An empty map may keep the memory of eleven entries. Most jobs have no unsettled session most of the time.
+            (self.sessions, self.ready) = Default::default();
+        }
         Some(session)
     }
 
