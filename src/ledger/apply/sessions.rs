@@ -9,6 +9,7 @@ use super::{Place, Transaction, in_place};
 use crate::job::JobName;
 use crate::ledger::connection::AnyConnection;
 use crate::ledger::error::LedgerError;
+use crate::ledger::prepared;
 use crate::ledger::rows::{SessionRow, code, micros, number, shown, state_columns};
 use crate::ledger::schema::sessions;
 use crate::session::{BackfillId, NewSession, SessionKey, SettledBy, State, StateKind, Trigger};
@@ -73,13 +74,7 @@ impl Transaction<'_> {
         };
         for chunk in new.chunks(SESSIONS_AT_ONCE) {
             let rows = chunk.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-            let insert = diesel::insert_into(sessions::table).values(&rows);
-            // Diesel has no INSERT of many rows for both databases at once.
-            match self.connection {
-                AnyConnection::Sqlite(sqlite) => insert.execute(sqlite),
-                AnyConnection::Postgres(postgres) => insert.execute(postgres),
-            }
-            .map_err(|error| {
+            insert(self.connection, &rows).map_err(|error| {
                 let [first, last] = [chunk.first(), chunk.last()].map(|s| s.map(|s| shown(s.date)).unwrap_or_default());
                 in_place(format_args!("job `{job}`, dates {first} to {last}"), error)
             })?;
@@ -216,4 +211,34 @@ impl Transaction<'_> {
         let after = attempts.map(|attempts| format!(" after {attempts} attempts")).unwrap_or_default();
         Err(LedgerError::Conflict(format!("{}: expected `{expected}`{after}, found {found}", Place(session))))
     }
+}
+
+/// Inserts sessions: one by one with a prepared statement, except for PostgreSQL, where each statement is a round trip.
+fn insert(connection: &mut AnyConnection, rows: &[SessionRow]) -> QueryResult<()> {
+    if let (AnyConnection::Postgres(postgres), [_, _, ..]) = (&mut *connection, rows) {
+        return diesel::insert_into(sessions::table).values(rows).execute(postgres).map(|_| ());
+    }
+    let sql = || {
+        "INSERT INTO sessions (job_id, generation, date, state, trigger, attempts, counted_attempts, retry_at, reason, \
+         recorded_at, settled_at, backfill_id, settled_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    };
+    for row in rows {
+        let values = [
+            row.job_id.into(),
+            row.generation.into(),
+            row.date.into(),
+            i32::from(row.state).into(),
+            i32::from(row.trigger).into(),
+            row.attempts.into(),
+            row.counted_attempts.into(),
+            row.retry_at.into(),
+            row.reason.as_deref().into(),
+            row.recorded_at.into(),
+            row.settled_at.into(),
+            row.backfill_id.into(),
+            row.settled_by.as_deref().into(),
+        ];
+        prepared::execute(connection, sql, &values)?;
+    }
+    Ok(())
 }
