@@ -130,7 +130,13 @@ fn schedule(reader: &TableReader<'_>, zone: Tz, now: DateTime<Utc>, suggested: &
 fn crontab(reader: &TableReader<'_>, zone: Tz) -> Option<Schedule> {
     let text = reader.string("schedule")?;
     let error = match Schedule::crontab(text.value, zone) {
-        Ok(schedule) => return Some(schedule),
+        Ok(schedule) => {
+            for advice in Schedule::crontab_advice(text.value) {
+                let message = format!("{}: {}", reader.label, advice.message);
+                reader.file.warning(text.part(advice.span), message, advice.hint);
+            }
+            return Some(schedule);
+        }
         Err(error) => error,
     };
     let problem = format!("is invalid: {error}");

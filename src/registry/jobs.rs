@@ -215,6 +215,11 @@ fn environment(reader: &TableReader<'_>) -> BTreeMap<String, String> {
                 reader.invalid(text.span, KEY, "contains the control character '\\0'", None);
             }
             Some(text) => {
+                if let Some(at) = text.value.find("{date") {
+                    let message = format!("{}: in `{KEY}`, `{{date` is not replaced", reader.label);
+                    let hint = "use `$CRONTABBER_SESSION_DATE` in the job";
+                    reader.file.warning(text.part(at..at + "{date".len()), message, hint);
+                }
                 variables.insert(name.to_owned(), text.value.to_owned());
             }
         }

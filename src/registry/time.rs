@@ -27,11 +27,37 @@ pub(super) fn zone(reader: &TableReader<'_>) -> Option<Tz> {
     }
     let same = TZ_VARIANTS.iter().map(|zone| zone.name()).find(|name| name.eq_ignore_ascii_case(text.value.trim()));
     let hint = match same.or_else(|| similar_zone(reader, text.value)) {
+        _ if offset_of(text.value).is_some() => offset_hint(offset_of(text.value)),
         Some(name) => did_you_mean(name),
         None => "expected a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`".to_owned(),
     };
     reader.invalid(text.span, KEY, format_args!("is not a time zone: {}", quoted(text.value)), hint);
     None
+}
+
+/// The offset that a text such as `GMT+2` or `UTC-05:30` names: its sign, and the rest.
+fn offset_of(text: &str) -> Option<(char, &str)> {
+    let text = text.trim();
+    let (name, rest) = text.split_at(text.find(['+', '-'])?);
+    let sign = rest.chars().next()?;
+    let digits = rest[1..].trim();
+    let is_number = !digits.is_empty() && digits.chars().all(|letter| letter.is_ascii_digit() || letter == ':');
+    let is_known = ["", "gmt", "utc", "etc/gmt", "etc/utc"].contains(&name.trim().to_ascii_lowercase().as_str());
+    (is_number && is_known).then_some((sign, digits))
+}
+
+/// The sign of `Etc/GMT+2` is that of POSIX: it is two hours behind UTC.
+fn offset_hint(offset: Option<(char, &str)>) -> String {
+    let hours = offset.and_then(|(sign, digits)| Some((sign, digits.parse::<u8>().ok()?)));
+    let named = hours.map(|(sign, hours)| (hours, format!("Etc/GMT{}{hours}", if sign == '+' { '-' } else { '+' })));
+    match named.filter(|(_, name)| name.parse::<Tz>().is_ok()) {
+        Some((0, _)) => did_you_mean("UTC"),
+        Some((hours, name)) => {
+            let side = if name.contains('-') { "ahead of" } else { "behind" };
+            format!("name a place, such as `Europe/Berlin`, or write `{name}`, which is {hours} h {side} UTC all year")
+        }
+        None => "name a place with this offset, such as `Asia/Kolkata`".to_owned(),
+    }
 }
 
 fn similar_zone(reader: &TableReader<'_>, text: &str) -> Option<&'static str> {

@@ -166,3 +166,16 @@ fn done_when_is_a_command() {
       |                      ^^^^^ write `$CRONTABBER_SESSION_DATE`, or the command as a list
     "#);
 }
+
+#[test]
+fn an_expansion_in_an_argument_of_a_shell_is_the_shells() {
+    for shell in ["bash", "/bin/sh", "/usr/local/bin/zsh"] {
+        let job = |argument: &str| {
+            format!("[jobs.a]\nschedule = \"@daily\"\ncommand = [\"{shell}\", \"-c\", \"{argument}\"]\n")
+        };
+        assert_eq!(warnings(&job("echo ${X} {date:%F}")), "", "{shell}");
+        assert!(mistakes(&job("echo {dat}")).contains("did you mean `{date}`?"));
+    }
+    let other = "[jobs.a]\ncommand = [\"/opt/report\", \"${HOME}/x\"]\n";
+    assert!(mistakes(other).contains("variables are not replaced"), "{}", mistakes(other));
+}

@@ -206,3 +206,51 @@ fn mistakes_in_start_and_end() {
       |       ^^^^^^^^^^
     "#);
 }
+
+#[test]
+fn a_schedule_that_is_probably_not_meant_is_a_warning() {
+    assert_snapshot!(warnings("[jobs.a]\ncommand = \"true\"\nschedule = \"*/40 0 1-7 * mon\"\n"), @r#"
+    warning: job `a`: the minute `*/40` is uneven: from 40 to 0 it is 20, not 40
+     --> jobs.toml:3:13
+      |
+    3 | schedule = "*/40 0 1-7 * mon"
+      |             ^^^^ for even steps, write `every = "40m"`
+
+    warning: job `a`: the job runs on the days of month `1-7` and also on every `mon`: a date needs only one of the two
+     --> jobs.toml:3:20
+      |
+    3 | schedule = "*/40 0 1-7 * mon"
+      |                    ^^^^^^^^^ for days that match both, write `*/32,1-7`
+    "#);
+}
+
+#[test]
+fn a_hint_never_means_something_else() {
+    for (line, hint) in [
+        ("timezone = \"GMT+2\"", "`Etc/GMT-2`, which is 2 h ahead of UTC"),
+        ("timezone = \"UTC-5\"", "`Etc/GMT+5`, which is 5 h behind UTC"),
+        ("timezone = \"UTC+05:30\"", "name a place with this offset"),
+        ("timezone = \"UTC+0\"", "did you mean `UTC`?"),
+    ] {
+        let text = mistakes_in_job(line);
+        assert!(text.contains(hint) && !text.contains("did you mean `Etc"), "{line}: {text}");
+    }
+    let of_every = |every: &str| mistakes(&format!("[jobs.a]\ncommand = \"true\"\nevery = \"{every}\"\n"));
+    assert!(of_every("1M").contains("`schedule = \"0 0 1 * *\"`"), "{}", of_every("1M"));
+    let of_schedule = |text: &str| mistakes(&format!("[jobs.a]\ncommand = \"true\"\nschedule = \"{text}\"\n"));
+    let text = of_schedule("CRON_TZ=UTC 0 0 * * *");
+    assert!(text.contains("write `timezone = \"UTC\"`") && !text.contains("seconds"), "{text}");
+    assert!(of_schedule("0 0 * * 5#1").contains("`*/32,1-7` as the day of month"), "{}", of_schedule("0 0 * * 5#1"));
+    assert!(!of_schedule("0 0 * * 5#3").contains("did you mean"), "{}", of_schedule("0 0 * * 5#3"));
+}
+
+#[test]
+fn a_template_in_the_environment_is_a_warning() {
+    assert_snapshot!(warnings(&daily("a", "environment = { DAY = \"{date:%F}\" }")), @r#"
+    warning: job `a`: in `environment`, `{date` is not replaced
+     --> jobs.toml:4:24
+      |
+    4 | environment = { DAY = "{date:%F}" }
+      |                        ^^^^^ use `$CRONTABBER_SESSION_DATE` in the job
+    "#);
+}

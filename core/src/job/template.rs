@@ -36,6 +36,19 @@ impl Template {
     /// A brace that belongs to no template and is not doubled, an unknown template, a date format that chrono does
     /// not know.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        Self::parse_around(text, |_, _| None)
+    }
+
+    /// Checks an argument of a shell, in which `${NAME}` is the shell's and stays as it is.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub fn parse_of_shell(text: &str) -> Result<Self, SyntaxError> {
+        Self::parse_around(text, end_of_expansion)
+    }
+
+    /// Checks a text, except for the parts that begin with a brace and end where `skip` says.
+    fn parse_around(text: &str, skip: fn(&str, usize) -> Option<usize>) -> Result<Self, SyntaxError> {
         if !text.contains(['{', '}']) {
             return Ok(Self { source: text.into(), pieces: Box::default() });
         }
@@ -44,6 +57,11 @@ impl Template {
         let mut position = 0;
         while let Some(brace) = text[position..].find(['{', '}']).map(|offset| position + offset) {
             literal.push_str(&text[position..brace]);
+            if let Some(end) = skip(text, brace) {
+                literal.push_str(&text[brace..end]);
+                position = end;
+                continue;
+            }
             let rest = &text[brace..];
             if rest.starts_with("{{") || rest.starts_with("}}") {
                 literal.push_str(&rest[..1]);
@@ -87,6 +105,23 @@ impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
     }
+}
+
+/// Where the shell's `${…}` ends whose brace is at `start`.
+fn end_of_expansion(text: &str, start: usize) -> Option<usize> {
+    if !text[..start].ends_with('$') || !text[start..].starts_with('{') {
+        return None;
+    }
+    let mut depth = 0_usize;
+    for (at, letter) in text[start..].char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 1 => return Some(start + at + 1),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Reads the template whose brace is at `start`, and returns it with the position after it.
@@ -200,6 +235,19 @@ mod tests {
         assert_eq!(rendered("größe"), "größe");
         assert_eq!(rendered(""), "");
         assert_eq!(Template::parse("{{x}}").unwrap().to_string(), "{{x}}");
+    }
+
+    #[test]
+    fn an_expansion_of_a_shell_stays_as_it_is() {
+        let rendered = |text: &str| {
+            Template::parse_of_shell(text).map(|template| template.render(&JobName::new("load").unwrap(), date()))
+        };
+        assert_eq!(rendered("echo ${X} {date:%F}").unwrap(), "echo ${X} 2026-11-03");
+        assert_eq!(rendered("${A:-${B}}{job}${C%%.*}").unwrap(), "${A:-${B}}load${C%%.*}");
+        assert_eq!(rendered("{{x}} ${date}").unwrap(), "{x} ${date}");
+        for bad in ["${X", "echo {print}", "}"] {
+            assert!(rendered(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

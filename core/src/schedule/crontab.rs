@@ -3,8 +3,10 @@
 //! Parses text into a [`DateRule`], and knows no zone and no instant. Syntax that differs between dialects of cron is an
 //! error, with the closest form that all of them understand.
 
+mod advice;
 mod field;
 
+pub(super) use advice::advice;
 use field::Field;
 
 use super::calendar::DaySet;
@@ -46,11 +48,24 @@ pub(super) fn parse(text: &str) -> Result<DateRule, SyntaxError> {
             Err(SyntaxError::new(0..text.len(), "the schedule is empty", hint))
         }
         [(start, nickname), ..] if nickname.starts_with('@') => parse_nickname(text, *start, nickname, found.len()),
+        [(start, variable), ..] if variable.contains('=') => Err(assignment(*start, variable)),
         [minute, hour, day_of_month, month, day_of_week] => {
             parse_fields([*minute, *hour, *day_of_month, *month, *day_of_week])
         }
         _ => Err(wrong_count(text, &found)),
     }
+}
+
+/// Explains a variable before the fields, which other crons read.
+fn assignment(start: usize, variable: &str) -> SyntaxError {
+    let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
+    let hint = if ["CRON_TZ", "TZ"].contains(&name) {
+        format!("write `timezone = \"{}\"` as a key of the job", printable(value))
+    } else {
+        "write variables under `environment`".to_owned()
+    };
+    let message = format!("`{}` is a variable, which a schedule does not have", printable(variable));
+    SyntaxError::new(start..start + variable.len(), message, hint)
 }
 
 fn parse_fields(fields: [(usize, &str); 5]) -> Result<DateRule, SyntaxError> {

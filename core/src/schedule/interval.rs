@@ -98,6 +98,12 @@ fn diagnose(text: &str, number: &str, unit: &str) -> (String, String) {
     }
     let squeezed = unit.trim_start_matches([' ', '\t']);
     let word = squeezed.to_ascii_lowercase();
+    if squeezed == "M" || ["mo", "mon", "month", "months", "y", "yr", "year", "years"].contains(&word.as_str()) {
+        let fields = if word.starts_with('y') { "0 0 1 1 *" } else { "0 0 1 * *" };
+        let hint =
+            format!("a month and a year have no fixed length: `schedule = \"{fields}\"` is the first day of each");
+        return (format!("`every` is `{whole}`, and `{}` is not a unit", printable(squeezed)), hint);
+    }
     match duration::unit(&word).map(|(unit, _)| unit) {
         Some(nearest @ ("m" | "h" | "d")) => {
             let message = if squeezed == nearest {

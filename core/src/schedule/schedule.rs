@@ -57,6 +57,12 @@ impl Schedule {
         Ok(Self(Arc::new(Inner { written, rule, zone })))
     }
 
+    /// Lists what a text that [`Schedule::crontab`] accepts probably does not mean, with what to write instead.
+    #[must_use]
+    pub fn crontab_advice(text: &str) -> Vec<SyntaxError> {
+        crontab::advice(text)
+    }
+
     /// Parses an interval: `Nm`, `Nh`, or `Nd` with the time of day in `at`, by default 00:00.
     ///
     /// # Errors

@@ -42,6 +42,11 @@ impl SyntaxError {
         Self { message: message.into(), hint: hint.into().0, span }
     }
 
+    /// The same error with its span up to this byte.
+    pub(crate) fn until(self, end: usize) -> Self {
+        Self { span: self.span.start..end, ..self }
+    }
+
     /// The same error in an input that contains this one from this byte on.
     pub(crate) fn moved_by(self, bytes: usize) -> Self {
         Self { span: self.span.start + bytes..self.span.end + bytes, ..self }

@@ -214,18 +214,18 @@ fn what_other_dialects_add_is_refused() {
     ]), @r#"
     "0 0 L * *" [L] the day of month `L` has `L`, and the last day of a month cannot be named; name days that every month has, or `28-31` and let the job choose
     "0 0 L-3 * *" [L] the day of month `L` has `L`, and the last day of a month cannot be named; name days that every month has, or `28-31` and let the job choose
-    "0 0 15W * *" [15W] the day of month `15W` has `W`, and the nearest weekday cannot be named; did you mean `15`?
+    "0 0 15W * *" [15W] the day of month `15W` has `W`, and the nearest weekday cannot be named; write `1-5` as the day of week, and let the job choose the day
     "0 0 LW * *" [LW] the day of month `LW` has `L`, and the last day of a month cannot be named; name days that every month has, or `28-31` and let the job choose
-    "0 0 * * 5L" [5L] the day of week `5L` has `L`, and the last day of a month cannot be named; did you mean `5`?
-    "0 0 * * MON#2" [MON#2] the day of week `MON#2` has `#`, and the n-th weekday of a month cannot be named; did you mean `MON`?
+    "0 0 * * 5L" [5L] the day of week `5L` has `L`, and the last day of a month cannot be named; name the weekday alone, and let the job choose the week of the month
+    "0 0 * * MON#2" [MON#2] the day of week `MON#2` has `#`, and the n-th weekday of a month cannot be named; name the weekday alone, and let the job choose the week of the month
     "0 0 ? * MON" [?] the day of month `?` has `?`, which other dialects write for `*`; did you mean `*`?
     "0 0 1 * ?" [?] the day of week `?` has `?`, which other dialects write for `*`; did you mean `*`?
     "H * * * *" [H] the minute `H` has `H`, and a schedule cannot be random; choose a number yourself
     "H/15 * * * *" [H] the minute `H` has `H`, and a schedule cannot be random; choose a number yourself
     "0 H(0-7) * * *" [H(0] the hour `H(0` has `H`, and a schedule cannot be random; choose a number yourself
-    "0~30 * * * *" [0~30] the minute `0~30` has `~`, and a schedule cannot be random; did you mean `0`?
+    "0~30 * * * *" [0~30] the minute `0~30` has `~`, and a schedule cannot be random; choose a number yourself
     "~ * * * *" [~] the minute `~` has `~`, and a schedule cannot be random; choose a number yourself
-    "0 3 * * 1%2" [1%2] the day of week `1%2` has `%`, which means something only in the command of a crontab; did you mean `1`?
+    "0 3 * * 1%2" [1%2] the day of week `1%2` has `%`, which means something only in the command of a crontab; write 0 to 7 (both Sunday) or SUN to SAT
     "0 0 * * MONDAY" [MONDAY] the day of week `MONDAY` is not one of the three-letter names; did you mean `MON`?
     "0 0 * * Mondays" [Mondays] the day of week `Mondays` is not a number; write 0 to 7 (both Sunday) or SUN to SAT
     "0 0 * * TUES" [TUES] the day of week `TUES` is not one of the three-letter names; did you mean `TUE`?
@@ -288,7 +288,7 @@ fn intervals_are_refused() {
     "1000001m" None [1000001m] `every` is `1000001m`, which is too long; the longest is `1000000m`
     "ä" None [ä] `every` is `ä`, which does not start with a number; write a number and a unit, such as `15m`, `2h` or `1d`
     "1ä" None [1ä] `every` is `1ä`, and `ä` is not a unit; write a number and a unit, such as `15m`, `2h` or `1d`
-    "5y" None [5y] `every` is `5y`, and `y` is not a unit; write a number and a unit, such as `15m`, `2h` or `1d`
+    "5y" None [5y] `every` is `5y`, and `y` is not a unit; a month and a year have no fixed length: `schedule = "0 0 1 1 *"` is the first day of each
     "90m" Some("02:30") [02:30] `at` needs whole days, but `every` is `90m`; leave `at` out: minutes and hours are counted from 1970-01-01T00:00Z
     "24h" Some("02:30") [02:30] `at` needs whole days, but `every` is `24h`; did you mean `every = "1d"`?
     "48h" Some("xx") [xx] `at` needs whole days, but `every` is `48h`; did you mean `every = "2d"`?
@@ -314,4 +314,56 @@ fn intervals_are_accepted() {
         assert!(Schedule::every(every, None, Tz::UTC).is_ok(), "{every}");
     }
     assert!(Schedule::every("1000000d", None, Tz::UTC).unwrap().never_fires_after(instant("2026-11-03T00:00:00Z")));
+}
+
+#[test]
+fn what_is_probably_not_meant_is_named_with_what_to_write() {
+    let advice = |text: &&str| {
+        Schedule::crontab(text, Tz::UTC).unwrap_or_else(|error| panic!("`{text}`: {error}"));
+        let lines = Schedule::crontab_advice(text).into_iter().map(|advice| {
+            format!("{text:?} [{}] {}; {}\n", &text[advice.span], advice.message, advice.hint.unwrap_or_default())
+        });
+        lines.collect::<String>()
+    };
+    let texts = [
+        "0 0 1-7 * mon",
+        "0 0 15-21 * MON",
+        "0 0 31 * *",
+        "0 0 30,31 * *",
+        "0 0 29 * *",
+        "*/40 * * * *",
+        "*/90 * * * *",
+        "0 */5 * * *",
+        "0 */24 * * *",
+        "0 0 */40 * *",
+        "0 0 * */13 *",
+    ];
+    insta::assert_snapshot!(texts.iter().map(advice).collect::<String>(), @r#"
+    "0 0 1-7 * mon" [1-7 * mon] the job runs on the days of month `1-7` and also on every `mon`: a date needs only one of the two; for days that match both, write `*/32,1-7`
+    "0 0 15-21 * MON" [15-21 * MON] the job runs on the days of month `15-21` and also on every `MON`: a date needs only one of the two; for days that match both, keep one field and let the job check the other
+    "0 0 31 * *" [31] 5 months have no date: they have no day 31; for the last day of a month, run on the 1st and take the day before, or on `28-31` and let the job choose
+    "0 0 30,31 * *" [30,31] February has no date: it has no day 30; for the last day of a month, run on the 1st and take the day before, or on `28-31` and let the job choose
+    "0 0 29 * *" [29] February has a date only in leap years; for the last day of a month, run on the 1st and take the day before, or on `28-31` and let the job choose
+    "*/40 * * * *" [*/40] the minute `*/40` is uneven: from 40 to 0 it is 20, not 40; for even steps, write `every = "40m"`
+    "*/90 * * * *" [*/90] the minute `*/90` is only 0: the step is longer than the range; write `0` if that is meant
+    "0 */5 * * *" [*/5] the hour `*/5` is uneven: from 20 to 0 it is 4, not 5; for even steps, write `every = "5h"`
+    "0 */24 * * *" [*/24] the hour `*/24` is only 0: the step is longer than the range; write `0` if that is meant
+    "0 0 */40 * *" [*/40] the day of month `*/40` is only 1: the step is longer than the range; write `1` if that is meant
+    "0 0 * */13 *" [*/13] the month `*/13` is only 1: the step is longer than the range; write `1` if that is meant
+    "#);
+    for meant in [
+        "@monthly",
+        "0 0 */32,1-7 * mon",
+        "0 0 1 * *",
+        "0 0 28-31 * *",
+        "0 0 29 2 *",
+        "0 0 31 1,3,5,7,8,10,12 *",
+        "*/15 */6 * * *",
+        "0 0 1-31 * mon",
+        "0 0 */2 * *",
+        "0 0 * * */2",
+        "0-40/40 * * * *",
+    ] {
+        assert_eq!(advice(&meant), "", "{meant}");
+    }
 }

@@ -146,12 +146,12 @@ impl Ledger {
                 let rows = self.job(job, *generation)?;
                 if rows.record.watermark != *watermark {
                     return Err(format!(
-                        "conflict: the clock of {job} is {:?}, not {watermark:?}",
+                        "conflict: the watermark of {job} is {:?}, not {watermark:?}",
                         rows.record.watermark
                     ));
                 }
                 if to < watermark {
-                    return Err(format!("P5: the clock of {job} goes back from {watermark:?} to {to:?}"));
+                    return Err(format!("P5: the watermark of {job} goes back from {watermark:?} to {to:?}"));
                 }
                 rows.record.watermark = *to;
                 sessions.iter().try_for_each(|new| record(rows, new, *at))

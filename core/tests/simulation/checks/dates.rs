@@ -111,10 +111,10 @@ pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
         let mut passed = view.calendar(job)?.between(recorded_until(&rows.record), reached);
         let is_there = |date: At| is_new(date) || rows.dates().get(date).is_some();
         if let Some(missing) = passed.find(|date| !is_there(*date)) {
-            return Err(format!("P4: the clock of {job} goes to {reached}, and {missing} is not recorded"));
+            return Err(format!("P4: the watermark of {job} goes to {reached}, and {missing} is not recorded"));
         }
         if !is_there(reached) {
-            return Err(format!("P5: the clock of {job} goes to {reached}, which is no date of it"));
+            return Err(format!("P5: the watermark of {job} goes to {reached}, which is no date of it"));
         }
     }
     let Some(newest) = sessions.last() else { return Ok(()) };
@@ -137,7 +137,7 @@ pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
         (Trigger::Manual, true) => sessions.iter().try_for_each(|new| asked::settled(job, new, spec, view)),
         _ if newest.date < rows.record.first_date => before_start(job, sessions, spec, view),
         _ if *to != Some(newest.date) => {
-            Err(format!("P5: the clock of {job} goes to {to:?}, and its newest date is {}", newest.date))
+            Err(format!("P5: the watermark of {job} goes to {to:?}, and its newest date is {}", newest.date))
         }
         _ => of_schedule(job, sessions, (spec, rows), view),
     }

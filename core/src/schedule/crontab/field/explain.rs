@@ -91,14 +91,20 @@ impl Field {
         } else if let Some(other) = other {
             (format!("the {field} `{whole}` is a name, which belongs into the {other}"), self.form())
         } else if let Some((sign, message)) = dialect(text) {
-            let number = text.split(sign).find(|part| self.is_value(part)).map(did_you_mean);
             let hint = match sign {
                 '?' => did_you_mean("*"),
                 'L' if self == Self::DayOfMonth => {
                     "name days that every month has, or `28-31` and let the job choose".into()
                 }
-                '~' | 'H' => number.unwrap_or_else(|| "choose a number yourself".into()),
-                _ => number.unwrap_or_else(|| self.form()),
+                '#' if text.ends_with("#1") => {
+                    "for the first one of a month, write `*/32,1-7` as the day of month and the weekday here".into()
+                }
+                '#' | 'L' if self == Self::DayOfWeek => {
+                    "name the weekday alone, and let the job choose the week of the month".into()
+                }
+                'W' => "write `1-5` as the day of week, and let the job choose the day".into(),
+                '~' | 'H' => "choose a number yourself".into(),
+                _ => self.form(),
             };
             (format!("the {field} `{whole}` has {message}"), hint)
         } else if text.starts_with('*') {
