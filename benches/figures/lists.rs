@@ -96,6 +96,7 @@ fn fill(path: &Path) -> Outcome<()> {
         let timetable = "schedule=\"0 3 * * *\" zone=\"UTC\" delay=\"0\"".to_owned();
         let record = JobRecord {
             name: job.clone(),
+            stable_name: job.to_string(),
             generation: 1,
             seen_at: now,
             first_date: first,

@@ -159,6 +159,7 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
     let (name, first) = (JobName::new("floor")?, now - TimeDelta::minutes(DATES));
     let record = JobRecord {
         name: name.clone(),
+        stable_name: name.to_string(),
         generation: 1,
         seen_at: now,
         first_date: first,

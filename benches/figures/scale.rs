@@ -150,6 +150,7 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
     for job in 0..JOBS {
         entries.push(Entry::Enter(JobRecord {
             name: JobName::new(&format!("job-{job}"))?,
+            stable_name: format!("job-{job}"),
             generation: 1,
             seen_at: first,
             first_date: first,

@@ -364,6 +364,8 @@ impl JobState {
             let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
         });
-        Start { attempt, trigger, previous, next, last_success: self.rows().record.last_success, job }
+        let record = &self.rows().record;
+        let (idempotency_key, last_success) = (record.idempotency_key(date), record.last_success);
+        Start { attempt, idempotency_key, trigger, job, previous, next, last_success }
     }
 }

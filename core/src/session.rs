@@ -85,6 +85,9 @@ pub struct ProcessIdentity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRecord {
     pub name: JobName,
+    /// Names the job in its idempotency keys: the name under which it was entered, which a rename does not change. If
+    /// another job was entered under that name, a number follows, such as `load~2`.
+    pub stable_name: String,
     /// Counted from 1; a reset adds 1.
     pub generation: u32,
     /// When the job, or this generation of it, was first seen.
@@ -102,6 +105,12 @@ pub struct JobRecord {
 }
 
 impl JobRecord {
+    /// What all attempts at a date of this generation share, and no other date of any job has.
+    #[must_use]
+    pub fn idempotency_key(&self, date: DateTime<Utc>) -> String {
+        format!("{}/{}/{}", self.stable_name, self.generation, date.timestamp_micros())
+    }
+
     /// The instant after which no date of the timetable in force is recorded.
     #[must_use]
     pub fn recorded_until(&self) -> DateTime<Utc> {

@@ -138,11 +138,10 @@ fn unquoted(value: &str) -> &str {
 
 /// The variables that describe the session and the attempt.
 fn session_environment(start: &Start, named: &AttemptKey, ledger_id: &str) -> Vec<(OsString, OsString)> {
-    let Start { attempt, trigger, job, previous, next, last_success } = start;
+    let Start { attempt, idempotency_key, trigger, job, previous, next, last_success } = start;
     let zone = job.timetable.zone();
     let session = &attempt.session;
     let shown = |date: &Option<DateTime<Utc>>| date.map(|date| in_zone(date, zone)).unwrap_or_default();
-    let idempotency_key = format!("{}/{}/{}", session.job, session.generation, session.date.timestamp_micros());
     [
         ("JOB", session.job.to_string()),
         ("DATE", in_zone(session.date, zone)),
@@ -154,7 +153,7 @@ fn session_environment(start: &Start, named: &AttemptKey, ledger_id: &str) -> Ve
         ("ATTEMPT", attempt.number.to_string()),
         ("ATTEMPT_ID", attempt_name(named, ledger_id)),
         ("TRIGGER", trigger.to_string()),
-        ("IDEMPOTENCY_KEY", idempotency_key),
+        ("IDEMPOTENCY_KEY", idempotency_key.clone()),
     ]
     .into_iter()
     .map(|(name, value)| (format!("CRONTABBER_{name}").into(), value.into()))

@@ -21,6 +21,7 @@ use crate::session::{
 pub(super) struct JobRow {
     pub(super) id: i32,
     pub(super) name: String,
+    stable_name: String,
     pub(super) generation: i32,
     seen_at: i64,
     first_date: i64,
@@ -82,6 +83,7 @@ impl JobRow {
         Self {
             id,
             name: record.name.as_str().to_owned(),
+            stable_name: record.stable_name.clone(),
             generation: number(record.generation),
             seen_at: micros(record.seen_at),
             first_date: micros(record.first_date),
@@ -95,6 +97,7 @@ impl JobRow {
     pub(super) fn record(self) -> Result<JobRecord, LedgerError> {
         Ok(JobRecord {
             name: job_name(&self.name)?,
+            stable_name: self.stable_name,
             generation: count(self.generation),
             seen_at: instant(self.seen_at)?,
             first_date: instant(self.first_date)?,

@@ -7,6 +7,7 @@ diesel::table! {
     jobs (id) {
         id -> Integer,
         name -> Text,
+        stable_name -> Text,
         generation -> Integer,
         seen_at -> BigInt,
         first_date -> BigInt,

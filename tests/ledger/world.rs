@@ -103,6 +103,7 @@ pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
 pub(crate) fn job(job: &str) -> JobRecord {
     JobRecord {
         name: name(job),
+        stable_name: job.to_owned(),
         generation: 1,
         seen_at: at(1),
         first_date: at(2),

@@ -4,6 +4,7 @@
 //! are recorded by it; the dates of the new one begin after that.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -122,15 +123,16 @@ impl Scheduler {
     fn adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> Option<(JobName, Vec<&'static str>)> {
         let now = self.now;
         let name = job.name.clone();
-        let Some(job_state) = self.jobs.get_mut(&name) else {
-            let record = first_record(&name, &job.timetable, 1, now);
+        if !self.jobs.contains_key(&name) {
+            let record = first_record(&name, self.stable_name(&name), &job.timetable, 1, now);
             let mut job_state = Box::new(JobState::new(JobRows::new(record.clone())));
             job_state.write(Entry::Enter(record), step);
             job_state.set_job(job.clone());
             job_state.seek_next(&job.timetable, step);
             self.jobs.insert(name.clone(), job_state);
             return Some((name, Vec::new()));
-        };
+        }
+        let job_state = self.jobs.get_mut(&name)?;
         let before = job_state.set_job(job.clone());
         if job_state.rows().record.timetable != job.timetable.to_string() {
             job_state.switch_timetable(job, step);
@@ -149,6 +151,13 @@ impl Scheduler {
         }
     }
 
+    /// What a new job is called in its idempotency keys, which no other job has, whatever it is called today.
+    fn stable_name(&self, name: &JobName) -> String {
+        let is_free = |text: &String| self.jobs.values().all(|other| other.rows().record.stable_name != *text);
+        let numbered = (2_u32..).map(|number| format!("{name}~{number}"));
+        iter::once(name.to_string()).chain(numbered).find(is_free).unwrap_or_default()
+    }
+
     fn report_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(job_state) = self.jobs.get(name) else { return };
         let adding = Adding { due: job_state.behind(), oldest: job_state.rows().main.oldest(), next: job_state.next };
@@ -162,18 +171,30 @@ impl Scheduler {
 }
 
 /// The record of a new job, or of a new generation of one.
-pub(super) fn first_record(name: &JobName, timetable: &Timetable, generation: u32, now: DateTime<Utc>) -> JobRecord {
-    let start = timetable.start;
+pub(super) fn first_record(
+    name: &JobName,
+    stable_name: String,
+    timetable: &Timetable,
+    generation: u32,
+    now: DateTime<Utc>,
+) -> JobRecord {
+    let (first_date, timetable_from) = first_range(timetable, now);
     JobRecord {
         name: name.clone(),
+        stable_name,
         generation,
         seen_at: now,
-        first_date: start.unwrap_or(now),
-        timetable_from: start.map_or(now, |start| start - TICK),
+        first_date,
+        timetable_from,
         watermark: None,
         timetable: timetable.to_string(),
         last_success: None,
     }
+}
+
+/// The first date of a job without a past, and the instant after which its timetable has dates.
+fn first_range(timetable: &Timetable, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    timetable.start.map_or((now, now), |start| (start, start - TICK))
 }
 
 impl JobState {
@@ -183,8 +204,7 @@ impl JobState {
         let JobRecord { generation, first_date, watermark, .. } = self.rows().record;
         let (first_date, timetable_from) = if first_date > step.now && watermark.is_none() {
             // No date of the former timetable was ever due: begin with the new one.
-            let first = first_record(&job.name, timetable, generation, step.now);
-            (first.first_date, first.timetable_from)
+            first_range(timetable, step.now)
         } else {
             let timetable_from = self.end_timetable(job, step);
             let start = timetable.start.filter(|start| *start < first_date && !self.begins_with_reset_to_instant());

@@ -58,6 +58,8 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub struct Start {
     pub attempt: AttemptKey,
+    /// The same for every attempt at the session, whatever becomes of the job's name.
+    pub idempotency_key: String,
     /// What made it happen.
     pub trigger: Trigger,
     /// The job to start.

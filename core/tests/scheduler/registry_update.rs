@@ -152,6 +152,29 @@ fn a_renamed_job_keeps_its_ledger() {
 }
 
 #[test]
+fn an_idempotency_key_does_not_change_with_the_name_of_the_job() {
+    let told = |world: &World| {
+        let starts = world.running.iter().map(|start| (&start.attempt.session.job, &start.idempotency_key));
+        starts.map(|(job, key)| format!("{job}: {key}")).collect::<Vec<_>>().join(", ")
+    };
+    let pay = backfill("pay", "0 3 * * *", "2026-11-05 00:00");
+    let payout = Job { name: name("payout"), previously: Some(name("pay")), ..pay.clone() };
+    let mut world = World::new("2026-11-05 12:00", vec![pay.clone()]);
+    assert_snapshot!(told(&world), @"pay: pay/1/1793847600000000");
+    world.end_first(Outcome::Failed { code: 1 });
+    world.reload(vec![payout.clone()]);
+    // A new job under the old name shares no key with the renamed one.
+    world.reload(vec![Job { previously: None, ..payout }, pay]);
+    world.crash();
+    world.pass("2026-11-05 13:00");
+    assert_snapshot!(told(&world), @"pay: pay~2/1/1793847600000000, payout: pay/1/1793847600000000");
+    world.settle(succeed);
+    // A reset is a request to do the work again.
+    world.request("payout", Operation::Reset { to: None });
+    assert_snapshot!(told(&world), @"payout: pay/2/1793847600000000");
+}
+
+#[test]
 fn a_start_moved_back_leaves_the_dates_of_a_backfill_to_it() {
     let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "0 3 * * *", "2026-12-01 00:00")]);
     world.request("load", Operation::Backfill(order("2026-11-04 00:00", Only::Missing)));

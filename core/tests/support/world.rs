@@ -53,7 +53,10 @@ pub(crate) struct Rows {
 impl Rows {
     fn apply(&mut self, entry: &Entry) {
         match entry.clone() {
-            Entry::Enter(record) => assert!(self.jobs.insert(record.name.clone(), record).is_none(), "entered twice"),
+            Entry::Enter(record) => {
+                assert!(self.jobs.values().all(|other| other.stable_name != record.stable_name), "{record:?}");
+                assert!(self.jobs.insert(record.name.clone(), record).is_none(), "entered twice");
+            }
             Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
                 let record = self.jobs.get_mut(&job).expect("known");
                 assert_eq!(record.generation, generation);

@@ -7,6 +7,8 @@
 CREATE TABLE jobs (
     id INTEGER NOT NULL PRIMARY KEY,
     name TEXT NOT NULL UNIQUE CHECK (name <> ''),
+    -- The name under which the job was entered: a part of its idempotency keys, which a rename does not change.
+    stable_name TEXT NOT NULL UNIQUE CHECK (stable_name <> ''),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     seen_at BIGINT NOT NULL,
     first_date BIGINT NOT NULL,

@@ -47,7 +47,8 @@ impl JobState {
         step: &mut Step,
     ) {
         let before = &self.rows().record;
-        let mut record = first_record(&before.name, timetable, before.generation + 1, step.now);
+        let mut record =
+            first_record(&before.name, before.stable_name.clone(), timetable, before.generation + 1, step.now);
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);
             record.last_success = before.last_success.filter(|success| *success < to).max(success);
