@@ -7,6 +7,7 @@ mod command;
 mod daemon;
 mod dates;
 mod dependencies;
+mod dependency_order;
 mod depends_on;
 mod diagnostic;
 mod excerpt;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::dates::HasSchedule;
+use super::dependency_order;
 use super::depends_on::{DependencyEntry, Named};
 use super::jobs::Draft;
 use super::source_file::SourceFile;
@@ -132,6 +133,9 @@ impl<'a> Jobs<'a> {
         {
             let message = format!("job {name} starts before {needed_name}, which it depends on");
             let hint = format!("its first dates wait until the first date of {needed_name} is settled");
+            self.files[draft.file].warning(span, message, hint);
+        } else if let Some(warning) = dependency_order::warning(draft, needed, edge.dependency) {
+            let (message, hint) = warning;
             self.files[draft.file].warning(span, message, hint);
         }
     }

@@ -48,6 +48,10 @@ impl DependencyEntry {
         self.covers.is_none() && self.offset == Offset::default()
     }
 
+    pub(super) fn covers(&self) -> Option<Period> {
+        self.covers
+    }
+
     /// The dependency, if its name is a valid job name.
     pub(super) fn to_dependency(&self) -> Option<Dependency> {
         let job = JobName::new(&self.on.name).ok()?;

@@ -294,3 +294,39 @@ fn warnings_about_dependencies() {
       |                              ^^^
     "#);
 }
+
+#[test]
+fn a_dependency_on_a_later_time_of_the_day_is_a_warning() {
+    let pair = |up: &str, down: &str, dependency: &str| {
+        warnings(&format!(
+            "[jobs.up]\ncommand = \"true\"\nschedule = \"{up}\"\n\
+             [jobs.down]\ncommand = \"true\"\nschedule = \"{down}\"\ndepends_on = [{dependency}]\n"
+        ))
+    };
+    assert_snapshot!(pair("0 3 * * *", "0 2 * * *", "\"up\""), @r#"
+    warning: job `down` is earlier in the day than `up`, which it depends on: it waits for the date of the day before
+     --> jobs.toml:7:15
+      |
+    7 | depends_on = ["up"]
+      |               ^^^^ for the same day, write `{ job = "up", covers = "day" }`
+    "#);
+    assert_snapshot!(pair("0 3 * * 1-5", "0 2 * * *", "{ job = \"up\", covers = \"day\" }"), @r#"
+    warning: job `up` has no date on some days of `down`, such as a Saturday
+     --> jobs.toml:7:23
+      |
+    7 | depends_on = [{ job = "up", covers = "day" }]
+      |                       ^^^^ on these days it waits for nothing; without `covers` it waits for all dates before
+    "#);
+    for (up, down, dependency) in [
+        ("0 3 * * *", "0 3 * * *", "\"up\""),
+        ("0 3 * * *", "0 4 * * *", "\"up\""),
+        ("0 * * * *", "30 2 * * *", "\"up\""),
+        ("0 3 * * *", "0 * * * *", "\"up\""),
+        ("0 3 * * mon", "0 2 * * tue", "\"up\""),
+        ("0 3 * * *", "0 2 * * *", "{ job = \"up\", covers = \"day\" }"),
+        ("0 3 * * *", "0 2 * * *", "{ job = \"up\", offset = \"-1d\" }"),
+        ("0 3 * * *", "0 2 * * *", "{ job = \"up\", covers = \"week\" }"),
+    ] {
+        assert_eq!(pair(up, down, dependency), "", "{up}, {down}, {dependency}");
+    }
+}
