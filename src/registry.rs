@@ -72,8 +72,20 @@ impl Registry {
     /// # Errors
     /// A file that cannot be read, or every error of every file.
     pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
+        Self::load_with(Loading::new(now), path)
+    }
+
+    /// Loads the registry, and warns about programs, folders and files of jobs that do not exist here. A daemon does not
+    /// look for them, since a file server that hangs must not hold up a reload.
+    ///
+    /// # Errors
+    /// As [`Registry::load`].
+    pub fn load_and_look_for_paths(path: &Path, now: DateTime<Utc>) -> Result<Self, RegistryError> {
+        Self::load_with(Loading { looks_for_paths: true, ..Loading::new(now) }, path)
+    }
+
+    fn load_with(mut loading: Loading, path: &Path) -> Result<Self, RegistryError> {
         let main = file::read(path).map_err(|error| unreadable(path, error))?;
-        let mut loading = Loading::new(now);
         loading.file(main);
         loading.included_files();
         loading.finish()
@@ -115,6 +127,7 @@ struct Loading {
     files: Vec<SourceFile>,
     drafts: Vec<Draft>,
     pools: Vec<Pool>,
+    looks_for_paths: bool,
 }
 
 impl Loading {
@@ -127,11 +140,13 @@ impl Loading {
             files: Vec::new(),
             drafts: Vec::new(),
             pools: Vec::new(),
+            looks_for_paths: false,
         }
     }
 
     /// Reads a file: first the main file, then the included files.
-    fn file(&mut self, file: SourceFile) {
+    fn file(&mut self, mut file: SourceFile) {
+        file.looks_for_paths = self.looks_for_paths;
         if !file.is_broken() {
             let number = self.files.len();
             let table = syntax::parse(&file);

@@ -28,7 +28,7 @@ struct Verdict<'a> {
 /// Checks the registry.
 pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, Failure> {
     let path = context.registry_path()?;
-    let registry = match Registry::load(&path, context.now) {
+    let registry = match Registry::load_and_look_for_paths(&path, context.now) {
         Ok(registry) => registry,
         Err(error) if context.json() => {
             let mistakes = error.diagnostics();

@@ -1,6 +1,7 @@
 //! `command` and `done_when`: a string for the shell, or a list of arguments.
 
 use std::ops::Range;
+use std::path::Path;
 
 use super::table_reader::{StringValue, TableReader};
 use crate::job::{Command, Template};
@@ -81,6 +82,10 @@ fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> O
                 reader.file.error(argument.part(error.span), message, error.hint);
             }
         }
+    }
+    // Another program is found by the `PATH` of the job, or in the folder where it runs.
+    if let Some(first) = arguments.first().filter(|first| first.value.starts_with('/') && !first.value.contains('{')) {
+        reader.file.look_for(first.span.clone(), &reader.label, key, Path::new(first.value));
     }
     if let [only] = arguments
         && only.value.contains(' ')

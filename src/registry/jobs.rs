@@ -179,7 +179,9 @@ fn path(reader: &TableReader<'_>, key: &'static str) -> Option<PathBuf> {
         reader.invalid(text.part(0..1), key, "starts with `~`", hint);
         return None;
     }
-    Some(reader.file.folder.join(text.value))
+    let path = reader.file.folder.join(text.value);
+    reader.file.look_for(text.span, &reader.label, key, &path);
+    Some(path)
 }
 
 fn environment(reader: &TableReader<'_>) -> BTreeMap<String, String> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Level};
 use super::excerpt;
-use crate::text::Hint;
+use crate::text::{Hint, quoted};
 
 /// How many diagnostics of a file get an excerpt: as many as are ever printed.
 const WITH_EXCERPT: usize = super::diagnostic::PRINTED;
@@ -30,6 +30,8 @@ pub(super) struct SourceFile {
     secrets: RefCell<Vec<Range<usize>>>,
     /// How many of the findings are errors.
     errors: Cell<usize>,
+    /// Whether the programs, folders and files that jobs name are looked for.
+    pub(super) looks_for_paths: bool,
 }
 
 /// A diagnostic before its excerpt is cut.
@@ -66,6 +68,7 @@ impl SourceFile {
             unreadable_lines: RefCell::default(),
             secrets: RefCell::default(),
             errors: Cell::new(0),
+            looks_for_paths: false,
         }
     }
 
@@ -83,6 +86,14 @@ impl SourceFile {
     pub(super) fn syntax_error(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<Hint>) {
         self.unreadable_lines.borrow_mut().insert(self.line_index(span.start));
         self.note(Some(span), Level::Error, message.into(), hint.into(), About::Syntax);
+    }
+
+    /// Warns about a path that does not exist, if paths are looked for.
+    pub(super) fn look_for(&self, span: Range<usize>, label: &str, key: &str, path: &Path) {
+        if self.looks_for_paths && !path.exists() {
+            let message = format!("{label}: `{key}` names {}, which does not exist", quoted(&path.to_string_lossy()));
+            self.warning(span, message, "until it exists, each attempt fails");
+        }
     }
 
     /// Reports an error of the whole file.

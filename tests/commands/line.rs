@@ -109,6 +109,40 @@ fn a_registry_with_mistakes_exits_with_78() {
 }
 
 #[test]
+fn check_warns_of_programs_folders_and_files_that_do_not_exist() {
+    let place = Fixture::new(
+        "[jobs.load]\nschedule = \"0 0 * * *\"\ncommand = [\"/opt/none/load\", \"{date}\"]\n\
+         working_directory = \"nowhere\"\nenvironment_file = \"load.env\"\ndone_when = [\"/bin/true\"]\n",
+    );
+    let said = place.ask(&["check"]);
+    let folder = place.path("").display().to_string();
+    insta::assert_snapshot!(said.err.replace(folder.trim_end_matches('/'), "FOLDER"), @r#"
+    warning: job `load`: `command` names `/opt/none/load`, which does not exist
+     --> jobs.toml:3:12
+      |
+    3 | command = ["/opt/none/load", "{date}"]
+      |            ^^^^^^^^^^^^^^^^ until it exists, each attempt fails
+
+    warning: job `load`: `working_directory` names `FOLDER/nowhere`, which does not exist
+     --> jobs.toml:4:21
+      |
+    4 | working_directory = "nowhere"
+      |                     ^^^^^^^^^ until it exists, each attempt fails
+
+    warning: job `load`: `environment_file` names `FOLDER/load.env`, which does not exist
+     --> jobs.toml:5:20
+      |
+    5 | environment_file = "load.env"
+      |                    ^^^^^^^^^^ until it exists, each attempt fails
+    "#);
+    assert_eq!((said.exit, said.out.as_str()), (0, "jobs.toml: 1 job, no errors, 3 warnings\n"));
+    std::fs::create_dir(place.path("nowhere")).unwrap();
+    std::fs::write(place.path("load.env"), "A=1\n").unwrap();
+    assert_eq!(place.ask(&["check"]).out, "jobs.toml: 1 job, no errors, 1 warning\n");
+    assert_eq!(place.ask(&["check", "--json"]).json()["warnings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn places_are_found_in_their_order() {
     let place = lived();
     let ask = |variables: &[(&str, &str)], arguments: &[&str]| {
