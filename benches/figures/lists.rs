@@ -104,6 +104,7 @@ fn fill(path: &Path) -> Outcome<()> {
             watermark: None,
             timetable,
             last_success: None,
+            strict_after: None,
         };
         writer.commit(&[Entry::Enter(record)])?;
         let mut watermark = None;

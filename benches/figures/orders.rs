@@ -167,6 +167,7 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
         watermark: None,
         timetable: "floor".to_owned(),
         last_success: None,
+        strict_after: None,
     };
     writer.commit(&[Entry::Enter(record)])?;
     let dates = (0..DATES).map(|minute| first + TimeDelta::minutes(minute));

@@ -158,6 +158,7 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             watermark: None,
             timetable: format!("schedule=\"{}\" zone=\"UTC\" delay=\"0\"", schedule(job)),
             last_success: None,
+            strict_after: None,
         }));
     }
     writer.commit(&entries)?;

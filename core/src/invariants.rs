@@ -89,8 +89,7 @@ impl<'a> Examination<'a> {
     #[must_use]
     pub fn finish(mut self) -> (Vec<Violation>, Vec<Unchecked>) {
         self.leave();
-        let mut unchecked = self.order.unchecked();
-        unchecked.extend(self.dates.finish(&mut self.findings));
+        let mut unchecked = self.dates.finish(&mut self.findings);
         let (noted, newest) = (self.subject.record.last_success, self.newest_success);
         if noted != newest && !(self.has_noted_success && noted > newest) {
             let shown = |at: Option<DateTime<Utc>>| at.map_or_else(|| "none".to_owned(), |at| self.findings.shown(at));
@@ -150,8 +149,11 @@ impl<'a> Examination<'a> {
             return;
         }
         match &self.open {
-            // In other orders, dates and backfills may run in parallel.
-            Some(open) if open.session != key.session && self.subject.is_strict == Some(true) => {
+            // In other orders, dates and backfills may run in parallel. An earlier generation ends first in all orders.
+            Some(open)
+                if open.session.generation != generation
+                    || open.session != key.session && self.subject.record.is_strict_at(generation, date) =>
+            {
                 let mut other = self.findings.shown(open.session.date);
                 if open.session.generation != generation {
                     other.push_str(&format!(" of generation {}", open.session.generation));

@@ -102,6 +102,16 @@ pub struct JobRecord {
     pub timetable: String,
     /// The newest date that succeeded.
     pub last_success: Option<DateTime<Utc>>,
+    /// The dates after it are in strict order; absent if the job is in another order.
+    pub strict_after: Option<StrictAfter>,
+}
+
+/// When a job's dates came to be in strict order, as the newest date that it had then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StrictAfter {
+    /// 0 if the job has been in strict order since it was first seen.
+    pub generation: u32,
+    pub date: DateTime<Utc>,
 }
 
 impl JobRecord {
@@ -109,6 +119,12 @@ impl JobRecord {
     #[must_use]
     pub fn idempotency_key(&self, date: DateTime<Utc>) -> String {
         format!("{}/{}/{}", self.stable_name, self.generation, date.timestamp_micros())
+    }
+
+    /// Whether a date has been in strict order since it was recorded.
+    #[must_use]
+    pub fn is_strict_at(&self, generation: u32, date: DateTime<Utc>) -> bool {
+        self.strict_after.is_some_and(|after| StrictAfter { generation, date } > after)
     }
 
     /// The instant after which no date of the timetable in force is recorded.

@@ -201,10 +201,9 @@ pub(super) enum CliCommand {
     /// Check that the whole ledger keeps the promises; exit status 1 if it does not.
     ///
     /// P1 once: no date that succeeded was started again. P2 alone: no two attempts of a job overlap. P3 in order: in
-    /// strict order (as the registry has it now), no date was started before the earlier ones were settled. P4 none lost:
-    /// every date of the schedule in force has a row. P5 forward: only resets move the watermark back. The rows must also
-    /// agree with one another. What looks wrong only by the wall clock, which may have been set back, is a note and not a
-    /// violation.
+    /// strict order, no date was started before the earlier ones were settled. P4 none lost: every date of the schedule
+    /// in force has a row. P5 forward: only resets move the watermark back. The rows must also agree with one another.
+    /// What looks wrong only by the wall clock, which may have been set back, is a note and not a violation.
     Verify,
     /// Print the JSON Schema of the registry, for editors.
     Schema,

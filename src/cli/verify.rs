@@ -2,7 +2,7 @@
 //!
 //! What is found is written as it is found, for a ledger may have millions of rows, and as many that are wrong.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -106,14 +106,9 @@ fn examine(
     let jobs = snapshot.jobs()?;
     let records: Vec<_> = jobs.iter().map(|(record, _)| record.clone()).collect();
     let zones = Zones::new(registry, &records);
-    let strict: HashMap<&JobName, bool> = registry
-        .map_or(&[][..], |registry| &registry.jobs)
-        .iter()
-        .map(|job| (&job.name, job.date_policy.is_strict()))
-        .collect();
     for (record, resets) in jobs {
-        let (is_strict, zone) = (strict.get(&record.name).copied(), zones.of(&record.name));
-        let subject = Subject::new(record, is_strict, zone, resets);
+        let zone = zones.of(&record.name);
+        let subject = Subject::new(record, zone, resets);
         let mut examination = Examination::new(&subject);
         let mut written = Ok(());
         total.jobs += 1;
@@ -231,7 +226,6 @@ fn notes(unchecked: &[(JobName, Unchecked)]) -> Vec<String> {
         names.dedup();
         let (rule, names) = (rule.word(), first_few(&names, NAMED));
         match gap {
-            Gap::OrderUnknown => format!("{rule} is not checked where the registry has no such job: {names}"),
             Gap::UnreadableTimetable => {
                 format!("{rule} is not checked where the schedule in force cannot be read: {names}")
             }

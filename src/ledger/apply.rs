@@ -70,6 +70,7 @@ impl<'a> Transaction<'a> {
             Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
                 self.adopt(job, *generation, timetable, *first_date, *timetable_from)
             }
+            Entry::Order { job, generation, strict_after } => self.order(job, *generation, *strict_after),
             Entry::Reset(record) => self.reset(record),
             Entry::Record { job, generation, watermark, to, sessions, at } => {
                 self.move_watermark(job, *generation, *watermark, *to)?;

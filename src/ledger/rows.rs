@@ -12,7 +12,7 @@ use super::schema::{attempts, hosts, jobs, sessions};
 use crate::job::JobName;
 use crate::session::{
     AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, OutcomeKind, ProcessIdentity, SessionKey, SessionRecord,
-    SettledBy, SkipReason, State, StateKind, Trigger, Usage,
+    SettledBy, SkipReason, State, StateKind, StrictAfter, Trigger, Usage,
 };
 
 /// A row of `jobs`.
@@ -29,6 +29,8 @@ pub(super) struct JobRow {
     watermark: Option<i64>,
     timetable: String,
     last_success: Option<i64>,
+    strict_after_generation: Option<i32>,
+    strict_after: Option<i64>,
 }
 
 /// A row of `sessions`.
@@ -91,6 +93,8 @@ impl JobRow {
             watermark: record.watermark.map(micros),
             timetable: record.timetable.clone(),
             last_success: record.last_success.map(micros),
+            strict_after_generation: record.strict_after.map(|after| number(after.generation)),
+            strict_after: record.strict_after.map(|after| micros(after.date)),
         }
     }
 
@@ -105,6 +109,12 @@ impl JobRow {
             watermark: self.watermark.map(instant).transpose()?,
             timetable: self.timetable,
             last_success: self.last_success.map(instant).transpose()?,
+            strict_after: match (self.strict_after_generation, self.strict_after) {
+                (Some(generation), Some(date)) => {
+                    Some(StrictAfter { generation: count(generation), date: instant(date)? })
+                }
+                _ => None,
+            },
         })
     }
 }

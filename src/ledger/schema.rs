@@ -15,6 +15,8 @@ diesel::table! {
         watermark -> Nullable<BigInt>,
         timetable -> Text,
         last_success -> Nullable<BigInt>,
+        strict_after_generation -> Nullable<Integer>,
+        strict_after -> Nullable<BigInt>,
     }
 }
 

@@ -107,22 +107,14 @@ fn every_violation_is_named() {
 fn what_is_not_checked_is_said() {
     let place = lived();
     place.write("[jobs.newest]\nschedule = \"0 0 * * *\"\nstart = 2024-11-01\nend = 2024-11-03\ncommand = \"true\"\n");
+    // The ledger has the order of a job's dates, whether the registry has the job or not.
     let said = place.ask(&["verify"]);
-    assert_eq!(
-        (said.exit, said.err.as_str()),
-        (0, "note: P3 is not checked where the registry has no such job: load\n")
-    );
-    assert_eq!(place.ask(&["verify", "-q"]).err, "");
-    let unchecked = place.ask(&["verify", "--json"]).json()["unchecked"].clone();
-    assert_eq!((&unchecked[0]["rule"], &unchecked[0]["job"]), (&json!("P3"), &json!("load")));
+    assert_eq!((said.exit, said.err.as_str()), (0, ""));
     place.write("nonsense");
     assert_eq!(place.ask(&["verify"]).exit, 78);
     let said = place.ask(&["verify", "--ledger", "ledger.db"]);
     assert_eq!(said.exit, 0);
-    assert!(
-        said.err.ends_with("note: P3 is not checked where the registry has no such job: load, newest\n"),
-        "{said:?}"
-    );
+    assert!(!said.err.contains("not checked"), "{said:?}");
     // A registry with another schedule makes no difference: the ledger knows the one in force.
     place.write(&TWO_JOBS.replace("30 2", "45 2"));
     assert_eq!(place.ask(&["verify"]).out, "the promise holds: 2 jobs, 6 sessions, 4 attempts\n");
@@ -130,6 +122,9 @@ fn what_is_not_checked_is_said() {
     let said = place.ask(&["verify"]);
     insta::assert_snapshot!(said.err, @"note: P4 is not checked for dates before a change of schedule or a reset: load");
     assert_eq!(said.exit, 0);
+    assert_eq!(place.ask(&["verify", "-q"]).err, "");
+    let unchecked = place.ask(&["verify", "--json"]).json()["unchecked"].clone();
+    assert_eq!((&unchecked[0]["rule"], &unchecked[0]["job"]), (&json!("P4"), &json!("load")));
 }
 
 #[test]

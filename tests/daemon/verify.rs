@@ -13,7 +13,7 @@ backfill = true
 start = 2026-11-01
 end = 2026-11-05
 retry = { after = "100ms" }
-command = "echo $CRONTABBER_SESSION_DATE >> DIR/load; test $CRONTABBER_SESSION_DATE != 2026-11-03 || test -e DIR/healed"
+command = "echo $CRONTABBER_SESSION_DATE >> DIR/load; sleep 0.03; test $CRONTABBER_SESSION_DATE != 2026-11-03 || test -e DIR/healed"
 [jobs.clean]
 schedule = "0 4 * * *"
 backfill = true
@@ -40,6 +40,12 @@ fn expect_no_violation(lab: &Lab) {
     let mut daemon = lab.daemon();
     std::fs::write(lab.path("healed"), "").expect("a file");
     lab.until("the last date", || lab.lines("clean").len() == 5);
+    // An operator has dates repeated, which later dates have succeeded after.
+    lab.ok("retry load 2026-11-02 --again");
+    lab.until("a repeated date", || lab.lines("load").last().is_some_and(|date| date == "2026-11-02"));
+    lab.ok("backfill load --from 2026-11-01 --to 2026-11-03 --only all");
+    lab.until("two repeated dates", || lab.lines("load").ends_with(&["2026-11-01".into(), "2026-11-02".into()]));
+    lab.verify();
     lab.ok("run newest");
     lab.ok("reset load --reason again");
     lab.until("all of it again", || lab.sessions("load").iter().filter(|row| row.contains("succeeded")).count() == 5);

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use crontabber::ledger::{AttemptFilter, LedgerError, SessionFilter, Writer};
 use crontabber::session::{
-    Entry, NewSession, Outcome, ProcessIdentity, Reply, SettledBy, SkipReason, State, StateKind, Trigger, Usage,
+    Entry, JobRecord, NewSession, Outcome, ProcessIdentity, Reply, SettledBy, SkipReason, State, StateKind,
+    StrictAfter, Trigger, Usage,
 };
 
 use crate::on_both;
@@ -13,6 +14,7 @@ on_both! {
     a_job_reads_back
     a_job_is_entered_once
     a_new_timetable_is_adopted
+    another_order_takes_effect
     a_reset_keeps_the_old_generation
     a_skipped_date_enters_settled
     the_watermark_is_compared_and_set
@@ -55,6 +57,7 @@ fn a_job_reads_back(world: &World) {
     let mut record = job("a");
     record.watermark = Some(date(-400));
     record.last_success = Some(at(-1));
+    record.strict_after = Some(StrictAfter { generation: 0, date: at(-2) });
     world.writer().commit(&[Entry::Enter(record.clone()), enter("b")]).unwrap();
     assert_eq!(world.writer().load().unwrap().jobs, [record.clone(), job("b")]);
     let mut reader = world.reader();
@@ -85,6 +88,18 @@ fn a_new_timetable_is_adopted(world: &World) {
     assert_eq!((record.watermark, record.seen_at), (Some(date(3)), at(1)));
     let text = refused(world, &mut writer, &[adopt(2)]);
     assert_eq!(text, "job `a` is in generation 1; expected was generation 2");
+}
+
+fn another_order_takes_effect(world: &World) {
+    let mut writer = world.with_three_dates();
+    let order = |generation, strict_after| Entry::Order { job: name("a"), generation, strict_after };
+    let strict_after = Some(StrictAfter { generation: 1, date: date(3) });
+    writer.commit(&[order(1, strict_after)]).unwrap();
+    assert_eq!(writer.load().unwrap().jobs, [JobRecord { strict_after, watermark: Some(date(3)), ..job("a") }]);
+    let text = refused(world, &mut writer, &[order(2, None)]);
+    assert_eq!(text, "job `a` is in generation 1; expected was generation 2");
+    writer.commit(&[order(1, None)]).unwrap();
+    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().strict_after, None);
 }
 
 fn a_reset_keeps_the_old_generation(world: &World) {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber::invariants::{Examination, Row, Subject};
 use crontabber::ledger::{LedgerUrl, Writer};
-use crontabber::session::{Entry, JobRecord, Outcome, State, StateKind};
+use crontabber::session::{Entry, JobRecord, Outcome, State, StateKind, StrictAfter};
 
 use crate::on_both;
 use crate::world::*;
@@ -96,6 +96,7 @@ fn good(world: &World) -> Writer {
     let mut writer = world.writer();
     let mut record = job("a");
     record.timetable = format!("every=\"1d\" at=\"{}\" zone=\"UTC\" delay=\"0\"", at(0).format("%H:%M"));
+    record.strict_after = Some(StrictAfter { generation: 0, date: day(1) });
     (record.first_date, record.timetable_from) = (day(1), day(1) - TimeDelta::microseconds(1));
     let sessions = (1..=4).map(|n| crontabber::session::NewSession { date: day(n), ..waiting(n) }).collect();
     let dates =
@@ -130,7 +131,7 @@ fn found(world: &World) -> Vec<String> {
     let read = world.reader().snapshot(|snapshot| {
         let mut found = Vec::new();
         for (record, resets) in snapshot.jobs().unwrap() {
-            let subject = Subject::new(record, Some(true), chrono_tz::UTC, resets);
+            let subject = Subject::new(record, chrono_tz::UTC, resets);
             let mut examination = Examination::new(&subject);
             let each = &mut |row| {
                 examination.row(row);

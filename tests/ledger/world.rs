@@ -111,6 +111,7 @@ pub(crate) fn job(job: &str) -> JobRecord {
         watermark: None,
         timetable: "every day".to_owned(),
         last_success: None,
+        strict_after: None,
     }
 }
 

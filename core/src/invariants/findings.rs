@@ -60,8 +60,6 @@ pub struct Violation {
 /// Why a rule was not fully checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gap {
-    /// The registry, which says whether the order is strict, does not have the job.
-    OrderUnknown,
     /// The timetable in force cannot be read.
     UnreadableTimetable,
     /// Some dates belong to a former timetable, which is not kept.

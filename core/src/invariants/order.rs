@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::findings::{Findings, Gap, Rule, Unchecked};
+use super::findings::{Findings, Rule};
 use super::subject::Subject;
 use crate::session::{AttemptRecord, SessionRecord, Trigger};
 
@@ -59,9 +59,11 @@ pub(super) struct Order<'a> {
     unsettled_other: Option<Earlier>,
     /// The earlier date that was settled last, by the wall clock.
     settled: Option<(DateTime<Utc>, Earlier)>,
-    /// The latest start on each boot: at the current date, at earlier dates, and in earlier generations.
+    /// The latest start on each boot, of dates in the order of the schedule: at the current date, and at earlier dates.
     here: HashMap<Boot, ProcessStart>,
     before: HashMap<Boot, ProcessStart>,
+    /// The latest start on each boot, of all dates: in the current generation, and in earlier ones.
+    generation_starts: HashMap<Boot, ProcessStart>,
     older: HashMap<Boot, ProcessStart>,
     /// The last process whose end is known.
     last: Option<ProcessSpan>,
@@ -79,6 +81,7 @@ impl<'a> Order<'a> {
             settled: None,
             here: HashMap::new(),
             before: HashMap::new(),
+            generation_starts: HashMap::new(),
             older: HashMap::new(),
             last: None,
             is_reported: false,
@@ -92,13 +95,15 @@ impl<'a> Order<'a> {
         if session.key.generation != self.generation {
             self.generation = session.key.generation;
             (self.unsettled, self.unsettled_other, self.settled) = (None, None, None);
-            merge(&mut self.older, &mut self.before);
+            self.before.clear();
+            merge(&mut self.older, &mut self.generation_starts);
         }
     }
 
     /// Compares an attempt at the current session with everything before it.
     pub(super) fn attempt(&mut self, session: &SessionRecord, attempt: &AttemptRecord, findings: &mut Findings) {
-        if self.subject.is_strict == Some(true) && !self.is_reported && is_in_strict_order(session) {
+        let is_strict = self.subject.record.is_strict_at(session.key.generation, session.key.date);
+        if is_strict && !self.is_reported && is_in_strict_order(session) {
             self.in_order(session, attempt, findings);
         }
         let Some(process) = &attempt.process else { return };
@@ -119,7 +124,6 @@ impl<'a> Order<'a> {
             let ticks = duration.as_secs().saturating_mul(TICKS_PER_SECOND);
             let span =
                 ProcessSpan { boot: boot.clone(), end_ticks: start.ticks.saturating_add(ticks), start: start.clone() };
-            let is_strict = self.subject.is_strict == Some(true);
             if let Some(last) = self.last.as_ref().filter(|last| is_strict && last.overlaps(&span)) {
                 let other = findings.shown(last.start.date);
                 let text = format!("attempt {} ran beside attempt {} at {other}", start.number, last.start.number);
@@ -127,7 +131,10 @@ impl<'a> Order<'a> {
             }
             self.last = Some(span);
         }
-        later(&mut self.here, boot, start);
+        if is_in_strict_order(session) {
+            later(&mut self.here, boot.clone(), start.clone());
+        }
+        later(&mut self.generation_starts, boot, start);
     }
 
     /// Ends a session.
@@ -157,15 +164,6 @@ impl<'a> Order<'a> {
             _ => false,
         };
         Earlier { date: key.date, recorded_at: *recorded_at, is_in_order }
-    }
-
-    /// What cannot be checked.
-    pub(super) fn unchecked(&self) -> Vec<Unchecked> {
-        if self.subject.is_strict.is_some() {
-            return Vec::new();
-        }
-        let text = "the registry does not have the job, and only it says whether dates are in strict order".to_owned();
-        vec![Unchecked { rule: Rule::InOrder, gap: Gap::OrderUnknown, text }]
     }
 
     fn in_order(&mut self, session: &SessionRecord, attempt: &AttemptRecord, findings: &mut Findings) {

@@ -10,19 +10,17 @@ use crate::session::JobRecord;
 #[derive(Debug, Clone)]
 pub struct Subject {
     pub(super) record: JobRecord,
-    pub(super) is_strict: Option<bool>,
     pub(super) zone: Tz,
     pub(super) resets: u64,
     pub(super) timetable: Result<Timetable, String>,
 }
 
 impl Subject {
-    /// `is_strict` is absent if the registry does not have the job; `zone` is for instants in texts; `resets` counts
-    /// those in the audit.
+    /// `zone` is for instants in texts; `resets` counts those in the audit.
     #[must_use]
-    pub fn new(record: JobRecord, is_strict: Option<bool>, zone: Tz, resets: u64) -> Self {
+    pub fn new(record: JobRecord, zone: Tz, resets: u64) -> Self {
         let timetable = record.timetable.parse::<Timetable>().map_err(|error| error.to_string());
-        Self { record, is_strict, zone, resets, timetable }
+        Self { record, zone, resets, timetable }
     }
 
     /// The job.

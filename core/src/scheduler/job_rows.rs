@@ -102,6 +102,7 @@ impl JobRows {
                 (self.record.first_date, self.record.timetable_from) = (*first_date, *timetable_from);
                 self.forget_within_range();
             }
+            Entry::Order { strict_after, .. } => self.record.strict_after = *strict_after,
             Entry::Reset(record) => self.reset(record),
             Entry::Record { to, sessions, .. } => {
                 self.record.watermark = *to;
@@ -230,6 +231,14 @@ impl JobRows {
         if !self.is_within_range(date) {
             self.settled_outside_range.insert(date);
         }
+    }
+
+    /// The newest date of the generation that has a row, or may have one.
+    pub(super) fn newest_date(&self) -> DateTime<Utc> {
+        let unsettled = self.queues().filter_map(Queue::newest).max();
+        let settled = self.settled_outside_range.last().copied();
+        let JobRecord { first_date, watermark, .. } = self.record;
+        [unsettled, settled, watermark].into_iter().flatten().max().unwrap_or(first_date).max(first_date)
     }
 
     fn is_within_range(&self, date: DateTime<Utc>) -> bool {

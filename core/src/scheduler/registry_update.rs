@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{Job, JobName};
 use crate::schedule::Timetable;
-use crate::session::{Entry, JobRecord, TICK};
+use crate::session::{Entry, JobRecord, StrictAfter, TICK};
 
 use super::Scheduler;
 use super::job_rows::JobRows;
@@ -124,7 +124,9 @@ impl Scheduler {
         let now = self.now;
         let name = job.name.clone();
         if !self.jobs.contains_key(&name) {
-            let record = first_record(&name, self.stable_name(&name), &job.timetable, 1, now);
+            let mut record = first_record(&name, self.stable_name(&name), &job.timetable, 1, now);
+            let strict_after = StrictAfter { generation: 0, date: record.first_date };
+            record.strict_after = job.date_policy.is_strict().then_some(strict_after);
             let mut job_state = Box::new(JobState::new(JobRows::new(record.clone())));
             job_state.write(Entry::Enter(record), step);
             job_state.set_job(job.clone());
@@ -138,6 +140,7 @@ impl Scheduler {
             job_state.switch_timetable(job, step);
         }
         job_state.seek_next(&job.timetable, step);
+        job_state.note_order(step);
         job_state.shorten_retries(step);
         if !job.date_policy.keeps_every_date() {
             // It may have kept every date until now.
@@ -189,6 +192,7 @@ pub(super) fn first_record(
         watermark: None,
         timetable: timetable.to_string(),
         last_success: None,
+        strict_after: None,
     }
 }
 
@@ -198,6 +202,16 @@ fn first_range(timetable: &Timetable, now: DateTime<Utc>) -> (DateTime<Utc>, Dat
 }
 
 impl JobState {
+    /// Records which dates are in strict order, if the registry has another order than before.
+    fn note_order(&mut self, step: &mut Step) {
+        let JobRecord { name, generation, strict_after, .. } = &self.rows().record;
+        let (job, generation, is_strict) = (name.clone(), *generation, self.is_strict());
+        if strict_after.is_some() != is_strict {
+            let after = StrictAfter { generation, date: self.rows().newest_date() };
+            self.write(Entry::Order { job, generation, strict_after: is_strict.then_some(after) }, step);
+        }
+    }
+
     /// Records the due dates of the timetable in force, and puts another one in force.
     fn switch_timetable(&mut self, job: &Job, step: &mut Step) {
         let timetable = &job.timetable;

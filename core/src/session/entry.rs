@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::state::{SettledBy, State, StateKind, Trigger};
-use super::{AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey};
+use super::{
+    AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey, StrictAfter,
+};
 use crate::job::JobName;
 
 /// A session as it enters the ledger.
@@ -37,6 +39,13 @@ pub enum Entry {
         first_date: DateTime<Utc>,
         /// As in [`JobRecord`].
         timetable_from: DateTime<Utc>,
+    },
+    /// The job's dates are in strict order from now on, or in another order.
+    Order {
+        job: JobName,
+        generation: u32,
+        /// As in [`JobRecord`].
+        strict_after: Option<StrictAfter>,
     },
     /// A new generation: `record.generation` is the one expected plus 1.
     Reset(JobRecord),
@@ -174,7 +183,9 @@ impl Entry {
     pub fn concerns(&self, name: &JobName) -> bool {
         match self {
             Self::Enter(record) | Self::Reset(record) => record.name == *name,
-            Self::Adopt { job, .. } | Self::Record { job, .. } | Self::Enable { job } => job == name,
+            Self::Adopt { job, .. } | Self::Order { job, .. } | Self::Record { job, .. } | Self::Enable { job } => {
+                job == name
+            }
             Self::Open { attempt, .. } | Self::Process { attempt, .. } | Self::Close { attempt, .. } => {
                 attempt.session.job == *name
             }

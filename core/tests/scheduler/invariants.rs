@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crontabber_core::invariants::Gap;
+use crontabber_core::job::DatePolicy;
 use crontabber_core::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Operation, Outcome, SessionKey, SessionRecord, SkipReason, State,
-    Trigger,
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillOrder, JobRecord, Only, Operation, Outcome, Retrying, SessionKey,
+    SessionRecord, SkipReason, Skipping, State, Trigger,
 };
 use insta::assert_snapshot;
 
 use crate::fixtures::name;
-use crate::world::{Rows, World, at, backfill, fail_on, succeed};
+use crate::world::{Rows, World, at, backfill, fail, fail_on, succeed};
 
 /// A ledger without a daemon.
 struct Tampered {
     rows: Rows,
-    is_strict: Option<bool>,
     resets: u64,
 }
 
@@ -47,7 +47,7 @@ impl Tampered {
     fn of(mut world: World) -> Self {
         let rows = std::mem::take(&mut world.rows);
         let resets = u64::from(rows.jobs[&name("load")].generation) - 1;
-        Self { rows, is_strict: Some(true), resets }
+        Self { rows, resets }
     }
 
     fn job(&mut self) -> &mut JobRecord {
@@ -88,7 +88,7 @@ impl Tampered {
 
     /// What is found, a line each.
     fn found(&self) -> String {
-        let (violations, _) = self.rows.examine(&self.rows.jobs[&name("load")], self.is_strict, self.resets);
+        let (violations, _) = self.rows.examine(&self.rows.jobs[&name("load")], self.resets);
         let line = |violation: &crontabber_core::invariants::Violation| {
             let date = violation.date.map_or_else(|| "-".to_owned(), |date| date.format("%m-%dT%H:%M").to_string());
             let (rule, generation) = (violation.rule.word(), violation.generation);
@@ -99,7 +99,7 @@ impl Tampered {
 
     /// What the rows cannot tell.
     fn unchecked(&self) -> Vec<(Gap, String)> {
-        let (_, unchecked) = self.rows.examine(&self.rows.jobs[&name("load")], self.is_strict, self.resets);
+        let (_, unchecked) = self.rows.examine(&self.rows.jobs[&name("load")], self.resets);
         unchecked.into_iter().map(|unchecked| (unchecked.gap, unchecked.text)).collect()
     }
 }
@@ -121,7 +121,7 @@ fn once_what_succeeded_is_not_started_again() {
     rows.session(1).state = State::Failed { retry_at: day(5) };
     rows.session(1).settled_at = None;
     // Its state makes it an earlier date that is not settled, too.
-    rows.is_strict = Some(false);
+    rows.job().strict_after = None;
     rows.job().last_success = Some(day(3));
     assert_snapshot!(rows.found(), @"P1 11-01T03:00 generation 1: attempt 2 was opened after attempt 1 had succeeded");
     let mut rows = lived();
@@ -189,7 +189,7 @@ fn alone_processes_of_two_dates_do_not_overlap() {
                               2026-11-02T03:00:00+00:00, an earlier date",
         "one after the other"
     );
-    rows.is_strict = Some(false);
+    rows.job().strict_after = None;
     assert_eq!(rows.found(), "");
     ends(rows.attempt(2, 1), 400_000);
     assert_snapshot!(rows.found(), @"");
@@ -213,11 +213,8 @@ fn in_order_a_date_waits_for_those_before_it() {
     P3 11-03T03:00 generation 1: attempt 1 was started, and 2026-11-02T03:00:00+00:00 before it is not settled
     P3 11-04T03:00 generation 1: attempt 1 was started, and 2026-11-02T03:00:00+00:00 before it is not settled
     ");
-    rows.is_strict = Some(false);
+    rows.job().strict_after = None;
     assert_eq!(rows.found(), "");
-    rows.is_strict = None;
-    assert_eq!(rows.found(), "");
-    assert_eq!(rows.unchecked()[0].0, Gap::OrderUnknown);
 }
 
 #[test]
@@ -355,9 +352,94 @@ fn rows_have_no_attempt_without_its_session() {
     attempt.key.session.date = at("2026-11-02 12:00");
     let end = AttemptEnd { outcome: Outcome::Lost, ..attempt.end.clone().unwrap() };
     let record = rows.rows.jobs[&name("load")].clone();
-    let subject = crontabber_core::invariants::Subject::new(record, Some(true), chrono_tz::UTC, 0);
+    let subject = crontabber_core::invariants::Subject::new(record, chrono_tz::UTC, 0);
     let mut examination = crontabber_core::invariants::Examination::new(&subject);
     examination.row(crontabber_core::invariants::Row::Attempt(AttemptRecord { end: Some(end), ..attempt }));
     let found = examination.take();
     assert_eq!((found.len(), found[0].text.as_str()), (1, "attempt 1 is at a date that has no row"));
+}
+
+/// What `verify` says of each job of a world.
+fn violations(world: &World) -> Vec<String> {
+    let records = world.rows.jobs.values();
+    let found = records.flat_map(|record| world.rows.examine(record, u64::from(record.generation) - 1).0);
+    found.map(|violation| violation.text).collect()
+}
+
+/// Three dates of `load` that have succeeded, one after the other.
+fn three_dates() -> World {
+    let mut world = World::new("2026-11-03 04:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
+    world.pass_and_settle("2026-11-03 04:01", succeed);
+    world
+}
+
+#[test]
+fn a_repeated_date_is_no_violation() {
+    let mut world = three_dates();
+    world.request("load", Operation::Retry(Retrying::Date { date: day(1), again: true }));
+    world.settle(succeed);
+    assert_eq!(violations(&world), [""; 0]);
+    world.pass_and_settle("2026-11-05 04:00", fail_on("2026-11-04 03:00"));
+    world.request("load", Operation::Skip(Skipping::Date(day(4))));
+    world.settle(succeed);
+    world.request("load", Operation::Retry(Retrying::Date { date: day(4), again: false }));
+    world.settle(succeed);
+    assert_eq!(violations(&world), [""; 0]);
+    let (from, to, only) = (day(2), Some(day(4)), Only::All);
+    let order = BackfillOrder { from, to, only, count: None, newest_first: true, parallel: 1, name: None };
+    world.request("load", Operation::Backfill(order));
+    world.settle(fail_on("2026-11-03 03:00"));
+    assert_eq!(violations(&world), [""; 0]);
+}
+
+#[test]
+fn a_changed_order_is_no_violation() {
+    let strict = backfill("load", "0 3 * * *", "2026-11-01 00:00");
+    let mut independent = strict.clone();
+    independent.date_policy = DatePolicy::Independent { max_parallel: 2 };
+    let mut world = World::new("2026-11-04 02:30", vec![independent.clone()]);
+    world.end_first(Outcome::Failed { code: 1 });
+    world.pass_and_settle("2026-11-04 02:40", fail_on("2026-11-01 03:00"));
+    // The first date still fails, and later dates have succeeded.
+    world.reload(vec![strict.clone()]);
+    world.pass_and_settle("2026-11-04 03:30", fail_on("2026-11-01 03:00"));
+    assert_eq!(violations(&world), [""; 0]);
+    // After that, dates wait for it; in independent order again they do not.
+    world.crash();
+    world.reload(vec![independent]);
+    world.settle(fail_on("2026-11-01 03:00"));
+    world.reload(vec![strict]);
+    world.pass_and_settle("2026-11-05 03:30", fail);
+    assert_eq!(violations(&world), [""; 0]);
+}
+
+#[test]
+fn two_dates_that_ran_together_before_the_order_was_strict_are_no_violation() {
+    let strict = backfill("load", "0 3 * * *", "2026-11-01 00:00");
+    let mut independent = strict.clone();
+    independent.date_policy = DatePolicy::Independent { max_parallel: 2 };
+    let mut world = World::new("2026-11-02 03:30", vec![independent]);
+    assert_eq!(world.running.len(), 2);
+    world.reload(vec![strict]);
+    assert_eq!(violations(&world), [""; 0]);
+    world.settle(succeed);
+    assert_eq!(violations(&world), [""; 0]);
+}
+
+#[test]
+fn a_date_that_overtakes_once_the_order_is_strict_is_a_violation() {
+    let strict = backfill("load", "0 3 * * *", "2026-11-01 00:00");
+    let mut independent = strict.clone();
+    independent.date_policy = DatePolicy::Independent { max_parallel: 1 };
+    let mut world = World::new("2026-11-02 03:30", vec![independent.clone()]);
+    world.settle(fail_on("2026-11-01 03:00"));
+    world.reload(vec![strict]);
+    // What no scheduler does: it starts dates beside the first although the ledger says that their order is strict.
+    let record = world.rows.jobs[&name("load")].clone();
+    world.reload(vec![independent]);
+    world.pass_and_settle("2026-11-03 03:30", fail_on("2026-11-01 03:00"));
+    let mut rows = Tampered::of(world);
+    let JobRecord { watermark, last_success, .. } = rows.job().clone();
+    *rows.job() = JobRecord { watermark, last_success, ..record };
+    assert_snapshot!(rows.found(), @"P3 11-03T03:00 generation 1: attempt 1 was started, and 2026-11-01T03:00:00+00:00 before it is not settled");
 }

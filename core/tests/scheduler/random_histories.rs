@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use crontabber_core::job::{DatePolicy, Job};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::Event;
-use crontabber_core::session::{Operation, Outcome};
+use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
 
 use crate::fixtures::name;
 use crate::random::Random;
@@ -33,6 +33,35 @@ fn reload(world: &mut World, random: &mut Random, starts: &[&str]) {
     let delay = Duration::from_mins(random.below(90) as u64);
     let mut jobs = world.jobs.clone();
     jobs[0].timetable = Timetable::new(schedule, Some(at(start)), None, delay);
+    world.reload(jobs);
+}
+
+/// Runs settled dates again, or settles unsettled ones.
+fn second_thoughts(world: &mut World, random: &mut Random) {
+    let name = *random.pick(&["load", "free", "plain"]);
+    let dates: Vec<_> = world.rows.sessions.keys().filter(|key| key.job.as_str() == name).map(|key| key.date).collect();
+    if dates.is_empty() {
+        return;
+    }
+    let date = *random.pick(&dates);
+    let (from, to, only) = (date, Some(date + minutes(random, 300)), *random.pick(&[Only::All, Only::Failed]));
+    let newest_first = random.once_in(2);
+    let order = BackfillOrder { from, to, count: None, only, newest_first, parallel: 1, name: None };
+    let operation = match random.below(5) {
+        0 => Operation::Skip(Skipping::Date(date)),
+        1 => Operation::Done { date },
+        2 => Operation::Backfill(order),
+        _ => Operation::Retry(Retrying::Date { date, again: true }),
+    };
+    world.request(name, operation);
+}
+
+/// Gives a job another order of its dates.
+fn reorder(world: &mut World, random: &mut Random) {
+    let mut jobs = world.jobs.clone();
+    let independent = DatePolicy::Independent { max_parallel: 2 };
+    let index = random.below(jobs.len());
+    jobs[index].date_policy = *random.pick(&[DatePolicy::Strict, independent, DatePolicy::NewestOnly]);
     world.reload(jobs);
 }
 
@@ -84,7 +113,9 @@ fn operators_registries_and_clocks_keep_the_promises() {
             // No two moments are the same to the microsecond.
             world.now += TimeDelta::microseconds(random.between(0, 999_999));
             let name = *random.pick(&["load", "free", "plain"]);
-            match random.below(16) {
+            match random.below(20) {
+                16..=18 => second_thoughts(&mut world, &mut random),
+                19 => reorder(&mut world, &mut random),
                 0 => world.crash(),
                 1 => world.request(name, Operation::Reset { to: None }),
                 2 => world.request(name, Operation::Run { date: None, force: random.once_in(2) }),

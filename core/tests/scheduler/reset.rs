@@ -88,7 +88,7 @@ fn the_last_success_outlives_resets_and_repetitions() {
     world.request("load", Operation::Reset { to: Some(at("2026-11-05 01:00")) });
     let noted = |world: &World| {
         let record = world.rows.jobs.values().next().unwrap();
-        let (violations, _) = world.rows.examine(record, Some(true), 2);
+        let (violations, _) = world.rows.examine(record, 2);
         assert!(violations.is_empty(), "{violations:?}");
         record.last_success.unwrap().to_string()
     };

@@ -81,6 +81,6 @@ fn a_date_marked_done_and_repeated_breaks_no_invariant() {
     world.request("load", Operation::Retry(Retrying::Date { date, again: true }));
     let record = world.rows.jobs.values().next().expect("one job");
     assert_eq!(record.last_success, Some(date));
-    let (violations, _) = world.rows.examine(record, Some(true), 1);
+    let (violations, _) = world.rows.examine(record, 1);
     assert_eq!(violations, []);
 }

@@ -107,6 +107,7 @@ impl Checks {
         match entry {
             Entry::Enter(record) => dates::entered(record, view),
             Entry::Adopt { .. } => dates::adopted(entry, view),
+            Entry::Order { .. } => dates::ordered(entry, view),
             Entry::Reset(record) => dates::reset(record, view),
             Entry::Record { job, generation, sessions, .. } => {
                 let key = |date| SessionKey { job: job.clone(), generation: *generation, date };

@@ -2,6 +2,7 @@
 //! does.
 
 mod operators;
+mod verify;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,6 +72,8 @@ pub(crate) struct Ledger {
     pub(crate) jobs: BTreeMap<JobName, JobRows>,
     pub(crate) open: BTreeMap<AttemptKey, AttemptRecord>,
     pub(crate) closed: HashMap<AttemptKey, AttemptEnd>,
+    /// All attempts that have ended, by the name that their job has now.
+    ended: BTreeMap<AttemptKey, AttemptRecord>,
     pub(crate) backfills: BTreeMap<BackfillId, BackfillRecord>,
     pub(crate) disabled: BTreeMap<JobName, Disabled>,
     pub(crate) audit: BTreeMap<i64, Asked>,
@@ -134,6 +137,10 @@ impl Ledger {
                 let record = &mut self.job(job, *generation)?.record;
                 timetable.clone_into(&mut record.timetable);
                 (record.first_date, record.timetable_from) = (*first_date, *timetable_from);
+                Ok(())
+            }
+            Entry::Order { job, generation, strict_after } => {
+                self.job(job, *generation)?.record.strict_after = *strict_after;
                 Ok(())
             }
             Entry::Reset(record) => {
@@ -201,7 +208,9 @@ impl Ledger {
 
     fn close(&mut self, entry: &Entry) -> Held {
         let Entry::Close { attempt, end, state, counted_attempts } = entry else { return Ok(()) };
-        self.open.remove(attempt).ok_or_else(|| format!("conflict: {attempt} is closed, and is not open"))?;
+        let open = self.open.remove(attempt);
+        let open = open.ok_or_else(|| format!("conflict: {attempt} is closed, and is not open"))?;
+        self.ended.insert(attempt.clone(), AttemptRecord { end: Some(end.clone()), ..open });
         self.closed.insert(attempt.clone(), end.clone());
         self.change(&attempt.session, |row| {
             if row.state != State::Running || row.attempts != attempt.number || *state == State::Running {

@@ -11,6 +11,9 @@ use crate::random::Random;
 
 pub(crate) const SECOND: i64 = 1_000_000;
 
+/// Of the kernel's count of when a process was started.
+const MICROSECONDS_PER_TICK: u64 = 10_000;
+
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -182,7 +185,11 @@ impl Machine {
 
     pub(crate) fn identity(&self, pid: i32) -> Option<ProcessIdentity> {
         let started = self.processes.get(&pid)?.started;
-        Some(ProcessIdentity { pid, start_ticks: started.unsigned_abs(), boot_id: self.boot_id() })
+        Some(ProcessIdentity {
+            pid,
+            start_ticks: started.unsigned_abs() / MICROSECONDS_PER_TICK,
+            boot_id: self.boot_id(),
+        })
     }
 
     /// The living process of an attempt, by the name in its environment.

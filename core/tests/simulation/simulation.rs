@@ -98,6 +98,7 @@ impl Simulation {
         while self.world.machine.monotonic < days * DAY && self.world.machine.started < ATTEMPTS {
             self.step()?;
         }
+        self.world.ledger.verify()?;
         self.become_calm();
         // What is held by then, or became so by what was under way, is seen to twice.
         self.over_at = self.world.machine.monotonic + HOUR;
@@ -111,7 +112,8 @@ impl Simulation {
             self.step()?;
         }
         self.figures.attempts = self.world.machine.started;
-        self.rest().map_or(Ok(()), |rest| rest.ends())
+        self.rest().map_or(Ok(()), |rest| rest.ends())?;
+        self.world.ledger.verify()
     }
 
     /// From now on nothing fails.

@@ -62,6 +62,11 @@ impl Rows {
                 assert_eq!(record.generation, generation);
                 (record.timetable, record.first_date, record.timetable_from) = (timetable, first_date, timetable_from);
             }
+            Entry::Order { job, generation, strict_after } => {
+                let record = self.jobs.get_mut(&job).expect("known");
+                assert_eq!(record.generation, generation);
+                record.strict_after = strict_after;
+            }
             Entry::Reset(record) => {
                 let before = self.jobs.insert(record.name.clone(), record.clone()).expect("known");
                 assert_eq!(before.generation + 1, record.generation);
@@ -224,13 +229,8 @@ impl Rows {
     }
 
     /// Says what of the promise is broken by the rows of a job, and what they cannot tell. The audit is not kept here.
-    pub(crate) fn examine(
-        &self,
-        record: &JobRecord,
-        is_strict: Option<bool>,
-        resets: u64,
-    ) -> (Vec<Violation>, Vec<Unchecked>) {
-        let subject = Subject::new(record.clone(), is_strict, chrono_tz::UTC, resets);
+    pub(crate) fn examine(&self, record: &JobRecord, resets: u64) -> (Vec<Violation>, Vec<Unchecked>) {
+        let subject = Subject::new(record.clone(), chrono_tz::UTC, resets);
         let mut examination = Examination::new(&subject);
         for session in self.sessions.values().filter(|row| row.key.job == record.name) {
             examination.row(Row::Session(session.clone()));
@@ -489,9 +489,7 @@ impl Drop for World {
         }
         self.assert_memory_is_as_loaded();
         for record in self.rows.jobs.values() {
-            let job = self.jobs.iter().find(|job| job.name == record.name);
-            let is_strict = job.map(|job| job.date_policy.is_strict());
-            let (violations, _) = self.rows.examine(record, is_strict, u64::from(record.generation) - 1);
+            let (violations, _) = self.rows.examine(record, u64::from(record.generation) - 1);
             assert!(violations.is_empty(), "{}: {violations:#?}\n{}", record.name, self.rows_of(record.name.as_str()));
         }
     }

@@ -15,7 +15,10 @@ CREATE TABLE jobs (
     timetable_from BIGINT NOT NULL,
     watermark BIGINT,
     timetable TEXT NOT NULL,
-    last_success BIGINT
+    last_success BIGINT,
+    -- The dates after this one (of this generation) are in strict order; NULL if the job is in another order.
+    strict_after_generation INTEGER CHECK (strict_after_generation >= 0),
+    strict_after BIGINT CHECK ((strict_after IS NULL) = (strict_after_generation IS NULL))
 );
 
 CREATE TABLE sessions (

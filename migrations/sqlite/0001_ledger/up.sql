@@ -19,7 +19,10 @@ CREATE TABLE jobs (
     timetable_from INTEGER NOT NULL,
     watermark INTEGER,
     timetable TEXT NOT NULL,
-    last_success INTEGER
+    last_success INTEGER,
+    -- The dates after this one (of this generation) are in strict order; NULL if the job is in another order.
+    strict_after_generation INTEGER CHECK (strict_after_generation >= 0),
+    strict_after INTEGER CHECK ((strict_after IS NULL) = (strict_after_generation IS NULL))
 ) STRICT;
 
 CREATE TABLE sessions (

@@ -8,7 +8,7 @@ use crate::job::JobName;
 use crate::ledger::error::LedgerError;
 use crate::ledger::rows::{JobRow, count, instant, micros, number, shown};
 use crate::ledger::schema::jobs;
-use crate::session::{JobRecord, SessionKey};
+use crate::session::{JobRecord, SessionKey, StrictAfter};
 
 impl Transaction<'_> {
     pub(super) fn enter(&mut self, record: &JobRecord) -> Result<(), LedgerError> {
@@ -39,6 +39,23 @@ impl Transaction<'_> {
                 jobs::timetable.eq(timetable),
                 jobs::first_date.eq(micros(first_date)),
                 jobs::timetable_from.eq(micros(timetable_from)),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_job(job, error))?;
+        self.one_job(changed, job, generation)
+    }
+
+    pub(super) fn order(
+        &mut self,
+        job: &JobName,
+        generation: u32,
+        strict_after: Option<StrictAfter>,
+    ) -> Result<(), LedgerError> {
+        let id = self.job_id(job)?;
+        let changed = diesel::update(jobs::table.find(id).filter(jobs::generation.eq(number(generation))))
+            .set((
+                jobs::strict_after_generation.eq(strict_after.map(|after| number(after.generation))),
+                jobs::strict_after.eq(strict_after.map(|after| micros(after.date))),
             ))
             .execute(self.connection)
             .map_err(|error| in_job(job, error))?;

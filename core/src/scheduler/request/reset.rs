@@ -49,6 +49,7 @@ impl JobState {
         let before = &self.rows().record;
         let mut record =
             first_record(&before.name, before.stable_name.clone(), timetable, before.generation + 1, step.now);
+        record.strict_after = before.strict_after;
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);
             record.last_success = before.last_success.filter(|success| *success < to).max(success);

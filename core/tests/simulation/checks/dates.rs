@@ -2,9 +2,11 @@
 
 use chrono::TimeDelta;
 use crontabber_core::job::{JobName, Overlap};
-use crontabber_core::session::{Entry, JobRecord, NewSession, Only, Operation, SkipReason, State, Trigger};
+use crontabber_core::session::{
+    Entry, JobRecord, NewSession, Only, Operation, SkipReason, State, StrictAfter, Trigger,
+};
 
-use super::rules::{self, keeps, recorded_until};
+use super::rules::{self, is_strict, keeps, recorded_until};
 use super::{TICK, View, asked};
 use crate::Held;
 use crate::calendar::{At, Calendar};
@@ -34,6 +36,10 @@ pub(super) fn entered(record: &JobRecord, view: &View<'_>) -> Held {
     let spec = view.context.registry.jobs.get(&record.name);
     if spec.is_none_or(|spec| spec.job.timetable.to_string() != record.timetable) || record.watermark.is_some() {
         return Err(format!("P4: {} enters otherwise than the registry has it", record.name));
+    }
+    let since_always = StrictAfter { generation: 0, date: record.first_date };
+    if record.strict_after != spec.filter(|spec| is_strict(&spec.job)).map(|_| since_always) {
+        return Err(format!("P3: {} enters in another order than the registry has", record.name));
     }
     first(record, view)
 }
@@ -98,6 +104,24 @@ pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
     match earlier.into_iter().find(|date| rows.dates().get(*date).is_none()) {
         Some(date) => wrong(format!("its start was moved back, and {date} is not recorded")),
         None => Ok(()),
+    }
+}
+
+/// Another order takes effect: only the dates that are recorded from now on have never been in another.
+pub(super) fn ordered(entry: &Entry, view: &View<'_>) -> Held {
+    let Entry::Order { job, generation, strict_after } = entry else { return Ok(()) };
+    let is_right = match strict_after {
+        Some(after) => {
+            let newest = view.ledger.jobs.get(job).and_then(|rows| rows.dates().newest());
+            after.generation == *generation && newest.is_none_or(|newest| newest <= after.date)
+        }
+        None => true,
+    };
+    let spec = view.context.registry.jobs.get(job);
+    if is_right && spec.is_some_and(|spec| is_strict(&spec.job) == strict_after.is_some()) {
+        Ok(())
+    } else {
+        Err(format!("P3: {job} takes another order than the registry has: {strict_after:?}"))
     }
 }
 

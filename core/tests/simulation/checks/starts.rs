@@ -33,6 +33,9 @@ impl Checks {
         if rows.record.generation != attempt.session.generation {
             return wrong("P1: it belongs to an earlier life of its job");
         }
+        if rows.record.strict_after.is_some() != is_strict(&start.job) {
+            return wrong("P3: the ledger has another order than the registry");
+        }
         let Some(row) = rows.dates().unsettled.get(&date) else { return wrong("P1: its date is settled or unknown") };
         is_alone(attempt, row, start, view)?;
         let run = view.run_of(job, date);

@@ -81,6 +81,11 @@ impl Ledger {
             asked.request.job = to.clone();
         }
         let of_it = |key: &AttemptKey| key.session.job == *from;
+        for (mut key, mut attempt) in self.ended.extract_if(.., |key, _| of_it(key)).collect::<Vec<_>>() {
+            key.session.job = to.clone();
+            attempt.key = key.clone();
+            self.ended.insert(key, attempt);
+        }
         match self.open.keys().find(|key| of_it(key)) {
             Some(open) => Err(format!("P2: {from} gets another name while {open} is open")),
             None => Ok(()),
