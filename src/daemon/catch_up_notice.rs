@@ -1,10 +1,12 @@
 //! Before many missed dates are attempted: how many, of which jobs, and for about how long.
 
+use crate::clock;
 use crate::duration::about;
 use crate::job::{Job, JobName};
 use crate::ledger::{LedgerUrl, Reader};
 use crate::registry::Registry;
 use crate::report::duration_stats::typical;
+use crate::report::scheduling::{Question, ask};
 use crate::scheduler::{JobCondition, Scheduler};
 
 /// So many jobs are named; those with the most dates.
@@ -23,14 +25,25 @@ pub(super) fn missed(scheduler: &Scheduler, registry: &Registry) -> Vec<(u64, Jo
     missed
 }
 
-/// The sentence, if more dates than `most` will be attempted.
-pub(super) fn text(missed: &[(u64, JobName)], most: u64, url: &LedgerUrl) -> Option<String> {
+/// The sentence, if more dates than `announce_over` will be attempted.
+pub(super) fn text(missed: &[(u64, JobName)], registry: &Registry, url: &LedgerUrl) -> Option<String> {
+    let most = registry.daemon.announce_over;
+    let total: u64 = missed.iter().map(|(backlog, _)| backlog).sum();
+    if total <= most {
+        return None;
+    }
+    let mut reader = Reader::open(url).ok();
+    // The count so far is an upper bound: what is superseded or too old is recorded in the steps to come.
+    let exact = reader.as_mut().and_then(|reader| reader.recovered().ok()).map(|recovered| {
+        let (scheduler, ..) = ask(recovered, registry.clone(), Question::State, clock::now());
+        self::missed(&scheduler, registry)
+    });
+    let missed = exact.as_deref().unwrap_or(missed);
     let total: u64 = missed.iter().map(|(backlog, _)| backlog).sum();
     if total <= most {
         return None;
     }
     // How long it takes is only said if the ledger knows.
-    let mut reader = Reader::open(url).ok();
     let mut typical = |name: &JobName| reader.as_mut().and_then(|reader| typical(reader, name).ok()?);
     let mut parts: Vec<String> = missed
         .iter()

@@ -158,7 +158,7 @@ impl Daemon {
         let missed = catch_up_notice::missed(executor.control.scheduler(), registry);
         // The ledger is asked how long a date takes: without the lock, since it may be slow to answer.
         drop(executor);
-        if let Some(text) = catch_up_notice::text(&missed, registry.daemon.announce_over, &self.setting.ledger) {
+        if let Some(text) = catch_up_notice::text(&missed, registry, &self.setting.ledger) {
             self.shared.lock().reporter.warn(&text);
         }
     }

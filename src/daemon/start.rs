@@ -138,7 +138,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     executor.move_renamed_logs(&registry);
     if mode != Mode::Operate {
         let missed = catch_up_notice::missed(executor.control.scheduler(), &registry);
-        if let Some(text) = catch_up_notice::text(&missed, registry.daemon.announce_over, &url) {
+        if let Some(text) = catch_up_notice::text(&missed, &registry, &url) {
             executor.reporter.warn(&text);
         }
     }

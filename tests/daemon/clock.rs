@@ -1,6 +1,6 @@
 //! The real daemon under a clock that is moved while it runs (libfaketime).
 
-use crate::lab::Lab;
+use crate::lab::{Lab, stderr};
 
 const HOURLY: &str = r#"
 [jobs.hourly]
@@ -66,4 +66,66 @@ command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran"
     lab.verify();
     let list = lab.json(&["list"]);
     assert!(list[0]["blocked_by"].to_string().contains("2027"), "{list}");
+}
+
+#[test]
+fn what_is_planned_and_announced_after_an_outage_is_what_runs() {
+    let lab = Lab::new(
+        r#"
+[daemon]
+announce_over = 5
+[jobs.bounded]
+schedule = "@hourly"
+start = 2026-11-20
+backfill = true
+catch_up = { max_dates = 3 }
+command = "true"
+[jobs.newest]
+schedule = "* * * * *"
+start = 2026-11-01
+command = "true"
+[jobs.recent]
+schedule = "* * * * *"
+start = 2026-11-20
+backfill = true
+catch_up = { max_age = "5m" }
+command = "true"
+"#,
+    )
+    .with_clock("@2026-11-24 06:30:10");
+    let planned = lab.json(&["plan"]);
+    let planned: std::collections::BTreeSet<(String, u64)> = planned
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["starts"] == "now")
+        .map(|row| (row["job"].as_str().unwrap().to_owned(), row["backlog"].as_u64().unwrap()))
+        .collect();
+    let expected = [("bounded", 3), ("newest", 1), ("recent", 5)].map(|(job, count)| (job.to_owned(), count));
+    assert_eq!(planned, expected.clone().into());
+    let log = stderr(&lab.run(&["once"]));
+    let announced = "9 dates were missed and are attempted now, oldest first: 5 of recent, 3 of bounded, 1 of newest";
+    assert!(log.contains(announced), "{log}");
+    let attempts = lab.json(&["attempts"]);
+    for (job, count) in expected {
+        let ran = attempts.as_array().unwrap().iter().filter(|attempt| attempt["job"] == job.as_str()).count();
+        assert_eq!(ran as u64, count, "{job}");
+    }
+}
+
+#[test]
+fn dates_recorded_ahead_of_the_clock_are_not_behind() {
+    let registry = "[daemon]\nannounce_over = 5\n[jobs.load]\nschedule = \"@daily\"\nstart = 2026-11-24\nbackfill = true\n\
+                    retry = { after = \"1s\" }\ncommand = \"test -e DIR/mended\"\n";
+    let lab = Lab::new(registry).with_clock("@2026-12-24 00:00:10");
+    lab.run(&["once"]);
+    lab.set_clock("@2026-11-24 10:30:00");
+    let log = stderr(&lab.run(&["once"]));
+    assert!(!log.contains("were missed"), "{log}");
+    std::fs::write(lab.path("mended"), "").unwrap();
+    lab.set_clock("@2026-11-24 10:40:00");
+    lab.ok("once");
+    let list = lab.ok("list");
+    assert!(list.contains("blocked") && list.contains("is in the future: was the clock wrong?"), "{list}");
+    assert!(!list.contains("is due and not started"), "{list}");
 }

@@ -9,6 +9,7 @@ use crate::text::{in_zone, to_the_second, words};
 
 use super::Scheduler;
 use super::job_state::JobState;
+use super::queue::Session;
 
 /// Why the oldest unsettled date of a job does not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,16 +121,16 @@ impl Scheduler {
         let (blocked_at, blocked_by) = job_state.job.as_ref().map_or((None, None), |job| self.block(job_state, job));
         let next =
             job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_not_due(job_state, next));
-        let first = job_state.rows().main.sessions().iter().next();
+        let first = job_state.due(self.now).next();
         // A disabled job records no dates.
         let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
         let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
         Some(JobStatus {
-            state: condition(job_state, blocked_by.as_ref()),
+            state: condition(job_state, first.map(|(_, session)| session), blocked_by.as_ref()),
             record: job_state.rows().record.clone(),
             next,
-            backlog: job_state.rows().main.len() as u64 + job_state.unrecorded.max(unrecorded),
-            oldest: first.map(|(date, _)| *date).or(missed),
+            backlog: job_state.due(self.now).count() as u64 + job_state.unrecorded.max(unrecorded),
+            oldest: first.map(|(date, _)| date).or(missed),
             to_go: job_state.to_go(),
             failures: first.map_or(0, |(_, session)| session.counted_attempts),
             blocked_by,
@@ -157,7 +158,7 @@ impl Scheduler {
         if !job.enabled {
             return (None, Some(BlockReason::Disabled));
         }
-        let mut unsettled = job_state.rows().main.idle();
+        let mut unsettled = job_state.due(self.now).filter(|(_, session)| session.state != State::Running);
         // In independent order a waiting date says more than a failed one.
         let first = if job.date_policy.is_independent() {
             unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, *date))
@@ -190,6 +191,14 @@ impl Scheduler {
 }
 
 impl JobState {
+    /// The unsettled sessions of the schedule that are due. Others are recorded ahead of the clock, or the `delay` has
+    /// become longer.
+    fn due(&self, now: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, &Session)> {
+        let due = move |date: &DateTime<Utc>| self.job.as_ref().map_or(*date, |job| job.timetable.due(*date));
+        let sessions = self.rows().main.sessions().iter().map(|(date, session)| (*date, session));
+        sessions.take_while(move |(date, _)| due(date) <= now)
+    }
+
     fn to_go(&self) -> Remaining {
         let all = || self.rows().backfills.values().flat_map(|backfill| backfill.queue.sessions());
         let those = |is_so: fn(&State) -> bool| {
@@ -210,7 +219,7 @@ impl JobState {
     }
 }
 
-fn condition(job_state: &JobState, blocked_by: Option<&BlockReason>) -> JobCondition {
+fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<&BlockReason>) -> JobCondition {
     if !job_state.rows().open.is_empty() {
         return JobCondition::Running;
     }
@@ -220,13 +229,11 @@ fn condition(job_state: &JobState, blocked_by: Option<&BlockReason>) -> JobCondi
         (_, Some(BlockReason::Held { .. })) => JobCondition::Held,
         (_, Some(BlockReason::Retry { .. })) => JobCondition::Failed,
         (_, Some(BlockReason::Dependency { .. } | BlockReason::WatermarkAhead { .. })) => JobCondition::Blocked,
-        (_, Some(BlockReason::Pool { .. } | BlockReason::Full { .. }) | None) => {
-            match job_state.rows().main.sessions().values().next() {
-                Some(session) if session.counted_attempts > 0 => JobCondition::Failed,
-                Some(_) => JobCondition::Waiting,
-                None => JobCondition::Ok,
-            }
-        }
+        (_, Some(BlockReason::Pool { .. } | BlockReason::Full { .. }) | None) => match oldest {
+            Some(session) if session.counted_attempts > 0 => JobCondition::Failed,
+            Some(_) => JobCondition::Waiting,
+            None => JobCondition::Ok,
+        },
     }
 }
 
