@@ -174,7 +174,8 @@ impl JobState {
         let oldest = sessions.iter().find(is_too_old).map(|session| session.date);
         self.write_sessions(Some(newest), sessions, step);
         let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
-        if is_whole && (superseded > 0 || count > 1) && too_old < count {
+        // A disabled job whose timetable changes records its dates, and runs none.
+        if is_whole && self.is_active() && (superseded > 0 || count > 1) && too_old < count {
             let oldest = self.rows().main.oldest().or(self.rows().record.watermark).unwrap_or_default();
             let (job, behind) = (self.rows().record.name.clone(), self.behind());
             step.notes.push(Notification::Behind { job, behind, oldest, superseded });

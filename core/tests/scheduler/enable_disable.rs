@@ -1,5 +1,6 @@
 //! The `enable` and `disable` requests.
 
+use crontabber_core::scheduler::Notification;
 use crontabber_core::session::{Enabling, Operation};
 use insta::assert_snapshot;
 
@@ -50,4 +51,18 @@ fn a_disabled_job_misses_its_dates_until_an_operator_decides() {
     11-12T03:00 skipped: operator (manual, 0 attempts)
     11-13T03:00 skipped: operator (manual, 0 attempts)
     ");
+}
+
+#[test]
+fn an_edit_of_a_disabled_job_does_not_announce_a_catch_up() {
+    let mut world = caught_up();
+    world.answer_to("load", Operation::Disable { until: None });
+    world.pass("2026-11-09 12:00");
+    world.notes.clear();
+    world.jobs = vec![backfill("load", "0 5 * * *", "2026-11-03 00:00")];
+    world.crash();
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "");
+    let behind: Vec<_> = world.notes.iter().filter(|note| matches!(note, Notification::Behind { .. })).collect();
+    assert!(behind.is_empty(), "{behind:?}");
 }
