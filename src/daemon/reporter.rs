@@ -179,6 +179,7 @@ fn log(notification: &Notification, zone: Tz) {
             }
         }
         Notification::TooOld { job, count, .. } => warn!(%job, count, "{text}"),
+        Notification::Overlapped { job, date } => warn!(%job, date = in_zone(*date, zone), "{text}"),
         Notification::Behind { job, behind, .. } => info!(%job, behind, "{text}"),
         Notification::Answered { job, user, .. } => info!(%job, user, "{text}"),
         other if messages::is_warning(other) => warn!(job, "{text}"),

@@ -192,15 +192,15 @@ impl JobState {
         self.date_policy().is_some_and(DatePolicy::is_strict)
     }
 
-    /// Skips the idle dates other than `but`, since a newer date supersedes them; returns whether there were any.
-    pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, step: &mut Step) -> bool {
+    /// Skips the idle dates other than `but`, since a newer date supersedes them; returns how many there were.
+    pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, step: &mut Step) -> u64 {
         let idle = self.rows.main.idle().map(|(date, _)| date);
         let idle: Vec<_> = idle.filter(|date| !self.probing.contains(date) && Some(*date) != but).collect();
-        let any = !idle.is_empty();
+        let count = idle.len() as u64;
         for date in idle {
             self.skip(date, SkipReason::Superseded, step);
         }
-        any
+        count
     }
 
     /// Skips an unsettled date that does not run.

@@ -148,9 +148,9 @@ impl JobState {
     ) -> bool {
         let Some(newest) = dates.last().copied() else { return false };
         let more_to_come = self.unrecorded > 0;
-        let taken_over = !job.date_policy.keeps_every_date() && self.supersede(None, step);
+        let taken_over = if job.date_policy.keeps_every_date() { 0 } else { self.supersede(None, step) };
         let total = dates.len() as u64 + self.unrecorded;
-        let (mut superseded, mut too_old) = (0, 0);
+        let (mut superseded, mut too_old) = (taken_over, 0);
         let sessions: Vec<NewSession> = dates
             .into_iter()
             .zip(0..)
@@ -165,6 +165,9 @@ impl JobState {
                 };
                 superseded += u64::from(skipped == Some(SkipReason::Superseded));
                 too_old += u64::from(skipped == Some(SkipReason::TooOld));
+                if skipped == Some(SkipReason::Overtime) {
+                    step.notes.push(Notification::Overlapped { job: job.name.clone(), date });
+                }
                 let state = skipped.map_or(State::Waiting, |reason| State::Skipped { reason });
                 NewSession { date, state, trigger, backfill: None }
             })
@@ -183,7 +186,7 @@ impl JobState {
         if let Some(oldest) = oldest {
             step.notes.push(Notification::TooOld { job: self.rows().record.name.clone(), count: too_old, oldest });
         }
-        taken_over || skips
+        taken_over > 0 || skips
     }
 
     /// Enters the next date for a `run` request, whatever the job's limits are.

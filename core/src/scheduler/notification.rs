@@ -43,6 +43,8 @@ pub enum Notification {
         /// The oldest of them.
         oldest: DateTime<Utc>,
     },
+    /// A date was skipped by `overlap = "skip"`: earlier dates still run.
+    Overlapped { job: JobName, date: DateTime<Utc> },
     /// `done_when` reports a date as done.
     WasDone {
         session: SessionKey,

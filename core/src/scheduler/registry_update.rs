@@ -136,7 +136,12 @@ impl Scheduler {
         }
         let job_state = self.jobs.get_mut(&name)?;
         let before = job_state.set_job(job.clone());
-        if job_state.rows().record.timetable != job.timetable.to_string() {
+        let former = &job_state.rows().record.timetable;
+        let mut edits = Vec::new();
+        if *former != job.timetable.to_string() {
+            // What of the timetable was edited while no daemon ran.
+            let former = former.parse().map(|timetable| Job { timetable, ..(**job).clone() });
+            edits = former.map_or_else(|_| vec!["schedule"], |former| former.changed_keys(job));
             job_state.switch_timetable(job, step);
         }
         job_state.seek_next(&job.timetable, step);
@@ -149,8 +154,8 @@ impl Scheduler {
         match before {
             Some(before) if before == *job => None,
             Some(before) => Some((name, before.changed_keys(job))),
-            // The first registry of a daemon reports no known job; a ghost that returns later is reported.
-            None => self.has_registry.then(|| (name, Vec::new())),
+            // The first registry of a daemon reports no other known job; a ghost that returns later is reported.
+            None => (self.has_registry || !edits.is_empty()).then_some((name, edits)),
         }
     }
 

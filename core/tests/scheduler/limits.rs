@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use crontabber_core::job::{CatchUp, DatePolicy, Overlap, Retry};
+use crontabber_core::scheduler::Notification;
 use crontabber_core::session::{Only, Operation};
 use insta::assert_snapshot;
 
@@ -54,6 +55,11 @@ fn overlap_skip_skips_dates_that_come_due_while_one_runs() {
     11-05T14:00 skipped: overtime (schedule, 0 attempts)
     11-05T15:00 succeeded (schedule, 1 attempts)
     ");
+    let reported = world.notes.iter().filter_map(|note| match note {
+        Notification::Overlapped { date, .. } => Some(*date),
+        _ => None,
+    });
+    assert_eq!(reported.collect::<Vec<_>>(), [at("2026-11-05 13:00"), at("2026-11-05 14:00")], "each is reported");
 }
 
 #[test]

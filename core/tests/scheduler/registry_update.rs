@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crontabber_core::job::{DatePolicy, Job};
 use crontabber_core::schedule::Timetable;
+use crontabber_core::scheduler::Notification;
 use crontabber_core::session::{Only, Operation, Outcome, Skipping};
 use insta::assert_snapshot;
 
@@ -254,4 +255,23 @@ fn a_changed_schedule_repeats_nothing_from_before_a_reset_to_a_date() {
     world.reload(vec![with_delay(moved, Duration::from_mins(5))]);
     world.pass_and_settle("2026-11-06 04:00", succeed);
     assert_snapshot!(world.take_started(), @"load 11-06T03:00");
+}
+
+#[test]
+fn an_edit_of_the_timetable_is_reported_at_a_start_too() {
+    let mut world = caught_up();
+    world.pass_and_settle("2026-11-06 12:00", succeed);
+    world.notes.clear();
+    world.crash();
+    let changed = |world: &World| {
+        let keys = world.notes.iter().filter_map(|note| match note {
+            Notification::Changed { job, keys, .. } => Some((job.to_string(), keys.join(", "))),
+            _ => None,
+        });
+        keys.collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&world), [], "nothing was edited");
+    world.jobs = vec![backfill("load", "0 5 * * *", "2026-11-02 00:00")];
+    world.crash();
+    assert_eq!(changed(&world), [("load".to_owned(), "schedule, start".to_owned())]);
 }

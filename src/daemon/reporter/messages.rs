@@ -20,6 +20,7 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
         | Notification::WatermarkAhead { job, .. }
         | Notification::PastDomain { job }
         | Notification::TooOld { job, .. }
+        | Notification::Overlapped { job, .. }
         | Notification::BackfillOver { job, .. }
         | Notification::EnabledAgain { job }
         | Notification::Renamed { job, .. }
@@ -64,6 +65,10 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         Notification::TooOld { count, oldest, .. } => {
             format!("{} missed, from {} on: skipped as too old", counted(*count, "date"), in_zone(*oldest, zone))
         }
+        Notification::Overlapped { date, .. } => format!(
+            "{} skipped: an earlier date still runs, and the job has `overlap = \"skip\"`",
+            in_zone(*date, zone)
+        ),
         Notification::WasDone { session, .. } => {
             format!(
                 "{} succeeded without an attempt: its `done_when` says that it is done",
