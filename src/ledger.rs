@@ -31,6 +31,7 @@ mod transaction;
 mod unsettled;
 mod url;
 mod writer;
+mod zones;
 
 pub use audit::{Act, AuditFilter};
 pub use daily_counts::StateCounts;

@@ -115,7 +115,15 @@ fn fill(path: &Path) -> Outcome<()> {
                 .map(|date| NewSession { date, state: state.clone(), trigger: Trigger::Schedule, backfill: None })
                 .collect();
             let to = sessions.last().map(|session| session.date);
-            let entry = Entry::Record { job: job.clone(), generation: 1, watermark, to, sessions, at: now };
+            let entry = Entry::Record {
+                job: job.clone(),
+                generation: 1,
+                watermark,
+                to,
+                zone: chrono_tz::UTC,
+                sessions,
+                at: now,
+            };
             writer.commit(&[entry])?;
             watermark = to;
         }

@@ -173,6 +173,14 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
     let dates = (0..DATES).map(|minute| first + TimeDelta::minutes(minute));
     let new = |date| NewSession { date, state: State::Waiting, trigger: Trigger::Backfill, backfill: None };
     let sessions: Vec<NewSession> = dates.map(new).collect();
-    let entry = Entry::Record { job: name, generation: 1, watermark: None, to: Some(now), sessions, at: now };
+    let entry = Entry::Record {
+        job: name,
+        generation: 1,
+        watermark: None,
+        to: Some(now),
+        zone: chrono_tz::UTC,
+        sessions,
+        at: now,
+    };
     timed(|| Ok(writer.commit(&[entry])?))
 }

@@ -175,6 +175,7 @@ fn fill(file: &Path, first: DateTime<Utc>, now: DateTime<Utc>) -> Outcome<i64> {
          WITH RECURSIVE counted (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM counted WHERE number < 287)
          INSERT INTO turn SELECT number FROM counted;
          CREATE TEMP TABLE due (date, job_id, late, taken, luck, chance);
+         INSERT INTO zones (id, name) VALUES (0, 'UTC');
          INSERT INTO hosts (id, name, boot_id) VALUES (-1, 'db1.example.com', NULL);",
     )?;
     for job in 0..JOBS {
@@ -217,24 +218,24 @@ const DAY: &str = "
     )
     WHERE date <= {now} ORDER BY date, job_id;
     INSERT INTO sessions (
-        job_id, generation, date, state, trigger, attempts, counted_attempts, reason, recorded_at, settled_at
+        job_id, generation, date, state, trigger, zone_id, attempts, counted_attempts, reason, recorded_at, settled_at
     )
-    SELECT job_id, 1, date, CASE WHEN luck < 10 THEN 5 ELSE 1 END, luck < 30,
+    SELECT job_id, 1, date, CASE WHEN luck < 10 THEN 5 ELSE 1 END, luck < 30, 0,
         CASE WHEN luck < 10 THEN 0 WHEN luck < 20 THEN 2 ELSE 1 END,
         CASE WHEN luck < 10 THEN 0 WHEN luck < 20 THEN 2 ELSE 1 END,
         CASE WHEN luck < 10 THEN 'superseded' END, date + late,
         date + late + CASE WHEN luck < 10 THEN 0 WHEN luck < 20 THEN 300001800 + taken ELSE 900 + taken END
     FROM due ORDER BY rowid;
     INSERT INTO attempts (
-        job_id, generation, date, number, trigger, host_id, pid, start_ticks, started_at, ended_at, outcome,
+        job_id, generation, date, number, trigger, zone_id, host_id, pid, start_ticks, started_at, ended_at, outcome,
         exit_code, duration_micros, has_log, cpu_user_micros, cpu_system_micros, peak_memory_bytes
     )
-    SELECT job_id, 1, date, 1, luck < 30, {boot}, 1000 + chance * 17 % 4000000, (date + late - {booted}) / 10000 + 40,
+    SELECT job_id, 1, date, 1, luck < 30, 0, {boot}, 1000 + chance * 17 % 4000000, (date + late - {booted}) / 10000 + 40,
         date + late + 400, date + late + 900 + taken, luck < 20, CASE WHEN luck < 20 THEN 1 END, taken, 1,
         1000 + chance * 7 % 900000, 1000 + chance * 3 % 90000, 4096 * (1000 + chance * 11 % 20000)
     FROM due WHERE luck >= 10
     UNION ALL
-    SELECT job_id, 1, date, 2, 5, {boot}, 1000 + chance * 19 % 4000000, (date + late - {booted}) / 10000 + 30130,
+    SELECT job_id, 1, date, 2, 5, 0, {boot}, 1000 + chance * 19 % 4000000, (date + late - {booted}) / 10000 + 30130,
         date + late + 300001300, date + late + 300001800 + taken, 0, NULL, taken, 1,
         1000 + chance * 5 % 900000, 1000 + chance * 2 % 90000, 4096 * (1000 + chance * 13 % 20000)
     FROM due WHERE luck >= 10 AND luck < 20

@@ -364,8 +364,8 @@ impl JobState {
             let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
         });
-        let record = &self.rows().record;
+        let (record, zone) = (&self.rows().record, self.zone_of(date));
         let (idempotency_key, last_success) = (record.idempotency_key(date), record.last_success);
-        Start { attempt, idempotency_key, trigger, job, previous, next, last_success }
+        Start { attempt, zone, idempotency_key, trigger, job, previous, next, last_success }
     }
 }

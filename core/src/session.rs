@@ -13,6 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::job::JobName;
 
@@ -138,6 +139,8 @@ impl JobRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
     pub key: SessionKey,
+    /// The zone in which its job is told the date, and it is shown: the job's when the date was recorded.
+    pub zone: Tz,
     /// Where it stands.
     pub state: State,
     /// What made it happen.
@@ -192,6 +195,8 @@ pub struct Disabled {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptRecord {
     pub key: AttemptKey,
+    /// The zone of its session.
+    pub zone: Tz,
     /// What made it happen.
     pub trigger: Trigger,
     /// The host it was started on.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::job::{Command, Job};
 use crate::paths;
@@ -48,7 +49,8 @@ pub(super) fn prepare(
     settings: &LaunchSettings,
 ) -> Result<Launch, PrepareError> {
     let job = &start.job;
-    let argv = argv(job, command, start.attempt.session.date);
+    let date = start.attempt.session.date.with_timezone(&start.zone);
+    let argv = argv(job, command, date);
     let environment = environment(start, attempt, &settings.ledger_id)?;
     let length = settings.inherited_length
         + length_of(&environment)
@@ -88,13 +90,10 @@ pub(super) struct LaunchSettings {
     pub(super) output_limit: u64,
 }
 
-fn argv(job: &Job, command: &Command, date: DateTime<Utc>) -> Vec<OsString> {
+fn argv(job: &Job, command: &Command, date: DateTime<Tz>) -> Vec<OsString> {
     match command {
         Command::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.into()],
-        Command::Argv(templates) => {
-            let date = date.with_timezone(&job.timetable.zone());
-            templates.iter().map(|template| template.render(&job.name, date).into()).collect()
-        }
+        Command::Argv(templates) => templates.iter().map(|template| template.render(&job.name, date).into()).collect(),
     }
 }
 
@@ -138,14 +137,13 @@ fn unquoted(value: &str) -> &str {
 
 /// The variables that describe the session and the attempt.
 fn session_environment(start: &Start, named: &AttemptKey, ledger_id: &str) -> Vec<(OsString, OsString)> {
-    let Start { attempt, idempotency_key, trigger, job, previous, next, last_success } = start;
-    let zone = job.timetable.zone();
+    let Start { attempt, zone, idempotency_key, trigger, previous, next, last_success, .. } = start;
     let session = &attempt.session;
-    let shown = |date: &Option<DateTime<Utc>>| date.map(|date| in_zone(date, zone)).unwrap_or_default();
+    let shown = |date: &Option<DateTime<Utc>>| date.map(|date| in_zone(date, *zone)).unwrap_or_default();
     [
         ("JOB", session.job.to_string()),
-        ("DATE", in_zone(session.date, zone)),
-        ("SESSION_DATE", session.date.with_timezone(&zone).date_naive().to_string()),
+        ("DATE", in_zone(session.date, *zone)),
+        ("SESSION_DATE", session.date.with_timezone(zone).date_naive().to_string()),
         ("UNIXTIME", session.date.timestamp().to_string()),
         ("PREVIOUS_DATE", shown(previous)),
         ("NEXT_DATE", shown(next)),

@@ -20,6 +20,7 @@ use super::hosts::{self, Host};
 use super::prepared::{self, Value};
 use super::rows::{job_name, shown};
 use super::schema;
+use super::zones::Zones;
 use crate::job::JobName;
 use crate::session::{AttemptKey, Entry, ProcessIdentity, SessionKey};
 
@@ -28,6 +29,7 @@ pub(super) struct Cache {
     jobs: HashMap<JobName, i32>,
     /// The hosts that were looked up.
     hosts: Vec<Host>,
+    zones: Zones,
 }
 
 impl Cache {
@@ -35,7 +37,7 @@ impl Cache {
         let rows = schema::jobs::table.select((schema::jobs::name, schema::jobs::id));
         let rows = rows.load::<(String, i32)>(connection)?;
         let jobs = rows.into_iter().map(|(name, id)| Ok((job_name(&name)?, id))).collect::<Result<_, LedgerError>>()?;
-        Ok(Self { jobs, hosts: Vec::new() })
+        Ok(Self { jobs, hosts: Vec::new(), zones: Zones::load(connection)? })
     }
 }
 
@@ -72,9 +74,9 @@ impl<'a> Transaction<'a> {
             }
             Entry::Order { job, generation, strict_after } => self.order(job, *generation, *strict_after),
             Entry::Reset(record) => self.reset(record),
-            Entry::Record { job, generation, watermark, to, sessions, at } => {
+            Entry::Record { job, generation, watermark, to, zone, sessions, at } => {
                 self.move_watermark(job, *generation, *watermark, *to)?;
-                self.record(job, *generation, sessions, *at)
+                self.record(job, *generation, *zone, sessions, *at)
             }
             Entry::Open { attempt, from, trigger, host, started_at } => {
                 self.open(attempt, *from, *trigger, host, *started_at)

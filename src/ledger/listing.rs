@@ -17,6 +17,7 @@ use super::error::LedgerError;
 use super::filter::Between;
 use super::rows::{job_name, micros, number as stored};
 use super::schema::jobs;
+use super::zones::Zones;
 use crate::job::JobName;
 use crate::session::{AttemptKey, SessionKey};
 use page::{Cursor, IndexRange, Listed, PAGE};
@@ -76,13 +77,14 @@ pub(super) fn list<Row: Listed>(
     let mut names = names(connection)?;
     let ranges = ranges(&names, selection);
     let Some((mut after, skipped)) = start::<Row>(connection, &names, &ranges, selection)? else { return Ok(()) };
-    let mut emitter = Emitter { skipped, before: selection.before, each };
+    let mut emitter = Emitter { skipped, before: selection.before, zones: Zones::default(), each };
     // The rows at one date, to be sorted by the names of their jobs.
     let mut same_date: Vec<(JobName, Row)> = Vec::new();
     loop {
         let page = page::<Row>(connection, &ranges, after)?;
         let Some(last) = page.last() else { break };
         after = last.cursor();
+        emitter.zones = Zones::load(connection)?;
         for row in page {
             let key = row.cursor();
             if same_date.first().is_some_and(|(_, first)| first.cursor().date != key.date)
@@ -195,6 +197,8 @@ struct Emitter<'a, Record> {
     skipped: i64,
     /// Where the list ends.
     before: Option<SortKey<'a>>,
+    /// Those of all pages so far.
+    zones: Zones,
     each: &'a mut dyn FnMut(Record) -> ControlFlow<()>,
 }
 
@@ -211,7 +215,7 @@ impl<Record> Emitter<'_, Record> {
             }
             if self.skipped > 0 {
                 self.skipped -= 1;
-            } else if (self.each)(row.record(&job)?).is_break() {
+            } else if (self.each)(row.record(&job, &self.zones)?).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

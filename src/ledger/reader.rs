@@ -15,6 +15,7 @@ use super::schema::{attempts, hosts, jobs, sessions, writer};
 use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
+use super::zones::Zones;
 use super::{lock, migrate, postgres, request_context, request_queue, startup, unsettled};
 use crate::job::JobName;
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
@@ -126,7 +127,8 @@ impl Reader {
             .select(sessions::all_columns)
             .first::<SessionRow>(&mut self.connection)
             .optional()?;
-        row.map(|row| row.record(&key.job)).transpose()
+        let zones = Zones::load(&mut self.connection)?;
+        row.map(|row| row.record(&key.job, &zones)).transpose()
     }
 
     /// Passes attempts to `each`, ascending by date, job and number, until it breaks.
@@ -168,7 +170,8 @@ impl Reader {
             .select(AttemptRow::as_select())
             .first::<AttemptRow>(&mut self.connection)
             .optional()?;
-        row.map(|row| row.record(&key.session.job)).transpose()
+        let zones = Zones::load(&mut self.connection)?;
+        row.map(|row| row.record(&key.session.job, &zones)).transpose()
     }
 
     /// The last writer of the ledger, and whether it still holds the ledger; none if it was never written.

@@ -6,6 +6,7 @@ use super::connection::AnyConnection;
 use super::error::LedgerError;
 use super::rows::{SessionRow, code, instant, micros};
 use super::schema::{backfills, jobs, sessions};
+use super::zones::Zones;
 use crate::job::JobName;
 use crate::session::{BackfillId, Operation, Past, Retrying, StateKind};
 
@@ -35,7 +36,8 @@ pub(super) fn past(
             .order(sessions::date)
             .limit(MOST)
             .load::<SessionRow>(connection)?;
-        past.settled = rows.into_iter().map(|row| row.record(job)).collect::<Result<_, _>>()?;
+        let zones = Zones::load(connection)?;
+        past.settled = rows.into_iter().map(|row| row.record(job, &zones)).collect::<Result<_, _>>()?;
     }
     match operation {
         Operation::Backfill(order) => {

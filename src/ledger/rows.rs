@@ -9,6 +9,7 @@ use diesel::prelude::*;
 
 use super::error::LedgerError;
 use super::schema::{attempts, hosts, jobs, sessions};
+use super::zones::Zones;
 use crate::job::JobName;
 use crate::session::{
     AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, OutcomeKind, ProcessIdentity, SessionKey, SessionRecord,
@@ -42,6 +43,7 @@ pub(super) struct SessionRow {
     pub(super) date: i64,
     pub(super) state: i16,
     pub(super) trigger: i16,
+    pub(super) zone_id: i16,
     pub(super) attempts: i32,
     pub(super) counted_attempts: i32,
     pub(super) retry_at: Option<i64>,
@@ -61,6 +63,7 @@ pub(super) struct AttemptRow {
     pub(super) date: i64,
     pub(super) number: i32,
     trigger: i16,
+    zone_id: i16,
     #[diesel(select_expression = hosts::name)]
     host: String,
     pid: Option<i32>,
@@ -120,7 +123,7 @@ impl JobRow {
 }
 
 impl SessionRow {
-    pub(super) fn record(self, job: &JobName) -> Result<SessionRecord, LedgerError> {
+    pub(super) fn record(self, job: &JobName, zones: &Zones) -> Result<SessionRecord, LedgerError> {
         let date = instant(self.date)?;
         let strange = |what: &str, value: &dyn Display| damaged(job, date, what, value);
         let kind = StateKind::from_code(self.state).ok_or_else(|| strange("state", &self.state))?;
@@ -137,6 +140,7 @@ impl SessionRow {
         };
         Ok(SessionRecord {
             key: SessionKey { job: job.clone(), generation: count(self.generation), date },
+            zone: zones.get(self.zone_id)?,
             state,
             trigger: Trigger::from_code(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             attempts: count(self.attempts),
@@ -161,7 +165,7 @@ impl AttemptRow {
         })
     }
 
-    pub(super) fn record(self, job: &JobName) -> Result<AttemptRecord, LedgerError> {
+    pub(super) fn record(self, job: &JobName, zones: &Zones) -> Result<AttemptRecord, LedgerError> {
         let date = instant(self.date)?;
         let strange = |what: &str, value: &dyn Display| damaged(job, date, what, value);
         let usage = self.usage();
@@ -189,6 +193,7 @@ impl AttemptRow {
                 session: SessionKey { job: job.clone(), generation: count(self.generation), date },
                 number: count(self.number),
             },
+            zone: zones.get(self.zone_id)?,
             trigger: Trigger::from_code(self.trigger).ok_or_else(|| strange("trigger", &self.trigger))?,
             host: self.host,
             process,

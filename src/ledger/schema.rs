@@ -27,6 +27,7 @@ diesel::table! {
         date -> BigInt,
         state -> SmallInt,
         trigger -> SmallInt,
+        zone_id -> SmallInt,
         attempts -> Integer,
         counted_attempts -> Integer,
         retry_at -> Nullable<BigInt>,
@@ -67,6 +68,7 @@ diesel::table! {
         date -> BigInt,
         number -> Integer,
         trigger -> SmallInt,
+        zone_id -> SmallInt,
         host_id -> Integer,
         pid -> Nullable<Integer>,
         start_ticks -> Nullable<BigInt>,
@@ -81,6 +83,13 @@ diesel::table! {
         cpu_user_micros -> Nullable<BigInt>,
         cpu_system_micros -> Nullable<BigInt>,
         peak_memory_bytes -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    zones (id) {
+        id -> SmallInt,
+        name -> Text,
     }
 }
 

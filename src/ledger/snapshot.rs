@@ -14,6 +14,7 @@ use super::error::LedgerError;
 use super::listing::page::{Cursor, IndexRange, Listed};
 use super::rows::{AttemptRow, JobRow, SessionRow};
 use super::schema::{attempts, audit, jobs, sessions};
+use super::zones::Zones;
 use crate::invariants::Row;
 use crate::job::JobName;
 use crate::session::JobRecord;
@@ -58,6 +59,8 @@ impl<'a> Snapshot<'a> {
     /// When the database cannot be read.
     pub fn rows(&mut self, job: &JobName, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<(), LedgerError> {
         let id = jobs::table.filter(jobs::name.eq(job.as_str())).select(jobs::id).first::<i32>(self.connection)?;
+        // A snapshot is one instant: no zone is added meanwhile.
+        let zones = Zones::load(self.connection)?;
         let mut generation = i32::MIN;
         while let Some(next) = self.generation_after(id, generation)? {
             generation = next;
@@ -73,9 +76,9 @@ impl<'a> Snapshot<'a> {
                     (None, Some(_)) => false,
                 };
                 let row = if is_session {
-                    sessions.take().map(|row| row.record(job).map(Row::Session))
+                    sessions.take().map(|row| row.record(job, &zones).map(Row::Session))
                 } else {
-                    attempts.take().map(|row| row.record(job).map(Row::Attempt))
+                    attempts.take().map(|row| row.record(job, &zones).map(Row::Attempt))
                 };
                 if let Some(row) = row
                     && each(row?).is_break()

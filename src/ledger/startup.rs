@@ -9,6 +9,7 @@ use super::error::LedgerError;
 use super::listing::Names;
 use super::rows::{AttemptRow, JobRow, SessionRow, count, instant};
 use super::schema::{attempts, backfills, disabled, hosts, jobs, sessions};
+use super::zones::Zones;
 use crate::job::JobName;
 use crate::session::{BackfillRecord, Disabled, Recovered};
 
@@ -28,17 +29,20 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     };
     let settled = settled(connection, &names)?;
     let mut unsettled = Vec::new();
-    for row in sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)? {
+    let rows = sessions::table.filter(sessions::settled_at.is_null()).load::<SessionRow>(connection)?;
+    let open_rows = open_attempts(connection)?;
+    let zones = Zones::load(connection)?;
+    for row in rows {
         let (name, generation) = job(row.job_id)?;
         if row.generation == *generation {
-            unsettled.push(row.record(name)?);
+            unsettled.push(row.record(name, &zones)?);
         }
     }
     unsettled.sort_by(|a, b| a.key.cmp(&b.key));
     let mut open = Vec::new();
-    for row in open_attempts(connection)? {
+    for row in open_rows {
         let (name, _) = job(row.job_id)?;
-        open.push(row.record(name)?);
+        open.push(row.record(name, &zones)?);
     }
     open.sort_by(|a, b| a.key.cmp(&b.key));
     tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");

@@ -13,6 +13,7 @@ use super::listing::{self, Names, Selection, SortKey};
 use super::rows::SessionRow;
 use super::schema::sessions;
 use super::startup;
+use super::zones::Zones;
 use crate::job::JobName;
 use crate::session::{AttemptRecord, SessionRecord};
 
@@ -36,11 +37,12 @@ pub(super) fn list(
         rows.select((sessions::job_id, sessions::generation, sessions::date)).load::<(i32, i32, i64)>(connection)?;
     let keys = keys.into_iter().filter(|(.., date)| (from..to).contains(date));
     let keys = keys.map(|(job_id, generation, date)| Cursor::of_session(date, job_id, generation));
+    let zones = Zones::load(connection)?;
     for (name, key) in chosen(keys.map(|key| (key, key)).collect(), &names, selection) {
         let found = sessions::table.find(key.session()).first::<SessionRow>(connection).optional()?;
         // It may have been settled since its key was read.
         if let Some(row) = found.filter(|row| selection.codes.contains(&Some(row.state)))
-            && each(row.record(name)?).is_break()
+            && each(row.record(name, &zones)?).is_break()
         {
             break;
         }
@@ -59,8 +61,9 @@ pub(super) fn list_open(
     let id = selection.job.map(|job| number_of(&names, job).unwrap_or(i32::MIN));
     let rows = startup::open_attempts(connection)?;
     let rows = rows.into_iter().filter(|row| id.is_none_or(|id| row.job_id == id) && (from..to).contains(&row.date));
+    let zones = Zones::load(connection)?;
     for (name, row) in chosen(rows.map(|row| (row.cursor(), row)).collect(), &names, selection) {
-        if each(row.record(name)?).is_break() {
+        if each(row.record(name, &zones)?).is_break() {
             break;
         }
     }

@@ -43,8 +43,8 @@ fn broken() -> Fixture {
         &format!(
             "DELETE FROM attempts WHERE date = {second}; DELETE FROM sessions WHERE date = {second}; \
              UPDATE sessions SET attempts = 2 WHERE date = {first}; \
-             INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, ended_at, \
-             outcome, exit_code, has_log) SELECT job_id, generation, date, 2, 3, host_id, started_at + 1000000, \
+             INSERT INTO attempts (job_id, generation, date, number, trigger, zone_id, host_id, started_at, ended_at, \
+             outcome, exit_code, has_log) SELECT job_id, generation, date, 2, 3, zone_id, host_id, started_at + 1000000, \
              ended_at + 1000000, 1, 1, 0 FROM attempts WHERE date = {first} AND number = 1"
         ),
     );

@@ -39,3 +39,45 @@ command = "echo $CRONTABBER_JOB $CRONTABBER_ATTEMPT $CRONTABBER_IDEMPOTENCY_KEY 
         );
     }
 }
+
+/// A job that fails on 18 May while the file `go` is missing.
+const LOAD: &str = r#"
+[jobs.load]
+schedule = "@daily"
+timezone = "UTC"
+backfill = true
+start = 2026-05-17
+command = ["/bin/sh", "-c", "echo $CRONTABBER_SESSION_DATE $CRONTABBER_DATE $0 >> DIR/trace; test $CRONTABBER_SESSION_DATE != 2026-05-18 || test -e DIR/go", "{date:%F %Z}"]
+"#;
+
+#[test]
+fn every_attempt_at_a_date_is_told_the_same_day_after_an_edit_of_the_zone() {
+    for (lab, edited) in [
+        (Lab::new(LOAD), LOAD.replace("UTC", "America/New_York")),
+        (
+            Lab::new(&LOAD.replace("timezone = \"UTC\"\n", "")).with_ledger(&postgres::database()),
+            format!("[daemon]\ntimezone = \"America/New_York\"\n{}", LOAD.replace("timezone = \"UTC\"\n", "")),
+        ),
+    ] {
+        let lab = lab.with_clock("@2026-05-18 12:00:00");
+        lab.fails(1, "once");
+        lab.write_registry(&edited);
+        fs::write(lab.path("go"), "").unwrap();
+        for now in ["@2026-05-18 12:10:00", "@2026-05-20 12:00:00"] {
+            lab.set_clock(now);
+            lab.ok("once");
+        }
+        assert_eq!(
+            lab.lines("trace"),
+            [
+                "2026-05-17 2026-05-17T00:00:00+00:00 2026-05-17 UTC",
+                "2026-05-18 2026-05-18T00:00:00+00:00 2026-05-18 UTC",
+                "2026-05-18 2026-05-18T00:00:00+00:00 2026-05-18 UTC",
+                "2026-05-19 2026-05-19T00:00:00-04:00 2026-05-19 EDT",
+                "2026-05-20 2026-05-20T00:00:00-04:00 2026-05-20 EDT",
+            ],
+            "{}",
+            lab.ledger
+        );
+    }
+}

@@ -131,6 +131,7 @@ fn a_skipped_date_enters_settled(world: &World) {
         job: name("a"),
         generation: 1,
         watermark: watermark.map(date),
+        zone: chrono_tz::UTC,
         to: sessions.last().map(|session| session.date),
         sessions,
         at: at(10),
@@ -174,6 +175,7 @@ fn the_watermark_is_compared_and_set(world: &World) {
         generation: 1,
         watermark: Some(date(3)),
         to: Some(date(to)),
+        zone: chrono_tz::UTC,
         sessions: Vec::new(),
         at: at(10),
     };
@@ -188,6 +190,7 @@ fn no_date_enters_twice(world: &World) {
         generation: 1,
         watermark: Some(date(3)),
         to: Some(date(4)),
+        zone: chrono_tz::UTC,
         sessions: vec![waiting(2), waiting(4)],
         at: at(10),
     };

@@ -99,8 +99,15 @@ fn good(world: &World) -> Writer {
     record.strict_after = Some(StrictAfter { generation: 0, date: day(1) });
     (record.first_date, record.timetable_from) = (day(1), day(1) - TimeDelta::microseconds(1));
     let sessions = (1..=4).map(|n| crontabber::session::NewSession { date: day(n), ..waiting(n) }).collect();
-    let dates =
-        Entry::Record { job: name("a"), generation: 1, watermark: None, to: Some(day(4)), sessions, at: at(10) };
+    let dates = Entry::Record {
+        job: name("a"),
+        generation: 1,
+        watermark: None,
+        to: Some(day(4)),
+        zone: chrono_tz::UTC,
+        sessions,
+        at: at(10),
+    };
     let mut entries = vec![Entry::Enter(record), dates];
     let run = |n: i64, number, from, close: Entry| {
         let mut pair = [open("a", n, number, from), close];
@@ -178,8 +185,8 @@ fn every_violation_is_named(world: &World) {
         (
             format!(
                 "UPDATE sessions SET attempts = 2 WHERE date = {d1}; \
-                     INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, has_log) \
-                     VALUES (1, 1, {d1}, 2, 3, -1, {d1} + 50, FALSE)"
+                     INSERT INTO attempts (job_id, generation, date, number, trigger, zone_id, host_id, started_at, has_log) \
+                     VALUES (1, 1, {d1}, 2, 3, 0, -1, {d1} + 50, FALSE)"
             ),
             format!(
                 "DELETE FROM attempts WHERE date = {d1} AND number = 2; UPDATE sessions SET attempts = 1 WHERE date = {d1}"

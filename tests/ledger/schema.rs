@@ -53,6 +53,7 @@ fn views_show_words_and_instants(world: &World) {
         generation: 1,
         watermark: watermark.map(date),
         to: Some(date(to)),
+        zone: chrono_tz::UTC,
         sessions,
         at: at(10),
     };

@@ -129,6 +129,7 @@ pub(crate) fn record(job: &str, watermark: Option<i64>, days: &[i64]) -> Entry {
         generation: 1,
         watermark: watermark.map(date),
         to: days.last().copied().or(watermark).map(date),
+        zone: chrono_tz::UTC,
         sessions: days.iter().copied().map(waiting).collect(),
         at: at(10),
     }

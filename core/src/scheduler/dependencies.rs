@@ -89,7 +89,8 @@ impl Scheduler {
         let Some(job_state) = self.jobs.get(name) else {
             return Some(BlockReason::Dependency { job: name.clone(), date: None });
         };
-        let span = dependency.span(date, job.timetable.zone());
+        let zone = self.jobs.get(&job.name).map_or_else(|| job.timetable.zone(), |dependent| dependent.zone_of(date));
+        let span = dependency.span(date, zone);
         let is_done = |session: &Session| {
             dependency.ignore_failure && matches!(session.state, State::Failed { .. } | State::Held { .. })
         };

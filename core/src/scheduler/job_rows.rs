@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use super::queue::{Queue, Session};
 use crate::job::JobName;
 use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, NewSession, Recovered, SessionKey,
-    SessionRecord, State, Trigger,
+    SessionRecord, State,
 };
 
 /// The unsettled sessions of a backfill.
@@ -50,9 +51,9 @@ pub(super) fn load(recovered: Recovered) -> BTreeMap<JobName, JobRows> {
             rows.begin_backfill(backfill);
         }
     }
-    for SessionRecord { key, state, trigger, attempts, counted_attempts, backfill, .. } in recovered.sessions {
+    for SessionRecord { key, zone, state, trigger, attempts, counted_attempts, backfill, .. } in recovered.sessions {
         if let Some(rows) = jobs.get_mut(&key.job) {
-            rows.put(key.date, Session { state, trigger, attempts, counted_attempts }, backfill);
+            rows.put(key.date, Session { state, trigger, zone, attempts, counted_attempts }, backfill);
         }
     }
     for name in recovered.settled {
@@ -104,10 +105,10 @@ impl JobRows {
             }
             Entry::Order { strict_after, .. } => self.record.strict_after = *strict_after,
             Entry::Reset(record) => self.reset(record),
-            Entry::Record { to, sessions, .. } => {
+            Entry::Record { to, zone, sessions, .. } => {
                 self.record.watermark = *to;
                 for new in sessions {
-                    self.enter(new);
+                    self.enter(new, *zone);
                 }
                 self.forget_within_range();
             }
@@ -130,8 +131,9 @@ impl JobRows {
             }
             Entry::Move { session, to, .. } => return self.set_state(session.date, to, |_| {}),
             Entry::Done { session, .. } => return self.set_state(session.date, &State::Succeeded, |_| {}),
-            Entry::Again { session, trigger, backfill, attempts, .. } => {
-                self.wait_again(session.date, *trigger, *backfill, *attempts);
+            Entry::Again { session, zone, trigger, backfill, attempts, .. } => {
+                let again = Session { attempts: *attempts, ..Session::waiting(*trigger, *zone) };
+                self.wait_again(session.date, again, *backfill);
             }
             Entry::Backfill(record) => self.begin_backfill(record.clone()),
             Entry::Disable(disabled) => self.disabled = Some(disabled.clone()),
@@ -149,7 +151,7 @@ impl JobRows {
         self.set_delay(delay);
     }
 
-    fn enter(&mut self, new: &NewSession) {
+    fn enter(&mut self, new: &NewSession, zone: Tz) {
         let NewSession { date, state, trigger, backfill } = new;
         if *state == State::Succeeded {
             self.record.last_success = self.record.last_success.max(Some(*date));
@@ -157,7 +159,7 @@ impl JobRows {
         if state.is_settled() {
             self.note_settled(*date);
         } else {
-            self.put(*date, Session { state: state.clone(), ..Session::waiting(*trigger) }, *backfill);
+            self.put(*date, Session { state: state.clone(), ..Session::waiting(*trigger, zone) }, *backfill);
         }
     }
 
@@ -176,10 +178,10 @@ impl JobRows {
         backfill
     }
 
-    fn wait_again(&mut self, date: DateTime<Utc>, trigger: Trigger, backfill: Option<BackfillId>, attempts: u32) {
+    fn wait_again(&mut self, date: DateTime<Utc>, again: Session, backfill: Option<BackfillId>) {
         self.queue_of(date).take(date);
         self.settled_outside_range.remove(&date);
-        self.put(date, Session { attempts, ..Session::waiting(trigger) }, backfill);
+        self.put(date, again, backfill);
     }
 
     fn rename(&mut self, to: &JobName) {
@@ -269,6 +271,12 @@ impl JobRows {
     /// An unsettled session.
     pub(super) fn get(&self, date: DateTime<Utc>) -> Option<&Session> {
         self.queues().find_map(|queue| queue.get(date))
+    }
+
+    /// The zones of the unsettled sessions that were not recorded with `zone`.
+    pub(super) fn zones_other_than(&self, zone: Tz) -> BTreeMap<DateTime<Utc>, Tz> {
+        let sessions = self.queues().flat_map(|queue| queue.sessions().iter());
+        sessions.filter(|(_, session)| session.zone != zone).map(|(date, session)| (*date, session.zone)).collect()
     }
 
     /// The backfill of an unsettled session.

@@ -7,11 +7,13 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use crate::job::{DatePolicy, Job};
+use crate::schedule::Timetable;
 use crate::session::{
-    AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, NewSession, Reply, Request, SkipReason, State,
-    StateKind, Trigger,
+    AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, NewSession, Reply, Request, SessionRecord,
+    SkipReason, State, StateKind, Trigger,
 };
 
 use super::job_rows::{BackfillRows, JobRows};
@@ -35,19 +37,34 @@ pub(super) struct PendingKill {
     pub changed: Changed,
 }
 
+/// A settled date, as the ledger has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled {
+    pub date: DateTime<Utc>,
+    pub state: StateKind,
+    pub zone: Tz,
+    pub attempts: u32,
+}
+
+impl Settled {
+    pub(super) fn new(row: &SessionRecord) -> Self {
+        Self { date: row.key.date, state: row.state.kind(), zone: row.zone, attempts: row.attempts }
+    }
+}
+
 /// A date that a backfill has yet to enter.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wanted {
     /// The date has no row.
     New(DateTime<Utc>),
     /// The date is settled.
-    Again { date: DateTime<Utc>, from: StateKind, attempts: u32 },
+    Again(Settled),
 }
 
 impl Wanted {
     pub(super) fn date(self) -> DateTime<Utc> {
         match self {
-            Self::New(date) | Self::Again { date, .. } => date,
+            Self::New(date) | Self::Again(Settled { date, .. }) => date,
         }
     }
 }
@@ -127,11 +144,35 @@ impl JobState {
         }
     }
 
-    /// Enters sessions in the ledger, and moves the watermark to `to`.
+    /// Enters sessions in the ledger with the zone of the registry, and moves the watermark to `to`.
     pub(super) fn write_sessions(&mut self, to: Option<DateTime<Utc>>, sessions: Vec<NewSession>, step: &mut Step) {
+        self.write_sessions_in(self.zone(), to, sessions, step);
+    }
+
+    /// Enters sessions in the ledger with a zone, and moves the watermark to `to`.
+    pub(super) fn write_sessions_in(
+        &mut self,
+        zone: Tz,
+        to: Option<DateTime<Utc>>,
+        sessions: Vec<NewSession>,
+        step: &mut Step,
+    ) {
         let JobRecord { name, generation, watermark, .. } = &self.rows.record;
         let (job, generation, watermark) = (name.clone(), *generation, *watermark);
-        self.write(Entry::Record { job, generation, watermark, to, sessions, at: step.now }, step);
+        self.write(Entry::Record { job, generation, watermark, to, zone, sessions, at: step.now }, step);
+    }
+
+    /// The zone of the job in the registry; of a ghost, that of its last timetable.
+    pub(super) fn zone(&self) -> Tz {
+        match &self.job {
+            Some(job) => job.timetable.zone(),
+            None => self.rows.record.timetable.parse::<Timetable>().map_or(Tz::UTC, |timetable| timetable.zone()),
+        }
+    }
+
+    /// The zone of a date: that of its unsettled session, else that of the job.
+    pub(super) fn zone_of(&self, date: DateTime<Utc>) -> Tz {
+        self.rows.get(date).map_or_else(|| self.zone(), |session| session.zone)
     }
 
     /// Enters one session that waits for its first attempt, and leaves the watermark where it is.

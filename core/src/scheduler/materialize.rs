@@ -175,7 +175,7 @@ impl JobState {
         let (count, skips) = (sessions.len() as u64, sessions.iter().any(|session| session.state.is_settled()));
         let is_too_old = |session: &&NewSession| session.state == State::Skipped { reason: SkipReason::TooOld };
         let oldest = sessions.iter().find(is_too_old).map(|session| session.date);
-        self.write_sessions(Some(newest), sessions, step);
+        self.write_sessions_in(timetable.zone(), Some(newest), sessions, step);
         let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
         // A disabled job whose timetable changes records its dates, and runs none.
         if is_whole && self.is_active() && (superseded > 0 || count > 1) && too_old < count {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use crate::session::{State, Trigger};
 
@@ -11,13 +12,15 @@ use crate::session::{State, Trigger};
 pub(super) struct Session {
     pub state: State,
     pub trigger: Trigger,
+    /// The zone that it was recorded with.
+    pub zone: Tz,
     pub attempts: u32,
     pub counted_attempts: u32,
 }
 
 impl Session {
-    pub(super) fn waiting(trigger: Trigger) -> Self {
-        Self { state: State::Waiting, trigger, attempts: 0, counted_attempts: 0 }
+    pub(super) fn waiting(trigger: Trigger, zone: Tz) -> Self {
+        Self { state: State::Waiting, trigger, zone, attempts: 0, counted_attempts: 0 }
     }
 
     /// When it may start; absent if it runs or is held. A waiting date is due `delay` after its date, also if the clock

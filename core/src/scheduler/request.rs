@@ -13,14 +13,13 @@ mod skip_done;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{Changed, Entry, Operation, Past, Reply, Request, State};
+use crate::session::{Changed, Entry, Operation, Past, Reply, Request};
 use crate::text::in_zone;
 
 use super::Scheduler;
-use super::job_state::JobState;
+use super::job_state::{JobState, Settled};
 use super::notification::Notification;
 use super::step::Step;
 
@@ -101,12 +100,17 @@ impl Scheduler {
     }
 }
 
-/// The settled state of a date and its number of attempts.
-fn settled_at(past: &Past, date: DateTime<Utc>) -> Option<(State, u32)> {
-    past.settled.iter().find(|row| row.key.date == date).map(|row| (row.state.clone(), row.attempts))
+/// A date, if it is settled.
+fn settled_at(past: &Past, date: DateTime<Utc>) -> Option<Settled> {
+    past.settled.iter().find(|row| row.key.date == date).map(Settled::new)
 }
 
 impl JobState {
+    /// A date as text, in the zone that it was recorded with.
+    fn shown(&self, date: DateTime<Utc>, settled: Option<Settled>) -> String {
+        in_zone(date, settled.map_or_else(|| self.zone_of(date), |settled| settled.zone))
+    }
+
     /// The first unsettled date, recorded or not.
     fn first_unsettled(&self) -> Option<DateTime<Utc>> {
         [self.rows().main.oldest(), self.next].into_iter().flatten().min()
@@ -128,12 +132,10 @@ fn no_date_of(job: &Job, date: DateTime<Utc>) -> String {
 }
 
 /// `2026-11-03T02:30:00+01:00`, or `12 dates from … to …`.
-fn describe_dates(dates: &Changed, zone: Tz) -> String {
+fn describe_dates(dates: &Changed, shown: impl Fn(DateTime<Utc>) -> String) -> String {
     match (dates.count, dates.first, dates.last) {
-        (1, Some(first), _) => in_zone(first, zone),
-        (count, Some(first), Some(last)) => {
-            format!("{count} dates from {} to {}", in_zone(first, zone), in_zone(last, zone))
-        }
+        (1, Some(first), _) => shown(first),
+        (count, Some(first), Some(last)) => format!("{count} dates from {} to {}", shown(first), shown(last)),
         (count, ..) => format!("{count} dates"),
     }
 }

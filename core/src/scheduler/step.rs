@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use super::notification::Notification;
 use crate::job::Job;
@@ -58,6 +59,8 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub struct Start {
     pub attempt: AttemptKey,
+    /// The zone that the session was recorded with: the job is told its date in it.
+    pub zone: Tz,
     /// The same for every attempt at the session, whatever becomes of the job's name.
     pub idempotency_key: String,
     /// What made it happen.

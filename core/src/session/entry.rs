@@ -1,6 +1,7 @@
 //! The entries that change a ledger, and nothing else does.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::state::{SettledBy, State, StateKind, Trigger};
 use super::{
@@ -57,6 +58,8 @@ pub enum Entry {
         watermark: Option<DateTime<Utc>>,
         /// The new watermark: the same or later.
         to: Option<DateTime<Utc>>,
+        /// The zone in which the dates are told and shown, whatever zone the job has later.
+        zone: Tz,
         /// The dates, ascending.
         sessions: Vec<NewSession>,
         at: DateTime<Utc>,
@@ -109,6 +112,8 @@ pub enum Entry {
     /// A session without an open attempt waits again, with no counted attempts.
     Again {
         session: SessionKey,
+        /// Its zone, which it keeps.
+        zone: Tz,
         /// The state so far.
         from: StateKind,
         /// The new trigger.

@@ -13,6 +13,7 @@ mod memory;
 #[path = "../simulation/random.rs"]
 mod random;
 mod random_histories;
+mod recorded_zone;
 mod registry_update;
 mod requests;
 mod reset;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use crontabber_core::job::{CatchUp, DatePolicy, Dependency, Job, OnLost, Overlap};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::Event;
@@ -35,6 +36,7 @@ struct Registry {
     present: [bool; 4],
     is_renamed: bool,
     crontab: &'static str,
+    zone: Tz,
     start_hour: i64,
     delay_minutes: u64,
     keeps_every_date: bool,
@@ -49,7 +51,7 @@ struct Registry {
 impl Registry {
     fn jobs(&self) -> Vec<Job> {
         let start = Some(hour(self.start_hour));
-        let schedule = |crontab: &str| Schedule::crontab(crontab, chrono_tz::UTC).expect("a schedule");
+        let schedule = |crontab: &str| Schedule::crontab(crontab, self.zone).expect("a schedule");
         let mut load = backfill("load", "0 * * * *", "2026-11-01 00:00");
         let delay = Duration::from_mins(self.delay_minutes);
         load.timetable = Timetable::new(schedule(self.crontab), start, None, delay);
@@ -92,17 +94,21 @@ fn registries() -> impl Strategy<Value = Registry> {
     (
         [mostly(), mostly(), mostly(), mostly()],
         (flag(), mostly(), flag(), mostly(), flag(), flag()),
-        select(vec!["0 * * * *", "*/30 * * * *", "10 */3 * * *"]),
+        (
+            select(vec!["0 * * * *", "*/30 * * * *", "10 */3 * * *"]),
+            select(vec![Tz::UTC, Tz::America__New_York, Tz::Asia__Kathmandu]),
+        ),
         select(vec![0, 0, -8, 20]),
         select(vec![0, 0, 45, 180]),
         (select(vec![None, None, Some(3)]), 1_u32..4),
     )
-        .prop_map(|(present, flags, crontab, start_hour, delay_minutes, (max_dates, max_parallel))| {
+        .prop_map(|(present, flags, (crontab, zone), start_hour, delay_minutes, (max_dates, max_parallel))| {
             let (is_renamed, keeps_every_date, has_done_when, enabled, skip_late, skip_overlap) = flags;
             Registry {
                 present,
                 is_renamed,
                 crontab,
+                zone,
                 start_hour,
                 delay_minutes,
                 keeps_every_date,

@@ -6,6 +6,7 @@ mod verify;
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono_tz::Tz;
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
     AttemptEnd, AttemptKey, AttemptRecord, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, NewSession,
@@ -149,7 +150,7 @@ impl Ledger {
                 job.generations.insert(record.generation, Dates::default());
                 Ok(())
             }
-            Entry::Record { job, generation, watermark, to, sessions, at } => {
+            Entry::Record { job, generation, watermark, to, zone, sessions, at } => {
                 let rows = self.job(job, *generation)?;
                 if rows.record.watermark != *watermark {
                     return Err(format!(
@@ -161,7 +162,7 @@ impl Ledger {
                     return Err(format!("P5: the watermark of {job} goes back from {watermark:?} to {to:?}"));
                 }
                 rows.record.watermark = *to;
-                sessions.iter().try_for_each(|new| record(rows, new, *at))
+                sessions.iter().try_for_each(|new| record(rows, new, *zone, *at))
             }
             Entry::Process { attempt, process } => {
                 if let Some(open) = self.open.get_mut(attempt) {
@@ -201,7 +202,8 @@ impl Ledger {
             Ok(())
         })?;
         let (key, host, started_at) = (attempt.clone(), host.clone(), *started_at);
-        let record = AttemptRecord { key, trigger: *trigger, host, process: None, started_at, end: None };
+        let zone = self.row(&attempt.session).map_or(Tz::UTC, |row| row.zone);
+        let record = AttemptRecord { key, zone, trigger: *trigger, host, process: None, started_at, end: None };
         self.open.insert(attempt.clone(), record);
         Ok(())
     }
@@ -236,7 +238,7 @@ impl Ledger {
     }
 }
 
-fn record(rows: &mut JobRows, new: &NewSession, at: At) -> Held {
+fn record(rows: &mut JobRows, new: &NewSession, zone: Tz, at: At) -> Held {
     let JobRecord { name, generation, .. } = rows.record.clone();
     if !matches!(new.state, State::Waiting | State::Skipped { .. } | State::Succeeded) {
         return Err(format!("conflict: {name} {} enters as {:?}", new.date, new.state));
@@ -248,6 +250,7 @@ fn record(rows: &mut JobRows, new: &NewSession, at: At) -> Held {
     let is_done = new.state == State::Succeeded;
     dates.put(SessionRecord {
         key: SessionKey { job: name, generation, date: new.date },
+        zone,
         state: new.state.clone(),
         trigger: new.trigger,
         attempts: 0,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use crontabber_core::invariants::{Examination, Row, Subject, Unchecked, Violation};
 use crontabber_core::job::{Command, DatePolicy, Job, JobName, Template};
 use crontabber_core::schedule::{Schedule, Timetable};
@@ -71,13 +72,9 @@ impl Rows {
                 let before = self.jobs.insert(record.name.clone(), record.clone()).expect("known");
                 assert_eq!(before.generation + 1, record.generation);
             }
-            Entry::Record { job, generation, watermark, to, sessions, at } => {
+            Entry::Record { job, generation, watermark, to, zone, sessions, at } => {
                 let record = self.jobs.get_mut(&job).expect("known");
-                assert_eq!(
-                    (record.generation, record.watermark),
-                    (generation, watermark),
-                    "compare and set of {job}'s clock"
-                );
+                assert_eq!((record.generation, record.watermark), (generation, watermark), "{job}");
                 assert!(to >= watermark, "P5: the clock of {job} goes back");
                 record.watermark = to;
                 for new in sessions {
@@ -89,6 +86,7 @@ impl Rows {
                     }
                     let row = SessionRecord {
                         key: key.clone(),
+                        zone,
                         state: new.state,
                         trigger: new.trigger,
                         attempts: 0,
@@ -108,8 +106,15 @@ impl Rows {
                 assert_eq!(row.attempts + 1, attempt.number);
                 row.attempts += 1;
                 row.state = State::Running;
-                let record =
-                    AttemptRecord { key: attempt.clone(), trigger, host, process: None, started_at, end: None };
+                let record = AttemptRecord {
+                    key: attempt.clone(),
+                    zone: row.zone,
+                    trigger,
+                    host,
+                    process: None,
+                    started_at,
+                    end: None,
+                };
                 assert!(self.attempts.insert(attempt, record).is_none());
             }
             other @ (Entry::Close { .. } | Entry::Move { .. }) => self.apply_end(other),
@@ -156,10 +161,10 @@ impl Rows {
                 let job = self.jobs.get_mut(&session.job).expect("known");
                 job.last_success = job.last_success.max(Some(session.date));
             }
-            Entry::Again { session, from, trigger, backfill, attempts } => {
+            Entry::Again { session, zone, from, trigger, backfill, attempts } => {
                 let row = self.sessions.get_mut(&session).expect("recorded");
                 assert_eq!(row.state.kind(), from, "{session:?}");
-                assert_eq!(row.attempts, attempts, "{session:?}");
+                assert_eq!((row.attempts, row.zone), (attempts, zone), "{session:?}");
                 (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
                 (row.trigger, row.backfill) = (trigger, backfill);
             }
@@ -279,6 +284,10 @@ pub(crate) struct World {
     pub(crate) running: Vec<Start>,
     /// `job date` of each attempt, in the order in which they were started.
     pub(crate) started: Vec<String>,
+    /// `job attempt: date zone` of each attempt: what it is told of its date.
+    pub(crate) told: Vec<String>,
+    /// The zone that went with each idempotency key: all attempts at a date are told the same.
+    zones: BTreeMap<String, Tz>,
     pub(crate) notes: Vec<Notification>,
     /// The dates of which it is asked whether they are done.
     pub(crate) probes: Vec<Start>,
@@ -307,6 +316,8 @@ impl World {
             now,
             running: Vec::new(),
             started: Vec::new(),
+            told: Vec::new(),
+            zones: BTreeMap::new(),
             notes: Vec::new(),
             probes: Vec::new(),
             kills: Vec::new(),
@@ -359,6 +370,10 @@ impl World {
                 row.process = Some(ProcessIdentity { pid: 2, start_ticks: self.ticks, boot_id: "boot".to_owned() });
             }
             self.started.push(format!("{} {}", key.job, date.format("%m-%dT%H:%M")));
+            let zone = *self.zones.entry(start.idempotency_key.clone()).or_insert(start.zone);
+            assert_eq!(start.zone, zone, "attempts at {} are told different days", start.idempotency_key);
+            let told = date.with_timezone(&zone);
+            self.told.push(format!("{} {}: {}", key.job, start.attempt.number, told.format("%FT%T%:z %Z")));
             self.running.push(start);
         }
         self.notes.extend(notes);

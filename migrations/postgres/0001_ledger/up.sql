@@ -21,12 +21,20 @@ CREATE TABLE jobs (
     strict_after BIGINT CHECK ((strict_after IS NULL) = (strict_after_generation IS NULL))
 );
 
+-- The time zones of sessions.
+CREATE TABLE zones (
+    id SMALLINT NOT NULL PRIMARY KEY CHECK (id >= 0),
+    name TEXT NOT NULL UNIQUE CHECK (name <> '')
+);
+
 CREATE TABLE sessions (
     job_id INTEGER NOT NULL REFERENCES jobs (id),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     date BIGINT NOT NULL,
     state SMALLINT NOT NULL CHECK (state BETWEEN 0 AND 5),
     trigger SMALLINT NOT NULL CHECK (trigger BETWEEN 0 AND 4),
+    -- The zone in which the job is told the date: that of the registry when the date was recorded.
+    zone_id SMALLINT NOT NULL REFERENCES zones (id),
     attempts INTEGER NOT NULL CHECK (attempts >= 0 AND (state NOT IN (2, 3) OR attempts >= 1)),
     counted_attempts INTEGER NOT NULL CHECK (counted_attempts BETWEEN 0 AND attempts),
     retry_at BIGINT CHECK ((retry_at IS NOT NULL) = (state = 3)),
@@ -64,6 +72,8 @@ CREATE TABLE attempts (
     date BIGINT NOT NULL,
     number INTEGER NOT NULL CHECK (number >= 1),
     trigger SMALLINT NOT NULL CHECK (trigger BETWEEN 0 AND 5),
+    -- The same as in its session.
+    zone_id SMALLINT NOT NULL,
     host_id INTEGER NOT NULL REFERENCES hosts (id),
     pid INTEGER CHECK ((pid IS NULL) = (host_id < 0)),
     start_ticks BIGINT CHECK ((start_ticks IS NULL) = (pid IS NULL)),
@@ -154,13 +164,13 @@ SELECT
     to_char(timestamp 'epoch' + s.date * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS date,
     ('{waiting,succeeded,running,failed,held,skipped}'::text[])[s.state + 1] AS state,
     ('{schedule,catch-up,backfill,manual,required}'::text[])[s.trigger + 1] AS trigger,
-    s.attempts, s.counted_attempts,
+    zones.name AS zone, s.attempts, s.counted_attempts,
     to_char(timestamp 'epoch' + s.retry_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS retry_at,
     s.reason,
     to_char(timestamp 'epoch' + s.recorded_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS recorded_at,
     to_char(timestamp 'epoch' + s.settled_at * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS settled_at,
     s.backfill_id, s.settled_by
-FROM sessions AS s JOIN jobs ON jobs.id = s.job_id;
+FROM sessions AS s JOIN jobs ON jobs.id = s.job_id JOIN zones ON zones.id = s.zone_id;
 
 CREATE VIEW readable_attempts AS
 SELECT

@@ -25,12 +25,20 @@ CREATE TABLE jobs (
     strict_after INTEGER CHECK ((strict_after IS NULL) = (strict_after_generation IS NULL))
 ) STRICT;
 
+-- The time zones of sessions.
+CREATE TABLE zones (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id >= 0),
+    name TEXT NOT NULL UNIQUE CHECK (name <> '')
+) STRICT;
+
 CREATE TABLE sessions (
     job_id INTEGER NOT NULL REFERENCES jobs (id),
     generation INTEGER NOT NULL CHECK (generation >= 1),
     date INTEGER NOT NULL,
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),
     trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 4),
+    -- The zone in which the job is told the date: that of the registry when the date was recorded.
+    zone_id INTEGER NOT NULL REFERENCES zones (id),
     attempts INTEGER NOT NULL CHECK (attempts >= 0 AND (state NOT IN (2, 3) OR attempts >= 1)),
     counted_attempts INTEGER NOT NULL CHECK (counted_attempts BETWEEN 0 AND attempts),
     retry_at INTEGER CHECK ((retry_at IS NOT NULL) = (state = 3)),
@@ -68,6 +76,8 @@ CREATE TABLE attempts (
     date INTEGER NOT NULL,
     number INTEGER NOT NULL CHECK (number >= 1),
     trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 5),
+    -- The same as in its session.
+    zone_id INTEGER NOT NULL,
     host_id INTEGER NOT NULL REFERENCES hosts (id),
     pid INTEGER CHECK ((pid IS NULL) = (host_id < 0)),
     start_ticks INTEGER CHECK ((start_ticks IS NULL) = (pid IS NULL)),
@@ -158,13 +168,13 @@ SELECT
     strftime('%Y-%m-%dT%H:%M:%S', s.date / 1000000, 'unixepoch') || printf('.%06dZ', s.date % 1000000) AS date,
     '["waiting","succeeded","running","failed","held","skipped"]' ->> s.state AS state,
     '["schedule","catch-up","backfill","manual","required"]' ->> s.trigger AS trigger,
-    s.attempts, s.counted_attempts,
+    zones.name AS zone, s.attempts, s.counted_attempts,
     strftime('%Y-%m-%dT%H:%M:%S', s.retry_at / 1000000, 'unixepoch') || printf('.%06dZ', s.retry_at % 1000000) AS retry_at,
     s.reason,
     strftime('%Y-%m-%dT%H:%M:%S', s.recorded_at / 1000000, 'unixepoch') || printf('.%06dZ', s.recorded_at % 1000000) AS recorded_at,
     strftime('%Y-%m-%dT%H:%M:%S', s.settled_at / 1000000, 'unixepoch') || printf('.%06dZ', s.settled_at % 1000000) AS settled_at,
     s.backfill_id, s.settled_by
-FROM sessions AS s JOIN jobs ON jobs.id = s.job_id;
+FROM sessions AS s JOIN jobs ON jobs.id = s.job_id JOIN zones ON zones.id = s.zone_id;
 
 CREATE VIEW readable_attempts AS
 SELECT

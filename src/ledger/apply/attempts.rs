@@ -39,18 +39,19 @@ impl Transaction<'_> {
         self.execute(
             Place(session),
             || {
-                "INSERT INTO attempts (job_id, generation, date, number, trigger, host_id, started_at, has_log) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO attempts (job_id, generation, date, number, trigger, zone_id, host_id, started_at, has_log) \
+                 SELECT job_id, generation, date, ?, ?, zone_id, ?, ?, ? FROM sessions \
+                 WHERE job_id = ? AND generation = ? AND date = ?"
             },
             &[
-                id.into(),
-                session.generation.into(),
-                micros(session.date).into(),
                 (*number).into(),
                 trigger.code().into(),
                 host_id.into(),
                 micros(started_at).into(),
                 false.into(),
+                id.into(),
+                session.generation.into(),
+                micros(session.date).into(),
             ],
         )?;
         Ok(())

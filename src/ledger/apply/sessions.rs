@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use diesel::prelude::*;
 
-use super::{Place, Transaction, in_place};
+use super::{Place, Transaction, in_job, in_place};
 use crate::job::JobName;
 use crate::ledger::connection::AnyConnection;
 use crate::ledger::error::LedgerError;
@@ -39,10 +40,12 @@ impl Transaction<'_> {
         &mut self,
         job: &JobName,
         generation: u32,
+        zone: Tz,
         new: &[NewSession],
         at: DateTime<Utc>,
     ) -> Result<(), LedgerError> {
         let job_id = self.job_id(job)?;
+        let zone_id = self.cache.zones.find_or_insert(self.connection, zone).map_err(|error| in_job(job, error))?;
         let row = |session: &NewSession| {
             let settled_at = match &session.state {
                 State::Waiting => None,
@@ -61,6 +64,7 @@ impl Transaction<'_> {
                 date: micros(session.date),
                 state: code(session.state.kind()),
                 trigger: i16::from(session.trigger.code()),
+                zone_id,
                 attempts: 0,
                 counted_attempts: 0,
                 retry_at,
@@ -219,8 +223,8 @@ fn insert(connection: &mut AnyConnection, rows: &[SessionRow]) -> QueryResult<()
         return diesel::insert_into(sessions::table).values(rows).execute(postgres).map(|_| ());
     }
     let sql = || {
-        "INSERT INTO sessions (job_id, generation, date, state, trigger, attempts, counted_attempts, retry_at, reason, \
-         recorded_at, settled_at, backfill_id, settled_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO sessions (job_id, generation, date, state, trigger, zone_id, attempts, counted_attempts, retry_at, \
+         reason, recorded_at, settled_at, backfill_id, settled_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     };
     for row in rows {
         let values = [
@@ -229,6 +233,7 @@ fn insert(connection: &mut AnyConnection, rows: &[SessionRow]) -> QueryResult<()
             row.date.into(),
             i32::from(row.state).into(),
             i32::from(row.trigger).into(),
+            i32::from(row.zone_id).into(),
             row.attempts.into(),
             row.counted_attempts.into(),
             row.retry_at.into(),

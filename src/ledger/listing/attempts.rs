@@ -10,6 +10,7 @@ use crate::ledger::connection::{AnyConnection, MultiBackend};
 use crate::ledger::error::LedgerError;
 use crate::ledger::rows::AttemptRow;
 use crate::ledger::schema::{attempts, hosts, jobs, sessions};
+use crate::ledger::zones::Zones;
 use crate::session::AttemptRecord;
 
 impl Listed for AttemptRow {
@@ -55,8 +56,8 @@ impl Listed for AttemptRow {
         Cursor { date: self.date, job_id: self.job_id, generation: self.generation, number: self.number }
     }
 
-    fn record(self, job: &JobName) -> Result<Self::Record, LedgerError> {
-        Self::record(self, job)
+    fn record(self, job: &JobName, zones: &Zones) -> Result<Self::Record, LedgerError> {
+        Self::record(self, job, zones)
     }
 }
 

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use crate::job::JobName;
 use crate::ledger::connection::AnyConnection;
 use crate::ledger::error::LedgerError;
+use crate::ledger::zones::Zones;
 
 /// How many rows a page has.
 pub(super) const PAGE: i64 = 1_000;
@@ -98,5 +99,5 @@ pub(in crate::ledger) trait Listed: Sized {
     fn cursor(&self) -> Cursor;
 
     /// Reads the row.
-    fn record(self, job: &JobName) -> Result<Self::Record, LedgerError>;
+    fn record(self, job: &JobName, zones: &Zones) -> Result<Self::Record, LedgerError>;
 }

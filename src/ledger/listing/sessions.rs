@@ -9,6 +9,7 @@ use crate::ledger::connection::{AnyConnection, MultiBackend};
 use crate::ledger::error::LedgerError;
 use crate::ledger::rows::SessionRow;
 use crate::ledger::schema::{jobs, sessions};
+use crate::ledger::zones::Zones;
 use crate::session::SessionRecord;
 
 impl Listed for SessionRow {
@@ -40,8 +41,8 @@ impl Listed for SessionRow {
         Cursor::of_session(self.date, self.job_id, self.generation)
     }
 
-    fn record(self, job: &JobName) -> Result<Self::Record, LedgerError> {
-        Self::record(self, job)
+    fn record(self, job: &JobName, zones: &Zones) -> Result<Self::Record, LedgerError> {
+        Self::record(self, job, zones)
     }
 }
 

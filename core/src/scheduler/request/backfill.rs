@@ -16,7 +16,7 @@ use crate::text::in_zone;
 
 use super::{Answer, MAX_DATES, are, describe_dates, done};
 use crate::scheduler::Scheduler;
-use crate::scheduler::job_state::{Entering, JobState, Wanted};
+use crate::scheduler::job_state::{Entering, JobState, Settled, Wanted};
 use crate::scheduler::step::Step;
 use crate::text::counted;
 
@@ -25,9 +25,8 @@ const DATES_PER_STEP: usize = 2_000;
 
 /// The settled dates in the requested range.
 #[derive(Debug)]
-struct Settled {
-    /// Each with the number of its newest attempt.
-    known: HashMap<DateTime<Utc>, (State, u32)>,
+struct SettledInRange {
+    known: HashMap<DateTime<Utc>, Settled>,
     /// Dates that succeeded in an earlier generation.
     earlier: HashSet<DateTime<Utc>>,
 }
@@ -108,15 +107,16 @@ impl Scheduler {
 }
 
 /// The settled dates in the range of a request.
-fn settled_in_range(request: &Request) -> Settled {
+fn settled_in_range(request: &Request) -> SettledInRange {
     let past = &request.past;
     let known = past.settled.iter().map(|row| {
         // A date that this request entered before a crash has settled since.
         let is_entered = row.backfill == Some(request.id);
-        let state = if is_entered { State::Running } else { row.state.clone() };
-        (row.key.date, (state, row.attempts))
+        let settled = Settled::new(row);
+        let state = if is_entered { StateKind::Running } else { settled.state };
+        (settled.date, Settled { state, ..settled })
     });
-    Settled { known: known.collect(), earlier: past.earlier.iter().copied().collect() }
+    SettledInRange { known: known.collect(), earlier: past.earlier.iter().copied().collect() }
 }
 
 impl JobState {
@@ -187,7 +187,7 @@ impl JobState {
         }
     }
 
-    fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &Settled, id: BackfillId) -> SelectedDates {
+    fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &SettledInRange, id: BackfillId) -> SelectedDates {
         let mut selection = SelectedDates::default();
         for date in dates.iter().copied() {
             if let Some(session) = self.rows().get(date) {
@@ -202,26 +202,27 @@ impl JobState {
                 }
                 continue;
             }
-            let wanted = match settled.known.get(&date) {
+            let row = settled.known.get(&date).copied();
+            let wanted = match row.map(|row| (row.state, Wanted::Again(row), row.attempts)) {
                 None if settled.earlier.contains(&date) => {
                     selection.repeated += u64::from(only == Only::All);
                     (only == Only::All).then_some(Wanted::New(date))
                 }
                 None => (only != Only::Failed).then_some(Wanted::New(date)),
-                Some((State::Succeeded, attempts)) if only == Only::All => {
+                Some((StateKind::Succeeded, again, _)) if only == Only::All => {
                     selection.repeated += 1;
-                    Some(Wanted::Again { date, from: StateKind::Succeeded, attempts: *attempts })
+                    Some(again)
                 }
-                Some((state @ State::Skipped { .. }, attempts)) => {
+                Some((StateKind::Skipped, again, attempts)) => {
                     let is_wanted = match only {
-                        Only::Missing => *attempts == 0,
-                        Only::Failed => *attempts > 0,
+                        Only::Missing => attempts == 0,
+                        Only::Failed => attempts > 0,
                         Only::All => true,
                     };
-                    is_wanted.then_some(Wanted::Again { date, from: state.kind(), attempts: *attempts })
+                    is_wanted.then_some(again)
                 }
                 // This request has entered it before.
-                Some((State::Running, _)) => {
+                Some((StateKind::Running, ..)) => {
                     selection.changed.add(date);
                     continue;
                 }
@@ -255,9 +256,7 @@ impl JobState {
                     let (state, trigger) = (State::Waiting, Trigger::Backfill);
                     new.push(NewSession { date, state, trigger, backfill: Some(id) });
                 }
-                Wanted::Again { date, from, attempts } => {
-                    self.reopen(date, from, attempts, Trigger::Backfill, id, step);
-                }
+                Wanted::Again(settled) => self.reopen(settled, Trigger::Backfill, id, step),
             }
         }
         if !new.is_empty() {
@@ -285,7 +284,7 @@ impl SelectedDates {
                 ),
             };
         }
-        let shown = describe_dates(&self.changed, zone);
+        let shown = describe_dates(&self.changed, |date| in_zone(date, zone));
         let left = match self.left_out + self.queued {
             0 => String::new(),
             left => format!("; {} left out: {why_not}", are(left)),

@@ -88,7 +88,10 @@ impl Scheduler {
                 changed = job_state.skip_before(&job, now + TICK, true, step)?;
                 match changed.count {
                     0 => format!("job `{name}` is enabled; it has missed nothing"),
-                    _ => format!("job `{name}` is enabled; skipped: {}", describe_dates(&changed, zone)),
+                    _ => format!(
+                        "job `{name}` is enabled; skipped: {}",
+                        describe_dates(&changed, |date| in_zone(date, zone))
+                    ),
                 }
             }
             Enabling::SkipTo(to) => {
@@ -96,7 +99,10 @@ impl Scheduler {
                 changed = job_state.skip_before(&job, to, false, step)?;
                 let (left, _) = job_state.missed(now);
                 let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
-                format!("job `{name}` is enabled; skipped: {}{left}", describe_dates(&changed, zone))
+                format!(
+                    "job `{name}` is enabled; skipped: {}{left}",
+                    describe_dates(&changed, |date| in_zone(date, zone))
+                )
             }
         };
         job_state.write(Entry::Enable { job: name.clone() }, step);

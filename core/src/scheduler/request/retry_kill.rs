@@ -7,11 +7,10 @@ use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, Outcome, Request, Retrying, State, StateKind,
     Trigger,
 };
-use crate::text::in_zone;
 
 use super::{Answer, describe_dates, done, no_date_of, settled_at};
 use crate::scheduler::Scheduler;
-use crate::scheduler::job_state::{JobState, PendingKill};
+use crate::scheduler::job_state::{JobState, PendingKill, Settled};
 use crate::scheduler::queue::Session;
 use crate::scheduler::step::Step;
 
@@ -19,7 +18,6 @@ impl Scheduler {
     pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Answer {
         let name = &request.job;
         let (job, job_state) = self.registered(name)?;
-        let zone = job.timetable.zone();
         let (mut text, changed) = match retrying {
             Retrying::Date { date, again } => {
                 let text = match job_state.rows().get(date).map(|session| session.state.clone()) {
@@ -37,7 +35,8 @@ impl Scheduler {
             && job_state.rows().main.get(date).is_some()
             && first < date
         {
-            text.push_str(&format!("; {} comes first, since its dates run in strict order", in_zone(first, zone)));
+            let first = job_state.shown(first, None);
+            text.push_str(&format!("; {first} comes first, since its dates run in strict order"));
         }
         Ok(Some(done(text, changed)))
     }
@@ -45,17 +44,16 @@ impl Scheduler {
     pub(super) fn kill(&mut self, request: &Request, date: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
         let name = &request.job;
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
-        let zone = job_state.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
         let is_meant = |open: &&AttemptKey| date.is_none_or(|date| open.session.date == date);
         let attempts: Vec<AttemptKey> = job_state.rows().open.iter().filter(is_meant).cloned().collect();
         if attempts.is_empty() {
             return Err(match (date, job_state.rows().open.first()) {
                 (Some(date), Some(open)) => format!(
                     "{} of `{name}` is not running; {} is",
-                    in_zone(date, zone),
-                    in_zone(open.session.date, zone)
+                    job_state.shown(date, None),
+                    job_state.shown(open.session.date, None)
                 ),
-                (Some(date), None) => format!("{} of `{name}` is not running", in_zone(date, zone)),
+                (Some(date), None) => format!("{} of `{name}` is not running", job_state.shown(date, None)),
                 (None, _) => format!("`{name}` is not running"),
             });
         }
@@ -77,8 +75,7 @@ impl Scheduler {
         if job_state.kills.is_empty() {
             return;
         }
-        let zone = job_state.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
-        let date = in_zone(attempt.session.date, zone);
+        let date = job_state.shown(attempt.session.date, None);
         let text = match outcome {
             Outcome::Cancelled => format!("attempt {} at {date} was ended", attempt.number),
             Outcome::Interrupted => format!("attempt {} at {date} was ended with the daemon", attempt.number),
@@ -118,8 +115,7 @@ impl JobState {
         step: &mut Step,
     ) -> Result<String, String> {
         let name = self.rows().record.name.clone();
-        let zone = self.job.as_ref().map_or(chrono_tz::UTC, |job| job.timetable.zone());
-        let shown = in_zone(date, zone);
+        let shown = self.shown(date, None);
         match state {
             State::Running => Err(format!("{shown} of `{name}` is running")),
             State::Waiting => Err(format!("{shown} of `{name}` waits for its turn: there is nothing to retry")),
@@ -136,9 +132,9 @@ impl JobState {
 
     /// Lets an unsettled date wait again, with all its attempts.
     fn again(&mut self, date: DateTime<Utc>, from: StateKind, step: &mut Step) {
-        let Some(Session { trigger, attempts, .. }) = self.rows().get(date) else { return };
-        let (trigger, attempts, backfill) = (*trigger, *attempts, self.rows().backfill_of(date));
-        self.write(Entry::Again { session: self.rows().key(date), from, trigger, backfill, attempts }, step);
+        let Some(Session { trigger, zone, attempts, .. }) = self.rows().get(date) else { return };
+        let (trigger, zone, attempts, backfill) = (*trigger, *zone, *attempts, self.rows().backfill_of(date));
+        self.write(Entry::Again { session: self.rows().key(date), zone, from, trigger, backfill, attempts }, step);
     }
 
     /// Retries all failed or all held dates.
@@ -164,8 +160,8 @@ impl JobState {
         let word = if retrying == Retrying::Failed { "failed" } else { "held" };
         let text = match changed.count {
             0 => format!("`{}` has no {word} date: nothing was changed", job.name),
-            1 => format!("`{}`: {} runs again now", job.name, describe_dates(&changed, job.timetable.zone())),
-            _ => format!("`{}`: {} run again now", job.name, describe_dates(&changed, job.timetable.zone())),
+            1 => format!("`{}`: {} runs again now", job.name, describe_dates(&changed, |date| self.shown(date, None))),
+            _ => format!("`{}`: {} run again now", job.name, describe_dates(&changed, |date| self.shown(date, None))),
         };
         (text, changed)
     }
@@ -178,8 +174,9 @@ impl JobState {
         (date, again): (DateTime<Utc>, bool),
         step: &mut Step,
     ) -> Result<String, String> {
-        let (name, shown) = (&job.name, in_zone(date, job.timetable.zone()));
-        let (state, attempts) = match settled_at(&request.past, date) {
+        let settled = settled_at(&request.past, date);
+        let (name, shown) = (&job.name, self.shown(date, settled));
+        let settled = match settled {
             None if job.timetable.includes(date) && self.next.is_some_and(|next| next <= date) => {
                 return Err(format!("{shown} of `{name}` has not been attempted yet"));
             }
@@ -189,18 +186,18 @@ impl JobState {
                 let hint = format!("{shown} of `{name}` was never attempted; `crontabber backfill` attempts it");
                 return Err(if is_early { hint } else { no_date_of(job, date) });
             }
-            Some((State::Succeeded, _)) if !again => {
+            Some(Settled { state: StateKind::Succeeded, .. }) if !again => {
                 return Err(format!("{shown} of `{name}` has succeeded; `--again` repeats it all the same"));
             }
-            Some((state, _)) if date > step.now => {
-                let how = if state == State::Succeeded { "is said to be done" } else { "is skipped" };
+            Some(Settled { state, .. }) if date > step.now => {
+                let how = if state == StateKind::Succeeded { "is said to be done" } else { "is skipped" };
                 return Err(format!("{shown} of `{name}` {how}, and has not come yet"));
             }
             Some(settled) => settled,
         };
         self.write(Entry::Backfill(self.new_backfill(request.id, step)), step);
-        self.reopen(date, state.kind(), attempts, Trigger::Manual, request.id, step);
-        let before = if state == State::Succeeded { "had succeeded, and" } else { "was skipped, and" };
+        self.reopen(settled, Trigger::Manual, request.id, step);
+        let before = if settled.state == StateKind::Succeeded { "had succeeded, and" } else { "was skipped, and" };
         Ok(format!("{shown} of `{name}` {before} runs again now, outside its schedule"))
     }
 
@@ -212,16 +209,9 @@ impl JobState {
     }
 
     /// Lets a settled date wait again, in a backfill.
-    pub(super) fn reopen(
-        &mut self,
-        date: DateTime<Utc>,
-        from: StateKind,
-        attempts: u32,
-        trigger: Trigger,
-        backfill: BackfillId,
-        step: &mut Step,
-    ) {
+    pub(super) fn reopen(&mut self, settled: Settled, trigger: Trigger, backfill: BackfillId, step: &mut Step) {
+        let Settled { date, state: from, zone, attempts } = settled;
         let (session, backfill) = (self.rows().key(date), Some(backfill));
-        self.write(Entry::Again { session, from, trigger, backfill, attempts }, step);
+        self.write(Entry::Again { session, zone, from, trigger, backfill, attempts }, step);
     }
 }

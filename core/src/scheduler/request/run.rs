@@ -26,11 +26,11 @@ impl Scheduler {
             return Err(format!("job `{name}` was disabled by {}; `--force` attempts it all the same", disabled.user));
         }
         if let Some(open) = job_state.rows().open.first() {
-            let date = in_zone(open.session.date, job.timetable.zone());
+            let date = job_state.shown(open.session.date, None);
             return Err(format!("job `{name}` is running: attempt {} at {date} is open", open.number));
         }
         if let Some(date) = job_state.probing.first() {
-            let date = in_zone(*date, job.timetable.zone());
+            let date = job_state.shown(*date, None);
             return Err(format!("job `{name}` is about to start: `done_when` is checking {date}"));
         }
         let date = match date {
@@ -54,7 +54,8 @@ impl Scheduler {
         self.offer(name, 1, None);
         let opened = self.open(name, date, Trigger::Manual, step);
         let attempt = opened.ok_or_else(|| format!("job `{name}` has no date to attempt"))?;
-        let text = format!("attempt {} of `{name}` at {} started", attempt.number, in_zone(date, job.timetable.zone()));
+        let shown = self.jobs.get(name).map(|job_state| job_state.shown(date, None)).unwrap_or_default();
+        let text = format!("attempt {} of `{name}` at {} started", attempt.number, shown);
         Ok(Some(done(text, Changed::one(date))))
     }
 }
@@ -86,15 +87,14 @@ impl JobState {
     /// Refuses a date that a `run` request cannot start.
     fn refuse_run(&self, job: &Job, date: DateTime<Utc>, force: bool, now: DateTime<Utc>) -> Result<(), String> {
         let (name, timetable, record) = (&job.name, &job.timetable, &self.rows().record);
-        let zone = timetable.zone();
-        let shown = in_zone(date, zone);
+        let shown = self.shown(date, None);
         let first = self.first_to_run(job);
         if self.rows().get(date).is_some() {
             let is_in_order = self.is_strict() && self.rows().backfill_of(date).is_none();
             return match first.filter(|first| is_in_order && *first != date) {
                 Some(first) => Err(format!(
                     "{shown} is not the next date of `{name}`: {} comes first, since its dates run in strict order",
-                    in_zone(first, zone)
+                    self.shown(first, None)
                 )),
                 None => Ok(()),
             };
@@ -119,7 +119,7 @@ impl JobState {
         } else if record.watermark.is_some_and(|watermark| date <= watermark) {
             Err(settled_already(name, &shown))
         } else {
-            let first = first.or(self.next).map_or_else(|| "none".to_owned(), |first| in_zone(first, zone));
+            let first = first.or(self.next).map_or_else(|| "none".to_owned(), |first| self.shown(first, None));
             Err(format!("{shown} is not the next date of `{name}`: that is {first}"))
         }
     }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::Job;
-use crate::session::{Changed, Entry, NewSession, Past, Request, SettledBy, SkipReason, Skipping, State, Trigger};
+use crate::session::{
+    Changed, Entry, NewSession, Past, Request, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
+};
 use crate::text::in_zone;
 
 use super::{Answer, MAX_DATES, describe_dates, done, no_date_of, settled_at};
@@ -26,6 +28,9 @@ impl Scheduler {
         if is_asked {
             return Ok(None);
         }
+        // Memory forgets the zones of dates that settle.
+        let zones = job_state.rows().zones_other_than(zone);
+        let shown = |date: DateTime<Utc>| in_zone(date, zones.get(&date).copied().unwrap_or(zone));
         let changed = match skipping {
             Skipping::Date(date) => job_state.skip_one(&job, date, &request.past, step)?,
             Skipping::To(to) => {
@@ -35,28 +40,29 @@ impl Scheduler {
             Skipping::Count(count) => job_state.skip_some(&job, count, step)?,
         };
         let next = match job_state.first_unsettled() {
-            Some(next) => format!("the next date is {}", in_zone(next, zone)),
+            Some(next) => format!("the next date is {}", shown(next)),
             None => "there is no date after that".to_owned(),
         };
         let running = if job_state.rows().main.running() > 0 { "; the open attempt is not affected" } else { "" };
-        Ok(Some(done(format!("`{name}`: skipped {}; {next}{running}", describe_dates(&changed, zone)), changed)))
+        Ok(Some(done(format!("`{name}`: skipped {}; {next}{running}", describe_dates(&changed, shown)), changed)))
     }
 
     pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Answer {
         let name = &request.job;
         let (job, job_state) = self.registered(name)?;
-        let shown = in_zone(date, job.timetable.zone());
-        let state = job_state.rows().get(date).map(|session| session.state.clone());
-        match (state, settled_at(&request.past, date)) {
-            (Some(State::Running), _) => {
+        let settled = settled_at(&request.past, date);
+        let shown = job_state.shown(date, settled);
+        let state = job_state.rows().get(date).map(|session| session.state.kind());
+        match (state, settled.map(|settled| settled.state)) {
+            (Some(StateKind::Running), _) => {
                 return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
             }
             (Some(_), _) if job_state.probing.contains(&date) => return Ok(None),
-            (None, Some((State::Succeeded, _))) => {
+            (None, Some(StateKind::Succeeded)) => {
                 return Ok(Some(done(format!("{shown} of `{name}` has succeeded already"), Changed::default())));
             }
-            (Some(state), _) | (None, Some((state, _))) => {
-                let (session, from, by) = (job_state.rows().key(date), state.kind(), SettledBy::Operator);
+            (Some(from), _) | (None, Some(from)) => {
+                let (session, by) = (job_state.rows().key(date), SettledBy::Operator);
                 job_state.write(Entry::Done { session, from, by, at: step.now }, step);
             }
             (None, None) => job_state.settle_unrecorded(&job, date, &State::Succeeded, step)?,
@@ -142,16 +148,18 @@ impl JobState {
     }
 
     fn skip_one(&mut self, job: &Job, date: DateTime<Utc>, past: &Past, step: &mut Step) -> Result<Changed, String> {
-        let (name, shown) = (&job.name, in_zone(date, job.timetable.zone()));
-        match (self.rows().get(date).map(|session| session.state.clone()), settled_at(past, date)) {
-            (Some(State::Running), _) => {
+        let settled = settled_at(past, date);
+        let (name, shown) = (&job.name, self.shown(date, settled));
+        let state = self.rows().get(date).map(|session| session.state.kind());
+        match (state, settled.map(|settled| settled.state)) {
+            (Some(StateKind::Running), _) => {
                 return Err(format!("{shown} of `{name}` is running; `crontabber kill {name}` ends it first"));
             }
             (Some(_), _) if self.probing.contains(&date) => {
                 return Err(format!("{shown} of `{name}` is about to start: `done_when` is checking it"));
             }
             (Some(_), _) => self.skip(date, SkipReason::Operator, step),
-            (None, Some((State::Succeeded, _))) => {
+            (None, Some(StateKind::Succeeded)) => {
                 return Err(format!("{shown} of `{name}` is already past: it succeeded"));
             }
             (None, Some(_)) => return Err(format!("{shown} of `{name}` is already past: it was skipped")),

@@ -91,7 +91,8 @@ pub(super) fn missing_need(
     let dependency = job.depends_on.iter().find_map(|dependency| {
         let missing = |date| Some((dependency.job.clone(), date));
         let Some(rows) = ledger.jobs.get(&dependency.job) else { return missing(None) };
-        let (from, until) = span(dependency, date, job.timetable.zone());
+        let row = ledger.jobs.get(&job.name).and_then(|rows| rows.dates().get(date));
+        let (from, until) = span(dependency, date, row.map_or_else(|| job.timetable.zone(), |row| row.zone));
         let is_failure = |row: &SessionRecord| matches!(row.state, State::Failed { .. } | State::Held { .. });
         let is_needed = |row: &&SessionRecord| {
             let is_there = from.is_none_or(|from| row.key.date >= from) && row.key.date <= until;

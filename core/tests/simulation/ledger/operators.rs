@@ -23,12 +23,15 @@ impl Ledger {
                 self.succeeded(session);
                 Ok(())
             }
-            Entry::Again { session, from, trigger, backfill, attempts } => {
+            Entry::Again { session, zone, from, trigger, backfill, attempts } => {
                 if backfill.is_some_and(|id| !self.backfills.contains_key(&id)) {
                     return Err(format!("conflict: there is no backfill {backfill:?}"));
                 }
                 self.change(session, |row| {
-                    if row.state.kind() != *from || *from == StateKind::Running || row.attempts != *attempts {
+                    if row.state.kind() != *from
+                        || *from == StateKind::Running
+                        || (row.attempts, row.zone) != (*attempts, *zone)
+                    {
                         return Err(format!("{:?} is to wait again, from {from}", row.state));
                     }
                     (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
