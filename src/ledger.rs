@@ -13,6 +13,7 @@ mod durations;
 mod error;
 mod filter;
 mod hosts;
+mod last_success;
 mod listing;
 mod lock;
 mod migrate;

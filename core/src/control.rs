@@ -28,8 +28,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::JobName;
-use crate::scheduler::{Event, Notification, Scheduler, Start};
-use crate::session::{AttemptKey, Outcome};
+use crate::scheduler::{Event, LastSuccess, Notification, Scheduler, Start};
+use crate::session::{AttemptKey, Outcome, SessionKey, SuccessesBefore};
 
 use attempts::Attempts;
 use batch::{Batch, Write};
@@ -47,6 +47,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Between two requests to a warden of another version to make room.
 const RETIRE_INTERVAL: Duration = Duration::from_mins(1);
 
+/// Between two tries to read a ledger that cannot be read.
+const LOOK_UP_RETRY: Duration = Duration::from_millis(500);
+
 /// See the module's page.
 #[derive(Debug)]
 pub struct Control {
@@ -60,6 +63,8 @@ pub struct Control {
     /// Durable, and not given to a warden yet.
     ready: Vec<Start>,
     ready_probes: Vec<Start>,
+    /// When the ledger is next read for those of them whose last success is not known.
+    look_up_at: Duration,
     requests: RequestReader,
     effects: VecDeque<Effect>,
     is_connected: bool,
@@ -96,6 +101,7 @@ impl Control {
             }
             Input::Requests(requests) => self.take_requests(requests, time.wall),
             Input::RequestsUnread => self.requests.end(false),
+            Input::LookedUp(found) => self.looked_up(found, time),
             Input::NotStarted { attempt, reason } => {
                 self.close(&attempt, Outcome::Failed { code: 125 }, reason, time.wall);
             }
@@ -112,6 +118,9 @@ impl Control {
         }
         if let Some(entries) = self.write.again(time.monotonic) {
             return Next::Write(entries);
+        }
+        if let Some(sessions) = self.unknown_successes(time.monotonic) {
+            return Next::LookUp(sessions);
         }
         if self.write.is_free() {
             let batch = self.batch.take(time.monotonic);
@@ -199,7 +208,8 @@ impl Control {
             time.monotonic.saturating_add(until)
         });
         let set_back = (decides && self.is_set_back(time.wall)).then_some(time.monotonic);
-        [retry, batch, wake, set_back, self.stop_due_at()].into_iter().flatten().min()
+        let look_up = (self.is_connected && self.ready().any(is_unknown)).then_some(self.look_up_at);
+        [retry, batch, wake, set_back, look_up, self.stop_due_at()].into_iter().flatten().min()
     }
 
     /// When the requests are to be read, if they may be.
@@ -259,15 +269,44 @@ impl Control {
                 self.close(&start.attempt, Outcome::Interrupted, reason, now);
             }
         } else if self.is_connected {
-            for start in mem::take(&mut self.ready) {
+            for start in self.ready.extract_if(.., |start| !is_unknown(start)) {
                 self.attempts.given(&start.attempt);
                 self.effects.push_back(Effect::Start(start));
             }
-            for probe in mem::take(&mut self.ready_probes) {
+            for probe in self.ready_probes.extract_if(.., |probe| !is_unknown(probe)) {
                 self.attempts.probed.insert(probe.attempt.session.clone());
                 self.effects.push_back(Effect::Probe(probe));
             }
         }
+    }
+
+    /// What is durable, and not given to a warden yet.
+    fn ready(&self) -> impl Iterator<Item = &Start> {
+        self.ready.iter().chain(&self.ready_probes)
+    }
+
+    /// The dates whose newest success before them is to be looked up now.
+    fn unknown_successes(&self, monotonic: Duration) -> Option<Vec<SessionKey>> {
+        if !self.is_connected || monotonic < self.look_up_at {
+            return None;
+        }
+        let sessions: Vec<_> =
+            self.ready().filter(|start| is_unknown(start)).map(|start| start.attempt.session.clone()).collect();
+        (!sessions.is_empty()).then_some(sessions)
+    }
+
+    fn looked_up(&mut self, found: Option<SuccessesBefore>, time: Time) {
+        if found.is_none() {
+            self.look_up_at = time.monotonic + LOOK_UP_RETRY;
+        }
+        for (session, success) in found.into_iter().flatten() {
+            for start in self.ready.iter_mut().chain(&mut self.ready_probes) {
+                if start.attempt.session == session {
+                    start.last_success = LastSuccess::Known(success);
+                }
+            }
+        }
+        self.start_ready(time.wall);
     }
 
     fn send_kills(&mut self) {
@@ -294,6 +333,10 @@ impl Control {
         let rests = self.is_settled() && self.scheduler.running() == 0 && self.stop.is_none();
         rests.then(|| self.scheduler.next_wake())
     }
+}
+
+fn is_unknown(start: &Start) -> bool {
+    start.last_success == LastSuccess::InLedger
 }
 
 /// Says whether a wake that reports this has failed. What was lost had been started by an earlier daemon.

@@ -35,7 +35,7 @@ pub use crate::session::Recovered;
 pub use explain::{COUNTED, Explanation, Wait};
 pub use notification::{Adding, Notification};
 pub use status::{BlockReason, JobCondition, JobStatus, Remaining};
-pub use step::{Event, Start, Step};
+pub use step::{Event, LastSuccess, Start, Step};
 
 /// The scheduler; see the module's page.
 #[derive(Debug)]
@@ -365,7 +365,9 @@ impl JobState {
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
         });
         let (record, zone) = (&self.rows().record, self.zone_of(date));
-        let (idempotency_key, last_success) = (record.idempotency_key(date), record.last_success);
+        let is_before = record.last_success.is_none_or(|success| success < date);
+        let last_success = if is_before { LastSuccess::Known(record.last_success) } else { LastSuccess::InLedger };
+        let idempotency_key = record.idempotency_key(date);
         Start { attempt, zone, idempotency_key, trigger, job, previous, next, last_success }
     }
 }

@@ -159,6 +159,9 @@ pub struct SessionRecord {
     pub settled_by: Option<SettledBy>,
 }
 
+/// Dates, each with the newest success before it.
+pub type SuccessesBefore = Vec<(SessionKey, Option<DateTime<Utc>>)>;
+
 /// The id of a backfill: that of its request.
 pub type BackfillId = i64;
 

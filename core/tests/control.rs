@@ -106,6 +106,7 @@ impl Driver {
                 format!("write {}", words.join(", "))
             }
             Next::ReadRequests => "read requests".to_owned(),
+            Next::LookUp(sessions) => format!("look up {} successes", sessions.len()),
             Next::Wait(_) => "wait".to_owned(),
             Next::End(exit) => format!("end {exit:?}"),
         };
@@ -357,5 +358,27 @@ fn an_end_that_the_warden_kept_is_not_taken_for_that_of_a_new_job_with_the_same_
     forget load/1/2026-11-03T03:00:00Z/1
     watch 0 open
     write enter load, record 3, open load/1/2026-11-03T03:00:00Z/1
+    ");
+}
+
+#[test]
+fn a_start_waits_for_the_last_success_that_only_the_ledger_has() {
+    let mut driver = Driver::new(Mode::Serve, load());
+    driver.next().written().next();
+    driver.handle(Input::Requests(vec![request(1, "load", Operation::Done { date: at("2026-11-05 03:00") })])).next();
+    driver.written().ended(FIRST, Outcome::Succeeded).next().written();
+    driver.story();
+    driver.next().handle(Input::LookedUp(None)).next();
+    assert_snapshot!(driver.story(), @"
+    look up 1 successes
+    wait
+    ");
+    driver.pass(1).next();
+    let session = attempt("load/1/2026-11-04T03:00:00Z/1").session;
+    driver.handle(Input::LookedUp(Some(vec![(session, Some(at("2026-11-03 03:00")))]))).next();
+    assert_snapshot!(driver.story(), @"
+    look up 1 successes
+    start load/1/2026-11-04T03:00:00Z/1
+    read requests
     ");
 }

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 
 use crate::job::{Command, Job};
 use crate::paths;
-use crate::scheduler::Start;
+use crate::scheduler::{LastSuccess, Start};
 use crate::session::AttemptKey;
 use crate::text::in_zone;
 use crate::warden_client::{Launch, attempt_name, bytes};
@@ -139,6 +139,10 @@ fn unquoted(value: &str) -> &str {
 fn session_environment(start: &Start, named: &AttemptKey, ledger_id: &str) -> Vec<(OsString, OsString)> {
     let Start { attempt, zone, idempotency_key, trigger, previous, next, last_success, .. } = start;
     let session = &attempt.session;
+    let last_success = match last_success {
+        LastSuccess::Known(success) => success,
+        LastSuccess::InLedger => &None,
+    };
     let shown = |date: &Option<DateTime<Utc>>| date.map(|date| in_zone(date, *zone)).unwrap_or_default();
     [
         ("JOB", session.job.to_string()),

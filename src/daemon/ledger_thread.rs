@@ -82,6 +82,7 @@ impl LedgerThread {
                     // An error here is an error of the next commit too, which reports it.
                     Err(_) => Input::RequestsUnread,
                 }),
+                Next::LookUp(sessions) => Some(Input::LookedUp(self.writer.successes_before(&sessions).ok())),
                 Next::Wait(pause) => {
                     self.wait(pause).map_err(|error| format!("cannot wait for the warden: {error}"))?;
                     None

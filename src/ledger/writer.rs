@@ -19,8 +19,8 @@ use super::rows::micros;
 use super::schema::writer;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
-use super::{migrate, postgres, prepared, request_queue, startup};
-use crate::session::{Entry, Operation, Recovered, Request};
+use super::{last_success, migrate, postgres, prepared, request_queue, startup};
+use crate::session::{Entry, Operation, Recovered, Request, SessionKey, SuccessesBefore};
 
 /// The single writer of a ledger. It holds the ledger's lock until it is dropped.
 pub struct Writer {
@@ -150,6 +150,17 @@ impl Writer {
     pub fn kills(&mut self) -> Result<Vec<Request>, LedgerError> {
         let kill = Operation::Kill { date: None }.word();
         self.read(|connection| request_queue::unanswered(connection, |action| action == kill))
+    }
+
+    /// The newest success before each of these dates.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn successes_before(&mut self, sessions: &[SessionKey]) -> Result<SuccessesBefore, LedgerError> {
+        self.read(|connection| {
+            let found = |key: &SessionKey| Ok((key.clone(), last_success::before(connection, key)?));
+            sessions.iter().map(found).collect()
+        })
     }
 
     /// Reads with the connection, and drops it after an error.

@@ -12,6 +12,7 @@ mod health;
 mod identity;
 #[path = "../support/lab.rs"]
 mod lab;
+mod last_success;
 mod limits;
 mod log_output;
 mod once;

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 use crontabber::ledger::{AttemptFilter, Between, Reader, RequestQueue, SessionFilter};
-use crontabber::session::{Changed, Entry, Operation, OutcomeKind, Past, Reply, Request, StateKind};
+use crontabber::session::{
+    Changed, Entry, JobRecord, Operation, OutcomeKind, Past, Reply, Request, SessionKey, SettledBy, StateKind,
+};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -20,6 +22,7 @@ on_both! {
     pages_may_end_within_a_generation
     a_list_can_stop_early
     attempts_are_listed_by_date_job_and_number
+    the_newest_success_before_a_date_is_looked_up
     requests_are_posted_and_answered
     requests_are_seen_beside_the_writer
 }
@@ -152,6 +155,40 @@ fn attempts_are_listed_by_date_job_and_number(world: &World) {
     open.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(open.len(), 6);
     assert_eq!(open, writer.load().unwrap().open);
+}
+
+fn the_newest_success_before_a_date_is_looked_up(world: &World) {
+    let mut writer = world.writer();
+    let done = |day, generation| Entry::Done {
+        session: SessionKey { generation, ..session("a", day) },
+        from: StateKind::Waiting,
+        by: SettledBy::Operator,
+        at: at(40),
+    };
+    let of_generation = |of, days: &[i64]| {
+        let mut entry = record("a", None, days);
+        if let Entry::Record { generation, .. } = &mut entry {
+            *generation = of;
+        }
+        entry
+    };
+    let entered = [enter("a"), of_generation(1, &[1, 2, 3, 4, 5, 6]), done(2, 1), done(4, 1), done(6, 1)];
+    let entered = entered.into_iter().chain([enter("b"), record("b", None, &[3]), open("b", 3, 1, StateKind::Waiting)]);
+    writer.commit(&entered.chain([succeed("b", 3, 1)]).collect::<Vec<_>>()).unwrap();
+    let mut found = |generation, days: &[i64]| {
+        let keys: Vec<_> = days.iter().map(|day| SessionKey { generation, ..session("a", *day) }).collect();
+        let found = writer.successes_before(&keys).unwrap().into_iter();
+        found.map(|(_, success)| success.map_or(0, |date| (date - at(0)).num_days())).collect::<Vec<_>>()
+    };
+    assert_eq!(found(1, &[7, 6, 5, 4, 3, 2, 1]), [6, 4, 4, 2, 2, 0, 0]);
+    // After a reset to a date, the earlier dates of the generation before count, and the later ones do not.
+    let reset = Entry::Reset(JobRecord { generation: 2, first_date: date(5), ..job("a") });
+    writer.commit(&[reset, of_generation(2, &[3, 5, 6]), done(3, 2)]).unwrap();
+    let mut found = |day| {
+        let key = SessionKey { generation: 2, ..session("a", day) };
+        writer.successes_before(&[key]).unwrap()[0].1.map_or(0, |date| (date - at(0)).num_days())
+    };
+    assert_eq!([6, 5, 4, 3].map(&mut found), [4, 4, 3, 2]);
 }
 
 fn request(operation: Operation) -> Request {

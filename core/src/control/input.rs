@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::configuration::Configuration;
 use super::warden::WardenEvent;
-use crate::session::{AttemptKey, Entry, Request};
+use crate::session::{AttemptKey, Entry, Request, SessionKey, SuccessesBefore};
 
 /// The time of an input, by both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,8 @@ pub enum Input {
     Requests(Vec<Request>),
     /// The requests could not be read.
     RequestsUnread,
+    /// The newest success before each date that [`Next::LookUp`] gave; absent if the ledger cannot be read.
+    LookedUp(Option<SuccessesBefore>),
     /// The process of an attempt, or of a probe, could not be described: it was not started.
     NotStarted { attempt: AttemptKey, reason: String },
     /// A signal to stop, the first or another.
@@ -51,6 +53,8 @@ pub enum Next {
     Write(Vec<Entry>),
     /// Read the unanswered requests, and hand in [`Input::Requests`] or [`Input::RequestsUnread`].
     ReadRequests,
+    /// Look up the newest success before each of these dates, and hand in [`Input::LookedUp`].
+    LookUp(Vec<SessionKey>),
     /// Wait for an input, at most this long.
     Wait(Duration),
     /// The daemon is done.

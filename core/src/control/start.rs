@@ -34,6 +34,7 @@ impl Control {
             attempts: Attempts::default(),
             ready: Vec::new(),
             ready_probes: Vec::new(),
+            look_up_at: std::time::Duration::ZERO,
             requests: RequestReader::default(),
             effects: VecDeque::new(),
             is_connected: true,

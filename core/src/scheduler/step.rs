@@ -71,6 +71,13 @@ pub struct Start {
     pub previous: Option<DateTime<Utc>>,
     /// The date of the schedule after this one.
     pub next: Option<DateTime<Utc>>,
-    /// The newest date that succeeded.
-    pub last_success: Option<DateTime<Utc>>,
+    pub last_success: LastSuccess,
+}
+
+/// The newest success before a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastSuccess {
+    Known(Option<DateTime<Utc>>),
+    /// A later date has succeeded as well: only the ledger has the one before.
+    InLedger,
 }

@@ -1,5 +1,6 @@
 //! The `retry` and `kill` requests.
 
+use crontabber_core::scheduler::LastSuccess;
 use crontabber_core::session::{Operation, Outcome, Retrying};
 use insta::assert_snapshot;
 
@@ -115,4 +116,25 @@ fn a_future_date_marked_done_is_not_repeated() {
     world.request("load", Operation::Done { date });
     world.request("load", Operation::Retry(Retrying::Date { date, again: true }));
     assert_snapshot!(world.answered(), @"refused (0): 2026-11-07T03:00:00+00:00 of `load` is said to be done, and has not come yet");
+}
+
+/// What the attempt that runs is told of the last success.
+fn told(world: &World) -> LastSuccess {
+    world.running[0].last_success
+}
+
+#[test]
+fn the_last_success_that_a_job_is_told_lies_before_its_own_date() {
+    let mut world = World::new("2026-11-05 12:00", vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
+    assert_eq!(told(&world), LastSuccess::Known(None));
+    world.end_first(Outcome::Succeeded);
+    assert_eq!(told(&world), LastSuccess::Known(Some(at("2026-11-01 03:00"))));
+    world.end_first(Outcome::Failed { code: 1 });
+    // A later date is done: only the ledger has the newest success before the date that is retried.
+    world.request("load", Operation::Done { date: at("2026-11-04 03:00") });
+    world.pass("2026-11-05 13:00");
+    assert_eq!(told(&world), LastSuccess::InLedger);
+    world.settle(succeed);
+    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-05 03:00"), again: true }));
+    assert_eq!(told(&world), LastSuccess::InLedger, "its own success is not before it");
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use crontabber_core::control::PROBE;
 use crontabber_core::job::JobName;
-use crontabber_core::scheduler::Notification;
+use crontabber_core::scheduler::{LastSuccess, Notification, Start};
 use crontabber_core::session::{AttemptKey, BackfillOrder, Entry, Operation, Reply, Request, SessionKey};
 
 pub(crate) use rest::Rest;
@@ -152,6 +152,25 @@ pub(crate) fn may_tell(ledger: &Ledger, notification: &Notification) -> Held {
         _ => true,
     };
     if is_durable { Ok(()) } else { Err(format!("P6: people are told what is not in the ledger: {notification:?}")) }
+}
+
+/// What a job is told of its last success lies before its own date, and no success lies between them.
+pub(crate) fn told_success(start: &Start, ledger: &Ledger) -> Held {
+    let (told, date) = (start.last_success, start.attempt.session.date);
+    let LastSuccess::Known(told) = told else { return Err(format!("{} is told no last success", start.attempt)) };
+    let SessionKey { job, generation, .. } = &start.attempt.session;
+    let newest = ledger.newest_success(job, *generation, date);
+    // A reset to a date keeps the success before it, and a date that is repeated has succeeded.
+    let is_repeated = |told: At| {
+        let key = SessionKey { date: told, ..start.attempt.session.clone() };
+        ledger.row(&key).is_some_and(|row| row.backfill.is_some())
+    };
+    let is_kept = |told: At| told < date && (is_repeated(told) || ledger.succeeded_before(job, *generation, told));
+    if told == newest || (told > newest && told.is_some_and(is_kept)) {
+        Ok(())
+    } else {
+        Err(format!("{} is told the last success {told:?}, and it is {newest:?}", start.attempt))
+    }
 }
 
 /// What the warden is told to forget is in the ledger.

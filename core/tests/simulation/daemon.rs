@@ -12,7 +12,7 @@ use crontabber_core::control::{
     Configuration, Control, Effect, Input, Mode, Next, Notice, PROBE, Recovery, Time, WardenEvent, WardenState,
 };
 use crontabber_core::scheduler::Start;
-use crontabber_core::session::{AttemptKey, Entry, Recovered, Request};
+use crontabber_core::session::{AttemptKey, Entry, Recovered, Request, SessionKey};
 
 use crate::Held;
 use crate::calendar::At;
@@ -57,6 +57,7 @@ enum Stage {
     Wait,
     Write(Vec<Entry>),
     ReadRequests,
+    LookUp(Vec<SessionKey>),
     End,
 }
 
@@ -208,6 +209,7 @@ impl Daemon {
     }
 
     fn launch(&mut self, start: &Start, attempt: AttemptKey, timeout: Option<Duration>, world: &mut World) -> Held {
+        checks::told_success(start, &world.ledger)?;
         if world.machine.misses() {
             return self.handle(Input::NotStarted { attempt, reason: "no environment".to_owned() }, world);
         }
@@ -241,6 +243,12 @@ impl Daemon {
                 let requests = world.ledger.unanswered();
                 world.trace.note(|| format!("          reads {requests:?}"));
                 self.handle(Input::Requests(requests), world)?;
+            }
+            Stage::LookUp(_) if world.ledger_is_away() => self.handle(Input::LookedUp(None), world)?,
+            Stage::LookUp(sessions) => {
+                let found = |session: SessionKey| (session.clone(), world.ledger.success_before(&session));
+                let found = sessions.into_iter().map(found).collect();
+                self.handle(Input::LookedUp(Some(found)), world)?;
             }
             Stage::End => return Ok(false),
         }
@@ -278,6 +286,7 @@ impl Daemon {
                 Stage::Write(entries)
             }
             Next::ReadRequests => Stage::ReadRequests,
+            Next::LookUp(sessions) => Stage::LookUp(sessions),
             Next::Wait(_) => Stage::Wait,
             Next::End(_) => Stage::End,
         };

@@ -114,6 +114,26 @@ impl Ledger {
         self.jobs.get(&key.job)?.generations.get(&key.generation)?.get(key.date)
     }
 
+    /// The newest success before a date, as the daemon looks it up.
+    pub(crate) fn success_before(&self, session: &SessionKey) -> Option<At> {
+        let SessionKey { job, generation, date } = session;
+        let first_date = self.jobs.get(job)?.record.first_date;
+        let before = self.newest_success(job, generation - 1, first_date.min(*date));
+        self.newest_success(job, *generation, *date).max(before)
+    }
+
+    /// The newest success of a generation before a date.
+    pub(crate) fn newest_success(&self, job: &JobName, generation: u32, date: At) -> Option<At> {
+        let settled = &self.jobs.get(job)?.generations.get(&generation)?.settled;
+        settled.range(..date).rev().find(|(_, row)| row.state == State::Succeeded).map(|(date, _)| *date)
+    }
+
+    /// Says whether a date has succeeded in an earlier generation.
+    pub(crate) fn succeeded_before(&self, job: &JobName, generation: u32, date: At) -> bool {
+        let generations = self.jobs.get(job).map(|job| job.generations.range(..generation));
+        generations.into_iter().flatten().any(|(_, dates)| dates.settled.contains_key(&date))
+    }
+
     fn job(&mut self, name: &JobName, generation: u32) -> Result<&mut JobRows, String> {
         let job = self.jobs.get_mut(name).ok_or_else(|| format!("conflict: {name} was never entered"))?;
         let found = job.record.generation;
