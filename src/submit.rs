@@ -17,7 +17,7 @@ use crate::exit_code::FAILED;
 use crate::job::JobName;
 use crate::ledger::{Answer, AttemptFilter, Between, LedgerError, LedgerUrl, OpenError, Reader, RequestQueue};
 use crate::report::preview::Preview;
-use crate::session::{AttemptRecord, Operation, Outcome, Past, Reply, Request, Trigger};
+use crate::session::{AttemptKey, AttemptRecord, Operation, Outcome, Past, Reply, Request, Trigger};
 use crate::text::in_zone;
 
 /// Between two reads of the ledger while waiting.
@@ -54,6 +54,9 @@ pub(crate) enum SubmitError {
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The daemon has ended before the attempt.
+    #[error("{0}")]
+    DaemonGone(String),
     /// The daemon answered that an attempt started, and the ledger has none.
     #[error("the attempt is not in the ledger; see `crontabber attempts`")]
     NoAttempt,
@@ -163,7 +166,7 @@ pub(crate) fn submit(
         return Ok(submitted);
     }
     progress(Progress::Started(&answer.reply.text));
-    let attempt = wait_for_end(url, request, &answer, daemon)?;
+    let attempt = wait_for_end(url, request, &answer, zone, daemon)?;
     Ok(submitted.with_attempt(attempt, zone))
 }
 
@@ -228,14 +231,19 @@ fn wait_for_answer(
 }
 
 /// Waits for the end of the attempt that the request started: the one that was opened with the answer.
+///
+/// # Errors
+/// No daemon holds the ledger any more, so that nobody records the end for now.
 fn wait_for_end(
     url: &LedgerUrl,
     request: &Request,
     answer: &Answer,
+    zone: Tz,
     daemon: &mut dyn LocalDaemon,
 ) -> Result<AttemptRecord, SubmitError> {
     let mut reader = Reader::open(url)?;
     let Operation::Run { date, .. } = request.operation else { return Err(SubmitError::NoAttempt) };
+    let mut is_unwatched = false;
     // Nearly always among the newest.
     for newest in [Some(200), None] {
         let dates = date.map_or_else(Between::default, Between::only);
@@ -249,7 +257,12 @@ fn wait_for_end(
                 ControlFlow::Continue(())
             })?;
             match ours {
+                // The daemon may have recorded the end just before it exited: then the second look finds it.
+                Some(attempt) if attempt.end.is_none() && is_unwatched => {
+                    return Err(SubmitError::DaemonGone(unwatched(&attempt, zone)));
+                }
                 Some(attempt) if attempt.end.is_none() => {
+                    is_unwatched = !reader.owner()?.is_some_and(|owner| owner.alive);
                     if daemon.is_interrupted_within(POLL) {
                         let text = format!(
                             "the attempt keeps running; `crontabber attempts {}` shows how it ends",
@@ -264,4 +277,13 @@ fn wait_for_end(
         }
     }
     Err(SubmitError::NoAttempt)
+}
+
+fn unwatched(attempt: &AttemptRecord, zone: Tz) -> String {
+    let AttemptKey { session, number } = &attempt.key;
+    let (job, date) = (&session.job, in_zone(session.date, zone));
+    format!(
+        "the daemon has ended while attempt {number} of `{job}` at {date} was running; its outcome is known when a daemon \
+         starts again, and `crontabber attempts {job}` shows it then"
+    )
 }

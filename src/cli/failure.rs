@@ -162,7 +162,9 @@ impl From<SubmitError> for Failure {
             SubmitError::Printed(code) => Self::Printed(code),
             SubmitError::Open(error) => error.into(),
             SubmitError::Ledger(error) => error.into(),
-            error @ (SubmitError::Interrupted(_) | SubmitError::NoAttempt) => Self::of(&error),
+            error @ (SubmitError::Interrupted(_) | SubmitError::DaemonGone(_) | SubmitError::NoAttempt) => {
+                Self::of(&error)
+            }
         }
     }
 }

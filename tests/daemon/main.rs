@@ -21,6 +21,7 @@ mod postgres;
 mod readme;
 mod reload;
 mod requests;
+mod run;
 mod start;
 mod stop;
 mod stopped_readers;
