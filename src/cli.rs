@@ -5,6 +5,7 @@
 mod arguments;
 mod attempts;
 mod audit;
+mod backfills;
 mod calendar;
 mod change;
 mod check;
@@ -63,6 +64,7 @@ fn read(context: &Context, command: &CliCommand) -> Result<ExitCode, Failure> {
     match command {
         CliCommand::List => list::list(context, output)?,
         CliCommand::Check => exit = check::check(context, output)?,
+        CliCommand::Backfills(asked) => backfills::backfills(context, asked, output)?,
         CliCommand::Ghosts => ghosts::ghosts(context, output)?,
         CliCommand::Health => exit = health::health(context, output)?,
         CliCommand::Plan(asked) => plan::plan(context, asked, output)?,

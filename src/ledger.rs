@@ -7,6 +7,7 @@
 
 mod apply;
 mod audit;
+mod backfills;
 mod connection;
 mod daily_counts;
 mod durations;
@@ -35,6 +36,7 @@ mod writer;
 mod zones;
 
 pub use audit::{Act, AuditFilter};
+pub use backfills::BackfillProgress;
 pub use daily_counts::StateCounts;
 pub use error::{LedgerError, OpenError, OpenErrorKind};
 pub use filter::{AttemptFilter, Between, SessionFilter};

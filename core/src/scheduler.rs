@@ -249,7 +249,11 @@ impl Scheduler {
         job_state.enable_if_due(step);
         let mut settled = job_state.record_due(now, step);
         settled |= job_state.skip_late(step);
-        let mut at = [job_state.next_recording(now), job_state.enabled_at(), job_state.entering_at(now)]
+        let (have_left, more_leave) = job_state.leave_cancelled(step);
+        settled |= have_left;
+        let leaving_at = more_leave.then_some(now);
+        let answers = if more_leave { Vec::new() } else { std::mem::take(&mut job_state.cancelling) };
+        let mut at = [job_state.next_recording(now), job_state.enabled_at(), job_state.entering_at(now), leaving_at]
             .into_iter()
             .flatten()
             .min();
@@ -265,6 +269,12 @@ impl Scheduler {
         }
         if let Some(job_state) = self.jobs.get_mut(name) {
             job_state.timer = at;
+        }
+        if !answers.is_empty() {
+            for (request, reply) in answers {
+                self.reply(&request, reply, step);
+            }
+            self.adopt_successors(name, step);
         }
         if settled {
             self.reconsider_dependents(name, step);

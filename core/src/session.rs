@@ -180,6 +180,8 @@ pub struct BackfillRecord {
     pub parallel: u32,
     /// When it was entered.
     pub entered_at: DateTime<Utc>,
+    /// The request that cancelled it.
+    pub cancelled_by: Option<i64>,
 }
 
 /// Who disabled a job.
@@ -254,6 +256,8 @@ pub struct Recovered {
     pub settled_outside_range: Vec<(JobName, DateTime<Utc>)>,
     /// The backfills that have unsettled sessions.
     pub backfills: Vec<BackfillRecord>,
+    /// What the unsettled sessions were that their backfill found settled.
+    pub former: Vec<(JobName, DateTime<Utc>, StateKind)>,
     /// The jobs that operators disabled.
     pub disabled: Vec<Disabled>,
 }

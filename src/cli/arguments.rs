@@ -14,8 +14,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 pub(super) use reading::{
-    AttemptsArguments, AuditArguments, CalendarArguments, LogArguments, SessionsArguments, StatusArguments,
-    WhyArguments,
+    AttemptsArguments, AuditArguments, BackfillsArguments, CalendarArguments, LogArguments, SessionsArguments,
+    StatusArguments, WhyArguments,
 };
 
 use crate::daemon;
@@ -159,6 +159,11 @@ pub(super) enum CliCommand {
     Why(WhyArguments),
     #[command(flatten)]
     Change(ChangeCommand),
+    /// List the backfills that operators ordered: their ranges, and how many dates are done, failed and to go.
+    ///
+    /// A date counts for the newest backfill that it belonged to. The number stands for a backfill without a name, and
+    /// `crontabber backfill JOB --cancel` takes either.
+    Backfills(BackfillsArguments),
     /// Check the registry; exit status 78 if it has mistakes.
     Check,
     /// List the jobs that are in the ledger but not in the registry.

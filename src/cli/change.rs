@@ -94,6 +94,9 @@ impl ChangeCommand {
                 Operation::Run { date, force: run.force }
             }
             Self::Reset(reset) => Operation::Reset { to: reset.arguments.to.map(instant) },
+            Self::Backfill(Change { arguments: BackfillArguments { cancel: Some(name), .. }, .. }) => {
+                Operation::CancelBackfill { name: name.clone() }
+            }
             Self::Backfill(backfill) => Operation::Backfill(target.order(&backfill.arguments)?),
             Self::Skip(skip) => Operation::Skip(match skip.arguments {
                 SkipArguments { date: Some(date), .. } => Skipping::Date(target.one_date(date, Dates::All)?),
@@ -140,7 +143,7 @@ impl Target<'_> {
 
     /// The backfill that is ordered: a count becomes the end of a range, which the scheduler checks.
     fn order(&self, asked: &BackfillArguments) -> Result<BackfillOrder, Failure> {
-        let from = asked.from.instant(self.zone);
+        let from = asked.from.ok_or_else(|| Failure::usage("`--from` is missing"))?.instant(self.zone);
         let mut to = asked.to.map(|to| to.instant(self.zone));
         if to.is_some_and(|to| to <= from) {
             return Err(Failure::usage("the range ends before it begins")

@@ -93,6 +93,8 @@ impl<'a> Transaction<'a> {
             Entry::Done { session, from, by, at } => self.done(session, *from, *by, *at),
             Entry::Again { session, from, trigger, backfill, .. } => self.again(session, *from, *trigger, *backfill),
             Entry::Backfill(record) => self.backfill(record),
+            Entry::CancelBackfill { job, backfill, request } => self.cancel_backfill(job, *backfill, *request),
+            Entry::Restore { session, from, to, backfill } => self.restore(session, (*from, *to), *backfill),
             Entry::Disable(disabled) => self.disable(disabled),
             Entry::Enable { job } => self.enable(job),
             Entry::Rename { from, to } => {

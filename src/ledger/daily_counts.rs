@@ -17,6 +17,16 @@ use crate::session::StateKind;
 /// How many dates are in each state; only states that have any.
 pub type StateCounts = Vec<(StateKind, u64)>;
 
+/// The counts of the states that the tables have as codes.
+pub(super) fn state_counts(rows: Vec<(i16, i64)>) -> Result<StateCounts, LedgerError> {
+    let counted = rows.into_iter().map(|(state, dates)| {
+        let kind = StateKind::from_code(state);
+        let kind = kind.ok_or_else(|| LedgerError::Corrupt(format!("the state `{state}` is unknown")))?;
+        Ok((kind, dates.unsigned_abs()))
+    });
+    counted.collect()
+}
+
 impl Reader {
     /// The dates of a job (in its generation in force) within each of `days`, counted by state. The days ascend, and each
     /// ends where the next begins or before.
@@ -42,14 +52,9 @@ impl Reader {
                 .filter(of_job.and(sessions::date.ge(from)).and(sessions::date.lt(to)))
                 .group_by(sessions::state)
                 .select((sessions::state, count_star()))
-                .load::<(i16, i64)>(&mut self.connection)?
-                .into_iter()
-                .map(|(state, dates)| {
-                    let kind = StateKind::from_code(state);
-                    let kind = kind.ok_or_else(|| LedgerError::Corrupt(format!("the state `{state}` is unknown")))?;
-                    Ok((kind, dates.unsigned_abs()))
-                })
-                .collect::<Result<_, LedgerError>>()?;
+                .load::<(i16, i64)>(&mut self.connection)
+                .map_err(LedgerError::from)
+                .and_then(state_counts)?;
             if counts.is_empty() {
                 let after = self.first_from(id, generation, to)?;
                 next = Some(after.unwrap_or(i64::MAX));

@@ -59,6 +59,10 @@ pub(super) fn past(
                     .optional()?;
             }
         }
+        Operation::CancelBackfill { .. } => {
+            let cancelled = backfills::table.filter(backfills::cancelled_by.eq(request)).select(backfills::id);
+            past.is_entered = cancelled.first::<i64>(connection).optional()?.is_some();
+        }
         Operation::Retry(Retrying::Date { .. }) => past.is_entered = is_entered(connection, request)?,
         Operation::Reset { to: Some(to) } => {
             let newest = sessions::table

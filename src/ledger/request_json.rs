@@ -21,6 +21,7 @@ pub(super) fn write(operation: &Operation) -> Value {
             "parallel": order.parallel,
             "name": order.name,
         }),
+        Operation::CancelBackfill { name } => json!({ "name": name }),
         Operation::Skip(Skipping::To(to)) => json!({ "to": micros(*to) }),
         Operation::Skip(Skipping::Count(count)) => json!({ "count": count }),
         Operation::Enable(Enabling::Plain) => json!({}),
@@ -47,7 +48,10 @@ pub(super) fn span(operation: &Operation) -> (Option<DateTime<Utc>>, Option<Date
         Operation::Backfill(order) => (Some(order.from), order.to),
         Operation::Skip(Skipping::To(to)) | Operation::Enable(Enabling::SkipTo(to)) => (None, Some(*to)),
         Operation::Disable { until } => (None, *until),
-        Operation::Skip(Skipping::Count(_)) | Operation::Enable(_) | Operation::Retry(_) => (None, None),
+        Operation::Skip(Skipping::Count(_))
+        | Operation::CancelBackfill { .. }
+        | Operation::Enable(_)
+        | Operation::Retry(_) => (None, None),
     }
 }
 
@@ -72,6 +76,7 @@ pub(super) fn read(action: &str, detail: &str, date: Option<i64>) -> Option<Oper
             parallel: u32::try_from(detail["parallel"].as_u64()?).ok()?.max(1),
             name: detail["name"].as_str().map(str::to_owned),
         }),
+        "cancel-backfill" => Operation::CancelBackfill { name: detail["name"].as_str().map(str::to_owned) },
         "skip" => Operation::Skip(match (at("date"), at("to"), detail["count"].as_u64()) {
             (Some(date), _, _) => Skipping::Date(date),
             (None, Some(to), _) => Skipping::To(to),
@@ -121,6 +126,8 @@ mod tests {
             Operation::Reset { to: Some(at(1)) },
             Operation::Backfill(order),
             Operation::Backfill(plain),
+            Operation::CancelBackfill { name: None },
+            Operation::CancelBackfill { name: Some("again".to_owned()) },
             Operation::Skip(Skipping::Date(at(1))),
             Operation::Skip(Skipping::To(at(1))),
             Operation::Skip(Skipping::Count(3)),

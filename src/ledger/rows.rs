@@ -12,8 +12,8 @@ use super::schema::{attempts, hosts, jobs, sessions};
 use super::zones::Zones;
 use crate::job::JobName;
 use crate::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, JobRecord, Outcome, OutcomeKind, ProcessIdentity, SessionKey, SessionRecord,
-    SettledBy, SkipReason, State, StateKind, StrictAfter, Trigger, Usage,
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillRecord, JobRecord, Outcome, OutcomeKind, ProcessIdentity,
+    SessionKey, SessionRecord, SettledBy, SkipReason, State, StateKind, StrictAfter, Trigger, Usage,
 };
 
 /// A row of `jobs`.
@@ -273,4 +273,14 @@ pub(super) fn shown(date: DateTime<Utc>) -> String {
 
 fn damaged(job: &JobName, date: DateTime<Utc>, what: &str, value: &dyn Display) -> LedgerError {
     LedgerError::Corrupt(format!("job `{job}`, date {}: the {what} `{value}` is unknown here", shown(date)))
+}
+
+/// A row of `backfills`.
+pub(super) type BackfillRow = (i64, i32, i32, Option<String>, bool, i32, i64, Option<i64>);
+
+/// The backfill of a row.
+pub(super) fn backfill_record(row: BackfillRow, job: JobName) -> Result<BackfillRecord, LedgerError> {
+    let (id, _, generation, name, newest_first, parallel, entered_at, cancelled_by) = row;
+    let (generation, parallel, entered_at) = (count(generation), count(parallel), instant(entered_at)?);
+    Ok(BackfillRecord { id, job, generation, name, newest_first, parallel, entered_at, cancelled_by })
 }

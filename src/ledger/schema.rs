@@ -48,6 +48,15 @@ diesel::table! {
         newest_first -> Bool,
         parallel -> Integer,
         entered_at -> BigInt,
+        cancelled_by -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    former_states (backfill_id, date) {
+        backfill_id -> BigInt,
+        date -> BigInt,
+        state -> SmallInt,
     }
 }
 
@@ -135,4 +144,5 @@ diesel::table! {
 diesel::joinable!(sessions -> jobs (job_id));
 diesel::joinable!(attempts -> jobs (job_id));
 diesel::joinable!(attempts -> hosts (host_id));
-diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts, hosts);
+diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts, hosts, former_states);
+diesel::allow_tables_to_appear_in_same_query!(backfills, audit);

@@ -7,11 +7,11 @@ use diesel::prelude::*;
 use super::connection::AnyConnection;
 use super::error::LedgerError;
 use super::listing::Names;
-use super::rows::{AttemptRow, JobRow, SessionRow, count, instant};
-use super::schema::{attempts, backfills, disabled, hosts, jobs, sessions};
+use super::rows::{AttemptRow, BackfillRow, JobRow, SessionRow, backfill_record, instant};
+use super::schema::{attempts, backfills, disabled, former_states, hosts, jobs, sessions};
 use super::zones::Zones;
 use crate::job::JobName;
-use crate::session::{BackfillRecord, Disabled, Recovered};
+use crate::session::{BackfillRecord, Disabled, Recovered, StateKind};
 
 /// Reads the startup state of a daemon.
 pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
@@ -48,8 +48,18 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     tracing::debug!(jobs = known.len(), unsettled = unsettled.len(), open = open.len(), "the ledger was read");
     let settled_outside_range = settled_outside_range(connection, &names)?;
     let backfills = backfills(connection, &names)?;
+    let former = former(connection, &names)?;
     let disabled = disabled(connection, &names)?;
-    Ok(Recovered { jobs: known, sessions: unsettled, open, settled, settled_outside_range, backfills, disabled })
+    Ok(Recovered {
+        jobs: known,
+        sessions: unsettled,
+        open,
+        settled,
+        settled_outside_range,
+        backfills,
+        former,
+        disabled,
+    })
 }
 
 /// The attempts without an end.
@@ -114,8 +124,6 @@ fn settled_outside_range(
     Ok(found)
 }
 
-type BackfillRow = (i64, i32, i32, Option<String>, bool, i32, i64);
-
 /// The backfills that have unsettled dates.
 fn backfills(connection: &mut AnyConnection, names: &Names) -> Result<Vec<BackfillRecord>, LedgerError> {
     let open = sessions::table
@@ -127,14 +135,35 @@ fn backfills(connection: &mut AnyConnection, names: &Names) -> Result<Vec<Backfi
     let mut found = Vec::new();
     for id in open.into_iter().flatten() {
         let row = backfills::table.find(id).first::<BackfillRow>(connection).optional()?;
-        let Some((id, job_id, generation, name, newest_first, parallel, entered_at)) = row else {
+        let Some(row) = row else {
             return Err(LedgerError::Corrupt(format!("backfill {id} has dates, and is not there")));
         };
-        let Some((job, _)) = names.get(&job_id).cloned() else { continue };
-        let (generation, parallel, entered_at) = (count(generation), count(parallel), instant(entered_at)?);
-        found.push(BackfillRecord { id, job, generation, name, newest_first, parallel, entered_at });
+        let Some((job, _)) = names.get(&row.1).cloned() else { continue };
+        found.push(backfill_record(row, job)?);
     }
     found.sort_by_key(|backfill| backfill.id);
+    Ok(found)
+}
+
+/// The former states of the unsettled sessions, of the generations in force, that a backfill found settled.
+fn former(
+    connection: &mut AnyConnection,
+    names: &Names,
+) -> Result<Vec<(JobName, DateTime<Utc>, StateKind)>, LedgerError> {
+    let of_session = former_states::backfill_id.nullable().eq(sessions::backfill_id);
+    let rows = sessions::table
+        .inner_join(former_states::table.on(of_session.and(former_states::date.eq(sessions::date))))
+        .filter(sessions::settled_at.is_null())
+        .select((sessions::job_id, sessions::generation, sessions::date, former_states::state))
+        .load::<(i32, i32, i64, i16)>(connection)?;
+    let mut found = Vec::new();
+    for (id, generation, date, state) in rows {
+        let Some((name, _)) = names.get(&id).filter(|(_, in_force)| *in_force == generation) else { continue };
+        let kind = StateKind::from_code(state)
+            .ok_or_else(|| LedgerError::Corrupt(format!("a former state of `{name}` is {state}")))?;
+        found.push((name.clone(), instant(date)?, kind));
+    }
+    found.sort_by(|(one, first, _), (other, second, _)| (one, first).cmp(&(other, second)));
     Ok(found)
 }
 

@@ -104,7 +104,10 @@ fn collect(step: &Step, dates: &mut BTreeSet<DateTime<Utc>>, reply: &mut Option<
         match entry {
             Entry::Answer { reply: found, .. } => *reply = Some(found.clone()),
             Entry::Record { sessions, .. } => dates.extend(sessions.iter().map(|session| session.date)),
-            Entry::Move { session, .. } | Entry::Again { session, .. } | Entry::Done { session, .. } => {
+            Entry::Move { session, .. }
+            | Entry::Again { session, .. }
+            | Entry::Restore { session, .. }
+            | Entry::Done { session, .. } => {
                 dates.insert(session.date);
             }
             Entry::Open { attempt, .. } => _ = dates.insert(attempt.session.date),

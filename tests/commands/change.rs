@@ -2,6 +2,7 @@
 
 mod attempting;
 mod backfill;
+mod cancel;
 mod confirmation;
 mod enabling;
 mod explanations;

@@ -33,7 +33,7 @@ on_both! {
 }
 
 /// Commits what must be refused, checks that nothing of it was written, and returns the refusal.
-fn refused(world: &World, writer: &mut Writer, entries: &[Entry]) -> String {
+pub(crate) fn refused(world: &World, writer: &mut Writer, entries: &[Entry]) -> String {
     let everything = |all: &World| {
         let mut reader = all.reader();
         let old = SessionFilter { all_generations: true, ..SessionFilter::default() };
@@ -136,7 +136,8 @@ fn a_skipped_date_enters_settled(world: &World) {
         sessions,
         at: at(10),
     };
-    let reasons = [SkipReason::Superseded, SkipReason::TooOld, SkipReason::Operator, SkipReason::Overtime];
+    let reasons =
+        [SkipReason::Superseded, SkipReason::TooOld, SkipReason::Operator, SkipReason::Overtime, SkipReason::Cancelled];
     let skipped = (1..).zip(reasons).map(|(day, reason)| session(day, State::Skipped { reason })).collect();
     writer.commit(&[enter("a"), entry(None, skipped)]).unwrap();
     let found = sessions(&mut world.reader(), &SessionFilter::default());
@@ -145,15 +146,15 @@ fn a_skipped_date_enters_settled(world: &World) {
         assert_eq!((record.recorded_at, record.settled_at), (at(10), Some(at(10))));
         assert_eq!((record.attempts, record.counted_attempts, record.trigger), (0, 0, Trigger::Schedule));
     }
-    assert_eq!(found.len(), 4);
+    assert_eq!(found.len(), 5);
     let held = State::Held { reason: "no".to_owned() };
-    let text = refused(world, &mut writer, &[entry(Some(4), vec![session(5, held)])]);
+    let text = refused(world, &mut writer, &[entry(Some(5), vec![session(6, held)])]);
     assert!(text.ends_with("a date enters waiting or settled, not held"), "{text}");
     // Only an operator can say of a date that it is done when it enters.
-    writer.commit(&[entry(Some(4), vec![session(5, State::Succeeded)])]).unwrap();
+    writer.commit(&[entry(Some(5), vec![session(6, State::Succeeded)])]).unwrap();
     let last = sessions(&mut world.reader(), &SessionFilter::default()).pop().unwrap();
     assert_eq!((last.settled_at, last.settled_by), (Some(at(10)), Some(SettledBy::Operator)));
-    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().last_success, Some(date(5)));
+    assert_eq!(world.reader().job(&name("a")).unwrap().unwrap().last_success, Some(date(6)));
 }
 
 fn the_watermark_is_compared_and_set(world: &World) {

@@ -35,6 +35,8 @@ impl JobState {
         let (attempt_key, outcome) = (attempt.clone(), end.clone());
         self.write(Entry::Close { attempt: attempt_key, end: outcome, state: state.clone(), counted_attempts }, step);
         let behind = if is_backfill { self.backfilling() } else { self.behind() };
+        let leaves = current && !state.is_settled() && self.is_of_cancelled(date);
+        let state = if leaves { State::Skipped { reason: SkipReason::Cancelled } } else { state };
         step.notes.push(Notification::Closed { attempt: attempt.clone(), end, state, behind });
     }
 

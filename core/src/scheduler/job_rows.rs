@@ -53,7 +53,12 @@ pub(super) fn load(recovered: Recovered) -> BTreeMap<JobName, JobRows> {
     }
     for SessionRecord { key, zone, state, trigger, attempts, counted_attempts, backfill, .. } in recovered.sessions {
         if let Some(rows) = jobs.get_mut(&key.job) {
-            rows.put(key.date, Session { state, trigger, zone, attempts, counted_attempts }, backfill);
+            rows.put(key.date, Session { state, trigger, zone, attempts, counted_attempts, former: None }, backfill);
+        }
+    }
+    for (name, date, state) in recovered.former {
+        if let Some(rows) = jobs.get_mut(&name) {
+            rows.queue_of(date).set_former(date, state);
         }
     }
     for name in recovered.settled {
@@ -131,9 +136,20 @@ impl JobRows {
             }
             Entry::Move { session, to, .. } => return self.set_state(session.date, to, |_| {}),
             Entry::Done { session, .. } => return self.set_state(session.date, &State::Succeeded, |_| {}),
-            Entry::Again { session, zone, trigger, backfill, attempts, .. } => {
-                let again = Session { attempts: *attempts, ..Session::waiting(*trigger, *zone) };
+            Entry::Again { session, zone, from, trigger, backfill, attempts } => {
+                let former = if from.is_settled() {
+                    backfill.and(Some(*from))
+                } else {
+                    self.get(session.date).and_then(|session| session.former)
+                };
+                let again = Session { attempts: *attempts, former, ..Session::waiting(*trigger, *zone) };
                 self.wait_again(session.date, again, *backfill);
+            }
+            Entry::Restore { session, .. } => return self.settle(session.date),
+            Entry::CancelBackfill { backfill, request, .. } => {
+                if let Some(backfill) = self.backfills.get_mut(backfill) {
+                    backfill.record.cancelled_by = Some(*request);
+                }
             }
             Entry::Backfill(record) => self.begin_backfill(record.clone()),
             Entry::Disable(disabled) => self.disabled = Some(disabled.clone()),
@@ -172,6 +188,11 @@ impl JobRows {
             self.queue_of(date).change(date, state.clone(), more);
             return None;
         }
+        self.settle(date)
+    }
+
+    /// Drops a session that is settled now; returns the backfill that had it.
+    fn settle(&mut self, date: DateTime<Utc>) -> Option<BackfillId> {
         let backfill = self.backfill_of(date);
         self.queue_of(date).take(date);
         self.note_settled(date);

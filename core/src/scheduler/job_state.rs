@@ -104,6 +104,8 @@ pub(super) struct JobState {
     /// Backfills whose dates are being entered.
     pub entering: VecDeque<Entering>,
     pub kills: Vec<PendingKill>,
+    /// The `backfill --cancel` requests that are answered once the dates have left.
+    pub cancelling: Vec<(Request, Reply)>,
     /// The dates offered for a slot: one of the schedule, and one of a backfill.
     pub offers: [Option<ReadyJob>; 2],
     /// The step since which each of the two has been ready, perhaps with interruptions, without a slot.
@@ -122,6 +124,7 @@ impl JobState {
             unrecorded: 0,
             entering: VecDeque::new(),
             kills: Vec::new(),
+            cancelling: Vec::new(),
             offers: [None, None],
             since: [None, None],
             timer: None,
@@ -138,7 +141,7 @@ impl JobState {
         step.entries.push(entry);
         let is_entering = |id: &BackfillId| self.entering.iter().any(|entering| entering.record.id == *id);
         if let Some(id) = backfill.filter(|id| !is_entering(id))
-            && let Some(BackfillRecord { job, name, .. }) = self.rows.remove_empty_backfill(id)
+            && let Some(BackfillRecord { job, name, cancelled_by: None, .. }) = self.rows.remove_empty_backfill(id)
         {
             step.notes.push(Notification::BackfillOver { job, name });
         }
@@ -297,7 +300,8 @@ impl JobState {
                 found.of_schedule = Some(date);
             }
         }
-        for (id, BackfillRows { record, queue }) in &self.rows.backfills {
+        let open = self.rows.backfills.iter().filter(|(_, backfill)| backfill.record.cancelled_by.is_none());
+        for (id, BackfillRows { record, queue }) in open {
             if self.busy(queue) >= record.parallel as usize {
                 continue;
             }

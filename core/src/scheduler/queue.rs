@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use crate::session::{State, Trigger};
+use crate::session::{State, StateKind, Trigger};
 
 /// An unsettled session.
 #[derive(Debug, Clone)]
@@ -16,11 +16,13 @@ pub(super) struct Session {
     pub zone: Tz,
     pub attempts: u32,
     pub counted_attempts: u32,
+    /// The settled state that it had when its backfill let it wait again.
+    pub former: Option<StateKind>,
 }
 
 impl Session {
     pub(super) fn waiting(trigger: Trigger, zone: Tz) -> Self {
-        Self { state: State::Waiting, trigger, zone, attempts: 0, counted_attempts: 0 }
+        Self { state: State::Waiting, trigger, zone, attempts: 0, counted_attempts: 0, former: None }
     }
 
     /// When it may start; absent if it runs or is held. A waiting date is due `delay` after its date, also if the clock
@@ -117,6 +119,13 @@ impl Queue {
             return None;
         }
         self.sessions.range(from..=until).find(|(_, session)| !is_done(session)).map(|(date, _)| *date)
+    }
+
+    /// Notes the settled state that a session had when its backfill let it wait again.
+    pub(super) fn set_former(&mut self, date: DateTime<Utc>, former: StateKind) {
+        if let Some(session) = self.sessions.get_mut(&date) {
+            session.former = Some(former);
+        }
     }
 
     pub(super) fn put(&mut self, date: DateTime<Utc>, session: Session) {

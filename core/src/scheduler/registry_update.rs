@@ -78,8 +78,10 @@ impl Scheduler {
     fn may_adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> bool {
         let Some(before) = job.previously.as_ref().filter(|_| !self.jobs.contains_key(&job.name)) else { return true };
         let Some(job_state) = self.jobs.get(before).filter(|job_state| job_state.job.is_none()) else { return true };
-        let is_busy =
-            !job_state.rows().open.is_empty() || !job_state.probing.is_empty() || !job_state.entering.is_empty();
+        let is_busy = !job_state.rows().open.is_empty()
+            || !job_state.probing.is_empty()
+            || !job_state.entering.is_empty()
+            || !job_state.cancelling.is_empty();
         if is_busy {
             self.successors.push(job.clone());
             step.notes.push(Notification::WaitsToSucceed { job: job.name.clone(), previously: before.clone() });

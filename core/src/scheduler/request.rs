@@ -4,6 +4,7 @@
 //! carried out twice.
 
 mod backfill;
+mod cancel_backfill;
 mod enable_disable;
 mod reset;
 mod retry_kill;
@@ -44,8 +45,9 @@ impl Scheduler {
         self.reconsider(name, step);
         // Then what it was read with is no longer true: it is decided when it is read again.
         let is_stale = step.entries.iter().any(|entry| entry.concerns(name));
-        let enters = self.jobs.get(name).is_some_and(|job_state| !job_state.entering.is_empty());
-        let waits = is_stale || (enters && !matches!(request.operation, Operation::Kill { .. }));
+        let is_changing = |job_state: &JobState| !job_state.entering.is_empty() || !job_state.cancelling.is_empty();
+        let changes = self.jobs.get(name).is_some_and(|job_state| is_changing(job_state));
+        let waits = is_stale || (changes && !matches!(request.operation, Operation::Kill { .. }));
         let answer = if waits { Ok(None) } else { self.decide(request, step) };
         // Dependents may be free now, or blocked.
         self.reconsider(name, step);
@@ -62,6 +64,7 @@ impl Scheduler {
             Operation::Run { date, force } => self.run(name, *date, *force, step),
             Operation::Reset { to } => self.reset(request, *to, step),
             Operation::Backfill(order) => self.backfill(request, order, step),
+            Operation::CancelBackfill { name } => self.cancel_backfill(request, name.as_deref(), step),
             Operation::Skip(skipping) => self.skip(request, *skipping, step),
             Operation::Enable(enabling) => self.enable(name, *enabling, step),
             Operation::Disable { until } => self.disable(request, *until, step),
@@ -71,7 +74,7 @@ impl Scheduler {
         }
     }
 
-    fn reply(&mut self, request: &Request, reply: Reply, step: &mut Step) {
+    pub(super) fn reply(&mut self, request: &Request, reply: Reply, step: &mut Step) {
         let at = self.now;
         self.pending.remove(&request.id);
         step.entries.push(Entry::Answer { request: request.id, reply: reply.clone(), at });

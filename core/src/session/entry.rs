@@ -125,6 +125,23 @@ pub enum Entry {
     },
     /// A backfill is ordered; its dates are entered after it.
     Backfill(BackfillRecord),
+    /// A backfill is cancelled: none of its dates is attempted from now on.
+    CancelBackfill {
+        job: JobName,
+        backfill: BackfillId,
+        /// The request's number in the audit.
+        request: i64,
+    },
+    /// A session that a backfill let wait again, and that has no open attempt, is again what it was before.
+    Restore {
+        session: SessionKey,
+        /// The state so far.
+        from: StateKind,
+        /// The settled state that it returns to.
+        to: StateKind,
+        /// The backfill that it leaves.
+        backfill: BackfillId,
+    },
     /// An operator disables a job.
     Disable(Disabled),
     /// A disabled job is enabled.
@@ -191,12 +208,14 @@ impl Entry {
             Self::Adopt { job, .. } | Self::Order { job, .. } | Self::Record { job, .. } | Self::Enable { job } => {
                 job == name
             }
+            Self::CancelBackfill { job, .. } => job == name,
             Self::Open { attempt, .. } | Self::Process { attempt, .. } | Self::Close { attempt, .. } => {
                 attempt.session.job == *name
             }
-            Self::Move { session, .. } | Self::Done { session, .. } | Self::Again { session, .. } => {
-                session.job == *name
-            }
+            Self::Move { session, .. }
+            | Self::Done { session, .. }
+            | Self::Again { session, .. }
+            | Self::Restore { session, .. } => session.job == *name,
             Self::Backfill(backfill) => backfill.job == *name,
             Self::Disable(disabled) => disabled.job == *name,
             Self::Rename { from, to } => from == name || to == name,

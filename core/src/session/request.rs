@@ -24,6 +24,11 @@ pub enum Operation {
     },
     /// Attempt past dates.
     Backfill(BackfillOrder),
+    /// Cancel a backfill: the dates that it has not run leave it.
+    CancelBackfill {
+        /// The name of the backfill, or its number; the only one of the job if absent.
+        name: Option<String>,
+    },
     /// Settle dates as skipped.
     Skip(Skipping),
     /// Enable the job.
@@ -120,6 +125,7 @@ impl Operation {
             Self::Run { .. } => "run",
             Self::Reset { .. } => "reset",
             Self::Backfill(_) => "backfill",
+            Self::CancelBackfill { .. } => "cancel-backfill",
             Self::Skip(_) => "skip",
             Self::Enable(_) => "enable",
             Self::Disable { .. } => "disable",
@@ -150,7 +156,7 @@ pub struct Past {
     pub settled: Vec<SessionRecord>,
     /// The backfill of the job with the requested name.
     pub namesake: Option<BackfillId>,
-    /// Whether the backfill of the request is in the ledger, perhaps without all its dates.
+    /// Whether the backfill of the request, or its cancellation, is in the ledger, perhaps without all its dates.
     pub is_entered: bool,
     /// The dates before the first date that succeeded in an earlier generation.
     pub earlier: Vec<DateTime<Utc>>,

@@ -76,6 +76,8 @@ words! {
         Operator => "operator",
         /// It came due while the previous date still ran.
         Overtime => "overtime",
+        /// An operator cancelled the backfill that recorded it.
+        Cancelled => "cancelled",
     }
 }
 

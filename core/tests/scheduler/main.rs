@@ -1,6 +1,7 @@
 //! The scheduler's stories, without I/O: text in, what was started, written and answered out.
 
 mod backfill;
+mod cancel_backfill;
 mod catch_up;
 mod clock;
 mod dependencies;

@@ -143,6 +143,8 @@ fn operations() -> impl Strategy<Value = Operation> {
         2 => dates().prop_map(|date| Operation::Done { date }),
         2 => (dates(), any::<bool>()).prop_map(|(date, again)| Operation::Retry(Retrying::Date { date, again })),
         1 => select(vec![Retrying::Failed, Retrying::Held]).prop_map(Operation::Retry),
+        2 => select(vec![None, None, Some("again".to_owned())])
+            .prop_map(|name| Operation::CancelBackfill { name }),
         1 => prop::option::of(dates()).prop_map(|date| Operation::Kill { date }),
     ]
 }

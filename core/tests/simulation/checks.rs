@@ -79,6 +79,10 @@ impl View<'_> {
         self.orders(job).find(|(found, _)| *found == id).map(|(_, order)| order)
     }
 
+    fn is_cancelled(&self, backfill: i64) -> bool {
+        self.ledger.backfills.get(&backfill).is_some_and(|record| record.cancelled_by.is_some())
+    }
+
     /// Whether an operator has just this date attempted, and if so whether by force.
     fn run_of(&self, job: &JobName, date: At) -> Option<bool> {
         self.done(job).find_map(|(request, reply)| match request.operation {

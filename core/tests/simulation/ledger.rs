@@ -76,6 +76,8 @@ pub(crate) struct Ledger {
     /// All attempts that have ended, by the name that their job has now.
     ended: BTreeMap<AttemptKey, AttemptRecord>,
     pub(crate) backfills: BTreeMap<BackfillId, BackfillRecord>,
+    /// What dates were before a backfill let them wait again.
+    pub(crate) former: BTreeMap<(BackfillId, At), SessionRecord>,
     pub(crate) disabled: BTreeMap<JobName, Disabled>,
     pub(crate) audit: BTreeMap<i64, Asked>,
     /// How many of them nobody has answered.
@@ -106,6 +108,11 @@ impl Ledger {
         recovered.open = self.open.values().cloned().collect();
         let has_unsettled = |id: BackfillId| recovered.sessions.iter().any(|row| row.backfill == Some(id));
         recovered.backfills = self.backfills.values().filter(|record| has_unsettled(record.id)).cloned().collect();
+        let former = recovered.sessions.iter().filter_map(|row| {
+            let former = self.former.get(&(row.backfill?, row.key.date))?;
+            Some((row.key.job.clone(), row.key.date, former.state.kind()))
+        });
+        recovered.former = former.collect();
         recovered.disabled = self.disabled.values().cloned().collect();
         recovered
     }

@@ -74,7 +74,7 @@ impl World {
     }
 
     fn operation(&mut self, job: &JobName) -> Operation {
-        match self.random.below(16) {
+        match self.random.below(18) {
             0 if self.resets < 3 => {
                 self.resets += 1;
                 let to = if self.random.once_in(2) { Some(self.some_instant(job)) } else { None };
@@ -100,6 +100,9 @@ impl World {
                 1 => Retrying::Held,
                 _ => Retrying::Date { date: self.any_date(job), again: self.random.once_in(2) },
             }),
+            14 | 15 => Operation::CancelBackfill {
+                name: self.random.once_in(2).then(|| (*self.random.pick(&KEYS)).to_owned()),
+            },
             _ => Operation::Kill { date: if self.random.once_in(2) { self.some_date(job) } else { None } },
         }
     }

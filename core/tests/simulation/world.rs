@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 use crontabber_core::control::WardenState;
-use crontabber_core::session::{Entry, SessionKey, State};
+use crontabber_core::session::{Entry, SessionKey, State, StateKind};
 
 use crate::Held;
 use crate::calendar::At;
@@ -159,7 +159,9 @@ impl World {
                 let fate = machine.fate(attempt);
                 (fate.boot, fate.deaths, fate.warden_knew) = (boot, deaths, warden_knew);
             }
-            Entry::Done { session, .. } => _ = machine.done.insert(session.clone()),
+            Entry::Done { session, .. } | Entry::Restore { session, to: StateKind::Succeeded, .. } => {
+                machine.done.insert(session.clone());
+            }
             Entry::Again { session, .. } => _ = machine.done.remove(session),
             Entry::Rename { from, to } => {
                 let of_it: Vec<SessionKey> = machine.done.iter().filter(|key| key.job == *from).cloned().collect();

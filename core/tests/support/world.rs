@@ -47,6 +47,8 @@ pub(crate) struct Rows {
     pub(crate) sessions: BTreeMap<SessionKey, SessionRecord>,
     pub(crate) attempts: BTreeMap<AttemptKey, AttemptRecord>,
     pub(crate) backfills: BTreeMap<i64, BackfillRecord>,
+    /// What dates were before a backfill let them wait again.
+    pub(crate) former: BTreeMap<(i64, DateTime<Utc>), SessionRecord>,
     pub(crate) disabled: BTreeMap<JobName, Disabled>,
     pub(crate) answers: BTreeMap<i64, Reply>,
 }
@@ -165,10 +167,27 @@ impl Rows {
                 let row = self.sessions.get_mut(&session).expect("recorded");
                 assert_eq!(row.state.kind(), from, "{session:?}");
                 assert_eq!((row.attempts, row.zone), (attempts, zone), "{session:?}");
+                if let Some(backfill) = backfill.filter(|_| from.is_settled()) {
+                    assert!(self.former.insert((backfill, session.date), row.clone()).is_none(), "{session:?}");
+                }
                 (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
                 (row.trigger, row.backfill) = (trigger, backfill);
             }
             Entry::Backfill(record) => assert!(self.backfills.insert(record.id, record).is_none()),
+            Entry::CancelBackfill { backfill, request, .. } => {
+                let record = self.backfills.get_mut(&backfill).expect("ordered");
+                assert!(record.cancelled_by.replace(request).is_none(), "cancelled twice");
+            }
+            Entry::Restore { session, from, to, backfill } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!((row.state.kind(), row.backfill), (from, Some(backfill)), "{session:?}");
+                let former = self.former.remove(&(backfill, session.date)).expect("settled before");
+                assert_eq!(former.state.kind(), to, "{session:?}");
+                // A date that the backfill attempted stays one of its dates.
+                let origin = if row.attempts == former.attempts { &former } else { &*row };
+                let (trigger, backfill, attempts) = (origin.trigger, origin.backfill, row.attempts);
+                *row = SessionRecord { key: session, trigger, backfill, attempts, ..former };
+            }
             Entry::Disable(disabled) => _ = self.disabled.insert(disabled.job.clone(), disabled),
             Entry::Enable { job } => _ = self.disabled.remove(&job).expect("disabled"),
             Entry::Rename { from, to } => self.rename(&from, &to),
@@ -226,7 +245,9 @@ impl Rows {
             _ => {}
         }
         let settled = settled.unwrap_or_default();
-        Past { settled, namesake, is_entered: self.backfills.contains_key(&id), earlier, last_success }
+        let is_cancelled = self.backfills.values().any(|backfill| backfill.cancelled_by == Some(id));
+        let is_entered = is_cancelled || self.backfills.contains_key(&id);
+        Past { settled, namesake, is_entered, earlier, last_success }
     }
 
     fn current(&self, key: &SessionKey) -> bool {
@@ -269,6 +290,11 @@ impl Rows {
                 .values()
                 .filter(|backfill| rows().any(|row| row.settled_at.is_none() && row.backfill == Some(backfill.id)))
                 .cloned()
+                .collect(),
+            former: rows()
+                .filter(|row| row.settled_at.is_none())
+                .filter_map(|row| Some((row, self.former.get(&(row.backfill?, row.key.date))?)))
+                .map(|(row, former)| (row.key.job.clone(), row.key.date, former.state.kind()))
                 .collect(),
             disabled: self.disabled.values().cloned().collect(),
         }

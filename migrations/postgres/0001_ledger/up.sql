@@ -40,7 +40,7 @@ CREATE TABLE sessions (
     retry_at BIGINT CHECK ((retry_at IS NOT NULL) = (state = 3)),
     reason TEXT CHECK (
         (reason IS NOT NULL) = (state IN (4, 5))
-        AND (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime'))
+        AND (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime', 'cancelled'))
     ),
     recorded_at BIGINT NOT NULL,
     settled_at BIGINT CHECK ((settled_at IS NOT NULL) = (state IN (1, 5))),
@@ -108,10 +108,29 @@ CREATE TABLE backfills (
     name TEXT CHECK (name <> ''),
     newest_first BOOLEAN NOT NULL,
     parallel INTEGER NOT NULL CHECK (parallel >= 1),
-    entered_at BIGINT NOT NULL
+    entered_at BIGINT NOT NULL,
+    -- The request that cancelled it.
+    cancelled_by BIGINT
 );
 
 CREATE UNIQUE INDEX backfills_name ON backfills (job_id, name) WHERE name IS NOT NULL;
+
+-- What a settled date was when a backfill let it wait again: it returns to this if it leaves the backfill unattempted, or
+-- without success. Rows of dates that succeeded since are history.
+CREATE TABLE former_states (
+    backfill_id BIGINT NOT NULL REFERENCES backfills (id),
+    date BIGINT NOT NULL,
+    state SMALLINT NOT NULL CHECK (state IN (1, 5)),
+    trigger SMALLINT NOT NULL,
+    attempts INTEGER NOT NULL,
+    counted_attempts INTEGER NOT NULL,
+    reason TEXT,
+    settled_at BIGINT NOT NULL,
+    -- The backfill to which it belonged.
+    former_id BIGINT,
+    settled_by TEXT,
+    PRIMARY KEY (backfill_id, date)
+);
 
 -- The jobs that operators disabled.
 CREATE TABLE disabled (

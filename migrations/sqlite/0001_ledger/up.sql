@@ -44,7 +44,7 @@ CREATE TABLE sessions (
     retry_at INTEGER CHECK ((retry_at IS NOT NULL) = (state = 3)),
     reason TEXT CHECK (
         (reason IS NOT NULL) = (state IN (4, 5))
-        AND (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime'))
+        AND (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime', 'cancelled'))
     ),
     recorded_at INTEGER NOT NULL,
     settled_at INTEGER CHECK ((settled_at IS NOT NULL) = (state IN (1, 5))),
@@ -112,10 +112,29 @@ CREATE TABLE backfills (
     name TEXT CHECK (name <> ''),
     newest_first INTEGER NOT NULL CHECK (newest_first IN (0, 1)),
     parallel INTEGER NOT NULL CHECK (parallel >= 1),
-    entered_at INTEGER NOT NULL
+    entered_at INTEGER NOT NULL,
+    -- The request that cancelled it.
+    cancelled_by INTEGER
 ) STRICT;
 
 CREATE UNIQUE INDEX backfills_name ON backfills (job_id, name) WHERE name IS NOT NULL;
+
+-- What a settled date was when a backfill let it wait again: it returns to this if it leaves the backfill unattempted, or
+-- without success. Rows of dates that succeeded since are history.
+CREATE TABLE former_states (
+    backfill_id INTEGER NOT NULL REFERENCES backfills (id),
+    date INTEGER NOT NULL,
+    state INTEGER NOT NULL CHECK (state IN (1, 5)),
+    trigger INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    counted_attempts INTEGER NOT NULL,
+    reason TEXT,
+    settled_at INTEGER NOT NULL,
+    -- The backfill to which it belonged.
+    former_id INTEGER,
+    settled_by TEXT,
+    PRIMARY KEY (backfill_id, date)
+) STRICT, WITHOUT ROWID;
 
 -- The jobs that operators disabled.
 CREATE TABLE disabled (

@@ -19,7 +19,11 @@ pub(in crate::cli) enum ChangeCommand {
     ///
     /// Prints which dates are repeated. The old sessions stay in the ledger, as an earlier generation of the job.
     Reset(Change<ResetArguments>),
-    /// Run past dates in addition to the schedule, including dates before the job's start.
+    /// Run past dates in addition to the schedule, including dates before the job's start; or cancel that.
+    ///
+    /// `--cancel` calls off what a backfill has not run. Its dates that had succeeded before stay succeeded; those that
+    /// only the backfill has recorded are skipped (`cancelled`), and another backfill can run them. A running date ends by
+    /// itself; `kill` ends it. `crontabber backfills` lists the names.
     Backfill(Change<BackfillArguments>),
     /// Mark dates as skipped: they do not run, and nothing waits for them.
     Skip(Change<SkipArguments>),
@@ -83,8 +87,8 @@ pub(in crate::cli) struct ResetArguments {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BackfillArguments {
     /// The first date, which may be before the job's start.
-    #[arg(long, value_name = "DATE")]
-    pub(in crate::cli) from: DateArgument,
+    #[arg(long, value_name = "DATE", required_unless_present = "cancel")]
+    pub(in crate::cli) from: Option<DateArgument>,
     /// The end of the range, exclusive [default: the job's next date].
     #[arg(long, value_name = "DATE", conflicts_with = "count")]
     pub(in crate::cli) to: Option<DateArgument>,
@@ -103,6 +107,11 @@ pub(in crate::cli) struct BackfillArguments {
     /// A unique name, which prevents the same backfill from being requested twice.
     #[arg(long, value_name = "KEY", value_parser = name)]
     pub(in crate::cli) name: Option<String>,
+    /// Cancel the backfill of this name or number [default: the only one of the job].
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    #[arg(conflicts_with_all = ["from", "to", "count", "only", "order", "parallel", "name"])]
+    #[expect(clippy::option_option, reason = "clap's type for an option with an optional value")]
+    pub(in crate::cli) cancel: Option<Option<String>>,
 }
 
 /// `--only`.
@@ -151,7 +160,7 @@ pub(in crate::cli) struct SkipArguments {
     /// The date, which may be in the future.
     #[arg(long, value_name = "DATE")]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// All unsettled dates before this one.
+    /// All unsettled dates before this one, also those of backfills.
     #[arg(long, value_name = "DATE")]
     pub(in crate::cli) to: Option<DateArgument>,
     /// The number of dates, from the job's next one on.

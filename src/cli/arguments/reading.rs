@@ -61,6 +61,13 @@ pub(in crate::cli) struct AttemptsArguments {
     pub(in crate::cli) all_generations: bool,
 }
 
+/// `backfills`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BackfillsArguments {
+    /// The job [default: all jobs].
+    pub(in crate::cli) job: Option<JobName>,
+}
+
 /// `log`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LogArguments {

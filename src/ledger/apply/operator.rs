@@ -8,7 +8,7 @@ use crate::job::JobName;
 use crate::ledger::error::LedgerError;
 use crate::ledger::rows::{clean, micros, number};
 use crate::ledger::schema::{audit, backfills, disabled};
-use crate::session::{BackfillRecord, Disabled, Reply};
+use crate::session::{BackfillId, BackfillRecord, Disabled, Reply};
 
 impl Transaction<'_> {
     pub(super) fn backfill(&mut self, record: &BackfillRecord) -> Result<(), LedgerError> {
@@ -26,6 +26,22 @@ impl Transaction<'_> {
             .execute(self.connection)
             .map_err(|error| in_job(&record.job, error))?;
         Ok(())
+    }
+
+    pub(super) fn cancel_backfill(
+        &mut self,
+        job: &JobName,
+        backfill: BackfillId,
+        request: i64,
+    ) -> Result<(), LedgerError> {
+        let id = self.job_id(job)?;
+        let sql = || "UPDATE backfills SET cancelled_by = ? WHERE id = ? AND job_id = ? AND cancelled_by IS NULL";
+        match self.execute(format_args!("job `{job}`"), sql, &[request.into(), backfill.into(), id.into()])? {
+            1 => Ok(()),
+            _ => Err(LedgerError::Conflict(format!(
+                "backfill {backfill} of job `{job}` is not there, or was cancelled already"
+            ))),
+        }
     }
 
     pub(super) fn disable(&mut self, by: &Disabled) -> Result<(), LedgerError> {

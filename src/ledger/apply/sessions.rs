@@ -168,6 +168,9 @@ impl Transaction<'_> {
             return Err(LedgerError::Conflict(format!("{}: a running date cannot wait", Place(session))));
         }
         let id = self.job_id(&session.job)?;
+        if let Some(backfill) = backfill.filter(|_| from.is_settled()) {
+            self.note_former(id, session, backfill)?;
+        }
         let changed = self.execute(
             Place(session),
             || {
@@ -186,6 +189,62 @@ impl Transaction<'_> {
             ],
         )?;
         self.one_session(changed, id, session, from, None)
+    }
+
+    /// Notes what a settled session is before a backfill lets it wait again.
+    fn note_former(&mut self, id: i32, session: &SessionKey, backfill: BackfillId) -> Result<(), LedgerError> {
+        self.execute(
+            Place(session),
+            || {
+                "INSERT INTO former_states (backfill_id, date, state, trigger, attempts, counted_attempts, reason, \
+                 settled_at, former_id, settled_by) \
+                 SELECT ?, date, state, trigger, attempts, counted_attempts, reason, settled_at, backfill_id, settled_by \
+                 FROM sessions WHERE job_id = ? AND generation = ? AND date = ? AND settled_at IS NOT NULL"
+            },
+            &[backfill.into(), id.into(), session.generation.into(), micros(session.date).into()],
+        )?;
+        Ok(())
+    }
+
+    /// Returns a session without an open attempt to what it was before its backfill. One that the backfill attempted
+    /// stays a date of it.
+    pub(super) fn restore(
+        &mut self,
+        session: &SessionKey,
+        (from, to): (StateKind, StateKind),
+        backfill: BackfillId,
+    ) -> Result<(), LedgerError> {
+        if from == StateKind::Running || !to.is_settled() {
+            let place = Place(session);
+            return Err(LedgerError::Conflict(format!("{place}: a date that is {from} cannot return to {to}")));
+        }
+        let id = self.job_id(&session.job)?;
+        let date = micros(session.date);
+        let changed = self.execute(
+            Place(session),
+            || {
+                "UPDATE sessions SET state = f.state, counted_attempts = f.counted_attempts, retry_at = NULL, \
+                 reason = f.reason, settled_at = f.settled_at, settled_by = f.settled_by, \
+                 trigger = CASE WHEN sessions.attempts = f.attempts THEN f.trigger ELSE sessions.trigger END, \
+                 backfill_id = CASE WHEN sessions.attempts = f.attempts THEN f.former_id ELSE sessions.backfill_id END \
+                 FROM former_states AS f WHERE f.backfill_id = ? AND f.date = ? AND f.state = ? \
+                 AND sessions.job_id = ? AND sessions.generation = ? AND sessions.date = ? AND sessions.state = ? \
+                 AND sessions.backfill_id = f.backfill_id"
+            },
+            &[
+                backfill.into(),
+                date.into(),
+                to.code().into(),
+                id.into(),
+                session.generation.into(),
+                date.into(),
+                from.code().into(),
+            ],
+        )?;
+        self.one_session(changed, id, session, from, None)?;
+        let sql = || "DELETE FROM former_states WHERE backfill_id = ? AND date = ?";
+        self.execute(Place(session), sql, &[backfill.into(), date.into()])?;
+        Ok(())
     }
 
     /// Fails if not exactly one session was changed; the error says what is there instead.

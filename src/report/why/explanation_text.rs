@@ -77,6 +77,7 @@ impl DateReport {
                     SkipReason::Superseded => "a newer date took over, and only the newest of this job runs",
                     SkipReason::TooOld => &too_old,
                     SkipReason::Operator => "by an operator",
+                    SkipReason::Cancelled => "its backfill was cancelled before it succeeded",
                     SkipReason::Overtime => "it came due while another date still ran (`overlap`)",
                 };
                 format!("was skipped: {why}")

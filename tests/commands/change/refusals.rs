@@ -54,9 +54,13 @@ fn help(command: &str) -> String {
 fn each_has_a_help() {
     insta::assert_snapshot!(help("backfill"), @"
     backfill --help: 0
-    Run past dates in addition to the schedule, including dates before the job's start
+    Run past dates in addition to the schedule, including dates before the job's start; or cancel that.
 
-    Usage: crontabber backfill [OPTIONS] --from <DATE> <JOB>
+    `--cancel` calls off what a backfill has not run. Its dates that had succeeded before stay
+    succeeded; those that only the backfill has recorded are skipped (`cancelled`), and another backfill
+    can run them. A running date ends by itself; `kill` ends it. `crontabber backfills` lists the names.
+
+    Usage: crontabber backfill [OPTIONS] <JOB>
 
     Arguments:
       <JOB>
@@ -98,6 +102,9 @@ fn each_has_a_help() {
 
           --name <KEY>
               A unique name, which prevents the same backfill from being requested twice
+
+          --cancel [<NAME>]
+              Cancel the backfill of this name or number [default: the only one of the job]
     ");
     insta::assert_snapshot!(help("skip"), @"
     skip --help: 0
@@ -114,7 +121,7 @@ fn each_has_a_help() {
               The date, which may be in the future
 
           --to <DATE>
-              All unsettled dates before this one
+              All unsettled dates before this one, also those of backfills
 
           --count <N>
               The number of dates, from the job's next one on

@@ -20,8 +20,8 @@ use crate::scheduler::job_state::{Entering, JobState, Settled, Wanted};
 use crate::scheduler::step::Step;
 use crate::text::counted;
 
-/// How many dates enter in one step.
-const DATES_PER_STEP: usize = 2_000;
+/// How many dates enter, or leave, in one step.
+pub(super) const DATES_PER_STEP: usize = 2_000;
 
 /// The settled dates in the requested range.
 #[derive(Debug)]

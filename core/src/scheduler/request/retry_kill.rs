@@ -84,6 +84,9 @@ impl Scheduler {
         };
         let state = job_state.rows().get(attempt.session.date).map(|session| &session.state);
         let then = match (outcome, state) {
+            (_, Some(_)) if job_state.is_of_cancelled(attempt.session.date) => {
+                ", and is not attempted again: its backfill is cancelled".to_owned()
+            }
             (_, Some(State::Held { .. })) => {
                 let later = if job_state.is_strict() { ", and the later dates wait for it" } else { "" };
                 format!(", and is held: `crontabber retry {name} --held` attempts it again{later}")
@@ -205,7 +208,16 @@ impl JobState {
     pub(super) fn new_backfill(&self, id: BackfillId, step: &Step) -> BackfillRecord {
         let JobRecord { name, generation, .. } = &self.rows().record;
         let (job, generation, entered_at) = (name.clone(), *generation, step.now);
-        BackfillRecord { id, job, generation, name: None, newest_first: false, parallel: 1, entered_at }
+        BackfillRecord {
+            id,
+            job,
+            generation,
+            name: None,
+            newest_first: false,
+            parallel: 1,
+            entered_at,
+            cancelled_by: None,
+        }
     }
 
     /// Lets a settled date wait again, in a backfill.

@@ -31,11 +31,20 @@ impl Scheduler {
         // Memory forgets the zones of dates that settle.
         let zones = job_state.rows().zones_other_than(zone);
         let shown = |date: DateTime<Utc>| in_zone(date, zones.get(&date).copied().unwrap_or(zone));
+        let before = step.entries.len();
         let changed = match skipping {
             Skipping::Date(date) => job_state.skip_one(&job, date, &request.past, step)?,
             Skipping::To(to) => {
-                job_state.refuse_if_past(&job, to)?;
-                job_state.skip_before(&job, to, false, step)?
+                let backfilled = job_state.backfilled_before(to);
+                if backfilled.is_empty() {
+                    job_state.refuse_if_past(&job, to)?;
+                }
+                let mut changed = job_state.skip_before(&job, to, false, step)?;
+                for date in backfilled {
+                    changed.add(date);
+                    job_state.skip_asked(date, step);
+                }
+                changed
             }
             Skipping::Count(count) => job_state.skip_some(&job, count, step)?,
         };
@@ -43,8 +52,20 @@ impl Scheduler {
             Some(next) => format!("the next date is {}", shown(next)),
             None => "there is no date after that".to_owned(),
         };
-        let running = if job_state.rows().main.running() > 0 { "; the open attempt is not affected" } else { "" };
-        Ok(Some(done(format!("`{name}`: skipped {}; {next}{running}", describe_dates(&changed, shown)), changed)))
+        let runs = match skipping {
+            Skipping::To(_) => job_state.rows().queues().any(|queue| queue.running() > 0),
+            Skipping::Date(_) | Skipping::Count(_) => job_state.rows().main.running() > 0,
+        };
+        let running = if runs { "; the open attempt is not affected" } else { "" };
+        let stays = |entry: &&Entry| matches!(entry, Entry::Restore { .. });
+        let stays = match step.entries[before..].iter().filter(stays).count() as u64 {
+            0 => String::new(),
+            1 if changed.count == 1 => ", which had succeeded before and stays succeeded".to_owned(),
+            1 => ", of which 1 had succeeded before and stays succeeded".to_owned(),
+            many => format!(", of which {many} had succeeded before and stay succeeded"),
+        };
+        let shown = describe_dates(&changed, shown);
+        Ok(Some(done(format!("`{name}`: skipped {shown}{stays}; {next}{running}"), changed)))
     }
 
     pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Answer {
@@ -124,6 +145,21 @@ impl JobState {
         Ok(self.skip_all(job, &idle, &unrecorded, step))
     }
 
+    /// The dates of backfills before an instant that neither run nor are about to.
+    fn backfilled_before(&self, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        let queues = self.rows().backfills.values().map(|backfill| &backfill.queue);
+        let idle = queues.flat_map(|queue| queue.idle().map(|(date, _)| date).take_while(|date| *date < to));
+        idle.filter(|date| !self.probing.contains(date)).collect()
+    }
+
+    /// Skips an unsettled date for an operator. One that had succeeded before a backfill repeats it stays succeeded.
+    fn skip_asked(&mut self, date: DateTime<Utc>, step: &mut Step) {
+        let former = self.rows().get(date).and_then(|session| session.former);
+        if former != Some(StateKind::Succeeded) || !self.restore(date, step) {
+            self.skip(date, SkipReason::Operator, step);
+        }
+    }
+
     fn idle_dates(&self) -> impl Iterator<Item = DateTime<Utc>> {
         self.rows().main.idle().map(|(date, _)| date).filter(|date| !self.probing.contains(date))
     }
@@ -158,7 +194,7 @@ impl JobState {
             (Some(_), _) if self.probing.contains(&date) => {
                 return Err(format!("{shown} of `{name}` is about to start: `done_when` is checking it"));
             }
-            (Some(_), _) => self.skip(date, SkipReason::Operator, step),
+            (Some(_), _) => self.skip_asked(date, step),
             (None, Some(StateKind::Succeeded)) => {
                 return Err(format!("{shown} of `{name}` is already past: it succeeded"));
             }

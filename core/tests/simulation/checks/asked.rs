@@ -4,7 +4,7 @@
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
     BackfillOrder, BackfillRecord, Enabling, Entry, NewSession, Only, Operation, Reply, Request, Retrying, SessionKey,
-    SessionRecord, SettledBy, SkipReason, Skipping, State, Trigger,
+    SessionRecord, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
 };
 
 use super::rules::{is_strict, keeps, open_of, recorded_until, unrecorded};
@@ -70,6 +70,11 @@ impl Checks {
             (State::Skipped { reason: SkipReason::Operator }, state) => {
                 !state.is_settled() && skips(&session.job, session.date, view)
             }
+            // What the backfill found settled returns to that instead.
+            (State::Skipped { reason: SkipReason::Cancelled }, state) => {
+                let backfill = row.backfill.filter(|id| view.is_cancelled(*id));
+                !state.is_settled() && backfill.is_some_and(|id| !view.ledger.former.contains_key(&(id, row.key.date)))
+            }
             (State::Skipped { reason: SkipReason::TooOld }, State::Waiting) => {
                 let late = view.context.time - job.timetable.due(session.date);
                 let is_scheduled = matches!(row.trigger, Trigger::Schedule | Trigger::CatchUp) && row.attempts == 0;
@@ -94,6 +99,15 @@ pub(super) fn changed(entry: &Entry, view: &View<'_>) -> Held {
             Err(format!("P6: {} {} is done by {by}, which nobody said", session.job, session.date))
         }
         Entry::Backfill(record) => ordered(record, view),
+        Entry::CancelBackfill { job, backfill, .. } => cancelled(job, *backfill, view),
+        Entry::Restore { session, backfill, to, .. } => {
+            let skipped = *to == StateKind::Succeeded && skips(&session.job, session.date, view);
+            if skipped || view.is_cancelled(*backfill) {
+                Ok(())
+            } else {
+                Err(format!("P7: {} {} leaves backfill {backfill}, for no reason", session.job, session.date))
+            }
+        }
         Entry::Disable(disabled) => {
             let (job, until) = (&disabled.job, disabled.until);
             let is_asked = view.done(job).any(|(request, _)| request.operation == Operation::Disable { until });
@@ -175,6 +189,25 @@ fn ordered(record: &BackfillRecord, view: &View<'_>) -> Held {
     if is_right { Ok(()) } else { wrong("is not as it was ordered") }
 }
 
+/// A backfill is cancelled only if an operator asks for it: by its name, by its number, or as the only one.
+fn cancelled(job: &JobName, id: i64, view: &View<'_>) -> Held {
+    let name = view.ledger.backfills.get(&id).and_then(|record| record.name.as_deref());
+    let is_asked = view.ledger.requests_about(job).any(|asked| match &asked.request.operation {
+        Operation::CancelBackfill { name: Some(named) } => name == Some(named) || named.parse() == Ok(id),
+        Operation::CancelBackfill { name: None } => true,
+        _ => false,
+    });
+    if is_asked { Ok(()) } else { Err(format!("P7: backfill {id} of {job} is cancelled, and nobody asked for it")) }
+}
+
+/// What was cancelled has no date left but those that run or are being asked about.
+fn has_left(job: &JobName, view: &View<'_>) -> bool {
+    let asks = view.context.registry.jobs.get(job).is_some_and(|spec| spec.job.done_when.is_some());
+    let is_left =
+        |row: &SessionRecord| row.state != State::Running && row.backfill.is_some_and(|id| view.is_cancelled(id));
+    asks || !view.ledger.jobs[job].dates().unsettled.values().any(is_left)
+}
+
 /// A job is enabled: an operator says so, and what to do about its backlog; or its time is over.
 fn enabled(job: &JobName, view: &View<'_>) -> Held {
     let until = view.ledger.disabled.get(job).and_then(|disabled| disabled.until);
@@ -227,7 +260,11 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
     let state = |date: At| rows.dates().get(date).map(|row| &row.state);
     let is_true = match operation {
         Operation::Done { date } => state(*date) == Some(&State::Succeeded),
-        Operation::Skip(Skipping::Date(date)) => state(*date) == Some(&State::Skipped { reason: SkipReason::Operator }),
+        // A date that a backfill repeats may stay succeeded.
+        Operation::Skip(Skipping::Date(date)) => {
+            matches!(state(*date), Some(State::Skipped { reason: SkipReason::Operator } | State::Succeeded))
+        }
+        Operation::CancelBackfill { .. } => has_left(job, view),
         Operation::Skip(Skipping::To(to)) | Operation::Enable(Enabling::SkipTo(to)) => is_skipped_to(job, *to, view),
         Operation::Skip(Skipping::Count(count)) => reply.dates.count == *count,
         Operation::Disable { .. } => view.ledger.disabled.contains_key(job),

@@ -2,8 +2,8 @@
 
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
-    AttemptKey, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, Request, SessionRecord, State,
-    StateKind,
+    AttemptKey, BackfillId, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, Request, SessionKey,
+    SessionRecord, State, StateKind,
 };
 
 use super::{Asked, Ledger};
@@ -27,6 +27,7 @@ impl Ledger {
                 if backfill.is_some_and(|id| !self.backfills.contains_key(&id)) {
                     return Err(format!("conflict: there is no backfill {backfill:?}"));
                 }
+                let mut former = None;
                 self.change(session, |row| {
                     if row.state.kind() != *from
                         || *from == StateKind::Running
@@ -34,11 +35,24 @@ impl Ledger {
                     {
                         return Err(format!("{:?} is to wait again, from {from}", row.state));
                     }
+                    former = from.is_settled().then(|| row.clone());
                     (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
                     (row.trigger, row.backfill) = (*trigger, *backfill);
                     Ok(())
-                })
+                })?;
+                if let (Some(backfill), Some(former)) = (*backfill, former) {
+                    self.former.insert((backfill, session.date), former);
+                }
+                Ok(())
             }
+            Entry::Restore { session, from, to, backfill } => self.restore(session, (*from, *to), *backfill),
+            Entry::CancelBackfill { backfill, request, .. } => match self.backfills.get_mut(backfill) {
+                Some(record) if record.cancelled_by.is_none() => {
+                    record.cancelled_by = Some(*request);
+                    Ok(())
+                }
+                _ => Err(format!("conflict: backfill {backfill} is cancelled twice, or is not there")),
+            },
             Entry::Backfill(record) => match self.backfills.insert(record.id, record.clone()) {
                 None if self.jobs.contains_key(&record.job) => Ok(()),
                 _ => Err(format!("conflict: backfill {} is entered twice, or of no job", record.id)),
@@ -93,6 +107,22 @@ impl Ledger {
             Some(open) => Err(format!("P2: {from} gets another name while {open} is open")),
             None => Ok(()),
         }
+    }
+
+    /// A date is again what it was before its backfill.
+    fn restore(&mut self, key: &SessionKey, (from, to): (StateKind, StateKind), backfill: BackfillId) -> Held {
+        let former = self.former.remove(&(backfill, key.date)).filter(|former| former.state.kind() == to);
+        let former = former.ok_or_else(|| format!("conflict: {key:?} was not {to} before backfill {backfill}"))?;
+        self.change(key, |row| {
+            if row.state.kind() != from || from == StateKind::Running || row.backfill != Some(backfill) {
+                return Err(format!("{:?} is to leave backfill {backfill}, from {from}", row.state));
+            }
+            // A date that the backfill attempted stays one of its dates.
+            let origin = if row.attempts == former.attempts { &former } else { &*row };
+            let (trigger, backfill, attempts) = (origin.trigger, origin.backfill, row.attempts);
+            *row = SessionRecord { key: key.clone(), trigger, backfill, attempts, ..former };
+            Ok(())
+        })
     }
 
     /// An operator hands in a request.
