@@ -87,6 +87,10 @@ fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> O
     if let Some(first) = arguments.first().filter(|first| first.value.starts_with('/') && !first.value.contains('{')) {
         reader.file.look_for(first.span.clone(), &reader.label, key, Path::new(first.value));
     }
+    if let Some(first) = arguments.first().filter(|first| key == "done_when" && !first.value.contains(['/', '{', ' ']))
+    {
+        reader.file.look_for_program(first.span.clone(), &reader.label, key, first.value);
+    }
     if let [only] = arguments
         && only.value.contains(' ')
     {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
+use std::env;
 use std::fmt::Display;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ use crate::text::{Hint, quoted};
 
 /// How many diagnostics of a file get an excerpt: as many as are ever printed.
 const WITH_EXCERPT: usize = super::diagnostic::PRINTED;
+
+/// Where the C library looks for programs without a `PATH`.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 #[derive(Debug)]
 pub(super) struct SourceFile {
@@ -92,7 +96,20 @@ impl SourceFile {
     pub(super) fn look_for(&self, span: Range<usize>, label: &str, key: &str, path: &Path) {
         if self.looks_for_paths && !path.exists() {
             let message = format!("{label}: `{key}` names {}, which does not exist", quoted(&path.to_string_lossy()));
-            self.warning(span, message, "until it exists, each attempt fails");
+            let hint = match key {
+                "done_when" => "until it exists, every date counts as not done, and runs",
+                _ => "until it exists, each attempt fails",
+            };
+            self.warning(span, message, hint);
+        }
+    }
+
+    /// Warns about a program that is in no folder of `PATH`, if paths are looked for.
+    pub(super) fn look_for_program(&self, span: Range<usize>, label: &str, key: &str, program: &str) {
+        let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+        if self.looks_for_paths && env::split_paths(&path).all(|folder| !folder.join(program).exists()) {
+            let message = format!("{label}: `{key}` names {}, which is in no folder of `PATH`", quoted(program));
+            self.warning(span, message, "if the job does not find it either, every date counts as not done, and runs");
         }
     }
 

@@ -109,6 +109,30 @@ fn a_registry_with_mistakes_exits_with_78() {
 }
 
 #[test]
+fn check_warns_of_a_done_when_whose_program_does_not_exist() {
+    let place = Fixture::new(
+        "[jobs.load]\nschedule = \"0 0 * * *\"\ncommand = \"true\"\ndone_when = [\"no-such-program\", \"{date}\"]\n\
+         [jobs.more]\nschedule = \"0 0 * * *\"\ncommand = \"true\"\ndone_when = [\"/opt/none/done\"]\n\
+         [jobs.well]\nschedule = \"0 0 * * *\"\ncommand = \"true\"\ndone_when = [\"true\"]\n",
+    );
+    let said = place.ask(&["check"]);
+    assert_eq!(said.exit, 0);
+    insta::assert_snapshot!(said.err, @r#"
+    warning: job `load`: `done_when` names `no-such-program`, which is in no folder of `PATH`
+     --> jobs.toml:4:14
+      |
+    4 | done_when = ["no-such-program", "{date}"]
+      |              ^^^^^^^^^^^^^^^^^ if the job does not find it either, every date counts as not done, and runs
+
+    warning: job `more`: `done_when` names `/opt/none/done`, which does not exist
+     --> jobs.toml:8:14
+      |
+    8 | done_when = ["/opt/none/done"]
+      |              ^^^^^^^^^^^^^^^^ until it exists, every date counts as not done, and runs
+    "#);
+}
+
+#[test]
 fn check_warns_of_programs_folders_and_files_that_do_not_exist() {
     let place = Fixture::new(
         "[jobs.load]\nschedule = \"0 0 * * *\"\ncommand = [\"/opt/none/load\", \"{date}\"]\n\

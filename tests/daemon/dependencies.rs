@@ -7,7 +7,7 @@ use crate::postgres;
 const DONE_WHEN: &str = r#"
 timeout = "1s"
 retry = { after = "1s" }
-done_when = "case $CRONTABBER_SESSION_DATE in *-01) exit 0;; *-02) exit 1;; *-03) kill -9 $$;; *) echo $$ >> DIR/hung; test -e DIR/go || sleep 1000;; esac"
+done_when = "case $CRONTABBER_SESSION_DATE in *-01) exit 0;; *-02) exit 1;; *-03) kill -9 $$;; *-05) exit 127;; *) echo $$ >> DIR/hung; test -e DIR/go || sleep 1000;; esac"
 command = "echo $CRONTABBER_SESSION_DATE >> DIR/ran""#;
 
 fn done_when_decides_which_dates_run(lab: &Lab) {
@@ -19,18 +19,26 @@ fn done_when_decides_which_dates_run(lab: &Lab) {
     assert_eq!(lab.lines("ran"), ["2026-11-02", "2026-11-03", "2026-11-04"]);
     lab.until("what hung is gone", || !lives(&lab.lines("hung")[0]));
     lab.until("the last", || lab.sessions("load")[3] == "2026-11-04 succeeded 1");
+    lab.until("one without its program", || lab.lines("ran").len() == 4);
+    for (date, outcome) in [("03", "killed(9)"), ("04", "timed-out"), ("05", "failed(127)")] {
+        let line = format!("counts as not done, because its `done_when` gave no answer: it ended as {outcome}");
+        let log = lab.log();
+        let found = log.lines().find(|said| said.contains(&format!("2026-11-{date}")) && said.contains(&line));
+        assert!(found.is_some_and(|said| said.contains("WARN")), "{date}: {log}");
+    }
+    assert!(!lab.log().contains("failed(1)"), "exit status 1 is an answer");
     let settled = lab.json(&["why", "load", "2026-11-01"]);
     assert_eq!(settled["settled_by"], "done-when", "{settled}");
 }
 
 #[test]
 fn done_when_decides_which_dates_run_on_sqlite() {
-    done_when_decides_which_dates_run(&Lab::new(&job("load", 4, DONE_WHEN)));
+    done_when_decides_which_dates_run(&Lab::new(&job("load", 5, DONE_WHEN)));
 }
 
 #[test]
 fn done_when_decides_which_dates_run_on_postgresql() {
-    done_when_decides_which_dates_run(&Lab::new(&job("load", 4, DONE_WHEN)).with_ledger(&postgres::database()));
+    done_when_decides_which_dates_run(&Lab::new(&job("load", 5, DONE_WHEN)).with_ledger(&postgres::database()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::effect::{Effect, Notice};
 use super::input::Time;
 use super::warden::{OpenAttempt, PROBE, WardenEvent, WardenState};
 use crate::job::DEFAULT_KILL_GRACE;
-use crate::scheduler::Event;
+use crate::scheduler::{Event, Notification};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome, SessionKey};
 
 impl Control {
@@ -52,6 +52,7 @@ impl Control {
     fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>) -> bool {
         self.attempts.unanswered.remove(attempt);
         if attempt.number == PROBE {
+            self.report_unanswered(&attempt.session, &end);
             self.probe_ended(&attempt.session, end.outcome, now);
             return true;
         }
@@ -62,6 +63,20 @@ impl Control {
             return false;
         }
         !self.batch.ends.contains(attempt) && !self.write.holds_end_of(attempt)
+    }
+
+    /// Reports a probe that gave no answer of its own; the date counts as not done.
+    fn report_unanswered(&mut self, session: &SessionKey, end: &AttemptEnd) {
+        let AttemptEnd { outcome, detail, .. } = end.clone();
+        let is_unanswered = match outcome {
+            Outcome::Failed { code } => matches!(code, 126 | 127) || detail.is_some(),
+            Outcome::Killed { .. } | Outcome::TimedOut => true,
+            _ => false,
+        };
+        if is_unanswered && self.attempts.probed.contains(session) {
+            let notification = Notification::DoneWhenUnanswered { session: session.clone(), outcome, detail };
+            self.effects.push_back(Effect::Report(Notice::Scheduler(notification)));
+        }
     }
 
     fn probe_ended(&mut self, session: &SessionKey, outcome: Outcome, now: DateTime<Utc>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::job::JobName;
-use crate::session::{AttemptEnd, AttemptKey, SessionKey, State, Trigger};
+use crate::session::{AttemptEnd, AttemptKey, Outcome, SessionKey, State, Trigger};
 
 /// Something to report.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +50,13 @@ pub enum Notification {
         session: SessionKey,
         /// How many due dates of the job are still unsettled.
         behind: u64,
+    },
+    /// `done_when` did not say whether a date is done: it was not found, was not executable, was killed, or took too long.
+    DoneWhenUnanswered {
+        session: SessionKey,
+        outcome: Outcome,
+        /// Why it did not start.
+        detail: Option<String>,
     },
     /// All dates of a backfill are settled.
     BackfillOver {

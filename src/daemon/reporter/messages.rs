@@ -26,7 +26,7 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
         | Notification::Renamed { job, .. }
         | Notification::WaitsToSucceed { job, .. }
         | Notification::Answered { job, .. } => Some(job),
-        Notification::WasDone { session, .. } => Some(&session.job),
+        Notification::WasDone { session, .. } | Notification::DoneWhenUnanswered { session, .. } => Some(&session.job),
         Notification::ClockSetBack { .. } => None,
     }
 }
@@ -39,6 +39,7 @@ pub(super) fn is_warning(notification: &Notification) -> bool {
             | Notification::WatermarkAhead { .. }
             | Notification::PastDomain { .. }
             | Notification::UnreadableTimetable { .. }
+            | Notification::DoneWhenUnanswered { .. }
     )
 }
 
@@ -74,6 +75,11 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
                 "{} succeeded without an attempt: its `done_when` says that it is done",
                 in_zone(session.date, zone)
             )
+        }
+        Notification::DoneWhenUnanswered { session, outcome, detail } => {
+            let why = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            let date = in_zone(session.date, zone);
+            format!("{date} counts as not done, because its `done_when` gave no answer: it ended as {outcome}{why}")
         }
         Notification::BackfillOver { name: Some(name), .. } => {
             format!("the backfill `{name}` is finished: all its dates are settled")
