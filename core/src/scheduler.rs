@@ -334,7 +334,8 @@ impl Scheduler {
         self.slots.take(attempt.session.clone(), job.pool.clone(), is_backfill);
         job_state.write(Entry::Open { attempt: attempt.clone(), from, trigger, host, started_at: now }, step);
         let behind = if is_backfill { job_state.backfilling() } else { job_state.behind() };
-        step.notes.push(Notification::Opened { attempt: attempt.clone(), trigger, behind });
+        let zone = job_state.zone_of(date);
+        step.notes.push(Notification::Opened { attempt: attempt.clone(), zone, trigger, behind });
         step.starts.push(job_state.start(attempt.clone(), trigger, job));
         Some(attempt)
     }

@@ -49,7 +49,10 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
     let at_date = asked.job.as_ref().zip(asked.date);
     let at_date = at_date.map(|(job, date)| (Choice::new(job, registry.as_ref(), &zones), date));
     let dates = match &at_date {
-        Some((choice, date)) => choice.range(reader.as_mut(), *date)?,
+        Some((choice, date)) => match reader.as_mut() {
+            Some(reader) => choice.recorded_range(reader, *date)?,
+            None => choice.range(None, *date)?,
+        },
         None => asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
     };
     let filter = AttemptFilter {
@@ -68,9 +71,9 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
     // Where a clock was set back, the instants of a day are not all of that day.
     let is_meant = |attempt: &AttemptRecord| {
         let date = attempt.key.session.date;
-        at_date.as_ref().is_none_or(|(choice, argument)| argument.means(date, choice.zone))
+        at_date.as_ref().is_none_or(|(_, argument)| argument.means(date, attempt.zone))
     };
-    let show = Show { zones: &zones, logs: &logs, is_meant: &is_meant };
+    let show = Show { logs: &logs, is_meant: &is_meant };
     if context.json() || asked.rows.csv {
         let first = show.stream(reader.as_mut(), &filter, asked.rows.csv, output)?;
         if let (Some(first), Some(_), Some(reader)) = (first, filter.newest, &mut reader) {
@@ -100,7 +103,7 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
         return Ok(());
     };
     let cursor = first.key.to_string();
-    print(&rows, &zones, output)?;
+    print(&rows, output)?;
     if more && !context.global.quiet {
         writeln!(output, "\n{}", more_line("attempt", rows.len(), &cursor))?;
     }
@@ -109,7 +112,6 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
 
 /// What else is needed to show attempts.
 struct Show<'a> {
-    zones: &'a Zones,
     logs: &'a Path,
     is_meant: &'a dyn Fn(&AttemptRecord) -> bool,
 }
@@ -132,7 +134,7 @@ impl Show<'_> {
                     return ControlFlow::Continue(());
                 }
                 first.get_or_insert_with(|| attempt.key.clone());
-                sink.push_or_break(&row(&attempt, self.zones, self.logs), &mut written)
+                sink.push_or_break(&row(&attempt, self.logs), &mut written)
             })?;
         }
         written?;
@@ -142,14 +144,13 @@ impl Show<'_> {
 }
 
 /// Prints a table of attempts.
-pub(super) fn print(rows: &[AttemptRecord], zones: &Zones, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn print(rows: &[AttemptRecord], output: &mut Output) -> Result<(), Failure> {
     let is_narrow = output.width < NARROW;
     let (instant, took): (&str, fn(Duration) -> String) =
         if is_narrow { ("%m-%dT%H:%M", duration::brief) } else { ("%Y-%m-%dT%H:%M:%S", duration::format) };
     let mut table = Table::new(&COLUMNS, output);
     for attempt in rows {
-        let session = &attempt.key.session;
-        let zone = zones.of(&session.job);
+        let (session, zone) = (&attempt.key.session, attempt.zone);
         let end = attempt.end.as_ref();
         let usage = end.and_then(|end| end.usage);
         let outcome = end.map_or_else(|| "running".to_owned(), |end| end.outcome.to_string());

@@ -47,7 +47,7 @@ pub(super) fn log(context: &Context, asked: &LogArguments, output: &mut Output) 
     let choice = Choice::new(&asked.job, registry.as_ref(), &zones);
     let attempt = choose(context, &mut reader, asked, &choice)?;
     let key = &attempt.key;
-    let date = in_zone(key.session.date, zones.of(&asked.job));
+    let date = in_zone(key.session.date, attempt.zone);
     let file = paths::log_file(&logs, key);
     let name = format!("attempt {} of `{}` at {date}", key.number, asked.job);
     if asked.follow {
@@ -134,10 +134,10 @@ fn choose(
             context.remark(&format!("`{job}` was reset: this is from before the reset"));
         }
     }
-    let mut dates: Vec<_> = attempts.iter().map(|attempt| attempt.key.session.date).collect();
+    let mut dates: Vec<_> = attempts.iter().map(|attempt| (attempt.key.session.date, attempt.zone)).collect();
     dates.dedup();
     if dates.len() > 1 {
-        let dates: Vec<String> = dates.into_iter().map(|date| in_zone(date, choice.zone)).collect();
+        let dates: Vec<String> = dates.into_iter().map(|(date, zone)| in_zone(date, zone)).collect();
         return Err(Failure::usage(format!("`{job}` was attempted at {} dates of that day", dates.len()))
             .hint(Some(format!("name one: {}", dates.join(", ")))));
     }
@@ -163,10 +163,10 @@ fn at(
     date: DateArgument,
     all_generations: bool,
 ) -> Result<Vec<AttemptRecord>, Failure> {
-    let dates = choice.range(Some(reader), date)?;
+    let dates = choice.recorded_range(reader, date)?;
     let filter = AttemptFilter { job: Some(choice.name.clone()), dates, all_generations, ..AttemptFilter::default() };
     let mut found = collected(reader, &filter)?;
-    found.retain(|attempt| date.means(attempt.key.session.date, choice.zone));
+    found.retain(|attempt| date.means(attempt.key.session.date, attempt.zone));
     Ok(found)
 }
 

@@ -46,7 +46,7 @@ pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mu
         all_generations: asked.all_generations,
     };
     if context.json() || asked.rows.csv {
-        let first = stream(reader.as_mut(), &filter, asked.rows.csv, &zones, output)?;
+        let first = stream(reader.as_mut(), &filter, asked.rows.csv, output)?;
         if let (Some(first), Some(_), Some(reader)) = (first, filter.newest, &mut reader) {
             // The first row of the page is where the page before it ends.
             let older = SessionFilter { before: Some(first.clone()), newest: Some(1), ..filter };
@@ -67,7 +67,7 @@ pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mu
         return Ok(());
     };
     let cursor = cursor(&first.key);
-    print(&rows, &zones, asked.all_generations, output)?;
+    print(&rows, asked.all_generations, output)?;
     if more && !context.global.quiet {
         writeln!(output, "\n{}", more_line("session", rows.len(), &cursor))?;
     }
@@ -102,7 +102,6 @@ fn stream(
     reader: Option<&mut Reader>,
     filter: &SessionFilter,
     csv: bool,
-    zones: &Zones,
     output: &mut Output,
 ) -> Result<Option<SessionKey>, Failure> {
     let mut sink = Sink::open(output, csv, &SessionRow::default())?;
@@ -111,7 +110,7 @@ fn stream(
     if let Some(reader) = reader {
         reader.sessions(filter, &mut |session| {
             first.get_or_insert_with(|| session.key.clone());
-            sink.push_or_break(&row(&session, zones), &mut written)
+            sink.push_or_break(&row(&session), &mut written)
         })?;
     }
     written?;
@@ -119,10 +118,10 @@ fn stream(
     Ok(first)
 }
 
-fn print(rows: &[SessionRecord], zones: &Zones, with_generation: bool, output: &mut Output) -> Result<(), Failure> {
+fn print(rows: &[SessionRecord], with_generation: bool, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
     for session in rows {
-        let zone = zones.of(&session.key.job);
+        let zone = session.zone;
         let mut more = match &session.state {
             State::Held { reason } => reason.clone(),
             State::Skipped { reason } => reason.word().to_owned(),

@@ -49,7 +49,7 @@ fn print(report: &JobReport, output: &mut Output) -> Result<(), Failure> {
     } else {
         let stuck = if report.is_stuck() { ", and at the dates of backfills that need an operator" } else { "" };
         writeln!(output, "\nThe attempts at the newest dates{stuck}")?;
-        attempts::print(&report.attempts, &report.zones, output)?;
+        attempts::print(&report.attempts, output)?;
     }
     Ok(())
 }

@@ -96,7 +96,8 @@ impl Reporter {
 
     /// Reports what the scheduler did.
     pub fn notify(&mut self, notification: &Notification) {
-        let zone = messages::job_of(notification).and_then(|job| self.zones.get(job)).copied().unwrap_or(Tz::UTC);
+        let of_job = || messages::job_of(notification).and_then(|job| self.zones.get(job)).copied();
+        let zone = messages::zone_of(notification).or_else(of_job).unwrap_or(Tz::UTC);
         match &mut self.terminal {
             Some(terminal) => terminal.notify(notification, zone),
             None => log(notification, zone),
@@ -164,11 +165,11 @@ fn log(notification: &Notification, zone: Tz) {
     let text = messages::sentence(notification, zone);
     let job = messages::job_of(notification).map(JobName::as_str);
     match notification {
-        Notification::Opened { attempt, trigger, behind } => {
+        Notification::Opened { attempt, trigger, behind, .. } => {
             let (job, date) = (&attempt.session.job, in_zone(attempt.session.date, zone));
             tracing::debug!(%job, date, attempt = attempt.number, %trigger, behind, "{text}");
         }
-        Notification::Closed { attempt, end, state, behind } => {
+        Notification::Closed { attempt, end, state, behind, .. } => {
             let (job, date) = (&attempt.session.job, in_zone(attempt.session.date, zone));
             let (number, outcome, state) = (attempt.number, end.outcome.word(), state.word());
             let seconds = end.duration.map(|duration| duration.as_secs_f64());

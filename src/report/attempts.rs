@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::zones::Zones;
 use crate::ledger::{AttemptFilter, LedgerError, Reader};
 use crate::paths;
 use crate::session::{AttemptRecord, Outcome};
@@ -46,10 +45,9 @@ pub(crate) fn collected(reader: &mut Reader, filter: &AttemptFilter) -> Result<V
     Ok(rows)
 }
 
-pub(crate) fn row<'a>(attempt: &'a AttemptRecord, zones: &Zones, logs: &Path) -> AttemptRow<'a> {
+pub(crate) fn row<'a>(attempt: &'a AttemptRecord, logs: &Path) -> AttemptRow<'a> {
     let key = &attempt.key;
-    let zone = zones.of(&key.session.job);
-    let at = |at: DateTime<Utc>| in_zone(at, zone);
+    let at = |at: DateTime<Utc>| in_zone(at, attempt.zone);
     let end = attempt.end.as_ref();
     let outcome = end.map(|end| end.outcome);
     let has_log = end.is_some_and(|end| end.has_log);

@@ -2,7 +2,7 @@
 //!
 //! A date that does not is refused, and the error names the dates before and after it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -14,9 +14,12 @@ use super::zones::Zones;
 use crate::job::{Job, JobName};
 use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
 use crate::registry::Registry;
-use crate::schedule::Timetable;
-use crate::session::State;
+use crate::schedule::{TICK, Timetable};
+use crate::session::{SessionRecord, State};
 use crate::text::in_zone;
+
+/// No two zones show days that are further apart.
+const MOST_BETWEEN_ZONES: TimeDelta = TimeDelta::hours(27);
 
 /// Among which dates is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) enum Dates {
     Recorded,
     /// Those at which an attempt is open.
     Running,
+    /// Those that the ledger has, also from before a reset.
+    OfAllGenerations,
 }
 
 /// A job whose dates are chosen from.
@@ -88,18 +93,20 @@ impl<'a> Choice<'a> {
         let unbounded = self.unbounded();
         let between = self.range_in(unbounded.as_ref(), reader.as_deref_mut(), date)?;
         let mut found = match &mut reader {
-            Some(reader) => self.recorded(reader, between, among)?,
-            None => BTreeSet::new(),
+            Some(reader) => self.recorded(reader, date, between, among)?,
+            None => BTreeMap::new(),
         };
-        if among == Dates::All || (among == Dates::Recorded && found.is_empty()) {
-            found.extend(unbounded.iter().flat_map(|timetable| dates(timetable, between)));
+        // Dates that were recorded with another zone stand for that day; the schedule's are those of today's zone.
+        let is_of_schedule = found.values().all(|recorded| *recorded == zone);
+        if (among == Dates::All && is_of_schedule) || (among == Dates::Recorded && found.is_empty()) {
+            let of_schedule = unbounded.iter().flat_map(|timetable| dates(timetable, between));
+            found.extend(of_schedule.filter(|found| date.means(*found, zone)).map(|date| (date, zone)));
         }
-        found.retain(|found| date.means(*found, zone));
         let from = between.from.unwrap_or_default();
         match found.pop_first() {
-            Some(one) if found.is_empty() => Ok(one),
-            Some(first) => {
-                found.insert(first);
+            Some((one, _)) if found.is_empty() => Ok(one),
+            Some((first, zone)) => {
+                found.insert(first, zone);
                 Err(self.several(&found))
             }
             // A local time that is no date: the caller names the nearest ones.
@@ -112,17 +119,35 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// The dates of the ledger in a range.
+    /// The dates of the ledger that the argument means, each in the zone that it was recorded with. `range` is what the
+    /// argument means in the job's zone.
     fn recorded(
         &self,
         reader: &mut Reader,
-        dates: Between,
+        date: DateArgument,
+        range: Between,
         among: Dates,
-    ) -> Result<BTreeSet<DateTime<Utc>>, ReportError> {
-        let job = Some(self.name.clone());
-        let rows = collected(reader, &SessionFilter { job, dates, ..SessionFilter::default() })?;
-        let is_meant = |state: &State| among != Dates::Running || *state == State::Running;
-        Ok(rows.into_iter().filter(|row| is_meant(&row.state)).map(|row| row.key.date).collect())
+    ) -> Result<BTreeMap<DateTime<Utc>, Tz>, ReportError> {
+        let (job, all_generations) = (Some(self.name.clone()), among == Dates::OfAllGenerations);
+        let mut dates = range;
+        if !matches!(date, DateArgument::Instant(_)) {
+            dates.from = dates.from.map(|from| from - MOST_BETWEEN_ZONES);
+            dates.to = dates.to.map(|to| to + MOST_BETWEEN_ZONES);
+        }
+        let rows = collected(reader, &SessionFilter { job, dates, all_generations, ..SessionFilter::default() })?;
+        let is_meant = |row: &SessionRecord| {
+            (among != Dates::Running || row.state == State::Running) && date.means(row.key.date, row.zone)
+        };
+        Ok(rows.into_iter().filter(is_meant).map(|row| (row.key.date, row.zone)).collect())
+    }
+
+    /// The range from the first to the last recorded date that the argument means; what it means in the job's zone if
+    /// there is none.
+    pub(crate) fn recorded_range(&self, reader: &mut Reader, date: DateArgument) -> Result<Between, ReportError> {
+        let range = self.range(Some(reader), date)?;
+        let found = self.recorded(reader, date, range, Dates::OfAllGenerations)?;
+        let ends = found.first_key_value().zip(found.last_key_value());
+        Ok(ends.map_or(range, |((first, _), (last, _))| Between { from: Some(*first), to: Some(*last + TICK) }))
     }
 
     /// The error for a date that the job does not have, with the nearest dates.
@@ -139,8 +164,8 @@ impl<'a> Choice<'a> {
     }
 
     /// The error for a day with several dates.
-    fn several(&self, found: &BTreeSet<DateTime<Utc>>) -> ReportError {
-        let named: Vec<String> = found.iter().map(|date| in_zone(*date, self.zone)).collect();
+    fn several(&self, found: &BTreeMap<DateTime<Utc>, Tz>) -> ReportError {
+        let named: Vec<String> = found.iter().map(|(date, zone)| in_zone(*date, *zone)).collect();
         ReportError::usage(format!("`{}` has {} dates there; nothing was changed", self.name, found.len()))
             .hint(Some(format!("name one: {}", named.join(", "))))
     }
@@ -150,8 +175,8 @@ impl<'a> Choice<'a> {
         let (job, zone) = (self.name, self.zone);
         let between = self.range(Some(reader), date)?;
         let has_date = |timetable: &Timetable| dates(timetable, between).any(|known| date.means(known, zone));
-        let recorded = self.recorded(reader, between, Dates::Recorded)?;
-        if recorded.iter().any(|recorded| date.means(*recorded, zone)) || self.timetable().is_some_and(has_date) {
+        let recorded = self.recorded(reader, date, between, Dates::Recorded)?;
+        if !recorded.is_empty() || self.timetable().is_some_and(has_date) {
             return Ok(());
         }
         let (named, text) = match date {

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::zones::Zones;
 use crate::ledger::{LedgerError, Reader, SessionFilter};
 use crate::session::{SessionRecord, State};
 use crate::text::in_zone;
@@ -35,9 +34,8 @@ pub(crate) fn collected(reader: &mut Reader, filter: &SessionFilter) -> Result<V
     Ok(rows)
 }
 
-pub(crate) fn row<'a>(session: &'a SessionRecord, zones: &Zones) -> SessionRow<'a> {
-    let zone = zones.of(&session.key.job);
-    let at = |at: DateTime<Utc>| in_zone(at, zone);
+pub(crate) fn row(session: &SessionRecord) -> SessionRow<'_> {
+    let at = |at: DateTime<Utc>| in_zone(at, session.zone);
     let (reason, retry_at) = match &session.state {
         State::Held { reason } => (Some(reason.as_str()), None),
         State::Skipped { reason } => (Some(reason.word()), None),

@@ -182,7 +182,7 @@ impl JobReport {
                 .map(|open| RunningRow { date: at(open.session.date), attempt: open.number })
                 .collect(),
             durations: self.pace.as_ref().map(Pace::row),
-            attempts: self.attempts.iter().map(|attempt| attempts::row(attempt, zones, logs)).collect(),
+            attempts: self.attempts.iter().map(|attempt| attempts::row(attempt, logs)).collect(),
         }
     }
 

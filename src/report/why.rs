@@ -69,7 +69,7 @@ impl DateReport {
             settled_at: session.and_then(|session| session.settled_at).map(at),
             settled_by: session.and_then(|session| session.settled_by).map(SettledBy::word),
             backfill: backfill.map(|backfill| backfill.name.clone().unwrap_or_else(|| backfill.id.to_string())),
-            attempts: self.attempts.iter().map(|attempt| attempts::row(attempt, &self.zones, logs)).collect(),
+            attempts: self.attempts.iter().map(|attempt| attempts::row(attempt, logs)).collect(),
             acts: self
                 .acts
                 .iter()

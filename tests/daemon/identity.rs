@@ -81,3 +81,32 @@ fn every_attempt_at_a_date_is_told_the_same_day_after_an_edit_of_the_zone() {
         );
     }
 }
+
+/// What a person reads of a date does not change with the zone either.
+#[test]
+fn a_recorded_date_is_read_and_typed_as_it_was_recorded() {
+    let registry = LOAD.replace("; test", "; exit 1; test").replace("2026-05-17", "2026-05-18");
+    for lab in on_both(&registry) {
+        let lab = lab.with_clock("@2026-05-18 12:00:00");
+        lab.fails(1, "once");
+        lab.write_registry(&registry.replace("\"UTC\"", "\"America/New_York\""));
+        lab.set_clock("@2026-05-18 12:10:00");
+        let log = lab.fails(1, "once");
+        assert!(log.contains("2026-05-18T00:00:00+00:00 attempt 2"), "{log}");
+        let dates = |arguments: &[&str]| {
+            let rows = lab.json(arguments);
+            let rows: Vec<String> = rows.as_array().unwrap().iter().map(|row| row["date"].to_string()).collect();
+            rows.join(" ")
+        };
+        let date = "\"2026-05-18T00:00:00+00:00\"";
+        assert_eq!(dates(&["sessions", "load"]), date);
+        assert_eq!(dates(&["attempts", "load", "2026-05-18"]), format!("{date} {date}"));
+        for line in ["sessions load", "attempts load", "attempts load 2026-05-18", "why load 2026-05-18"] {
+            let text = lab.ok(line);
+            assert!(text.contains("2026-05-18T00:00") && !text.contains("2026-05-17"), "{line}: {text}");
+        }
+        assert_eq!(lab.json(&["log", "load", "2026-05-18"])["date"], "2026-05-18T00:00:00+00:00");
+        assert!(lab.ok("skip load --date 2026-05-18").contains("skipped 2026-05-18T00:00:00+00:00"));
+        assert!(lab.ok("done load 2026-05-18").contains("2026-05-18T00:00:00+00:00 of `load` is marked"));
+    }
+}

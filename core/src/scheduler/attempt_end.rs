@@ -18,6 +18,7 @@ impl JobState {
         let date = attempt.session.date;
         let current = attempt.session.generation == self.rows().record.generation;
         let is_backfill = current && self.rows().backfill_of(date).is_some();
+        let zone = self.zone_of(date);
         let counted_before = self.rows().get(date).map_or(0, |session| session.counted_attempts);
         let (state, counted_attempts) = if current {
             let counted_attempts = counted_before + u32::from(end.outcome != Outcome::Interrupted);
@@ -37,7 +38,7 @@ impl JobState {
         let behind = if is_backfill { self.backfilling() } else { self.behind() };
         let leaves = current && !state.is_settled() && self.is_of_cancelled(date);
         let state = if leaves { State::Skipped { reason: SkipReason::Cancelled } } else { state };
-        step.notes.push(Notification::Closed { attempt: attempt.clone(), end, state, behind });
+        step.notes.push(Notification::Closed { attempt: attempt.clone(), zone, end, state, behind });
     }
 
     /// Whether an operator has asked to end an attempt.

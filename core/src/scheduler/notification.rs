@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::job::JobName;
 use crate::session::{AttemptEnd, AttemptKey, Outcome, SessionKey, State, Trigger};
@@ -23,6 +24,8 @@ pub enum Notification {
     /// An attempt begins.
     Opened {
         attempt: AttemptKey,
+        /// The zone of its session.
+        zone: Tz,
         trigger: Trigger,
         /// How many due dates of the job are unsettled, this one included.
         behind: u64,
@@ -30,6 +33,8 @@ pub enum Notification {
     /// An attempt ended.
     Closed {
         attempt: AttemptKey,
+        /// The zone of its session.
+        zone: Tz,
         end: AttemptEnd,
         /// The state of its session now.
         state: State,
@@ -137,6 +142,8 @@ pub struct Adding {
     pub due: u64,
     /// The oldest of them.
     pub oldest: Option<DateTime<Utc>>,
+    /// The zone of the oldest.
+    pub zone: Tz,
     /// The first date that is not due yet.
     pub next: Option<DateTime<Utc>>,
 }

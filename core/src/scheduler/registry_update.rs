@@ -170,7 +170,9 @@ impl Scheduler {
 
     fn report_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(job_state) = self.jobs.get(name) else { return };
-        let adding = Adding { due: job_state.behind(), oldest: job_state.rows().main.oldest(), next: job_state.next };
+        let (oldest, next) = (job_state.rows().main.oldest(), job_state.next);
+        let zone = oldest.map_or_else(|| job_state.zone(), |oldest| job_state.zone_of(oldest));
+        let adding = Adding { due: job_state.behind(), oldest, zone, next };
         let job = name.clone();
         step.notes.push(if keys.is_empty() {
             Notification::Added { job, adding }

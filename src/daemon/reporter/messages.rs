@@ -8,6 +8,15 @@ use crate::scheduler::{Adding, Notification};
 use crate::session::{AttemptEnd, AttemptKey, Outcome, State};
 use crate::text::{counted, in_zone, to_the_second};
 
+/// The zone of the date that a notification is about, if it was recorded with the date.
+pub(super) fn zone_of(notification: &Notification) -> Option<Tz> {
+    match notification {
+        Notification::Opened { zone, .. } | Notification::Closed { zone, .. } => Some(*zone),
+        Notification::Added { adding, .. } | Notification::Changed { adding, .. } => adding.oldest.map(|_| adding.zone),
+        _ => None,
+    }
+}
+
 /// The job that a notification concerns.
 pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
     match notification {
@@ -60,7 +69,7 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         Notification::Opened { attempt, trigger, .. } => {
             format!("{} attempt {} started ({trigger})", in_zone(attempt.session.date, zone), attempt.number)
         }
-        Notification::Closed { attempt, end, state, behind } => closed(attempt, end, state, *behind, zone),
+        Notification::Closed { attempt, end, state, behind, .. } => closed(attempt, end, state, *behind, zone),
         Notification::Added { adding, .. } => format!("new; {}", added(adding, zone)),
         Notification::Changed { keys, adding, .. } => format!("changed: {}; {}", keys.join(", "), added(adding, zone)),
         Notification::TooOld { count, oldest, .. } => {

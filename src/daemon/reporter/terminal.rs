@@ -138,7 +138,7 @@ impl Terminal {
     }
 
     fn closed(&mut self, notification: &Notification, zone: Tz) {
-        let Notification::Closed { attempt, end, state, behind } = notification else { return };
+        let Notification::Closed { attempt, end, state, behind, .. } = notification else { return };
         let session = &attempt.session;
         let color = match (end.outcome, state) {
             (Outcome::Succeeded, _) => GREEN,

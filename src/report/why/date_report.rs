@@ -94,7 +94,7 @@ impl DateReport {
     }
 
     pub(super) fn zone(&self) -> Tz {
-        self.zones.of(&self.view.record.name)
+        self.session.as_ref().map_or_else(|| self.zones.of(&self.view.record.name), |session| session.zone)
     }
 
     fn read_ledger(&mut self, reader: &mut Reader) -> Result<(), ReportError> {
