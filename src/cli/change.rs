@@ -146,8 +146,9 @@ impl Target<'_> {
         let from = asked.from.ok_or_else(|| Failure::usage("`--from` is missing"))?.instant(self.zone);
         let mut to = asked.to.map(|to| to.instant(self.zone));
         if to.is_some_and(|to| to <= from) {
-            return Err(Failure::usage("the range ends before it begins")
-                .hint(Some("`--from` is the first instant of it, and `--to` the first after it")));
+            let text = if to == Some(from) { "the range is empty" } else { "the range ends before it begins" };
+            return Err(Failure::usage(text)
+                .hint(Some("`--to` is the end, exclusive: for one day, it is the day after `--from`")));
         }
         if let (Some(count), Some(job)) = (asked.count, self.job()) {
             let unbounded = job.timetable.without_start();

@@ -34,11 +34,14 @@ impl JobState {
             (state, u32::from(end.outcome != Outcome::Interrupted))
         };
         let (attempt_key, outcome) = (attempt.clone(), end.clone());
+        // Before what follows from it: that a backfill is finished.
+        let note_index = step.notes.len();
         self.write(Entry::Close { attempt: attempt_key, end: outcome, state: state.clone(), counted_attempts }, step);
         let behind = if is_backfill { self.backfilling() } else { self.behind() };
         let leaves = current && !state.is_settled() && self.is_of_cancelled(date);
         let state = if leaves { State::Skipped { reason: SkipReason::Cancelled } } else { state };
-        step.notes.push(Notification::Closed { attempt: attempt.clone(), zone, end, state, behind });
+        let closed = Notification::Closed { attempt: attempt.clone(), zone, end, state, behind };
+        step.notes.insert(note_index, closed);
     }
 
     /// Whether an operator has asked to end an attempt.

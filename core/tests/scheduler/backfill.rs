@@ -1,7 +1,7 @@
 //! The `backfill` request.
 
 use crontabber_core::job::DatePolicy;
-use crontabber_core::scheduler::Event;
+use crontabber_core::scheduler::{Event, Notification};
 use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying};
 use insta::assert_snapshot;
 
@@ -179,4 +179,17 @@ fn a_name_is_used_once() {
     world.ask(1, "load", one);
     world.ask(2, "load", two);
     assert_snapshot!(world.rows.answers[&2].text, @"there is a backfill of `load` called `again` already: nothing was changed");
+}
+
+#[test]
+fn a_backfill_is_finished_after_its_last_date() {
+    let mut world = caught_up();
+    world.request("load", Operation::Backfill(order("2026-11-02 00:00", Only::Missing)));
+    world.notes.clear();
+    world.settle(succeed);
+    assert!(
+        matches!(world.notes[..], [Notification::Closed { .. }, Notification::BackfillOver { .. }]),
+        "{:?}",
+        world.notes
+    );
 }

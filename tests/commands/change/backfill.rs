@@ -102,10 +102,10 @@ fn a_backfill_that_makes_no_sense_is_refused() {
     ]), @r#"
     backfill load --from 2024-11-03 --to 2024-11-01: 2
     error: the range ends before it begins
-    hint: `--from` is the first instant of it, and `--to` the first after it
+    hint: `--to` is the end, exclusive: for one day, it is the day after `--from`
     backfill load --from 2024-11-03 --to 2024-11-03: 2
-    error: the range ends before it begins
-    hint: `--from` is the first instant of it, and `--to` the first after it
+    error: the range is empty
+    hint: `--to` is the end, exclusive: for one day, it is the day after `--from`
     backfill load --from 2024-11-07: 1
     error: 2024-11-07T00:00:00+01:00 is not before the next date of `load`, 2024-11-06T03:00:00+01:00: there is nothing to backfill from there on
     backfill load --from 2024-11-01 --parallel 2: 1
