@@ -16,7 +16,6 @@ use crate::duration;
 use crate::ledger::{AttemptFilter, Between, Reader};
 use crate::report::attempts::{AttemptRow, collected, row};
 use crate::report::date_resolve::Choice;
-use crate::report::zones::Zones;
 use crate::session::{AttemptKey, AttemptRecord};
 use crate::text::size;
 
@@ -37,14 +36,8 @@ const NARROW: usize = 110;
 
 /// Lists attempts.
 pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mut Output) -> Result<(), Failure> {
-    let registry = context.registry_if_any()?;
+    let (registry, mut reader, zones) = context.ledger(asked.job.as_ref())?;
     let logs = context.logs(registry.as_ref())?;
-    let mut reader = context.reader(registry.as_ref())?;
-    let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
-    let zones = Zones::new(registry.as_ref(), &records);
-    if let Some(job) = &asked.job {
-        zones.know(job)?;
-    }
     of_this_list(asked.job.as_ref(), asked.before.as_ref().map(|before| &before.session))?;
     let at_date = asked.job.as_ref().zip(asked.date);
     let at_date = at_date.map(|(job, date)| (Choice::new(job, registry.as_ref(), &zones), date));

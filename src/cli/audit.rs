@@ -58,10 +58,7 @@ struct ActRow<'a> {
 
 /// Lists what operators did.
 pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Output) -> Result<(), Failure> {
-    let registry = context.registry_if_any()?;
-    let mut reader = context.reader(registry.as_ref())?;
-    let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
-    let zones = Zones::new(registry.as_ref(), &records);
+    let (registry, mut reader, zones) = context.ledger(None)?;
     let zone = zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones);
     let filter =
         AuditFilter { job: asked.job.clone(), asked: asked.range.between(zone, context.now)?, before: asked.before };

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::json;
 use super::output::Output;
 use super::table::{Cell, Column, Fit, Table};
-use crate::ledger::{BackfillProgress, Reader};
+use crate::ledger::BackfillProgress;
 use crate::report::zones::Zones;
 use crate::session::StateKind;
 use crate::text::in_zone;
@@ -56,13 +56,7 @@ struct BackfillRow<'a> {
 
 /// Lists backfills.
 pub(super) fn backfills(context: &Context, asked: &BackfillsArguments, output: &mut Output) -> Result<(), Failure> {
-    let registry = context.registry_if_any()?;
-    let mut reader = context.reader(registry.as_ref())?;
-    let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
-    let zones = Zones::new(registry.as_ref(), &records);
-    if let Some(job) = &asked.job {
-        zones.know(job)?;
-    }
+    let (_, mut reader, zones) = context.ledger(asked.job.as_ref())?;
     let found = reader.as_mut().map(|reader| reader.backfills(asked.job.as_ref())).transpose()?.unwrap_or_default();
     if context.json() {
         return Ok(json::array(output, found.iter().map(|backfill| row(backfill, &zones)))?);

@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::arguments::Global;
 use super::failure::Failure;
+use crate::job::JobName;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Reader};
 use crate::registry::Registry;
+use crate::report::zones::Zones;
 use crate::{clock, daemon, paths};
 
 /// What the command line says about every command, and the time by which it is done.
@@ -76,6 +78,16 @@ impl Context {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What a list reads: the registry if there is one, the ledger, and the zones of the jobs. Fails if neither knows `job`.
+    pub(super) fn ledger(&self, job: Option<&JobName>) -> Result<(Option<Registry>, Option<Reader>, Zones), Failure> {
+        let registry = self.registry_if_any()?;
+        let mut reader = self.reader(registry.as_ref())?;
+        let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
+        let zones = Zones::new(registry.as_ref(), &records);
+        job.map_or(Ok(()), |job| zones.know(job))?;
+        Ok((registry, reader, zones))
     }
 
     /// The ledger; `None` if there is none yet.

@@ -29,13 +29,7 @@ const COLUMNS: [Column; 6] = [
 
 /// Lists sessions.
 pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mut Output) -> Result<(), Failure> {
-    let registry = context.registry_if_any()?;
-    let mut reader = context.reader(registry.as_ref())?;
-    let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
-    let zones = Zones::new(registry.as_ref(), &records);
-    if let Some(job) = &asked.job {
-        zones.know(job)?;
-    }
+    let (registry, mut reader, zones) = context.ledger(asked.job.as_ref())?;
     of_this_list(asked.job.as_ref(), asked.before.as_ref())?;
     let filter = SessionFilter {
         job: asked.job.clone(),
