@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::SecondsFormat;
 use rustix::io::Errno;
@@ -30,8 +30,16 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// A handle on the queue. The thread ends with the last handle.
 #[derive(Debug, Clone)]
 pub struct LogQueue {
-    lines: Sender<Vec<u8>>,
+    items: Sender<Item>,
     count: Arc<Count>,
+}
+
+/// What the thread is sent.
+#[derive(Debug)]
+enum Item {
+    Line(Vec<u8>),
+    /// Answered when every line before it is written.
+    Flush(Sender<()>),
 }
 
 #[derive(Debug, Default)]
@@ -50,11 +58,11 @@ impl LogQueue {
         mut write: impl FnMut(&[Vec<u8>]) + Send + 'static,
         notice: impl Fn(usize) -> String + Send + 'static,
     ) -> io::Result<Self> {
-        let (lines, inbox) = channel();
+        let (items, inbox) = channel();
         let count = Arc::new(Count::default());
         let shared = Arc::clone(&count);
         thread::Builder::new().name("log".to_owned()).spawn(move || run(&inbox, &shared, &mut write, &notice))?;
-        Ok(Self { lines, count })
+        Ok(Self { items, count })
     }
 
     /// A queue for standard error, whose notice is a line as `tracing` writes it.
@@ -81,7 +89,7 @@ impl LogQueue {
     }
 
     fn push_behind(&self, most: usize, line: Vec<u8>) -> bool {
-        if self.count.waiting.fetch_add(1, Ordering::SeqCst) < most && self.lines.send(line).is_ok() {
+        if self.count.waiting.fetch_add(1, Ordering::SeqCst) < most && self.items.send(Item::Line(line)).is_ok() {
             return true;
         }
         self.count.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -90,9 +98,9 @@ impl LogQueue {
 
     /// Waits until every line is written, but not long for a reader that does not read.
     pub fn flush(&self) {
-        let since = Instant::now();
-        while self.count.waiting.load(Ordering::SeqCst) > 0 && since.elapsed() < FLUSH {
-            thread::sleep(Duration::from_millis(1));
+        let (written, is_written) = channel();
+        if self.count.waiting.load(Ordering::SeqCst) > 0 && self.items.send(Item::Flush(written)).is_ok() {
+            _ = is_written.recv_timeout(FLUSH);
         }
     }
 }
@@ -116,15 +124,16 @@ pub fn dropped_text(dropped: usize) -> String {
     format!("{lines} dropped here, because nothing read this log")
 }
 
-fn run(
-    inbox: &Receiver<Vec<u8>>,
-    count: &Count,
-    write: &mut impl FnMut(&[Vec<u8>]),
-    notice: &impl Fn(usize) -> String,
-) {
+fn run(inbox: &Receiver<Item>, count: &Count, write: &mut impl FnMut(&[Vec<u8>]), notice: &impl Fn(usize) -> String) {
     while let Ok(first) = inbox.recv() {
         thread::sleep(BATCH);
-        let mut lines: Vec<Vec<u8>> = iter::once(first).chain(inbox.try_iter()).collect();
+        let (mut lines, mut flushes) = (Vec::new(), Vec::new());
+        for item in iter::once(first).chain(inbox.try_iter()) {
+            match item {
+                Item::Line(line) => lines.push(line),
+                Item::Flush(written) => flushes.push(written),
+            }
+        }
         let taken = lines.len();
         let dropped = count.dropped.swap(0, Ordering::SeqCst);
         if dropped > 0 {
@@ -132,6 +141,10 @@ fn run(
         }
         write(&lines);
         count.waiting.fetch_sub(taken, Ordering::SeqCst);
+        for written in flushes {
+            // Nobody waits after `FLUSH`.
+            _ = written.send(());
+        }
     }
 }
 

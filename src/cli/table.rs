@@ -305,8 +305,8 @@ mod tests {
 
     fn printed(table: Table) -> String {
         let mut out = Vec::new();
-        table.print(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
+        table.print(&mut out).expect("memory takes every write");
+        String::from_utf8(out).expect("a table is text")
     }
 
     #[test]

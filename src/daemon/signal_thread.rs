@@ -174,6 +174,7 @@ impl Daemon {
             }
             Ok(Exit::Left { is_running }) => {
                 if is_running {
+                    // The ledger thread reads the answers of the warden, and may hang: only the time can be waited for.
                     thread::sleep(LEAVING);
                 }
                 reporter.warn("left before every end was recorded; the warden keeps what ended for the next start");

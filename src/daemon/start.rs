@@ -218,6 +218,7 @@ async fn open(
             }
         }
         tokio::select! {
+            // No server reports that it can be reached again. A signal ends the wait.
             () = tokio::time::sleep(RETRY) => {}
             signal = signals.next() => {
                 if matches!(signal, Some(SIGTERM | SIGINT)) {

@@ -58,6 +58,7 @@ pub(super) fn take(path: &Path, owner: &Owner, since: DateTime<Utc>) -> Result<F
     for attempt in 1.. {
         match file.try_lock() {
             Ok(()) => break,
+            // A lock that waits has no timeout, and a daemon may hold it for years.
             Err(TryLockError::WouldBlock) if attempt < TRIES => thread::sleep(BETWEEN_TRIES),
             Err(TryLockError::WouldBlock) => return Err(LockFailure::Held(holder(&mut file))),
             Err(TryLockError::Error(error)) => return Err(LockFailure::Io(error)),

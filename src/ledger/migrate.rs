@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn the_version_is_that_of_the_newest_migration() {
-        let sqlite: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().unwrap();
-        let postgres: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations().unwrap();
+        let sqlite: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().expect("they are part of the program");
+        let postgres: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations().expect("they are part of the program");
         let newest = [
             sqlite.iter().map(|migration| migration.name().version().to_string()).max(),
             postgres.iter().map(|migration| migration.name().version().to_string()).max(),

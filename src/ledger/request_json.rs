@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_request_reads_back() {
-        let at = |second: i64| DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
+        let at = |second: i64| DateTime::from_timestamp(1_800_000_000 + second, 0).expect("an instant of 2027");
         let order = BackfillOrder {
             from: at(0),
             to: Some(at(9)),

@@ -239,6 +239,7 @@ fn server(
             }
             Err(holder) => other = holder,
         }
+        // As for the lock of a file: waiting for it would have no end while another daemon runs.
         thread::sleep(BETWEEN_TRIES);
     }
     let Some(holder) = other else {
