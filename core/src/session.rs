@@ -139,7 +139,7 @@ impl JobRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
     pub key: SessionKey,
-    /// The zone in which its job is told the date, and it is shown: the job's when the date was recorded.
+    /// The zone of the date, for the job and for output: the job's zone when the date was recorded.
     pub zone: Tz,
     /// Where it stands.
     pub state: State,

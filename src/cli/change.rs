@@ -312,17 +312,17 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
             "a succeeded date runs again (this overrides promise P1; the audit records it)"
         }
         Operation::Skip(_) | Operation::Enable(Enabling::SkipMissed | Enabling::SkipTo(_)) if changes => {
-            "what is skipped counts as settled: later dates, and other jobs, no longer wait for it"
+            "a skipped date counts as settled: later dates and other jobs do not wait for it"
         }
         Operation::Done { .. } if changes => {
-            "it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it"
+            "the date counts as succeeded without a successful attempt: later dates and other jobs do not wait for it"
         }
         Operation::Kill { .. } if strict => {
-            "what is ended is held until `crontabber retry`, `skip` or `done`; the later dates wait for it"
+            "a killed date is held until `crontabber retry`, `skip` or `done`; later dates wait for it"
         }
-        Operation::Kill { .. } => "what is ended is held until `crontabber retry`, `skip` or `done`",
+        Operation::Kill { .. } => "a killed date is held until `crontabber retry`, `skip` or `done`",
         Operation::Disable { until: None } => {
-            "no date is recorded meanwhile: what it misses is decided when it is enabled"
+            "no date is recorded until then; `crontabber enable` asks about the missed dates"
         }
         _ => return None,
     };

@@ -1,4 +1,4 @@
-//! The newest success before a date: what a job is told as `CRONTABBER_LAST_SUCCESS` where a later date has succeeded too.
+//! The newest success before a date: `CRONTABBER_LAST_SUCCESS` of a date that is older than the job's newest success.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -59,9 +59,9 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub struct Start {
     pub attempt: AttemptKey,
-    /// The zone that the session was recorded with: the job is told its date in it.
+    /// The zone that is recorded with the session. The job gets its date in this zone.
     pub zone: Tz,
-    /// The same for every attempt at the session, whatever becomes of the job's name.
+    /// Shared by all attempts at the session. A rename of the job does not change it.
     pub idempotency_key: String,
     /// What made it happen.
     pub trigger: Trigger,

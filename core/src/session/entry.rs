@@ -58,7 +58,7 @@ pub enum Entry {
         watermark: Option<DateTime<Utc>>,
         /// The new watermark: the same or later.
         to: Option<DateTime<Utc>>,
-        /// The zone in which the dates are told and shown, whatever zone the job has later.
+        /// The zone of the dates, for the job and for output. A later zone of the job does not change it.
         zone: Tz,
         /// The dates, ascending.
         sessions: Vec<NewSession>,

@@ -1,5 +1,5 @@
-//! A row keeps its name: the local day, time and zone that a job is told for a session are recorded with it, and are the
-//! same for every attempt.
+//! A row keeps its name: the zone of a date is recorded with its session. All attempts get the same local day, time and
+//! zone.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn load_in(zone: Tz, crontab: &str, start: &str) -> Job {
     Job { date_policy: DatePolicy::Strict, ..Job::new(name("load"), timetable, Command::Shell("true".into())) }
 }
 
-/// What the job is told of its date at each attempt since the last call.
+/// The date that the job gets at each attempt since the last call.
 fn told(world: &mut World) -> String {
     std::mem::take(&mut world.told).join("\n")
 }

@@ -118,7 +118,7 @@ fn a_future_date_marked_done_is_not_repeated() {
     assert_snapshot!(world.answered(), @"refused (0): 2026-11-07T03:00:00+00:00 of `load` is said to be done, and has not come yet");
 }
 
-/// What the attempt that runs is told of the last success.
+/// The last success that the running attempt gets.
 fn told(world: &World) -> LastSuccess {
     world.running[0].last_success
 }

@@ -158,7 +158,7 @@ pub(crate) fn may_tell(ledger: &Ledger, notification: &Notification) -> Held {
     if is_durable { Ok(()) } else { Err(format!("P6: people are told what is not in the ledger: {notification:?}")) }
 }
 
-/// What a job is told of its last success lies before its own date, and no success lies between them.
+/// The last success that an attempt gets is before its date, and no success is between the two.
 pub(crate) fn told_success(start: &Start, ledger: &Ledger) -> Held {
     let (told, date) = (start.last_success, start.attempt.session.date);
     let LastSuccess::Known(told) = told else { return Err(format!("{} is told no last success", start.attempt)) };

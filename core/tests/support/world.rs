@@ -310,7 +310,7 @@ pub(crate) struct World {
     pub(crate) running: Vec<Start>,
     /// `job date` of each attempt, in the order in which they were started.
     pub(crate) started: Vec<String>,
-    /// `job attempt: date zone` of each attempt: what it is told of its date.
+    /// `job attempt: date zone` of each attempt: the date that it gets.
     pub(crate) told: Vec<String>,
     /// The zone that went with each idempotency key: all attempts at a date are told the same.
     zones: BTreeMap<String, Tz>,

@@ -37,7 +37,7 @@ CREATE TABLE sessions (
     date INTEGER NOT NULL,
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),
     trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 4),
-    -- The zone in which the job is told the date: that of the registry when the date was recorded.
+    -- The zone of the date: that of the registry when the date was recorded.
     zone_id INTEGER NOT NULL REFERENCES zones (id),
     attempts INTEGER NOT NULL CHECK (attempts >= 0 AND (state NOT IN (2, 3) OR attempts >= 1)),
     counted_attempts INTEGER NOT NULL CHECK (counted_attempts BETWEEN 0 AND attempts),

@@ -139,7 +139,7 @@ fn skip_takes_the_dates_of_backfills() {
     hand.tell("backfill free --from 2024-10-28 --only all");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip free --date 2024-11-03"), @"
     dry run, nothing is changed; it would answer: `free`: skipped 2024-11-03T04:00:00+01:00, which had succeeded before and stays succeeded; the next date is 2024-11-02T04:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip free --to 2024-11-01"), @"
     dry run, nothing is changed; it would answer: `free`: skipped 4 dates from 2024-10-28T04:00:00+01:00 to 2024-10-31T04:00:00+01:00; the next date is 2024-11-02T04:00:00+01:00
@@ -147,7 +147,7 @@ fn skip_takes_the_dates_of_backfills() {
       2024-10-29T04:00:00+01:00
       2024-10-30T04:00:00+01:00
       2024-10-31T04:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("retry free 2024-10-28"), @"dry run, nothing is changed; it would answer: 2024-10-28T04:00:00+01:00 of `free` was skipped, and runs again now, outside its schedule");
     insta::assert_snapshot!(hand.states("free"), @"

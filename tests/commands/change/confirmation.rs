@@ -59,7 +59,7 @@ fn more_than_a_hundred_dates_need_a_yes() {
       2024-11-05T10:18:00+00:00
       2024-11-05T10:19:00+00:00
       and 81 more (`--json` lists all of them)
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     assert_eq!(hand.ask(&["skip", "minutes", "--count", "100"]).exit, 0, "these are not more");
     for (typed, exit) in [("n\n", 1), ("\n", 1), ("maybe\n", 1), ("y\n", 0)] {

@@ -7,7 +7,7 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("disable load"), @"
     dry run, nothing is changed; it would answer: job `load` is disabled: nothing of it runs until `crontabber enable`
-    no date is recorded meanwhile: what it misses is decided when it is enabled
+    no date is recorded until then; `crontabber enable` asks about the missed dates
     ");
     insta::assert_snapshot!(hand.tell_all(&["enable load", "enable load --dry-run", "enable load --skip-to 2024-11-03"]), @"
     enable load: 2
@@ -31,7 +31,7 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     dry run, nothing is changed; it would answer: job `load` is enabled; skipped: 2 dates from 2024-11-03T03:00:00+01:00 to 2024-11-04T03:00:00+01:00; 1 date is attempted now
       2024-11-03T03:00:00+01:00
       2024-11-04T03:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.states("load"), @"
     11-01T03:00 succeeded
@@ -46,15 +46,15 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     enable load --skip-missed: 1
     error: job `load` is not disabled: nothing was changed; `crontabber skip` skips dates
     disable load: 0
-    note: no date is recorded meanwhile: what it misses is decided when it is enabled
+    note: no date is recorded until then; `crontabber enable` asks about the missed dates
     job `load` is disabled: nothing of it runs until `crontabber enable`
     disable load: 0
-    note: no date is recorded meanwhile: what it misses is decided when it is enabled
+    note: no date is recorded until then; `crontabber enable` asks about the missed dates
     job `load` is disabled: nothing of it runs until `crontabber enable`
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("enable load --skip-missed"), @"
     dry run, nothing is changed; it would answer: job `load` is enabled; skipped: 2024-11-05T03:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.states("load"), @"
     11-01T03:00 succeeded
@@ -65,7 +65,7 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     ");
     insta::assert_snapshot!(hand.tell_all(&["disable load", "enable load"]), @"
     disable load: 0
-    note: no date is recorded meanwhile: what it misses is decided when it is enabled
+    note: no date is recorded until then; `crontabber enable` asks about the missed dates
     job `load` is disabled: nothing of it runs until `crontabber enable`
     enable load: 0
     job `load` is enabled; it has missed nothing
@@ -99,7 +99,7 @@ fn a_backlog_that_is_not_recorded_is_counted_too() {
     ");
     insta::assert_snapshot!(hand.tell_all(&["disable newest", "enable newest", "disable nobody"]), @"
     disable newest: 0
-    note: no date is recorded meanwhile: what it misses is decided when it is enabled
+    note: no date is recorded until then; `crontabber enable` asks about the missed dates
     job `newest` is disabled: nothing of it runs until `crontabber enable`
     enable newest: 0
     job `newest` is enabled; it has missed nothing

@@ -7,11 +7,11 @@ fn a_date_is_skipped_before_and_after_it_has_come() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip load --date 2024-11-03"), @"
     dry run, nothing is changed; it would answer: `load`: skipped 2024-11-03T03:00:00+01:00; the next date is 2024-11-04T03:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("skip load --date 2024-11-20"), @"
     dry run, nothing is changed; it would answer: `load`: skipped 2024-11-20T03:00:00+01:00; the next date is 2024-11-04T03:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.tell_all(&[
         "skip load --date 2024-11-20",
@@ -37,7 +37,7 @@ fn a_date_is_skipped_before_and_after_it_has_come() {
     error: `six` has no date on 2024-12-24
     hint: the date before it is 2024-11-07T18:00:00+01:00, and there is none after it
     skip newest --date 2024-11-05: 0
-    note: what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    note: a skipped date counts as settled: later dates and other jobs do not wait for it
     `newest`: skipped 2024-11-05T05:00:00+01:00; the next date is 2024-11-06T05:00:00+01:00
     ");
 }
@@ -58,7 +58,7 @@ fn dates_are_skipped_up_to_an_instant() {
       2024-11-05T03:00:00+01:00
       2024-11-06T03:00:00+01:00
       2024-11-07T03:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.states("load"), @"
     11-01T03:00 succeeded
@@ -81,7 +81,7 @@ fn dates_are_skipped_up_to_an_instant() {
       2024-11-04T18:00:00+01:00
       2024-11-05T00:00:00+01:00
       2024-11-05T06:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
 }
 
@@ -94,7 +94,7 @@ fn so_many_dates_are_skipped() {
       2024-11-04T03:00:00+01:00
       2024-11-05T03:00:00+01:00
       2024-11-06T03:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.tell_all(&["skip six --count 50", "skip load --count 0", "skip load", "skip load --count 1 --to 2024-11-09"]), @"
     skip six --count 50: 1
@@ -135,7 +135,7 @@ fn so_many_dates_are_skipped() {
       2024-11-07T06:00:00+01:00
       2024-11-07T12:00:00+01:00
       2024-11-07T18:00:00+01:00
-    what is skipped counts as settled: later dates, and other jobs, no longer wait for it
+    a skipped date counts as settled: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.tell_all(&["skip six --count 1", "skip six --to 2024-12-01"]), @"
     skip six --count 1: 1
@@ -150,11 +150,11 @@ fn a_date_is_done_though_no_attempt_succeeded() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("done load 2024-11-03"), @"
     dry run, nothing is changed; it would answer: 2024-11-03T03:00:00+01:00 of `load` is marked as succeeded, and will not run
-    it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
+    the date counts as succeeded without a successful attempt: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("done load 2024-10-20"), @"
     dry run, nothing is changed; it would answer: 2024-10-20T03:00:00+02:00 of `load` is marked as succeeded, and will not run
-    it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
+    the date counts as succeeded without a successful attempt: later dates and other jobs do not wait for it
     ");
     insta::assert_snapshot!(hand.tell_all(&[
         "done load 2024-11-03",
@@ -173,7 +173,7 @@ fn a_date_is_done_though_no_attempt_succeeded() {
     error: `six` has 4 dates there; nothing was changed
     hint: name one: 2024-11-04T00:00:00+01:00, 2024-11-04T06:00:00+01:00, 2024-11-04T12:00:00+01:00, 2024-11-04T18:00:00+01:00
     done six 2024-11-04T06:00: 0
-    note: it counts as succeeded, though no attempt did: later dates, and other jobs, no longer wait for it
+    note: the date counts as succeeded without a successful attempt: later dates and other jobs do not wait for it
     2024-11-04T06:00:00+01:00 of `six` is marked as succeeded, and will not run
     done six 2024-11-04T07:00: 1
     error: 2024-11-04T07:00:00+01:00 is not a date of `six`; the nearest are 2024-11-04T06:00:00+01:00 and 2024-11-04T12:00:00+01:00

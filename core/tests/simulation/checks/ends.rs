@@ -52,7 +52,7 @@ pub(super) fn closed(entry: &Entry, view: &View<'_>) -> Held {
     }
 }
 
-/// An operator who wanted just this attempt ended, when it ran, is told of its end.
+/// The answer to a `kill` of this attempt names its end.
 fn is_killed(attempt: &AttemptKey, view: &View<'_>) -> bool {
     let AttemptKey { session, .. } = attempt;
     view.done(&session.job).any(|(request, reply)| {

@@ -1,4 +1,4 @@
-//! What operators and registries change besides attempts, and what a request is told of the dates that it is about.
+//! What operators and registries change besides attempts, and the facts that a request carries about its dates.
 
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
