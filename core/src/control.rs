@@ -274,7 +274,7 @@ impl Control {
                 self.effects.push_back(Effect::Start(start));
             }
             for probe in self.ready_probes.extract_if(.., |probe| !is_unknown(probe)) {
-                self.attempts.probed.insert(probe.attempt.session.clone());
+                self.attempts.probed.insert(probe.attempt.session.clone(), probe.zone);
                 self.effects.push_back(Effect::Probe(probe));
             }
         }

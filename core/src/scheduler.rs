@@ -349,8 +349,10 @@ impl Scheduler {
         }
         self.slots.give_back(&attempt.session);
         let outcome = end.outcome;
-        job_state.close(attempt, end, due_by, step);
-        self.answer_kills(attempt, outcome, step);
+        // Memory forgets the zone of a date that settles.
+        let zone = job_state.zone_of(attempt.session.date);
+        job_state.close(attempt, zone, end, due_by, step);
+        self.answer_kills(attempt, zone, outcome, step);
         self.probe_if_lost(attempt, outcome, step);
         self.reconsider(&name, step);
         // Dependents may wait for a failure, too.

@@ -73,14 +73,14 @@ impl Control {
             Outcome::Killed { .. } | Outcome::TimedOut => true,
             _ => false,
         };
-        if is_unanswered && self.attempts.probed.contains(session) {
-            let notification = Notification::DoneWhenUnanswered { session: session.clone(), outcome, detail };
+        if is_unanswered && let Some(zone) = self.attempts.probed.get(session).copied() {
+            let notification = Notification::DoneWhenUnanswered { session: session.clone(), zone, outcome, detail };
             self.effects.push_back(Effect::Report(Notice::Scheduler(notification)));
         }
     }
 
     fn probe_ended(&mut self, session: &SessionKey, outcome: Outcome, now: DateTime<Utc>) {
-        if self.attempts.probed.remove(session) {
+        if self.attempts.probed.remove(session).is_some() {
             let is_done = match outcome {
                 Outcome::Succeeded => Some(true),
                 Outcome::Lost | Outcome::Interrupted | Outcome::Cancelled => None,
@@ -102,7 +102,7 @@ impl Control {
         self.attempts.kills.values_mut().for_each(|is_sent| *is_sent = false);
         // A probe that this warden does not know died with the last one.
         let is_known = |session: &SessionKey| known.running.iter().any(|running| running.session == *session);
-        let lost: Vec<SessionKey> = self.attempts.probed.iter().filter(|session| !is_known(session)).cloned().collect();
+        let lost: Vec<SessionKey> = self.attempts.probed.keys().filter(|session| !is_known(session)).cloned().collect();
         for session in lost {
             self.probe_ended(&session, Outcome::Lost, now);
         }

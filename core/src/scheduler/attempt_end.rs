@@ -4,6 +4,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use crate::job::{Job, OnLost};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome, SkipReason, State};
@@ -14,11 +15,17 @@ use super::step::Step;
 
 impl JobState {
     /// Closes an open attempt. `due_by` is the time that decides what is due: a lost attempt is retried then.
-    pub(super) fn close(&mut self, attempt: &AttemptKey, end: AttemptEnd, due_by: DateTime<Utc>, step: &mut Step) {
+    pub(super) fn close(
+        &mut self,
+        attempt: &AttemptKey,
+        zone: Tz,
+        end: AttemptEnd,
+        due_by: DateTime<Utc>,
+        step: &mut Step,
+    ) {
         let date = attempt.session.date;
         let current = attempt.session.generation == self.rows().record.generation;
         let is_backfill = current && self.rows().backfill_of(date).is_some();
-        let zone = self.zone_of(date);
         let counted_before = self.rows().get(date).map_or(0, |session| session.counted_attempts);
         let (state, counted_attempts) = if current {
             let counted_attempts = counted_before + u32::from(end.outcome != Outcome::Interrupted);

@@ -55,9 +55,9 @@ impl Scheduler {
         match state {
             Some(State::Running) | None => {}
             Some(state) if is_done == Some(true) => {
-                let (from, by) = (state.kind(), SettledBy::DoneWhen);
+                let (from, by, zone) = (state.kind(), SettledBy::DoneWhen, job_state.zone_of(date));
                 job_state.write(Entry::Done { session: session.clone(), from, by, at: now }, step);
-                step.notes.push(Notification::WasDone { session: session.clone(), behind: job_state.behind() });
+                step.notes.push(Notification::WasDone { session: session.clone(), zone });
             }
             // A newer date has superseded it meanwhile.
             Some(_)

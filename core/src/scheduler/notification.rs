@@ -53,12 +53,14 @@ pub enum Notification {
     /// `done_when` reports a date as done.
     WasDone {
         session: SessionKey,
-        /// How many due dates of the job are still unsettled.
-        behind: u64,
+        /// The zone of the session.
+        zone: Tz,
     },
     /// `done_when` did not say whether a date is done: it was not found, was not executable, was killed, or took too long.
     DoneWhenUnanswered {
         session: SessionKey,
+        /// The zone of the session.
+        zone: Tz,
         outcome: Outcome,
         /// Why it did not start.
         detail: Option<String>,

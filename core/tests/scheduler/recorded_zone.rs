@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use chrono_tz::{America, Asia, Europe, Pacific, Tz};
 use crontabber_core::job::{Command, DatePolicy, Job};
 use crontabber_core::schedule::{Schedule, Timetable};
+use crontabber_core::scheduler::Notification;
 use crontabber_core::session::{Only, Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
 
@@ -108,6 +109,25 @@ fn an_answer_names_a_recorded_date_as_it_was_recorded() {
     assert_snapshot!(world.answered(), @"done (2): `load`: skipped 2 dates from 2026-05-16T00:00:00+02:00 to 2026-05-17T00:00:00+02:00; the next date is 2026-05-18T00:00:00+02:00");
     world.request("load", Operation::Done { date: at("2026-05-17 22:00") });
     assert_snapshot!(world.answered(), @"refused (0): 2026-05-18T00:00:00+02:00 of `load` is running; `crontabber kill load` ends it first");
+}
+
+#[test]
+fn a_date_that_settles_is_reported_as_it_was_recorded() {
+    let mut world = World::new("2026-05-18 12:00", vec![load_in(Europe::Berlin, "@daily", "2026-05-18")]);
+    world.reload(vec![load_in(Tz::UTC, "@daily", "2026-05-18")]);
+    world.request("load", Operation::Kill { date: None });
+    world.end_first(Outcome::Succeeded);
+    assert_snapshot!(world.answered(), @"done (1): `load`: attempt 1 at 2026-05-18T00:00:00+02:00 ended by itself first: succeeded");
+}
+
+#[test]
+fn a_date_that_done_when_settles_is_reported_as_it_was_recorded() {
+    let job = |zone| with_done_when(load_in(zone, "@daily", "2026-05-18"));
+    let mut world = World::new("2026-05-18 12:00", vec![job(Europe::Berlin)]);
+    world.reload(vec![job(Tz::UTC)]);
+    world.notes.clear();
+    world.answer_probe(Some(true));
+    assert!(matches!(world.notes[..], [Notification::WasDone { zone: Europe::Berlin, .. }]), "{:?}", world.notes);
 }
 
 #[test]

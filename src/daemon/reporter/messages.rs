@@ -11,7 +11,10 @@ use crate::text::{counted, in_zone, to_the_second};
 /// The zone of the date that a notification is about, if it was recorded with the date.
 pub(super) fn zone_of(notification: &Notification) -> Option<Tz> {
     match notification {
-        Notification::Opened { zone, .. } | Notification::Closed { zone, .. } => Some(*zone),
+        Notification::Opened { zone, .. }
+        | Notification::Closed { zone, .. }
+        | Notification::WasDone { zone, .. }
+        | Notification::DoneWhenUnanswered { zone, .. } => Some(*zone),
         Notification::Added { adding, .. } | Notification::Changed { adding, .. } => adding.oldest.map(|_| adding.zone),
         _ => None,
     }
@@ -85,7 +88,7 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
                 in_zone(session.date, zone)
             )
         }
-        Notification::DoneWhenUnanswered { session, outcome, detail } => {
+        Notification::DoneWhenUnanswered { session, outcome, detail, .. } => {
             let why = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             let date = in_zone(session.date, zone);
             format!("{date} counts as not done, because its `done_when` gave no answer: it ended as {outcome}{why}")

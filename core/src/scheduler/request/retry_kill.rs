@@ -1,12 +1,14 @@
 //! `retry` and `kill`.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::job::Job;
 use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, Outcome, Request, Retrying, State, StateKind,
     Trigger,
 };
+use crate::text::in_zone;
 
 use super::{Answer, describe_dates, done, no_date_of, settled_at};
 use crate::scheduler::Scheduler;
@@ -69,13 +71,19 @@ impl Scheduler {
     }
 
     /// Answers the `kill` requests that waited for this attempt to end.
-    pub(in crate::scheduler) fn answer_kills(&mut self, attempt: &AttemptKey, outcome: Outcome, step: &mut Step) {
+    pub(in crate::scheduler) fn answer_kills(
+        &mut self,
+        attempt: &AttemptKey,
+        zone: Tz,
+        outcome: Outcome,
+        step: &mut Step,
+    ) {
         let name = &attempt.session.job;
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         if job_state.kills.is_empty() {
             return;
         }
-        let date = job_state.shown(attempt.session.date, None);
+        let date = in_zone(attempt.session.date, zone);
         let text = match outcome {
             Outcome::Cancelled => format!("attempt {} at {date} was ended", attempt.number),
             Outcome::Interrupted => format!("attempt {} at {date} was ended with the daemon", attempt.number),
