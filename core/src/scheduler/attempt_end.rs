@@ -46,7 +46,7 @@ impl JobState {
         self.write(Entry::Close { attempt: attempt_key, end: outcome, state: state.clone(), counted_attempts }, step);
         let behind = if is_backfill { self.backfilling() } else { self.behind() };
         let leaves = current && !state.is_settled() && self.is_of_cancelled(date);
-        let state = if leaves { State::Skipped { reason: SkipReason::Cancelled } } else { state };
+        let state = if leaves { self.state_after_cancelling(date) } else { state };
         let closed = Notification::Closed { attempt: attempt.clone(), zone, end, state, behind };
         step.notes.insert(note_index, closed);
     }

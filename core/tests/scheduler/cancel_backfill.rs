@@ -1,7 +1,7 @@
 //! `backfill --cancel`, and `skip` of backfilled dates.
 
-use crontabber_core::scheduler::Event;
-use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
+use crontabber_core::scheduler::{Event, Notification};
+use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping, State};
 use insta::assert_snapshot;
 
 use crate::fixtures::{caught_up, load, order, with_done_when};
@@ -79,7 +79,9 @@ fn a_repeated_date_that_fails_in_a_cancelled_backfill_is_succeeded_again() {
     let mut world = caught_up();
     world.request("load", Operation::Backfill(order("2026-11-03 00:00", Only::All)));
     world.request("load", cancel(None));
+    world.notes.clear();
     world.end_first(Outcome::Failed { code: 1 });
+    assert!(matches!(world.notes[0], Notification::Closed { state: State::Succeeded, .. }), "{:?}", world.notes);
     assert_snapshot!(world.rows_of("load"), @"
     11-03T03:00 succeeded (backfill, 2 attempts)
     11-04T03:00 succeeded (catch-up, 1 attempts)

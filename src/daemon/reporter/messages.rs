@@ -8,6 +8,9 @@ use crate::scheduler::{Adding, Notification};
 use crate::session::{AttemptEnd, AttemptKey, Outcome, State};
 use crate::text::{counted, in_zone, to_the_second};
 
+/// The state of a date whose repetition failed in a cancelled backfill.
+pub(super) const STAYS_SUCCEEDED: &str = "it had succeeded before, and stays succeeded";
+
 /// The zone of the date that a notification is about, if it was recorded with the date.
 pub(super) fn zone_of(notification: &Notification) -> Option<Tz> {
     match notification {
@@ -157,6 +160,7 @@ fn closed(attempt: &AttemptKey, end: &AttemptEnd, state: &State, behind: u64, zo
         State::Held { reason } => text.push_str(&format!("; held for an operator: {reason}")),
         State::Skipped { reason } => text.push_str(&format!("; skipped: {}", reason.word())),
         State::Waiting => text.push_str("; it will be attempted again"),
+        State::Succeeded if end.outcome != Outcome::Succeeded => text.push_str(&format!("; {STAYS_SUCCEEDED}")),
         State::Running | State::Succeeded => {}
     }
     if behind > 0 {

@@ -151,6 +151,9 @@ impl Terminal {
             State::Failed { retry_at } => text.push_str(&format!(", retry at {}", to_the_second(*retry_at, zone))),
             State::Held { reason } => text.push_str(&format!(", held for an operator: {reason}")),
             State::Skipped { reason } => text.push_str(&format!(", skipped: {}", reason.word())),
+            State::Succeeded if end.outcome != Outcome::Succeeded => {
+                text.push_str(&format!(", {}", messages::STAYS_SUCCEEDED));
+            }
             _ => {}
         }
         if *behind > 0 {

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::session::{BackfillId, BackfillRecord, Changed, Entry, Request, SkipReason, StateKind, Trigger};
+use crate::session::{BackfillId, BackfillRecord, Changed, Entry, Request, SkipReason, State, StateKind, Trigger};
 use crate::text::{counted, in_zone};
 
 use super::backfill::DATES_PER_STEP;
@@ -88,6 +88,14 @@ impl JobState {
     /// Whether an unsettled date belongs to a backfill that is cancelled.
     pub(in crate::scheduler) fn is_of_cancelled(&self, date: DateTime<Utc>) -> bool {
         self.rows().backfill_of(date).is_some_and(|id| self.is_cancelled(id))
+    }
+
+    /// The state of a date once it has left its cancelled backfill.
+    pub(in crate::scheduler) fn state_after_cancelling(&self, date: DateTime<Utc>) -> State {
+        match self.rows().get(date).and_then(|session| session.former) {
+            Some(StateKind::Succeeded) => State::Succeeded,
+            _ => State::Skipped { reason: SkipReason::Cancelled },
+        }
     }
 
     /// The dates of a backfill that can leave it: they neither run nor are about to.
