@@ -99,7 +99,8 @@ impl JobRows {
         }
     }
 
-    /// Changes the rows as the ledger changes its own when it writes the entry. Returns the session that this settles.
+    /// Changes the rows as the ledger changes its own when it writes the entry. Returns the backfill whose session
+    /// this settles.
     pub(super) fn apply(&mut self, entry: &Entry) -> Option<BackfillId> {
         match entry {
             Entry::Enter(record) => self.record = record.clone(),
