@@ -62,7 +62,7 @@ impl PlannedJob {
     }
 
     fn row(&self, date: DateTime<Utc>, start: Option<&Start>) -> PlanRow<'_> {
-        let zone = self.job.timetable.zone();
+        let zone = start.map_or_else(|| self.job.timetable.zone(), |start| start.zone);
         PlanRow {
             job: self.job.name.as_str(),
             date: in_zone(date, zone),

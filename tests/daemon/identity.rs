@@ -101,7 +101,9 @@ fn a_recorded_date_is_read_and_typed_as_it_was_recorded() {
         let date = "\"2026-05-18T00:00:00+00:00\"";
         assert_eq!(dates(&["sessions", "load"]), date);
         assert_eq!(dates(&["attempts", "load", "2026-05-18"]), format!("{date} {date}"));
-        for line in ["sessions load", "attempts load", "attempts load 2026-05-18", "why load 2026-05-18"] {
+        lab.set_clock("@2026-05-18 18:00:00");
+        assert_eq!(lab.json(&["plan"])[0]["date"], "2026-05-18T00:00:00+00:00");
+        for line in ["plan", "sessions load", "attempts load", "attempts load 2026-05-18", "why load 2026-05-18"] {
             let text = lab.ok(line);
             assert!(text.contains("2026-05-18T00:00") && !text.contains("2026-05-17"), "{line}: {text}");
         }

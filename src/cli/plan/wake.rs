@@ -40,7 +40,7 @@ fn print(planned: &[PlannedJob], output: &mut Output) -> Result<(), Failure> {
         let zone = planned.job.timetable.zone();
         let now = match planned.starts.as_slice() {
             [] => Cell::new("-"),
-            [one] => Cell::date(one.attempt.session.date, zone),
+            [one] => Cell::date(one.attempt.session.date, one.zone),
             several => Cell::new(counted(several.len() as u64, "date")),
         };
         let cells = vec![
