@@ -1,4 +1,4 @@
-//! What a date is called stays the same for all its attempts, whatever is edited in the registry between them.
+//! The idempotency key, the day and the zone of a date do not change when the registry is edited between its attempts.
 
 use std::fs;
 
@@ -51,7 +51,7 @@ command = ["/bin/sh", "-c", "echo $CRONTABBER_SESSION_DATE $CRONTABBER_DATE $0 >
 "#;
 
 #[test]
-fn every_attempt_at_a_date_is_told_the_same_day_after_an_edit_of_the_zone() {
+fn every_attempt_at_a_date_has_the_same_day_after_an_edit_of_the_zone() {
     for (lab, edited) in [
         (Lab::new(LOAD), LOAD.replace("UTC", "America/New_York")),
         (
@@ -82,7 +82,7 @@ fn every_attempt_at_a_date_is_told_the_same_day_after_an_edit_of_the_zone() {
     }
 }
 
-/// What a person reads of a date does not change with the zone either.
+/// The commands show a recorded date in its own zone.
 #[test]
 fn a_recorded_date_is_read_and_typed_as_it_was_recorded() {
     let registry = LOAD.replace("; test", "; exit 1; test").replace("2026-05-17", "2026-05-18");

@@ -32,7 +32,7 @@ fn fails_once(world: &mut World) {
 }
 
 #[test]
-fn every_attempt_is_told_the_same_day_whatever_becomes_of_the_zone() {
+fn every_attempt_has_the_same_day_after_an_edit_of_the_zone() {
     let mut world = World::new("2026-05-18 12:00", vec![load_in(Tz::UTC, "@daily", "2026-05-17")]);
     world.end_first(Outcome::Succeeded);
     fails_once(&mut world);
@@ -50,7 +50,7 @@ fn every_attempt_is_told_the_same_day_whatever_becomes_of_the_zone() {
 }
 
 #[test]
-fn every_attempt_is_told_the_same_day_whatever_becomes_of_the_schedule_and_the_name() {
+fn every_attempt_has_the_same_day_after_an_edit_of_the_schedule_and_the_name() {
     let mut world = World::new("2026-05-18 12:00", vec![load_in(Asia::Tokyo, "30 0 * * *", "2026-05-18")]);
     fails_once(&mut world);
     let before = load_in(Europe::Berlin, "0 6 * * MON", "2026-05-18");
@@ -65,7 +65,7 @@ fn every_attempt_is_told_the_same_day_whatever_becomes_of_the_schedule_and_the_n
 }
 
 #[test]
-fn a_date_that_is_repeated_is_told_the_day_that_it_was_recorded_with() {
+fn a_repeated_date_keeps_the_day_it_was_recorded_with() {
     let hourly = |zone| Job {
         timetable: Timetable::new(
             Schedule::crontab("0 * * * *", zone).expect("a schedule"),
@@ -131,7 +131,7 @@ fn a_date_that_done_when_settles_is_reported_as_it_was_recorded() {
 }
 
 #[test]
-fn a_day_of_a_clock_change_is_told_to_every_attempt() {
+fn every_attempt_has_the_same_day_at_a_clock_change() {
     // A clock is set back or forward in that night, has left out the day before, or is far from UTC.
     for (zone, day) in [
         (Europe::Berlin, "2026-10-25"),
