@@ -81,7 +81,7 @@ pub(crate) struct Submitted {
     pub(crate) done: bool,
     /// What was done, or why not.
     pub(crate) text: String,
-    count: u64,
+    pub(crate) count: u64,
     from: Option<String>,
     to: Option<String>,
     /// Every date that would be changed, in a dry run.
@@ -197,7 +197,7 @@ fn answer(
 }
 
 /// Whether a daemon holds the ledger. A ledger that cannot be read is an error of the local daemon, which explains it.
-fn has_daemon(url: &LedgerUrl) -> bool {
+pub(crate) fn has_daemon(url: &LedgerUrl) -> bool {
     let owner = Reader::open(url).ok().and_then(|mut reader| reader.owner().ok()?);
     owner.is_some_and(|owner| owner.alive)
 }

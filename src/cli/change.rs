@@ -229,7 +229,7 @@ impl Target<'_> {
         if catches_up && preview.reply.done && preview.backlog > self.registry.daemon.announce_over {
             let missed = format!("`{}` has missed {}", self.job, counted(preview.backlog, "date"));
             let time = preview.estimate().map(|time| format!(", {time} of work")).unwrap_or_default();
-            self.context.remark(&format!("{missed}{time}: what is not skipped is attempted now, oldest first"));
+            self.context.remark(&format!("{missed}{time}"));
         }
     }
 
@@ -288,6 +288,14 @@ impl Target<'_> {
             _ = writeln!(io::stdout(), "{}", daemon::reporter::outcome_line(attempt, end, &log));
         } else if submitted.done {
             _ = writeln!(io::stdout(), "{}", submitted.text);
+            let starts = match request.operation {
+                Operation::Retry(_) | Operation::Backfill(_) | Operation::Reset { .. } => true,
+                Operation::Enable(enabling) => !matches!(enabling, Enabling::SkipMissed),
+                _ => false,
+            };
+            if starts && submitted.count > 0 && !submit::has_daemon(&url) {
+                self.context.remark("no daemon is running: dates start when one runs, or with `crontabber once`");
+            }
         } else {
             return Err(Failure::new(submitted.text));
         }
@@ -297,7 +305,6 @@ impl Target<'_> {
 
 /// The consequences of a change for the order of dates and for the promises.
 fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
-    let strict = preview.is_strict;
     let changes = preview.reply.dates.count > 0;
     let text = match operation {
         Operation::Run { force: true, .. } => "it does not wait for what the job depends on",
@@ -317,10 +324,6 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
         Operation::Done { .. } if changes => {
             "the date counts as succeeded without a successful attempt: later dates and other jobs do not wait for it"
         }
-        Operation::Kill { .. } if strict => {
-            "a killed date is held until `crontabber retry`, `skip` or `done`; later dates wait for it"
-        }
-        Operation::Kill { .. } => "a killed date is held until `crontabber retry`, `skip` or `done`",
         Operation::Disable { until: None } => {
             "no date is recorded until then; `crontabber enable` asks about the missed dates"
         }

@@ -166,7 +166,7 @@ impl<'a> Choice<'a> {
     /// The error for a day with several dates.
     fn several(&self, found: &BTreeMap<DateTime<Utc>, Tz>) -> ReportError {
         let named: Vec<String> = found.iter().map(|(date, zone)| in_zone(*date, *zone)).collect();
-        ReportError::usage(format!("`{}` has {} dates there; nothing was changed", self.name, found.len()))
+        ReportError::usage(format!("`{}` has {} dates there", self.name, found.len()))
             .hint(Some(format!("name one: {}", named.join(", "))))
     }
 

@@ -24,7 +24,6 @@ pub(crate) struct Preview {
     /// How many dates the job has missed, and the oldest.
     pub(crate) backlog: u64,
     pub(crate) oldest: Option<DateTime<Utc>>,
-    pub(crate) is_strict: bool,
     /// Whether a date that succeeded would be attempted once more.
     pub(crate) repeats: bool,
     /// How long an attempt typically takes.
@@ -60,7 +59,6 @@ pub(crate) fn preview(
         }
         None => (Recovered::default(), Past::default(), None),
     };
-    let is_strict = in_registry.is_some_and(|job| job.date_policy.is_strict());
     let (mut scheduler, _, _) = ask(recovered, registry.clone(), Question::State, now);
     let (backlog, oldest) = scheduler.missed(job);
     let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));
@@ -95,7 +93,7 @@ pub(crate) fn preview(
     } else {
         dates.clear();
     }
-    Ok(Preview { reply, dates, backlog, oldest, is_strict, repeats, typical })
+    Ok(Preview { reply, dates, backlog, oldest, repeats, typical })
 }
 
 /// Collects the dates and the answer from the entries of a step.

@@ -114,6 +114,12 @@ impl JobState {
         in_zone(date, settled.map_or_else(|| self.zone_of(date), |settled| settled.zone))
     }
 
+    /// The first unsettled date that does not run, recorded or not.
+    fn next_to_start(&self) -> Option<DateTime<Utc>> {
+        let idle = self.rows().main.idle().map(|(date, _)| date).next();
+        [idle, self.next].into_iter().flatten().min()
+    }
+
     /// The first unsettled date, recorded or not.
     fn first_unsettled(&self) -> Option<DateTime<Utc>> {
         [self.rows().main.oldest(), self.next].into_iter().flatten().min()

@@ -197,5 +197,5 @@ fn skip_takes_backfilled_dates_and_what_had_succeeded_stays_succeeded() {
 fn skip_by_count_leaves_backfilled_dates_alone() {
     let mut world = load();
     world.request("load", ordered(Only::Missing, "spring"));
-    assert_snapshot!(world.answer_to("load", Operation::Skip(Skipping::Count(1))), @"done (1): `load`: skipped 2026-11-04T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected");
+    assert_snapshot!(world.answer_to("load", Operation::Skip(Skipping::Count(1))), @"done (1): `load`: skipped 2026-11-04T03:00:00+00:00; the next date is 2026-11-05T03:00:00+00:00; the open attempt is not affected");
 }

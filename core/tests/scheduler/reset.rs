@@ -66,7 +66,7 @@ fn a_reset_to_a_date_refuses_to_forget_unsettled_dates() {
     assert_snapshot!(told.join("\n"), @"
     refused (0): 2026-11-03T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and unsettled, and would be lost: settle the dates before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
     refused (0): 2026-11-01T03:00:00+00:00 of `load` is before 2026-11-05T00:00:00+00:00 and unsettled, and would be lost: settle the dates before 2026-11-05T00:00:00+00:00 first (`crontabber skip`, `done`), or reset to an earlier date
-    done (1): job `load` is reset: its first date is 2026-11-05T03:00:00+00:00; dates settled before 2026-11-05T00:00:00+00:00 stay settled (`--all-generations` shows them)
+    done (1): job `load` is reset: 2026-11-05T03:00:00+00:00 is attempted again; dates settled before 2026-11-05T00:00:00+00:00 stay settled (`--all-generations` shows them)
     done (1): backfill of `load`: 2026-10-31T03:00:00+00:00, oldest first, one at a time, outside its schedule; 5 dates are left out: settled by attempts, or not settled yet
     load 10-31T03:00
     done (4): backfill of `load`: 4 dates from 2026-11-02T03:00:00+00:00 to 2026-11-05T03:00:00+00:00, oldest first, one at a time, outside its schedule; 4 dates are repeated that succeeded before

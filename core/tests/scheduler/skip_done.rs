@@ -20,14 +20,14 @@ fn a_skip_settles_due_and_future_dates() {
         Skipping::Date(at("2026-11-20 03:00")),
     ];
     assert_snapshot!(world.answers_to("load", skips.map(Operation::Skip)), @"
-    done (1): `load`: skipped 2026-11-04T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
+    done (1): `load`: skipped 2026-11-04T03:00:00+00:00; the next date is 2026-11-05T03:00:00+00:00; the open attempt is not affected
     refused (0): 2026-11-03T03:00:00+00:00 of `load` is running; `crontabber kill load` ends it first
     refused (0): 2026-11-04T04:00:00+00:00 is not a date of `load`; the nearest are 2026-11-04T03:00:00+00:00 and 2026-11-05T03:00:00+00:00
     refused (0): 2026-11-03T03:00:00+00:00 is already past: the next date of `load` is 2026-11-03T03:00:00+00:00, which is not before it
-    done (3): `load`: skipped 3 dates from 2026-11-05T03:00:00+00:00 to 2026-11-07T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
-    done (2): `load`: skipped 2 dates from 2026-11-08T03:00:00+00:00 to 2026-11-09T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
-    done (1): `load`: skipped 2026-11-20T03:00:00+00:00; the next date is 2026-11-03T03:00:00+00:00; the open attempt is not affected
-    refused (0): 2026-11-20T03:00:00+00:00 of `load` is already past: it was skipped
+    done (3): `load`: skipped 3 dates from 2026-11-05T03:00:00+00:00 to 2026-11-07T03:00:00+00:00; the next date is 2026-11-08T03:00:00+00:00; the open attempt is not affected
+    done (2): `load`: skipped 2 dates from 2026-11-08T03:00:00+00:00 to 2026-11-09T03:00:00+00:00; the next date is 2026-11-10T03:00:00+00:00; the open attempt is not affected
+    done (1): `load`: skipped 2026-11-20T03:00:00+00:00; the next date is 2026-11-10T03:00:00+00:00; the open attempt is not affected
+    refused (0): 2026-11-20T03:00:00+00:00 of `load` was skipped already
     ");
     world.settle(succeed);
     world.crash();

@@ -153,6 +153,7 @@ fn many_dates_are_entered_in_parts_by_the_command_itself() {
     assert!(!hand.place.path("ledger.db").exists(), "nothing was changed");
     insta::assert_snapshot!(hand.tell("backfill minutes --from 2024-11-02 --to 2024-11-05 --yes"), @"
     backfill minutes --from 2024-11-02 --to 2024-11-05 --yes: 0
+    note: no daemon is running: dates start when one runs, or with `crontabber once`
     backfill of `minutes`: 4320 dates from 2024-11-02T00:00:00+00:00 to 2024-11-04T23:59:00+00:00, oldest first, one at a time, outside its schedule
     ");
     assert_eq!(hand.sessions().len(), 3 * 1440 + 721);

@@ -95,6 +95,7 @@ fn a_backlog_that_is_not_recorded_is_counted_too() {
       2024-11-04T03:00:00+01:00
       2024-11-05T03:00:00+01:00
     enable load --catch-up: 0
+    note: no daemon is running: dates start when one runs, or with `crontabber once`
     job `load` is enabled; 5 dates are attempted now
     ");
     insta::assert_snapshot!(hand.tell_all(&["disable newest", "enable newest", "disable nobody"]), @"
@@ -130,6 +131,7 @@ fn a_reset_says_what_it_repeats() {
     a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
     reset load --to 2024-11-02: 0
     note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
+    note: no daemon is running: dates start when one runs, or with `crontabber once`
     job `load` is reset: 4 dates from 2024-11-02T03:00:00+01:00 on are attempted again; dates settled before 2024-11-02T00:00:00+01:00 stay settled (`--all-generations` shows them)
     ");
     insta::assert_snapshot!(hand.states("load"), @"
@@ -146,6 +148,7 @@ fn a_reset_says_what_it_repeats() {
     hint: `crontabber list` names the jobs
     reset six: 0
     note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
+    note: no daemon is running: dates start when one runs, or with `crontabber once`
     job `six` is reset: 7 dates from 2024-11-04T00:00:00+01:00 on are attempted again
     reset newest: 0
     note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)

@@ -23,15 +23,15 @@ fn a_date_is_skipped_before_and_after_it_has_come() {
         "skip newest --date 2024-11-05",
     ]), @"
     skip load --date 2024-11-20: 1
-    error: 2024-11-20T03:00:00+01:00 of `load` is already past: it was skipped
+    error: 2024-11-20T03:00:00+01:00 of `load` was skipped already
     skip load --date 2024-11-02: 1
-    error: 2024-11-02T03:00:00+01:00 of `load` is already past: it succeeded
+    error: 2024-11-02T03:00:00+01:00 of `load` has succeeded already
     skip load --date 2024-11-03T05:00: 1
     error: 2024-11-03T05:00:00+01:00 is not a date of `load`; the nearest are 2024-11-03T03:00:00+01:00 and 2024-11-04T03:00:00+01:00
     skip load --date 2024-11-03T04:00:00Z: 1
     error: 2024-11-03T05:00:00+01:00 is not a date of `load`; the nearest are 2024-11-03T03:00:00+01:00 and 2024-11-04T03:00:00+01:00
     skip six --date 2024-11-05: 2
-    error: `six` has 4 dates there; nothing was changed
+    error: `six` has 4 dates there
     hint: name one: 2024-11-05T00:00:00+01:00, 2024-11-05T06:00:00+01:00, 2024-11-05T12:00:00+01:00, 2024-11-05T18:00:00+01:00
     skip six --date 2024-12-24: 2
     error: `six` has no date on 2024-12-24
@@ -170,7 +170,7 @@ fn a_date_is_done_though_no_attempt_succeeded() {
     done load 2024-11-03 --dry-run: 0
     dry run, nothing is changed; it would answer: 2024-11-03T03:00:00+01:00 of `load` has succeeded already
     done six 2024-11-04: 2
-    error: `six` has 4 dates there; nothing was changed
+    error: `six` has 4 dates there
     hint: name one: 2024-11-04T00:00:00+01:00, 2024-11-04T06:00:00+01:00, 2024-11-04T12:00:00+01:00, 2024-11-04T18:00:00+01:00
     done six 2024-11-04T06:00: 0
     note: the date counts as succeeded without a successful attempt: later dates and other jobs do not wait for it

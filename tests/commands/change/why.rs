@@ -79,10 +79,10 @@ fn what_is_waited_for_is_named() {
         "why load yesterday",
     ]), @"
     why six 2024-11-04: 2
-    error: `six` has 4 dates there; nothing was changed
+    error: `six` has 4 dates there
     hint: name one: 2024-11-04T00:00:00+01:00, 2024-11-04T06:00:00+01:00, 2024-11-04T12:00:00+01:00, 2024-11-04T18:00:00+01:00
     why six 2024-11-03: 2
-    error: `six` has 4 dates there; nothing was changed
+    error: `six` has 4 dates there
     hint: name one: 2024-11-03T00:00:00+01:00, 2024-11-03T06:00:00+01:00, 2024-11-03T12:00:00+01:00, 2024-11-03T18:00:00+01:00
     why load 2024-11-03T04:00: 2
     error: 2024-11-03T04:00:00+01:00 is not a date of `load`

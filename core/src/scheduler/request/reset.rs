@@ -66,10 +66,14 @@ impl JobState {
         let behind = if is_disabled { self.missed(now).0 } else { self.behind() };
         let first = self.first_unsettled();
         let mut text = match first {
-            Some(date) if timetable.due(date) <= now && behind > 1 => {
+            Some(date) if timetable.due(date) <= now && behind > 0 => {
                 let when = if is_disabled { ", once it is enabled" } else { "" };
                 let from = in_zone(date, zone);
-                format!("job `{name}` is reset: {behind} dates from {from} on are attempted again{when}")
+                let dates = match behind {
+                    1 => format!("{from} is attempted again"),
+                    _ => format!("{behind} dates from {from} on are attempted again"),
+                };
+                format!("job `{name}` is reset: {dates}{when}")
             }
             Some(date) => format!("job `{name}` is reset: its first date is {}", in_zone(date, zone)),
             None => format!("job `{name}` is reset: it has no date ahead"),

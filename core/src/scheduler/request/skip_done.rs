@@ -48,7 +48,7 @@ impl Scheduler {
             }
             Skipping::Count(count) => job_state.skip_some(&job, count, step)?,
         };
-        let next = match job_state.first_unsettled() {
+        let next = match job_state.next_to_start() {
             Some(next) => format!("the next date is {}", shown(next)),
             None => "there is no date after that".to_owned(),
         };
@@ -196,9 +196,9 @@ impl JobState {
             }
             (Some(_), _) => self.skip_asked(date, step),
             (None, Some(StateKind::Succeeded)) => {
-                return Err(format!("{shown} of `{name}` is already past: it succeeded"));
+                return Err(format!("{shown} of `{name}` has succeeded already"));
             }
-            (None, Some(_)) => return Err(format!("{shown} of `{name}` is already past: it was skipped")),
+            (None, Some(_)) => return Err(format!("{shown} of `{name}` was skipped already")),
             (None, None) => {
                 self.settle_unrecorded(job, date, &State::Skipped { reason: SkipReason::Operator }, step)?;
             }
