@@ -82,7 +82,12 @@ impl LedgerThread {
                     // An error here is an error of the next commit too, which reports it.
                     Err(_) => Input::RequestsUnread,
                 }),
-                Next::LookUp(sessions) => Some(Input::LookedUp(self.writer.successes_before(&sessions).ok())),
+                Next::LookUp(sessions) => Some(Input::LookedUp(match self.writer.successes_before(&sessions) {
+                    Ok(found) => Some(found),
+                    // Tried again; as with a commit, any other error stays.
+                    Err(LedgerError::Unavailable(_)) => None,
+                    Err(error) => return Err(error.to_string()),
+                })),
                 Next::Wait(pause) => {
                     self.wait(pause).map_err(|error| format!("cannot wait for the warden: {error}"))?;
                     None

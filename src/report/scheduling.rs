@@ -41,7 +41,7 @@ pub(crate) fn ask(
             break;
         }
         let more = scheduler.handle(Event::Tick, now);
-        if more.entries.is_empty() && more.starts.is_empty() {
+        if more.entries.is_empty() && more.starts.is_empty() && more.probes.is_empty() {
             break;
         }
         step.starts.extend(more.starts);
