@@ -123,7 +123,11 @@ impl Control {
             return Next::LookUp(sessions);
         }
         if self.write.is_free() {
-            let batch = self.batch.take(time.monotonic);
+            let mut batch = self.batch.take(time.monotonic);
+            // A success that was reported after an attempt was opened is recorded with it.
+            for start in batch.iter_mut().flat_map(|batch| batch.starts.iter_mut().chain(&mut batch.probes)) {
+                self.scheduler.refresh(start);
+            }
             match self.write.begin(batch) {
                 Some(entries) if !entries.is_empty() => return Next::Write(entries),
                 Some(_) => {

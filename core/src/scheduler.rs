@@ -170,6 +170,14 @@ impl Scheduler {
         self.jobs.get(&attempt.session.job).is_some_and(|job_state| job_state.rows().open.contains(attempt))
     }
 
+    /// Brings what an attempt is told up to date with what was decided since it was opened.
+    pub fn refresh(&self, start: &mut Start) {
+        let session = &start.attempt.session;
+        if let Some(job_state) = self.jobs.get(&session.job) {
+            start.last_success = job_state.last_success_before(session.date);
+        }
+    }
+
     /// Describes the ledger rows in memory. A scheduler that has just loaded the ledger returns the same text.
     #[must_use]
     pub fn describe_rows(&self) -> String {
@@ -377,10 +385,14 @@ impl JobState {
             let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
             Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
         });
-        let (record, zone) = (&self.rows().record, self.zone_of(date));
-        let is_before = record.last_success.is_none_or(|success| success < date);
-        let last_success = if is_before { LastSuccess::Known(record.last_success) } else { LastSuccess::InLedger };
-        let idempotency_key = record.idempotency_key(date);
+        let (zone, idempotency_key) = (self.zone_of(date), self.rows().record.idempotency_key(date));
+        let last_success = self.last_success_before(date);
         Start { attempt, zone, idempotency_key, trigger, job, previous, next, last_success }
+    }
+
+    /// The newest success before a date.
+    fn last_success_before(&self, date: DateTime<Utc>) -> LastSuccess {
+        let last = self.rows().record.last_success;
+        if last.is_none_or(|success| success < date) { LastSuccess::Known(last) } else { LastSuccess::InLedger }
     }
 }

@@ -12,7 +12,8 @@ use chrono::TimeDelta;
 use crontabber_core::control::{
     Configuration, Control, Effect, Exit, Input, Mode, Next, Notice, Recovery, Time, WardenEvent, WardenState,
 };
-use crontabber_core::job::{Job, JobName};
+use crontabber_core::job::{DatePolicy, Job, JobName};
+use crontabber_core::scheduler::LastSuccess;
 use crontabber_core::session::{AttemptEnd, AttemptKey, Entry, Operation, Outcome, Past, Recovered, Request, Skipping};
 use insta::assert_snapshot;
 use world::{at, backfill};
@@ -24,6 +25,8 @@ struct Driver {
     story: Vec<String>,
     /// What the control gave to be written.
     entries: Vec<Entry>,
+    /// What the newest attempt is told.
+    last_success: LastSuccess,
 }
 
 fn load() -> Vec<Job> {
@@ -68,7 +71,8 @@ impl Driver {
     fn with_warden(mode: Mode, configuration: Configuration, warden: WardenState) -> Self {
         let time = Time { wall: at("2026-11-05 12:00"), monotonic: Duration::from_hours(1) };
         let control = Control::start(mode, configuration, recovery(warden), time);
-        let mut driver = Self { control, time, story: Vec::new(), entries: Vec::new() };
+        let mut driver =
+            Self { control, time, story: Vec::new(), entries: Vec::new(), last_success: LastSuccess::InLedger };
         driver.perform();
         driver
     }
@@ -76,7 +80,10 @@ impl Driver {
     fn perform(&mut self) {
         while let Some(effect) = self.control.next_effect() {
             let text = match effect {
-                Effect::Start(start) => format!("start {}", start.attempt),
+                Effect::Start(start) => {
+                    self.last_success = start.last_success;
+                    format!("start {}", start.attempt)
+                }
                 Effect::Report(Notice::Scheduler(_)) => continue,
                 Effect::Report(notice) => format!("report {}", notice_text(&notice)),
                 Effect::Forget(attempts) => format!("forget {}", list(&attempts)),
@@ -381,4 +388,16 @@ fn a_start_waits_for_the_last_success_that_only_the_ledger_has() {
     start load/1/2026-11-04T03:00:00Z/1
     read requests
     ");
+}
+
+#[test]
+fn a_success_that_is_recorded_with_a_later_date_is_its_last_success() {
+    let load = backfill("load", "0 3 * * *", "2026-11-03 00:00");
+    let load = Job { date_policy: DatePolicy::Independent { max_parallel: 2 }, ..load };
+    let mut driver = Driver::new(Mode::Serve, vec![load]);
+    driver.next().written().next();
+    // The end of the first date opens the third; the success of the second is in the same batch.
+    driver.ended(FIRST, Outcome::Succeeded).ended("load/1/2026-11-04T03:00:00Z/1", Outcome::Succeeded);
+    driver.next().written();
+    assert_eq!(driver.last_success, LastSuccess::Known(Some(at("2026-11-04 03:00"))));
 }

@@ -191,12 +191,12 @@ impl Scheduler {
 }
 
 impl JobState {
-    /// The unsettled sessions of the schedule that are due. Others are recorded ahead of the clock, or the `delay` has
-    /// become longer.
+    /// The unsettled sessions of the schedule that are due, or have been attempted. Others are recorded ahead of the
+    /// clock, or the `delay` has become longer.
     fn due(&self, now: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, &Session)> {
         let due = move |date: &DateTime<Utc>| self.job.as_ref().map_or(*date, |job| job.timetable.due(*date));
         let sessions = self.rows().main.sessions().iter().map(|(date, session)| (*date, session));
-        sessions.take_while(move |(date, _)| due(date) <= now)
+        sessions.filter(move |(date, session)| session.state != State::Waiting || due(date) <= now)
     }
 
     fn to_go(&self) -> Remaining {

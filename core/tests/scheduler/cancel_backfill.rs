@@ -1,7 +1,7 @@
 //! `backfill --cancel`, and `skip` of backfilled dates.
 
 use crontabber_core::scheduler::{Event, Notification};
-use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping, State};
+use crontabber_core::session::{BackfillOrder, Enabling, Only, Operation, Outcome, Retrying, Skipping, State};
 use insta::assert_snapshot;
 
 use crate::fixtures::{caught_up, load, order, with_done_when};
@@ -58,6 +58,20 @@ fn what_a_cancelled_backfill_left_can_be_ordered_again() {
     ");
     let failed = Operation::Backfill(order("2026-10-31 00:00", Only::Failed));
     assert_snapshot!(world.answer_to("load", failed), @"done (0): nothing to backfill of `load`: 6 dates in that range, succeeded, never attempted, or wait");
+}
+
+#[test]
+fn the_backfill_of_a_job_that_is_gone_from_the_registry_can_be_cancelled() {
+    let mut world = caught_up();
+    world.request("load", Operation::Disable { until: None });
+    world.request("load", ordered(Only::Missing, "oops"));
+    world.reload(Vec::new());
+    assert_snapshot!(world.answer_to("load", cancel(None)), @"done (3): backfill `oops` of `load` is cancelled: 3 dates from 2026-10-31T03:00:00+00:00 to 2026-11-02T03:00:00+00:00 leave it; 3 dates are skipped, and `crontabber backfill load` can order them again");
+    world.reload(vec![backfill("load", "0 3 * * *", "2026-11-01 00:00")]);
+    world.request("load", Operation::Enable(Enabling::CatchUp));
+    world.settle(succeed);
+    assert_eq!(world.running.len(), 0);
+    assert!(world.rows_of("load").starts_with("10-31T03:00 skipped: cancelled (backfill, 0 attempts)\n"));
 }
 
 #[test]

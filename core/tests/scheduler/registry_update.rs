@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crontabber_core::job::{DatePolicy, Job};
 use crontabber_core::schedule::Timetable;
-use crontabber_core::scheduler::Notification;
+use crontabber_core::scheduler::{JobCondition, Notification};
 use crontabber_core::session::{Only, Operation, Outcome, Skipping};
 use insta::assert_snapshot;
 
@@ -41,6 +41,17 @@ fn a_shorter_delay_loses_no_date() {
     world.pass_and_settle("2026-11-01 08:00", succeed);
     assert_eq!(world.started.len(), 7);
     assert_eq!(world.rows.sessions.len(), 7, "00:00 to 06:00, none twice, none lost");
+}
+
+#[test]
+fn a_failed_date_is_reported_although_the_delay_has_become_longer() {
+    let delayed =
+        |hours| vec![with_delay(backfill("load", "0 3 * * *", "2026-11-01 00:00"), Duration::from_hours(hours))];
+    let mut world = World::new("2026-11-01 05:30", delayed(0));
+    world.settle(fail);
+    world.reload(delayed(9));
+    let status = world.scheduler.view(&name("load")).expect("known");
+    assert_eq!((status.state, status.backlog), (JobCondition::Failed, 1));
 }
 
 #[test]

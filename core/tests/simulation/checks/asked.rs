@@ -61,7 +61,15 @@ impl Checks {
             let before = row.map(|row| &row.state);
             Err(format!("P7: {} {} goes from {before:?} to {to:?}, for no reason", session.job, session.date))
         };
-        let (Some(row), Some(job)) = (row, job) else { return wrong() };
+        let Some(row) = row else { return wrong() };
+        if *to == (State::Skipped { reason: SkipReason::Cancelled }) {
+            // A job that is gone from the registry can have its backfill cancelled. What the backfill found settled
+            // returns to that instead.
+            let backfill = row.backfill.filter(|id| view.is_cancelled(*id));
+            let is_new = backfill.is_some_and(|id| !view.ledger.former.contains_key(&(id, row.key.date)));
+            return if is_new && !row.state.is_settled() { Ok(()) } else { wrong() };
+        }
+        let Some(job) = job else { return wrong() };
         let has_reason = match (to, &row.state) {
             (State::Skipped { reason: SkipReason::Superseded }, _) => {
                 self.superseded.push(session.clone());
@@ -69,11 +77,6 @@ impl Checks {
             }
             (State::Skipped { reason: SkipReason::Operator }, state) => {
                 !state.is_settled() && skips(&session.job, session.date, view)
-            }
-            // What the backfill found settled returns to that instead.
-            (State::Skipped { reason: SkipReason::Cancelled }, state) => {
-                let backfill = row.backfill.filter(|id| view.is_cancelled(*id));
-                !state.is_settled() && backfill.is_some_and(|id| !view.ledger.former.contains_key(&(id, row.key.date)))
             }
             (State::Skipped { reason: SkipReason::TooOld }, State::Waiting) => {
                 let late = view.context.time - job.timetable.due(session.date);
