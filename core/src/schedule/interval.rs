@@ -30,7 +30,7 @@ pub(super) fn parse(every: &str, at: Option<&str>) -> Result<DateRule, IntervalE
         'h' => number * 3600,
         _ => {
             let time = at.map_or(Ok(0), time_of_day).map_err(IntervalError::At)?;
-            return Ok(DateRule::Days(number, time));
+            return Ok(DateRule::Days { step: number, anchor: 0, time });
         }
     };
     let Some(at) = at else {

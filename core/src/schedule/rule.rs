@@ -23,8 +23,9 @@ pub(super) enum DateRule {
     Fixed(DaySet, TimeSet),
     /// Every N seconds of elapsed time since 1970-01-01T00:00Z.
     Grid(i64),
-    /// Every N local days since 1970-01-01, at a second of the day; otherwise like a fixed schedule.
-    Days(i64, i64),
+    /// Every `step` local days from `anchor` on and before it (days since 1970-01-01), at a second of the day; otherwise
+    /// like a fixed schedule.
+    Days { step: i64, anchor: i64, time: i64 },
     /// No dates.
     Never,
 }
@@ -71,7 +72,7 @@ impl DateRule {
         match self {
             Self::Grid(step) => Some((after.div_euclid(*step) + 1) * step),
             Self::Wildcard(..) => self.next_wildcard(after, zone),
-            Self::Fixed(..) | Self::Days(..) => self.next_fixed(after, zone),
+            Self::Fixed(..) | Self::Days { .. } => self.next_fixed(after, zone),
             Self::Never => None,
         }
     }
@@ -113,9 +114,9 @@ impl DateRule {
                 let day = if first == day { days.first_from(day + 1)? } else { first };
                 Some(day * DAY + times.first_from(0)? * MINUTE)
             }
-            Self::Days(step, time) => {
+            Self::Days { step, anchor, time } => {
                 let reached = (minute * MINUTE - time + DAY - 1).div_euclid(DAY);
-                let day = (reached + step - 1).div_euclid(*step) * step;
+                let day = anchor + (reached - anchor + step - 1).div_euclid(*step) * step;
                 (day <= LAST_DAY).then_some(day * DAY + time)
             }
             Self::Grid(_) | Self::Never => None,

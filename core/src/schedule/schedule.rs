@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use super::grain::{Grain, local_day};
 use super::interval::IntervalError;
 use super::rule::DateRule;
 use super::zone::saturating_instant;
@@ -63,7 +64,8 @@ impl Schedule {
         crontab::advice(text)
     }
 
-    /// Parses an interval: `Nm`, `Nh`, or `Nd` with the time of day in `at`, by default 00:00.
+    /// Parses an interval: `Nm`, `Nh`, or `Nd` with the time of day in `at`, by default 00:00. It is counted from
+    /// 1970-01-01; a [`Timetable`](super::Timetable) with a start counts days from there.
     ///
     /// # Errors
     /// A text that does not match the grammar, with the closest correct form if there is one.
@@ -71,6 +73,20 @@ impl Schedule {
         let rule = interval::parse(every, at)?;
         let written = Written::Every(every.trim().into(), at.map(|at| at.trim().into()));
         Ok(Self(Arc::new(Inner { written, rule, zone })))
+    }
+
+    /// The same schedule, with every N days counted from the local day of `start`.
+    pub(super) fn counted_from(self, start: DateTime<Utc>) -> Self {
+        let Inner { written, rule, zone } = &*self.0;
+        let DateRule::Days { step: step @ 2.., time, .. } = *rule else { return self };
+        let rule = DateRule::Days { step, anchor: local_day(start, *zone), time };
+        Self(Arc::new(Inner { written: written.clone(), rule, zone: *zone }))
+    }
+
+    /// The periods of which each has one date.
+    #[must_use]
+    pub fn grain(&self) -> Grain {
+        Grain::of(&self.0.rule)
     }
 
     /// The empty schedule, of a job that runs on demand only.

@@ -29,9 +29,13 @@ pub struct Timetable {
 }
 
 impl Timetable {
-    /// A date is due `delay` after itself.
+    /// A date is due `delay` after itself. Every N days are counted from `start`, if there is one.
     #[must_use]
     pub fn new(schedule: Schedule, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>>, delay: Duration) -> Self {
+        let schedule = match start {
+            Some(start) => schedule.counted_from(start),
+            None => schedule,
+        };
         Self { schedule, start, end, delay }
     }
 

@@ -198,3 +198,33 @@ proptest! {
         prop_assert!(text.parse::<Timetable>().is_err());
     }
 }
+
+#[test]
+fn every_n_days_counts_from_the_start() {
+    let dates = |every: &str, start: &str, from: &str| {
+        let schedule = Schedule::every(every, Some("06:00"), chrono_tz::Europe::Berlin).unwrap();
+        let timetable = Timetable::new(schedule, Some(start.parse().unwrap()), None, Duration::ZERO);
+        let dates = timetable.dates(from.parse().unwrap(), "2099-01-01T00:00:00Z".parse().unwrap()).take(3);
+        let text = timetable.to_string();
+        assert_eq!(text.parse(), Ok(timetable.clone()), "{text}");
+        assert_eq!(
+            timetable.without_start().next_after(from.parse().unwrap()),
+            timetable.next_after(from.parse().unwrap())
+        );
+        dates.map(|date| date.unwrap().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    // Monday, 2 March, the 16th and the 30th, across the change of the clock.
+    assert_eq!(
+        dates("14d", "2026-03-01T23:00:00Z", "2026-03-02T00:00:00Z"),
+        "2026-03-02 05:00:00 UTC, 2026-03-16 05:00:00 UTC, 2026-03-30 04:00:00 UTC"
+    );
+    assert_eq!(
+        dates("7d", "2026-03-01T23:00:00Z", "2026-03-09T12:00:00Z"),
+        "2026-03-16 05:00:00 UTC, 2026-03-23 05:00:00 UTC, 2026-03-30 04:00:00 UTC"
+    );
+    // A start after the time of day has its first date a period later.
+    assert_eq!(
+        dates("14d", "2026-03-02T09:00:00Z", "2026-03-02T09:00:00Z"),
+        "2026-03-16 05:00:00 UTC, 2026-03-30 04:00:00 UTC, 2026-04-13 04:00:00 UTC"
+    );
+}
