@@ -5,6 +5,7 @@
 
 mod catch_up_notice;
 mod executor;
+mod heartbeat;
 mod launch;
 mod ledger_thread;
 mod notices;

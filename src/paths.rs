@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::ledger::{LedgerUrl, LedgerUrlError};
 use crate::session::AttemptKey;
-use crate::text::listed;
+use crate::text::{fnv_1a, listed};
 use crate::warden_client::WardenLocation;
 
 /// The registry's name, wherever it is looked for.
@@ -108,6 +108,20 @@ pub fn logs(ledger: &LedgerUrl) -> PathBuf {
         LedgerUrl::Postgres(_) => state_directory().unwrap_or_else(|| PathBuf::from(SYSTEM_STATE)).join("logs"),
     };
     std::path::absolute(&folder).unwrap_or(folder)
+}
+
+/// The copy of the registry that the daemon of a ledger has in force: beside an SQLite file, else in the state directory
+/// of the daemon, with a name of its own for each ledger.
+#[must_use]
+pub fn registry_copy(ledger: &LedgerUrl) -> PathBuf {
+    match ledger {
+        LedgerUrl::Sqlite(file) => {
+            let mut name = fs::canonicalize(file).unwrap_or_else(|_| file.clone()).into_os_string();
+            name.push(".registry");
+            PathBuf::from(name)
+        }
+        LedgerUrl::Postgres(url) => logs(ledger).with_file_name(format!("registry-{:x}", fnv_1a(url.bytes()))),
+    }
 }
 
 /// Where the warden of a ledger lives: beside the logs; its socket is the one that systemd keeps for the unit, if it does.

@@ -4,6 +4,7 @@
 //! and it keeps no text of the files.
 
 mod command;
+mod copy;
 mod daemon;
 mod dates;
 mod dependencies;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+pub use copy::RegistryCopy;
 pub use daemon::DaemonSettings;
 pub use diagnostic::{Diagnostic, RegistryError};
 pub use schema::schema;
@@ -38,7 +40,7 @@ pub use schema::schema;
 use crate::job::Job;
 use crate::text::quoted;
 use depends_on::Named;
-use diagnostic::Level;
+use diagnostic::{Level, NamedLedger};
 use jobs::Draft;
 use pools::Pool;
 use source_file::SourceFile;
@@ -58,6 +60,8 @@ pub struct Registry {
     pub files: Vec<PathBuf>,
     /// In the order of the files and of their lines.
     pub warnings: Vec<Diagnostic>,
+    /// Of the text of all files: equal for two registries only if their texts are.
+    pub digest: u64,
 }
 
 impl Registry {
@@ -84,11 +88,18 @@ impl Registry {
         Self::load_with(Loading { looks_for_paths: true, ..Loading::new(now) }, path)
     }
 
-    fn load_with(mut loading: Loading, path: &Path) -> Result<Self, RegistryError> {
-        let main = file::read(path).map_err(|error| unreadable(path, error))?;
-        loading.file(main);
-        loading.included_files();
-        loading.finish()
+    /// Loads the registry, and copies the texts of its files.
+    ///
+    /// # Errors
+    /// As [`Registry::load`].
+    pub fn load_and_copy(path: &Path, now: DateTime<Utc>) -> Result<(Self, RegistryCopy), RegistryError> {
+        let loading = Loading::new(now).with_files(path)?;
+        let copy = RegistryCopy::new(&loading.files);
+        Ok((loading.finish()?, copy))
+    }
+
+    fn load_with(loading: Loading, path: &Path) -> Result<Self, RegistryError> {
+        loading.with_files(path)?.finish()
     }
 
     /// Parses a registry from memory: the texts of its files with their paths. Opens no file.
@@ -142,6 +153,14 @@ impl Loading {
             pools: Vec::new(),
             looks_for_paths: false,
         }
+    }
+
+    /// Reads the file at `path`, and those that it includes.
+    fn with_files(mut self, path: &Path) -> Result<Self, RegistryError> {
+        let main = file::read(path).map_err(|error| unreadable(path, error))?;
+        self.file(main);
+        self.included_files();
+        Ok(self)
     }
 
     /// Reads a file: first the main file, then the included files.
@@ -210,13 +229,14 @@ impl Loading {
             self.files[0].file_error("the registry has no jobs", hint);
         }
         let files = self.files.iter().map(|file| file.path.clone()).collect();
+        let digest = copy::digest(self.files.iter().map(|file| file.text.as_str()));
         for file in self.files {
             file.finish(&mut diagnostics, &mut warnings);
         }
         if !diagnostics.is_empty() {
-            return Err(RegistryError::Invalid { diagnostics });
+            return Err(RegistryError::Invalid { diagnostics, ledger: NamedLedger(self.daemon.ledger) });
         }
         let jobs = self.drafts.into_iter().filter_map(|draft| draft.job).collect();
-        Ok(Registry { daemon: self.daemon, jobs, pools, files, warnings })
+        Ok(Registry { daemon: self.daemon, jobs, pools, files, warnings, digest })
     }
 }

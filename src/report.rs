@@ -4,6 +4,7 @@
 //! those of the JSON.
 
 pub(crate) mod attempts;
+pub(crate) mod daemon;
 pub mod date;
 pub(crate) mod date_resolve;
 pub(crate) mod duration_stats;
@@ -17,6 +18,7 @@ pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod scheduling;
 pub(crate) mod sessions;
+pub(crate) mod severity;
 pub(crate) mod status;
 pub(crate) mod why;
 pub(crate) mod zones;

@@ -172,6 +172,10 @@ pub(super) enum CliCommand {
     ///
     /// The first failure of a backfillable job is a warning, the second is critical. A failure of any other job, a held
     /// date, and a job that should have run and did not are critical.
+    ///
+    /// A daemon that ended without being stopped, or hangs, is critical at once; one that was stopped is a warning, and
+    /// critical after five minutes. A registry that the daemon has not read since it was changed is a warning. A ledger that
+    /// only `once` writes needs no daemon.
     Health,
     /// List the dates to come, or those of a range; without a job and a range, what would start now.
     ///

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use crate::job::JobName;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Reader};
 use crate::registry::Registry;
+use crate::report::daemon::findings;
 use crate::report::zones::Zones;
 use crate::{clock, daemon, paths};
 
@@ -108,6 +109,16 @@ impl Context {
             log_format: *log_format,
             quiet: *quiet,
         })
+    }
+
+    /// Warns about a daemon that does not run, hangs, or has not read the registry as it is now.
+    pub(super) fn warn_about_daemon(&self, registry: &Registry, reader: Option<&mut Reader>) -> Result<(), Failure> {
+        let Some(reader) = reader.filter(|_| !self.global.quiet) else { return Ok(()) };
+        for finding in findings(reader, registry, self.now)? {
+            // A closed stderr cannot be reported.
+            let _ = writeln!(io::stderr(), "warning: {}", finding.message);
+        }
+        Ok(())
     }
 
     /// Prints a note to stderr, unless `--quiet`.

@@ -24,6 +24,7 @@ const COLUMNS: [Column; 6] = [
 pub(super) fn list(context: &Context, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry()?;
     let mut reader = context.reader(Some(&registry))?;
+    context.warn_about_daemon(&registry, reader.as_mut())?;
     let list = JobList::read(registry, reader.as_mut(), context.now)?;
     if context.json() {
         return Ok(json::array(output, list.rows())?);

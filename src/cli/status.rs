@@ -16,6 +16,9 @@ pub(super) fn status(context: &Context, asked: &StatusArguments, output: &mut Ou
     let registry = context.registry_if_any()?;
     let logs = context.logs(registry.as_ref())?;
     let mut reader = context.reader(registry.as_ref())?;
+    if let Some(registry) = &registry {
+        context.warn_about_daemon(registry, reader.as_mut())?;
+    }
     let report = JobReport::read(&asked.job, registry, reader.as_mut(), context.now)?;
     if context.json() {
         json::object(output, &report.row(&logs))?;

@@ -11,6 +11,7 @@ use crate::session::AttemptKey;
 use crate::systemd::Notifier;
 use crate::warden_client::{Launch, WardenClient};
 
+use super::heartbeat::Heartbeat;
 use super::launch::{LaunchSettings, prepare};
 use super::notices;
 use super::reporter::Reporter;
@@ -26,6 +27,7 @@ pub(super) struct Executor {
     pub(super) control: Control,
     pub(super) reporter: Reporter,
     pub(super) notifier: Notifier,
+    pub(super) heartbeat: Heartbeat,
     pub(super) warden: WardenClient,
     pub(super) settings: LaunchSettings,
     pub(super) longest_kill_grace: Duration,

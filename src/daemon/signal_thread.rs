@@ -19,7 +19,7 @@ use super::reporter::FlushAtEnd;
 use super::start::{Prepared, Setting};
 use super::{catch_up_notice, start};
 use crate::control::{Exit, Input, Mode};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryCopy};
 use crate::{clock, systemd};
 
 /// The daemon reports that it is alive at least this often.
@@ -105,6 +105,7 @@ impl Daemon {
                     let mut executor = self.shared.lock();
                     let status = executor.status();
                     executor.notifier.alive(&status);
+                    executor.heartbeat.tick();
                 }
             }
             let exit = self.shared.lock().advance();
@@ -132,8 +133,8 @@ impl Daemon {
     /// Reads the registry again. The one in force stays if the new one has errors.
     fn reload(&self) {
         self.shared.lock().notifier.reloading();
-        match Registry::load(&self.setting.options.registry, clock::now()) {
-            Ok(registry) => self.put_in_force(&registry),
+        match Registry::load_and_copy(&self.setting.options.registry, clock::now()) {
+            Ok((registry, copy)) => self.put_in_force(&registry, copy),
             Err(error) => {
                 let text =
                     format!("the registry in force stays, since the new one has errors:\n{}", error.render(false));
@@ -145,7 +146,7 @@ impl Daemon {
         executor.notifier.ready(&status);
     }
 
-    fn put_in_force(&self, registry: &Registry) {
+    fn put_in_force(&self, registry: &Registry, copy: RegistryCopy) {
         let mut executor = self.shared.lock();
         executor.reporter.say(&format!("{} read again", self.setting.options.registry.display()));
         if self.setting.ledger_named != registry.daemon.ledger {
@@ -153,6 +154,7 @@ impl Daemon {
         }
         start::report_warnings(registry, &mut executor.reporter);
         executor.learn(registry);
+        executor.heartbeat.read_registry(registry, copy);
         executor.handle(Input::Reload(start::configuration(registry, self.setting.warden_survives)));
         executor.move_renamed_logs(registry);
         let missed = catch_up_notice::missed(executor.control.scheduler(), registry);
@@ -166,6 +168,9 @@ impl Daemon {
     /// Reports how it ended.
     fn finish(&self, end: Result<Exit, Fatal>) -> ExitCode {
         let mut executor = self.shared.lock();
+        if end.is_ok() {
+            executor.heartbeat.end();
+        }
         let reporter = &mut executor.reporter;
         let has_failed = match end {
             Err(error) => {

@@ -16,7 +16,7 @@ use crate::control::{Configuration, Control, Mode, Recovery};
 use crate::environment::use_color;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Owner, Writer};
 use crate::log_queue::LogQueue;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryCopy};
 use crate::scheduler::Recovered;
 use crate::session::Request;
 use crate::systemd::Notifier;
@@ -26,6 +26,7 @@ use crate::{clock, environment, exit_code, paths, warden};
 
 use super::catch_up_notice;
 use super::executor::Executor;
+use super::heartbeat::Heartbeat;
 use super::launch::{LaunchSettings, length_of};
 use super::ledger_thread::LedgerThread;
 use super::options::Options;
@@ -78,8 +79,8 @@ fn ledger_id(url: &LedgerUrl) -> String {
 }
 
 /// Reads the registry, and says what is wrong with it.
-pub(super) fn read_registry(options: &Options) -> Result<Registry, ExitCode> {
-    Registry::load(&options.registry, clock::now()).map_err(|error| {
+fn read_registry(options: &Options) -> Result<(Registry, RegistryCopy), ExitCode> {
+    Registry::load_and_copy(&options.registry, clock::now()).map_err(|error| {
         print(&format!("{}\n", error.render(use_color(&io::stderr()))));
         ExitCode::from(exit_code::REGISTRY)
     })
@@ -101,7 +102,7 @@ pub(super) fn find_ledger(options: &Options, registry: &Registry) -> Result<Ledg
 
 /// Starts a daemon as far as its first decisions.
 pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -> Result<Prepared, ExitCode> {
-    let registry = read_registry(&options)?;
+    let (registry, copy) = read_registry(&options)?;
     let url = find_ledger(&options, &registry)?;
     let mut reporter = Reporter::new(options.log_format, options.quiet)
         .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
@@ -116,6 +117,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     if mode != Mode::Operate {
         report_warnings(&registry, &mut reporter);
     }
+    let heartbeat = Heartbeat::start(mode, &url, &options.registry, &registry, copy)
+        .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let (location, ledger_id) = (paths::warden(&url), ledger_id(&url));
     let warden_survives = !dies_with_us(&location);
     let inherited = warden::inherited_environment();
@@ -133,7 +136,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         output_limit: registry.daemon.output_limit,
     };
     let longest_kill_grace = Duration::ZERO;
-    let mut executor = Executor { control, reporter, notifier, warden: client, settings, longest_kill_grace };
+    let mut executor =
+        Executor { control, reporter, notifier, heartbeat, warden: client, settings, longest_kill_grace };
     executor.learn(&registry);
     executor.move_renamed_logs(&registry);
     if mode != Mode::Operate {

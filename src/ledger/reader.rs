@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use super::connection::AnyConnection;
 use super::error::{LedgerError, OpenError, OpenErrorKind};
 use super::filter::{AttemptFilter, SessionFilter};
+use super::heartbeat::{self, Heartbeat};
 use super::listing::{self, Selection, SortKey};
 use super::request_queue::Answer;
 use super::rows::{AttemptRow, JobRow, SessionRow, code, count, instant, micros, number};
@@ -194,6 +195,18 @@ impl Reader {
             (AnyConnection::Sqlite(_), LedgerUrl::Postgres(_)) => false,
         };
         Ok(Some(OwnerRecord { host, pid: count(pid), version, since: instant(since)?, alive }))
+    }
+
+    /// What the last process that held the ledger reported of itself.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn heartbeat(&mut self) -> Result<Option<Heartbeat>, LedgerError> {
+        match (&mut self.connection, &self.url) {
+            (AnyConnection::Postgres(postgres), _) => heartbeat::of_server(postgres),
+            (AnyConnection::Sqlite(_), LedgerUrl::Sqlite(path)) => Ok(heartbeat::of_file(path)),
+            (AnyConnection::Sqlite(_), LedgerUrl::Postgres(_)) => Ok(None),
+        }
     }
 
     /// Gives `read` a snapshot of the whole ledger. SQLite cannot empty its WAL meanwhile, so `read` must not wait.

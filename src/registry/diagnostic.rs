@@ -1,7 +1,7 @@
 //! Errors and warnings about a registry, and how they are printed.
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use annotate_snippets::{AnnotationKind, Level as Title, Origin, Renderer, Snippet};
 use serde::Serialize;
@@ -84,6 +84,16 @@ pub(super) fn render_all(diagnostics: &[Diagnostic], color: bool) -> String {
     blocks.join("\n\n")
 }
 
+/// The URL of a ledger as written, which may contain a password.
+pub struct NamedLedger(pub(super) Option<String>);
+
+impl fmt::Debug for NamedLedger {
+    /// Omits the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NamedLedger")
+    }
+}
+
 /// Why a registry cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -97,10 +107,12 @@ pub enum RegistryError {
         source: io::Error,
     },
     /// The registry has errors.
-    #[error("{}", summary(.diagnostics))]
+    #[error("{}", summary(diagnostics))]
     Invalid {
         /// In the order of the files and of their lines; never empty.
         diagnostics: Vec<Diagnostic>,
+        /// The ledger that the registry names, as far as it could be read.
+        ledger: NamedLedger,
     },
 }
 
@@ -110,7 +122,16 @@ impl RegistryError {
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
             Self::Unreadable { diagnostic, .. } => std::slice::from_ref(diagnostic),
-            Self::Invalid { diagnostics } => diagnostics,
+            Self::Invalid { diagnostics, .. } => diagnostics,
+        }
+    }
+
+    /// The ledger that the registry names, as far as it could be read.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable { .. } => None,
+            Self::Invalid { ledger, .. } => ledger.0.as_deref(),
         }
     }
 

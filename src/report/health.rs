@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::daemon::{self, DaemonFinding};
 use super::error::ReportError;
 use super::scheduling::{Question, ask};
+use super::severity::Severity;
 use super::zones::Zones;
 use crate::job::JobName;
 use crate::ledger::Reader;
@@ -16,7 +18,7 @@ use crate::registry::Registry;
 use crate::schedule::Timetable;
 use crate::session::JobRecord;
 use crate::text::{counted, one_line};
-use rules::{Finding, Judge, Severity};
+use rules::{Finding, Judge};
 
 /// The worst finding, all of them in a line, and each, the worst first.
 #[derive(Debug, Serialize)]
@@ -24,21 +26,23 @@ pub(crate) struct Health {
     status: Severity,
     exit: u8,
     message: String,
+    daemon: Vec<DaemonFinding>,
     jobs: Vec<Finding>,
 }
 
 impl Health {
-    fn new(status: Severity, message: String, jobs: Vec<Finding>) -> Self {
-        Self { status, exit: status as u8, message, jobs }
+    fn new(status: Severity, message: String, daemon: Vec<DaemonFinding>, jobs: Vec<Finding>) -> Self {
+        Self { status, exit: status as u8, message, daemon, jobs }
     }
 
     /// The health cannot be determined.
     pub(crate) fn unknown(message: &str) -> Self {
-        Self::new(Severity::Unknown, one_line(message), Vec::new())
+        Self::new(Severity::Unknown, one_line(message), Vec::new(), Vec::new())
     }
 
     /// Applies the rules to every job.
     pub(crate) fn read(registry: Registry, reader: &mut Reader, now: DateTime<Utc>) -> Result<Self, ReportError> {
+        let daemon = daemon::findings(reader, &registry, now)?;
         let recovered = reader.recovered()?;
         let is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
         let zones = Zones::new(Some(&registry), &recovered.jobs);
@@ -58,17 +62,18 @@ impl Health {
         };
         let mut findings = judge.findings(&jobs);
         findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.job.cmp(&b.job)));
-        let Some(worst) = findings.first() else {
+        let worst = daemon.iter().map(|finding| finding.status).chain(findings.iter().map(|finding| finding.status));
+        let Some(worst) = worst.max() else {
             // As `list` shows it.
             let behind = jobs.iter().filter_map(|job| scheduler.view(&job.name)).map(|view| view.backlog).sum();
             let behind =
                 if behind == 0 { "none behind".to_owned() } else { format!("{} behind", counted(behind, "date")) };
             let message = format!("{}, {behind}", counted(jobs.len() as u64, "job"));
-            return Ok(Self::new(Severity::Ok, message, findings));
+            return Ok(Self::new(Severity::Ok, message, daemon, findings));
         };
-        let lines: Vec<String> =
-            findings.iter().map(|finding| format!("{}: {}", finding.job, finding.message)).collect();
-        Ok(Self::new(worst.status, one_line(&lines.join("; ")), findings))
+        let of_jobs = findings.iter().map(|finding| format!("{}: {}", finding.job, finding.message));
+        let lines: Vec<String> = daemon.iter().map(|finding| finding.message.clone()).chain(of_jobs).collect();
+        Ok(Self::new(worst, one_line(&lines.join("; ")), daemon, findings))
     }
 
     /// The exit status that monitors expect.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 
 use crate::disk::Disk;
-use crate::lab::{DAILY, Lab, SLOW};
+use crate::lab::{DAILY, Lab, SLOW, stdout};
 use crate::postgres::{self, Postgres};
 
 /// A job whose two dates wait for a file before they end.
@@ -124,4 +124,16 @@ fn a_warden_works_on_when_its_log_cannot_be_written() {
     assert!(lab.has_warden() && lab.warden() == warden);
     assert!(daemon.stop().success());
     assert_eq!(lab.outcomes("slow"), ["succeeded", "succeeded"]);
+}
+
+#[test]
+fn a_daemon_that_ended_is_missed_while_the_disk_is_full() {
+    let Some((lab, disk)) = small_disk(DAILY) else { return };
+    let mut daemon = lab.daemon();
+    lab.until("its work", || lab.lines("ran").len() == 6);
+    disk.fill_but(0);
+    daemon.kill();
+    let health = lab.run(&["health"]);
+    assert!(stdout(&health).starts_with("CRITICAL - the daemon does not run"), "{health:?}");
+    disk.free();
 }

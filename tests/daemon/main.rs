@@ -9,6 +9,7 @@ mod dependencies;
 mod disk;
 mod follow;
 mod health;
+mod heartbeat;
 mod identity;
 #[path = "../support/lab.rs"]
 mod lab;

@@ -176,6 +176,14 @@ CREATE TABLE writer (
 
 INSERT INTO writer (id, host, pid, version, since, epoch, batch) VALUES (1, '', 0, '', 0, 0, 0);
 
+-- One row: what the daemon reports of itself every ten seconds, as JSON. Apart from `writer`, so that no commit waits for it.
+CREATE TABLE heartbeat (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    report TEXT
+);
+
+INSERT INTO heartbeat (id) VALUES (1);
+
 -- For people who open the ledger by hand: words, names, and instants in UTC.
 CREATE VIEW readable_sessions AS
 SELECT

@@ -22,6 +22,7 @@ const COLUMNS: [Column; 4] = [
 /// Prints what a wake would do.
 pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -> Result<(), Failure> {
     let mut reader = context.reader(Some(&registry))?;
+    context.warn_about_daemon(&registry, reader.as_mut())?;
     let mut planned = plan::wake(registry, reader.as_mut(), context.now)?;
     if context.json() {
         json::array(output, planned.iter().flat_map(PlannedJob::rows))?;

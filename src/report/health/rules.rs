@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::job::{Job, JobName};
 use crate::report::lateness::lateness;
+use crate::report::severity::Severity;
 use crate::report::zones::Zones;
 use crate::scheduler::{BlockReason, JobStatus, Scheduler};
 use crate::session::{AttemptRecord, SessionRecord, State};
@@ -20,28 +21,6 @@ use crate::text::{in_zone, times, to_the_second};
 
 /// A date that has been due for less than this may still be about to start.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
-
-/// How bad a finding is, in ascending order: the exit status that monitors expect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
-    Ok,
-    Warning,
-    Critical,
-    Unknown,
-}
-
-impl Severity {
-    /// As monitors write it.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-}
 
 /// What is wrong with a job.
 #[derive(Debug, Serialize)]

@@ -1,0 +1,113 @@
+//! Whether the daemon of a ledger runs and works, and whether it has read the registry as it is now.
+//!
+//! A ledger that only `once` has written has no daemon, and none is missed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::severity::Severity;
+use crate::environment;
+use crate::ledger::{Heartbeat, LedgerError, Reader};
+use crate::registry::Registry;
+use crate::text::to_the_second;
+
+/// A daemon that reports every ten seconds, and has not for this long, hangs.
+const SILENT: TimeDelta = TimeDelta::seconds(60);
+
+/// A daemon that was stopped this recently may only be restarted.
+const RESTART: TimeDelta = TimeDelta::minutes(5);
+
+/// What is wrong with the daemon.
+#[derive(Debug, Serialize)]
+pub(crate) struct DaemonFinding {
+    pub(crate) status: Severity,
+    pub(crate) message: String,
+}
+
+/// What is wrong with the daemon of a ledger, the worst first. `registry` is what its files are now.
+pub(crate) fn findings(
+    reader: &mut Reader,
+    registry: &Registry,
+    now: DateTime<Utc>,
+) -> Result<Vec<DaemonFinding>, LedgerError> {
+    let Some(report) = reader.heartbeat()?.filter(|report| report.is_daemon) else { return Ok(Vec::new()) };
+    let zone = registry.daemon.timezone;
+    let (seen_at, owner) = (report.seen_at()?, reader.owner()?);
+    let Some(owner) = owner.filter(|owner| owner.alive) else { return Ok(vec![absent(&report, seen_at, zone, now)]) };
+    if owner.pid != report.pid || owner.host != report.host {
+        // It answers an operator, or starts and has not reported yet.
+        return Ok(Vec::new());
+    }
+    let mut findings = Vec::new();
+    if now - seen_at > SILENT {
+        let since = to_the_second(seen_at, zone);
+        let message = format!("the daemon{} hangs: it has not reported since {since}", process(&report));
+        findings.push(DaemonFinding { status: Severity::Critical, message });
+    }
+    if report.host == environment::host_name() {
+        findings.extend(unread(&report, registry, zone)?);
+    }
+    Ok(findings)
+}
+
+/// No daemon runs.
+fn absent(report: &Heartbeat, seen_at: DateTime<Utc>, zone: Tz, now: DateTime<Utc>) -> DaemonFinding {
+    let (at, host) = (to_the_second(seen_at, zone), host(report));
+    let (status, why) = if report.is_stopped {
+        let status = if now - seen_at < RESTART { Severity::Warning } else { Severity::Critical };
+        (status, format!("it was stopped at {at}"))
+    } else {
+        (Severity::Critical, format!("it ended without being stopped, and was last seen at {at}"))
+    };
+    DaemonFinding { status, message: format!("the daemon{host} does not run: {why}; until it does, no job starts") }
+}
+
+/// The registry has changed since the daemon has read it.
+fn unread(report: &Heartbeat, registry: &Registry, zone: Tz) -> Result<Option<DaemonFinding>, LedgerError> {
+    let Some(main) = registry.files.first() else { return Ok(None) };
+    let finding = |message| Some(DaemonFinding { status: Severity::Warning, message });
+    if !is_same(&report.registry, main) {
+        let (daemon, ours) = (report.registry.display(), main.display());
+        return Ok(finding(format!("the daemon{} has read the registry `{daemon}`, not `{ours}`", process(report))));
+    }
+    if report.digest == registry.digest {
+        return Ok(None);
+    }
+    let read_at = report.read_at()?;
+    let newest = registry.files.iter().filter_map(|file| Some((modified(file)?, file))).max();
+    let (file, since) = match newest.filter(|(at, _)| *at >= read_at) {
+        Some((at, file)) => (file, format!("it was changed at {}", to_the_second(at, zone))),
+        // A file that is gone, or was replaced by an older one.
+        None => (main, format!("{}, and it has changed", to_the_second(read_at, zone))),
+    };
+    let (file, pid) = (file.display(), report.pid);
+    Ok(finding(format!(
+        "the daemon has not read `{file}` since {since}: `kill -HUP {pid}` reloads it, after `crontabber check`"
+    )))
+}
+
+fn modified(file: &PathBuf) -> Option<DateTime<Utc>> {
+    Some(fs::metadata(file).ok()?.modified().ok()?.into())
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        // A file that is away.
+        _ => std::path::absolute(a).ok() == std::path::absolute(b).ok(),
+    }
+}
+
+/// The process of a daemon, after its name.
+fn process(report: &Heartbeat) -> String {
+    format!(" (process {} on `{}`)", report.pid, report.host)
+}
+
+/// The host of a daemon, after its name, if it is another one.
+fn host(report: &Heartbeat) -> String {
+    if report.host == environment::host_name() { String::new() } else { format!(" on `{}`", report.host) }
+}
