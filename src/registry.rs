@@ -38,7 +38,7 @@ pub use diagnostic::{Diagnostic, RegistryError};
 pub use schema::schema;
 
 use crate::job::Job;
-use crate::text::quoted;
+use crate::text::{listed, quoted};
 use depends_on::Named;
 use diagnostic::{Level, NamedLedger};
 use jobs::Draft;
@@ -58,6 +58,8 @@ pub struct Registry {
     pub pools: BTreeMap<String, usize>,
     /// The files that were read, the main file first.
     pub files: Vec<PathBuf>,
+    /// The patterns of `include` that match no file.
+    pub unmatched: Vec<String>,
     /// In the order of the files and of their lines.
     pub warnings: Vec<Diagnostic>,
     /// Of the text of all files: equal for two registries only if their texts are.
@@ -123,6 +125,9 @@ impl Registry {
     }
 }
 
+/// What to do about a registry without jobs.
+const ADD_A_JOB: &str = "add one: `[jobs.hello]` with `schedule = \"0 3 * * *\"` and `command = \"echo hello\"`";
+
 fn unreadable(path: &Path, source: std::io::Error) -> RegistryError {
     let message = format!("cannot read the registry `{}`: {}", path.display(), file::reason(&source));
     let diagnostic = Diagnostic::of_file(path, Level::Error, message, None);
@@ -135,6 +140,8 @@ struct Loading {
     daemon: DaemonSettings,
     /// The items of `include`.
     includes: Vec<Named>,
+    /// Those that match no file.
+    unmatched: Vec<String>,
     files: Vec<SourceFile>,
     drafts: Vec<Draft>,
     pools: Vec<Pool>,
@@ -148,6 +155,7 @@ impl Loading {
             suggester: Suggester::new(),
             daemon: DaemonSettings::default(),
             includes: Vec::new(),
+            unmatched: Vec::new(),
             files: Vec::new(),
             drafts: Vec::new(),
             pools: Vec::new(),
@@ -201,6 +209,7 @@ impl Loading {
             };
             if paths.is_empty() {
                 self.files[0].warning(span.clone(), about("matches no file"), None);
+                self.unmatched.push(name.clone());
             }
             for path in paths {
                 let identity = identity(&path);
@@ -225,8 +234,15 @@ impl Loading {
         let mut diagnostics = Vec::new();
         let mut warnings = Vec::new();
         if self.drafts.is_empty() && self.files.iter().all(|file| file.errors() == 0) {
-            let hint = "add one: `[jobs.hello]` with `schedule = \"0 3 * * *\"` and `command = \"echo hello\"`";
-            self.files[0].file_error("the registry has no jobs", hint);
+            match self.unmatched.as_slice() {
+                [] => self.files[0].file_error("the registry has no jobs", ADD_A_JOB),
+                unmatched => {
+                    let patterns: Vec<String> = unmatched.iter().map(|name| quoted(name)).collect();
+                    let message =
+                        format!("the registry has no jobs: `include` {} matches no file", listed(&patterns, "or"));
+                    self.files[0].file_error(message, "is the file system mounted that has the files?");
+                }
+            }
         }
         let files = self.files.iter().map(|file| file.path.clone()).collect();
         let digest = copy::digest(self.files.iter().map(|file| file.text.as_str()));
@@ -237,6 +253,6 @@ impl Loading {
             return Err(RegistryError::Invalid { diagnostics, ledger: NamedLedger(self.daemon.ledger) });
         }
         let jobs = self.drafts.into_iter().filter_map(|draft| draft.job).collect();
-        Ok(Registry { daemon: self.daemon, jobs, pools, files, warnings, digest })
+        Ok(Registry { daemon: self.daemon, jobs, pools, files, unmatched: self.unmatched, warnings, digest })
     }
 }

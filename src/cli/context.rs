@@ -1,17 +1,20 @@
 //! What every command needs: the registry, the ledger, the time, and the jobs by their names.
 
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use super::arguments::Global;
 use super::failure::Failure;
+use crate::environment::use_color;
 use crate::job::JobName;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Reader};
-use crate::registry::Registry;
-use crate::report::daemon::findings;
+use crate::registry::{Registry, RegistryCopy, RegistryError};
+use crate::report::daemon::{DaemonFinding, findings, report_of};
 use crate::report::zones::Zones;
+use crate::text::to_the_second;
 use crate::{clock, daemon, paths};
 
 /// What the command line says about every command, and the time by which it is done.
@@ -39,9 +42,43 @@ impl Context {
         Ok(paths::registry(self.global.config().as_deref())?)
     }
 
-    /// The registry, whole or not at all.
-    pub(super) fn registry(&self) -> Result<Registry, Failure> {
+    /// The registry as its files are, whole or not at all.
+    pub(super) fn registry_of_files(&self) -> Result<Registry, Failure> {
         Ok(Registry::load(&self.registry_path()?, self.now)?)
+    }
+
+    /// The registry. If its files have mistakes, prints them, and returns what the running daemon has in force.
+    pub(super) fn registry(&self) -> Result<Registry, Failure> {
+        let (registry, mistakes) = self.registry_or_in_force()?;
+        if let Some((error, text)) = mistakes {
+            let mut err = io::stderr().lock();
+            // A closed stderr cannot be reported.
+            let _ = writeln!(err, "{}\nwarning: {text}", error.render(use_color(&err)));
+        }
+        Ok(registry)
+    }
+
+    /// The registry; or its mistakes, a sentence about them, and the registry that the running daemon has in force.
+    pub(super) fn registry_or_in_force(&self) -> Result<(Registry, Option<(RegistryError, String)>), Failure> {
+        let path = self.registry_path()?;
+        let error = match Registry::load(&path, self.now) {
+            Ok(registry) => return Ok((registry, None)),
+            Err(error) => error,
+        };
+        let Some((registry, read_at)) = self.in_force(&path, &error) else { return Err(error.into()) };
+        let read_at = to_the_second(read_at, registry.daemon.timezone);
+        let text = format!("`{}` cannot be used; the daemon goes on with what it read at {read_at}", path.display());
+        Ok((registry, Some((error, text))))
+    }
+
+    /// What the running daemon has in force of the registry at `path`, which has mistakes, and when it was read. Whatever
+    /// keeps it from being found, the mistakes are reported.
+    fn in_force(&self, path: &Path, error: &RegistryError) -> Option<(Registry, DateTime<Utc>)> {
+        let url = paths::ledger(self.global.ledger.as_deref(), error.ledger(), path.parent()).ok()?;
+        let report = report_of(&mut Reader::open(&url).ok()?, path).ok()??;
+        let copy = RegistryCopy::from_bytes(&fs::read(paths::registry_copy(&url)).ok()?).ok()?;
+        let is_in_force = copy.digest() == report.digest;
+        Some((copy.parse(self.now).ok().filter(|_| is_in_force)?, report.read_at().ok()?))
     }
 
     /// The registry for a command that only reads the ledger: where the ledger was named, it can do without.
@@ -113,12 +150,17 @@ impl Context {
 
     /// Warns about a daemon that does not run, hangs, or has not read the registry as it is now.
     pub(super) fn warn_about_daemon(&self, registry: &Registry, reader: Option<&mut Reader>) -> Result<(), Failure> {
-        let Some(reader) = reader.filter(|_| !self.global.quiet) else { return Ok(()) };
-        for finding in findings(reader, registry, self.now)? {
+        let Some(reader) = reader else { return Ok(()) };
+        self.warn(&findings(reader, registry, self.now)?);
+        Ok(())
+    }
+
+    /// Prints warnings to stderr, unless `--quiet`.
+    pub(super) fn warn<'a>(&self, findings: impl IntoIterator<Item = &'a DaemonFinding>) {
+        for finding in findings.into_iter().filter(|_| !self.global.quiet) {
             // A closed stderr cannot be reported.
             let _ = writeln!(io::stderr(), "warning: {}", finding.message);
         }
-        Ok(())
     }
 
     /// Prints a note to stderr, unless `--quiet`.

@@ -26,8 +26,9 @@ pub(super) fn health(context: &Context, output: &mut Output) -> Result<ExitCode,
 }
 
 fn examine(context: &Context) -> Result<Health, Failure> {
-    let registry = context.registry()?;
+    let (registry, mistakes) = context.registry_or_in_force()?;
+    let mistakes = mistakes.map(|(error, text)| format!("{text}: {error}"));
     // A missing ledger is an error: the monitor may watch the wrong one.
     let mut reader = Reader::open(&context.ledger_url(Some(&registry))?)?;
-    Ok(Health::read(registry, &mut reader, context.now)?)
+    Ok(Health::read(registry, mistakes, &mut reader, context.now)?)
 }

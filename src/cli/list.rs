@@ -26,6 +26,7 @@ pub(super) fn list(context: &Context, output: &mut Output) -> Result<(), Failure
     let mut reader = context.reader(Some(&registry))?;
     context.warn_about_daemon(&registry, reader.as_mut())?;
     let list = JobList::read(registry, reader.as_mut(), context.now)?;
+    context.warn(list.vanished.iter());
     if context.json() {
         return Ok(json::array(output, list.rows())?);
     }

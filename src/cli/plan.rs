@@ -25,7 +25,7 @@ const COUNT: u64 = 10;
 
 /// Prints the dates, or what a wake would do.
 pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output) -> Result<(), Failure> {
-    let registry = context.registry()?;
+    let registry = context.registry_of_files()?;
     let is_range = asked.from.is_some() || asked.to.is_some() || asked.count.is_some();
     let jobs: Vec<&Job> = match &asked.job {
         None if !is_range => return wake::wake(context, registry, output),

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::severity::Severity;
 use crate::environment;
+use crate::job::JobName;
 use crate::ledger::{Heartbeat, LedgerError, Reader};
 use crate::registry::Registry;
-use crate::text::to_the_second;
+use crate::text::{counted, listed, quoted, to_the_second};
 
 /// A daemon that reports every ten seconds, and has not for this long, hangs.
 const SILENT: TimeDelta = TimeDelta::seconds(60);
@@ -21,7 +22,10 @@ const SILENT: TimeDelta = TimeDelta::seconds(60);
 /// A daemon that was stopped this recently may only be restarted.
 const RESTART: TimeDelta = TimeDelta::minutes(5);
 
-/// What is wrong with the daemon.
+/// So many jobs are named that are in no file.
+const NAMED: usize = 8;
+
+/// What is wrong with the daemon, or with its registry as a whole.
 #[derive(Debug, Serialize)]
 pub(crate) struct DaemonFinding {
     pub(crate) status: Severity,
@@ -52,6 +56,31 @@ pub(crate) fn findings(
         findings.extend(unread(&report, registry, zone)?);
     }
     Ok(findings)
+}
+
+/// What the daemon reports that has this registry in force, if one runs on this machine.
+pub(crate) fn report_of(reader: &mut Reader, file: &Path) -> Result<Option<Heartbeat>, LedgerError> {
+    let is_alive = reader.owner()?.is_some_and(|owner| owner.alive);
+    let is_ours = |report: &Heartbeat| {
+        report.is_daemon && report.host == environment::host_name() && is_same(&report.registry, file)
+    };
+    Ok(reader.heartbeat()?.filter(|report| is_alive && is_ours(report)))
+}
+
+/// The registry has no files where it had some, and the ledger has jobs that are in no file.
+pub(crate) fn vanished(registry: &Registry, ghosts: &[JobName]) -> Option<DaemonFinding> {
+    let patterns: Vec<String> = registry.unmatched.iter().map(|name| quoted(name)).collect();
+    if patterns.is_empty() || ghosts.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = ghosts.iter().take(NAMED).map(|name| quoted(name.as_str())).collect();
+    let more = if ghosts.len() > NAMED { " and others" } else { "" };
+    let (patterns, jobs) = (listed(&patterns, "or"), counted(ghosts.len() as u64, "job"));
+    let message = format!(
+        "`include` {patterns} matches no file of the registry, and {jobs} of the ledger never run: {}{more}",
+        names.join(", ")
+    );
+    Some(DaemonFinding { status: Severity::Warning, message })
 }
 
 /// No daemon runs.

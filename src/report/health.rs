@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::daemon::{self, DaemonFinding};
 use super::error::ReportError;
+use super::jobs::ghosts;
 use super::scheduling::{Question, ask};
 use super::severity::Severity;
 use super::zones::Zones;
@@ -40,10 +41,17 @@ impl Health {
         Self::new(Severity::Unknown, one_line(message), Vec::new(), Vec::new())
     }
 
-    /// Applies the rules to every job.
-    pub(crate) fn read(registry: Registry, reader: &mut Reader, now: DateTime<Utc>) -> Result<Self, ReportError> {
-        let daemon = daemon::findings(reader, &registry, now)?;
+    /// Applies the rules to every job. `mistakes` says what is wrong with the files of the registry, if they cannot be used.
+    pub(crate) fn read(
+        registry: Registry,
+        mistakes: Option<String>,
+        reader: &mut Reader,
+        now: DateTime<Utc>,
+    ) -> Result<Self, ReportError> {
+        let mut daemon = daemon::findings(reader, &registry, now)?;
+        daemon.extend(mistakes.map(|message| DaemonFinding { status: Severity::Warning, message }));
         let recovered = reader.recovered()?;
+        daemon.extend(daemon::vanished(&registry, &ghosts(&registry.jobs, &recovered.jobs)));
         let is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
         let zones = Zones::new(Some(&registry), &recovered.jobs);
         let is_full = recovered.open.len() >= registry.daemon.max_running;

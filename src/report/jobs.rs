@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use super::daemon::{DaemonFinding, vanished};
 use super::lateness::{Late, late};
 use super::orphans::is_watched;
 use super::scheduling::{Question, ask};
@@ -22,6 +23,8 @@ use crate::text::{counted, in_zone, times, to_the_second};
 pub(crate) struct JobList {
     pub(crate) jobs: Vec<Listed>,
     pub(crate) ghosts: Vec<JobName>,
+    /// Why some of them may have gone.
+    pub(crate) vanished: Option<DaemonFinding>,
     pub(crate) zones: Zones,
     is_watched: bool,
     now: DateTime<Utc>,
@@ -40,6 +43,7 @@ impl JobList {
         };
         let zones = Zones::new(Some(&registry), &[]);
         let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        let vanished = vanished(&registry, &ghosts);
         let open = recovered.open.clone();
         let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
         let listed = |job: &'_ Arc<Job>| {
@@ -50,7 +54,7 @@ impl JobList {
         };
         let mut jobs: Vec<Listed> = jobs.iter().filter_map(listed).collect();
         jobs.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| a.job.name.cmp(&b.job.name)));
-        Ok(Self { jobs, ghosts, zones, is_watched, now })
+        Ok(Self { jobs, ghosts, vanished, zones, is_watched, now })
     }
 
     /// The rows by name, as programs read them.

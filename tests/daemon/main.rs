@@ -2,6 +2,7 @@
 
 mod attempts;
 mod backends;
+mod broken_registry;
 mod clock;
 mod crash;
 mod dependencies;
