@@ -2,6 +2,7 @@
 
 mod rules;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -17,7 +18,7 @@ use crate::job::JobName;
 use crate::ledger::Reader;
 use crate::registry::Registry;
 use crate::schedule::Timetable;
-use crate::session::JobRecord;
+use crate::session::{AttemptKey, JobRecord, SessionRecord};
 use crate::text::{counted, one_line};
 use rules::{Finding, Judge};
 
@@ -58,11 +59,18 @@ impl Health {
         let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
         let unrecorded = unrecorded(&recovered.jobs, now);
         let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
+        let reader = RefCell::new(reader);
+        let last_outcome = |session: &SessionRecord| {
+            let attempt = AttemptKey { session: session.key.clone(), number: session.attempts };
+            // Without it the failure is reported all the same.
+            reader.borrow_mut().attempt(&attempt).ok()??.end.map(|end| end.outcome)
+        };
         let judge = Judge {
             scheduler: &scheduler,
             sessions: &sessions,
             open: &open,
             unrecorded: &unrecorded,
+            last_outcome: &last_outcome,
             zones: &zones,
             is_watched,
             is_full,

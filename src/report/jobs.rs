@@ -1,5 +1,6 @@
 //! The jobs of the registry: their state, and first those that need an operator.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +14,7 @@ use super::scheduling::{Question, ask};
 use super::zones::Zones;
 use crate::duration::rough;
 use crate::job::{Job, JobName};
-use crate::ledger::{LedgerError, Reader};
+use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
 use crate::registry::Registry;
 use crate::scheduler::{BlockReason, JobCondition, JobStatus, Recovered, Remaining};
 use crate::session::{AttemptRecord, Disabled, JobRecord};
@@ -34,10 +35,10 @@ impl JobList {
     /// Reads the state of every job; without a ledger nothing has run yet.
     pub(crate) fn read(
         registry: Registry,
-        reader: Option<&mut Reader>,
+        mut reader: Option<&mut Reader>,
         now: DateTime<Utc>,
     ) -> Result<Self, LedgerError> {
-        let (recovered, is_watched) = match reader {
+        let (recovered, is_watched) = match reader.as_deref_mut() {
             Some(reader) => (reader.recovered()?, is_watched(reader)?),
             None => (Recovered::default(), false),
         };
@@ -53,6 +54,11 @@ impl JobList {
             Some(Listed { job: job.clone(), view, late })
         };
         let mut jobs: Vec<Listed> = jobs.iter().filter_map(listed).collect();
+        if let Some(reader) = reader {
+            for listed in &mut jobs {
+                set_age(&mut listed.view, reader)?;
+            }
+        }
         jobs.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| a.job.name.cmp(&b.job.name)));
         Ok(Self { jobs, ghosts, vanished, zones, is_watched, now })
     }
@@ -64,14 +70,26 @@ impl JobList {
         jobs.into_iter().map(|listed| row(listed, &self.zones)).collect()
     }
 
-    /// The lines below a job: what is late, what blocks it, and what its backfills have left.
+    /// The lines below a job: what blocks it, what is late, and what its backfills have left.
     pub(crate) fn details(&self, Listed { job, view, late }: &Listed) -> Vec<String> {
         let zone = job.timetable.zone();
         let late = late.as_ref().map(|late| late.line(zone));
         let situation = situation(job, view, self.is_watched, self.now, &self.zones);
         let backfills = to_go(&view.to_go, zone).map(backfills_have(&view.to_go));
-        [late, situation, backfills].into_iter().flatten().collect()
+        [situation, late, backfills].into_iter().flatten().collect()
     }
+}
+
+/// A date is blocked at most since the last attempt at it, or at the dates before it, has ended.
+pub(crate) fn set_age(view: &mut JobStatus, reader: &mut Reader) -> Result<(), LedgerError> {
+    let Some((date, since)) = &mut view.blocked_at else { return Ok(()) };
+    let dates = Between { from: None, to: Between::only(*date).to };
+    let job = Some(view.record.name.clone());
+    let filter = AttemptFilter { job, dates, newest: Some(1), ..AttemptFilter::default() };
+    reader.attempts(&filter, &mut |attempt| {
+        *since = attempt.end.map_or(*since, |end| end.ended_at.max(*since));
+        ControlFlow::Continue(())
+    })
 }
 
 /// What needs an operator comes first.

@@ -58,7 +58,9 @@ pub(crate) fn lateness(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now
 
 /// A date that should have been settled by now.
 fn unexpected(job: &Job, view: &JobStatus, now: DateTime<Utc>) -> Option<Late> {
-    let (time, date) = (job.expect_by?, view.oldest?);
+    // What the ledger has never expected is a first catch-up, which takes as long as it takes.
+    let (time, date) = (job.expect_by?, view.oldest_since_seen?);
+    let is_catching_up = view.oldest != Some(date);
     let zone = job.timetable.zone();
     let expected = first_at_or_after(job.timetable.due(date), time, zone);
     if now <= expected {
@@ -68,7 +70,7 @@ fn unexpected(job: &Job, view: &JobStatus, now: DateTime<Utc>) -> Option<Late> {
     let is_running = view.running.iter().any(|open| open.session.date == date);
     let state = if is_running { "is still running" } else { "is not settled" };
     let text = format!("was expected by {} and {state}, {} later", in_zone(expected, zone), duration::rough(by));
-    Some(Late { is_critical: now - expected > CRITICAL, date, text })
+    Some(Late { is_critical: now - expected > CRITICAL && !is_catching_up, date, text })
 }
 
 /// An attempt that takes longer than it should.

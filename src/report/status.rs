@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::attempts::{self, AttemptRow};
 use super::duration_stats::{LOOKED_AT, Pace, PaceRow};
 use super::error::ReportError;
-use super::jobs::{BlockRow, RunningRow, block_row, situation, to_go};
+use super::jobs::{BlockRow, RunningRow, block_row, set_age, situation, to_go};
 use super::lateness::{Late, late};
 use super::orphans;
 use super::scheduling::{Question, ask};
@@ -129,6 +129,7 @@ impl JobReport {
             let filter = AttemptFilter { job: Some(name.clone()), newest: Some(ATTEMPTS), ..AttemptFilter::default() };
             report.attempts = attempts::collected(reader, &filter)?;
             report.add_stuck(reader)?;
+            set_age(&mut report.view, reader)?;
             report.is_watched = orphans::is_watched(reader)?;
             report.pace = Pace::of(&reader.durations(name, LOOKED_AT)?);
         }

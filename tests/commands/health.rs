@@ -181,3 +181,73 @@ fn what_is_late_is_late_and_then_critical() {
     place.live(due, succeeds);
     assert_eq!(late(&place).as_str(), None);
 }
+
+/// The lines of `list` and of `status`, one below the other.
+fn told(place: &Fixture) -> String {
+    place.ask(&["list"]).out + &place.ask(&["status", "load"]).out
+}
+
+#[test]
+fn a_first_catch_up_is_not_late() {
+    let start = (midnight() - TimeDelta::days(40)).date_naive();
+    let registry = |expect_by: &str| {
+        format!(
+            "[jobs.load]\nschedule = \"0 0 * * *\"\nstart = {start}\nbackfill = true\nexpect_by = \"{expect_by}\"\n\
+             command = \"true\"\n"
+        )
+    };
+    // A job that nobody has seen yet, beside one that the ledger has.
+    let other = "[jobs.other]\nschedule = \"0 0 1 1 *\"\ncommand = \"true\"\n";
+    let place = Fixture::new(other);
+    place.live(clock::now(), succeeds);
+    place.write(&format!("{other}{}", registry("00:00")));
+    assert_eq!(health(&place).0, 0, "{}", health(&place).1);
+    // Its first date runs.
+    let place = Fixture::new(&registry("00:00"));
+    place.live(clock::now() - TimeDelta::minutes(4), |_| None);
+    let (exit, line) = health(&place);
+    assert!(exit == 0 && line.ends_with("dates behind"), "{line}");
+    assert!(!told(&place).contains("was expected"), "{}", told(&place));
+    // It still does, after a date of the present was expected: that is late, and nothing that wakes somebody.
+    let place = Fixture::new(&registry("00:01"));
+    place.live(midnight() - TimeDelta::hours(1), |_| None);
+    let late = place.ask(&["list", "--json"]).json()[0]["late_because"].to_string();
+    assert!(late.contains(&format!("{}T00:00:00+00:00 was expected by ", midnight().date_naive())), "{late}");
+    assert_eq!(place.ask(&["list", "--json"]).json()[0]["late"], "late");
+}
+
+#[test]
+fn a_failure_comes_before_the_lateness_that_it_causes() {
+    let place = daily(midnight(), "backfill = true\nexpect_by = \"00:30\"");
+    place.live(midnight() - TimeDelta::hours(1), succeeds);
+    place.live(midnight() + TimeDelta::minutes(1), |_| Some(Outcome::Failed { code: 4 }));
+    place.live(clock::now(), |_| Some(Outcome::Failed { code: 5 }));
+    let (exit, line) = health(&place);
+    assert_eq!(exit, 2);
+    let date = midnight().format("%Y-%m-%dT00:00:00+00:00");
+    assert!(line.starts_with(&format!("CRITICAL - load: {date} failed twice, next attempt at ")), "{line}");
+    assert!(line.contains(", after failed(5); ") && line.contains(" was expected by "), "{line}");
+    let told = told(&place);
+    let at = |text: &str| told.find(text).unwrap_or_else(|| panic!("{text}: {told}"));
+    assert!(at("failed twice") < at("was expected by"), "{told}");
+}
+
+#[test]
+fn a_job_is_blocked_since_it_is_and_not_since_its_date() {
+    let start = (midnight() - TimeDelta::days(40)).date_naive();
+    let place = Fixture::new(&format!(
+        "[jobs.load]\nschedule = \"0 0 * * *\"\nstart = {start}\nbackfill = true\nretry = {{ after = \"1h\" }}\ncommand = \"true\"\n\
+         [jobs.clean]\nschedule = \"0 0 * * *\"\nstart = {start}\nbackfill = true\ndepends_on = [\"load\"]\ncommand = \"true\"\n"
+    ));
+    place.live(clock::now() - TimeDelta::seconds(130), fails);
+    let blocked = format!("blocked at {start}T00:00:00+00:00 for 2 minutes");
+    let told = told(&place);
+    assert_eq!(told.matches(&blocked).count(), 3, "{blocked}: {told}");
+    // A date of long ago whose last attempt failed three minutes ago.
+    let place = daily(midnight(), "backfill = true");
+    place.live(midnight() + TimeDelta::seconds(1), fails);
+    place.live(clock::now() - TimeDelta::seconds(190), fails);
+    let blocked = midnight().format("blocked at %Y-%m-%dT00:00:00+00:00 for 3 minutes").to_string();
+    let told = self::told(&place);
+    assert_eq!(told.matches(&blocked).count(), 2, "{blocked}: {told}");
+}

@@ -123,7 +123,7 @@ fn a_job_that_was_never_seen_has_a_registry() {
     let place = Fixture::new(TWO_JOBS);
     insta::assert_snapshot!(without_days(&place.ask(&["status", "clean", "-q"]).out), @"
     clean: blocked
-      blocked at 2024-11-01T06:00:00+01:00 for N days, 3 behind
+      blocked at 2024-11-01T06:00:00+01:00 for less than a minute, 3 behind
       waits for `load`, whose 2024-11-01T02:30:00+01:00 is not settled
 
     In the registry

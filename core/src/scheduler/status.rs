@@ -99,13 +99,15 @@ pub struct JobStatus {
     pub backlog: u64,
     /// The oldest of them.
     pub oldest: Option<DateTime<Utc>>,
+    /// The oldest of them that has come due since the ledger knows the job: what is older is caught up on for the first time.
+    pub oldest_since_seen: Option<DateTime<Utc>>,
     /// What is left of its backfills.
     pub to_go: Remaining,
     /// How many attempts of the oldest date count against `retry.attempts`.
     pub failures: u32,
     /// Why the oldest date does not start.
     pub blocked_by: Option<BlockReason>,
-    /// The date that is blocked, and when it was due.
+    /// The date that is blocked, and since when at most: since it was due, and the ledger knows the job.
     pub blocked_at: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The open attempts.
     pub running: Vec<AttemptKey>,
@@ -125,16 +127,22 @@ impl Scheduler {
         // A disabled job records no dates.
         let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
         let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
+        let seen_at = job_state.rows().record.seen_at;
         Some(JobStatus {
             state: condition(job_state, first.map(|(_, session)| session), blocked_by.as_ref()),
             record: job_state.rows().record.clone(),
             next,
             backlog: job_state.due(self.now).count() as u64 + job_state.unrecorded.max(unrecorded),
             oldest: first.map(|(date, _)| date).or(missed),
+            oldest_since_seen: job_state
+                .due(self.now)
+                .map(|(date, _)| date)
+                .chain(missed)
+                .find(|date| due(*date) >= seen_at),
             to_go: job_state.to_go(),
             failures: first.map_or(0, |(_, session)| session.counted_attempts),
             blocked_by,
-            blocked_at: blocked_at.map(|date| (date, due(date))),
+            blocked_at: blocked_at.map(|date| (date, due(date).max(seen_at))),
             running: job_state.rows().open.iter().cloned().collect(),
             disabled: job_state.rows().disabled.clone(),
         })

@@ -1,7 +1,8 @@
 //! The rules by which a job is healthy or not.
 //!
 //! A first failure of a job whose every date matters warns, since it is retried; a second is critical; so is the first
-//! of every other job, and a job that should have run and did not. A job that only waits for another one is not
+//! of every other job, and a job that should have run and did not. A failure comes before the lateness that it causes, and
+//! nothing is late that was due before the ledger knew the job. A job that only waits for another one is not
 //! reported: the other one is.
 
 use std::cmp::Reverse;
@@ -16,7 +17,7 @@ use crate::report::lateness::lateness;
 use crate::report::severity::Severity;
 use crate::report::zones::Zones;
 use crate::scheduler::{BlockReason, JobStatus, Scheduler};
-use crate::session::{AttemptRecord, SessionRecord, State};
+use crate::session::{AttemptRecord, Outcome, SessionRecord, State};
 use crate::text::{in_zone, times, to_the_second};
 
 /// A date that has been due for less than this may still be about to start.
@@ -40,6 +41,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) open: &'a [AttemptRecord],
     /// The first date of each job that is due and not recorded.
     pub(crate) unrecorded: &'a HashMap<JobName, DateTime<Utc>>,
+    /// How the last attempt of a session ended.
+    pub(crate) last_outcome: &'a dyn Fn(&SessionRecord) -> Option<Outcome>,
     pub(crate) zones: &'a Zones,
     /// A daemon holds the ledger.
     pub(crate) is_watched: bool,
@@ -68,10 +71,14 @@ impl Judge<'_> {
                 .or_else(|| self.orphaned(job))
                 .or_else(|| self.blocked(job, &view, &by_name))
                 .or_else(|| self.overdue(job, &view));
-            // Lateness is reported unless something as bad explains it.
-            let late =
-                self.late(job, &view).filter(|late| first.as_ref().is_none_or(|first| first.status < late.status));
-            late.or(first)
+            let late = self.late(job, &view);
+            // What went wrong explains the lateness, and comes first.
+            let Some(mut first) = first else { return late };
+            if let Some(late) = late {
+                first.status = first.status.max(late.status);
+                first.message.push_str(&format!("; {}", late.message));
+            }
+            Some(first)
         });
         judged.collect()
     }
@@ -110,6 +117,8 @@ impl Judge<'_> {
             State::Failed { retry_at } => format!("next attempt at {}", to_the_second(retry_at, zone)),
             _ => "to be attempted again".to_owned(),
         };
+        let after = (self.last_outcome)(worst).filter(|outcome| *outcome != Outcome::Succeeded);
+        let after = after.map(|outcome| format!(", after {outcome}")).unwrap_or_default();
         let others = match failed().count() {
             1 => String::new(),
             dates => format!("; {dates} dates failed"),
@@ -118,7 +127,7 @@ impl Judge<'_> {
             job,
             status,
             Some(date),
-            &format!("failed {}, {then}{others}", times(worst.counted_attempts)),
+            &format!("failed {}, {then}{after}{others}", times(worst.counted_attempts)),
         ))
     }
 
@@ -179,8 +188,8 @@ impl Judge<'_> {
         let unrecorded = self.unrecorded.get(&job.name).copied().filter(|_| !job.date_policy.keeps_every_date());
         let oldest = [view.oldest, unrecorded].into_iter().flatten().min()?;
         let due = job.timetable.due(oldest);
-        // Without a free slot, the attempts that hold the slots are the problem.
-        if due + TOLERANCE >= self.now || (self.is_full && self.is_watched) {
+        // A job that is new could not run earlier. Without a free slot, the attempts that hold the slots are the problem.
+        if due.max(view.record.seen_at) + TOLERANCE >= self.now || (self.is_full && self.is_watched) {
             return None;
         }
         let due = in_zone(due, job.timetable.zone());
