@@ -109,7 +109,9 @@ pub(crate) struct JobRow<'a> {
     pub(crate) job: &'a str,
     pub(crate) description: Option<&'a str>,
     pub(crate) tags: &'a [String],
+    /// Whether it may run now.
     pub(crate) enabled: bool,
+    pub(crate) disabled_by: Vec<DisabledRow<'a>>,
     pub(crate) backfill: bool,
     pub(crate) state: &'static str,
     pub(crate) schedule: String,
@@ -133,6 +135,32 @@ pub(crate) struct JobRow<'a> {
 pub(crate) struct RunningRow {
     pub(crate) date: String,
     pub(crate) attempt: u32,
+}
+
+/// Who or what keeps a job from running.
+#[derive(Debug, Serialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub(crate) enum DisabledRow<'a> {
+    /// It says `enabled = false`, or does not have the job.
+    Registry,
+    Operator {
+        user: &'a str,
+        since: String,
+        until: Option<String>,
+        reason: Option<&'a str>,
+    },
+}
+
+/// All that keeps a job from running; nothing, if it may run now.
+pub(crate) fn disabled_by<'a>(job: Option<&Job>, view: &'a JobStatus, zone: Tz) -> Vec<DisabledRow<'a>> {
+    let registry = Some(DisabledRow::Registry).filter(|_| job.is_none_or(|job| !job.enabled));
+    let operator = view.disabled.as_ref().map(|disabled| DisabledRow::Operator {
+        user: &disabled.user,
+        since: in_zone(disabled.at, zone),
+        until: disabled.until.map(|until| in_zone(until, zone)),
+        reason: disabled.reason.as_deref(),
+    });
+    registry.into_iter().chain(operator).collect()
 }
 
 /// What a job waits for.
@@ -190,11 +218,13 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
     let Listed { job, view, late } = listed;
     let zone = job.timetable.zone();
     let date = |at: DateTime<Utc>| in_zone(at, zone);
+    let disabled_by = disabled_by(Some(job), view, zone);
     JobRow {
         job: job.name.as_str(),
         description: job.description.as_deref(),
         tags: &job.tags,
-        enabled: job.enabled,
+        enabled: disabled_by.is_empty(),
+        disabled_by,
         backfill: job.date_policy.is_backfillable(),
         state: view.state.word(),
         schedule: job.timetable.schedule.text(),

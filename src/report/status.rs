@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::attempts::{self, AttemptRow};
 use super::duration_stats::{LOOKED_AT, Pace, PaceRow};
 use super::error::ReportError;
-use super::jobs::{BlockRow, RunningRow, block_row, set_age, situation, to_go};
+use super::jobs::{BlockRow, DisabledRow, RunningRow, block_row, disabled_by, set_age, situation, to_go};
 use super::lateness::{Late, late};
 use super::orphans;
 use super::scheduling::{Question, ask};
@@ -44,6 +44,8 @@ pub(crate) struct JobReport {
 #[derive(Debug, Serialize)]
 pub(crate) struct StatusRow<'a> {
     job: &'a str,
+    enabled: bool,
+    disabled_by: Vec<DisabledRow<'a>>,
     state: &'static str,
     registry: Option<BTreeMap<&'static str, String>>,
     timezone: &'static str,
@@ -59,19 +61,9 @@ pub(crate) struct StatusRow<'a> {
     blocked_by: Option<BlockRow>,
     late: Option<&'static str>,
     late_because: Option<String>,
-    disabled: Option<DisabledRow<'a>>,
     running: Vec<RunningRow>,
     durations: Option<PaceRow>,
     attempts: Vec<AttemptRow<'a>>,
-}
-
-/// Who disabled a job.
-#[derive(Debug, Serialize)]
-struct DisabledRow<'a> {
-    at: String,
-    until: Option<String>,
-    user: &'a str,
-    reason: Option<&'a str>,
 }
 
 impl JobReport {
@@ -154,8 +146,11 @@ impl JobReport {
         let at = |at: DateTime<Utc>| in_zone(at, zone);
         let in_ledger = self.is_in_ledger.then_some(record);
         let due = |date| self.job.as_ref().map(|job| at(job.timetable.due(date)));
+        let disabled_by = disabled_by(self.job.as_deref(), view, zone);
         StatusRow {
             job: record.name.as_str(),
+            enabled: disabled_by.is_empty(),
+            disabled_by,
             state: view.state.word(),
             registry: self.job.as_ref().map(|job| settings(job).into_iter().collect()),
             timezone: zone.name(),
@@ -171,12 +166,6 @@ impl JobReport {
             blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
             late: self.late.as_ref().map(Late::word),
             late_because: self.late.as_ref().map(|late| late.because(zone)),
-            disabled: view.disabled.as_ref().map(|disabled| DisabledRow {
-                at: at(disabled.at),
-                until: disabled.until.map(at),
-                user: &disabled.user,
-                reason: disabled.reason.as_deref(),
-            }),
             running: view
                 .running
                 .iter()

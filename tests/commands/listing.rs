@@ -161,6 +161,7 @@ fn the_list_has_first_what_needs_a_person() {
             "description": "tidies up",
             "tags": ["nightly"],
             "enabled": true,
+            "disabled_by": [],
             "backfill": true,
             "state": "blocked",
             "schedule": "0 6 * * *",

@@ -189,8 +189,14 @@ fn who_disabled_it_and_that_it_is_slower_is_said() {
     assert!(why.contains(" ada disabled it at 2024-11-01T12:00:00+00:00 (the disk is full)"), "{why}");
     let json = place.ask(&["status", "often", "--json"]).json();
     assert_eq!(
-        json["disabled"],
-        json!({ "at": "2024-11-01T12:00:00.033553+00:00", "until": null, "user": "ada", "reason": "the disk is full" })
+        json["disabled_by"],
+        json!([{
+            "by": "operator",
+            "since": "2024-11-01T12:00:00.033553+00:00",
+            "until": null,
+            "user": "ada",
+            "reason": "the disk is full",
+        }])
     );
     assert_eq!(
         json["durations"],
@@ -212,6 +218,8 @@ fn programs_are_told_the_same() {
         json,
         json!({
             "job": "load",
+            "enabled": true,
+            "disabled_by": [],
             "state": "held",
             "registry": {
                 "description": "loads a day",
@@ -243,7 +251,6 @@ fn programs_are_told_the_same() {
             },
             "late": null,
             "late_because": null,
-            "disabled": null,
             "running": [],
             "durations": {
                 "attempts": 3,

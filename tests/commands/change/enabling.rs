@@ -1,6 +1,9 @@
 //! `enable`, `disable` and `reset`: whether a job runs, and from where on.
 
+use serde_json::Value;
+
 use super::Hand;
+use crate::fixture::said;
 
 #[test]
 fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
@@ -155,4 +158,40 @@ fn a_reset_says_what_it_repeats() {
     job `newest` is reset: its first date is 2024-11-06T05:00:00+01:00
     ");
     assert_eq!(hand.ask(&["verify"]).exit, 0);
+}
+
+#[test]
+fn programs_are_told_who_keeps_a_job_from_running() {
+    let hand = Hand::new();
+    hand.ask(&["disable", "load", "--until", "2024-11-05T13:00:02", "--reason", "disk"]);
+    hand.ask(&["disable", "free"]);
+    let registry = super::JOBS.replace("[jobs.free]\n", "[jobs.free]\nenabled = false\n");
+    hand.place.write(&registry.replace("[jobs.six]\n", "[jobs.six]\nenabled = false\n"));
+    let told = |command: &[&str]| {
+        let mut json = hand.command(command);
+        // The time when `--until` has passed.
+        let later = said(&json.env("FAKETIME", "2024-11-05 12:00:05").output().unwrap()).json();
+        let now = hand.ask(command).json();
+        [now, later].map(|json| match json {
+            Value::Array(rows) => rows.iter().map(enabled).collect::<Vec<_>>().join("\n"),
+            row => enabled(&row),
+        })
+    };
+    let [now, later] = told(&["list", "--json"]);
+    let now = now.replace(&hand.user, "USER");
+    insta::assert_snapshot!(now, @r#"
+    free false [{"by":"registry"},{"by":"operator","reason":null,"since":"2024-11-05T13:00:00+01:00","until":null,"user":"USER"}]
+    load false [{"by":"operator","reason":"disk","since":"2024-11-05T13:00:00+01:00","until":"2024-11-05T13:00:02+01:00","user":"USER"}]
+    newest true []
+    six false [{"by":"registry"}]
+    "#);
+    assert!(later.contains("load true []"), "{later}");
+    for (line, job) in now.lines().zip(["free", "load", "newest", "six"]) {
+        let [status, _] = told(&["status", job, "--json"]);
+        assert_eq!(status.replace(&hand.user, "USER"), line);
+    }
+}
+
+fn enabled(row: &Value) -> String {
+    format!("{} {} {}", row["job"].as_str().unwrap(), row["enabled"], row["disabled_by"])
 }
