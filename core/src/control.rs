@@ -278,7 +278,7 @@ impl Control {
                 self.effects.push_back(Effect::Start(start));
             }
             for probe in self.ready_probes.extract_if(.., |probe| !is_unknown(probe)) {
-                self.attempts.probed.insert(probe.attempt.session.clone(), probe.zone);
+                self.attempts.probed.insert(probe.attempt.session.clone());
                 self.effects.push_back(Effect::Probe(probe));
             }
         }

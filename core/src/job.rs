@@ -75,6 +75,8 @@ pub struct Job {
     pub jitter: Duration,
     /// Runs before an attempt: with exit status 0, the date is done and is settled without an attempt.
     pub done_when: Option<Command>,
+    /// What follows a `done_when` that gives no answer.
+    pub on_unknown: OnUnknown,
     /// The time of day, in the job's zone, by which a date should be settled.
     pub expect_by: Option<NaiveTime>,
     /// The expected run time of an attempt. A longer attempt is reported and continues.
@@ -111,6 +113,7 @@ impl Job {
             priority: 0,
             jitter: Duration::ZERO,
             done_when: None,
+            on_unknown: OnUnknown::default(),
             expect_by: None,
             max_duration: None,
             previously: None,
@@ -203,6 +206,16 @@ pub enum OnLost {
     /// The date is retried at once.
     #[default]
     Retry,
+    /// The date is held until an operator decides.
+    Hold,
+}
+
+/// What follows a `done_when` that gives no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnknown {
+    /// The date counts as not done, and runs.
+    #[default]
+    Run,
     /// The date is held until an operator decides.
     Hold,
 }

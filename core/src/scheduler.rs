@@ -35,7 +35,7 @@ pub use crate::session::Recovered;
 pub use explain::{COUNTED, Explanation, Wait};
 pub use notification::{Adding, Notification};
 pub use status::{BlockReason, JobCondition, JobStatus, Remaining};
-pub use step::{Event, LastSuccess, Start, Step};
+pub use step::{Event, LastSuccess, ProbeAnswer, Start, Step};
 
 /// The scheduler; see the module's page.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Scheduler {
             Event::Ended { attempt, end } => self.ended(&attempt, end, &mut step),
             Event::Registry(jobs) => self.adopt_registry(jobs, &mut step),
             Event::Request(request) => self.answer(&request, &mut step),
-            Event::Probed { session, is_done } => self.probed(&session, is_done, &mut step),
+            Event::Probed { session, answer } => self.probed(&session, &answer, &mut step),
             Event::Stop => self.stopping = true,
         }
         self.start_ready(&mut step);

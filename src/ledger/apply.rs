@@ -91,6 +91,7 @@ impl<'a> Transaction<'a> {
             }
             Entry::Move { session, from, to, at } => self.move_session(session, *from, to, *at),
             Entry::Done { session, from, by, at } => self.done(session, *from, *by, *at),
+            Entry::Unanswered { session, answer, at } => self.unanswered(session, answer, *at),
             Entry::Again { session, from, trigger, backfill, .. } => self.again(session, *from, *trigger, *backfill),
             Entry::Backfill(record) => self.backfill(record),
             Entry::CancelBackfill { job, backfill, request } => self.cancel_backfill(job, *backfill, *request),

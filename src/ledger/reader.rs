@@ -12,7 +12,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::listing::{self, Selection, SortKey};
 use super::request_queue::Answer;
 use super::rows::{AttemptRow, JobRow, SessionRow, code, count, instant, micros, number};
-use super::schema::{attempts, hosts, jobs, sessions, writer};
+use super::schema::{attempts, hosts, jobs, sessions, unanswered, writer};
 use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
@@ -154,6 +154,22 @@ impl Reader {
             return unsettled::list_open(&mut self.connection, selection, each);
         }
         listing::list::<AttemptRow>(&mut self.connection, selection, each)
+    }
+
+    /// When `done_when` gave no answer about a date, ascending, and how it ended.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn unanswered(&mut self, session: &SessionKey) -> Result<Vec<(DateTime<Utc>, String)>, LedgerError> {
+        let rows = unanswered::table
+            .inner_join(jobs::table.on(jobs::id.eq(unanswered::job_id)))
+            .filter(jobs::name.eq(session.job.as_str()))
+            .filter(unanswered::generation.eq(number(session.generation)))
+            .filter(unanswered::date.eq(micros(session.date)))
+            .order(unanswered::at)
+            .select((unanswered::at, unanswered::answer))
+            .load::<(i64, String)>(&mut self.connection)?;
+        rows.into_iter().map(|(at, answer)| Ok((instant(at)?, answer))).collect()
     }
 
     /// One attempt.

@@ -61,6 +61,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    unanswered (job_id, generation, date, at) {
+        job_id -> Integer,
+        generation -> Integer,
+        date -> BigInt,
+        at -> BigInt,
+        answer -> Text,
+    }
+}
+
+diesel::table! {
     disabled (job_id) {
         job_id -> Integer,
         at -> BigInt,
@@ -146,3 +156,4 @@ diesel::joinable!(attempts -> jobs (job_id));
 diesel::joinable!(attempts -> hosts (host_id));
 diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts, hosts, former_states);
 diesel::allow_tables_to_appear_in_same_query!(backfills, audit);
+diesel::allow_tables_to_appear_in_same_query!(unanswered, jobs);

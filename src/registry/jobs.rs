@@ -20,7 +20,7 @@ use super::table_reader::TableReader;
 use super::time;
 use super::wording::{kind, quotes};
 use crate::duration;
-use crate::job::{Command, DEFAULT_KILL_GRACE, Job, JobName, OnLost};
+use crate::job::{Command, DEFAULT_KILL_GRACE, Job, JobName, OnLost, OnUnknown};
 use crate::schedule::{Schedule, Timetable};
 use crate::text::quoted;
 
@@ -117,11 +117,22 @@ fn with_optional_keys(job: Job, reader: &TableReader<'_>, draft: &Draft, jitter:
         priority: priority.and_then(|priority| i32::try_from(priority).ok()).unwrap_or(0),
         jitter,
         done_when: command::read(reader, "done_when"),
+        on_unknown: on_unknown(reader),
         expect_by: time::time_of_day(reader, "expect_by"),
         max_duration,
         previously: draft.previously.as_ref().and_then(|named| JobName::new(&named.name).ok()),
         ..job
     }
+}
+
+fn on_unknown(reader: &TableReader<'_>) -> OnUnknown {
+    const KEY: &str = "on_unknown";
+    let choice = reader.choice(KEY);
+    if choice.is_some() && !reader.has("done_when") {
+        let hint = "add `done_when`, or remove it; after an attempt with an unknown outcome `on_lost` decides";
+        reader.invalid(reader.key_span(KEY), KEY, "has no effect without `done_when`", hint);
+    }
+    if choice == Some("hold") { OnUnknown::Hold } else { OnUnknown::Run }
 }
 
 /// Reads `timeout` and `max_duration`.

@@ -191,9 +191,12 @@ pub(super) static JOB: &[Key] = keys! {
     require: StringOrStrings, ["requires", "required", "prerequisites", "requirements", "uses"];
     /// A command that runs before an attempt, and after a lost one: with exit status 0, the date is already done.
     done_when: Command, ["unless", "onlyif", "doneif", "skipif", "creates", "target"];
+    /// What follows a `done_when` that gives no answer (exit status 126 or 127, a signal, its time limit): the date counts
+    /// as not done (`run`, the default), or it is held for an operator (`hold`).
+    on_unknown: Choice(&["run", "hold"]), ["onerror", "ondonewhenerror", "onunanswered"];
     /// What follows an attempt with an unknown outcome: another attempt (`retry`, the default), or the date is held for
     /// an operator (`hold`).
-    on_lost: Choice(&["retry", "hold"]), ["onunknown", "lost"];
+    on_lost: Choice(&["retry", "hold"]), ["lost", "onorphan"];
     /// The time of day, in the job's zone, by which a date should be settled. After it, the date is reported as late.
     expect_by: Time, ["expected", "expectedby", "sla", "dueby", "finishby", "doneby"];
     /// The former name of the job, whose ledger it takes over.

@@ -97,7 +97,9 @@ impl SourceFile {
         if self.looks_for_paths && !path.exists() {
             let message = format!("{label}: `{key}` names {}, which does not exist", quoted(&path.to_string_lossy()));
             let hint = match key {
-                "done_when" => "until it exists, every date counts as not done, and runs",
+                "done_when" => {
+                    "until it exists, it gives no answer, and `on_unknown` decides: the date runs, or is held"
+                }
                 _ => "until it exists, each attempt fails",
             };
             self.warning(span, message, hint);

@@ -27,11 +27,20 @@ pub(crate) struct WhyRow<'a> {
     settled_at: Option<String>,
     settled_by: Option<&'static str>,
     backfill: Option<String>,
+    done_when_unanswered: Vec<Unanswered<'a>>,
     attempts: Vec<AttemptRow<'a>>,
     acts: Vec<ActSummary<'a>>,
     waits: Vec<String>,
     next_attempt: Option<String>,
     text: Vec<String>,
+}
+
+/// A `done_when` without an answer.
+#[derive(Debug, Serialize)]
+struct Unanswered<'a> {
+    at: String,
+    /// How it ended.
+    answer: &'a str,
 }
 
 /// What an operator did.
@@ -69,6 +78,11 @@ impl DateReport {
             settled_at: session.and_then(|session| session.settled_at).map(at),
             settled_by: session.and_then(|session| session.settled_by).map(SettledBy::word),
             backfill: backfill.map(|backfill| backfill.name.clone().unwrap_or_else(|| backfill.id.to_string())),
+            done_when_unanswered: self
+                .unanswered
+                .iter()
+                .map(|(when, answer)| Unanswered { at: at(*when), answer })
+                .collect(),
             attempts: self.attempts.iter().map(|attempt| attempts::row(attempt, logs)).collect(),
             acts: self
                 .acts

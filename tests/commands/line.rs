@@ -128,7 +128,7 @@ fn check_warns_of_a_done_when_whose_program_does_not_exist() {
      --> jobs.toml:8:14
       |
     8 | done_when = ["/opt/none/done"]
-      |              ^^^^^^^^^^^^^^^^ until it exists, every date counts as not done, and runs
+      |              ^^^^^^^^^^^^^^^^ until it exists, it gives no answer, and `on_unknown` decides: the date runs, or is held
     "#);
 }
 

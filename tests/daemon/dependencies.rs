@@ -20,13 +20,18 @@ fn done_when_decides_which_dates_run(lab: &Lab) {
     lab.until("what hung is gone", || !lives(&lab.lines("hung")[0]));
     lab.until("the last", || lab.sessions("load")[4] == "2026-11-05 succeeded 1");
     assert_eq!(lab.sessions("load")[3], "2026-11-04 succeeded 1");
-    for (date, outcome) in [("03", "killed(9)"), ("04", "timed-out"), ("05", "failed(127)")] {
-        let line = format!("counts as not done, because its `done_when` gave no answer: it ended as {outcome}");
+    for (date, answer) in [("03", "killed by signal 9"), ("04", "timed out"), ("05", "exit 127 (it was not found)")] {
+        let line = format!("counts as not done, because its `done_when` gave no answer: {answer}");
         let log = lab.log();
         let found = log.lines().find(|said| said.contains(&format!("2026-11-{date}")) && said.contains(&line));
         assert!(found.is_some_and(|said| said.contains("WARN")), "{date}: {log}");
+        let why = lab.json(&["why", "load", &format!("2026-11-{date}")]);
+        assert_eq!(why["done_when_unanswered"][0]["answer"], answer, "{why}");
+        let text = why["text"].to_string();
+        assert!(text.contains("`done_when` gave no answer at ") && text.contains(answer), "{text}");
     }
-    assert!(!lab.log().contains("failed(1)"), "exit status 1 is an answer");
+    let answered = lab.json(&["why", "load", "2026-11-02"]);
+    assert_eq!(answered["done_when_unanswered"].as_array().map(Vec::len), Some(0), "exit status 1 is an answer");
     let settled = lab.json(&["why", "load", "2026-11-01"]);
     assert_eq!(settled["settled_by"], "done-when", "{settled}");
 }
@@ -39,6 +44,22 @@ fn done_when_decides_which_dates_run_on_sqlite() {
 #[test]
 fn done_when_decides_which_dates_run_on_postgresql() {
     done_when_decides_which_dates_run(&Lab::new(&job("load", 5, DONE_WHEN)).with_ledger(&postgres::database()));
+}
+
+#[test]
+fn a_date_whose_done_when_does_not_start_is_held_if_the_registry_wants_it() {
+    let lines = "done_when = [\"DIR/missing\"]\non_unknown = \"hold\"\ncommand = \"echo ran >> DIR/ran\"";
+    let lab = Lab::new(&job("load", 1, lines));
+    let _daemon = lab.daemon();
+    lab.until("it is held", || lab.sessions("load") == ["2026-11-01 held 0"]);
+    let why = lab.json(&["why", "load", "2026-11-01"]);
+    assert!(
+        why["done_when_unanswered"][0]["answer"].as_str().is_some_and(|answer| answer.starts_with("exit 127 (")),
+        "{why}"
+    );
+    let reason = why["reason"].to_string();
+    assert!(reason.contains("its `done_when` gave no answer: exit 127 ("), "{reason}");
+    assert!(lab.log().contains("is held for an operator, because its `done_when` gave no answer"), "{}", lab.log());
 }
 
 #[test]

@@ -28,6 +28,7 @@ on_both! {
     a_session_without_an_open_attempt_moves
     the_newest_success_never_goes_back
     entries_of_unknown_jobs_are_refused
+    a_done_when_without_an_answer_reads_back
     a_transaction_is_all_or_nothing
     many_dates_enter_at_once
 }
@@ -312,6 +313,23 @@ fn a_process_is_recorded_while_its_attempt_is_open(world: &World) {
     assert_eq!(found.iter().map(|attempt| attempt.process.clone()).collect::<Vec<_>>(), [Some(process), None]);
     let open = AttemptFilter { outcomes: vec![None], ..AttemptFilter::default() };
     assert_eq!(attempts(&mut world.reader(), &open), found[..1]);
+}
+
+fn a_done_when_without_an_answer_reads_back(world: &World) {
+    let mut writer = world.with_three_dates();
+    let unanswered = |day, hour: i64, answer: &str| Entry::Unanswered {
+        session: session("a", day),
+        answer: answer.to_owned(),
+        at: at(100) + TimeDelta::hours(hour),
+    };
+    writer.commit(&[unanswered(1, 1, "exit 127"), unanswered(1, 2, "timed out"), unanswered(2, 1, "no\0ne")]).unwrap();
+    let mut reader = world.reader();
+    let read = reader.unanswered(&session("a", 1)).unwrap();
+    let hour = |hours| at(100) + TimeDelta::hours(hours);
+    assert_eq!(read, [(hour(1), "exit 127".to_owned()), (hour(2), "timed out".to_owned())]);
+    assert_eq!(reader.unanswered(&session("a", 2)).unwrap(), [(hour(1), "no\u{fffd}ne".to_owned())]);
+    assert_eq!(reader.unanswered(&session("a", 3)).unwrap(), []);
+    assert!(writer.commit(&[unanswered(9, 1, "exit 127")]).is_err(), "there is no such date");
 }
 
 fn a_session_without_an_open_attempt_moves(world: &World) {

@@ -1,6 +1,6 @@
 //! `command` and `done_when`.
 
-use crontabber::job::Command;
+use crontabber::job::{Command, OnUnknown};
 
 use super::*;
 
@@ -164,6 +164,31 @@ fn done_when_is_a_command() {
       |
     4 | done_when = "test -e {date}"
       |                      ^^^^^ write `$CRONTABBER_SESSION_DATE`, or the command as a list
+    "#);
+}
+
+#[test]
+fn on_unknown_is_run_or_hold_and_needs_a_done_when() {
+    let job = |lines: &str| {
+        let folder = folder(&[("jobs.toml", &daily("a", lines))]);
+        load(&folder).unwrap().jobs[0].on_unknown
+    };
+    let asks = "done_when = [\"test\"]\n";
+    assert_eq!(job(asks), OnUnknown::Run);
+    assert_eq!(job(&format!("{asks}on_unknown = \"run\"")), OnUnknown::Run);
+    assert_eq!(job(&format!("{asks}on_unknown = \"hold\"")), OnUnknown::Hold);
+    assert_snapshot!(mistakes(&format!("{}{}", daily("a", "on_unknown = \"hold\""), daily("b", &format!("{asks}on_unknown = \"retry\"")))), @r#"
+    error: job `a`: `on_unknown` has no effect without `done_when`
+     --> jobs.toml:4:1
+      |
+    4 | on_unknown = "hold"
+      | ^^^^^^^^^^ add `done_when`, or remove it; after an attempt with an unknown outcome `on_lost` decides
+
+    error: job `b`: `on_unknown` must be `"run"` or `"hold"`, not `retry`
+     --> jobs.toml:9:14
+      |
+    9 | on_unknown = "retry"
+      |              ^^^^^^^
     "#);
 }
 

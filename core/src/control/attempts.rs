@@ -1,9 +1,8 @@
 //! The open attempts: which the warden has, which are to be killed, and which probes it runs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use crate::session::{AttemptKey, ProcessIdentity, SessionKey};
 
@@ -22,8 +21,8 @@ pub(super) struct Attempts {
     pub(super) open: HashMap<AttemptKey, AttemptState>,
     /// What the warden was asked about and has not answered.
     pub(super) unanswered: HashSet<AttemptKey>,
-    /// The dates of which a probe was given to the warden, each with its zone.
-    pub(super) probed: BTreeMap<SessionKey, Tz>,
+    /// The dates of which a probe was given to the warden.
+    pub(super) probed: BTreeSet<SessionKey>,
     /// The attempts that operators want ended, and whether the warden was asked to end them.
     pub(super) kills: BTreeMap<AttemptKey, bool>,
 }

@@ -7,7 +7,7 @@ use super::effect::{Effect, Notice};
 use super::input::Time;
 use super::warden::{OpenAttempt, PROBE, WardenEvent, WardenState};
 use crate::job::DEFAULT_KILL_GRACE;
-use crate::scheduler::{Event, Notification};
+use crate::scheduler::{Event, ProbeAnswer};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Outcome, SessionKey};
 
 impl Control {
@@ -52,8 +52,7 @@ impl Control {
     fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>) -> bool {
         self.attempts.unanswered.remove(attempt);
         if attempt.number == PROBE {
-            self.report_unanswered(&attempt.session, &end);
-            self.probe_ended(&attempt.session, end.outcome, now);
+            self.probe_ended(&attempt.session, answer(&end), now);
             return true;
         }
         self.attempts.kills.remove(attempt);
@@ -65,28 +64,9 @@ impl Control {
         !self.batch.ends.contains(attempt) && !self.write.holds_end_of(attempt)
     }
 
-    /// Reports a probe that gave no answer of its own; the date counts as not done.
-    fn report_unanswered(&mut self, session: &SessionKey, end: &AttemptEnd) {
-        let AttemptEnd { outcome, detail, .. } = end.clone();
-        let is_unanswered = match outcome {
-            Outcome::Failed { code } => matches!(code, 126 | 127) || detail.is_some(),
-            Outcome::Killed { .. } | Outcome::TimedOut => true,
-            _ => false,
-        };
-        if is_unanswered && let Some(zone) = self.attempts.probed.get(session).copied() {
-            let notification = Notification::DoneWhenUnanswered { session: session.clone(), zone, outcome, detail };
-            self.effects.push_back(Effect::Report(Notice::Scheduler(notification)));
-        }
-    }
-
-    fn probe_ended(&mut self, session: &SessionKey, outcome: Outcome, now: DateTime<Utc>) {
-        if self.attempts.probed.remove(session).is_some() {
-            let is_done = match outcome {
-                Outcome::Succeeded => Some(true),
-                Outcome::Lost | Outcome::Interrupted | Outcome::Cancelled => None,
-                Outcome::Failed { .. } | Outcome::Killed { .. } | Outcome::TimedOut => Some(false),
-            };
-            self.decide(Event::Probed { session: session.clone(), is_done }, now);
+    fn probe_ended(&mut self, session: &SessionKey, answer: ProbeAnswer, now: DateTime<Utc>) {
+        if self.attempts.probed.remove(session) {
+            self.decide(Event::Probed { session: session.clone(), answer }, now);
         }
     }
 
@@ -102,9 +82,9 @@ impl Control {
         self.attempts.kills.values_mut().for_each(|is_sent| *is_sent = false);
         // A probe that this warden does not know died with the last one.
         let is_known = |session: &SessionKey| known.running.iter().any(|running| running.session == *session);
-        let lost: Vec<SessionKey> = self.attempts.probed.keys().filter(|session| !is_known(session)).cloned().collect();
+        let lost: Vec<SessionKey> = self.attempts.probed.iter().filter(|session| !is_known(session)).cloned().collect();
         for session in lost {
-            self.probe_ended(&session, Outcome::Lost, now);
+            self.probe_ended(&session, ProbeAnswer::Lost, now);
         }
         let is_unknown = |attempt: &&AttemptKey| attempt.number != PROBE && !self.attempts.open.contains_key(attempt);
         for attempt in known.running.iter().filter(is_unknown) {
@@ -126,5 +106,23 @@ impl Control {
         let kill_grace = job.map_or(DEFAULT_KILL_GRACE, |job| job.kill_grace);
         self.attempts.unanswered.insert(attempt.clone());
         Some(OpenAttempt { attempt, process: opened.process.clone(), timeout, kill_grace })
+    }
+}
+
+/// What `done_when` says by the way it ends: exit statuses 126 and 127 mean that the shell did not run its command.
+fn answer(end: &AttemptEnd) -> ProbeAnswer {
+    let unknown = |how: String, why: Option<&str>| {
+        ProbeAnswer::Unknown(why.map_or_else(|| how.clone(), |why| format!("{how} ({why})")))
+    };
+    let (detail, is_started) = (end.detail.as_deref(), end.duration.is_some());
+    match end.outcome {
+        Outcome::Succeeded => ProbeAnswer::Done,
+        Outcome::Lost | Outcome::Interrupted | Outcome::Cancelled => ProbeAnswer::Lost,
+        Outcome::Failed { code: 125 } if !is_started => unknown("it could not be started".to_owned(), detail),
+        Outcome::Failed { code: 126 } => unknown("exit 126".to_owned(), detail.or(Some("it cannot be executed"))),
+        Outcome::Failed { code: 127 } => unknown("exit 127".to_owned(), detail.or(Some("it was not found"))),
+        Outcome::Failed { .. } => ProbeAnswer::NotDone,
+        Outcome::Killed { signal } => unknown(format!("killed by signal {signal}"), detail),
+        Outcome::TimedOut => unknown("timed out".to_owned(), detail),
     }
 }

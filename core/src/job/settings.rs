@@ -6,7 +6,7 @@ use chrono::{NaiveTime, Timelike};
 
 use super::dependency::Dependency;
 use super::name::JobName;
-use super::{CatchUp, Command, DEFAULT_KILL_GRACE, DatePolicy, Job, OnLost, Overlap, Retry};
+use super::{CatchUp, Command, DEFAULT_KILL_GRACE, DatePolicy, Job, OnLost, OnUnknown, Overlap, Retry};
 use crate::duration::notation;
 use crate::text::to_the_second;
 
@@ -51,6 +51,7 @@ impl Job {
             ("pool", self.pool.clone()),
             ("priority", (self.priority != 0).then(|| self.priority.to_string())),
             ("done_when", self.done_when.as_ref().map(command)),
+            ("on_unknown", (self.on_unknown == OnUnknown::Hold).then(|| "hold".to_owned())),
             ("expect_by", self.expect_by.map(time_of_day)),
             ("max_duration", self.max_duration.map(notation)),
             ("previously", self.previously.as_ref().map(JobName::to_string)),

@@ -4,12 +4,13 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::job::JobName;
+use crate::job::{JobName, OnUnknown};
 use crate::session::{AttemptKey, Entry, Outcome, SessionKey, SettledBy, SkipReason, State};
 
 use super::Scheduler;
+use super::job_state::JobState;
 use super::notification::Notification;
-use super::step::Step;
+use super::step::{ProbeAnswer, Step};
 
 impl Scheduler {
     /// Starts a probe of a date. A probe takes a slot, as an attempt does.
@@ -42,7 +43,7 @@ impl Scheduler {
     }
 
     /// Handles the result of a probe.
-    pub(super) fn probed(&mut self, session: &SessionKey, is_done: Option<bool>, step: &mut Step) {
+    pub(super) fn probed(&mut self, session: &SessionKey, answer: &ProbeAnswer, step: &mut Step) {
         let (name, date) = (&session.job, session.date);
         let (now, stopping) = (self.now, self.stopping);
         self.slots.give_back(session);
@@ -54,7 +55,7 @@ impl Scheduler {
         let state = job_state.rows().get(date).map(|session| session.state.clone());
         match state {
             Some(State::Running) | None => {}
-            Some(state) if is_done == Some(true) => {
+            Some(state) if *answer == ProbeAnswer::Done => {
                 let (from, by, zone) = (state.kind(), SettledBy::DoneWhen, job_state.zone_of(date));
                 job_state.write(Entry::Done { session: session.clone(), from, by, at: now }, step);
                 step.notes.push(Notification::WasDone { session: session.clone(), zone });
@@ -67,10 +68,16 @@ impl Scheduler {
             {
                 job_state.skip(date, SkipReason::Superseded, step);
             }
-            Some(State::Waiting | State::Failed { .. }) if is_done.is_some() && !stopping => {
-                self.open_if_next(name, date, step);
+            Some(state) => {
+                let is_idle = !matches!(state, State::Held { .. });
+                let is_held = match answer {
+                    ProbeAnswer::Unknown(text) => job_state.note_unanswered(date, is_idle, text, step),
+                    _ => false,
+                };
+                if is_idle && !is_held && *answer != ProbeAnswer::Lost && !stopping {
+                    self.open_if_next(name, date, step);
+                }
             }
-            Some(_) => {}
         }
         self.reconsider(name, step);
         self.reconsider_dependents(name, step);
@@ -93,5 +100,23 @@ impl Scheduler {
             let trigger = job_state.attempt_trigger(date);
             self.open(name, date, trigger, step);
         }
+    }
+}
+
+impl JobState {
+    /// Records that `done_when` gave no answer about a date, and holds the date if the registry wants that. Says whether
+    /// it is held.
+    fn note_unanswered(&mut self, date: DateTime<Utc>, is_idle: bool, answer: &str, step: &mut Step) -> bool {
+        let (session, answer) = (self.rows().key(date), answer.to_owned());
+        self.write(Entry::Unanswered { session: session.clone(), answer: answer.clone(), at: step.now }, step);
+        let holds = self.job.as_ref().is_some_and(|job| job.on_unknown == OnUnknown::Hold);
+        let is_held = holds || !is_idle;
+        let zone = self.zone_of(date);
+        step.notes.push(Notification::DoneWhenUnanswered { session, zone, answer: answer.clone(), is_held });
+        if holds && is_idle {
+            let reason = format!("its `done_when` gave no answer: {answer}, and the job has on_unknown = \"hold\"");
+            self.write_move(date, State::Held { reason }, step);
+        }
+        is_held
     }
 }

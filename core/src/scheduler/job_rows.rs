@@ -156,7 +156,7 @@ impl JobRows {
             Entry::Disable(disabled) => self.disabled = Some(disabled.clone()),
             Entry::Enable { .. } => self.disabled = None,
             Entry::Rename { to, .. } => self.rename(to),
-            Entry::Process { .. } | Entry::Answer { .. } => {}
+            Entry::Process { .. } | Entry::Unanswered { .. } | Entry::Answer { .. } => {}
         }
         None
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::JobName;
-use crate::session::{AttemptEnd, AttemptKey, Outcome, SessionKey, State, Trigger};
+use crate::session::{AttemptEnd, AttemptKey, SessionKey, State, Trigger};
 
 /// Something to report.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,9 +61,10 @@ pub enum Notification {
         session: SessionKey,
         /// The zone of the session.
         zone: Tz,
-        outcome: Outcome,
-        /// Why it did not start.
-        detail: Option<String>,
+        /// How it ended.
+        answer: String,
+        /// Whether the date is held for it.
+        is_held: bool,
     },
     /// All dates of a backfill are settled.
     BackfillOver {

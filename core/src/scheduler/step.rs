@@ -31,11 +31,21 @@ pub enum Event {
     Probed {
         /// The session that it was about.
         session: SessionKey,
-        /// Whether the date is done; absent if the answer was lost, so that the scheduler asks again.
-        is_done: Option<bool>,
+        answer: ProbeAnswer,
     },
     /// The daemon stops: the scheduler starts nothing from now on.
     Stop,
+}
+
+/// What `done_when` says of a date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeAnswer {
+    Done,
+    NotDone,
+    /// It does not say whether the date is done: how it ended.
+    Unknown(String),
+    /// Its end is not known, so that the scheduler asks again.
+    Lost,
 }
 
 /// What the daemon does about an event: first it commits the entries, then it acts on the rest.

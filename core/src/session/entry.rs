@@ -109,6 +109,13 @@ pub enum Entry {
         by: SettledBy,
         at: DateTime<Utc>,
     },
+    /// `done_when` gave no answer about a session without an open attempt.
+    Unanswered {
+        session: SessionKey,
+        /// How it ended.
+        answer: String,
+        at: DateTime<Utc>,
+    },
     /// A session without an open attempt waits again, with no counted attempts.
     Again {
         session: SessionKey,
@@ -215,6 +222,7 @@ impl Entry {
             Self::Move { session, .. }
             | Self::Done { session, .. }
             | Self::Again { session, .. }
+            | Self::Unanswered { session, .. }
             | Self::Restore { session, .. } => session.job == *name,
             Self::Backfill(backfill) => backfill.job == *name,
             Self::Disable(disabled) => disabled.job == *name,

@@ -1,7 +1,8 @@
 //! `done_when`: dates that need no attempt.
 
-use crontabber_core::job::{Job, OnLost};
-use crontabber_core::session::{Operation, Outcome, Skipping};
+use crontabber_core::job::{Job, OnLost, OnUnknown};
+use crontabber_core::scheduler::ProbeAnswer;
+use crontabber_core::session::{Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
 
 use crate::fixtures::with_done_when;
@@ -70,4 +71,31 @@ fn a_skip_waits_for_the_answer_about_its_date() {
     11-06T03:00 skipped: operator (manual, 0 attempts)
     11-07T03:00 skipped: operator (manual, 0 attempts)
     ");
+}
+
+#[test]
+fn a_done_when_without_an_answer_lets_the_date_run_or_holds_it() {
+    let held = Job { on_unknown: OnUnknown::Hold, ..with_done_when(backfill("held", "0 3 * * *", "2026-11-05 00:00")) };
+    let runs = with_done_when(backfill("runs", "0 3 * * *", "2026-11-05 00:00"));
+    let mut world = World::new("2026-11-05 12:00", vec![held, runs]);
+    world.end_probe(ProbeAnswer::Unknown("exit 127 (it was not found)".to_owned()));
+    world.end_probe(ProbeAnswer::Unknown("timed out".to_owned()));
+    assert_snapshot!(world.take_started(), @"runs 11-05T03:00");
+    assert_snapshot!(world.rows_of("held"), @r#"11-05T03:00 held: its `done_when` gave no answer: exit 127 (it was not found), and the job has on_unknown = "hold" (catch-up, 0 attempts)"#);
+    // A later retry asks again.
+    world.ask(1, "held", Operation::Retry(Retrying::Held));
+    world.answer_probe(Some(false));
+    assert_snapshot!(world.take_started(), @"held 11-05T03:00");
+    world.settle(succeed);
+    world.crash();
+}
+
+#[test]
+fn a_lost_date_stays_held_if_done_when_gives_no_answer() {
+    let job = Job { on_lost: OnLost::Hold, ..with_done_when(backfill("load", "0 3 * * *", "2026-11-05 00:00")) };
+    let mut world = World::new("2026-11-05 12:00", vec![job]);
+    world.answer_probe(Some(false));
+    world.end_first(Outcome::Lost);
+    world.end_probe(ProbeAnswer::Unknown("killed by signal 9".to_owned()));
+    assert_snapshot!(world.rows_of("load"), @r#"11-05T03:00 held: the outcome of attempt 1 is unknown, and the job has on_lost = "hold" (catch-up, 1 attempts)"#);
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use crontabber_core::job::{CatchUp, DatePolicy, Dependency, Job, OnLost, Overlap};
+use crontabber_core::job::{CatchUp, DatePolicy, Dependency, Job, OnLost, OnUnknown, Overlap};
 use crontabber_core::schedule::{Schedule, Timetable};
-use crontabber_core::scheduler::Event;
+use crontabber_core::scheduler::{Event, ProbeAnswer};
 use crontabber_core::session::{BackfillOrder, Enabling, Only, Operation, Outcome, Retrying, Skipping};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -22,7 +22,7 @@ enum Act {
     End(usize, Outcome),
     /// What runs succeeds, one after the other, and what starts then too.
     SucceedAll,
-    AnswerProbe(Option<bool>),
+    AnswerProbe(ProbeAnswer),
     Reload(Registry),
     Ask(&'static str, Operation),
     Crash,
@@ -62,6 +62,7 @@ impl Registry {
         load.enabled = self.enabled;
         if self.has_done_when {
             load = with_done_when(load);
+            load.on_unknown = if self.skip_late { OnUnknown::Hold } else { OnUnknown::Run };
         }
         if self.is_renamed {
             (load.name, load.previously) = (name("loads"), Some(name("load")));
@@ -163,7 +164,14 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => (-400_i64..400).prop_map(Act::SetClock),
         8 => (0_usize..4, outcomes()).prop_map(|(which, outcome)| Act::End(which, outcome)),
         2 => Just(Act::SucceedAll),
-        3 => select(vec![Some(true), Some(false), Some(false), None]).prop_map(Act::AnswerProbe),
+        3 => select(vec![
+            ProbeAnswer::Done,
+            ProbeAnswer::NotDone,
+            ProbeAnswer::NotDone,
+            ProbeAnswer::Lost,
+            ProbeAnswer::Unknown("exit 127".to_owned()),
+        ])
+        .prop_map(Act::AnswerProbe),
         2 => registries().prop_map(Act::Reload),
         5 => (jobs(), operations()).prop_map(|(job, operation)| Act::Ask(job, operation)),
         1 => Just(Act::Crash),
@@ -185,9 +193,9 @@ fn perform(world: &mut World, act: Act) {
             }
         }
         Act::SucceedAll => world.settle(succeed),
-        Act::AnswerProbe(is_done) => {
+        Act::AnswerProbe(answer) => {
             if !world.probes.is_empty() {
-                world.answer_probe(is_done);
+                world.end_probe(answer);
             }
         }
         Act::Reload(registry) => world.reload(registry.jobs()),

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use crontabber_core::invariants::{Examination, Row, Subject, Unchecked, Violation};
 use crontabber_core::job::{Command, DatePolicy, Job, JobName, Template};
 use crontabber_core::schedule::{Schedule, Timetable};
-use crontabber_core::scheduler::{Event, Notification, Scheduler, Start, Step};
+use crontabber_core::scheduler::{Event, Notification, ProbeAnswer, Scheduler, Start, Step};
 use crontabber_core::session::{
     AttemptEnd, AttemptKey, AttemptRecord, BackfillRecord, Disabled, Entry, JobRecord, Operation, Outcome, Past,
     ProcessIdentity, Recovered, Reply, Request, SessionKey, SessionRecord, SettledBy, State,
@@ -191,6 +191,7 @@ impl Rows {
             Entry::Disable(disabled) => _ = self.disabled.insert(disabled.job.clone(), disabled),
             Entry::Enable { job } => _ = self.disabled.remove(&job).expect("disabled"),
             Entry::Rename { from, to } => self.rename(&from, &to),
+            Entry::Unanswered { session, .. } => assert!(!self.sessions[&session].state.is_settled(), "{session:?}"),
             other => unreachable!("{other:?}"),
         }
     }
@@ -485,8 +486,16 @@ impl World {
 
     /// The answer to the oldest question whether a date is done.
     pub(crate) fn answer_probe(&mut self, is_done: Option<bool>) {
+        self.end_probe(match is_done {
+            Some(true) => ProbeAnswer::Done,
+            Some(false) => ProbeAnswer::NotDone,
+            None => ProbeAnswer::Lost,
+        });
+    }
+
+    pub(crate) fn end_probe(&mut self, answer: ProbeAnswer) {
         let probe = self.probes.remove(0);
-        self.handle(Event::Probed { session: probe.attempt.session, is_done });
+        self.handle(Event::Probed { session: probe.attempt.session, answer });
     }
 
     /// The current generation's rows of a job, one a line.

@@ -119,6 +119,17 @@ CREATE TABLE backfills (
 
 CREATE UNIQUE INDEX backfills_name ON backfills (job_id, name) WHERE name IS NOT NULL;
 
+-- The times at which `done_when` gave no answer about a date, and how it ended.
+CREATE TABLE unanswered (
+    job_id INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    date INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    answer TEXT NOT NULL CHECK (answer <> ''),
+    PRIMARY KEY (job_id, generation, date, at),
+    FOREIGN KEY (job_id, generation, date) REFERENCES sessions (job_id, generation, date)
+) STRICT, WITHOUT ROWID;
+
 -- What a settled date was when a backfill let it wait again: it returns to this if it leaves the backfill unattempted, or
 -- without success. Rows of dates that succeeded since are history.
 CREATE TABLE former_states (

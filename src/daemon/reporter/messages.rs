@@ -91,10 +91,9 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
                 in_zone(session.date, zone)
             )
         }
-        Notification::DoneWhenUnanswered { session, outcome, detail, .. } => {
-            let why = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-            let date = in_zone(session.date, zone);
-            format!("{date} counts as not done, because its `done_when` gave no answer: it ended as {outcome}{why}")
+        Notification::DoneWhenUnanswered { session, answer, is_held, .. } => {
+            let then = if *is_held { "is held for an operator" } else { "counts as not done" };
+            format!("{} {then}, because its `done_when` gave no answer: {answer}", in_zone(session.date, zone))
         }
         Notification::BackfillOver { name: Some(name), .. } => {
             format!("the backfill `{name}` is finished: all its dates are settled")

@@ -11,8 +11,8 @@ use crate::job::JobName;
 use crate::ledger::connection::AnyConnection;
 use crate::ledger::error::LedgerError;
 use crate::ledger::prepared;
-use crate::ledger::rows::{SessionRow, code, micros, number, shown, state_columns};
-use crate::ledger::schema::sessions;
+use crate::ledger::rows::{SessionRow, clean, code, micros, number, shown, state_columns};
+use crate::ledger::schema::{sessions, unanswered};
 use crate::session::{BackfillId, NewSession, SessionKey, SettledBy, State, StateKind, Trigger};
 
 /// How many sessions one INSERT has: a quarter of PostgreSQL's 65,535 bind parameters.
@@ -189,6 +189,26 @@ impl Transaction<'_> {
             ],
         )?;
         self.one_session(changed, id, session, from, None)
+    }
+
+    pub(super) fn unanswered(
+        &mut self,
+        session: &SessionKey,
+        answer: &str,
+        at: DateTime<Utc>,
+    ) -> Result<(), LedgerError> {
+        let id = self.job_id(&session.job)?;
+        diesel::insert_into(unanswered::table)
+            .values((
+                unanswered::job_id.eq(id),
+                unanswered::generation.eq(number(session.generation)),
+                unanswered::date.eq(micros(session.date)),
+                unanswered::at.eq(micros(at)),
+                unanswered::answer.eq(clean(answer)),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_place(Place(session), error))?;
+        Ok(())
     }
 
     /// Notes what a settled session is before a backfill lets it wait again.

@@ -32,6 +32,8 @@ pub(crate) struct DateReport {
     pub(super) date: DateTime<Utc>,
     pub(super) session: Option<SessionRecord>,
     pub(super) attempts: Vec<AttemptRecord>,
+    /// When `done_when` gave no answer, and how it ended.
+    pub(super) unanswered: Vec<(DateTime<Utc>, String)>,
     pub(super) acts: Vec<Act>,
     pub(super) explanation: Option<Explanation>,
     /// What becomes of the date once it is recorded, if it is due and is not.
@@ -79,6 +81,7 @@ impl DateReport {
             date,
             session: None,
             attempts: Vec::new(),
+            unanswered: Vec::new(),
             acts: Vec::new(),
             explanation: scheduler.explain(name, date),
             coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, &step, now)),
@@ -101,6 +104,7 @@ impl DateReport {
         let job = self.view.record.name.clone();
         let key = SessionKey { job: job.clone(), generation: self.view.record.generation, date: self.date };
         self.session = reader.session(&key)?;
+        self.unanswered = reader.unanswered(&key)?;
         let filter = AttemptFilter {
             job: Some(job.clone()),
             dates: Between::only(self.date),

@@ -18,6 +18,10 @@ impl DateReport {
         if let Some(session) = &self.session {
             lines.push(format!("  recorded at {}, {}", self.at(session.recorded_at), because(session)));
         }
+        let unanswered = self.unanswered.iter();
+        lines.extend(
+            unanswered.map(|(at, how)| format!("  `done_when` gave no answer at {}: {}", self.at(*at), one_line(how))),
+        );
         lines.extend(self.attempts.iter().map(|attempt| format!("  {}", self.attempt(attempt))));
         if let Some(job) = &self.job {
             let late = self.attempts.iter().filter(|attempt| attempt.end.is_none());

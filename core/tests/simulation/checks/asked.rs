@@ -1,7 +1,7 @@
 //! What operators asked for, and the registry says of names: nothing is changed for which nobody asked, and what is
 //! answered is what was done.
 
-use crontabber_core::job::JobName;
+use crontabber_core::job::{JobName, OnUnknown};
 use crontabber_core::session::{
     BackfillOrder, BackfillRecord, Enabling, Entry, NewSession, Only, Operation, Reply, Request, Retrying, SessionKey,
     SessionRecord, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
@@ -83,6 +83,9 @@ impl Checks {
                 let is_scheduled = matches!(row.trigger, Trigger::Schedule | Trigger::CatchUp) && row.attempts == 0;
                 is_scheduled && job.skip_late.is_some_and(|limit| late.to_std().is_ok_and(|late| late > limit))
             }
+            (State::Held { .. }, State::Waiting | State::Failed { .. }) => {
+                job.done_when.is_some() && job.on_unknown == OnUnknown::Hold
+            }
             (State::Failed { retry_at }, State::Failed { retry_at: before }) => {
                 retry_at < before || retries(&session.job, row, view)
             }
@@ -101,6 +104,7 @@ pub(super) fn changed(entry: &Entry, view: &View<'_>) -> Held {
         Entry::Done { session, by, .. } => {
             Err(format!("P6: {} {} is done by {by}, which nobody said", session.job, session.date))
         }
+        Entry::Unanswered { .. } => Ok(()),
         Entry::Backfill(record) => ordered(record, view),
         Entry::CancelBackfill { job, backfill, .. } => cancelled(job, *backfill, view),
         Entry::Restore { session, backfill, to, .. } => {

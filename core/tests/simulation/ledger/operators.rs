@@ -45,6 +45,7 @@ impl Ledger {
                 }
                 Ok(())
             }
+            Entry::Unanswered { session, .. } => self.change(session, |_| Ok(())),
             Entry::Restore { session, from, to, backfill } => self.restore(session, (*from, *to), *backfill),
             Entry::CancelBackfill { backfill, request, .. } => match self.backfills.get_mut(backfill) {
                 Some(record) if record.cancelled_by.is_none() => {

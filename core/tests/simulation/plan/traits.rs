@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crontabber_core::job::{CatchUp, Command, DatePolicy, Dependency, Job, JobName, Offset, Overlap, Period, Template};
+use crontabber_core::job::{
+    CatchUp, Command, DatePolicy, Dependency, Job, JobName, Offset, OnLost, OnUnknown, Overlap, Period, Template,
+};
 
 use super::{Pace, Plan, Spec};
 use crate::calendar::Rule;
@@ -39,6 +41,7 @@ pub(super) fn change(job: &mut Job, kind: usize, random: &mut Random, pace: Pace
         _ => {
             let command = Command::Argv(vec![Template::parse("/bin/false").expect("a template")]);
             job.done_when = if job.done_when.is_none() { Some(command) } else { None };
+            job.on_unknown = if job.on_lost == OnLost::Hold { OnUnknown::Hold } else { OnUnknown::Run };
         }
     }
 }
