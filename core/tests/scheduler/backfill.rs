@@ -1,11 +1,11 @@
 //! The `backfill` request.
 
-use crontabber_core::job::DatePolicy;
+use crontabber_core::job::{DatePolicy, Dependency, Job, Period};
 use crontabber_core::scheduler::{Event, Notification};
 use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying};
 use insta::assert_snapshot;
 
-use crate::fixtures::{caught_up, load, order};
+use crate::fixtures::{caught_up, load, on, order};
 use crate::world::*;
 
 #[test]
@@ -192,4 +192,36 @@ fn a_backfill_is_finished_after_its_last_date() {
         "{:?}",
         world.notes
     );
+}
+
+#[test]
+fn a_backfill_names_the_dates_that_the_job_it_depends_on_lacks() {
+    let clean = |dependency| {
+        let load = backfill("load", "0 */12 * * *", "2026-11-03 00:00");
+        let clean = Job { depends_on: vec![dependency], ..backfill("clean", "0 3 * * *", "2026-11-03 00:00") };
+        let mut world = World::new("2026-11-05 12:00", vec![load, clean]);
+        world.settle(succeed);
+        world
+    };
+    let to = |to: &str| BackfillOrder { to: Some(at(to)), ..order("2026-11-01 00:00", Only::Missing) };
+    let mut world = clean(on("load"));
+    let several = world.answer_to("clean", Operation::Backfill(to("2026-11-04 00:00")));
+    let again = world.answer_to("clean", Operation::Backfill(order("2026-11-01 00:00", Only::Missing)));
+    world.answer_to(
+        "load",
+        Operation::Backfill(BackfillOrder {
+            to: Some(at("2026-11-02 12:00")),
+            ..order("2026-10-31 00:00", Only::Missing)
+        }),
+    );
+    world.settle(succeed);
+    let ordered = world.answer_to("clean", Operation::Backfill(order("2026-10-31 00:00", Only::Missing)));
+    let mut world = clean(Dependency { covers: Some(Period::Day), ..on("load") });
+    let one = world.answer_to("clean", Operation::Backfill(to("2026-11-02 00:00")));
+    assert_snapshot!([several, again, ordered, one].join("\n"), @"
+    done (2): backfill of `clean`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, outside its schedule; 1 date is left out: settled by attempts, or not settled yet; `load`, which `clean` depends on, has no record of 3 dates from 2026-11-01T00:00:00+00:00 to 2026-11-02T00:00:00+00:00, and nothing waits for them: `crontabber backfill load --from 2026-11-01T00:00:00+00:00 --to 2026-11-02T12:00:00+00:00` orders them, best before this backfill
+    done (0): nothing to backfill of `clean`: 5 dates in that range, settled by attempts, or not settled yet
+    done (1): backfill of `clean`: 2026-10-31T03:00:00+00:00, oldest first, one at a time, outside its schedule; 5 dates are left out: settled by attempts, or not settled yet
+    done (1): backfill of `clean`: 2026-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; `load`, which `clean` depends on, has no record of 2 dates from 2026-11-01T00:00:00+00:00 to 2026-11-01T12:00:00+00:00, and nothing waits for them: `crontabber backfill load --from 2026-11-01T00:00:00+00:00 --to 2026-11-02T00:00:00+00:00` orders them, best before this backfill
+    ");
 }

@@ -162,3 +162,26 @@ fn many_dates_are_entered_in_parts_by_the_command_itself() {
     nothing to backfill of `minutes`: 4320 dates in that range, settled by attempts, or not settled yet
     ");
 }
+
+#[test]
+fn a_dependent_job_names_the_dates_that_are_missing_upstream_and_the_command_that_orders_them() {
+    let hand = Hand::new();
+    let text = hand.does_what_its_dry_run_says("backfill six --from 2024-10-30 --to 2024-11-01");
+    insta::assert_snapshot!(text, @"
+    dry run, nothing is changed; it would answer: backfill of `six`: 8 dates from 2024-10-30T00:00:00+01:00 to 2024-10-31T18:00:00+01:00, oldest first, one at a time, outside its schedule; `load`, which `six` depends on, has no record of 3 dates from 2024-10-29T03:00:00+01:00 to 2024-10-31T03:00:00+01:00, and nothing waits for them: `crontabber backfill load --from 2024-10-29T03:00:00+01:00 --to 2024-11-01T03:00:00+01:00` orders them, best before this backfill
+      2024-10-30T00:00:00+01:00
+      2024-10-30T06:00:00+01:00
+      2024-10-30T12:00:00+01:00
+      2024-10-30T18:00:00+01:00
+      2024-10-31T00:00:00+01:00
+      2024-10-31T06:00:00+01:00
+      2024-10-31T12:00:00+01:00
+      2024-10-31T18:00:00+01:00
+    ");
+    let command = text.split('`').find_map(|part| part.strip_prefix("crontabber ")).unwrap();
+    insta::assert_snapshot!(hand.tell(command), @"
+    backfill load --from 2024-10-29T03:00:00+01:00 --to 2024-11-01T03:00:00+01:00: 0
+    note: no daemon is running: dates start when one runs, or with `crontabber once`
+    backfill of `load`: 3 dates from 2024-10-29T03:00:00+01:00 to 2024-10-31T03:00:00+01:00, oldest first, one at a time, outside its schedule
+    ");
+}

@@ -51,7 +51,8 @@ impl Scheduler {
         job_state.refuse_backfill(&job, request, order)?;
         let dates = job_state.dates_of_order(&job, order, now)?;
         let selection = job_state.select(&dates, order.only, &settled, request.id);
-        let text = selection.describe(&job, order, &dates);
+        let text = selection.describe(&job, order, &dates) + &self.missing_upstream(&job, &selection.wanted);
+        let (_, job_state) = self.registered(name)?;
         let reply = done(text, selection.changed);
         if selection.wanted.is_empty() && selection.retried.is_empty() {
             return Ok(Some(reply));
