@@ -44,6 +44,8 @@ pub(crate) struct Calendar {
     /// On a whole second.
     pub(crate) end: Option<At>,
     pub(crate) delay: TimeDelta,
+    /// The day that every N days are counted from, if it is not that of the start.
+    pub(crate) counted_from: Option<NaiveDate>,
 }
 
 impl Calendar {
@@ -76,7 +78,8 @@ impl Calendar {
 
     /// The same with the dates that it would have had before its start.
     pub(crate) fn unbounded(&self) -> Self {
-        Self { start: None, ..self.clone() }
+        let of_start = self.start.map(|start| self.wall(start).date());
+        Self { start: None, counted_from: self.counted_from.or(of_start), ..self.clone() }
     }
 
     /// The dates after one instant and up to another.
@@ -141,7 +144,8 @@ impl Calendar {
             Rule::Weekly(weekday, hour, minute) if day.weekday().num_days_from_sunday() == weekday => (hour, minute),
             Rule::Monthly(wanted, hour, minute) if day.day() == wanted => (hour, minute),
             Rule::Days(step, hour, minute) => {
-                let number = day.signed_duration_since(NaiveDate::default()).num_days();
+                let of_start = || self.start.map_or_else(NaiveDate::default, |start| self.wall(start).date());
+                let number = day.signed_duration_since(self.counted_from.unwrap_or_else(of_start)).num_days();
                 (number % i64::from(step) == 0).then_some((hour, minute))?
             }
             _ => return None,

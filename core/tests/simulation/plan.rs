@@ -127,7 +127,8 @@ impl Plan {
         for _ in 0..hooks {
             let (name, zone) = (plan.name("hook"), *random.pick(&ZONES));
             let rule = Rule::None;
-            let calendar = Calendar { rule, zone, start: None, end: None, delay: TimeDelta::zero() };
+            let calendar =
+                Calendar { rule, zone, start: None, end: None, delay: TimeDelta::zero(), counted_from: None };
             let spec = plan.spec(random, name.clone(), calendar, false);
             plan.all.insert(name, spec);
         }
@@ -279,7 +280,7 @@ fn calendar(random: &mut Random, pace: Pace, backfill: bool, now: At) -> Calenda
     let start = (backfill || random.once_in(4)).then(|| whole - whole_days(random, pace));
     let end = random.once_in(8).then(|| whole + pace.interval() * i32::try_from(random.below(500)).expect("small"));
     let (rule, zone) = (pace.rule(random), *random.pick(&ZONES));
-    Calendar { rule, zone, start, end, delay: delay(random, pace) }
+    Calendar { rule, zone, start, end, delay: delay(random, pace), counted_from: None }
 }
 
 /// Some past; now and then, some future.
