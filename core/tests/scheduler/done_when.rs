@@ -1,5 +1,7 @@
 //! `done_when`: dates that need no attempt.
 
+use std::time::Duration;
+
 use crontabber_core::job::{Job, OnLost, OnUnknown};
 use crontabber_core::scheduler::ProbeAnswer;
 use crontabber_core::session::{Operation, Outcome, Retrying, Skipping};
@@ -88,6 +90,20 @@ fn a_done_when_without_an_answer_lets_the_date_run_or_holds_it() {
     assert_snapshot!(world.take_started(), @"held 11-05T03:00");
     world.settle(succeed);
     world.crash();
+}
+
+#[test]
+fn a_date_that_done_when_held_runs_when_it_is_released_however_late() {
+    let job = Job { on_unknown: OnUnknown::Hold, ..with_done_when(backfill("load", "0 3 * * *", "2026-11-05 00:00")) };
+    let late = Job { skip_late: Some(Duration::from_hours(12)), ..job };
+    let mut world = World::new("2026-11-05 12:00", vec![late]);
+    world.end_probe(ProbeAnswer::Unknown("timed out".to_owned()));
+    world.pass("2026-11-05 18:00");
+    world.ask(1, "load", Operation::Retry(Retrying::Date { date: at("2026-11-05 03:00"), again: false }));
+    world.crash();
+    world.answer_probe(Some(false));
+    world.settle(succeed);
+    assert_snapshot!(world.rows_of("load"), @"11-05T03:00 succeeded (manual, 1 attempts)");
 }
 
 #[test]

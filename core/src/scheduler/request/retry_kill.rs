@@ -144,7 +144,10 @@ impl JobState {
     /// Lets an unsettled date wait again, with all its attempts.
     fn again(&mut self, date: DateTime<Utc>, from: StateKind, step: &mut Step) {
         let Some(Session { trigger, zone, attempts, .. }) = self.rows().get(date) else { return };
-        let (trigger, zone, attempts, backfill) = (*trigger, *zone, *attempts, self.rows().backfill_of(date));
+        let (zone, attempts, backfill) = (*zone, *attempts, self.rows().backfill_of(date));
+        // A date that was held before its first attempt is the operator's now: `skip_late` does not skip it.
+        let is_first = attempts == 0 && backfill.is_none();
+        let trigger = if is_first { Trigger::Manual } else { *trigger };
         self.write(Entry::Again { session: self.rows().key(date), zone, from, trigger, backfill, attempts }, step);
     }
 

@@ -150,7 +150,9 @@ fn again(session: &SessionKey, trigger: Trigger, backfill: Option<i64>, view: &V
     let Some(row) = view.ledger.row(session) else { return Err(format!("P1: {job} {date} is to wait again")) };
     let wrong = |what: &str| Err(format!("P1: {job} {date} is {:?}, and is to wait again: {what}", row.state));
     if !row.state.is_settled() {
-        let stays = backfill == row.backfill && trigger == row.trigger;
+        let is_first = row.attempts == 0 && row.backfill.is_none();
+        let expected = if is_first { Trigger::Manual } else { row.trigger };
+        let stays = backfill == row.backfill && trigger == expected;
         let is_held = matches!(row.state, State::Held { .. });
         return if stays && is_held && retries(job, row, view) { Ok(()) } else { wrong("for no reason") };
     }
