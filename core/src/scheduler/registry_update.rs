@@ -32,14 +32,22 @@ impl Scheduler {
             }
         }
         self.successors.clear();
+        let is_new = |job: &&Arc<Job>| !self.jobs.contains_key(&job.name);
+        let renamed: BTreeSet<JobName> = jobs.iter().filter(is_new).filter_map(|job| job.previously.clone()).collect();
         for name in gone {
             self.remove(&name, step);
+            if !renamed.contains(&name) {
+                self.report_removal(&name, step);
+            }
         }
         let names: Vec<JobName> = jobs.iter().map(|job| job.name.clone()).collect();
         let mut news = Vec::new();
         for job in jobs {
+            let is_known = self.jobs.contains_key(&job.name);
             if self.may_adopt(&job, step) {
-                news.extend(self.adopt(&job, step));
+                let is_renamed = !is_known && self.jobs.contains_key(&job.name);
+                // That a job is renamed is reported already.
+                news.extend(self.adopt(&job, step).filter(|(_, keys)| !is_renamed || !keys.is_empty()));
             }
         }
         let (jobs, successors) = (&self.jobs, &self.successors);
@@ -116,9 +124,13 @@ impl Scheduler {
     fn remove(&mut self, name: &JobName, step: &mut Step) {
         if let Some(job_state) = self.jobs.get_mut(name) {
             job_state.job = None;
-            step.notes.push(Notification::Removed { job: name.clone(), unsettled: job_state.behind() });
         }
         self.reconsider(name, step);
+    }
+
+    fn report_removal(&self, name: &JobName, step: &mut Step) {
+        let unsettled = self.jobs.get(name).map_or(0, |job_state| job_state.behind());
+        step.notes.push(Notification::Removed { job: name.clone(), unsettled });
     }
 
     /// Takes a job of the registry; returns its name and the changed keys if there is something to report.

@@ -164,6 +164,33 @@ fn a_renamed_job_keeps_its_ledger() {
 }
 
 #[test]
+fn a_renamed_job_is_reported_as_renamed_and_neither_as_gone_nor_as_new() {
+    let load = backfill("load", "0 3 * * *", "2026-11-03 00:00");
+    let mut world = World::new("2026-11-05 12:00", vec![load.clone()]);
+    world.settle(succeed);
+    world.notes.clear();
+    world.reload(vec![Job { name: name("import"), previously: Some(name("load")), ..load.clone() }]);
+    assert!(matches!(world.notes.as_slice(), [Notification::Renamed { .. }]), "{:?}", world.notes);
+    // While an attempt runs, it waits for its name.
+    world.pass("2026-11-06 03:00");
+    world.notes.clear();
+    world.reload(vec![Job { name: name("fetch"), previously: Some(name("import")), ..load.clone() }]);
+    assert!(matches!(world.notes.as_slice(), [Notification::WaitsToSucceed { .. }]), "{:?}", world.notes);
+    // What else is edited is reported too, and a job without a successor is gone.
+    world.settle(succeed);
+    world.notes.clear();
+    let moved = backfill("again", "0 4 * * *", "2026-11-03 00:00");
+    world.reload(vec![Job { previously: Some(name("fetch")), ..moved }]);
+    let [Notification::Renamed { .. }, Notification::Changed { keys, .. }] = world.notes.as_slice() else {
+        panic!("{:?}", world.notes)
+    };
+    assert_eq!(keys.join(", "), "schedule");
+    world.notes.clear();
+    world.reload(Vec::new());
+    assert!(matches!(world.notes.as_slice(), [Notification::Removed { .. }]), "{:?}", world.notes);
+}
+
+#[test]
 fn an_idempotency_key_does_not_change_with_the_name_of_the_job() {
     let told = |world: &World| {
         let starts = world.running.iter().map(|start| (&start.attempt.session.job, &start.idempotency_key));
