@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::SecondsFormat;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::clock;
@@ -126,6 +127,7 @@ pub fn dropped_text(dropped: usize) -> String {
 
 fn run(inbox: &Receiver<Item>, count: &Count, write: &mut impl FnMut(&[Vec<u8>]), notice: &impl Fn(usize) -> String) {
     while let Ok(first) = inbox.recv() {
+        // Gathers the lines of a burst, so that they take one write.
         thread::sleep(BATCH);
         let (mut lines, mut flushes) = (Vec::new(), Vec::new());
         for item in iter::once(first).chain(inbox.try_iter()) {
@@ -157,7 +159,7 @@ pub fn write_to_stderr(lines: &[Vec<u8>]) {
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(Errno::INTR) => {}
             // A process that shares standard error with us has made it non-blocking.
-            Err(Errno::AGAIN) => thread::sleep(BATCH),
+            Err(Errno::AGAIN) => _ = poll(&mut [PollFd::new(&io::stderr(), PollFlags::OUT)], None),
             Err(_) => return,
         }
     }

@@ -160,6 +160,7 @@ pub(super) fn of_file(ledger: &Path) -> Option<Heartbeat> {
         if let Ok(heartbeat) = serde_json::from_str(text.lines().next().unwrap_or_default()) {
             return Some(heartbeat);
         }
+        // Nothing tells when the writer, which takes no lock that could stop it, is done.
         thread::sleep(BETWEEN_TRIES);
     }
     None
