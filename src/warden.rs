@@ -42,6 +42,6 @@ mod trampoline;
 pub use attempt::ATTEMPT_VARIABLE;
 pub use environment::inherited_environment;
 pub use log::Log;
-pub use procfs::{boot_id, find_orphans, is_alive, process_identity};
+pub use procfs::{age, boot_id, find_orphans, is_alive, process_identity};
 pub use server::{Service, serve};
 pub use trampoline::{TRAMPOLINE, trampoline};

@@ -154,6 +154,19 @@ impl Control {
             self.decide(Event::Tick, time.wall);
         }
         self.send_kills();
+        self.report_too_long(time);
+    }
+
+    /// Reports the attempts that have run for longer than `max_duration`.
+    fn report_too_long(&mut self, time: Time) {
+        let limit = |attempt: &AttemptKey| self.scheduler.job(&attempt.session.job)?.max_duration;
+        self.attempts.measure(time, |attempt| limit(attempt).filter(|_| self.mode != Mode::Operate));
+        while let Some(attempt) = self.attempts.take_long(time.monotonic) {
+            let Some(limit) = limit(&attempt) else { continue };
+            let zone = self.scheduler.zone_of(&attempt.session);
+            let notification = Notification::TooLong { attempt, zone, limit };
+            self.effects.push_back(Effect::Report(Notice::Scheduler(notification)));
+        }
     }
 
     /// Says whether new dates may be decided: the ledger is written, and there is a warden.
@@ -213,7 +226,8 @@ impl Control {
         });
         let set_back = (decides && self.is_set_back(time.wall)).then_some(time.monotonic);
         let look_up = (self.is_connected && self.ready().any(is_unknown)).then_some(self.look_up_at);
-        [retry, batch, wake, set_back, look_up, self.stop_due_at()].into_iter().flatten().min()
+        let long = self.attempts.long_at();
+        [retry, batch, wake, set_back, look_up, long, self.stop_due_at()].into_iter().flatten().min()
     }
 
     /// When the requests are to be read, if they may be.
@@ -239,6 +253,9 @@ impl Control {
     /// Has the scheduler decide, and gathers what follows.
     fn decide(&mut self, event: Event, now: DateTime<Utc>) {
         let mut step = self.scheduler.handle(event, now);
+        if self.mode == Mode::Operate {
+            step.notes.retain(|note| !matches!(note, Notification::Late { .. }));
+        }
         for start in &step.starts {
             self.attempts.open(start.attempt.clone(), now);
         }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::NaiveTime;
+use chrono::{DateTime, NaiveTime, Utc};
 
 pub use dependency::{Dependency, Offset, Period, Span, first_at_or_after};
 pub use name::JobName;
@@ -86,6 +86,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// When a date should be settled, by `expect_by`.
+    #[must_use]
+    pub fn expected_by(&self, date: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Some(first_at_or_after(self.timetable.due(date), self.expect_by?, self.timetable.zone()))
+    }
+
     /// A job with the default of every optional key.
     #[must_use]
     pub fn new(name: JobName, timetable: Timetable, command: Command) -> Self {

@@ -11,6 +11,7 @@ mod done_when;
 mod explain;
 mod job_rows;
 mod job_state;
+mod lateness;
 mod materialize;
 mod notification;
 mod queue;
@@ -24,9 +25,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, State, Trigger};
+use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, SessionKey, State, Trigger};
 use job_rows::JobRows;
 use job_state::{Candidates, JobState, Neighbours};
 use slots::{ReadyJob, Slots};
@@ -158,6 +160,12 @@ impl Scheduler {
         sessions.map_or(0, |sessions| sessions.filter(is_held).count() as u64)
     }
 
+    /// The zone of a session: recorded with it while it is unsettled, else that of the job.
+    #[must_use]
+    pub fn zone_of(&self, session: &SessionKey) -> Tz {
+        self.jobs.get(&session.job).map_or(Tz::UTC, |job_state| job_state.zone_of(session.date))
+    }
+
     /// The open attempts.
     #[must_use]
     pub fn open_attempts(&self) -> Vec<AttemptKey> {
@@ -265,6 +273,7 @@ impl Scheduler {
             .into_iter()
             .flatten()
             .min();
+        at = [at, job_state.report_late(now, step)].into_iter().flatten().min();
         if let Some(timer) = job_state.timer.take() {
             self.timers.remove(&(timer, name.clone()));
         }

@@ -13,7 +13,7 @@ use crontabber_core::control::{
     Configuration, Control, Effect, Exit, Input, Mode, Next, Notice, Recovery, Time, WardenEvent, WardenState,
 };
 use crontabber_core::job::{DatePolicy, Job, JobName};
-use crontabber_core::scheduler::LastSuccess;
+use crontabber_core::scheduler::{LastSuccess, Notification};
 use crontabber_core::session::{AttemptEnd, AttemptKey, Entry, Operation, Outcome, Past, Recovered, Request, Skipping};
 use insta::assert_snapshot;
 use world::{at, backfill};
@@ -83,6 +83,9 @@ impl Driver {
                 Effect::Start(start) => {
                     self.last_success = start.last_success;
                     format!("start {}", start.attempt)
+                }
+                Effect::Report(Notice::Scheduler(Notification::TooLong { attempt, limit, .. })) => {
+                    format!("{attempt} has run for longer than {limit:?}")
                 }
                 Effect::Report(Notice::Scheduler(_)) => continue,
                 Effect::Report(notice) => format!("report {}", notice_text(&notice)),
@@ -365,6 +368,38 @@ fn an_end_that_the_warden_kept_is_not_taken_for_that_of_a_new_job_with_the_same_
     forget load/1/2026-11-03T03:00:00Z/1
     watch 0 open
     write enter load, record 3, open load/1/2026-11-03T03:00:00Z/1
+    ");
+}
+
+#[test]
+fn an_attempt_that_runs_too_long_is_reported_once_whatever_the_wall_clock_says() {
+    let limited = |minutes| {
+        let jobs = load().into_iter().map(|job| Job { max_duration: Some(Duration::from_mins(minutes)), ..job });
+        configuration(jobs.collect(), true)
+    };
+    let mut driver = Driver::with_warden(Mode::Serve, limited(20), WardenState::default());
+    driver.next().written().next();
+    driver.story();
+    // The clock is set forward by hours.
+    driver.time.wall += TimeDelta::hours(3);
+    driver.pass(60).next();
+    assert!(!driver.story().contains("longer"), "it has run for one minute");
+    driver.pass(19 * 60).next().pass(3600).next();
+    assert_eq!(driver.story().matches("longer").count(), 1);
+    // A registry with another limit does not have it reported again; an attempt that was not yet too long is.
+    driver.handle(Input::Reload(limited(30))).pass(3600).next();
+    assert!(!driver.story().contains("longer"), "it was reported");
+    driver.ended(FIRST, Outcome::Succeeded).next().written().next().pass(60).next();
+    driver.handle(Input::Reload(limited(1))).next().written().next();
+    assert_snapshot!(driver.story(), @"
+    write close load/1/2026-11-03T03:00:00Z/1 succeeded, open load/1/2026-11-04T03:00:00Z/1
+    start load/1/2026-11-04T03:00:00Z/1
+    forget load/1/2026-11-03T03:00:00Z/1
+    wait
+    wait
+    load/1/2026-11-04T03:00:00Z/1 has run for longer than 60s
+    wait
+    wait
     ");
 }
 

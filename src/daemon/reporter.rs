@@ -180,6 +180,12 @@ fn log(notification: &Notification, zone: Tz) {
             }
         }
         Notification::TooOld { job, count, .. } => warn!(%job, count, "{text}"),
+        Notification::Late { session, count, .. } => {
+            warn!(job, date = in_zone(session.date, zone), count, "{text}");
+        }
+        Notification::TooLong { attempt, .. } => {
+            warn!(job, date = in_zone(attempt.session.date, zone), attempt = attempt.number, "{text}");
+        }
         Notification::Overlapped { job, date } => warn!(%job, date = in_zone(*date, zone), "{text}"),
         Notification::Behind { job, behind, .. } => info!(%job, behind, "{text}"),
         Notification::Answered { job, user, .. } => info!(%job, user, "{text}"),

@@ -5,10 +5,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::duration;
-use crate::job::{Job, first_at_or_after};
+use crate::job::Job;
 use crate::scheduler::JobStatus;
 use crate::session::AttemptRecord;
 use crate::text::in_zone;
+use crate::warden;
 
 /// A date that is this much later than expected is critical.
 const CRITICAL: TimeDelta = TimeDelta::hours(1);
@@ -59,10 +60,10 @@ pub(crate) fn lateness(job: &Job, view: &JobStatus, open: &[&AttemptRecord], now
 /// A date that should have been settled by now.
 fn unexpected(job: &Job, view: &JobStatus, now: DateTime<Utc>) -> Option<Late> {
     // What the ledger has never expected is a first catch-up, which takes as long as it takes.
-    let (time, date) = (job.expect_by?, view.oldest_since_seen?);
+    let date = view.oldest_since_seen?;
+    let expected = job.expected_by(date)?;
     let is_catching_up = view.oldest != Some(date);
     let zone = job.timetable.zone();
-    let expected = first_at_or_after(job.timetable.due(date), time, zone);
     if now <= expected {
         return None;
     }
@@ -76,7 +77,9 @@ fn unexpected(job: &Job, view: &JobStatus, now: DateTime<Utc>) -> Option<Late> {
 /// An attempt that takes longer than it should.
 pub(crate) fn too_long(job: &Job, attempt: &AttemptRecord, now: DateTime<Utc>) -> Option<Late> {
     let most = job.max_duration?;
-    let taken = (now - attempt.started_at).to_std().unwrap_or_default();
+    // Not by the wall clock, which can be set, while the process is there to ask.
+    let by_wall_clock = || (now - attempt.started_at).to_std().unwrap_or_default();
+    let taken = attempt.process.as_ref().and_then(warden::age).unwrap_or_else(by_wall_clock);
     if taken <= most {
         return None;
     }

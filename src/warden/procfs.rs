@@ -5,9 +5,15 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::attempt::ATTEMPT_VARIABLE;
 use crate::session::ProcessIdentity;
+
+/// `/proc` counts hundredths of a second (`USER_HZ`), whatever the kernel itself counts.
+const MILLISECONDS_PER_TICK: u64 = 10;
 
 /// The fields of `/proc/PID/stat` that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,15 @@ pub(super) fn identity_in_boot(pid: i32, boot_id: String) -> io::Result<ProcessI
 pub fn is_alive(process: &ProcessIdentity) -> bool {
     boot_id().is_ok_and(|boot| boot == process.boot_id)
         && Stat::read(process.pid).is_ok_and(|stat| stat.start_ticks == process.start_ticks && stat.is_running())
+}
+
+/// How long ago this process started, by the clock that counts from boot; absent if it no longer runs, or on another machine.
+#[must_use]
+pub fn age(process: &ProcessIdentity) -> Option<Duration> {
+    let now = clock_gettime(ClockId::Boottime);
+    let now = Duration::new(now.tv_sec.try_into().ok()?, now.tv_nsec.try_into().ok()?);
+    let started = Duration::from_millis(process.start_ticks.saturating_mul(MILLISECONDS_PER_TICK));
+    is_alive(process).then(|| now.saturating_sub(started))
 }
 
 /// Finds the living processes of attempts by the names in their environments, in one pass over `/proc`, in the order of

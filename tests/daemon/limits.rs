@@ -55,3 +55,30 @@ command = "echo $CRONTABBER_DATE >> DIR/ran"
     assert!(lab.json(&["ghosts"]).as_array().unwrap().is_empty(), "the old name is gone");
     assert_eq!(lab.json(&["audit", "each-hour"])[0]["reason"], "holiday");
 }
+
+#[test]
+fn a_late_date_and_a_long_attempt_are_reported_in_the_log() {
+    let registry = r#"
+[jobs.load]
+schedule = "0 * * * *"
+backfill = true
+start = 2026-11-05T10:00:00Z
+expect_by = "10:30"
+max_duration = "1s"
+command = "sleep 1000"
+"#;
+    let lab = Lab::new(registry).with_clock("@2026-11-05 09:59:58");
+    let _daemon = lab.daemon();
+    lab.until("it runs", || lab.sessions("load") == ["2026-11-05 running 1"]);
+    let said = |what: &str| lab.log().lines().filter(|line| line.contains("WARN") && line.contains(what)).count();
+    let long = "load: 2026-11-05T10:00:00+00:00 attempt 1 has been running for longer than 1 s (`max_duration`)";
+    lab.until("it is too long", || said(long) == 1);
+    // The clock is set forward, and the process has run for seconds.
+    lab.set_clock("@2026-11-05 10:29:58");
+    let late = "load: 2026-11-05T10:00:00+00:00 is still running, and was expected by 2026-11-05T10:30:00+00:00";
+    lab.until("it is late", || said(late) == 1);
+    let status = lab.json(&["status", "load"])["late_because"].to_string();
+    assert!(status.contains("has been running for less than a minute"), "{status}");
+    assert_eq!((said("longer than"), said("expected by")), (1, 1), "{}", lab.log());
+    lab.ok("kill load");
+}

@@ -64,6 +64,7 @@ impl Control {
         self.scheduler.set_pools(configuration.pools.clone());
         self.decide(Event::Registry(configuration.jobs.clone()), now);
         self.configuration = configuration;
+        self.attempts.measure_again();
     }
 
     /// Takes up the attempts that were open when the last daemon ended, with what the warden knows of them.

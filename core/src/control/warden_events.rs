@@ -56,7 +56,7 @@ impl Control {
             return true;
         }
         self.attempts.kills.remove(attempt);
-        if self.attempts.open.remove(attempt).is_some() {
+        if self.attempts.close(attempt) {
             self.batch.ends.push(attempt.clone());
             self.decide(Event::Ended { attempt: attempt.clone(), end }, now);
             return false;

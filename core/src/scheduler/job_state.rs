@@ -110,6 +110,8 @@ pub(super) struct JobState {
     pub offers: [Option<ReadyJob>; 2],
     /// The step since which each of the two has been ready, perhaps with interruptions, without a slot.
     pub since: [Option<u64>; 2],
+    /// The newest date that was reported as late.
+    pub reported_late: Option<DateTime<Utc>>,
     /// The job's entry in the scheduler's timers.
     pub timer: Option<DateTime<Utc>>,
 }
@@ -127,6 +129,7 @@ impl JobState {
             cancelling: Vec::new(),
             offers: [None, None],
             since: [None, None],
+            reported_late: None,
             timer: None,
         }
     }

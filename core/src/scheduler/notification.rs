@@ -48,6 +48,25 @@ pub enum Notification {
         /// The oldest of them.
         oldest: DateTime<Utc>,
     },
+    /// Dates are not settled, although their `expect_by` has passed.
+    Late {
+        /// The oldest of them.
+        session: SessionKey,
+        /// The zone of the session.
+        zone: Tz,
+        /// When it was expected to be settled.
+        expected: DateTime<Utc>,
+        is_running: bool,
+        /// How many there are.
+        count: u64,
+    },
+    /// An attempt has been running for longer than `max_duration`.
+    TooLong {
+        attempt: AttemptKey,
+        /// The zone of its session.
+        zone: Tz,
+        limit: Duration,
+    },
     /// A date was skipped by `overlap = "skip"`: earlier dates still run.
     Overlapped { job: JobName, date: DateTime<Utc> },
     /// `done_when` reports a date as done.

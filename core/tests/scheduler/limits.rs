@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use crontabber_core::job::{CatchUp, DatePolicy, Overlap, Retry};
+use crontabber_core::job::{CatchUp, DatePolicy, Job, Overlap, Retry};
 use crontabber_core::scheduler::Notification;
-use crontabber_core::session::{Only, Operation};
+use crontabber_core::session::{Only, Operation, Outcome};
 use insta::assert_snapshot;
 
-use crate::fixtures::order;
+use crate::fixtures::{order, with_one_attempt};
 use crate::world::*;
 
 #[test]
@@ -144,4 +144,46 @@ fn a_date_skipped_by_a_limit_in_the_step_of_a_backfill_is_not_entered_twice() {
     11-07T03:00 succeeded (backfill, 1 attempts)
     11-08T03:00 succeeded (catch-up, 1 attempts)
     ");
+}
+
+#[test]
+fn a_late_date_is_reported_once() {
+    let expected = |name: &str| Job {
+        expect_by: chrono::NaiveTime::from_hms_opt(5, 0, 0),
+        ..with_one_attempt(backfill(name, "0 3 * * *", "2026-11-05 00:00"))
+    };
+    let disabled = Job { enabled: false, ..expected("disabled") };
+    let mut world = World::new("2026-11-04 12:00", vec![expected("load"), disabled]);
+    let late = |world: &mut World, until: &str| {
+        world.pass(until);
+        let notes = std::mem::take(&mut world.notes).into_iter().filter_map(|note| match note {
+            Notification::Late { session, expected, is_running, count, .. } => {
+                Some(format!("{} {} by {expected}, running: {is_running}, {count}", session.job, session.date))
+            }
+            _ => None,
+        });
+        notes.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(late(&mut world, "2026-11-05 04:59"), @"");
+    assert_snapshot!(late(&mut world, "2026-11-05 05:00"), @"load 2026-11-05 03:00:00 UTC by 2026-11-05 05:00:00 UTC, running: true, 1");
+    world.end_first(Outcome::Failed { code: 1 });
+    assert_snapshot!(late(&mut world, "2026-11-06 04:00"), @"");
+    // The next date waits for the held one, and is late as well. Another daemon reports both.
+    assert_snapshot!(late(&mut world, "2026-11-06 06:00"), @"load 2026-11-06 03:00:00 UTC by 2026-11-06 05:00:00 UTC, running: false, 1");
+    world.notes.clear();
+    world.crash();
+    assert_snapshot!(late(&mut world, "2026-11-06 07:00"), @"load 2026-11-05 03:00:00 UTC by 2026-11-05 05:00:00 UTC, running: false, 2");
+}
+
+#[test]
+fn a_first_catch_up_is_not_late() {
+    let load = Job {
+        expect_by: chrono::NaiveTime::from_hms_opt(5, 0, 0),
+        ..backfill("load", "0 3 * * *", "2026-11-01 00:00")
+    };
+    let mut world = World::new("2026-11-05 12:00", vec![load]);
+    world.pass("2026-11-06 04:59");
+    assert!(!world.notes.iter().any(|note| matches!(note, Notification::Late { .. })), "{:?}", world.notes);
+    world.pass("2026-11-06 05:00");
+    assert!(world.notes.iter().any(|note| matches!(note, Notification::Late { count: 1, .. })), "{:?}", world.notes);
 }

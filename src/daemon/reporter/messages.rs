@@ -16,6 +16,8 @@ pub(super) fn zone_of(notification: &Notification) -> Option<Tz> {
     match notification {
         Notification::Opened { zone, .. }
         | Notification::Closed { zone, .. }
+        | Notification::Late { zone, .. }
+        | Notification::TooLong { zone, .. }
         | Notification::WasDone { zone, .. }
         | Notification::DoneWhenUnanswered { zone, .. } => Some(*zone),
         Notification::Added { adding, .. } | Notification::Changed { adding, .. } => adding.oldest.map(|_| adding.zone),
@@ -26,7 +28,9 @@ pub(super) fn zone_of(notification: &Notification) -> Option<Tz> {
 /// The job that a notification concerns.
 pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
     match notification {
-        Notification::Opened { attempt, .. } | Notification::Closed { attempt, .. } => Some(&attempt.session.job),
+        Notification::Opened { attempt, .. }
+        | Notification::Closed { attempt, .. }
+        | Notification::TooLong { attempt, .. } => Some(&attempt.session.job),
         Notification::Behind { job, .. }
         | Notification::Added { job, .. }
         | Notification::Changed { job, .. }
@@ -41,7 +45,9 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
         | Notification::Renamed { job, .. }
         | Notification::WaitsToSucceed { job, .. }
         | Notification::Answered { job, .. } => Some(job),
-        Notification::WasDone { session, .. } | Notification::DoneWhenUnanswered { session, .. } => Some(&session.job),
+        Notification::Late { session, .. }
+        | Notification::WasDone { session, .. }
+        | Notification::DoneWhenUnanswered { session, .. } => Some(&session.job),
         Notification::ClockSetBack { .. } => None,
     }
 }
@@ -55,6 +61,8 @@ pub(super) fn is_warning(notification: &Notification) -> bool {
             | Notification::PastDomain { .. }
             | Notification::UnreadableTimetable { .. }
             | Notification::DoneWhenUnanswered { .. }
+            | Notification::Late { .. }
+            | Notification::TooLong { .. }
     )
 }
 
@@ -81,6 +89,15 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         Notification::TooOld { count, oldest, .. } => {
             format!("{} missed, from {} on: skipped as too old", counted(*count, "date"), in_zone(*oldest, zone))
         }
+        Notification::Late { session, expected, is_running, count, .. } => {
+            late(&in_zone(session.date, zone), &in_zone(*expected, zone), *is_running, *count)
+        }
+        Notification::TooLong { attempt, limit, .. } => format!(
+            "{} attempt {} has been running for longer than {} (`max_duration`), and continues",
+            in_zone(attempt.session.date, zone),
+            attempt.number,
+            duration::format(*limit)
+        ),
         Notification::Overlapped { date, .. } => format!(
             "{} skipped: an earlier date still runs, and the job has `overlap = \"skip\"`",
             in_zone(*date, zone)
@@ -129,6 +146,21 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
             format!("{operation} by {user}: {text}{}", if *done { "" } else { " (refused)" })
         }
     }
+}
+
+/// Says that a date is late, and how many there are.
+fn late(date: &str, expected: &str, is_running: bool, count: u64) -> String {
+    let state = if is_running { "still running" } else { "not settled" };
+    let others = match count.saturating_sub(1) {
+        0 => String::new(),
+        others => format!("; {} late as well", are(others)),
+    };
+    format!("{date} is {state}, and was expected by {expected} (`expect_by`){others}")
+}
+
+/// `1 later date is`, `2 later dates are`.
+fn are(count: u64) -> String {
+    if count == 1 { "1 later date is".to_owned() } else { format!("{count} later dates are") }
 }
 
 fn behind_text(behind: u64, oldest: &str, superseded: u64) -> String {
