@@ -66,7 +66,7 @@ pub(super) fn log(context: &Context, asked: &LogArguments, output: &mut Output) 
     };
     match opened {
         Ok(mut log) => {
-            context.remark(&format!("{name}: {outcome}"));
+            context.remark(&format!("{name}: {outcome}{}", detail(&attempt)));
             io::copy(&mut log, output)?;
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => match &attempt.end {

@@ -76,6 +76,12 @@ impl Group {
         let _ = fs::write(self.path.join("cgroup.kill"), "1");
     }
 
+    /// The numbers of its processes.
+    pub(super) fn processes(&self) -> Vec<i32> {
+        let list = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
+        list.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid > 1).collect()
+    }
+
     /// The usage of all its processes; `own`, the usage of the first, where the group has no figure.
     pub(super) fn usage(&self, own: Option<Usage>) -> Option<Usage> {
         let stat = fs::read_to_string(self.path.join("cpu.stat")).ok();

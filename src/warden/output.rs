@@ -14,6 +14,10 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
+/// The last line of a log whose output a process has open when the end of the attempt is reported.
+const OPEN_MARK: &str = "[crontabber: a process that the attempt left behind has the output open; what it prints from here \
+                         on is not kept]";
+
 /// Writes the log of one attempt.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -22,6 +26,8 @@ pub(super) struct Output {
     tail_limit: u64,
     /// Bytes printed.
     total: u64,
+    /// The last byte printed.
+    last: u8,
     /// Bytes in the log itself.
     head: u64,
     /// Bytes in `….tail.old`.
@@ -43,6 +49,7 @@ impl Output {
             head_limit,
             tail_limit,
             total: 0,
+            last: b'\n',
             head: 0,
             old: 0,
             new: 0,
@@ -55,6 +62,7 @@ impl Output {
     /// Writes a piece of output.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.total = self.total.saturating_add(length(bytes));
+        self.last = bytes.last().copied().unwrap_or(self.last);
         if self.error.is_some() || bytes.is_empty() {
             return;
         }
@@ -63,12 +71,18 @@ impl Output {
         }
     }
 
-    /// Completes the log. Returns whether there is one, and why it is incomplete.
-    pub(super) fn finish(mut self) -> (bool, Option<String>) {
-        if self.total == 0 {
+    /// Whether there is a log so far.
+    pub(super) fn has_log(&self) -> bool {
+        self.is_created
+    }
+
+    /// Completes the log, with a mark if the output is still open. Returns whether there is a log, and why it is incomplete.
+    pub(super) fn finish(mut self, is_open: bool) -> (bool, Option<String>) {
+        if self.total == 0 && !is_open {
             return (false, None);
         }
-        if let Err(error) = self.append_tail() {
+        let completed = self.append_tail().and_then(|()| if is_open { self.append_mark() } else { Ok(()) });
+        if let Err(error) = completed {
             self.give_up(&error);
         }
         (self.is_created, self.error)
@@ -150,6 +164,19 @@ impl Output {
         Ok(())
     }
 
+    fn append_mark(&mut self) -> io::Result<()> {
+        if self.error.is_some() {
+            return Ok(());
+        }
+        if !self.is_created {
+            create(&self.path)?;
+            self.is_created = true;
+        }
+        let newline = if self.last == b'\n' { "" } else { "\n" };
+        let mut log = OpenOptions::new().append(true).open(&self.path)?;
+        writeln!(log, "{newline}{OPEN_MARK}")
+    }
+
     fn segment(&self, suffix: &str) -> PathBuf {
         let mut name = OsString::from(&self.path);
         name.push(suffix);
@@ -220,7 +247,7 @@ mod tests {
         for chunk in chunks {
             output.write(chunk);
         }
-        let (has_log, error) = output.finish();
+        let (has_log, error) = output.finish(false);
         assert_eq!(error, None);
         assert_eq!(has_log, path.exists());
         if !has_log {
@@ -267,7 +294,7 @@ mod tests {
         let mut output = Output::new(folder.path().join("file/log"), 8);
         output.write(b"abc");
         output.write(b"abc");
-        let (has_log, error) = output.finish();
+        let (has_log, error) = output.finish(false);
         assert!(!has_log);
         assert!(error.unwrap().ends_with("could not be written: Not a directory (os error 20)"));
     }
@@ -277,7 +304,7 @@ mod tests {
         let mut output = Output::new(PathBuf::from("/dev/full"), 8);
         output.write(b"abc");
         output.write(b"abcdefghijkl");
-        let (_, error) = output.finish();
+        let (_, error) = output.finish(false);
         assert!(error.unwrap().contains("No space left on device"));
     }
 

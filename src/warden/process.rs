@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+};
 use tracing::warn;
 
 use super::attempt::Id;
 use super::cgroup::Group;
 use super::exit::Exit;
 use super::output::Output;
+use super::procfs::Member;
 use crate::session::{Outcome, ProcessIdentity, Usage};
 
 /// The epoll tokens of an attempt: of its exit, and of its output. Numbers begin with 1, so that 0 and 1 are never used.
@@ -122,6 +125,17 @@ pub(super) struct Adopted {
     pub(super) timeout_at: Option<Instant>,
     pub(super) kill_grace: Duration,
     pub(super) kill_at: Option<Instant>,
+}
+
+/// Sends a signal to a process, and to no other one that has its number.
+pub(super) fn signal_member(member: Member, signal: Signal) {
+    let Some(Ok(pidfd)) = Pid::from_raw(member.pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return };
+    if member.is_alive()
+        && let Err(error) = pidfd_send_signal(pidfd, signal)
+        && error != Errno::SRCH
+    {
+        warn!(pid = member.pid, signal = signal.as_raw(), %error, "a process that a job left behind cannot be signalled");
+    }
 }
 
 /// Sends a signal to a process group. The caller makes sure that its leader still has the number.

@@ -19,6 +19,7 @@ const MILLISECONDS_PER_TICK: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
     state: u8,
+    parent: i32,
     group: i32,
     session: i32,
     start_ticks: u64,
@@ -34,17 +35,18 @@ impl Stat {
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("unreadable `/proc/{pid}/stat`")))
     }
 
-    /// Parses fields 3, 5, 6 and 22 of proc(5). The name in field 2 may contain any byte, so the fields are counted from the
+    /// Parses fields 3 to 6 and 22 of proc(5). The name in field 2 may contain any byte, so the fields are counted from the
     /// last parenthesis.
     fn parse(text: &[u8]) -> Option<Self> {
         let name_end = text.iter().rposition(|&byte| byte == b')')?;
         let rest = str::from_utf8(text.get(name_end.checked_add(1)?..)?).ok()?;
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?.bytes().next()?;
-        let group = fields.nth(1)?.parse().ok()?;
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
         let session = fields.next()?.parse().ok()?;
         let start_ticks = fields.nth(15)?.parse().ok()?;
-        Some(Self { state, group, session, start_ticks })
+        Some(Self { state, parent, group, session, start_ticks })
     }
 
     fn is_running(&self) -> bool {
@@ -123,16 +125,93 @@ pub(super) fn running_groups() -> HashMap<i32, i32> {
     processes().filter(|(_, stat)| stat.is_running()).map(|(pid, stat)| (stat.group, pid)).collect()
 }
 
+/// A process that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Member {
+    pub(super) pid: i32,
+    pub(super) group: i32,
+    start_ticks: u64,
+}
+
+impl Member {
+    /// The process with this number, if it runs.
+    pub(super) fn read(pid: i32) -> Option<Self> {
+        Self::new(pid, Stat::read(pid).ok()?)
+    }
+
+    fn new(pid: i32, stat: Stat) -> Option<Self> {
+        stat.is_running().then_some(Self { pid, group: stat.group, start_ticks: stat.start_ticks })
+    }
+
+    /// Whether it still has its number.
+    pub(super) fn is_alive(self) -> bool {
+        Stat::read(self.pid).is_ok_and(|stat| stat.start_ticks == self.start_ticks && stat.is_running())
+    }
+}
+
+/// The running processes of attempts, by the names in their environments: our descendants, or those that run `everywhere`.
+/// The environment of a process can be unreadable for as long as a file server hangs, so fewer are better.
+pub(super) fn find_members(attempts: &HashSet<&[u8]>, everywhere: bool) -> HashMap<Vec<u8>, Vec<Member>> {
+    let all: Vec<(i32, Stat)> = processes().collect();
+    let descendants = if everywhere { HashSet::new() } else { descendants(&all) };
+    let candidates = all.into_iter().filter(|(pid, _)| everywhere || descendants.contains(pid));
+    let mut found: HashMap<Vec<u8>, Vec<Member>> = HashMap::new();
+    for member in candidates.filter_map(|(pid, stat)| Member::new(pid, stat)) {
+        if let Some(name) = attempt_of(member.pid).filter(|name| attempts.contains(name.as_slice())) {
+            found.entry(name).or_default().push(member);
+        }
+    }
+    found
+}
+
+/// Those that descend from us.
+fn descendants(processes: &[(i32, Stat)]) -> HashSet<i32> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for (pid, stat) in processes {
+        children.entry(stat.parent).or_default().push(*pid);
+    }
+    let mut found = HashSet::new();
+    let mut parents = vec![own_number()];
+    while let Some(parent) = parents.pop() {
+        // Removed, so that numbers that are reused meanwhile make no circle.
+        for child in children.remove(&parent).unwrap_or_default() {
+            found.insert(child);
+            parents.push(child);
+        }
+    }
+    found
+}
+
+/// The name of the program of a process, for an operator.
+pub(super) fn process_name(pid: i32) -> String {
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim().replace(char::is_control, "?")
+}
+
+/// The children of our one thread.
+pub(super) fn children() -> Vec<i32> {
+    if let Ok(list) = fs::read_to_string("/proc/thread-self/children") {
+        return list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    }
+    // A kernel without this file.
+    let ours = own_number();
+    processes().filter(|(_, stat)| stat.parent == ours).map(|(pid, _)| pid).collect()
+}
+
 /// All processes but our own.
 fn processes() -> impl Iterator<Item = (i32, Stat)> {
-    let ours = i32::try_from(std::process::id()).ok();
+    let ours = own_number();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(move |&pid| Some(pid) != ours).filter_map(|pid| Some((pid, Stat::read(pid).ok()?)))
+    pids.filter(move |&pid| pid != ours).filter_map(|pid| Some((pid, Stat::read(pid).ok()?)))
+}
+
+fn own_number() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or(0)
 }
 
 /// The name of the attempt in the environment of a process.
-fn attempt_of(pid: i32) -> Option<Vec<u8>> {
+pub(super) fn attempt_of(pid: i32) -> Option<Vec<u8>> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mut variables = environment.split(|&byte| byte == 0);
     variables
@@ -147,7 +226,10 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_spaces_and_invalid_utf8_does_not_shift_the_fields() {
         let text = b"42 (a) R 1 (\xff b) S 1 42 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
-        assert_eq!(Stat::parse(text), Some(Stat { state: b'S', group: 42, session: 7, start_ticks: 987_654 }));
+        assert_eq!(
+            Stat::parse(text),
+            Some(Stat { state: b'S', parent: 1, group: 42, session: 7, start_ticks: 987_654 })
+        );
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"42 (x"), None);
         assert_eq!(Stat::parse(b"42 (x)"), None);

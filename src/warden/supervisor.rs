@@ -1,10 +1,11 @@
 //! The state machine that owns all job processes: it takes requests, exits, output and deadlines, and acts on each.
 //!
 //! It never blocks, and does a bounded amount of work for each attempt in a turn. `children` has what it does for processes
-//! that it started, `adopted` for those of an earlier warden.
+//! that it started, `adopted` for those of an earlier warden, and `leftovers` for those that outlive their attempt.
 
 mod adopted;
 mod children;
+mod leftovers;
 mod persist;
 mod start;
 
@@ -20,8 +21,10 @@ use super::attempt::{Id, ledger_of};
 use super::cgroup::{Delegated, Lingering};
 use super::journal::Journal;
 use super::network_fs::Mounts;
+use super::pending_end::PendingEnd;
 use super::process::{Adopted, Child};
 use super::protocol::{Ended, Launch, Reply, Running, Variable, Watch, bytes};
+use super::reparented::Reparented;
 use super::spawn::Spawner;
 use crate::clock;
 use crate::session::{AttemptEnd, Outcome, ProcessIdentity};
@@ -51,6 +54,11 @@ pub(super) struct Supervisor {
     queue: VecDeque<(u64, Box<Launch>, Rc<[Variable]>)>,
     children: HashMap<u64, Child>,
     adopted: HashMap<u64, Adopted>,
+    /// Attempts whose own process has exited, and whose end waits for their other processes.
+    pending_ends: HashMap<u64, PendingEnd>,
+    reparented: Reparented,
+    /// When `/proc` may be searched for leftovers again.
+    scan_at: Instant,
     /// Children that have exited after a stop, whose process groups are to be checked.
     exited: Vec<u64>,
     /// Output pipes of attempts that have ended, which processes of these attempts still hold open.
@@ -98,6 +106,9 @@ impl Supervisor {
             queue: VecDeque::new(),
             children: HashMap::new(),
             adopted: HashMap::new(),
+            pending_ends: HashMap::new(),
+            reparented: Reparented::new()?,
+            scan_at: Instant::now(),
             exited: Vec::new(),
             orphaned_pipes: HashMap::new(),
             unused: Vec::new(),
@@ -141,13 +152,15 @@ impl Supervisor {
 
     /// The longest wait for an event; `None` for no limit.
     pub(super) fn max_wait(&self) -> Option<Duration> {
-        if self.is_busy || !self.queue.is_empty() {
+        if self.is_busy || !self.queue.is_empty() || self.reparented.has_exit() {
             return Some(Duration::ZERO);
         }
         let report = self.unreported_starts.front().map(|(when, _)| *when);
         let deadline = self.deadlines.first().map(|(when, _)| *when);
         let journal = self.retry_at.or(self.unflushed.front().map(|(when, _)| *when));
-        let next = [report, deadline, journal, self.lingering_groups.next_check()].into_iter().flatten().min();
+        let leftovers = self.pending_ends.values().map(|pending| pending.check_at).min();
+        let lingering = self.lingering_groups.next_check();
+        let next = [report, deadline, journal, leftovers, lingering].into_iter().flatten().min();
         next.map(|when| when.saturating_duration_since(Instant::now()).min(MAX_WAIT))
     }
 
@@ -163,8 +176,8 @@ impl Supervisor {
         let known = entries.filter_map(|(name, entry)| match &entry.end {
             // Reported once it is persisted.
             Some(_) if self.is_unreported(name) => None,
-            Some(end) => Some(Reply::Ended(end.clone())),
-            None => Some(running(name, entry.process.clone())),
+            Some(end) if !self.numbers.contains_key(&**name) => Some(Reply::Ended(end.clone())),
+            _ => Some(running(name, entry.process.clone())),
         });
         let queued = self.queue.iter().map(|(_, launch, _)| launch.attempt.as_str()).filter(|name| of_ledger(name));
         known.chain(queued.map(|name| running(name, None))).collect()
@@ -197,6 +210,8 @@ impl Supervisor {
         self.handle_deadlines();
         self.report_starts();
         self.check_groups();
+        self.check_leftovers();
+        self.reap_leftovers();
         self.lingering_groups.check(Instant::now());
     }
 
@@ -228,6 +243,8 @@ impl Supervisor {
             self.stop_child(number, outcome, at_once);
         } else if self.adopted.contains_key(&number) {
             self.stop_adopted(number, outcome, at_once);
+        } else if self.pending_ends.contains_key(&number) {
+            self.stop_leftovers(number, at_once);
         } else if let Some(index) = self.queue.iter().position(|(queued, ..)| *queued == number) {
             self.queue.remove(index);
             self.finish_without_process(&Id::from(attempt), outcome, "stopped before it was started".to_owned());

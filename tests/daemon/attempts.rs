@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::lab::{DAILY, Lab, job};
+use crate::lab::{DAILY, Lab, job, stderr};
 
 #[test]
 fn a_command_that_cannot_start_fails_with_125_to_127() {
@@ -78,4 +78,37 @@ command = ["/bin/sh", "-c", "env | grep -E '^(CRONTABBER|COLOUR|TASTE|NOTIFY)' |
     TASTE=sweet
     env 02.11.2026
     ");
+}
+
+#[test]
+fn no_attempt_runs_beside_what_an_earlier_one_left_in_a_session_of_its_own() {
+    let command = r#"
+timeout = "300ms"
+kill_grace = "10s"
+retry = { after = "100ms", attempts = 2 }
+command = """setsid sh -c 'trap "sleep 0.3; echo ends $CRONTABBER_ATTEMPT >> DIR/trace; exit" TERM
+echo begins $CRONTABBER_ATTEMPT >> DIR/trace; while :; do sleep 0.02; done' > /dev/null & wait"""
+"#;
+    let lab = Lab::new(&job("load", 1, command));
+    let _daemon = lab.daemon();
+    lab.until("two attempts", || lab.outcomes("load") == ["timed-out", "timed-out"]);
+    assert_eq!(lab.lines("trace"), ["begins 1", "ends 1", "begins 2", "ends 2"]);
+    let detail = lab.json(&["attempts", "load"])[0]["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("that it left behind"), "{detail}");
+    assert!(lab.ok("why load 2026-11-01").contains("that it left behind"));
+}
+
+#[test]
+fn what_a_success_leaves_behind_is_named_by_attempts_why_and_log() {
+    let command = r#"command = "while ! test -e DIR/go; do sleep 0.05; done & echo $! > DIR/pid""#;
+    let lab = Lab::new(&job("load", 1, command));
+    lab.ok("once");
+    let detail = lab.json(&["attempts", "load"])[0]["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains(" left behind still run") && detail.contains(&lab.lines("pid")[0]), "{detail}");
+    let why = lab.ok("why load 2026-11-01");
+    assert!(why.split_whitespace().collect::<Vec<_>>().join(" ").contains(&detail), "{why}");
+    let log = lab.run(&["log", "load"]);
+    assert!(stderr(&log).contains(&detail), "{}", stderr(&log));
+    assert!(String::from_utf8(log.stdout).unwrap().starts_with("[crontabber: a process that the attempt left behind"));
+    fs::write(lab.path("go"), "").unwrap();
 }

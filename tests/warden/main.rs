@@ -11,5 +11,6 @@ mod journal_faults;
 #[expect(dead_code, reason = "the tests of the daemon use the rest")]
 #[path = "../support/lab.rs"]
 mod lab;
+mod leftovers;
 mod lifetime;
 mod requests;

@@ -187,9 +187,10 @@ pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Names attempt `number` at a job; the test process is part of the name, so that parallel runs do not meet.
+/// Names attempt `number` at a job; the test's process and thread are part of the name, so that parallel tests do not meet.
 pub(crate) fn key(job: &str, number: u32) -> AttemptKey {
-    let job = JobName::new(&format!("{job}-{}", std::process::id())).unwrap();
+    let thread: String = format!("{:?}", std::thread::current().id()).chars().filter(char::is_ascii_digit).collect();
+    let job = JobName::new(&format!("{job}-{}-{thread}", std::process::id())).unwrap();
     let date = DateTime::from_timestamp(1_793_000_000, 0).unwrap();
     AttemptKey { session: SessionKey { job, generation: 1, date }, number }
 }

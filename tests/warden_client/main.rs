@@ -4,6 +4,7 @@
 mod adoption;
 mod ending;
 mod lab;
+mod leftovers;
 mod many;
 mod output;
 mod starting;

@@ -11,9 +11,10 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::{Supervisor, end_without_process, running};
 use crate::job::DEFAULT_KILL_GRACE;
-use crate::session::{Outcome, ProcessIdentity};
+use crate::session::{AttemptEnd, Outcome, ProcessIdentity};
 use crate::warden::attempt::{Id, ledger_of};
 use crate::warden::journal::Entry;
+use crate::warden::pending_end::PendingEnd;
 use crate::warden::process::{Adopted, Termination, signal_group, tokens};
 use crate::warden::procfs::{find_orphans, is_alive};
 use crate::warden::protocol::{Ended, Reply, Watch};
@@ -31,6 +32,7 @@ impl Supervisor {
         let unlocated = open.iter().filter(|(_, entry)| entry.process.is_none() && entry.boot == self.boot_id);
         let unlocated: Vec<&str> = unlocated.map(|(name, _)| name.as_str()).collect();
         let located = find_orphans(&unlocated);
+        let mut ends = self.unsuccessful_ends();
         for (name, entry) in &open {
             let index = unlocated.iter().position(|other| other == name);
             let orphan = index.and_then(|index| located.get(index).cloned().flatten());
@@ -51,8 +53,25 @@ impl Supervisor {
                 }
                 None => "its warden was killed when it started or while it ran; its exit status is unknown".to_owned(),
             };
-            self.finish_without_process(&attempt, Outcome::Lost, detail);
+            let end = end_without_process(Outcome::Lost, Some(detail));
+            if entry.boot == self.boot_id {
+                ends.push((attempt, end));
+            } else {
+                self.finish(&attempt, &end);
+            }
         }
+        for (attempt, end) in self.hold_with_leftovers(ends, DEFAULT_KILL_GRACE) {
+            if self.journal.entries().get(&*attempt).is_some_and(|entry| entry.end.is_none()) {
+                self.finish(&attempt, &end);
+            }
+        }
+    }
+
+    /// The ends that the journal has, except successes: an earlier warden may have been killed while it ended leftovers.
+    fn unsuccessful_ends(&self) -> Vec<(Id, AttemptEnd)> {
+        let entries = self.journal.entries().iter().filter(|(_, entry)| entry.boot == self.boot_id);
+        let ends = entries.filter_map(|(name, entry)| Some((Id::from(name.as_str()), entry.end.as_ref()?.end()?)));
+        ends.filter(|(_, end)| end.outcome != Outcome::Succeeded).collect()
     }
 
     /// Watches an attempt that the ledger has open.
@@ -248,7 +267,9 @@ impl Supervisor {
                 Some(format!("its process {pid} exited; an earlier warden started it, so its exit status is unknown")),
             ),
         };
-        self.finish(&adopted.attempt, &end_without_process(outcome, detail));
+        let end = end_without_process(outcome, detail);
+        let termination = adopted.termination.unwrap_or(Termination::new(outcome));
+        self.hold(number, PendingEnd::new(adopted.attempt, end, adopted.kill_grace, Some(termination)));
     }
 }
 

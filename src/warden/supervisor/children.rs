@@ -6,43 +6,32 @@
 use std::time::Instant;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use tracing::error;
 
 use super::Supervisor;
 use crate::clock;
 use crate::session::{AttemptEnd, Outcome, Usage};
 use crate::warden::exit::{self, Exit};
-use crate::warden::process::{Child, Termination, tokens};
+use crate::warden::pending_end::PendingEnd;
+use crate::warden::pipe::{PipeRead, drain, read_pipe};
+use crate::warden::process::{Child, Termination, signal_group, tokens};
 use crate::warden::procfs;
-
-/// The result of one read of a pipe.
-enum PipeRead {
-    Bytes(usize),
-    Empty,
-    Closed,
-}
-
-fn read_pipe(pipe: &OwnedFd, buffer: &mut [u8]) -> PipeRead {
-    match rustix::io::read(pipe, buffer) {
-        Ok(0) => PipeRead::Closed,
-        Ok(count) => PipeRead::Bytes(count),
-        Err(Errno::AGAIN | Errno::INTR) => PipeRead::Empty,
-        Err(_) => PipeRead::Closed,
-    }
-}
 
 impl Supervisor {
     /// Reads once from the pipe of an attempt, or from its orphaned pipe.
     pub(super) fn read_output(&mut self, number: u64) {
-        if let Some(child) = self.children.get_mut(&number) {
-            let Some(pipe) = &child.pipe else { return };
+        let attempt = match self.children.get_mut(&number) {
+            Some(child) => Some((&mut child.pipe, &mut child.output)),
+            None => self.pending_ends.get_mut(&number).and_then(PendingEnd::output),
+        };
+        if let Some((open, output)) = attempt {
+            let Some(pipe) = &*open else { return };
             match read_pipe(pipe, &mut self.buffer) {
-                PipeRead::Bytes(count) => child.output.write(self.buffer.get(..count).unwrap_or_default()),
+                PipeRead::Bytes(count) => output.write(self.buffer.get(..count).unwrap_or_default()),
                 PipeRead::Empty => {}
-                PipeRead::Closed => self.unused.extend(child.pipe.take()),
+                PipeRead::Closed => self.unused.extend(open.take()),
             }
         } else if let Some(pipe) = self.orphaned_pipes.get(&number)
             && let PipeRead::Closed = read_pipe(pipe, &mut self.buffer)
@@ -146,78 +135,47 @@ impl Supervisor {
     /// Reaps a child that has exited, and ends its attempt.
     fn finish_child(&mut self, number: u64) {
         let Some(child) = self.children.get_mut(&number) else { return };
-        if child.termination.is_some() {
+        match child.termination {
+            Some(Termination { killed: true, .. }) => child.kill(),
             // A process that was forked during the check of the group.
-            child.kill();
+            Some(_) => signal_group(child.pid, Signal::KILL, &child.attempt),
+            None => {}
         }
         let Some(exit) = child.reap() else { return };
-        self.drain_pipe(number);
+        drain(&mut child.pipe, &mut child.output, &mut self.buffer);
         let Some(mut child) = self.children.remove(&number) else { return };
         self.set_deadline(number, child.deadline, None);
-        if let Some(pipe) = child.pipe.take() {
-            self.orphaned_pipes.insert(number, pipe);
-        }
-        let attempt = child.attempt.clone();
-        let end = self.end_of(child, exit);
-        self.finish(&attempt, &end);
+        let end = end_of(&mut child, exit);
+        self.unused.push(child.pidfd);
+        let stopped = child.termination.map(|_| child.pid.as_raw_nonzero().get());
+        let pending = PendingEnd::new(child.attempt, end, child.kill_grace, child.termination);
+        self.end_child(number, pending.of_child(child.output, child.pipe, child.group, stopped));
         while self.unreported_starts.pop_front_if(|(_, ended)| *ended == number).is_some() {}
     }
+}
 
-    /// The end of an attempt whose child was reaped.
-    fn end_of(&mut self, mut child: Child, exit: std::io::Result<(Exit, Usage)>) -> AttemptEnd {
-        let exited_at = child.exited_at.unwrap_or_else(Instant::now);
-        let trampoline_failure = child.trampoline_failure();
-        let mut details = Vec::new();
-        let (outcome, mut usage) = match exit {
-            Ok((exit, usage)) => {
-                (exit::outcome(exit, child.termination.map(|termination| termination.outcome)), Some(usage))
-            }
-            Err(error) => {
-                details.push(format!("its exit status cannot be read: {error}"));
-                (Outcome::Lost, None)
-            }
-        };
-        if child.termination.is_some_and(|termination| termination.survived_term) {
-            details.push(format!("it did not end within {:?} of TERM, and was killed", child.kill_grace));
+/// The end of an attempt whose child was reaped, without its output.
+fn end_of(child: &mut Child, exit: std::io::Result<(Exit, Usage)>) -> AttemptEnd {
+    let exited_at = child.exited_at.unwrap_or_else(Instant::now);
+    let mut details = Vec::new();
+    let (outcome, mut usage) = match exit {
+        Ok((exit, usage)) => {
+            (exit::outcome(exit, child.termination.map(|termination| termination.outcome)), Some(usage))
         }
-        self.unused.push(child.pidfd);
-        let (has_log, log_error) = child.output.finish();
-        details.extend(log_error);
-        if let Some(group) = child.group {
-            usage = group.usage(usage);
-            self.lingering_groups.add(group);
+        Err(error) => {
+            details.push(format!("its exit status cannot be read: {error}"));
+            (Outcome::Lost, None)
         }
-        let mut duration = Some(exited_at.saturating_duration_since(child.started));
-        if let Some(failure) = trampoline_failure {
-            // The program was not started.
-            (duration, usage) = (None, None);
-            details = vec![failure];
-        }
-        let detail = if details.is_empty() { None } else { Some(details.join("; ")) };
-        AttemptEnd { outcome, ended_at: clock::now(), duration, detail, has_log, usage }
+    };
+    if child.termination.is_some_and(|termination| termination.survived_term) {
+        details.push(format!("it did not end within {:?} of TERM, and was killed", child.kill_grace));
     }
-
-    /// Reads what is in the pipe of a child that has exited, and no more: another process may go on printing.
-    fn drain_pipe(&mut self, number: u64) {
-        let Some(child) = self.children.get_mut(&number) else { return };
-        let Some(pipe) = &child.pipe else { return };
-        let mut rest = rustix::io::ioctl_fionread(pipe).ok().and_then(|rest| usize::try_from(rest).ok()).unwrap_or(0);
-        loop {
-            let room = rest.min(self.buffer.len()).max(1);
-            match read_pipe(pipe, self.buffer.get_mut(..room).unwrap_or_default()) {
-                PipeRead::Bytes(count) => {
-                    child.output.write(self.buffer.get(..count).unwrap_or_default());
-                    rest = rest.saturating_sub(count);
-                    if rest == 0 {
-                        return;
-                    }
-                }
-                PipeRead::Empty => return,
-                PipeRead::Closed => {
-                    child.pipe = None;
-                    return;
-                }
-            }
-        }
+    let mut duration = Some(exited_at.saturating_duration_since(child.started));
+    if let Some(failure) = child.trampoline_failure() {
+        // The program was not started.
+        (duration, usage) = (None, None);
+        details = vec![failure];
     }
+    let detail = if details.is_empty() { None } else { Some(details.join("; ")) };
+    AttemptEnd { outcome, ended_at: clock::now(), duration, detail, has_log: false, usage }
 }

@@ -29,7 +29,11 @@ impl Supervisor {
         }
         let written = if self.is_flush_due(now) {
             self.journal.flush().map(|()| self.unflushed.clear())
-        } else if self.has_unreported_exits() || self.journal.unwritten() > WRITE_THRESHOLD || self.retry_at.is_some() {
+        } else if self.has_unreported_exits()
+            || !self.pending_ends.is_empty()
+            || self.journal.unwritten() > WRITE_THRESHOLD
+            || self.retry_at.is_some()
+        {
             self.journal.write()
         } else {
             Ok(())

@@ -31,8 +31,8 @@ impl Supervisor {
         if let Some(entry) = self.journal.entries().get(name) {
             match &entry.end {
                 Some(_) if self.is_unreported(name) => {}
-                Some(end) => self.replies.push(Reply::Ended(end.clone())),
-                None => self.replies.push(running(name, entry.process.clone())),
+                Some(end) if !self.numbers.contains_key(name) => self.replies.push(Reply::Ended(end.clone())),
+                _ => self.replies.push(running(name, entry.process.clone())),
             }
         } else if let Some(number) = self.assign_number(&Id::from(name)) {
             let inherited = self.environment.clone().unwrap_or(inherited);
