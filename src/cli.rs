@@ -26,6 +26,7 @@ mod schema;
 mod sessions;
 mod status;
 mod table;
+mod test;
 mod verify;
 mod version;
 mod warden;
@@ -57,7 +58,7 @@ pub fn main() -> ExitCode {
     result.unwrap_or_else(Failure::print)
 }
 
-/// Does a command that only reads; the answer is the exit status.
+/// Does a command that does not change the ledger; the answer is the exit status.
 fn read(context: &Context, command: &CliCommand) -> Result<ExitCode, Failure> {
     let output = &mut Output::stdout();
     let mut exit = ExitCode::SUCCESS;
@@ -71,6 +72,7 @@ fn read(context: &Context, command: &CliCommand) -> Result<ExitCode, Failure> {
         CliCommand::Sessions(asked) => sessions::sessions(context, asked, output)?,
         CliCommand::Attempts(asked) => attempts::attempts(context, asked, output)?,
         CliCommand::Log(asked) => exit = log::log(context, asked, output)?,
+        CliCommand::Test(asked) => exit = test::test(context, asked, output)?,
         CliCommand::Why(asked) => why::why(context, asked, output)?,
         CliCommand::Verify => exit = verify::verify(context, output)?,
         CliCommand::Calendar(asked) => calendar::calendar(context, asked, output)?,
@@ -80,7 +82,7 @@ fn read(context: &Context, command: &CliCommand) -> Result<ExitCode, Failure> {
         CliCommand::Reference => reference::reference(output)?,
         CliCommand::Completions(asked) => completions::completions(asked, output)?,
         CliCommand::Version => version::version(context, output)?,
-        _ => unreachable!("the others do more than read"),
+        _ => unreachable!("the others change the ledger"),
     }
     output.flush()?;
     Ok(exit)

@@ -14,6 +14,7 @@ mod options;
 pub mod reporter;
 mod signal_thread;
 mod start;
+mod test_run;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ use signal_thread::SignalQueue;
 pub(crate) use operate::Operator;
 pub use options::Options;
 pub use reporter::LogFormat;
+pub(crate) use test_run::{Closed, Probed, TestRun};
 
 /// Runs the daemon until it is told to stop.
 #[must_use]

@@ -9,10 +9,16 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The name of the user whose process this is, or the number where `/etc/passwd` does not have it.
+/// The name of the user whose process this is.
 #[must_use]
 pub fn user_name() -> String {
-    let number = rustix::process::getuid().as_raw().to_string();
+    name_of_user(rustix::process::getuid().as_raw())
+}
+
+/// The name of the user with this number, or the number where `/etc/passwd` does not have it.
+#[must_use]
+pub fn name_of_user(number: u32) -> String {
+    let number = number.to_string();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let named = fields.find_map(|fields| (fields.get(2) == Some(&number.as_str())).then(|| fields[0].to_owned()));

@@ -123,11 +123,7 @@ impl Submitted {
         self.date = Some(in_zone(attempt.key.session.date, zone));
         self.attempt = Some(attempt.key.number);
         self.outcome = end.map(|end| end.outcome.word());
-        self.exit_code = end.and_then(|end| match end.outcome {
-            Outcome::Succeeded => Some(0),
-            Outcome::Failed { code } => Some(code),
-            _ => None,
-        });
+        self.exit_code = end.and_then(|end| end.outcome.exit_code());
         self.duration_seconds = end.and_then(|end| end.duration).map(|duration| duration.as_secs_f64());
         self.ended = Some(attempt);
         self

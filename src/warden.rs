@@ -25,6 +25,7 @@ mod cgroup;
 mod client;
 mod environment;
 mod exit;
+mod foreground;
 pub mod journal;
 mod log;
 mod network_fs;
@@ -43,7 +44,8 @@ mod supervisor;
 mod trampoline;
 
 pub use attempt::ATTEMPT_VARIABLE;
-pub use environment::inherited_environment;
+pub use environment::{environment_of, inherited_environment};
+pub use foreground::{Foreground, ForegroundOutput};
 pub use log::Log;
 pub use procfs::{age, boot_id, find_orphans, is_alive, process_identity};
 pub use server::{Service, serve};

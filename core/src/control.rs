@@ -40,6 +40,7 @@ pub use configuration::{Configuration, Mode, Recovery};
 pub use effect::{Effect, Notice};
 pub use input::{Exit, Input, Next, Time};
 pub use warden::{OpenAttempt, PROBE, WardenEvent, WardenState};
+pub use warden_events::probe_answer;
 
 /// The wall clock is read at least this often: it can be set, and the machine can sleep.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);

@@ -159,6 +159,16 @@ pub(super) enum CliCommand {
     Why(WhyArguments),
     #[command(flatten)]
     Change(ChangeCommand),
+    /// Run a date's command in this terminal, off the record, to see whether it works.
+    ///
+    /// It really runs: with the arguments, the variables, the folder, the `timeout` and the exit statuses that the daemon
+    /// would use, and with the environment of the daemon if one runs on this machine. Its output goes to the terminal.
+    /// Nothing is written to the ledger, no date changes, and no daemon is needed. Neither order nor dependencies are
+    /// checked, and a future date is allowed. Ctrl-C ends the command with all its processes; a second Ctrl-C kills them.
+    ///
+    /// At the end it prints what would have been recorded; exit status 0 if that is a success, else 1. With `--json` the
+    /// command's own output goes to standard error.
+    Test(TestArguments),
     /// List the backfills that operators ordered: their ranges, and how many dates are done, failed and to go.
     ///
     /// A date counts for the newest backfill that it belonged to. The number stands for a backfill without a name, and
@@ -253,6 +263,18 @@ pub(super) struct PlanArguments {
     /// Most dates to list [default: 10, or all with `--to`].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
+}
+
+/// `test`.
+#[derive(Debug, Args)]
+pub(super) struct TestArguments {
+    /// The job.
+    pub(super) job: JobName,
+    /// The date.
+    pub(super) date: DateArgument,
+    /// Run the command even if `done_when` says that the date is done, or gives no answer.
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 /// `completions`.

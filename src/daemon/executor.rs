@@ -20,7 +20,7 @@ use super::reporter::Reporter;
 const STOP_SLACK: Duration = Duration::from_secs(15);
 
 /// The timeout of `done_when`, if the job has no `timeout`.
-const PROBE_TIMEOUT: Duration = Duration::from_mins(10);
+pub(super) const PROBE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// See the module's page.
 pub(super) struct Executor {

@@ -4,7 +4,7 @@
 //! stops the daemon.
 
 mod journald;
-mod messages;
+pub(super) mod messages;
 mod progress_bar;
 mod terminal;
 

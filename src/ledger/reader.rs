@@ -17,7 +17,7 @@ use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
 use super::zones::Zones;
-use super::{lock, migrate, postgres, request_context, request_queue, startup, unsettled};
+use super::{last_success, lock, migrate, postgres, request_context, request_queue, startup, unsettled};
 use crate::job::JobName;
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
 
@@ -243,6 +243,14 @@ impl Reader {
     /// When the database cannot be read.
     pub fn past(&mut self, job: &JobName, operation: &Operation) -> Result<Past, LedgerError> {
         request_context::past(&mut self.connection, job, 0, operation)
+    }
+
+    /// The newest success before a date.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn success_before(&mut self, session: &SessionKey) -> Result<Option<DateTime<Utc>>, LedgerError> {
+        last_success::before(&mut self.connection, session)
     }
 
     /// The answer to a request, if it has one.

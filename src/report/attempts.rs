@@ -57,11 +57,7 @@ pub(crate) fn row<'a>(attempt: &'a AttemptRecord, logs: &Path) -> AttemptRow<'a>
         date: at(key.session.date),
         attempt: key.number,
         outcome: outcome.map(Outcome::word),
-        exit_code: match outcome {
-            Some(Outcome::Succeeded) => Some(0),
-            Some(Outcome::Failed { code }) => Some(code),
-            _ => None,
-        },
+        exit_code: outcome.and_then(Outcome::exit_code),
         signal: match outcome {
             Some(Outcome::Killed { signal }) => Some(signal),
             _ => None,

@@ -39,6 +39,11 @@ impl Termination {
     pub(super) fn new(outcome: Outcome) -> Self {
         Self { outcome, killed: false, survived_term: false }
     }
+
+    /// What an operator should know of it.
+    pub(super) fn detail(self, kill_grace: Duration) -> Option<String> {
+        self.survived_term.then(|| format!("it did not end within {kill_grace:?} of TERM, and was killed"))
+    }
 }
 
 /// An attempt whose process is our child, and not reaped.

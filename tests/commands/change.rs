@@ -6,6 +6,7 @@ mod cancel;
 mod confirmation;
 mod enabling;
 mod explanations;
+mod off_record;
 mod refusals;
 mod settling;
 mod why;

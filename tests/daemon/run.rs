@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::lab::{Daemon, Lab, stderr};
+use crate::lab::{Daemon, Lab, job, stderr, stdout};
 
 const JOBS: &str = r#"
 [daemon]
@@ -53,4 +53,17 @@ fn a_daemon_that_stops_ends_the_wait() {
     daemon.signal(Signal::TERM);
     daemon.wait();
     expect_an_end(&lab, run);
+}
+
+#[test]
+fn a_test_beside_a_daemon_has_the_daemons_environment_and_changes_nothing() {
+    let lab =
+        Lab::new(&job("load", 2, "command = \"echo $COLOR $CRONTABBER_ATTEMPT; exit 3\"\nretry = { attempts = 1 }"));
+    let _daemon = Daemon::start(lab.command(&[]).env("COLOR", "blue").stderr(Stdio::null()));
+    lab.until("the first date", || lab.sessions("load").first().is_some_and(|row| row.contains("held")));
+    let output = lab.command(&["test", "load", "2026-11-01"]).env("COLOR", "red").output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stdout(&output).starts_with("blue 2\nwould have been recorded: load: "), "{output:?}");
+    assert!(stderr(&output).contains("with the environment of the daemon (process "), "{output:?}");
+    assert_eq!(lab.sessions("load"), ["2026-11-01 held 1", "2026-11-02 waiting 0"]);
 }

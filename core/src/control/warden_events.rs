@@ -52,7 +52,7 @@ impl Control {
     fn ended(&mut self, attempt: &AttemptKey, end: AttemptEnd, now: DateTime<Utc>) -> bool {
         self.attempts.unanswered.remove(attempt);
         if attempt.number == PROBE {
-            self.probe_ended(&attempt.session, answer(&end), now);
+            self.probe_ended(&attempt.session, probe_answer(&end), now);
             return true;
         }
         self.attempts.kills.remove(attempt);
@@ -110,7 +110,8 @@ impl Control {
 }
 
 /// What `done_when` says by the way it ends: exit statuses 126 and 127 mean that the shell did not run its command.
-fn answer(end: &AttemptEnd) -> ProbeAnswer {
+#[must_use]
+pub fn probe_answer(end: &AttemptEnd) -> ProbeAnswer {
     let unknown = |how: String, why: Option<&str>| {
         ProbeAnswer::Unknown(why.map_or_else(|| how.clone(), |why| format!("{how} ({why})")))
     };

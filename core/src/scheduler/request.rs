@@ -10,6 +10,7 @@ mod reset;
 mod retry_kill;
 mod run;
 mod skip_done;
+mod test_run;
 mod upstream;
 
 use std::sync::Arc;

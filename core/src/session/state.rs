@@ -215,6 +215,16 @@ impl Outcome {
         }
     }
 
+    /// The exit status, if the process exited.
+    #[must_use]
+    pub fn exit_code(self) -> Option<i32> {
+        match self {
+            Self::Succeeded => Some(0),
+            Self::Failed { code } => Some(code),
+            _ => None,
+        }
+    }
+
     /// The word for it in tables, JSON and the ledger.
     #[must_use]
     pub fn word(self) -> &'static str {

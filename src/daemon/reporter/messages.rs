@@ -67,7 +67,7 @@ pub(super) fn is_warning(notification: &Notification) -> bool {
 }
 
 /// A notification as a sentence that reads alone.
-pub(super) fn sentence(notification: &Notification, zone: Tz) -> String {
+pub(in crate::daemon) fn sentence(notification: &Notification, zone: Tz) -> String {
     match job_of(notification) {
         Some(job) => format!("{job}: {}", clause(notification, zone)),
         None => clause(notification, zone),
@@ -182,7 +182,14 @@ fn added(adding: &Adding, zone: Tz) -> String {
     }
 }
 
-fn closed(attempt: &AttemptKey, end: &AttemptEnd, state: &State, behind: u64, zone: Tz) -> String {
+/// How an attempt ended, and what becomes of its date.
+pub(in crate::daemon) fn closed(
+    attempt: &AttemptKey,
+    end: &AttemptEnd,
+    state: &State,
+    behind: u64,
+    zone: Tz,
+) -> String {
     let mut text = format!("{} attempt {} {}", in_zone(attempt.session.date, zone), attempt.number, outcome(end));
     match state {
         // A lost attempt is retried at once.

@@ -167,9 +167,7 @@ fn end_of(child: &mut Child, exit: std::io::Result<(Exit, Usage)>) -> AttemptEnd
             (Outcome::Lost, None)
         }
     };
-    if child.termination.is_some_and(|termination| termination.survived_term) {
-        details.push(format!("it did not end within {:?} of TERM, and was killed", child.kill_grace));
-    }
+    details.extend(child.termination.and_then(|termination| termination.detail(child.kill_grace)));
     let mut duration = Some(exited_at.saturating_duration_since(child.started));
     if let Some(failure) = child.trampoline_failure() {
         // The program was not started.

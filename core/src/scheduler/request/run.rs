@@ -25,10 +25,7 @@ impl Scheduler {
         if let Some(disabled) = job_state.rows().disabled.as_ref().filter(|_| !force) {
             return Err(format!("job `{name}` was disabled by {}; `--force` attempts it all the same", disabled.user));
         }
-        if let Some(open) = job_state.rows().open.first() {
-            let date = job_state.shown(open.session.date, None);
-            return Err(format!("job `{name}` is running: attempt {} at {date} is open", open.number));
-        }
+        job_state.refuse_while_running(name)?;
         if let Some(date) = job_state.probing.first() {
             let date = job_state.shown(*date, None);
             return Err(format!("job `{name}` is about to start: `done_when` is checking {date}"));
@@ -61,6 +58,13 @@ impl Scheduler {
 }
 
 impl JobState {
+    /// Refuses to start a job that is running.
+    pub(super) fn refuse_while_running(&self, name: &JobName) -> Result<(), String> {
+        let Some(open) = self.rows().open.first() else { return Ok(()) };
+        let date = self.shown(open.session.date, None);
+        Err(format!("job `{name}` is running: attempt {} at {date} is open", open.number))
+    }
+
     /// The date that comes first of those that are recorded.
     fn first_to_run(&self, job: &Job) -> Option<DateTime<Utc>> {
         let dates = &self.rows().main;
