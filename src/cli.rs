@@ -63,11 +63,11 @@ fn read(context: &Context, command: &CliCommand) -> Result<ExitCode, Failure> {
     let output = &mut Output::stdout();
     let mut exit = ExitCode::SUCCESS;
     match command {
-        CliCommand::List => list::list(context, output)?,
+        CliCommand::List(asked) => list::list(context, &asked.filter(), output)?,
         CliCommand::Check => exit = check::check(context, output)?,
         CliCommand::Backfills(asked) => backfills::backfills(context, asked, output)?,
         CliCommand::Ghosts => ghosts::ghosts(context, output)?,
-        CliCommand::Health => exit = health::health(context, output)?,
+        CliCommand::Health(asked) => exit = health::health(context, &asked.filter(), output)?,
         CliCommand::Plan(asked) => plan::plan(context, asked, output)?,
         CliCommand::Sessions(asked) => sessions::sessions(context, asked, output)?,
         CliCommand::Attempts(asked) => attempts::attempts(context, asked, output)?,

@@ -22,6 +22,7 @@ mod migrate;
 mod postgres;
 mod prepared;
 mod reader;
+mod recent;
 mod request_context;
 mod request_json;
 mod request_queue;

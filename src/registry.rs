@@ -38,7 +38,7 @@ pub use diagnostic::{Diagnostic, RegistryError};
 pub use schema::schema;
 
 use crate::job::Job;
-use crate::text::{listed, quoted};
+use crate::text::{has_wildcards, listed, quoted};
 use depends_on::Named;
 use diagnostic::{Level, NamedLedger};
 use jobs::Draft;
@@ -213,7 +213,7 @@ impl Loading {
             }
             for path in paths {
                 let identity = identity(&path);
-                if identity == main_identity && !name.contains(['*', '?']) {
+                if identity == main_identity && !has_wildcards(&name) {
                     self.files[0].error(span.clone(), about("names the file that contains it"), None);
                 } else if seen.insert(identity) {
                     match file::read(&path) {

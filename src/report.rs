@@ -10,6 +10,7 @@ pub(crate) mod date_resolve;
 pub(crate) mod duration_stats;
 pub(crate) mod error;
 pub(crate) mod health;
+pub mod job_filter;
 pub(crate) mod jobs;
 pub(crate) mod lateness;
 pub(crate) mod merged_dates;

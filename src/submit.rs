@@ -243,7 +243,7 @@ fn wait_for_end(
     // Nearly always among the newest.
     for newest in [Some(200), None] {
         let dates = date.map_or_else(Between::default, Between::only);
-        let filter = AttemptFilter { job: Some(request.job.clone()), dates, newest, ..AttemptFilter::default() };
+        let filter = AttemptFilter { jobs: Some(vec![request.job.clone()]), dates, newest, ..AttemptFilter::default() };
         loop {
             let mut ours = None;
             reader.attempts(&filter, &mut |attempt| {

@@ -3,12 +3,14 @@
 //! Durations have a module of their own, [`duration`](crate::duration).
 
 mod syntax_error;
+mod wildcards;
 mod words;
 
 use chrono::{DateTime, Datelike, Offset, SecondsFormat, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 pub use syntax_error::{Hint, SyntaxError, did_you_mean};
+pub use wildcards::{has_wildcards, matches};
 pub(crate) use words::{codes, words};
 
 /// A date of a job: RFC 3339 with the zone's offset, and a fraction of a second only where there is one.

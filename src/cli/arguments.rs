@@ -14,8 +14,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 pub(super) use reading::{
-    AttemptsArguments, AuditArguments, BackfillsArguments, CalendarArguments, LogArguments, SessionsArguments,
-    StatusArguments, WhyArguments,
+    AttemptsArguments, AuditArguments, BackfillsArguments, CalendarArguments, ListArguments, LogArguments,
+    SessionsArguments, StatusArguments, WhyArguments,
 };
 
 use crate::daemon;
@@ -135,10 +135,10 @@ impl Classic {
         });
         let flags = [
             (self.once, CliCommand::Once),
-            (self.list_jobs, CliCommand::List),
+            (self.list_jobs, CliCommand::List(ListArguments::default())),
             (self.configtest, CliCommand::Check),
             (self.audit_ghosts, CliCommand::Ghosts),
-            (self.nagios, CliCommand::Health),
+            (self.nagios, CliCommand::Health(ListArguments::default())),
             (self.version, CliCommand::Version),
         ];
         let flag = flags.into_iter().find_map(|(given, command)| given.then_some(command));
@@ -152,7 +152,7 @@ pub(super) enum CliCommand {
     /// Run everything that is due, then exit; exit status 1 if an attempt failed.
     Once,
     /// List every job: schedule, state, last success, next date, dates behind, what blocks it.
-    List,
+    List(ListArguments),
     /// Explain a date: what happened to it, what it waits for, and when it is attempted next.
     ///
     /// Without a date, explains the first one that is not settled.
@@ -186,7 +186,9 @@ pub(super) enum CliCommand {
     /// A daemon that ended without being stopped, or hangs, is critical at once; one that was stopped is a warning, and
     /// critical after five minutes. A registry that the daemon has not read since it was changed is a warning. A ledger that
     /// only `once` writes needs no daemon.
-    Health,
+    ///
+    /// With a job, a tag or a state, only these jobs are judged; what is wrong with the daemon is always reported.
+    Health(ListArguments),
     /// List the dates to come, or those of a range; without a job and a range, what would start now.
     ///
     /// Dates are computed from the registry alone, whatever the ledger holds.

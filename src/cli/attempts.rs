@@ -13,9 +13,10 @@ use super::output::Output;
 use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Fit, Table};
 use crate::duration;
-use crate::ledger::{AttemptFilter, Between, Reader};
+use crate::ledger::{AttemptFilter, Reader};
 use crate::report::attempts::{AttemptRow, collected, row};
 use crate::report::date_resolve::Choice;
+use crate::report::job_filter::JobFilter;
 use crate::session::{AttemptKey, AttemptRecord};
 use crate::text::size;
 
@@ -36,21 +37,28 @@ const NARROW: usize = 110;
 
 /// Lists attempts.
 pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mut Output) -> Result<(), Failure> {
-    let (registry, mut reader, zones) = context.ledger(asked.job.as_ref())?;
+    let (registry, mut reader, zones) = context.ledger(None)?;
     let logs = context.logs(registry.as_ref())?;
-    of_this_list(asked.job.as_ref(), asked.before.as_ref().map(|before| &before.session))?;
-    let at_date = asked.job.as_ref().zip(asked.date);
-    let at_date = at_date.map(|(job, date)| (Choice::new(job, registry.as_ref(), &zones), date));
-    let dates = match &at_date {
-        Some((choice, date)) => match reader.as_mut() {
-            Some(reader) => choice.recorded_range(reader, *date)?,
-            None => choice.range(None, *date)?,
-        },
-        None => asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
+    let of_jobs = asked.jobs.filter(&[]);
+    let jobs = of_jobs.names(registry.as_ref(), zones.jobs())?;
+    of_this_list(jobs.as_deref(), asked.before.as_ref().map(|before| &before.session))?;
+    let at_date = match (of_jobs.name(), asked.date) {
+        (_, None) => None,
+        (Some(job), Some(date)) => Some((Choice::new(job, registry.as_ref(), &zones), date)),
+        (None, Some(_)) => {
+            return Err(Failure::usage("a date is one of one job, and a pattern names several")
+                .hint(Some("`--from` and `--to` narrow the dates of several jobs")));
+        }
     };
+    let zone = zone_of_days(of_jobs.name(), registry.as_ref(), &zones);
     let filter = AttemptFilter {
-        job: asked.job.clone(),
-        dates,
+        jobs,
+        dates: match (&at_date, reader.as_mut()) {
+            (Some((choice, date)), Some(reader)) => choice.recorded_range(reader, *date)?,
+            (Some((choice, date)), None) => choice.range(None, *date)?,
+            (None, _) => asked.range.between(zone, context.now)?,
+        },
+        since: asked.since.map(|since| since.instant(zone, context.now)),
         outcomes: asked.state.clone(),
         before: asked.before.clone(),
         newest: asked.rows.limit.map(Into::into),
@@ -67,40 +75,27 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
         at_date.as_ref().is_none_or(|(_, argument)| argument.means(date, attempt.zone))
     };
     let show = Show { logs: &logs, is_meant: &is_meant };
-    if context.json() || asked.rows.csv {
-        let first = show.stream(reader.as_mut(), &filter, asked.rows.csv, output)?;
-        if let (Some(first), Some(_), Some(reader)) = (first, filter.newest, &mut reader) {
-            // The first row of the page is where the page before it ends.
-            let older = AttemptFilter { before: Some(first.clone()), newest: Some(1), ..filter };
-            if collected(reader, &older)?.iter().any(is_meant) {
-                context.remark(&format!("there are more before: `--before {first}`"));
-            }
-        }
-        return Ok(());
-    }
-    let shown = filter.newest.unwrap_or(SHOWN);
-    let narrowed = filter.dates != Between::default() || !filter.outcomes.is_empty() || filter.before.is_some();
-    // One more than is shown: it shows whether there are more, without counting them.
-    let filter = AttemptFilter { newest: Some(shown.saturating_add(1)), ..filter };
-    let mut rows = reader.as_mut().map_or(Ok(Vec::new()), |reader| collected(reader, &filter))?;
-    rows.retain(is_meant);
-    let more = newest_only(&mut rows, shown);
-    let Some(first) = rows.first() else {
-        let text = match &at_date {
-            Some((choice, _)) if asked.state.is_empty() => {
+    let is_any = if context.json() || asked.rows.csv {
+        show.export(context, reader.as_mut(), &filter, asked.rows.csv, output)?
+    } else {
+        show.table(context, reader.as_mut(), &filter, output)?
+    };
+    // A missing ledger has been noted.
+    if !is_any && reader.is_some() {
+        context.remark(&match &at_date {
+            Some((choice, _)) if filter.since.is_none() && filter.outcomes.is_empty() => {
                 format!("`{}` has no attempts at that date in the ledger", choice.name)
             }
-            _ => nothing("attempts", asked.job.as_ref(), asked.all_generations, narrowed),
-        };
-        writeln!(output, "{text}")?;
-        return Ok(());
-    };
-    let cursor = first.key.to_string();
-    print(&rows, output)?;
-    if more && !context.global.quiet {
-        writeln!(output, "\n{}", more_line("attempt", rows.len(), &cursor))?;
+            _ => nothing("attempts", of_jobs.name(), asked.all_generations, filter != unnarrowed(&of_jobs, &filter)),
+        });
     }
     Ok(())
+}
+
+/// The filter of the same list with all its rows.
+fn unnarrowed(of_jobs: &JobFilter, filter: &AttemptFilter) -> AttemptFilter {
+    let jobs = filter.jobs.clone().filter(|_| of_jobs.name().is_some() && of_jobs.tags.is_empty());
+    AttemptFilter { jobs, newest: filter.newest, all_generations: filter.all_generations, ..AttemptFilter::default() }
 }
 
 /// What else is needed to show attempts.
@@ -110,6 +105,49 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
+    /// Prints rows for programs; returns whether there were any.
+    fn export(
+        &self,
+        context: &Context,
+        mut reader: Option<&mut Reader>,
+        filter: &AttemptFilter,
+        csv: bool,
+        output: &mut Output,
+    ) -> Result<bool, Failure> {
+        let first = self.stream(reader.as_deref_mut(), filter, csv, output)?;
+        if let (Some(first), Some(_), Some(reader)) = (&first, filter.newest, reader) {
+            // The first row of the page is where the page before it ends.
+            let older = AttemptFilter { before: Some(first.clone()), newest: Some(1), ..filter.clone() };
+            if collected(reader, &older)?.iter().any(self.is_meant) {
+                context.remark(&format!("there are more before: `--before {first}`"));
+            }
+        }
+        Ok(first.is_some())
+    }
+
+    /// Prints a table; returns whether there were any rows.
+    fn table(
+        &self,
+        context: &Context,
+        reader: Option<&mut Reader>,
+        filter: &AttemptFilter,
+        output: &mut Output,
+    ) -> Result<bool, Failure> {
+        let shown = filter.newest.unwrap_or(SHOWN);
+        // One more than is shown: it shows whether there are more, without counting them.
+        let filter = AttemptFilter { newest: Some(shown.saturating_add(1)), ..filter.clone() };
+        let mut rows = reader.map_or(Ok(Vec::new()), |reader| collected(reader, &filter))?;
+        rows.retain(self.is_meant);
+        let more = newest_only(&mut rows, shown);
+        let Some(first) = rows.first() else { return Ok(false) };
+        let cursor = first.key.to_string();
+        print(&rows, output)?;
+        if more && !context.global.quiet {
+            writeln!(output, "\n{}", more_line("attempt", rows.len(), &cursor))?;
+        }
+        Ok(true)
+    }
+
     /// Prints the rows as they are read; returns the first.
     fn stream(
         &self,

@@ -8,6 +8,7 @@ use super::json;
 use super::output::{Output, cut};
 use super::table::{Cell, Column, Fit, Table};
 use crate::job::JobName;
+use crate::report::job_filter::JobFilter;
 use crate::report::jobs::JobList;
 use crate::text::counted;
 
@@ -21,21 +22,24 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// Lists the jobs.
-pub(super) fn list(context: &Context, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn list(context: &Context, filter: &JobFilter, output: &mut Output) -> Result<(), Failure> {
     let registry = context.registry()?;
     let mut reader = context.reader(Some(&registry))?;
     context.warn_about_daemon(&registry, reader.as_mut())?;
-    let list = JobList::read(registry, reader.as_mut(), context.now)?;
+    let list = JobList::read(registry, filter, reader.as_mut(), context.now)?;
     context.warn(list.vanished.iter());
+    if list.jobs.is_empty() && !filter.is_all() {
+        context.remark("no job meets all these conditions");
+    }
     if context.json() {
         return Ok(json::array(output, list.rows())?);
     }
-    if list.jobs.is_empty() {
-        writeln!(output, "the registry has no jobs")?;
-    } else {
+    if !list.jobs.is_empty() {
         print(&list, output)?;
+    } else if filter.is_all() {
+        writeln!(output, "the registry has no jobs")?;
     }
-    if !list.ghosts.is_empty() && !context.global.quiet {
+    if filter.is_all() && !list.ghosts.is_empty() && !context.global.quiet {
         let names: Vec<&str> = list.ghosts.iter().map(JobName::as_str).collect();
         let many = counted(names.len() as u64, "ghost");
         let line =

@@ -164,7 +164,8 @@ fn at(
     all_generations: bool,
 ) -> Result<Vec<AttemptRecord>, Failure> {
     let dates = choice.recorded_range(reader, date)?;
-    let filter = AttemptFilter { job: Some(choice.name.clone()), dates, all_generations, ..AttemptFilter::default() };
+    let filter =
+        AttemptFilter { jobs: Some(vec![choice.name.clone()]), dates, all_generations, ..AttemptFilter::default() };
     let mut found = collected(reader, &filter)?;
     found.retain(|attempt| date.means(attempt.key.session.date, attempt.zone));
     Ok(found)
@@ -172,7 +173,7 @@ fn at(
 
 /// The attempt of a job that was started last: an old date may have been attempted after a new one.
 fn newest(reader: &mut Reader, asked: &LogArguments) -> Result<Option<AttemptRecord>, Failure> {
-    let filter = AttemptFilter { job: Some(asked.job.clone()), newest: Some(1_000), ..AttemptFilter::default() };
+    let filter = AttemptFilter { jobs: Some(vec![asked.job.clone()]), newest: Some(1_000), ..AttemptFilter::default() };
     let mut newest: Option<AttemptRecord> = None;
     let order = |attempt: &AttemptRecord| -> (chrono::DateTime<chrono::Utc>, AttemptKey) {
         (attempt.started_at, attempt.key.clone())

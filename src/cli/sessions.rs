@@ -29,18 +29,33 @@ const COLUMNS: [Column; 6] = [
 
 /// Lists sessions.
 pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mut Output) -> Result<(), Failure> {
-    let (registry, mut reader, zones) = context.ledger(asked.job.as_ref())?;
-    of_this_list(asked.job.as_ref(), asked.before.as_ref())?;
+    let (registry, mut reader, zones) = context.ledger(None)?;
+    let of_jobs = asked.jobs.filter(&[]);
+    let jobs = of_jobs.names(registry.as_ref(), zones.jobs())?;
+    of_this_list(jobs.as_deref(), asked.before.as_ref())?;
     let filter = SessionFilter {
-        job: asked.job.clone(),
-        dates: asked.range.between(zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones), context.now)?,
+        jobs,
+        dates: asked.range.between(zone_of_days(of_jobs.name(), registry.as_ref(), &zones), context.now)?,
         states: asked.state.clone(),
         before: asked.before.clone(),
         newest: asked.rows.limit.map(Into::into),
         all_generations: asked.all_generations,
     };
+    let is_named = filter.jobs.is_some() && of_jobs.name().is_none();
+    let is_narrowed =
+        is_named || filter.dates != Between::default() || !filter.states.is_empty() || filter.before.is_some();
+    let has_ledger = reader.is_some();
+    let nothing = || {
+        // A missing ledger has been noted.
+        if has_ledger {
+            context.remark(&nothing("sessions", of_jobs.name(), asked.all_generations, is_narrowed));
+        }
+    };
     if context.json() || asked.rows.csv {
         let first = stream(reader.as_mut(), &filter, asked.rows.csv, output)?;
+        if first.is_none() {
+            nothing();
+        }
         if let (Some(first), Some(_), Some(reader)) = (first, filter.newest, &mut reader) {
             // The first row of the page is where the page before it ends.
             let older = SessionFilter { before: Some(first.clone()), newest: Some(1), ..filter };
@@ -51,13 +66,12 @@ pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mu
         return Ok(());
     }
     let shown = filter.newest.unwrap_or(SHOWN);
-    let narrowed = filter.dates != Between::default() || !filter.states.is_empty() || filter.before.is_some();
     // One more than is shown: it shows whether there are more, without counting them.
     let filter = SessionFilter { newest: Some(shown.saturating_add(1)), ..filter };
     let mut rows = reader.as_mut().map_or(Ok(Vec::new()), |reader| collected(reader, &filter))?;
     let more = newest_only(&mut rows, shown);
     let Some(first) = rows.first() else {
-        writeln!(output, "{}", nothing("sessions", asked.job.as_ref(), asked.all_generations, narrowed))?;
+        nothing();
         return Ok(());
     };
     let cursor = cursor(&first.key);
@@ -74,11 +88,15 @@ pub(super) fn zone_of_days(job: Option<&JobName>, registry: Option<&Registry>, z
     job.map_or_else(of_registry, |job| zones.of(job))
 }
 
-/// Refuses a cursor of another job.
-pub(super) fn of_this_list(job: Option<&JobName>, before: Option<&SessionKey>) -> Result<(), Failure> {
-    match (job, before) {
-        (Some(job), Some(before)) if before.job != *job => {
-            let text = format!("`--before` names a date of `{}`, and these are those of `{job}`", before.job);
+/// Refuses a cursor of a job that is not listed.
+pub(super) fn of_this_list(jobs: Option<&[JobName]>, before: Option<&SessionKey>) -> Result<(), Failure> {
+    match (jobs, before) {
+        (Some(jobs), Some(before)) if !jobs.contains(&before.job) => {
+            let these = match jobs {
+                [job] => format!("these are those of `{job}`"),
+                _ => "it is none of these jobs".to_owned(),
+            };
+            let text = format!("`--before` names a date of `{}`, and {these}", before.job);
             Err(Failure::usage(text).hint(Some("a cursor belongs to the list that it was printed below")))
         }
         _ => Ok(()),

@@ -31,8 +31,8 @@ impl Between {
 /// Which sessions to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionFilter {
-    /// Only those of this job.
-    pub job: Option<JobName>,
+    /// Only those of these jobs; of all if absent.
+    pub jobs: Option<Vec<JobName>>,
     /// Only those at these dates.
     pub dates: Between,
     /// Only those in one of these states; in any if empty.
@@ -48,10 +48,12 @@ pub struct SessionFilter {
 /// Which attempts to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttemptFilter {
-    /// Only those of this job.
-    pub job: Option<JobName>,
+    /// Only those of these jobs; of all if absent.
+    pub jobs: Option<Vec<JobName>>,
     /// Only those at these dates.
     pub dates: Between,
+    /// Only those that ran at or after this instant: that ended since then, or still run.
+    pub since: Option<DateTime<Utc>>,
     /// Only those with one of these outcomes (none: still running); all if empty.
     pub outcomes: Vec<Option<OutcomeKind>>,
     /// Only those before this one in the list.

@@ -3,11 +3,11 @@
 //! Each page is a read of its own, so that a slow reader never keeps SQLite from emptying its WAL. A row that changes while
 //! the list is read appears as it was at its page.
 
-mod attempts;
+pub(super) mod attempts;
 pub(super) mod page;
 mod sessions;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use diesel::prelude::*;
@@ -51,12 +51,20 @@ impl<'a> SortKey<'a> {
 /// Which rows to list.
 #[derive(Clone, Copy)]
 pub(super) struct Selection<'a> {
-    pub(super) job: Option<&'a JobName>,
+    pub(super) jobs: Option<&'a [JobName]>,
     pub(super) dates: Between,
     pub(super) codes: &'a [Option<i16>],
     pub(super) before: Option<SortKey<'a>>,
     pub(super) newest: Option<u32>,
     pub(super) all_generations: bool,
+}
+
+impl Selection<'_> {
+    /// The numbers of the jobs; all jobs if absent.
+    pub(super) fn job_ids(&self, names: &Names) -> Option<Vec<i32>> {
+        let jobs: HashSet<&JobName> = self.jobs?.iter().collect();
+        Some(names.iter().filter(|(_, (name, _))| jobs.contains(name)).map(|(id, _)| *id).collect())
+    }
 }
 
 /// The name, and the generation in force, of each job by its number.
@@ -75,7 +83,8 @@ pub(super) fn list<Row: Listed>(
     each: &mut dyn FnMut(Row::Record) -> ControlFlow<()>,
 ) -> Result<(), LedgerError> {
     let mut names = names(connection)?;
-    let ranges = ranges(&names, selection);
+    let ids = selection.job_ids(&names);
+    let ranges = ranges(&names, ids.as_deref(), selection);
     let Some((mut after, skipped)) = start::<Row>(connection, &names, &ranges, selection)? else { return Ok(()) };
     let mut emitter = Emitter { skipped, before: selection.before, zones: Zones::default(), each };
     // The rows at one date, to be sorted by the names of their jobs.
@@ -104,19 +113,23 @@ pub(super) fn list<Row: Listed>(
     emitter.emit(&mut same_date).map(drop)
 }
 
+/// The rows of so many jobs are read along their primary keys. Those of more jobs are found in the index by date.
+const FEW: usize = 8;
+
 /// The index ranges with the selected rows.
-fn ranges<'a>(names: &Names, selection: Selection<'a>) -> Vec<IndexRange<'a>> {
+fn ranges<'a>(names: &Names, ids: Option<&'a [i32]>, selection: Selection<'a>) -> Vec<IndexRange<'a>> {
     let (from, to) = selection.dates.micros();
     let to = selection.before.map_or(to, |before| to.min(before.date.saturating_add(1)));
     let codes = selection.codes;
-    let Some(job) = selection.job else {
+    let Some(few) = ids.filter(|ids| ids.len() <= FEW) else {
         let in_force = !selection.all_generations && names.values().any(|(_, generation)| *generation > 1);
-        return vec![IndexRange { job: None, in_force, from, to, codes }];
+        return vec![IndexRange { job: None, jobs: ids.unwrap_or_default(), in_force, from, to, codes }];
     };
-    let Some((id, (_, generation))) = names.iter().find(|(_, (name, _))| name == job) else { return Vec::new() };
-    let oldest = if selection.all_generations { 1 } else { *generation };
-    let range = |generation| IndexRange { job: Some((*id, generation)), in_force: true, from, to, codes };
-    (oldest..=*generation).map(range).collect()
+    let generations = few.iter().filter_map(|id| Some((*id, names.get(id)?.1))).flat_map(|(id, generation)| {
+        let oldest = if selection.all_generations { 1 } else { generation };
+        (oldest..=generation).map(move |generation| (id, generation))
+    });
+    generations.map(|job| IndexRange { job: Some(job), jobs: &[], in_force: true, from, to, codes }).collect()
 }
 
 /// Where the list begins and how many rows it skips there, so that the newest remain; none if no row is wanted.

@@ -17,7 +17,7 @@ use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
 use super::zones::Zones;
-use super::{last_success, lock, migrate, postgres, request_context, request_queue, startup, unsettled};
+use super::{last_success, lock, migrate, postgres, recent, request_context, request_queue, startup, unsettled};
 use crate::job::JobName;
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
 
@@ -100,9 +100,9 @@ impl Reader {
         filter: &SessionFilter,
         each: &mut dyn FnMut(SessionRecord) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let SessionFilter { job, dates, states, before, newest, all_generations } = filter;
+        let SessionFilter { jobs, dates, states, before, newest, all_generations } = filter;
         let selection = Selection {
-            job: job.as_ref(),
+            jobs: jobs.as_deref(),
             dates: *dates,
             codes: &states.iter().map(|state| Some(code(*state))).collect::<Vec<_>>(),
             before: before.as_ref().map(SortKey::of_session),
@@ -141,9 +141,9 @@ impl Reader {
         filter: &AttemptFilter,
         each: &mut dyn FnMut(AttemptRecord) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let AttemptFilter { job, dates, outcomes, before, newest, all_generations } = filter;
+        let AttemptFilter { jobs, dates, since, outcomes, before, newest, all_generations } = filter;
         let selection = Selection {
-            job: job.as_ref(),
+            jobs: jobs.as_deref(),
             dates: *dates,
             codes: &outcomes.iter().map(|outcome| outcome.map(|kind| i16::from(kind.code()))).collect::<Vec<_>>(),
             before: before.as_ref().map(SortKey::of_attempt),
@@ -152,6 +152,9 @@ impl Reader {
         };
         if outcomes.as_slice() == [None] {
             return unsettled::list_open(&mut self.connection, selection, each);
+        }
+        if let Some(since) = since {
+            return recent::list(&mut self.connection, selection, *since, each);
         }
         listing::list::<AttemptRow>(&mut self.connection, selection, each)
     }

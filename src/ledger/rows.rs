@@ -72,7 +72,7 @@ pub(super) struct AttemptRow {
     boot_id: Option<String>,
     started_at: i64,
     ended_at: Option<i64>,
-    outcome: Option<i16>,
+    pub(super) outcome: Option<i16>,
     exit_code: Option<i32>,
     signal: Option<i32>,
     duration_micros: Option<i64>,

@@ -2,6 +2,7 @@
 //!
 //! Their keys are read first and sorted here: a list by date would scan every settled row.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use diesel::prelude::*;
@@ -29,9 +30,8 @@ pub(super) fn list(
         .filter(sessions::settled_at.is_null())
         .filter(sessions::state.eq_any(selection.codes.iter().flatten().copied()))
         .into_boxed();
-    if let Some(job) = selection.job {
-        let Some(id) = number_of(&names, job) else { return Ok(()) };
-        rows = rows.filter(sessions::job_id.eq(id));
+    if let Some(ids) = selection.job_ids(&names) {
+        rows = rows.filter(sessions::job_id.eq_any(ids));
     }
     let keys =
         rows.select((sessions::job_id, sessions::generation, sessions::date)).load::<(i32, i32, i64)>(connection)?;
@@ -58,9 +58,7 @@ pub(super) fn list_open(
 ) -> Result<(), LedgerError> {
     let names = listing::names(connection)?;
     let (from, to) = selection.dates.micros();
-    let id = selection.job.map(|job| number_of(&names, job).unwrap_or(i32::MIN));
-    let rows = startup::open_attempts(connection)?;
-    let rows = rows.into_iter().filter(|row| id.is_none_or(|id| row.job_id == id) && (from..to).contains(&row.date));
+    let rows = startup::open_attempts(connection)?.into_iter().filter(|row| (from..to).contains(&row.date));
     let zones = Zones::load(connection)?;
     for (name, row) in chosen(rows.map(|row| (row.cursor(), row)).collect(), &names, selection) {
         if each(row.record(name, &zones)?).is_break() {
@@ -70,16 +68,18 @@ pub(super) fn list_open(
     Ok(())
 }
 
-fn number_of(names: &Names, job: &JobName) -> Option<i32> {
-    names.iter().find_map(|(id, (name, _))| (name == job).then_some(*id))
-}
-
 /// The selected rows, sorted. Leaves out jobs that entered after the names were read.
-fn chosen<'a, T>(found: Vec<(Cursor, T)>, names: &'a Names, selection: Selection<'_>) -> Vec<(&'a JobName, T)> {
+pub(super) fn chosen<'a, T>(
+    found: Vec<(Cursor, T)>,
+    names: &'a Names,
+    selection: Selection<'_>,
+) -> Vec<(&'a JobName, T)> {
+    let ids: Option<HashSet<i32>> = selection.job_ids(names).map(|ids| ids.into_iter().collect());
     let mut placed: Vec<(SortKey<'a>, &'a JobName, T)> = Vec::with_capacity(found.len());
     for (cursor, item) in found {
         let Some((name, in_force)) = names.get(&cursor.job_id) else { continue };
-        if selection.all_generations || cursor.generation == *in_force {
+        let is_of_job = ids.as_ref().is_none_or(|ids| ids.contains(&cursor.job_id));
+        if is_of_job && (selection.all_generations || cursor.generation == *in_force) {
             placed.push((SortKey::of(name, cursor), name, item));
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::source_file::SourceFile;
-use crate::text::Hint;
+use crate::text::{Hint, has_wildcards, matches};
 
 /// A larger file is not a registry.
 const LARGEST: u64 = 8 * 1024 * 1024;
@@ -72,10 +72,10 @@ pub(super) fn included(main: &Path, pattern: &str) -> Result<Vec<PathBuf>, (Stri
     if pattern.is_empty() || pattern.chars().any(char::is_control) {
         return refuse("is not a path", "such as `jobs.d/*.toml`");
     }
-    if folder.contains(['*', '?']) {
+    if has_wildcards(folder) {
         return refuse("has a wildcard before the last part of the path", "only the last part may contain `*` and `?`");
     }
-    if !last.contains(['*', '?']) {
+    if !has_wildcards(last) {
         let path = beside.join(pattern);
         if path.is_dir() {
             return refuse("names a directory", &format!("write `{}/*.toml`", pattern.trim_end_matches('/')));
@@ -102,46 +102,4 @@ pub(super) fn included(main: &Path, pattern: &str) -> Result<Vec<PathBuf>, (Stri
     }
     paths.sort();
     Ok(paths)
-}
-
-/// Whether a name matches a pattern of `*` and `?`. A leading dot must be matched by a dot.
-fn matches(pattern: &str, name: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
-        return false;
-    }
-    let length = name.chars().count();
-    // Which beginnings of the name, by length, match the pattern so far.
-    let mut matched = vec![false; length + 1];
-    matched[0] = true;
-    for wanted in pattern.chars() {
-        let mut next = vec![wanted == '*' && matched[0]];
-        for (at, character) in name.chars().enumerate() {
-            next.push(match wanted {
-                '*' => matched[at + 1] || next[at],
-                '?' => matched[at],
-                _ => matched[at] && wanted == character,
-            });
-        }
-        matched = next;
-    }
-    matched[length]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_names() {
-        for (pattern, name) in
-            [("*.toml", "a.toml"), ("*", "a"), ("a?c*", "abc"), ("*a*b", "xaxab"), ("??", "äö"), (".*", ".a")]
-        {
-            assert!(matches(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in
-            [("*.toml", "a.toml~"), ("*.toml", ".a.toml"), ("a?", "a"), ("*a*b", "xaxabx"), ("[a]*", "a")]
-        {
-            assert!(!matches(pattern, name), "{pattern} {name}");
-        }
-    }
 }

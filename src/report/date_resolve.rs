@@ -128,13 +128,13 @@ impl<'a> Choice<'a> {
         range: Between,
         among: Dates,
     ) -> Result<BTreeMap<DateTime<Utc>, Tz>, ReportError> {
-        let (job, all_generations) = (Some(self.name.clone()), among == Dates::OfAllGenerations);
+        let (jobs, all_generations) = (Some(vec![self.name.clone()]), among == Dates::OfAllGenerations);
         let mut dates = range;
         if !matches!(date, DateArgument::Instant(_)) {
             dates.from = dates.from.map(|from| from - MOST_BETWEEN_ZONES);
             dates.to = dates.to.map(|to| to + MOST_BETWEEN_ZONES);
         }
-        let rows = collected(reader, &SessionFilter { job, dates, all_generations, ..SessionFilter::default() })?;
+        let rows = collected(reader, &SessionFilter { jobs, dates, all_generations, ..SessionFilter::default() })?;
         let is_meant = |row: &SessionRecord| {
             (among != Dates::Running || row.state == State::Running) && date.means(row.key.date, row.zone)
         };

@@ -10,14 +10,16 @@ use serde::Serialize;
 
 use super::daemon::{self, DaemonFinding};
 use super::error::ReportError;
+use super::job_filter::JobFilter;
 use super::jobs::ghosts;
 use super::scheduling::{Question, ask};
 use super::severity::Severity;
 use super::zones::Zones;
-use crate::job::JobName;
+use crate::job::{Job, JobName};
 use crate::ledger::Reader;
 use crate::registry::Registry;
 use crate::schedule::Timetable;
+use crate::scheduler::JobStatus;
 use crate::session::{AttemptKey, JobRecord, SessionRecord};
 use crate::text::{counted, one_line};
 use rules::{Finding, Judge};
@@ -42,9 +44,10 @@ impl Health {
         Self::new(Severity::Unknown, one_line(message), Vec::new(), Vec::new())
     }
 
-    /// Applies the rules to every job. `mistakes` says what is wrong with the files of the registry, if they cannot be used.
+    /// Applies the rules to every job that `filter` is about. `mistakes` says what is wrong with the files of the registry, if they cannot be used.
     pub(crate) fn read(
         registry: Registry,
+        filter: &JobFilter,
         mistakes: Option<String>,
         reader: &mut Reader,
         now: DateTime<Utc>,
@@ -52,7 +55,9 @@ impl Health {
         let mut daemon = daemon::findings(reader, &registry, now)?;
         daemon.extend(mistakes.map(|message| DaemonFinding { status: Severity::Warning, message }));
         let recovered = reader.recovered()?;
-        daemon.extend(daemon::vanished(&registry, &ghosts(&registry.jobs, &recovered.jobs)));
+        let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        filter.know_listed(&registry, &ghosts)?;
+        daemon.extend(daemon::vanished(&registry, &ghosts));
         let is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
         let zones = Zones::new(Some(&registry), &recovered.jobs);
         let is_full = recovered.open.len() >= registry.daemon.max_running;
@@ -76,15 +81,20 @@ impl Health {
             is_full,
             now,
         };
-        let mut findings = judge.findings(&jobs);
+        let judged: Vec<(&Job, JobStatus)> = jobs
+            .iter()
+            .filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?)))
+            .filter(|(job, view)| filter.has(job, view.state))
+            .collect();
+        let mut findings = judge.findings(&jobs, &judged);
         findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.job.cmp(&b.job)));
         let worst = daemon.iter().map(|finding| finding.status).chain(findings.iter().map(|finding| finding.status));
         let Some(worst) = worst.max() else {
             // As `list` shows it.
-            let behind = jobs.iter().filter_map(|job| scheduler.view(&job.name)).map(|view| view.backlog).sum();
+            let behind = judged.iter().map(|(_, view)| view.backlog).sum();
             let behind =
                 if behind == 0 { "none behind".to_owned() } else { format!("{} behind", counted(behind, "date")) };
-            let message = format!("{}, {behind}", counted(jobs.len() as u64, "job"));
+            let message = format!("{}, {behind}", counted(judged.len() as u64, "job"));
             return Ok(Self::new(Severity::Ok, message, daemon, findings));
         };
         let of_jobs = findings.iter().map(|finding| format!("{}: {}", finding.job, finding.message));

@@ -8,6 +8,8 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::daemon::{DaemonFinding, vanished};
+use super::error::ReportError;
+use super::job_filter::JobFilter;
 use super::lateness::{Late, late};
 use super::orphans::is_watched;
 use super::scheduling::{Question, ask};
@@ -35,20 +37,22 @@ impl JobList {
     /// Reads the state of every job; without a ledger nothing has run yet.
     pub(crate) fn read(
         registry: Registry,
+        filter: &JobFilter,
         mut reader: Option<&mut Reader>,
         now: DateTime<Utc>,
-    ) -> Result<Self, LedgerError> {
+    ) -> Result<Self, ReportError> {
         let (recovered, is_watched) = match reader.as_deref_mut() {
             Some(reader) => (reader.recovered()?, is_watched(reader)?),
             None => (Recovered::default(), false),
         };
         let zones = Zones::new(Some(&registry), &[]);
         let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        filter.know_listed(&registry, &ghosts)?;
         let vanished = vanished(&registry, &ghosts);
         let open = recovered.open.clone();
         let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
         let listed = |job: &'_ Arc<Job>| {
-            let view = scheduler.view(&job.name)?;
+            let view = scheduler.view(&job.name).filter(|view| filter.has(job, view.state))?;
             let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == job.name).collect();
             let late = late(job, &view, &of_job, now);
             Some(Listed { job: job.clone(), view, late })
@@ -84,8 +88,8 @@ impl JobList {
 pub(crate) fn set_age(view: &mut JobStatus, reader: &mut Reader) -> Result<(), LedgerError> {
     let Some((date, since)) = &mut view.blocked_at else { return Ok(()) };
     let dates = Between { from: None, to: Between::only(*date).to };
-    let job = Some(view.record.name.clone());
-    let filter = AttemptFilter { job, dates, newest: Some(1), ..AttemptFilter::default() };
+    let jobs = Some(vec![view.record.name.clone()]);
+    let filter = AttemptFilter { jobs, dates, newest: Some(1), ..AttemptFilter::default() };
     reader.attempts(&filter, &mut |attempt| {
         *since = attempt.end.map_or(*since, |end| end.ended_at.max(*since));
         ControlFlow::Continue(())

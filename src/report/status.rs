@@ -82,8 +82,8 @@ impl JobReport {
         let mut attempts = std::mem::take(&mut self.attempts);
         for date in self.stuck() {
             let dates = Between::only(date);
-            let job = Some(self.view.record.name.clone());
-            let filter = AttemptFilter { job, dates, newest: Some(ATTEMPTS), ..AttemptFilter::default() };
+            let jobs = Some(vec![self.view.record.name.clone()]);
+            let filter = AttemptFilter { jobs, dates, newest: Some(ATTEMPTS), ..AttemptFilter::default() };
             attempts.extend(attempts::collected(reader, &filter)?);
         }
         attempts.sort_by(|a, b| a.key.cmp(&b.key));
@@ -118,7 +118,8 @@ impl JobReport {
         let (attempts, pace, is_watched) = (Vec::new(), None, false);
         let mut report = Self { job, view, attempts, pace, late, zones, is_in_ledger, is_watched, now };
         if let Some(reader) = reader {
-            let filter = AttemptFilter { job: Some(name.clone()), newest: Some(ATTEMPTS), ..AttemptFilter::default() };
+            let filter =
+                AttemptFilter { jobs: Some(vec![name.clone()]), newest: Some(ATTEMPTS), ..AttemptFilter::default() };
             report.attempts = attempts::collected(reader, &filter)?;
             report.add_stuck(reader)?;
             set_age(&mut report.view, reader)?;

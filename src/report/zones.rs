@@ -31,6 +31,11 @@ impl Zones {
         self.0.get(job).copied().unwrap_or(Tz::UTC)
     }
 
+    /// The jobs of the registry and the ledger.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &JobName> + Clone {
+        self.0.keys()
+    }
+
     /// Refuses a job that neither the registry nor the ledger has.
     pub(crate) fn know(&self, job: &JobName) -> Result<(), ReportError> {
         if self.0.contains_key(job) { Ok(()) } else { Err(unknown_job(job.as_str(), self.0.keys())) }
@@ -47,18 +52,21 @@ const OFFERED: usize = 3;
 
 /// There is no such job; the hint names similar ones.
 pub(crate) fn unknown_job<'known>(name: &str, known: impl Iterator<Item = &'known JobName>) -> ReportError {
+    let hint = nearest(name, known.map(JobName::as_str));
+    let hint = hint.unwrap_or_else(|| "`crontabber list` names the jobs".to_owned());
+    ReportError::usage(format!("there is no job `{name}`")).hint(Some(hint))
+}
+
+/// The hint that names those that are similar to `name`.
+pub(crate) fn nearest<'known>(name: &str, known: impl Iterator<Item = &'known str>) -> Option<String> {
     let typed = name.to_lowercase();
     let mut near: Vec<(usize, &str)> = known
-        .map(|known| (known.as_str(), known.as_str().to_lowercase()))
+        .map(|known| (known, known.to_lowercase()))
         .map(|(known, lower)| (strsim::damerau_levenshtein(&typed, &lower), known, lower.starts_with(&typed)))
         .filter(|(distance, _, begins)| *distance <= (name.len() / 3).max(1) || *begins)
         .map(|(distance, known, _)| (distance, known))
         .collect();
     near.sort_unstable();
     let names: Vec<String> = near.iter().take(OFFERED).map(|(_, name)| format!("`{name}`")).collect();
-    let hint = match names.as_slice() {
-        [] => "`crontabber list` names the jobs".to_owned(),
-        names => format!("did you mean {}?", listed(names, "or")),
-    };
-    ReportError::usage(format!("there is no job `{name}`")).hint(Some(hint))
+    Some(format!("did you mean {}?", listed(&names, "or"))).filter(|_| !names.is_empty())
 }

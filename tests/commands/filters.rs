@@ -63,9 +63,9 @@ fn states_and_dates_narrow_the_list() {
     assert_eq!(days(&place, &["attempts", "--state", "running"]), "l06");
     assert_eq!(days(&place, &["attempts", "load", "--from", "2024-11-05"]), "l05 l06");
     assert_eq!(days(&place, &["attempts", "load", "2024-11-02", "--state", "succeeded"]), "");
-    insta::assert_snapshot!(place.ask(&["sessions", "--state", "held"]).out, @"no such sessions in the ledger");
-    insta::assert_snapshot!(place.ask(&["attempts", "load", "--last", "7d"]).out, @"`load` has no such attempts in the ledger");
-    insta::assert_snapshot!(place.ask(&["attempts", "load", "2024-11-02", "--state", "lost"]).out, @"`load` has no such attempts in the ledger");
+    insta::assert_snapshot!(place.ask(&["sessions", "--state", "held"]).err, @"note: no such sessions in the ledger");
+    insta::assert_snapshot!(place.ask(&["attempts", "load", "--last", "7d"]).err, @"note: `load` has no such attempts in the ledger");
+    insta::assert_snapshot!(place.ask(&["attempts", "load", "2024-11-02", "--state", "lost"]).err, @"note: `load` has no such attempts in the ledger");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod change;
 mod filters;
 mod fixture;
 mod health;
+mod job_filters;
 mod line;
 mod listing;
 mod log;

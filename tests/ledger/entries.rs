@@ -284,7 +284,8 @@ fn the_end_of_an_attempt_reads_back(world: &World) {
         writer.commit(&[open("a", 1, number, StateKind::Waiting), close]).unwrap();
         ends.push(Some(end));
     }
-    let found = attempts(&mut world.reader(), &AttemptFilter { job: Some(name("a")), ..AttemptFilter::default() });
+    let found =
+        attempts(&mut world.reader(), &AttemptFilter { jobs: Some(vec![name("a")]), ..AttemptFilter::default() });
     assert_eq!(found.iter().map(|attempt| attempt.end.clone()).collect::<Vec<_>>(), ends);
     assert_eq!((found[0].started_at, found[0].host.as_str(), found[0].trigger), (at(20), "alpha", Trigger::Schedule));
     let waits = world.reader().session(&session("a", 1)).unwrap().unwrap();

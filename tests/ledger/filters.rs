@@ -15,6 +15,8 @@ use crate::world::*;
 on_both! {
     sessions_are_filtered_by_state_and_date
     attempts_are_filtered_by_outcome_and_date
+    attempts_are_filtered_by_when_they_ran
+    rows_of_some_jobs_are_listed_in_one_order
     pages_are_contiguous
     one_attempt_is_found_by_its_key
     days_are_counted_by_state
@@ -80,17 +82,20 @@ fn sessions_are_filtered_by_state_and_date(world: &World) {
     assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&[StateKind::Succeeded]) }), "3a 5a");
     assert_eq!(found(world, &SessionFilter { newest: Some(2), ..of(&[StateKind::Failed]) }), "4a 6a");
     assert_eq!(
-        found(world, &SessionFilter { job: Some(name("b")), ..of(&[StateKind::Failed, StateKind::Held]) }),
+        found(world, &SessionFilter { jobs: Some(vec![name("b")]), ..of(&[StateKind::Failed, StateKind::Held]) }),
         "2b"
     );
-    assert_eq!(found(world, &SessionFilter { job: Some(name("x")), ..of(&[StateKind::Failed, StateKind::Held]) }), "");
+    assert_eq!(
+        found(world, &SessionFilter { jobs: Some(vec![name("x")]), ..of(&[StateKind::Failed, StateKind::Held]) }),
+        ""
+    );
     assert_eq!(found(world, &SessionFilter { dates: days(2, 4), ..all.clone() }), "2a 2b 2c 3a 3b 3c");
     assert_eq!(found(world, &SessionFilter { dates: days(2, 4), newest: Some(2), ..all.clone() }), "3b 3c");
     assert_eq!(found(world, &SessionFilter { dates: days(2, 4), ..of(&[StateKind::Failed]) }), "2a");
     let until = Between { from: None, to: Some(date(2)) };
     assert_eq!(found(world, &SessionFilter { dates: until, ..all.clone() }), "1a 1b 1c");
     assert_eq!(found(world, &SessionFilter { dates: days(9, 10), newest: Some(5), ..all.clone() }), "");
-    let of_job = SessionFilter { job: Some(name("c")), dates: days(5, 9), ..all };
+    let of_job = SessionFilter { jobs: Some(vec![name("c")]), dates: days(5, 9), ..all };
     assert_eq!(found(world, &of_job), "5c 6c");
 }
 
@@ -105,8 +110,61 @@ fn attempts_are_filtered_by_outcome_and_date(world: &World) {
     assert_eq!(tried(world, &AttemptFilter { newest: Some(2), ..of(&[Some(OutcomeKind::Failed)]) }), "5a1 6a1");
     assert_eq!(tried(world, &AttemptFilter { dates: days(2, 4), ..all.clone() }), "2a1 2b1 3a1 3a2 3b1");
     assert_eq!(tried(world, &AttemptFilter { dates: days(2, 3), ..of(&[None]) }), "");
-    let one = AttemptFilter { job: Some(name("a")), dates: Between::only(date(3)), ..all };
+    let one = AttemptFilter { jobs: Some(vec![name("a")]), dates: Between::only(date(3)), ..all };
     assert_eq!(tried(world, &one), "3a1 3a2");
+}
+
+/// Two attempts a date: the first ends an hour after its date, the second that many days after it.
+fn attempts_are_filtered_by_when_they_ran(world: &World) {
+    let mut writer = world.writer();
+    let hour = TimeDelta::hours(1);
+    writer.commit(&[enter("b"), record("b", None, &[1, 2, 5]), enter("a"), record("a", None, &[3, 5])]).unwrap();
+    for (job, day, days_later) in [("b", 1, 4), ("b", 2, 1), ("a", 3, 0)] {
+        for (number, after) in [(1, hour), (2, TimeDelta::days(days_later) + hour * 2)] {
+            let from = if number == 1 { StateKind::Waiting } else { StateKind::Failed };
+            let Entry::Close { attempt, mut end, state, counted_attempts } = fail(job, day, number) else { panic!() };
+            end.ended_at = date(day) + after;
+            writer
+                .commit(&[open(job, day, number, from), Entry::Close { attempt, end, state, counted_attempts }])
+                .unwrap();
+        }
+    }
+    writer.commit(&[open("a", 5, 1, StateKind::Waiting)]).unwrap();
+    let since = |day, hours| AttemptFilter { since: Some(date(day) + hour * hours), ..AttemptFilter::default() };
+    assert_eq!(tried(world, &since(0, 0)), "1b1 1b2 2b1 2b2 3a1 3a2 5a1");
+    assert_eq!(tried(world, &since(2, 1)), "1b2 2b1 2b2 3a1 3a2 5a1");
+    assert_eq!(tried(world, &since(3, 2)), "1b2 2b2 3a2 5a1");
+    assert_eq!(tried(world, &since(5, 2)), "1b2 5a1");
+    assert_eq!(tried(world, &since(5, 3)), "5a1", "what runs still runs");
+    let failed = vec![Some(OutcomeKind::Failed)];
+    assert_eq!(tried(world, &AttemptFilter { outcomes: failed, ..since(3, 1) }), "1b2 2b2 3a1 3a2");
+    let lost = vec![Some(OutcomeKind::Lost)];
+    assert_eq!(tried(world, &AttemptFilter { outcomes: lost, ..since(0, 0) }), "");
+    assert_eq!(tried(world, &AttemptFilter { jobs: Some(vec![name("b")]), ..since(2, 2) }), "1b2 2b2");
+    assert_eq!(tried(world, &AttemptFilter { dates: days(2, 4), ..since(2, 2) }), "2b2 3a1 3a2");
+    assert_eq!(tried(world, &AttemptFilter { newest: Some(2), ..since(2, 1) }), "3a2 5a1");
+    let before = Some(attempt("a", 3, 2));
+    assert_eq!(tried(world, &AttemptFilter { newest: Some(2), before, ..since(2, 1) }), "2b2 3a1");
+}
+
+/// Few jobs are read along their keys, many along the dates.
+fn rows_of_some_jobs_are_listed_in_one_order(world: &World) {
+    lived(world);
+    let many: Vec<_> = (0..20).map(|number| name(&format!("x{number}"))).collect();
+    for others in [Vec::new(), many] {
+        let jobs = |these: &[&str]| Some(these.iter().map(|job| name(job)).chain(others.clone()).collect());
+        let both = SessionFilter { jobs: jobs(&["c", "a"]), ..SessionFilter::default() };
+        assert_eq!(found(world, &both), "1a 1c 2a 2c 3a 3c 4a 4c 5a 5c 6a 6c");
+        assert_eq!(found(world, &SessionFilter { newest: Some(3), ..both.clone() }), "5c 6a 6c");
+        assert_eq!(found(world, &SessionFilter { states: vec![StateKind::Succeeded], ..both.clone() }), "1a 3a 5a");
+        assert_eq!(found(world, &SessionFilter { states: vec![StateKind::Failed], ..both.clone() }), "2a 4a 6a");
+        assert_eq!(paged(world, &both, 5), found(world, &both));
+        let both = AttemptFilter { jobs: jobs(&["b", "a"]), dates: days(2, 4), ..AttemptFilter::default() };
+        assert_eq!(tried(world, &both), "2a1 2b1 3a1 3a2 3b1");
+        assert_eq!(tried(world, &AttemptFilter { jobs: jobs(&["c", "b"]), ..both.clone() }), "2b1 3b1");
+        assert_eq!(tried(world, &AttemptFilter { jobs: jobs(&["c"]), outcomes: vec![None], ..both }), "");
+    }
+    assert_eq!(found(world, &SessionFilter { jobs: Some(Vec::new()), ..SessionFilter::default() }), "");
 }
 
 /// Walks back through the pages and puts them together.
@@ -137,8 +195,9 @@ fn pages_are_contiguous(world: &World) {
             vec![StateKind::Succeeded, StateKind::Failed],
             vec![StateKind::Held, StateKind::Failed],
         ] {
-            for job in [None, Some(name("a")), Some(name("b"))] {
-                let filter = SessionFilter { job, states: states.clone(), all_generations, ..SessionFilter::default() };
+            for jobs in [None, Some(vec![name("a")]), Some(vec![name("b")]), Some(vec![name("c"), name("a")])] {
+                let filter =
+                    SessionFilter { jobs, states: states.clone(), all_generations, ..SessionFilter::default() };
                 let whole = found(world, &filter);
                 for size in [1, 2, 4, 100] {
                     assert_eq!(paged(world, &filter, size), whole, "{filter:?} by {size}");

@@ -46,16 +46,19 @@ fn sessions_are_listed_by_date_then_job(world: &World) {
     let found = keys(world, &SessionFilter::default());
     let expected: Vec<_> = (1..=900).flat_map(|day| ["a", "b", "c"].map(|job| (day, job.to_owned(), 1))).collect();
     assert!(found == expected, "{} rows, {} expected", found.len(), expected.len());
-    let only = keys(world, &SessionFilter { job: Some(name("b")), ..SessionFilter::default() });
+    let only = keys(world, &SessionFilter { jobs: Some(vec![name("b")]), ..SessionFilter::default() });
     assert!(only == (1..=900).map(|day| (day, "b".to_owned(), 1)).collect::<Vec<_>>());
-    let nobody = keys(world, &SessionFilter { job: Some(name("x")), ..SessionFilter::default() });
+    let nobody = keys(world, &SessionFilter { jobs: Some(vec![name("x")]), ..SessionFilter::default() });
     assert_eq!(nobody, []);
 }
 
 fn the_newest_are_listed_ascending(world: &World) {
     many(world, 10);
     let newest = |job: Option<&str>, newest| {
-        keys(world, &SessionFilter { job: job.map(name), newest: Some(newest), ..SessionFilter::default() })
+        keys(
+            world,
+            &SessionFilter { jobs: job.map(|job| vec![name(job)]), newest: Some(newest), ..SessionFilter::default() },
+        )
     };
     let three = |job: &str, days: &[i64]| days.iter().map(|day| (*day, job.to_owned(), 1)).collect::<Vec<_>>();
     assert_eq!(newest(Some("c"), 3), three("c", &[8, 9, 10]));
@@ -78,7 +81,15 @@ fn old_generations_are_listed_on_request(world: &World) {
     }
     writer.commit(&[Entry::Reset(fresh), again]).unwrap();
     let list = |job: Option<&str>, newest, all_generations| {
-        keys(world, &SessionFilter { job: job.map(name), newest, all_generations, ..SessionFilter::default() })
+        keys(
+            world,
+            &SessionFilter {
+                jobs: job.map(|job| vec![name(job)]),
+                newest,
+                all_generations,
+                ..SessionFilter::default()
+            },
+        )
     };
     let a = |rows: &[(i64, u32)]| rows.iter().map(|(day, of)| (*day, "a".to_owned(), *of)).collect::<Vec<_>>();
     assert_eq!(list(Some("a"), None, false), a(&[(2, 2), (3, 2), (4, 2)]));
@@ -101,8 +112,8 @@ fn pages_may_end_within_a_generation(world: &World) {
     }
     writer.commit(&[Entry::Reset(fresh), again]).unwrap();
     for newest in [None, Some(2_999)] {
-        let job = Some(name("a"));
-        let found = keys(world, &SessionFilter { job, newest, all_generations: true, ..SessionFilter::default() });
+        let jobs = Some(vec![name("a")]);
+        let found = keys(world, &SessionFilter { jobs, newest, all_generations: true, ..SessionFilter::default() });
         let expected = days.iter().flat_map(|day| [1, 2].map(|of| (*day, "a".to_owned(), of))).collect::<Vec<_>>();
         let expected = &expected[expected.len() - newest.map_or(3_002, |newest| newest as usize)..];
         assert!(found == expected, "{} rows", found.len());
@@ -146,7 +157,7 @@ fn attempts_are_listed_by_date_job_and_number(world: &World) {
     assert_eq!(keys(all.clone()), "1a1 1a2 1b1 1b2 1c1 1c2 2a1 2a2 2b1 2b2 2c1 2c2");
     assert_eq!(keys(AttemptFilter { newest: Some(3), ..all.clone() }), "2b2 2c1 2c2");
     assert_eq!(keys(AttemptFilter { dates: Between::only(date(1)), ..all.clone() }), "1a1 1a2 1b1 1b2 1c1 1c2");
-    let one = AttemptFilter { job: Some(name("b")), ..all };
+    let one = AttemptFilter { jobs: Some(vec![name("b")]), ..all };
     assert_eq!(keys(one.clone()), "1b1 1b2 2b1 2b2");
     assert_eq!(keys(AttemptFilter { newest: Some(1), ..one.clone() }), "2b2");
     assert_eq!(keys(AttemptFilter { dates: Between::only(date(2)), all_generations: true, ..one }), "2b1 2b2");
@@ -269,7 +280,11 @@ struct Step {
 fn list_with_every_filter(reader: &mut Reader) {
     let failed = Some(OutcomeKind::Failed);
     for newest in [None, Some(2)] {
-        for job in [None, Some(name("a"))] {
+        for jobs in [
+            None,
+            Some(vec![name("a")]),
+            Some((0..20).map(|number| name(&format!("a{number}"))).chain([name("a"), name("b")]).collect()),
+        ] {
             for dates in [Between::default(), Between { from: Some(date(1)), to: Some(date(3)) }] {
                 for states in [
                     vec![],
@@ -277,14 +292,20 @@ fn list_with_every_filter(reader: &mut Reader) {
                     vec![StateKind::Failed, StateKind::Held],
                     vec![StateKind::Running],
                 ] {
-                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| session("a", 3)));
-                    let filter = SessionFilter { job, dates, states, before, newest, all_generations: false };
+                    let (jobs, before) = (jobs.clone(), (newest == Some(2)).then(|| session("a", 3)));
+                    let filter = SessionFilter { jobs, dates, states, before, newest, all_generations: false };
                     sessions(reader, &filter);
                 }
                 for outcomes in [vec![], vec![failed, Some(OutcomeKind::Lost)], vec![None, failed], vec![None]] {
-                    let (job, before) = (job.clone(), (newest == Some(2)).then(|| attempt("a", 3, 1)));
-                    let filter = AttemptFilter { job, dates, outcomes, before, newest, all_generations: false };
-                    attempts(reader, &filter);
+                    for since in [None, Some(at(60))] {
+                        let (jobs, outcomes) = (jobs.clone(), outcomes.clone());
+                        let before = (newest == Some(2)).then(|| attempt("a", 3, 1));
+                        let all_generations = false;
+                        attempts(
+                            reader,
+                            &AttemptFilter { jobs, dates, since, outcomes, before, newest, all_generations },
+                        );
+                    }
                 }
             }
         }

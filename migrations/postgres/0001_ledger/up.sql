@@ -99,6 +99,9 @@ CREATE TABLE attempts (
 
 -- Unique: the database refuses a second open attempt at one date.
 CREATE UNIQUE INDEX attempts_open ON attempts (job_id, generation, date) WHERE outcome IS NULL;
+-- The attempts that ended over a day after their date: few, so that what ran recently is found by the dates of that time,
+-- and here.
+CREATE INDEX attempts_late ON attempts (ended_at) WHERE ended_at > date + 86400000000;
 
 -- An operator's order for past dates; its id is that of the request in the audit. Its dates are sessions that name it.
 CREATE TABLE backfills (

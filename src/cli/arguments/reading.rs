@@ -1,6 +1,7 @@
 //! The arguments of the commands that read the ledger: which job, dates and rows, and in which format.
 
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -13,16 +14,53 @@ use crate::duration;
 use crate::job::JobName;
 use crate::ledger::Between;
 use crate::report::date::DateArgument;
+use crate::report::job_filter::{JobFilter, JobPattern};
+use crate::scheduler::JobCondition;
 use crate::session::{AttemptKey, AttemptKeyError, OutcomeKind, SessionKey, StateKind};
 
 /// The word for an attempt that has no outcome yet.
 const RUNNING: &str = "running";
 
+/// Which jobs.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct Jobs {
+    /// The job, or a pattern of names with `*` and `?`, such as `'load-*'` [default: all jobs].
+    #[arg(value_name = "JOB")]
+    job: Option<JobPattern>,
+    /// Only jobs with this tag; repeatable, for jobs with any of them.
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+}
+
+impl Jobs {
+    /// The jobs that are meant.
+    pub(in crate::cli) fn filter(&self, states: &[JobCondition]) -> JobFilter {
+        JobFilter { pattern: self.job.clone(), tags: self.tag.clone(), states: states.to_vec() }
+    }
+}
+
+/// `list` and `health`.
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct ListArguments {
+    #[command(flatten)]
+    jobs: Jobs,
+    /// Only jobs in this state, as `list` shows it; repeatable, or separated by commas.
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = condition())]
+    state: Vec<JobCondition>,
+}
+
+impl ListArguments {
+    /// The jobs that are meant.
+    pub(in crate::cli) fn filter(&self) -> JobFilter {
+        self.jobs.filter(&self.state)
+    }
+}
+
 /// `sessions`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SessionsArguments {
-    /// The job [default: all jobs].
-    pub(in crate::cli) job: Option<JobName>,
+    #[command(flatten)]
+    pub(in crate::cli) jobs: Jobs,
     /// Only sessions in this state; repeatable, or separated by commas.
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
     pub(in crate::cli) state: Vec<StateKind>,
@@ -41,14 +79,17 @@ pub(in crate::cli) struct SessionsArguments {
 /// `attempts`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AttemptsArguments {
-    /// The job [default: all jobs].
-    pub(in crate::cli) job: Option<JobName>,
+    #[command(flatten)]
+    pub(in crate::cli) jobs: Jobs,
     /// The date, or a day with all its dates [default: all dates].
     #[arg(value_name = "DATE", conflicts_with_all = ["from", "to", "last"])]
     pub(in crate::cli) date: Option<DateArgument>,
     /// Only attempts with this outcome, or `running`; repeatable, or separated by commas.
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = outcome())]
     pub(in crate::cli) state: Vec<Option<OutcomeKind>>,
+    /// Only attempts that ended since then, or still run: a duration, such as `1h`, or a date.
+    #[arg(long, value_name = "WHEN")]
+    pub(in crate::cli) since: Option<Since>,
     #[command(flatten)]
     pub(in crate::cli) range: Range,
     /// Only attempts before this one in the list: JOB/GENERATION/DATE/ATTEMPT, as printed below a table.
@@ -116,6 +157,43 @@ pub(in crate::cli) struct StatusArguments {
     pub(in crate::cli) job: JobName,
 }
 
+/// An instant in the past: a duration until now, or a date.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) enum Since {
+    Ago(Duration),
+    Date(DateArgument),
+}
+
+impl Since {
+    /// The instant that is meant.
+    pub(in crate::cli) fn instant(self, zone: Tz, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Ago(length) => before(now, length),
+            Self::Date(date) => date.instant(zone),
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(date) = text.parse() {
+            return Ok(Self::Date(date));
+        }
+        duration::parse(text).map(Self::Ago).map_err(|_| {
+            "write a duration, such as `1h`, a day (`2026-11-03`), a local time (`2026-11-03T02:30`) or an instant"
+                .to_owned()
+        })
+    }
+}
+
+/// The instant that is so long before now; the earliest if there is none.
+fn before(now: DateTime<Utc>, length: Duration) -> DateTime<Utc> {
+    let length = TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX);
+    now.checked_sub_signed(length).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
 /// A range of dates.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct Range {
@@ -133,8 +211,8 @@ pub(in crate::cli) struct Range {
 impl Range {
     /// The instants that are meant.
     pub(in crate::cli) fn between(&self, zone: Tz, now: DateTime<Utc>) -> Result<Between, Failure> {
-        let last = self.last.and_then(|last| TimeDelta::from_std(last).ok());
-        let from = last.and_then(|last| now.checked_sub_signed(last)).or(self.from.map(|from| from.instant(zone)));
+        let last = self.last.map(|last| before(now, last));
+        let from = last.or(self.from.map(|from| from.instant(zone)));
         let to = self.to.map(|to| to.instant(zone));
         if from.zip(to).is_some_and(|(from, to)| to < from) {
             return Err(Failure::usage("the range ends before it begins")
@@ -153,6 +231,12 @@ pub(in crate::cli) struct Rows {
     /// Print CSV (RFC 4180): a header, then the fields of `--json`.
     #[arg(long, conflicts_with = "json")]
     pub(in crate::cli) csv: bool,
+}
+
+/// Reads the state of a job of the registry.
+fn condition() -> impl TypedValueParser<Value = JobCondition> {
+    let words = JobCondition::ALL.iter().filter(|state| **state != JobCondition::Ghost).map(|state| state.word());
+    PossibleValuesParser::new(words).try_map(|word| JobCondition::from_word(&word).ok_or("it is no state"))
 }
 
 /// Reads the state of a session.

@@ -17,8 +17,8 @@ impl Listed for AttemptRow {
     type Record = AttemptRecord;
 
     fn page(connection: &mut AnyConnection, range: IndexRange<'_>, after: Cursor) -> QueryResult<Vec<Self>> {
-        if let Some((_, generation)) = range.job {
-            let number = after.within(generation).number;
+        if let Some(of) = range.job {
+            let number = after.within(of).number;
             let beyond = attempts::date.gt(after.date).or(attempts::number.gt(number));
             let rows = attempts_of_job(range).filter(attempts::date.ge(after.date)).filter(beyond).limit(PAGE);
             return rows.order((attempts::date, attempts::number)).select(Self::as_select()).load(connection);
@@ -74,7 +74,7 @@ fn attempts_of_job(range: IndexRange<'_>) -> IntoBoxed<'static, OfJob, MultiBack
     if range.to < i64::MAX {
         rows = rows.filter(attempts::date.lt(range.to));
     }
-    match ended(range) {
+    match ended(range.codes) {
         (outcomes, true) => rows.filter(attempts::outcome.is_null().or(attempts::outcome.eq_any(outcomes))),
         (outcomes, false) if !outcomes.is_empty() => rows.filter(attempts::outcome.eq_any(outcomes)),
         _ => rows,
@@ -92,23 +92,30 @@ fn by_date() -> _ {
 }
 
 /// The query always has a first date: without one, SQLite scans all attempts and sorts them.
-fn attempts_by_date(range: IndexRange<'_>, from: i64) -> IntoBoxed<'static, ByDate, MultiBackend> {
+pub(in crate::ledger) fn attempts_by_date(
+    range: IndexRange<'_>,
+    from: i64,
+) -> IntoBoxed<'static, ByDate, MultiBackend> {
     let mut rows = by_date().into_boxed().filter(sessions::date.ge(from));
     if range.in_force {
         let in_force = jobs::id.eq(sessions::job_id).and(jobs::generation.eq(sessions::generation));
         rows = rows.filter(exists(jobs::table.filter(in_force)));
     }
+    if !range.jobs.is_empty() {
+        let is_one = jobs::id.eq(sessions::job_id).and(jobs::id.eq_any(range.jobs.to_vec()));
+        rows = rows.filter(exists(jobs::table.filter(is_one)));
+    }
     if range.to < i64::MAX {
         rows = rows.filter(sessions::date.lt(range.to));
     }
-    match ended(range) {
+    match ended(range.codes) {
         (outcomes, true) => rows.filter(attempts::outcome.is_null().or(attempts::outcome.eq_any(outcomes))),
         (outcomes, false) if !outcomes.is_empty() => rows.filter(attempts::outcome.eq_any(outcomes)),
         _ => rows,
     }
 }
 
-/// The codes of the outcomes in a range, and whether it also has attempts that still run.
-fn ended(range: IndexRange<'_>) -> (Vec<i16>, bool) {
-    (range.codes.iter().flatten().copied().collect(), range.codes.contains(&None))
+/// The codes of the outcomes, and whether attempts that still run are meant too.
+pub(in crate::ledger) fn ended(codes: &[Option<i16>]) -> (Vec<i16>, bool) {
+    (codes.iter().flatten().copied().collect(), codes.contains(&None))
 }

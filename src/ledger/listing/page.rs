@@ -17,6 +17,8 @@ pub(super) const PAGE: i64 = 1_000;
 pub(in crate::ledger) struct IndexRange<'a> {
     /// One job's generation; all jobs if absent.
     pub(in crate::ledger) job: Option<(i32, i32)>,
+    /// Of all jobs, only these; all if empty.
+    pub(in crate::ledger) jobs: &'a [i32],
     /// Of all jobs, only the generation in force.
     pub(in crate::ledger) in_force: bool,
     /// The first date.
@@ -30,7 +32,7 @@ pub(in crate::ledger) struct IndexRange<'a> {
 impl IndexRange<'_> {
     /// The rows of one generation of a job.
     pub(in crate::ledger) fn of(job_id: i32, generation: i32) -> Self {
-        Self { job: Some((job_id, generation)), in_force: false, from: i64::MIN, to: i64::MAX, codes: &[] }
+        Self { job: Some((job_id, generation)), jobs: &[], in_force: false, from: i64::MIN, to: i64::MAX, codes: &[] }
     }
 }
 
@@ -64,10 +66,10 @@ impl Cursor {
         Self { date, job_id: i32::MIN, generation: i32::MIN, number: i32::MIN }
     }
 
-    /// The same position among the rows of one generation of a job: before or after all rows of a date if the
-    /// generations differ.
-    pub(super) fn within(self, generation: i32) -> Self {
-        let number = match generation.cmp(&self.generation) {
+    /// The same position among the rows of one generation of a job: before or after all rows of a date if the cursor is
+    /// one of another job or generation.
+    pub(super) fn within(self, of: (i32, i32)) -> Self {
+        let number = match of.cmp(&(self.job_id, self.generation)) {
             Ordering::Greater => i32::MIN,
             Ordering::Equal => self.number,
             Ordering::Less => i32::MAX,

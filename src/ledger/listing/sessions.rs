@@ -17,8 +17,8 @@ impl Listed for SessionRow {
 
     fn page(connection: &mut AnyConnection, range: IndexRange<'_>, after: Cursor) -> QueryResult<Vec<Self>> {
         let rows = sessions_in(range).limit(PAGE);
-        if let Some((_, generation)) = range.job {
-            let before = after.within(generation).before_date();
+        if let Some(of) = range.job {
+            let before = after.within(of).before_date();
             return rows.filter(sessions::date.gt(before)).order(sessions::date).load(connection);
         }
         let later_here = sessions::job_id.eq(after.job_id).and(sessions::generation.gt(after.generation));
@@ -53,6 +53,11 @@ fn sessions_in(range: IndexRange<'_>) -> sessions::BoxedQuery<'static, MultiBack
     } else if range.in_force {
         let in_force = jobs::id.eq(sessions::job_id).and(jobs::generation.eq(sessions::generation));
         rows = rows.filter(exists(jobs::table.filter(in_force)));
+    }
+    if !range.jobs.is_empty() {
+        // Not a condition on the session: SQLite would read and sort all sessions of the jobs instead of those by date.
+        let is_one = jobs::id.eq(sessions::job_id).and(jobs::id.eq_any(range.jobs.to_vec()));
+        rows = rows.filter(exists(jobs::table.filter(is_one)));
     }
     if range.to < i64::MAX {
         rows = rows.filter(sessions::date.lt(range.to));

@@ -52,26 +52,23 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// What is wrong with any of the jobs.
-    pub(crate) fn findings(&self, jobs: &[Arc<Job>]) -> Vec<Finding> {
+    /// What is wrong with the jobs that are judged. `jobs` are all of the registry.
+    pub(crate) fn findings(&self, jobs: &[Arc<Job>], judged: &[(&Job, JobStatus)]) -> Vec<Finding> {
         let mut sessions: HashMap<&JobName, Vec<&SessionRecord>> = HashMap::new();
         for session in self.sessions {
             sessions.entry(&session.key.job).or_default().push(session);
         }
         let by_name: HashMap<&JobName, &Job> = jobs.iter().map(|job| (&job.name, job.as_ref())).collect();
-        let is_enabled =
-            |job: &&Arc<Job>| job.enabled && self.scheduler.view(&job.name).is_none_or(|view| view.disabled.is_none());
-        let enabled = jobs.iter().filter(is_enabled);
-        let judged = enabled.filter_map(|job| {
-            let view = self.scheduler.view(&job.name)?;
+        let enabled = judged.iter().filter(|(job, view)| job.enabled && view.disabled.is_none());
+        let findings = enabled.filter_map(|(job, view)| {
             let of_job = sessions.get(&job.name).map_or(&[][..], Vec::as_slice);
             let first = self
-                .held(job, &view, of_job)
-                .or_else(|| self.failed(job, &view, of_job))
+                .held(job, view, of_job)
+                .or_else(|| self.failed(job, view, of_job))
                 .or_else(|| self.orphaned(job))
-                .or_else(|| self.blocked(job, &view, &by_name))
-                .or_else(|| self.overdue(job, &view));
-            let late = self.late(job, &view);
+                .or_else(|| self.blocked(job, view, &by_name))
+                .or_else(|| self.overdue(job, view));
+            let late = self.late(job, view);
             // What went wrong explains the lateness, and comes first.
             let Some(mut first) = first else { return late };
             if let Some(late) = late {
@@ -80,7 +77,7 @@ impl Judge<'_> {
             }
             Some(first)
         });
-        judged.collect()
+        findings.collect()
     }
 
     fn held(&self, job: &Job, view: &JobStatus, sessions: &[&SessionRecord]) -> Option<Finding> {

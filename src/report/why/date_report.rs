@@ -106,7 +106,7 @@ impl DateReport {
         self.session = reader.session(&key)?;
         self.unanswered = reader.unanswered(&key)?;
         let filter = AttemptFilter {
-            job: Some(job.clone()),
+            jobs: Some(vec![job.clone()]),
             dates: Between::only(self.date),
             all_generations: true,
             ..AttemptFilter::default()
@@ -181,7 +181,7 @@ fn coming(
 
 /// The newest date that the ledger has of a job.
 fn newest(reader: &mut Reader, job: &JobName) -> Result<DateTime<Utc>, ReportError> {
-    let filter = SessionFilter { job: Some(job.clone()), newest: Some(1), ..SessionFilter::default() };
+    let filter = SessionFilter { jobs: Some(vec![job.clone()]), newest: Some(1), ..SessionFilter::default() };
     let newest = collected(reader, &filter)?.pop();
     newest
         .map(|session| session.key.date)
