@@ -12,6 +12,7 @@ pub(crate) mod error;
 pub(crate) mod health;
 pub mod job_filter;
 pub(crate) mod jobs;
+pub(crate) mod last_lines;
 pub(crate) mod lateness;
 pub(crate) mod merged_dates;
 pub(crate) mod orphans;

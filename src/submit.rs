@@ -92,6 +92,9 @@ pub(crate) struct Submitted {
     outcome: Option<&'static str>,
     exit_code: Option<i32>,
     duration_seconds: Option<f64>,
+    /// What a failed attempt printed last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) last_lines: Vec<String>,
     /// The attempt that a `run` started, once it has ended.
     #[serde(skip)]
     pub(crate) ended: Option<AttemptRecord>,

@@ -18,6 +18,7 @@ use crate::paths;
 use crate::registry::Registry;
 use crate::report::date::DateArgument;
 use crate::report::date_resolve::{Choice, Dates};
+use crate::report::last_lines::{last_lines_of_failed, log_command};
 use crate::report::preview::{Preview, preview};
 use crate::report::zones::Zones;
 use crate::schedule::TICK;
@@ -277,15 +278,24 @@ impl Target<'_> {
             Progress::Started(text) if !json => _ = writeln!(io::stdout(), "{text}"),
             Progress::Started(_) => {}
         };
-        let submitted = submit::submit(&url, request, self.zone, &mut local, &mut progress)?;
+        let mut submitted = submit::submit(&url, request, self.zone, &mut local, &mut progress)?;
+        let logs = paths::logs(&url);
+        submitted.last_lines = last_lines_of_failed(submitted.ended.as_ref(), &logs);
         let ended = submitted.ended.as_ref().and_then(|attempt| Some((attempt, attempt.end.as_ref()?)));
         if json {
             let mut out = io::stdout().lock();
             _ = serde_json::to_writer(&mut out, &submitted);
             _ = writeln!(out);
         } else if let Some((attempt, end)) = ended {
-            let log = paths::log_file(&paths::logs(&url), &attempt.key);
-            _ = writeln!(io::stdout(), "{}", daemon::reporter::outcome_line(attempt, end, &log));
+            let log = paths::log_file(&logs, &attempt.key);
+            let mut out = io::stdout().lock();
+            _ = writeln!(out, "{}", daemon::reporter::outcome_line(attempt, end, &log));
+            for line in &submitted.last_lines {
+                _ = writeln!(out, "  | {line}");
+            }
+            if !submitted.last_lines.is_empty() {
+                _ = writeln!(out, "all of it: `{}`", log_command(&attempt.key, self.zone));
+            }
         } else if submitted.done {
             _ = writeln!(io::stdout(), "{}", submitted.text);
             let starts = match request.operation {

@@ -26,7 +26,8 @@ pub(super) fn list(context: &Context, filter: &JobFilter, output: &mut Output) -
     let registry = context.registry()?;
     let mut reader = context.reader(Some(&registry))?;
     context.warn_about_daemon(&registry, reader.as_mut())?;
-    let list = JobList::read(registry, filter, reader.as_mut(), context.now)?;
+    let logs = context.logs(Some(&registry))?;
+    let list = JobList::read(registry, filter, reader.as_mut(), &logs, context.now)?;
     context.warn(list.vanished.iter());
     if list.jobs.is_empty() && !filter.is_all() {
         context.remark("no job meets all these conditions");

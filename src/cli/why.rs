@@ -14,7 +14,7 @@ pub(super) fn why(context: &Context, asked: &WhyArguments, output: &mut Output) 
     let registry = context.registry()?;
     let mut reader = context.reader_if_any(Some(&registry))?;
     let logs = context.logs(Some(&registry))?;
-    let report = DateReport::read(&asked.job, asked.date, registry, reader.as_mut(), context.now)?;
+    let report = DateReport::read(&asked.job, asked.date, registry, reader.as_mut(), &logs, context.now)?;
     if context.json() {
         json::object(output, &report.row(&logs))?;
     } else {

@@ -5,12 +5,13 @@
 
 mod journald;
 pub(super) mod messages;
+mod output_quotes;
 mod progress_bar;
 mod terminal;
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -23,9 +24,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::clock;
 use crate::job::{Job, JobName};
 use crate::log_queue::{LogQueue, dropped_text, write_to_stderr};
+use crate::paths;
+use crate::report::last_lines::is_quoted;
 use crate::scheduler::Notification;
-use crate::session::{AttemptEnd, AttemptRecord, Outcome};
+use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Outcome};
 use crate::text::in_zone;
+use output_quotes::{Failed, Quote};
 use terminal::Terminal;
 
 /// What this process reports, from its first [`Reporter`] on.
@@ -37,6 +41,7 @@ pub struct FlushAtEnd;
 impl Drop for FlushAtEnd {
     fn drop(&mut self) {
         if let Some(queue) = QUEUE.get() {
+            output_quotes::flush();
             queue.flush();
         }
     }
@@ -55,6 +60,10 @@ pub enum LogFormat {
 pub struct Reporter {
     zones: HashMap<JobName, Tz>,
     terminal: Option<Terminal>,
+    /// The log has an object for each line.
+    is_json: bool,
+    /// The logs of attempts, if the last lines of failed ones are quoted.
+    logs: Option<PathBuf>,
 }
 
 impl Reporter {
@@ -67,13 +76,19 @@ impl Reporter {
         if QUEUE.get().is_none() {
             _ = QUEUE.set(if is_terminal { terminal::queue()? } else { log_queue(format, quiet)? });
         }
+        let is_json = format == Some(LogFormat::Json) || (format.is_none() && journald::socket().is_some());
         let terminal = QUEUE.get().filter(|_| is_terminal).map(|queue| Terminal::new(quiet, queue.clone()));
-        Ok(Self { zones: HashMap::new(), terminal })
+        Ok(Self { zones: HashMap::new(), terminal, is_json, logs: None })
     }
 
     /// Sets the zone in which each job's dates are shown.
     pub fn learn<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) {
         self.zones.extend(jobs.map(|job| (job.name.clone(), job.timetable.zone())));
+    }
+
+    /// Quotes the last lines of the output of failed attempts from now on.
+    pub fn quote_output(&mut self, logs: PathBuf) {
+        self.logs = Some(logs);
     }
 
     /// Reports something that concerns no date.
@@ -101,6 +116,16 @@ impl Reporter {
         match &mut self.terminal {
             Some(terminal) => terminal.notify(notification, zone),
             None => log(notification, zone),
+        }
+        if let (Notification::Closed { attempt, end, .. }, Some(logs)) = (notification, &self.logs)
+            && is_quoted(end)
+        {
+            let failed = Failed { attempt: attempt.clone(), zone, log: paths::log_file(logs, attempt) };
+            let is_json = self.is_json;
+            match &self.terminal {
+                Some(terminal) => output_quotes::quote(failed, || terminal.quoter()),
+                None => output_quotes::quote(failed, || move |quote: &Quote| log_quote(quote, is_json)),
+            }
         }
     }
 
@@ -149,6 +174,17 @@ fn dropped_event(dropped: usize) -> String {
     let now = clock::now().to_rfc3339_opts(SecondsFormat::Micros, true);
     let event = json!({ "timestamp": now, "level": "WARN", "message": dropped_text(dropped), "dropped": dropped });
     format!("{event}\n")
+}
+
+/// Logs the last lines of a failed attempt.
+fn log_quote(quote: &Quote, is_json: bool) {
+    let (AttemptKey { session, number }, text) = (&quote.attempt, quote.sentence());
+    let (job, date) = (&session.job, in_zone(session.date, quote.zone));
+    if is_json {
+        warn!(%job, date, attempt = number, output = quote.lines.join("\n"), "{text}");
+    } else {
+        warn!(%job, date, attempt = number, "{text}");
+    }
 }
 
 /// Logs one event: a message that reads alone, and its fields.

@@ -116,6 +116,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     ));
     if mode != Mode::Operate {
         report_warnings(&registry, &mut reporter);
+        reporter.quote_output(paths::logs(&url));
     }
     let heartbeat = Heartbeat::start(mode, &url, &options.registry, &registry, copy)
         .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;

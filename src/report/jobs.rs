@@ -1,6 +1,7 @@
 //! The jobs of the registry: their state, and first those that need an operator.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::daemon::{DaemonFinding, vanished};
 use super::error::ReportError;
 use super::job_filter::JobFilter;
+use super::last_lines::last_lines_of_failed;
 use super::lateness::{Late, late};
 use super::orphans::is_watched;
 use super::scheduling::{Question, ask};
@@ -39,6 +41,7 @@ impl JobList {
         registry: Registry,
         filter: &JobFilter,
         mut reader: Option<&mut Reader>,
+        logs: &Path,
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
         let (recovered, is_watched) = match reader.as_deref_mut() {
@@ -55,12 +58,13 @@ impl JobList {
             let view = scheduler.view(&job.name).filter(|view| filter.has(job, view.state))?;
             let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == job.name).collect();
             let late = late(job, &view, &of_job, now);
-            Some(Listed { job: job.clone(), view, late })
+            Some(Listed { job: job.clone(), view, late, last_line: None })
         };
         let mut jobs: Vec<Listed> = jobs.iter().filter_map(listed).collect();
         if let Some(reader) = reader {
-            for listed in &mut jobs {
-                set_age(&mut listed.view, reader)?;
+            for Listed { view, last_line, .. } in &mut jobs {
+                let blocking = set_age(view, reader)?;
+                *last_line = last_lines_of_failed(blocking.as_ref(), logs).pop();
             }
         }
         jobs.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| a.job.name.cmp(&b.job.name)));
@@ -75,25 +79,30 @@ impl JobList {
     }
 
     /// The lines below a job: what blocks it, what is late, and what its backfills have left.
-    pub(crate) fn details(&self, Listed { job, view, late }: &Listed) -> Vec<String> {
+    pub(crate) fn details(&self, Listed { job, view, late, last_line }: &Listed) -> Vec<String> {
         let zone = job.timetable.zone();
         let late = late.as_ref().map(|late| late.line(zone));
         let situation = situation(job, view, self.is_watched, self.now, &self.zones);
         let backfills = to_go(&view.to_go, zone).map(backfills_have(&view.to_go));
-        [situation, late, backfills].into_iter().flatten().collect()
+        let last_line = last_line.as_ref().map(|line| format!("| {line}"));
+        [situation, last_line, late, backfills].into_iter().flatten().collect()
     }
 }
 
-/// A date is blocked at most since the last attempt at it, or at the dates before it, has ended.
-pub(crate) fn set_age(view: &mut JobStatus, reader: &mut Reader) -> Result<(), LedgerError> {
-    let Some((date, since)) = &mut view.blocked_at else { return Ok(()) };
+/// A date is blocked at most since the last attempt at it, or at the dates before it, has ended. Returns the last attempt
+/// at it.
+pub(crate) fn set_age(view: &mut JobStatus, reader: &mut Reader) -> Result<Option<AttemptRecord>, LedgerError> {
+    let Some((date, since)) = &mut view.blocked_at else { return Ok(None) };
     let dates = Between { from: None, to: Between::only(*date).to };
     let jobs = Some(vec![view.record.name.clone()]);
     let filter = AttemptFilter { jobs, dates, newest: Some(1), ..AttemptFilter::default() };
+    let mut last = None;
     reader.attempts(&filter, &mut |attempt| {
-        *since = attempt.end.map_or(*since, |end| end.ended_at.max(*since));
+        *since = attempt.end.as_ref().map_or(*since, |end| end.ended_at.max(*since));
+        last = Some(attempt).filter(|attempt| attempt.key.session.date == *date);
         ControlFlow::Continue(())
-    })
+    })?;
+    Ok(last)
 }
 
 /// What needs an operator comes first.
@@ -127,6 +136,8 @@ pub(crate) struct JobRow<'a> {
     pub(crate) backfilling: u64,
     pub(crate) oldest: Option<String>,
     pub(crate) blocked_by: Option<BlockRow>,
+    /// What the attempt that blocks it printed last.
+    pub(crate) last_line: Option<&'a str>,
     pub(crate) late: Option<&'static str>,
     pub(crate) late_because: Option<String>,
     pub(crate) depends_on: Vec<&'a str>,
@@ -216,10 +227,12 @@ pub(crate) struct Listed {
     pub(crate) job: Arc<Job>,
     pub(crate) view: JobStatus,
     pub(crate) late: Option<Late>,
+    /// What the attempt that blocks it printed last.
+    pub(crate) last_line: Option<String>,
 }
 
 fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
-    let Listed { job, view, late } = listed;
+    let Listed { job, view, late, last_line } = listed;
     let zone = job.timetable.zone();
     let date = |at: DateTime<Utc>| in_zone(at, zone);
     let disabled_by = disabled_by(Some(job), view, zone);
@@ -240,6 +253,7 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         backfilling: view.to_go.dates,
         oldest: view.oldest.map(date),
         blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
+        last_line: last_line.as_deref(),
         late: late.as_ref().map(Late::word),
         late_because: late.as_ref().map(|late| late.because(zone)),
         depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),

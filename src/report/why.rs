@@ -29,6 +29,8 @@ pub(crate) struct WhyRow<'a> {
     backfill: Option<String>,
     done_when_unanswered: Vec<Unanswered<'a>>,
     attempts: Vec<AttemptRow<'a>>,
+    /// What the newest attempt printed last, if it failed.
+    last_lines: &'a [String],
     acts: Vec<ActSummary<'a>>,
     waits: Vec<String>,
     next_attempt: Option<String>,
@@ -84,6 +86,7 @@ impl DateReport {
                 .map(|(when, answer)| Unanswered { at: at(*when), answer })
                 .collect(),
             attempts: self.attempts.iter().map(|attempt| attempts::row(attempt, logs)).collect(),
+            last_lines: &self.last_lines,
             acts: self
                 .acts
                 .iter()

@@ -171,6 +171,7 @@ fn the_list_has_first_what_needs_a_person() {
             "next_due": null,
             "backlog": 2,
             "backfilling": 0,
+            "last_line": null,
             "late": null,
             "late_because": null,
             "require": [],

@@ -66,6 +66,11 @@ impl ProgressBars {
         Some(finished)
     }
 
+    /// The screen of the bars, for another thread.
+    pub(super) fn screen(&self) -> MultiProgress {
+        self.all.clone()
+    }
+
     /// Calls `act` while no bar is on the screen.
     pub(super) fn suspend(&self, act: impl FnOnce()) {
         self.all.suspend(act);

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::messages;
+use super::output_quotes::Quote;
 use super::progress_bar::ProgressBars;
 use crate::clock;
 use crate::duration;
@@ -13,7 +14,7 @@ use crate::environment::use_color;
 use crate::job::JobName;
 use crate::log_queue::{LogQueue, dropped_text, write_to_stderr};
 use crate::scheduler::Notification;
-use crate::session::{Outcome, State};
+use crate::session::{AttemptKey, Outcome, State};
 use crate::text::{in_zone, to_the_second};
 
 /// A job with more dates behind than this has a progress bar, and lines only for failures.
@@ -134,6 +135,20 @@ impl Terminal {
             Notification::Closed { .. } => self.closed(notification, zone),
             other if messages::is_warning(other) => self.warning(&messages::sentence(notification, zone)),
             _ => self.line(job.as_ref(), &messages::clause(notification, zone)),
+        }
+    }
+
+    /// Prints the last lines of failed attempts, on another thread.
+    pub(super) fn quoter(&self) -> impl Fn(&Quote) + Send + 'static {
+        let (style, queue, bars) = (self.style, self.queue.clone(), self.bars.screen());
+        move |quote| {
+            let AttemptKey { session, number } = &quote.attempt;
+            let title = format!("{}  attempt {number} printed last", in_zone(session.date, quote.zone));
+            let mut text = format!("{}  {}  {title}\n", style.time(), session.job);
+            for line in quote.lines.iter().map(|line| format!("| {line}")).chain([quote.rest()]) {
+                text.push_str(&format!("            {}\n", style.paint(DIM, &line)));
+            }
+            bars.suspend(|| queue.push(text.into_bytes()));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Everything about one date of a job: its session, its attempts, what operators did to it, and what it waits for.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +14,7 @@ use crate::report::attempts;
 use crate::report::date::DateArgument;
 use crate::report::date_resolve::{Choice, Dates};
 use crate::report::error::ReportError;
+use crate::report::last_lines::last_lines_of_failed;
 use crate::report::orphans::is_watched;
 use crate::report::scheduling::{Question, ask};
 use crate::report::sessions::collected;
@@ -34,6 +36,8 @@ pub(crate) struct DateReport {
     pub(super) attempts: Vec<AttemptRecord>,
     /// When `done_when` gave no answer, and how it ended.
     pub(super) unanswered: Vec<(DateTime<Utc>, String)>,
+    /// What the newest attempt printed last, if it failed.
+    pub(super) last_lines: Vec<String>,
     pub(super) acts: Vec<Act>,
     pub(super) explanation: Option<Explanation>,
     /// What becomes of the date once it is recorded, if it is due and is not.
@@ -57,6 +61,7 @@ impl DateReport {
         date: Option<DateArgument>,
         registry: Registry,
         mut reader: Option<&mut Reader>,
+        logs: &Path,
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
         let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
@@ -82,6 +87,7 @@ impl DateReport {
             session: None,
             attempts: Vec::new(),
             unanswered: Vec::new(),
+            last_lines: Vec::new(),
             acts: Vec::new(),
             explanation: scheduler.explain(name, date),
             coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, &step, now)),
@@ -91,6 +97,7 @@ impl DateReport {
         };
         if let Some(reader) = reader.as_deref_mut() {
             report.read_ledger(reader)?;
+            report.last_lines = last_lines_of_failed(report.attempts.last(), logs);
         }
         report.must_be_a_date(&choice, reader, &scheduler)?;
         Ok(report)

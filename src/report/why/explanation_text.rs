@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::date_report::{Coming, DateReport};
 use crate::duration;
+use crate::report::last_lines::log_command;
 use crate::report::lateness::too_long;
 use crate::report::orphans::Process;
 use crate::scheduler::{BlockReason, COUNTED, Explanation, Wait};
@@ -23,6 +24,10 @@ impl DateReport {
             unanswered.map(|(at, how)| format!("  `done_when` gave no answer at {}: {}", self.at(*at), one_line(how))),
         );
         lines.extend(self.attempts.iter().map(|attempt| format!("  {}", self.attempt(attempt))));
+        if let Some(attempt) = self.attempts.last().filter(|_| !self.last_lines.is_empty()) {
+            lines.extend(self.last_lines.iter().map(|line| format!("    | {line}")));
+            lines.push(format!("    all of it: `{}`", log_command(&attempt.key, attempt.zone)));
+        }
         if let Some(job) = &self.job {
             let late = self.attempts.iter().filter(|attempt| attempt.end.is_none());
             let late = late.filter_map(|attempt| too_long(job, attempt, self.now));
