@@ -7,6 +7,7 @@ pub(crate) mod attempts;
 pub(crate) mod daemon;
 pub mod date;
 pub(crate) mod date_resolve;
+pub(crate) mod downstream;
 pub(crate) mod duration_stats;
 pub(crate) mod error;
 pub(crate) mod health;

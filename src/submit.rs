@@ -16,6 +16,7 @@ use crate::environment;
 use crate::exit_code::FAILED;
 use crate::job::JobName;
 use crate::ledger::{Answer, AttemptFilter, Between, LedgerError, LedgerUrl, OpenError, Reader, RequestQueue};
+use crate::report::downstream::DownstreamRow;
 use crate::report::preview::Preview;
 use crate::session::{AttemptKey, AttemptRecord, Operation, Outcome, Past, Reply, Request, Trigger};
 use crate::text::in_zone;
@@ -95,6 +96,15 @@ pub(crate) struct Submitted {
     /// What a failed attempt printed last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_lines: Vec<String>,
+    /// What hangs below the dates, with `--downstream`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) downstream: Vec<DownstreamRow>,
+    /// The requests about what hangs below that were refused, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    downstream_refused: Vec<String>,
+    /// The answers about what hangs below.
+    #[serde(skip)]
+    pub(crate) below: Vec<Reply>,
     /// The attempt that a `run` started, once it has ended.
     #[serde(skip)]
     pub(crate) ended: Option<AttemptRecord>,
@@ -135,7 +145,9 @@ impl Submitted {
     /// Success, unless the request was refused or its attempt did not succeed.
     pub(crate) fn exit(&self) -> ExitCode {
         let end = self.ended.as_ref().and_then(|attempt| attempt.end.as_ref());
-        let succeeded = self.done && end.is_none_or(|end| end.outcome == Outcome::Succeeded);
+        let succeeded = self.done
+            && self.below.iter().all(|reply| reply.done)
+            && end.is_none_or(|end| end.outcome == Outcome::Succeeded);
         if succeeded { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
     }
 }
@@ -152,15 +164,23 @@ pub(crate) fn request(job: JobName, operation: Operation, reason: Option<String>
 ///
 /// # Errors
 /// Nobody answers it: the ledger or the local daemon fails, or the operator interrupts it.
+///
+/// Posts the requests `below` with it, and reports the answers to these too.
 pub(crate) fn submit(
     url: &LedgerUrl,
     request: &Request,
+    below: &[Request],
     zone: Tz,
     daemon: &mut dyn LocalDaemon,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Submitted, SubmitError> {
-    let answer = answer(url, request, daemon, progress)?;
-    let submitted = Submitted::new(request, &answer.reply, zone);
+    let requests: Vec<&Request> = [request].into_iter().chain(below).collect();
+    let mut answers = answers(url, &requests, daemon, progress)?.into_iter();
+    let answer = answers.next().ok_or(SubmitError::NoAttempt)?;
+    let mut submitted = Submitted::new(request, &answer.reply, zone);
+    submitted.below = answers.map(|answer| answer.reply).collect();
+    let refused = submitted.below.iter().filter(|reply| !reply.done);
+    submitted.downstream_refused = refused.map(|reply| reply.text.clone()).collect();
     if !answer.reply.done || !matches!(request.operation, Operation::Run { .. }) {
         return Ok(submitted);
     }
@@ -169,26 +189,29 @@ pub(crate) fn submit(
     Ok(submitted.with_attempt(attempt, zone))
 }
 
-/// Posts the request once, and waits until a daemon, here or elsewhere, has answered it.
-fn answer(
+/// Posts the requests once, and waits until a daemon, here or elsewhere, has answered them.
+fn answers(
     url: &LedgerUrl,
-    request: &Request,
+    requests: &[&Request],
     daemon: &mut dyn LocalDaemon,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Answer, SubmitError> {
-    let mut posted = None;
+) -> Result<Vec<Answer>, SubmitError> {
+    let (mut posted, mut answers) = (Vec::new(), Vec::new());
     loop {
-        if posted.is_none() && has_daemon(url) {
-            posted = Some(RequestQueue::open(url)?.post(request)?);
+        if posted.is_empty() && has_daemon(url) {
+            posted = RequestQueue::open(url)?.post_all(requests.iter().copied())?;
         }
-        if let Some(id) = posted
-            && let Some(answer) = wait_for_answer(url, id, daemon, progress)?
+        while let Some(id) = posted.get(answers.len())
+            && let Some(answer) = wait_for_answer(url, *id, daemon, progress)?
         {
-            return Ok(answer);
+            answers.push(answer);
+        }
+        if answers.len() == requests.len() {
+            return Ok(answers);
         }
         daemon.answer_requests(&mut || {
-            if posted.is_none() {
-                posted = Some(RequestQueue::open(url)?.post(request)?);
+            if posted.is_empty() {
+                posted = RequestQueue::open(url)?.post_all(requests.iter().copied())?;
             }
             Ok(())
         })?;

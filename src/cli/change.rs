@@ -1,5 +1,7 @@
 //! The commands that change dates: they make a request of the arguments, preview it, and ask for confirmation.
 
+mod below;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ use crate::paths;
 use crate::registry::Registry;
 use crate::report::date::DateArgument;
 use crate::report::date_resolve::{Choice, Dates};
+use crate::report::downstream::{DownstreamJob, downstream};
 use crate::report::last_lines::{last_lines_of_failed, log_command};
 use crate::report::preview::{Preview, preview};
 use crate::report::zones::Zones;
@@ -62,12 +65,24 @@ pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitC
         request.operation = Operation::Enable(target.ask_for_backlog(&preview)?);
         preview = target.preview(&request)?;
     }
-    if target.options.dry_run {
-        return Ok(target.print_dry_run(&request, &preview));
+    let downstream = if command.is_downstream() && preview.reply.done {
+        downstream(&request, &preview.dates, &target.registry, target.reader.as_mut())?
+    } else {
+        Vec::new()
+    };
+    if command.is_downstream() && downstream.is_empty() {
+        context.remark("no date of another job hangs below");
     }
-    target.confirm(&request.operation, &preview)?;
+    let below = below::requests(&request, &downstream);
+    for request in &below {
+        target.refuse_with(request)?;
+    }
+    if target.options.dry_run {
+        return Ok(target.print_dry_run(&request, &preview, &downstream));
+    }
+    target.confirm(&request.operation, &preview, &downstream)?;
     target.announce(&request.operation, &preview);
-    target.submit(&request)
+    target.submit(&request, &below, &downstream)
 }
 
 impl ChangeCommand {
@@ -82,6 +97,15 @@ impl ChangeCommand {
             | Self::Done(Change { job, options, .. })
             | Self::Retry(Change { job, options, .. })
             | Self::Kill(Change { job, options, .. }) => (job, options),
+        }
+    }
+
+    fn is_downstream(&self) -> bool {
+        match self {
+            Self::Backfill(backfill) => backfill.arguments.downstream,
+            Self::Skip(skip) => skip.arguments.downstream,
+            Self::Retry(retry) => retry.arguments.downstream,
+            _ => false,
         }
     }
 
@@ -134,6 +158,20 @@ impl Target<'_> {
 
     fn preview(&mut self, request: &Request) -> Result<Preview, Failure> {
         Ok(preview(request, &self.registry, self.reader.as_mut())?)
+    }
+
+    /// Fails if a request about another job would be refused.
+    fn refuse_with(&mut self, request: &Request) -> Result<(), Failure> {
+        // Each date to skip was looked up.
+        if matches!(request.operation, Operation::Skip(_)) {
+            return Ok(());
+        }
+        let Preview { reply, .. } = self.preview(request)?;
+        if reply.done {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("`--downstream`: {}; nothing was changed", reply.text)))
+        }
     }
 
     /// The date that the operator named.
@@ -197,15 +235,18 @@ impl Target<'_> {
         }
     }
 
-    /// Asks before many dates are changed.
-    fn confirm(&self, operation: &Operation, preview: &Preview) -> Result<(), Failure> {
+    /// Asks before many dates are changed, or dates of other jobs.
+    fn confirm(&self, operation: &Operation, preview: &Preview, downstream: &[DownstreamJob]) -> Result<(), Failure> {
+        self.context.remark_all(&below::lines(downstream));
         // The dates that are attempted are changed too, not only the skipped ones.
         let attempts = if matches!(operation, Operation::Enable(Enabling::SkipTo(_))) { preview.backlog } else { 0 };
         let count = preview.reply.dates.count.max(attempts);
-        if count <= MANY || self.options.yes || !preview.reply.done {
+        let is_much = count > MANY || downstream.iter().any(|job| !job.dates.is_empty());
+        if !is_much || self.options.yes || !preview.reply.done {
             return Ok(());
         }
-        let what = format!("`{}` would change {} of `{}`", operation.word(), counted(count, "date"), self.job);
+        let below = below::summary(downstream);
+        let what = format!("`{}` would change {} of `{}`{below}", operation.word(), counted(count, "date"), self.job);
         if !is_interactive() {
             return Err(Failure::usage(format!("{what}: {}", preview.reply.text))
                 .hint(Some("`--yes` does it without asking, `--dry-run` shows more; nothing was changed")));
@@ -235,8 +276,9 @@ impl Target<'_> {
     }
 
     /// Prints what the request would result in.
-    fn print_dry_run(&self, request: &Request, preview: &Preview) -> ExitCode {
-        let submitted = Submitted::dry_run(request, preview, self.zone);
+    fn print_dry_run(&self, request: &Request, preview: &Preview, downstream: &[DownstreamJob]) -> ExitCode {
+        let mut submitted = Submitted::dry_run(request, preview, self.zone);
+        submitted.downstream = downstream.iter().map(DownstreamJob::row).collect();
         let mut out = io::stdout().lock();
         // A closed stdout or stderr cannot be reported to anybody.
         if self.context.json() {
@@ -255,6 +297,9 @@ impl Target<'_> {
             if let Some(text) = consequence(&request.operation, preview) {
                 _ = writeln!(out, "{text}");
             }
+            for line in below::lines(downstream) {
+                _ = writeln!(out, "{line}");
+            }
         } else {
             _ = writeln!(io::stderr(), "error: dry run: {}", submitted.text);
         }
@@ -262,7 +307,7 @@ impl Target<'_> {
     }
 
     /// Submits the request and prints its result.
-    fn submit(&self, request: &Request) -> Result<ExitCode, Failure> {
+    fn submit(&self, request: &Request, below: &[Request], downstream: &[DownstreamJob]) -> Result<ExitCode, Failure> {
         let url = self.context.ledger_url(Some(&self.registry))?;
         let mut local = Operator::new(self.context.daemon_options()?)
             .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
@@ -278,7 +323,8 @@ impl Target<'_> {
             Progress::Started(text) if !json => _ = writeln!(io::stdout(), "{text}"),
             Progress::Started(_) => {}
         };
-        let mut submitted = submit::submit(&url, request, self.zone, &mut local, &mut progress)?;
+        let mut submitted = submit::submit(&url, request, below, self.zone, &mut local, &mut progress)?;
+        submitted.downstream = downstream.iter().map(DownstreamJob::row).collect();
         let logs = paths::logs(&url);
         submitted.last_lines = last_lines_of_failed(submitted.ended.as_ref(), &logs);
         let ended = submitted.ended.as_ref().and_then(|attempt| Some((attempt, attempt.end.as_ref()?)));
@@ -298,6 +344,7 @@ impl Target<'_> {
             }
         } else if submitted.done {
             _ = writeln!(io::stdout(), "{}", submitted.text);
+            below::print(downstream, &submitted.below);
             let starts = match request.operation {
                 Operation::Retry(_) | Operation::Backfill(_) | Operation::Reset { .. } => true,
                 Operation::Enable(enabling) => !matches!(enabling, Enabling::SkipMissed),

@@ -163,6 +163,13 @@ impl Context {
         }
     }
 
+    /// Prints a note of several lines to stderr, unless `--quiet`.
+    pub(super) fn remark_all(&self, lines: &[String]) {
+        if !lines.is_empty() {
+            self.remark(&lines.join("\n"));
+        }
+    }
+
     /// Prints a note to stderr, unless `--quiet`.
     pub(super) fn remark(&self, text: &str) {
         if !self.global.quiet {

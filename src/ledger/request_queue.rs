@@ -44,22 +44,33 @@ impl RequestQueue {
     /// # Errors
     /// When the database cannot be written.
     pub fn post(&mut self, request: &Request) -> Result<i64, LedgerError> {
-        let (from, to) = request_json::span(&request.operation);
-        let detail = request_json::write(&request.operation);
-        let row = (
-            audit::at.eq(micros(request.at)),
-            audit::user_name.eq(clean(&request.user)),
-            audit::host.eq(clean(&request.host)),
-            audit::action.eq(request.operation.word()),
-            audit::job.eq(request.job.as_str()),
-            audit::from_date.eq(from.map(micros)),
-            audit::to_date.eq(to.map(micros)),
-            audit::detail.eq(detail.to_string()),
-            audit::reason.eq(request.reason.as_deref().map(clean)),
-        );
-        let insert = diesel::insert_into(audit::table).values(row).returning(audit::id);
-        Ok(self.connection.write(|connection| insert.get_result::<i64>(connection))?)
+        Ok(self.connection.write(|connection| insert(connection, request))?)
     }
+
+    /// Posts all of these requests or none, and returns their ids.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn post_all<'a>(&mut self, requests: impl Iterator<Item = &'a Request>) -> Result<Vec<i64>, LedgerError> {
+        Ok(self.connection.write(|connection| requests.map(|request| insert(connection, request)).collect())?)
+    }
+}
+
+fn insert(connection: &mut AnyConnection, request: &Request) -> QueryResult<i64> {
+    let (from, to) = request_json::span(&request.operation);
+    let detail = request_json::write(&request.operation);
+    let row = (
+        audit::at.eq(micros(request.at)),
+        audit::user_name.eq(clean(&request.user)),
+        audit::host.eq(clean(&request.host)),
+        audit::action.eq(request.operation.word()),
+        audit::job.eq(request.job.as_str()),
+        audit::from_date.eq(from.map(micros)),
+        audit::to_date.eq(to.map(micros)),
+        audit::detail.eq(detail.to_string()),
+        audit::reason.eq(request.reason.as_deref().map(clean)),
+    );
+    diesel::insert_into(audit::table).values(row).returning(audit::id).get_result::<i64>(connection)
 }
 
 /// The columns of `audit` of a request.

@@ -6,9 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::duration_stats::typical;
-use super::scheduling::{Question, ask};
+use super::scheduling::{Question, ask, recorded_as};
 use crate::duration::about;
-use crate::job::JobName;
 use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
@@ -45,15 +44,10 @@ pub(crate) fn preview(
     reader: Option<&mut Reader>,
 ) -> Result<Preview, LedgerError> {
     let (now, job, operation) = (request.at, &request.job, &request.operation);
-    let in_registry = registry.jobs.iter().find(|known| known.name == *job);
-    let previously = in_registry.and_then(|job| job.previously.clone());
     let (recovered, past, typical) = match reader {
         Some(reader) => {
             let recovered = reader.recovered()?;
-            // The ledger may still have the job under its previous name.
-            let is_known = |name: &JobName| recovered.jobs.iter().any(|record| record.name == *name);
-            let name = previously.filter(|before| !is_known(job) && is_known(before));
-            let name = name.unwrap_or_else(|| job.clone());
+            let name = recorded_as(registry, &recovered, job);
             let past = reader.past(&name, operation)?;
             (recovered, past, typical(reader, &name)?)
         }

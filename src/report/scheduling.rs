@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::environment;
-use crate::job::Job;
+use crate::job::{Job, JobName};
 use crate::registry::Registry;
 use crate::scheduler::{Event, Recovered, Scheduler, Step};
 
@@ -19,6 +19,13 @@ pub(crate) enum Question {
     State,
     /// What a wake would start.
     Wake,
+}
+
+/// The name of a job in the ledger, which may still have it under its previous name.
+pub(crate) fn recorded_as(registry: &Registry, recovered: &Recovered, job: &JobName) -> JobName {
+    let is_known = |name: &JobName| recovered.jobs.iter().any(|record| record.name == *name);
+    let previously = registry.jobs.iter().find(|known| known.name == *job).and_then(|job| job.previously.as_ref());
+    previously.filter(|before| !is_known(job) && is_known(before)).unwrap_or(job).clone()
 }
 
 /// Hands the registry to a scheduler over the ledger's state; returns it with its first decisions.

@@ -4,6 +4,7 @@ mod attempting;
 mod backfill;
 mod cancel;
 mod confirmation;
+mod downstream;
 mod enabling;
 mod explanations;
 mod off_record;

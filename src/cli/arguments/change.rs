@@ -104,12 +104,16 @@ pub(in crate::cli) struct BackfillArguments {
     /// Most dates that run at once; more than one requires a job that is not in strict order.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(in crate::cli) parallel: NonZeroU32,
+    /// Also run the dates of other jobs that depend on these dates, directly or through others; those that succeeded are
+    /// REPEATED.
+    #[arg(long)]
+    pub(in crate::cli) downstream: bool,
     /// A unique name, which prevents the same backfill from being requested twice.
     #[arg(long, value_name = "KEY", value_parser = name)]
     pub(in crate::cli) name: Option<String>,
     /// Cancel the backfill of this name or number [default: the only one of the job].
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
-    #[arg(conflicts_with_all = ["from", "to", "count", "only", "order", "parallel", "name"])]
+    #[arg(conflicts_with_all = ["from", "to", "count", "only", "order", "parallel", "name", "downstream"])]
     #[expect(clippy::option_option, reason = "clap's type for an option with an optional value")]
     pub(in crate::cli) cancel: Option<Option<String>>,
 }
@@ -155,7 +159,8 @@ fn name(text: &str) -> Result<String, &'static str> {
 
 /// `skip`.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false)]
+#[group(skip)]
+#[command(group(ArgGroup::new("which").required(true).args(["date", "to", "count"])))]
 pub(in crate::cli) struct SkipArguments {
     /// The date, which may be in the future.
     #[arg(long, value_name = "DATE")]
@@ -166,6 +171,9 @@ pub(in crate::cli) struct SkipArguments {
     /// The number of dates, from the job's next one on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) count: Option<u64>,
+    /// Also skip the unsettled dates of other jobs that depend on these dates, directly or through others.
+    #[arg(long)]
+    pub(in crate::cli) downstream: bool,
 }
 
 /// `enable`.
@@ -199,6 +207,7 @@ pub(in crate::cli) struct DoneArguments {
 }
 
 /// `retry`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(group(ArgGroup::new("retried").required(true).args(["date", "failed", "held"])))]
@@ -214,6 +223,10 @@ pub(in crate::cli) struct RetryArguments {
     /// Also retry a date that succeeded: it is REPEATED.
     #[arg(long, requires = "date")]
     pub(in crate::cli) again: bool,
+    /// Also run the dates of other jobs that depend on these dates, directly or through others; those that succeeded are
+    /// REPEATED.
+    #[arg(long)]
+    pub(in crate::cli) downstream: bool,
 }
 
 /// `kill`.

@@ -100,6 +100,10 @@ fn each_has_a_help() {
 
               [default: 1]
 
+          --downstream
+              Also run the dates of other jobs that depend on these dates, directly or through others;
+              those that succeeded are REPEATED
+
           --name <KEY>
               A unique name, which prevents the same backfill from being requested twice
 
@@ -125,6 +129,10 @@ fn each_has_a_help() {
 
           --count <N>
               The number of dates, from the job's next one on
+
+          --downstream
+              Also skip the unsettled dates of other jobs that depend on these dates, directly or
+              through others
     ");
 }
 
@@ -152,6 +160,10 @@ fn each_that_attempts_has_a_help() {
 
           --again
               Also retry a date that succeeded: it is REPEATED
+
+          --downstream
+              Also run the dates of other jobs that depend on these dates, directly or through others;
+              those that succeeded are REPEATED
     ");
     insta::assert_snapshot!(help("kill"), @"
     kill --help: 0
