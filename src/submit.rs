@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::environment;
@@ -18,6 +17,7 @@ use crate::job::JobName;
 use crate::ledger::{Answer, AttemptFilter, Between, LedgerError, LedgerUrl, OpenError, Reader, RequestQueue};
 use crate::report::downstream::DownstreamRow;
 use crate::report::preview::Preview;
+use crate::report::zones::JobZones;
 use crate::session::{AttemptKey, AttemptRecord, Operation, Outcome, Past, Reply, Request, Trigger};
 use crate::text::in_zone;
 
@@ -111,8 +111,8 @@ pub(crate) struct Submitted {
 }
 
 impl Submitted {
-    fn new(request: &Request, reply: &Reply, zone: Tz) -> Self {
-        let shown = |date: Option<DateTime<Utc>>| date.map(|date| in_zone(date, zone));
+    fn new(request: &Request, reply: &Reply, zones: &JobZones) -> Self {
+        let shown = |date: Option<DateTime<Utc>>| date.map(|date| zones.shown(date));
         Self {
             job: request.job.to_string(),
             operation: request.operation.word(),
@@ -126,14 +126,14 @@ impl Submitted {
     }
 
     /// What a request would result in.
-    pub(crate) fn dry_run(request: &Request, preview: &Preview, zone: Tz) -> Self {
-        let dates = preview.dates.iter().map(|date| in_zone(*date, zone)).collect();
-        Self { dry_run: true, dates: Some(dates), ..Self::new(request, &preview.reply, zone) }
+    pub(crate) fn dry_run(request: &Request, preview: &Preview) -> Self {
+        let dates = preview.dates.iter().map(|date| preview.zones.shown(*date)).collect();
+        Self { dry_run: true, dates: Some(dates), ..Self::new(request, &preview.reply, &preview.zones) }
     }
 
-    fn with_attempt(mut self, attempt: AttemptRecord, zone: Tz) -> Self {
+    fn with_attempt(mut self, attempt: AttemptRecord) -> Self {
         let end = attempt.end.as_ref();
-        self.date = Some(in_zone(attempt.key.session.date, zone));
+        self.date = Some(in_zone(attempt.key.session.date, attempt.zone));
         self.attempt = Some(attempt.key.number);
         self.outcome = end.map(|end| end.outcome.word());
         self.exit_code = end.and_then(|end| end.outcome.exit_code());
@@ -170,14 +170,14 @@ pub(crate) fn submit(
     url: &LedgerUrl,
     request: &Request,
     below: &[Request],
-    zone: Tz,
+    zones: &JobZones,
     daemon: &mut dyn LocalDaemon,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Submitted, SubmitError> {
     let requests: Vec<&Request> = [request].into_iter().chain(below).collect();
     let mut answers = answers(url, &requests, daemon, progress)?.into_iter();
     let answer = answers.next().ok_or(SubmitError::NoAttempt)?;
-    let mut submitted = Submitted::new(request, &answer.reply, zone);
+    let mut submitted = Submitted::new(request, &answer.reply, zones);
     submitted.below = answers.map(|answer| answer.reply).collect();
     let refused = submitted.below.iter().filter(|reply| !reply.done);
     submitted.downstream_refused = refused.map(|reply| reply.text.clone()).collect();
@@ -185,8 +185,8 @@ pub(crate) fn submit(
         return Ok(submitted);
     }
     progress(Progress::Started(&answer.reply.text));
-    let attempt = wait_for_end(url, request, &answer, zone, daemon)?;
-    Ok(submitted.with_attempt(attempt, zone))
+    let attempt = wait_for_end(url, request, &answer, daemon)?;
+    Ok(submitted.with_attempt(attempt))
 }
 
 /// Posts the requests once, and waits until a daemon, here or elsewhere, has answered them.
@@ -260,7 +260,6 @@ fn wait_for_end(
     url: &LedgerUrl,
     request: &Request,
     answer: &Answer,
-    zone: Tz,
     daemon: &mut dyn LocalDaemon,
 ) -> Result<AttemptRecord, SubmitError> {
     let mut reader = Reader::open(url)?;
@@ -281,7 +280,7 @@ fn wait_for_end(
             match ours {
                 // The daemon may have recorded the end just before it exited: then the second look finds it.
                 Some(attempt) if attempt.end.is_none() && is_unwatched => {
-                    return Err(SubmitError::DaemonGone(unwatched(&attempt, zone)));
+                    return Err(SubmitError::DaemonGone(unwatched(&attempt)));
                 }
                 Some(attempt) if attempt.end.is_none() => {
                     is_unwatched = !reader.owner()?.is_some_and(|owner| owner.alive);
@@ -301,9 +300,9 @@ fn wait_for_end(
     Err(SubmitError::NoAttempt)
 }
 
-fn unwatched(attempt: &AttemptRecord, zone: Tz) -> String {
+fn unwatched(attempt: &AttemptRecord) -> String {
     let AttemptKey { session, number } = &attempt.key;
-    let (job, date) = (&session.job, in_zone(session.date, zone));
+    let (job, date) = (&session.job, in_zone(session.date, attempt.zone));
     format!(
         "the daemon has ended while attempt {number} of `{job}` at {date} was running; its outcome is known when a daemon \
          starts again, and `crontabber attempts {job}` shows it then"

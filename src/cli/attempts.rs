@@ -13,7 +13,7 @@ use super::output::Output;
 use super::sessions::{of_this_list, zone_of_days};
 use super::table::{Cell, Column, Fit, Table};
 use crate::duration;
-use crate::ledger::{AttemptFilter, Reader};
+use crate::ledger::{AttemptFilter, LocalBetween, Reader};
 use crate::report::attempts::{AttemptRow, collected, row};
 use crate::report::date_resolve::Choice;
 use crate::report::job_filter::JobFilter;
@@ -51,13 +51,17 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
         }
     };
     let zone = zone_of_days(of_jobs.name(), registry.as_ref(), &zones);
+    let anywhere = LocalBetween::default();
+    let (dates, local) = match (&at_date, reader.as_mut(), of_jobs.name()) {
+        (Some((choice, date)), Some(reader), _) => (choice.recorded_range(reader, *date)?, anywhere),
+        (Some((choice, date)), None, _) => (choice.range(None, *date)?, anywhere),
+        (None, _, Some(_)) => asked.range.of_job(zone, context.now)?,
+        (None, _, None) => (asked.range.between(zone, context.now)?, anywhere),
+    };
     let filter = AttemptFilter {
         jobs,
-        dates: match (&at_date, reader.as_mut()) {
-            (Some((choice, date)), Some(reader)) => choice.recorded_range(reader, *date)?,
-            (Some((choice, date)), None) => choice.range(None, *date)?,
-            (None, _) => asked.range.between(zone, context.now)?,
-        },
+        dates,
+        local,
         since: asked.since.map(|since| since.instant(zone, context.now)),
         outcomes: asked.state.clone(),
         before: asked.before.clone(),

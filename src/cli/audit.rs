@@ -35,6 +35,9 @@ const FEW_COLUMNS: [Column; 5] = [
     Column(Fit::Whole, "DONE"),
 ];
 
+/// How many acts are read at once.
+const PAGE: usize = 1_000;
+
 /// From this width on every column fits.
 const WIDE: usize = 130;
 
@@ -58,7 +61,7 @@ struct ActRow<'a> {
 
 /// Lists what operators did.
 pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Output) -> Result<(), Failure> {
-    let (registry, mut reader, zones) = context.ledger(None)?;
+    let (registry, mut reader, mut zones) = context.ledger(None)?;
     let zone = zone_of_days(asked.job.as_ref(), registry.as_ref(), &zones);
     let filter =
         AuditFilter { job: asked.job.clone(), asked: asked.range.between(zone, context.now)?, before: asked.before };
@@ -72,27 +75,52 @@ pub(super) fn audit(context: &Context, asked: &AuditArguments, output: &mut Outp
     let is_table = !context.json() && !asked.rows.csv;
     let shown = limit.unwrap_or(if is_table { SHOWN } else { u32::MAX });
     if is_table {
-        return table(context, reader.as_mut(), &filter, shown, &zones, output);
+        return table(context, reader.as_mut(), &filter, shown, &mut zones, output);
     }
     let mut sink = Sink::open(output, asked.rows.csv, &ActRow::default())?;
     let mut written: io::Result<()> = Ok(());
-    let (mut listed, mut last, mut more) = (0, 0, false);
-    if let Some(reader) = &mut reader {
-        reader.audit(&filter, &mut |act| {
-            if listed == shown {
-                more = true;
-                return ControlFlow::Break(());
+    let (mut left, mut last, mut page) = (usize::try_from(shown).unwrap_or(usize::MAX), None, filter);
+    let mut more = false;
+    while let Some(reader) = reader.as_mut().filter(|_| written.is_ok()) {
+        let (acts, is_more) = acts(reader, &page, left.min(PAGE))?;
+        learn(&mut zones, reader, &acts)?;
+        for act in &acts {
+            left -= 1;
+            last = Some(act.id);
+            if sink.push_or_break(&row(act, &zones), &mut written).is_break() {
+                break;
             }
-            (listed, last) = (listed + 1, act.id);
-            sink.push_or_break(&row(&act, &zones), &mut written)
-        })?;
+        }
+        more = is_more;
+        page.before = last.or(page.before);
+        if left == 0 || !is_more {
+            break;
+        }
     }
     written?;
     sink.close()?;
-    if more {
+    if let Some(last) = last.filter(|_| more) {
         context.remark(&format!("there are more before: `--before {last}`"));
     }
     Ok(())
+}
+
+/// The newest acts of a filter, and whether there are more.
+fn acts(reader: &mut Reader, filter: &AuditFilter, limit: usize) -> Result<(Vec<Act>, bool), LedgerError> {
+    let mut acts = Vec::new();
+    // One more than is shown: it shows whether there are more.
+    reader.audit(filter, &mut |act| {
+        acts.push(act);
+        if acts.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    let more = acts.len() > limit;
+    acts.truncate(limit);
+    Ok((acts, more))
+}
+
+/// Learns the zones of the dates that acts name.
+fn learn(zones: &mut Zones, reader: &mut Reader, acts: &[Act]) -> Result<(), LedgerError> {
+    acts.iter().try_for_each(|act| zones.learn(reader, &act.job, act.from.into_iter().chain(act.to)))
 }
 
 /// Says whether operators did anything to the job that is asked for.
@@ -108,14 +136,15 @@ fn is_named(reader: &mut Reader, filter: &AuditFilter) -> Result<bool, LedgerErr
 fn row<'a>(act: &'a Act, zones: &Zones) -> ActRow<'a> {
     let zone = zones.of(&act.job);
     let at = |at: DateTime<Utc>| in_zone(at, zone);
+    let dated = |date: DateTime<Utc>| zones.shown(&act.job, date);
     ActRow {
         at: at(act.at),
         user: &act.user,
         host: &act.host,
         action: &act.action,
         job: act.job.as_str(),
-        from: act.from.map(at),
-        to: act.to.map(at),
+        from: act.from.map(dated),
+        to: act.to.map(dated),
         reason: act.reason.as_deref(),
         done: act.done,
         answer: act.answer.as_deref(),
@@ -130,20 +159,15 @@ fn table(
     reader: Option<&mut Reader>,
     filter: &AuditFilter,
     shown: u32,
-    zones: &Zones,
+    zones: &mut Zones,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let shown = usize::try_from(shown).unwrap_or(usize::MAX);
-    let mut acts = Vec::new();
+    let (mut acts, mut more) = (Vec::new(), false);
     if let Some(reader) = reader {
-        // One more than is shown: it shows whether there are more.
-        reader.audit(filter, &mut |act| {
-            acts.push(act);
-            if acts.len() > shown { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+        (acts, more) = self::acts(reader, filter, shown)?;
+        learn(zones, reader, &acts)?;
     }
-    let more = acts.len() > shown;
-    acts.truncate(shown);
     let Some(oldest) = acts.last() else {
         let narrowed = filter.asked != crate::ledger::Between::default() || filter.before.is_some();
         let when = if narrowed { " there" } else { "" };
@@ -158,7 +182,7 @@ fn table(
     let mut table = Table::new(if is_wide { &COLUMNS } else { &FEW_COLUMNS }, output);
     for act in &acts {
         let zone = zones.of(&act.job);
-        let mut dates = dates(act, |at| in_zone(at, zone));
+        let mut dates = dates(act, |date| zones.shown(&act.job, date));
         let mut cells = vec![
             Cell::time(act.at, zone),
             Cell::new(format!("{}@{}", act.user, act.host)),

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::arguments::BackfillsArguments;
@@ -56,8 +57,13 @@ struct BackfillRow<'a> {
 
 /// Lists backfills.
 pub(super) fn backfills(context: &Context, asked: &BackfillsArguments, output: &mut Output) -> Result<(), Failure> {
-    let (_, mut reader, zones) = context.ledger(asked.job.as_ref())?;
+    let (_, mut reader, mut zones) = context.ledger(asked.job.as_ref())?;
     let found = reader.as_mut().map(|reader| reader.backfills(asked.job.as_ref())).transpose()?.unwrap_or_default();
+    if let Some(reader) = &mut reader {
+        for backfill in &found {
+            zones.learn(reader, &backfill.record.job, backfill.from.into_iter().chain(backfill.to))?;
+        }
+    }
     if context.json() {
         return Ok(json::array(output, found.iter().map(|backfill| row(backfill, &zones)))?);
     }
@@ -69,12 +75,15 @@ pub(super) fn backfills(context: &Context, asked: &BackfillsArguments, output: &
     let mut table = Table::new(&COLUMNS, output);
     for backfill in &found {
         let zone = zones.of(&backfill.record.job);
+        let date = |date: Option<DateTime<Utc>>| {
+            Cell::date_or_dash(date, date.map_or(zone, |date| zones.at(&backfill.record.job, date)))
+        };
         let row = row(backfill, &zones);
         let cells = vec![
             Cell::new(row.job),
             Cell::new(row.name.map_or_else(|| row.number.to_string(), str::to_owned)),
-            Cell::date_or_dash(backfill.from, zone),
-            Cell::date_or_dash(backfill.to, zone),
+            date(backfill.from),
+            date(backfill.to),
             Cell::word(row.state),
             Cell::number(row.done),
             Cell::number(row.skipped),
@@ -103,8 +112,8 @@ fn row<'a>(backfill: &'a BackfillProgress, zones: &Zones) -> BackfillRow<'a> {
         number: record.id,
         name: record.name.as_deref(),
         generation: record.generation,
-        from: from.map(|from| in_zone(from, zone)),
-        to: to.map(|to| in_zone(to, zone)),
+        from: from.map(|from| zones.shown(&record.job, from)),
+        to: to.map(|to| zones.shown(&record.job, to)),
         state,
         done: of(&[StateKind::Succeeded]),
         skipped: of(&[StateKind::Skipped]),

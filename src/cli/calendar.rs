@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -12,7 +13,9 @@ use super::context::Context;
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
-use crate::job::Job;
+use crate::job::{Job, JobName};
+use crate::ledger::{Between, LocalBetween, Reader, SessionFilter};
+use crate::report::date_resolve::MOST_BETWEEN_ZONES;
 use crate::report::zones::Zones;
 use crate::schedule::{TICK, day_start};
 use crate::session::JobRecord;
@@ -96,11 +99,7 @@ pub(super) fn calendar(context: &Context, asked: &CalendarArguments, output: &mu
     let (mut days, bounds) = days(from, to, zone)?;
     let mut is_enabled = true;
     if let Some(reader) = &mut reader {
-        for (day, tally) in days.iter_mut().zip(reader.days(&asked.job, &bounds)?) {
-            for (state, dates) in tally {
-                day.add(state.word(), dates);
-            }
-        }
+        add_recorded(reader, &asked.job, zone, &mut days, &bounds)?;
         is_enabled = reader.disabled(&asked.job, context.now)?.is_none();
     }
     let job = registry.iter().flat_map(|registry| &registry.jobs).find(|job| job.name == asked.job);
@@ -122,6 +121,37 @@ pub(super) fn calendar(context: &Context, asked: &CalendarArguments, output: &mu
         })
     };
     Ok(json::array(output, days.iter().filter_map(row))?)
+}
+
+/// Adds the dates of the ledger, each to the day that it was recorded with.
+fn add_recorded(
+    reader: &mut Reader,
+    job: &JobName,
+    zone: Tz,
+    days: &mut [Day],
+    bounds: &[Bounds],
+) -> Result<(), Failure> {
+    let (Some((from, _)), Some((_, to))) = (bounds.first().copied(), bounds.last().copied()) else { return Ok(()) };
+    let near = Between { from: Some(from - MOST_BETWEEN_ZONES), to: Some(to + MOST_BETWEEN_ZONES) };
+    if !reader.has_other_zone(job, zone, near)? {
+        for (day, tally) in days.iter_mut().zip(reader.days(job, bounds)?) {
+            for (state, dates) in tally {
+                day.add(state.word(), dates);
+            }
+        }
+        return Ok(());
+    }
+    let [from, to] = [from, to].map(|at| Some(at.with_timezone(&zone).naive_local()));
+    let filter =
+        SessionFilter { jobs: Some(vec![job.clone()]), local: LocalBetween { from, to }, ..SessionFilter::default() };
+    reader.sessions(&filter, &mut |session| {
+        let of = session.key.date.with_timezone(&session.zone).date_naive();
+        if let Ok(place) = days.binary_search_by_key(&of, |day| day.day) {
+            days[place].add(session.state.word(), 1);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(())
 }
 
 /// Each day from one instant to another, and the instants of it that are meant.

@@ -23,11 +23,11 @@ use crate::report::date_resolve::{Choice, Dates};
 use crate::report::downstream::{DownstreamJob, downstream};
 use crate::report::last_lines::{last_lines_of_failed, log_command};
 use crate::report::preview::{Preview, preview};
-use crate::report::zones::Zones;
+use crate::report::zones::{JobZones, Zones};
 use crate::schedule::TICK;
 use crate::session::{BackfillOrder, Enabling, Operation, Request, Retrying, Skipping};
 use crate::submit::{self, Progress, Submitted};
-use crate::text::{counted, in_zone};
+use crate::text::counted;
 
 /// More dates than this are changed only after a confirmation.
 const MANY: u64 = 100;
@@ -82,7 +82,7 @@ pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitC
     }
     target.confirm(&request.operation, &preview, &downstream)?;
     target.announce(&request.operation, &preview);
-    target.submit(&request, &below, &downstream)
+    target.submit(&request, &below, &downstream, &preview.zones)
 }
 
 impl ChangeCommand {
@@ -208,8 +208,7 @@ impl Target<'_> {
 
     /// Asks what to do with the backlog; without a terminal that is an error.
     fn ask_for_backlog(&self, preview: &Preview) -> Result<Enabling, Failure> {
-        let zone = self.zone;
-        let oldest = preview.oldest.map(|oldest| in_zone(oldest, zone)).unwrap_or_default();
+        let oldest = preview.oldest.map(|oldest| preview.zones.shown(oldest)).unwrap_or_default();
         let backlog = format!("job `{}` has missed {} from {oldest} on", self.job, counted(preview.backlog, "date"));
         let backlog = match preview.estimate() {
             Some(time) => format!("{backlog}, {time} of work"),
@@ -277,7 +276,7 @@ impl Target<'_> {
 
     /// Prints what the request would result in.
     fn print_dry_run(&self, request: &Request, preview: &Preview, downstream: &[DownstreamJob]) -> ExitCode {
-        let mut submitted = Submitted::dry_run(request, preview, self.zone);
+        let mut submitted = Submitted::dry_run(request, preview);
         submitted.downstream = downstream.iter().map(DownstreamJob::row).collect();
         let mut out = io::stdout().lock();
         // A closed stdout or stderr cannot be reported to anybody.
@@ -288,7 +287,7 @@ impl Target<'_> {
             _ = writeln!(out, "dry run, nothing is changed; it would answer: {}", submitted.text);
             if preview.dates.len() > 1 {
                 for date in preview.dates.iter().take(NAMED) {
-                    _ = writeln!(out, "  {}", in_zone(*date, self.zone));
+                    _ = writeln!(out, "  {}", preview.zones.shown(*date));
                 }
                 if let Some(more) = preview.dates.len().checked_sub(NAMED).filter(|more| *more > 0) {
                     _ = writeln!(out, "  and {more} more (`--json` lists all of them)");
@@ -307,7 +306,13 @@ impl Target<'_> {
     }
 
     /// Submits the request and prints its result.
-    fn submit(&self, request: &Request, below: &[Request], downstream: &[DownstreamJob]) -> Result<ExitCode, Failure> {
+    fn submit(
+        &self,
+        request: &Request,
+        below: &[Request],
+        downstream: &[DownstreamJob],
+        zones: &JobZones,
+    ) -> Result<ExitCode, Failure> {
         let url = self.context.ledger_url(Some(&self.registry))?;
         let mut local = Operator::new(self.context.daemon_options()?)
             .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
@@ -323,7 +328,7 @@ impl Target<'_> {
             Progress::Started(text) if !json => _ = writeln!(io::stdout(), "{text}"),
             Progress::Started(_) => {}
         };
-        let mut submitted = submit::submit(&url, request, below, self.zone, &mut local, &mut progress)?;
+        let mut submitted = submit::submit(&url, request, below, zones, &mut local, &mut progress)?;
         submitted.downstream = downstream.iter().map(DownstreamJob::row).collect();
         let logs = paths::logs(&url);
         submitted.last_lines = last_lines_of_failed(submitted.ended.as_ref(), &logs);
@@ -340,7 +345,7 @@ impl Target<'_> {
                 _ = writeln!(out, "  | {line}");
             }
             if !submitted.last_lines.is_empty() {
-                _ = writeln!(out, "all of it: `{}`", log_command(&attempt.key, self.zone));
+                _ = writeln!(out, "all of it: `{}`", log_command(&attempt.key, attempt.zone));
             }
         } else if submitted.done {
             _ = writeln!(io::stdout(), "{}", submitted.text);

@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
 use super::context::Context;
 use super::failure::Failure;
 use super::json;
@@ -54,13 +57,15 @@ fn print(list: &JobList, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new(&COLUMNS, output);
     for listed in &list.jobs {
         let (job, view) = (&listed.job, &listed.view);
-        let zone = job.timetable.zone();
+        let date = |date: Option<DateTime<Utc>>| {
+            Cell::date_or_dash(date, date.map_or(Tz::UTC, |date| list.zones.at(&job.name, date)))
+        };
         let cells = vec![
             Cell::new(job.name.as_str()),
             Cell::new(job.timetable.schedule.text()),
             Cell::word(view.state.word()),
-            Cell::date_or_dash(view.record.last_success, zone),
-            Cell::date_or_dash(view.next, zone),
+            date(view.record.last_success),
+            date(view.next),
             Cell::number(view.backlog),
         ];
         let below = list.details(listed).join("\n");

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::table::{Cell, Column, Fit, Table};
 use crate::job::JobName;
-use crate::ledger::{Between, Reader, SessionFilter};
+use crate::ledger::{Between, LocalBetween, Reader, SessionFilter};
 use crate::registry::Registry;
 use crate::report::sessions::{SessionRow, collected, row};
 use crate::report::zones::Zones;
@@ -33,17 +33,26 @@ pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mu
     let of_jobs = asked.jobs.filter(&[]);
     let jobs = of_jobs.names(registry.as_ref(), zones.jobs())?;
     of_this_list(jobs.as_deref(), asked.before.as_ref())?;
+    let (dates, local) = match of_jobs.name() {
+        Some(job) => asked.range.of_job(zones.of(job), context.now)?,
+        None => {
+            (asked.range.between(zone_of_days(None, registry.as_ref(), &zones), context.now)?, LocalBetween::default())
+        }
+    };
     let filter = SessionFilter {
         jobs,
-        dates: asked.range.between(zone_of_days(of_jobs.name(), registry.as_ref(), &zones), context.now)?,
+        dates,
+        local,
         states: asked.state.clone(),
         before: asked.before.clone(),
         newest: asked.rows.limit.map(Into::into),
         all_generations: asked.all_generations,
     };
     let is_named = filter.jobs.is_some() && of_jobs.name().is_none();
-    let is_narrowed =
-        is_named || filter.dates != Between::default() || !filter.states.is_empty() || filter.before.is_some();
+    let is_narrowed = is_named
+        || (filter.dates, filter.local) != (Between::default(), LocalBetween::default())
+        || !filter.states.is_empty()
+        || filter.before.is_some();
     let has_ledger = reader.is_some();
     let nothing = || {
         // A missing ledger has been noted.

@@ -30,7 +30,7 @@ pub(super) fn status(context: &Context, asked: &StatusArguments, output: &mut Ou
 
 fn print(report: &JobReport, output: &mut Output) -> Result<(), Failure> {
     writeln!(output, "{}: {}", report.view.record.name, report.view.state)?;
-    let late = report.late.as_ref().map(|late| late.line(report.zone()));
+    let late = report.late_line();
     for text in report.situation().into_iter().chain(late) {
         for line in text.lines() {
             writeln!(output, "  {}", one_line(line))?;

@@ -222,7 +222,7 @@ fn log(notification: &Notification, zone: Tz) {
         Notification::TooLong { attempt, .. } => {
             warn!(job, date = in_zone(attempt.session.date, zone), attempt = attempt.number, "{text}");
         }
-        Notification::Overlapped { job, date } => warn!(%job, date = in_zone(*date, zone), "{text}"),
+        Notification::Overlapped { job, date, .. } => warn!(%job, date = in_zone(*date, zone), "{text}"),
         Notification::Behind { job, behind, .. } => info!(%job, behind, "{text}"),
         Notification::Answered { job, user, .. } => info!(%job, user, "{text}"),
         other if messages::is_warning(other) => warn!(job, "{text}"),

@@ -14,7 +14,7 @@ use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::error::LedgerError;
-use super::filter::Between;
+use super::filter::{Between, Bounds, LocalBetween};
 use super::rows::{job_name, micros, number as stored};
 use super::schema::jobs;
 use super::zones::Zones;
@@ -53,6 +53,7 @@ impl<'a> SortKey<'a> {
 pub(super) struct Selection<'a> {
     pub(super) jobs: Option<&'a [JobName]>,
     pub(super) dates: Between,
+    pub(super) local: LocalBetween,
     pub(super) codes: &'a [Option<i16>],
     pub(super) before: Option<SortKey<'a>>,
     pub(super) newest: Option<u32>,
@@ -60,6 +61,13 @@ pub(super) struct Selection<'a> {
 }
 
 impl Selection<'_> {
+    /// The bounds of the dates.
+    pub(super) fn bounds(&self, connection: &mut AnyConnection) -> QueryResult<Bounds> {
+        // Zones matter to local times alone.
+        let zones = if self.local == LocalBetween::default() { Zones::default() } else { Zones::load(connection)? };
+        Ok(Bounds::new(self.dates, self.local, &zones))
+    }
+
     /// The numbers of the jobs; all jobs if absent.
     pub(super) fn job_ids(&self, names: &Names) -> Option<Vec<i32>> {
         let jobs: HashSet<&JobName> = self.jobs?.iter().collect();
@@ -84,8 +92,11 @@ pub(super) fn list<Row: Listed>(
 ) -> Result<(), LedgerError> {
     let mut names = names(connection)?;
     let ids = selection.job_ids(&names);
-    let ranges = ranges(&names, ids.as_deref(), selection);
-    let Some((mut after, skipped)) = start::<Row>(connection, &names, &ranges, selection)? else { return Ok(()) };
+    let bounds = selection.bounds(connection)?;
+    let ranges = ranges(&names, ids.as_deref(), &bounds, selection);
+    let Some((mut after, skipped)) = start::<Row>(connection, &names, &ranges, &bounds, selection)? else {
+        return Ok(());
+    };
     let mut emitter = Emitter { skipped, before: selection.before, zones: Zones::default(), each };
     // The rows at one date, to be sorted by the names of their jobs.
     let mut same_date: Vec<(JobName, Row)> = Vec::new();
@@ -117,19 +128,25 @@ pub(super) fn list<Row: Listed>(
 const FEW: usize = 8;
 
 /// The index ranges with the selected rows.
-fn ranges<'a>(names: &Names, ids: Option<&'a [i32]>, selection: Selection<'a>) -> Vec<IndexRange<'a>> {
-    let (from, to) = selection.dates.micros();
-    let to = selection.before.map_or(to, |before| to.min(before.date.saturating_add(1)));
+fn ranges<'a>(
+    names: &Names,
+    ids: Option<&'a [i32]>,
+    bounds: &'a Bounds,
+    selection: Selection<'a>,
+) -> Vec<IndexRange<'a>> {
+    let Bounds { from, to, of_zones } = bounds;
+    let to = selection.before.map_or(*to, |before| before.date.saturating_add(1).min(*to));
+    let from = *from;
     let codes = selection.codes;
     let Some(few) = ids.filter(|ids| ids.len() <= FEW) else {
         let in_force = !selection.all_generations && names.values().any(|(_, generation)| *generation > 1);
-        return vec![IndexRange { job: None, jobs: ids.unwrap_or_default(), in_force, from, to, codes }];
+        return vec![IndexRange { job: None, jobs: ids.unwrap_or_default(), in_force, from, to, of_zones, codes }];
     };
     let generations = few.iter().filter_map(|id| Some((*id, names.get(id)?.1))).flat_map(|(id, generation)| {
         let oldest = if selection.all_generations { 1 } else { generation };
         (oldest..=generation).map(move |generation| (id, generation))
     });
-    generations.map(|job| IndexRange { job: Some(job), jobs: &[], in_force: true, from, to, codes }).collect()
+    generations.map(|job| IndexRange { job: Some(job), jobs: &[], in_force: true, from, to, of_zones, codes }).collect()
 }
 
 /// Where the list begins and how many rows it skips there, so that the newest remain; none if no row is wanted.
@@ -137,9 +154,10 @@ fn start<Row: Listed>(
     connection: &mut AnyConnection,
     names: &Names,
     ranges: &[IndexRange<'_>],
+    bounds: &Bounds,
     selection: Selection<'_>,
 ) -> Result<Option<(Cursor, i64)>, LedgerError> {
-    let first = selection.dates.micros().0;
+    let first = bounds.from;
     let wanted = match selection.newest {
         None => return Ok(Some((Cursor::at(first), 0))),
         Some(0) => return Ok(None),

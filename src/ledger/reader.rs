@@ -100,10 +100,11 @@ impl Reader {
         filter: &SessionFilter,
         each: &mut dyn FnMut(SessionRecord) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let SessionFilter { jobs, dates, states, before, newest, all_generations } = filter;
+        let SessionFilter { jobs, dates, local, states, before, newest, all_generations } = filter;
         let selection = Selection {
             jobs: jobs.as_deref(),
             dates: *dates,
+            local: *local,
             codes: &states.iter().map(|state| Some(code(*state))).collect::<Vec<_>>(),
             before: before.as_ref().map(SortKey::of_session),
             newest: *newest,
@@ -141,10 +142,11 @@ impl Reader {
         filter: &AttemptFilter,
         each: &mut dyn FnMut(AttemptRecord) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let AttemptFilter { jobs, dates, since, outcomes, before, newest, all_generations } = filter;
+        let AttemptFilter { jobs, dates, local, since, outcomes, before, newest, all_generations } = filter;
         let selection = Selection {
             jobs: jobs.as_deref(),
             dates: *dates,
+            local: *local,
             codes: &outcomes.iter().map(|outcome| outcome.map(|kind| i16::from(kind.code()))).collect::<Vec<_>>(),
             before: before.as_ref().map(SortKey::of_attempt),
             newest: *newest,

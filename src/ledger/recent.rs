@@ -12,6 +12,7 @@ use diesel::sql_types::{Bool, Nullable};
 
 use super::connection::AnyConnection;
 use super::error::LedgerError;
+use super::filter::Bounds;
 use super::listing::attempts::{attempts_by_date, ended};
 use super::listing::page::{Cursor, IndexRange};
 use super::listing::{self, Selection};
@@ -28,8 +29,8 @@ const LATE: &str = "attempts.ended_at > attempts.date + 86400000000";
 /// How long after its date an attempt ends that is not late.
 const DAY: i64 = 86_400_000_000;
 
-/// A key as the queries select it.
-type Key = (i32, i32, i64, i32);
+/// A key as the queries select it, with the zone of the date.
+type Key = (i16, (i32, i32, i64, i32));
 
 /// Passes the selected attempts that ended since an instant, or still run, to `each`, ascending by date, job and number.
 pub(super) fn list(
@@ -40,18 +41,18 @@ pub(super) fn list(
 ) -> Result<(), LedgerError> {
     let names = listing::names(connection)?;
     let since = micros(since);
-    let (from, to) = selection.dates.micros();
-    let mut keys = prompt(connection, selection, since)?;
+    let bounds = selection.bounds(connection)?;
+    let mut keys = prompt(connection, selection, &bounds, since)?;
     keys.extend(late(connection, selection, since)?);
     if selection.codes.is_empty() || selection.codes.contains(&None) {
         let open = startup::open_attempts(connection)?;
-        keys.extend(open.iter().map(|row| (row.job_id, row.generation, row.date, row.number)));
+        keys.extend(open.iter().map(|row| (row.zone_id, (row.job_id, row.generation, row.date, row.number))));
     }
     keys.sort_unstable();
     keys.dedup();
-    keys.retain(|(_, _, date, _)| (from..to).contains(date));
+    keys.retain(|(zone, (_, _, date, _))| bounds.contain(*date, *zone));
     let cursors =
-        keys.into_iter().map(|(job_id, generation, date, number)| Cursor { date, job_id, generation, number });
+        keys.into_iter().map(|(_, (job_id, generation, date, number))| Cursor { date, job_id, generation, number });
     let zones = Zones::load(connection)?;
     for (name, key) in chosen(cursors.map(|cursor| (cursor, cursor)).collect(), &names, selection) {
         let found = attempts::table
@@ -74,12 +75,18 @@ pub(super) fn list(
 }
 
 /// The keys of attempts that ended since then, and not late.
-fn prompt(connection: &mut AnyConnection, selection: Selection<'_>, since: i64) -> QueryResult<Vec<Key>> {
-    let (from, to) = selection.dates.micros();
-    let from = from.max(since.saturating_sub(DAY));
-    let range = IndexRange { job: None, jobs: &[], in_force: false, from, to, codes: selection.codes };
+fn prompt(
+    connection: &mut AnyConnection,
+    selection: Selection<'_>,
+    bounds: &Bounds,
+    since: i64,
+) -> QueryResult<Vec<Key>> {
+    let Bounds { from, to, of_zones } = bounds;
+    let from = (*from).max(since.saturating_sub(DAY));
+    let range = IndexRange { job: None, jobs: &[], in_force: false, from, to: *to, of_zones, codes: selection.codes };
     let rows = attempts_by_date(range, from).filter(attempts::ended_at.ge(since));
-    rows.select((attempts::job_id, attempts::generation, attempts::date, attempts::number)).load(connection)
+    rows.select((attempts::zone_id, (attempts::job_id, attempts::generation, attempts::date, attempts::number)))
+        .load(connection)
 }
 
 /// The keys of attempts that ended since then, and late.
@@ -89,5 +96,6 @@ fn late(connection: &mut AnyConnection, selection: Selection<'_>, since: i64) ->
         (outcomes, _) if outcomes.is_empty() => rows,
         (outcomes, _) => rows.filter(attempts::outcome.eq_any(outcomes)),
     };
-    rows.select((attempts::job_id, attempts::generation, attempts::date, attempts::number)).load(connection)
+    rows.select((attempts::zone_id, (attempts::job_id, attempts::generation, attempts::date, attempts::number)))
+        .load(connection)
 }

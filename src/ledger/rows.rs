@@ -63,7 +63,7 @@ pub(super) struct AttemptRow {
     pub(super) date: i64,
     pub(super) number: i32,
     trigger: i16,
-    zone_id: i16,
+    pub(super) zone_id: i16,
     #[diesel(select_expression = hosts::name)]
     host: String,
     pid: Option<i32>,

@@ -25,7 +25,7 @@ pub(super) fn list(
     each: &mut dyn FnMut(SessionRecord) -> ControlFlow<()>,
 ) -> Result<(), LedgerError> {
     let names = listing::names(connection)?;
-    let (from, to) = selection.dates.micros();
+    let bounds = selection.bounds(connection)?;
     let mut rows = sessions::table
         .filter(sessions::settled_at.is_null())
         .filter(sessions::state.eq_any(selection.codes.iter().flatten().copied()))
@@ -33,9 +33,13 @@ pub(super) fn list(
     if let Some(ids) = selection.job_ids(&names) {
         rows = rows.filter(sessions::job_id.eq_any(ids));
     }
+    for (zone, from, to) in bounds.of_zones.iter().copied() {
+        let within = sessions::date.ge(from).and(sessions::date.lt(to));
+        rows = rows.filter(sessions::zone_id.ne(zone).or(within));
+    }
     let keys =
         rows.select((sessions::job_id, sessions::generation, sessions::date)).load::<(i32, i32, i64)>(connection)?;
-    let keys = keys.into_iter().filter(|(.., date)| (from..to).contains(date));
+    let keys = keys.into_iter().filter(|(.., date)| (bounds.from..bounds.to).contains(date));
     let keys = keys.map(|(job_id, generation, date)| Cursor::of_session(date, job_id, generation));
     let zones = Zones::load(connection)?;
     for (name, key) in chosen(keys.map(|key| (key, key)).collect(), &names, selection) {
@@ -57,8 +61,8 @@ pub(super) fn list_open(
     each: &mut dyn FnMut(AttemptRecord) -> ControlFlow<()>,
 ) -> Result<(), LedgerError> {
     let names = listing::names(connection)?;
-    let (from, to) = selection.dates.micros();
-    let rows = startup::open_attempts(connection)?.into_iter().filter(|row| (from..to).contains(&row.date));
+    let bounds = selection.bounds(connection)?;
+    let rows = startup::open_attempts(connection)?.into_iter().filter(|row| bounds.contain(row.date, row.zone_id));
     let zones = Zones::load(connection)?;
     for (name, row) in chosen(rows.map(|row| (row.cursor(), row)).collect(), &names, selection) {
         if each(row.record(name, &zones)?).is_break() {

@@ -18,6 +18,11 @@ impl Zones {
         Ok(Self(names.into_iter().map(|name| name.parse().map_err(|_| name)).collect()))
     }
 
+    /// The zones that are known here, by their ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i16, Tz)> {
+        (0..).zip(&self.0).filter_map(|(id, zone)| Some((id, *zone.as_ref().ok()?)))
+    }
+
     /// The zone with an id.
     pub(super) fn get(&self, id: i16) -> Result<Tz, LedgerError> {
         let found = usize::try_from(id).ok().and_then(|index| self.0.get(index));

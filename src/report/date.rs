@@ -60,6 +60,16 @@ impl DateArgument {
         }
     }
 
+    /// The local time at which a day begins, or that is meant; none for an instant.
+    #[must_use]
+    pub fn local(self) -> Option<NaiveDateTime> {
+        match self {
+            Self::Instant(_) => None,
+            Self::Day(day) => Some(day.and_time(NaiveTime::MIN)),
+            Self::Wall(wall) => Some(wall),
+        }
+    }
+
     /// The instants that may be meant: from the first on, and before the second.
     ///
     /// # Errors

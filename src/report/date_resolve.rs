@@ -19,7 +19,7 @@ use crate::session::{SessionRecord, State};
 use crate::text::in_zone;
 
 /// No two zones show days that are further apart.
-const MOST_BETWEEN_ZONES: TimeDelta = TimeDelta::hours(27);
+pub(crate) const MOST_BETWEEN_ZONES: TimeDelta = TimeDelta::hours(27);
 
 /// Among which dates is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

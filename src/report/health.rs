@@ -59,7 +59,8 @@ impl Health {
         filter.know_listed(&registry, &ghosts)?;
         daemon.extend(daemon::vanished(&registry, &ghosts));
         let is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
-        let zones = Zones::new(Some(&registry), &recovered.jobs);
+        let mut zones = Zones::of_recovered(Some(&registry), &recovered);
+        zones.learn_newest(reader)?;
         let is_full = recovered.open.len() >= registry.daemon.max_running;
         let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
         let unrecorded = unrecorded(&recovered.jobs, now);

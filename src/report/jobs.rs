@@ -48,7 +48,10 @@ impl JobList {
             Some(reader) => (reader.recovered()?, is_watched(reader)?),
             None => (Recovered::default(), false),
         };
-        let zones = Zones::new(Some(&registry), &[]);
+        let mut zones = Zones::of_recovered(Some(&registry), &recovered);
+        if let Some(reader) = reader.as_deref_mut() {
+            zones.learn_newest(reader)?;
+        }
         let ghosts = ghosts(&registry.jobs, &recovered.jobs);
         filter.know_listed(&registry, &ghosts)?;
         let vanished = vanished(&registry, &ghosts);
@@ -80,10 +83,9 @@ impl JobList {
 
     /// The lines below a job: what blocks it, what is late, and what its backfills have left.
     pub(crate) fn details(&self, Listed { job, view, late, last_line }: &Listed) -> Vec<String> {
-        let zone = job.timetable.zone();
-        let late = late.as_ref().map(|late| late.line(zone));
+        let late = late.as_ref().map(|late| late.line(self.zones.at(&job.name, late.date)));
         let situation = situation(job, view, self.is_watched, self.now, &self.zones);
-        let backfills = to_go(&view.to_go, zone).map(backfills_have(&view.to_go));
+        let backfills = to_go(&view.to_go, |date| self.zones.shown(&job.name, date)).map(backfills_have(&view.to_go));
         let last_line = last_line.as_ref().map(|line| format!("| {line}"));
         [situation, last_line, late, backfills].into_iter().flatten().collect()
     }
@@ -234,7 +236,7 @@ pub(crate) struct Listed {
 fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
     let Listed { job, view, late, last_line } = listed;
     let zone = job.timetable.zone();
-    let date = |at: DateTime<Utc>| in_zone(at, zone);
+    let date = |date: DateTime<Utc>| zones.shown(&job.name, date);
     let disabled_by = disabled_by(Some(job), view, zone);
     JobRow {
         job: job.name.as_str(),
@@ -248,14 +250,14 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
         timezone: zone.name(),
         last_success: view.record.last_success.map(date),
         next_date: view.next.map(date),
-        next_due: view.next.map(|next| date(job.timetable.due(next))),
+        next_due: view.next.map(|next| in_zone(job.timetable.due(next), zone)),
         backlog: view.backlog,
         backfilling: view.to_go.dates,
         oldest: view.oldest.map(date),
-        blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
+        blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, &job.name, zones)),
         last_line: last_line.as_deref(),
         late: late.as_ref().map(Late::word),
-        late_because: late.as_ref().map(|late| late.because(zone)),
+        late_because: late.as_ref().map(|late| late.because(zones.at(&job.name, late.date))),
         depends_on: job.depends_on.iter().map(|dependency| dependency.job.as_str()).collect(),
         require: job.require.iter().map(JobName::as_str).collect(),
         running: view
@@ -266,21 +268,24 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
     }
 }
 
-pub(crate) fn block_row(block: &BlockReason, zone: Tz, zones: &Zones) -> BlockRow {
-    let at = |at: DateTime<Utc>| in_zone(at, zone);
+pub(crate) fn block_row(block: &BlockReason, of: &JobName, zones: &Zones) -> BlockRow {
+    let at = |at: DateTime<Utc>| in_zone(at, zones.of(of));
+    let dated = |date: DateTime<Utc>| zones.shown(of, date);
     match block {
         BlockReason::Dependency { job, date } => {
-            BlockRow::Dependency { job: job.to_string(), date: date.map(|date| in_zone(date, zones.of(job))) }
+            BlockRow::Dependency { job: job.to_string(), date: date.map(|date| zones.shown(job, date)) }
         }
-        BlockReason::Held { date, reason } => BlockRow::Held { date: at(*date), reason: reason.clone() },
-        BlockReason::Retry { date, at: retry_at } => BlockRow::Retry { date: at(*date), retry_at: at(*retry_at) },
+        BlockReason::Held { date, reason } => BlockRow::Held { date: dated(*date), reason: reason.clone() },
+        BlockReason::Retry { date, at: retry_at } => {
+            BlockRow::Retry { date: dated(*date), retry_at: in_zone(*retry_at, zones.at(of, *date)) }
+        }
         BlockReason::Disabled => BlockRow::Disabled,
         BlockReason::DisabledBy(Disabled { user, at: since, until, reason, .. }) => {
             BlockRow::Operator { reason: reason.clone(), user: user.clone(), since: at(*since), until: until.map(at) }
         }
         BlockReason::Pool { pool, .. } => BlockRow::Pool { pool: pool.clone() },
         BlockReason::Full { .. } => BlockRow::MaxRunning,
-        BlockReason::WatermarkAhead { watermark } => BlockRow::ClockAhead { date: at(*watermark) },
+        BlockReason::WatermarkAhead { watermark } => BlockRow::ClockAhead { date: dated(*watermark) },
     }
 }
 
@@ -293,37 +298,39 @@ pub(crate) fn situation(
     zones: &Zones,
 ) -> Option<String> {
     let zone = job.timetable.zone();
+    let dated = |date: DateTime<Utc>| zones.shown(&job.name, date);
     if let [open, others @ ..] = view.running.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
         let nobody = if is_watched { "" } else { ", but no daemon runs: whether it has ended is unknown" };
-        return Some(format!("{}, attempt {}{more}{nobody}", in_zone(open.session.date, zone), open.number));
+        return Some(format!("{}, attempt {}{more}{nobody}", dated(open.session.date), open.number));
     }
     let blocked = || {
         let (date, since) = view.blocked_at?;
         let time = (now - since).to_std().unwrap_or_default();
         let behind = if view.backlog > 1 { format!(", {} behind", view.backlog) } else { String::new() };
-        Some(format!("blocked at {} for {}{behind}\n", in_zone(date, zone), rough(time)))
+        Some(format!("blocked at {} for {}{behind}\n", dated(date), rough(time)))
     };
     let blocked = || blocked().unwrap_or_default();
     match view.blocked_by.as_ref() {
         Some(BlockReason::Dependency { job, date: Some(date) }) => {
-            Some(format!("{}waits for `{job}`, whose {} is not settled", blocked(), in_zone(*date, zones.of(job))))
+            Some(format!("{}waits for `{job}`, whose {} is not settled", blocked(), zones.shown(job, *date)))
         }
         Some(BlockReason::Dependency { job, date: None }) => {
             Some(format!("{}waits for `{job}`, which has no settled date yet", blocked()))
         }
         Some(BlockReason::Held { reason, .. }) => Some(format!("{}needs an operator: {reason}", blocked())),
-        Some(BlockReason::Retry { at, .. }) => {
-            let times = times(view.failures);
+        Some(BlockReason::Retry { date, at }) => {
+            let (times, zone) = (times(view.failures), zones.at(&job.name, *date));
             Some(format!("{}failed {times}; next attempt at {}", blocked(), to_the_second(*at, zone)))
         }
-        Some(block @ (BlockReason::Pool { .. } | BlockReason::Full { .. })) => {
-            Some(format!("{}waits for {}", blocked(), block.describe(zone)))
-        }
-        Some(BlockReason::WatermarkAhead { watermark }) => Some(format!(
-            "its newest recorded date, {}, is in the future: was the clock wrong?",
-            in_zone(*watermark, zone)
+        Some(block @ (BlockReason::Pool { .. } | BlockReason::Full { .. })) => Some(format!(
+            "{}waits for {}",
+            blocked(),
+            block.describe(zone, |of, date| zones.shown(of.unwrap_or(&job.name), date))
         )),
+        Some(BlockReason::WatermarkAhead { watermark }) => {
+            Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", dated(*watermark)))
+        }
         Some(BlockReason::DisabledBy(by)) => {
             let until = by.until.map(|until| format!(" until {}", in_zone(until, zone))).unwrap_or_default();
             let reason = by.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -332,25 +339,25 @@ pub(crate) fn situation(
         Some(BlockReason::Disabled) => Some("disabled in the registry (`enabled = false`)".to_owned()),
         None => match view.oldest {
             Some(oldest) if view.failures > 0 => {
-                Some(format!("{} failed {}; its next attempt is due", in_zone(oldest, zone), times(view.failures)))
+                Some(format!("{} failed {}; its next attempt is due", dated(oldest), times(view.failures)))
             }
-            Some(oldest) => Some(format!("{} is due and not started", in_zone(oldest, zone))),
+            Some(oldest) => Some(format!("{} is due and not started", dated(oldest))),
             None => None,
         },
     }
 }
 
 /// How many dates the backfills of a job have left, and which of them need an operator.
-pub(crate) fn to_go(to_go: &Remaining, zone: Tz) -> Option<String> {
+pub(crate) fn to_go(to_go: &Remaining, shown: impl Fn(DateTime<Utc>) -> String) -> Option<String> {
     let Remaining { dates, first, held, failed, .. } = to_go;
     let mut text = Some(*dates).filter(|dates| *dates > 0).map(|dates| format!("{} to go", counted(dates, "date")))?;
     let stuck = [(held, "held"), (failed, "failed")];
     for (stuck, word) in stuck.into_iter().filter_map(|(stuck, word)| stuck.map(|stuck| (stuck, word))) {
         let (count, first) = stuck;
-        text.push_str(&format!(", {count} {word}, the first {}", in_zone(first, zone)));
+        text.push_str(&format!(", {count} {word}, the first {}", shown(first)));
     }
     if let (Some(first), None, None) = (first, held, failed) {
-        text.push_str(&format!(", the first {}", in_zone(*first, zone)));
+        text.push_str(&format!(", the first {}", shown(*first)));
     }
     Some(text)
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::duration_stats::typical;
 use super::scheduling::{Question, ask, recorded_as};
+use super::zones::{JobZones, Zones};
 use crate::duration::about;
 use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
@@ -25,6 +26,8 @@ pub(crate) struct Preview {
     pub(crate) oldest: Option<DateTime<Utc>>,
     /// Whether a date that succeeded would be attempted once more.
     pub(crate) repeats: bool,
+    /// The zones of the dates.
+    pub(crate) zones: JobZones,
     /// How long an attempt typically takes.
     typical: Option<Duration>,
 }
@@ -53,6 +56,8 @@ pub(crate) fn preview(
         }
         None => (Recovered::default(), Past::default(), None),
     };
+    let mut zones = Zones::of_recovered(Some(registry), &recovered).of_dates(job);
+    zones.record_all(past.settled.iter());
     let (mut scheduler, _, _) = ask(recovered, registry.clone(), Question::State, now);
     let (backlog, oldest) = scheduler.missed(job);
     let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));
@@ -87,7 +92,7 @@ pub(crate) fn preview(
     } else {
         dates.clear();
     }
-    Ok(Preview { reply, dates, backlog, oldest, repeats, typical })
+    Ok(Preview { reply, dates, backlog, oldest, repeats, zones, typical })
 }
 
 /// Collects the dates and the answer from the entries of a step.

@@ -100,10 +100,11 @@ impl JobReport {
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
         let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
-        let zones = Zones::new(registry.as_ref(), &recovered.jobs);
+        let mut zones = Zones::of_recovered(registry.as_ref(), &recovered);
         zones.know(name)?;
         let open = recovered.open.clone();
-        let is_in_ledger = recovered.jobs.iter().any(|record| record.name == *name);
+        let recorded = recovered.jobs.iter().find(|record| record.name == *name).cloned();
+        let is_in_ledger = recorded.is_some();
         let (scheduler, jobs) = match registry {
             Some(registry) => {
                 let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
@@ -111,7 +112,15 @@ impl JobReport {
             }
             None => (Scheduler::new(recovered, &environment::host_name(), 0, now), Vec::new()),
         };
-        let view = scheduler.view(name).ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
+        let mut view = scheduler.view(name).ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
+        // The scheduler records what is due in memory, and the ledger has not got it yet.
+        if let Some(recorded) = recorded {
+            view.record.watermark = recorded.watermark;
+        }
+        if let Some(reader) = reader.as_deref_mut() {
+            let known = [view.record.watermark, view.record.last_success];
+            zones.learn(reader, name, known.into_iter().flatten())?;
+        }
         let job = jobs.into_iter().find(|job| job.name == *name);
         let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == *name).collect();
         let late = job.as_ref().and_then(|job| late(job, &view, &of_job, now));
@@ -129,7 +138,13 @@ impl JobReport {
         Ok(report)
     }
 
-    pub(crate) fn zone(&self) -> Tz {
+    /// What is late about it.
+    pub(crate) fn late_line(&self) -> Option<String> {
+        let late = self.late.as_ref()?;
+        Some(late.line(self.zones.at(&self.view.record.name, late.date)))
+    }
+
+    fn zone(&self) -> Tz {
         self.zones.of(&self.view.record.name)
     }
 
@@ -145,6 +160,7 @@ impl JobReport {
         let record = &view.record;
         let zone = self.zone();
         let at = |at: DateTime<Utc>| in_zone(at, zone);
+        let dated = |date: DateTime<Utc>| zones.shown(&record.name, date);
         let in_ledger = self.is_in_ledger.then_some(record);
         let due = |date| self.job.as_ref().map(|job| at(job.timetable.due(date)));
         let disabled_by = disabled_by(self.job.as_deref(), view, zone);
@@ -157,20 +173,20 @@ impl JobReport {
             timezone: zone.name(),
             generation: in_ledger.map(|record| record.generation),
             seen_at: in_ledger.map(|record| at(record.seen_at)),
-            watermark: in_ledger.and_then(|record| record.watermark).map(at),
-            last_success: record.last_success.map(at),
-            next_date: view.next.map(at),
+            watermark: in_ledger.and_then(|record| record.watermark).map(dated),
+            last_success: record.last_success.map(dated),
+            next_date: view.next.map(dated),
             next_due: view.next.and_then(due),
             backlog: view.backlog,
             backfilling: view.to_go.dates,
-            oldest: view.oldest.map(at),
-            blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, zone, zones)),
+            oldest: view.oldest.map(dated),
+            blocked_by: view.blocked_by.as_ref().map(|block| block_row(block, &record.name, zones)),
             late: self.late.as_ref().map(Late::word),
-            late_because: self.late.as_ref().map(|late| late.because(zone)),
+            late_because: self.late.as_ref().map(|late| late.because(zones.at(&record.name, late.date))),
             running: view
                 .running
                 .iter()
-                .map(|open| RunningRow { date: at(open.session.date), attempt: open.number })
+                .map(|open| RunningRow { date: dated(open.session.date), attempt: open.number })
                 .collect(),
             durations: self.pace.as_ref().map(Pace::row),
             attempts: self.attempts.iter().map(|attempt| attempts::row(attempt, logs)).collect(),
@@ -182,7 +198,8 @@ impl JobReport {
         let zone = self.zone();
         let view = &self.view;
         let record = &view.record;
-        let at = |at: Option<DateTime<Utc>>| at.map_or_else(|| "none".to_owned(), |at| in_zone(at, zone));
+        let dated = |date: DateTime<Utc>| self.zones.shown(&record.name, date);
+        let at = |date: Option<DateTime<Utc>>| date.map_or_else(|| "none".to_owned(), dated);
         let mut lines = Vec::new();
         if self.is_in_ledger {
             let resets = record.generation.saturating_sub(1);
@@ -201,14 +218,14 @@ impl JobReport {
         lines.push(("next date", format!("{}{}", at(view.next), due.unwrap_or_default())));
         let backlog = match view.oldest {
             Some(oldest) if view.backlog > 0 => {
-                format!("{}, the oldest {}", counted(view.backlog, "date"), in_zone(oldest, zone))
+                format!("{}, the oldest {}", counted(view.backlog, "date"), dated(oldest))
             }
             _ => counted(view.backlog, "date"),
         };
         lines.push(("behind", backlog));
-        lines.extend(to_go(&view.to_go, zone).map(|to_go| ("backfills", to_go)));
+        lines.extend(to_go(&view.to_go, dated).map(|to_go| ("backfills", to_go)));
         for open in &view.running {
-            lines.push(("running", format!("{}, attempt {}", in_zone(open.session.date, zone), open.number)));
+            lines.push(("running", format!("{}, attempt {}", dated(open.session.date), open.number)));
         }
         lines
     }

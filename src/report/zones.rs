@@ -1,34 +1,142 @@
 //! The zones of jobs, in which their dates are written, and the jobs that are known by name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::error::ReportError;
 use crate::job::JobName;
+use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
 use crate::schedule::Timetable;
-use crate::session::JobRecord;
-use crate::text::listed;
+use crate::session::{JobRecord, Recovered, SessionRecord};
+use crate::text::{in_zone, listed};
 
-/// The zone of each job: the registry's, a ghost's from its stored timetable, else UTC.
+/// The zone of each job: the registry's, a ghost's from its stored timetable, else UTC. A recorded date keeps its zone.
 #[derive(Debug, Default)]
-pub(crate) struct Zones(HashMap<JobName, Tz>);
+pub(crate) struct Zones(HashMap<JobName, JobZones>);
+
+/// The zone of a job, and those of its dates that were recorded with another one, as far as they are known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct JobZones {
+    of_job: Tz,
+    of_dates: BTreeMap<DateTime<Utc>, Tz>,
+}
+
+impl JobZones {
+    fn new(of_job: Tz) -> Self {
+        Self { of_job, of_dates: BTreeMap::new() }
+    }
+
+    /// Learns the zone of a recorded date.
+    fn record(&mut self, date: DateTime<Utc>, zone: Tz) {
+        if zone != self.of_job {
+            self.of_dates.insert(date, zone);
+        }
+    }
+
+    /// The zone of the job.
+    pub(crate) fn of_job(&self) -> Tz {
+        self.of_job
+    }
+
+    /// The zone of a date.
+    pub(crate) fn at(&self, date: DateTime<Utc>) -> Tz {
+        self.of_dates.get(&date).copied().unwrap_or(self.of_job)
+    }
+
+    /// A date in its zone.
+    pub(crate) fn shown(&self, date: DateTime<Utc>) -> String {
+        in_zone(date, self.at(date))
+    }
+
+    /// Learns the zones of dates that are known without their rows.
+    pub(crate) fn learn(
+        &mut self,
+        reader: &mut Reader,
+        job: &JobName,
+        dates: impl IntoIterator<Item = DateTime<Utc>>,
+    ) -> Result<(), LedgerError> {
+        for date in dates {
+            if let Some(zone) = reader.zone_at(job, date)? {
+                self.record(date, zone);
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns the zones of sessions.
+    pub(crate) fn record_all<'a>(&mut self, sessions: impl Iterator<Item = &'a SessionRecord>) {
+        for session in sessions {
+            self.record(session.key.date, session.zone);
+        }
+    }
+}
 
 impl Zones {
     /// The zones of all jobs of the registry and the ledger.
     pub(crate) fn new(registry: Option<&Registry>, records: &[JobRecord]) -> Self {
         let jobs = registry.map_or(&[][..], |registry| &registry.jobs);
-        let mut zones: HashMap<JobName, Tz> = jobs.iter().map(|job| (job.name.clone(), job.timetable.zone())).collect();
+        let of_registry = jobs.iter().map(|job| (job.name.clone(), JobZones::new(job.timetable.zone())));
+        let mut zones: HashMap<JobName, JobZones> = of_registry.collect();
         for record in records {
-            zones.entry(record.name.clone()).or_insert_with(|| stored_zone(record));
+            zones.entry(record.name.clone()).or_insert_with(|| JobZones::new(stored_zone(record)));
         }
         Self(zones)
     }
 
+    /// The same, with the zones of the unsettled dates.
+    pub(crate) fn of_recovered(registry: Option<&Registry>, recovered: &Recovered) -> Self {
+        let mut zones = Self::new(registry, &recovered.jobs);
+        for session in &recovered.sessions {
+            zones.record(&session.key.job, session.key.date, session.zone);
+        }
+        zones
+    }
+
+    fn record(&mut self, job: &JobName, date: DateTime<Utc>, zone: Tz) {
+        if let Some(zones) = self.0.get_mut(job) {
+            zones.record(date, zone);
+        }
+    }
+
+    /// Learns the zones of each job's newest success and watermark.
+    pub(crate) fn learn_newest(&mut self, reader: &mut Reader) -> Result<(), LedgerError> {
+        for (job, date, zone) in reader.newest_zones()? {
+            self.record(&job, date, zone);
+        }
+        Ok(())
+    }
+
+    /// Learns the zones of dates of a job that are known without their rows.
+    pub(crate) fn learn(
+        &mut self,
+        reader: &mut Reader,
+        job: &JobName,
+        dates: impl IntoIterator<Item = DateTime<Utc>>,
+    ) -> Result<(), LedgerError> {
+        self.0.get_mut(job).map_or(Ok(()), |zones| zones.learn(reader, job, dates))
+    }
+
     /// The zone of a job.
     pub(crate) fn of(&self, job: &JobName) -> Tz {
-        self.0.get(job).copied().unwrap_or(Tz::UTC)
+        self.0.get(job).map_or(Tz::UTC, JobZones::of_job)
+    }
+
+    /// The zones of a job and its dates.
+    pub(crate) fn of_dates(&self, job: &JobName) -> JobZones {
+        self.0.get(job).cloned().unwrap_or_default()
+    }
+
+    /// A date of a job in the zone that it was recorded with.
+    pub(crate) fn shown(&self, job: &JobName, date: DateTime<Utc>) -> String {
+        in_zone(date, self.at(job, date))
+    }
+
+    /// The zone of a date of a job: the one that it was recorded with.
+    pub(crate) fn at(&self, job: &JobName, date: DateTime<Utc>) -> Tz {
+        self.0.get(job).map_or(Tz::UTC, |zones| zones.at(date))
     }
 
     /// The jobs of the registry and the ledger.

@@ -14,6 +14,7 @@ mod line;
 mod listing;
 mod log;
 mod plan;
+mod recorded_zones;
 mod reference;
 mod status;
 mod terminal;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use crontabber::ledger::{AttemptFilter, Between, Reader, RequestQueue, SessionFilter};
+use crontabber::ledger::{AttemptFilter, Between, LocalBetween, Reader, RequestQueue, SessionFilter};
 use crontabber::session::{
     Changed, Entry, JobRecord, Operation, OutcomeKind, Past, Reply, Request, SessionKey, SettledBy, StateKind,
 };
@@ -285,7 +285,13 @@ fn list_with_every_filter(reader: &mut Reader) {
             Some(vec![name("a")]),
             Some((0..20).map(|number| name(&format!("a{number}"))).chain([name("a"), name("b")]).collect()),
         ] {
-            for dates in [Between::default(), Between { from: Some(date(1)), to: Some(date(3)) }] {
+            let bounds = (Some(date(1)), Some(date(3)));
+            let walls = (bounds.0.map(|at| at.naive_utc()), bounds.1.map(|at| at.naive_utc()));
+            for (dates, local) in [
+                (Between::default(), LocalBetween::default()),
+                (Between { from: bounds.0, to: bounds.1 }, LocalBetween::default()),
+                (Between::default(), LocalBetween { from: walls.0, to: walls.1 }),
+            ] {
                 for states in [
                     vec![],
                     vec![StateKind::Succeeded, StateKind::Skipped],
@@ -293,7 +299,7 @@ fn list_with_every_filter(reader: &mut Reader) {
                     vec![StateKind::Running],
                 ] {
                     let (jobs, before) = (jobs.clone(), (newest == Some(2)).then(|| session("a", 3)));
-                    let filter = SessionFilter { jobs, dates, states, before, newest, all_generations: false };
+                    let filter = SessionFilter { jobs, dates, local, states, before, newest, all_generations: false };
                     sessions(reader, &filter);
                 }
                 for outcomes in [vec![], vec![failed, Some(OutcomeKind::Lost)], vec![None, failed], vec![None]] {
@@ -303,7 +309,7 @@ fn list_with_every_filter(reader: &mut Reader) {
                         let all_generations = false;
                         attempts(
                             reader,
-                            &AttemptFilter { jobs, dates, since, outcomes, before, newest, all_generations },
+                            &AttemptFilter { jobs, dates, local, since, outcomes, before, newest, all_generations },
                         );
                     }
                 }

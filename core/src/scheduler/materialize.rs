@@ -166,7 +166,8 @@ impl JobState {
                 superseded += u64::from(skipped == Some(SkipReason::Superseded));
                 too_old += u64::from(skipped == Some(SkipReason::TooOld));
                 if skipped == Some(SkipReason::Overtime) {
-                    step.notes.push(Notification::Overlapped { job: job.name.clone(), date });
+                    let (job, zone) = (job.name.clone(), timetable.zone());
+                    step.notes.push(Notification::Overlapped { job, date, zone });
                 }
                 let state = skipped.map_or(State::Waiting, |reason| State::Skipped { reason });
                 NewSession { date, state, trigger, backfill: None }
@@ -179,12 +180,15 @@ impl JobState {
         let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
         // A disabled job whose timetable changes records its dates, and runs none.
         if is_whole && self.is_active() && (superseded > 0 || count > 1) && too_old < count {
-            let oldest = self.rows().main.oldest().or(self.rows().record.watermark).unwrap_or_default();
+            let unsettled = self.rows().main.oldest();
+            let zone = unsettled.map_or_else(|| timetable.zone(), |oldest| self.zone_of(oldest));
+            let oldest = unsettled.or(self.rows().record.watermark).unwrap_or_default();
             let (job, behind) = (self.rows().record.name.clone(), self.behind());
-            step.notes.push(Notification::Behind { job, behind, oldest, superseded });
+            step.notes.push(Notification::Behind { job, behind, oldest, zone, superseded });
         }
         if let Some(oldest) = oldest {
-            step.notes.push(Notification::TooOld { job: self.rows().record.name.clone(), count: too_old, oldest });
+            let (job, zone) = (self.rows().record.name.clone(), timetable.zone());
+            step.notes.push(Notification::TooOld { job, count: too_old, oldest, zone });
         }
         taken_over > 0 || skips
     }

@@ -18,6 +18,8 @@ pub enum Notification {
         behind: u64,
         /// The oldest of them.
         oldest: DateTime<Utc>,
+        /// The zone of the oldest.
+        zone: Tz,
         /// How many others were skipped as superseded.
         superseded: u64,
     },
@@ -47,6 +49,8 @@ pub enum Notification {
         count: u64,
         /// The oldest of them.
         oldest: DateTime<Utc>,
+        /// The zone of the oldest.
+        zone: Tz,
     },
     /// Dates are not settled, although their `expect_by` has passed.
     Late {
@@ -68,7 +72,12 @@ pub enum Notification {
         limit: Duration,
     },
     /// A date was skipped by `overlap = "skip"`: earlier dates still run.
-    Overlapped { job: JobName, date: DateTime<Utc> },
+    Overlapped {
+        job: JobName,
+        date: DateTime<Utc>,
+        /// The zone of the date.
+        zone: Tz,
+    },
     /// `done_when` reports a date as done.
     WasDone {
         session: SessionKey,

@@ -246,17 +246,18 @@ fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<
 }
 
 impl BlockReason {
-    /// What the date waits for, as the end of a sentence.
+    /// What the date waits for, as the end of a sentence. `shown` is a date of another job, or of the job itself if none is
+    /// named; `zone` is that of other times.
     #[must_use]
-    pub fn describe(&self, zone: Tz) -> String {
+    pub fn describe(&self, zone: Tz, shown: impl Fn(Option<&JobName>, DateTime<Utc>) -> String) -> String {
         match self {
             Self::Dependency { job, date: Some(date) } => {
-                format!("`{job}`, whose {} is not settled", in_zone(*date, zone))
+                format!("`{job}`, whose {} is not settled", shown(Some(job), *date))
             }
             Self::Dependency { job, date: None } => format!("`{job}`, which has not settled a date yet"),
-            Self::Held { date, reason } => format!("an operator: {} is held, since {reason}", in_zone(*date, zone)),
+            Self::Held { date, reason } => format!("an operator: {} is held, since {reason}", shown(None, *date)),
             Self::Retry { date, at } => {
-                format!("the retry of {} at {}", in_zone(*date, zone), to_the_second(*at, zone))
+                format!("the retry of {} at {}", shown(None, *date), to_the_second(*at, zone))
             }
             Self::Disabled => "`enabled = true` in the registry".to_owned(),
             Self::DisabledBy(Disabled { at, until, user, reason, .. }) => {
@@ -276,7 +277,7 @@ impl BlockReason {
             Self::Pool { pool, size } => format!("one of the {size} slots of pool `{pool}`, which are all taken"),
             Self::Full { open } => format!("a free slot: {open} attempts are open, as many as `max_running` allows"),
             Self::WatermarkAhead { watermark } => {
-                format!("the time to pass {}, its newest recorded date", in_zone(*watermark, zone))
+                format!("the time to pass {}, its newest recorded date", shown(None, *watermark))
             }
         }
     }

@@ -59,7 +59,9 @@ pub(crate) fn order(from: &str, only: Only) -> BackfillOrder {
 pub(crate) fn waits(world: &World, job: &str, date: &str) -> String {
     let explanation = world.scheduler.explain(&name(job), at(date)).expect("an unsettled date");
     let waits = explanation.waits.iter().map(|wait| match wait {
-        Wait::For(block) => block.describe(chrono_tz::UTC),
+        Wait::For(block) => {
+            block.describe(chrono_tz::UTC, |_, date| crontabber_core::text::in_zone(date, chrono_tz::UTC))
+        }
         other => format!("{other:?}"),
     });
     waits.collect::<Vec<_>>().join("\n")

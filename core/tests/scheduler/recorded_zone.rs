@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use chrono_tz::{America, Asia, Europe, Pacific, Tz};
 use crontabber_core::job::{Command, DatePolicy, Job};
 use crontabber_core::schedule::{Schedule, Timetable};
-use crontabber_core::scheduler::Notification;
+use crontabber_core::scheduler::{Event, Notification};
 use crontabber_core::session::{Only, Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
 
@@ -128,6 +128,21 @@ fn a_date_that_done_when_settles_is_reported_as_it_was_recorded() {
     world.notes.clear();
     world.answer_probe(Some(true));
     assert!(matches!(world.notes[..], [Notification::WasDone { zone: Europe::Berlin, .. }]), "{:?}", world.notes);
+}
+
+#[test]
+fn a_backlog_is_reported_from_its_oldest_date_as_it_was_recorded() {
+    let mut world = World::new("2026-05-18 12:00", vec![load_in(Europe::Berlin, "@daily", "2026-05-18")]);
+    fails_once(&mut world);
+    world.reload(vec![load_in(Tz::UTC, "@daily", "2026-05-18")]);
+    world.notes.clear();
+    world.now = at("2026-05-21 12:00");
+    world.handle(Event::Tick);
+    let behind = world.notes.iter().find_map(|note| match note {
+        Notification::Behind { oldest, zone, .. } => Some((*oldest, *zone)),
+        _ => None,
+    });
+    assert_eq!(behind, Some((at("2026-05-17 22:00"), Europe::Berlin)));
 }
 
 #[test]

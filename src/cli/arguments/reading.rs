@@ -12,7 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli::failure::Failure;
 use crate::duration;
 use crate::job::JobName;
-use crate::ledger::Between;
+use crate::ledger::{Between, LocalBetween};
 use crate::report::date::DateArgument;
 use crate::report::job_filter::{JobFilter, JobPattern};
 use crate::scheduler::JobCondition;
@@ -197,7 +197,7 @@ fn before(now: DateTime<Utc>, length: Duration) -> DateTime<Utc> {
 /// A range of dates.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct Range {
-    /// The first date; a day is in the job's time zone, or in the registry's if no job is named.
+    /// The first date; a day is in the time zone that a date was recorded with, or in the registry's if no job is named.
     #[arg(long, value_name = "DATE")]
     pub(in crate::cli) from: Option<DateArgument>,
     /// The end of the range, exclusive.
@@ -209,6 +209,15 @@ pub(in crate::cli) struct Range {
 }
 
 impl Range {
+    /// What is meant among the recorded dates of one job: a day is one of the zone that a date was recorded with.
+    pub(in crate::cli) fn of_job(&self, zone: Tz, now: DateTime<Utc>) -> Result<(Between, LocalBetween), Failure> {
+        let between = self.between(zone, now)?;
+        let local =
+            LocalBetween { from: self.from.and_then(DateArgument::local), to: self.to.and_then(DateArgument::local) };
+        let from = between.from.filter(|_| local.from.is_none());
+        Ok((Between { from, to: between.to.filter(|_| local.to.is_none()) }, local))
+    }
+
     /// The instants that are meant.
     pub(in crate::cli) fn between(&self, zone: Tz, now: DateTime<Utc>) -> Result<Between, Failure> {
         let last = self.last.map(|last| before(now, last));

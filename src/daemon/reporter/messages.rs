@@ -14,7 +14,10 @@ pub(super) const STAYS_SUCCEEDED: &str = "it had succeeded before, and stays suc
 /// The zone of the date that a notification is about, if it was recorded with the date.
 pub(super) fn zone_of(notification: &Notification) -> Option<Tz> {
     match notification {
-        Notification::Opened { zone, .. }
+        Notification::Behind { zone, .. }
+        | Notification::TooOld { zone, .. }
+        | Notification::Overlapped { zone, .. }
+        | Notification::Opened { zone, .. }
         | Notification::Closed { zone, .. }
         | Notification::Late { zone, .. }
         | Notification::TooLong { zone, .. }

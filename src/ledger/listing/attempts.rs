@@ -74,6 +74,10 @@ fn attempts_of_job(range: IndexRange<'_>) -> IntoBoxed<'static, OfJob, MultiBack
     if range.to < i64::MAX {
         rows = rows.filter(attempts::date.lt(range.to));
     }
+    for (zone, from, to) in range.of_zones {
+        let within = attempts::date.ge(*from).and(attempts::date.lt(*to));
+        rows = rows.filter(attempts::zone_id.ne(*zone).or(within));
+    }
     match ended(range.codes) {
         (outcomes, true) => rows.filter(attempts::outcome.is_null().or(attempts::outcome.eq_any(outcomes))),
         (outcomes, false) if !outcomes.is_empty() => rows.filter(attempts::outcome.eq_any(outcomes)),
@@ -107,6 +111,10 @@ pub(in crate::ledger) fn attempts_by_date(
     }
     if range.to < i64::MAX {
         rows = rows.filter(sessions::date.lt(range.to));
+    }
+    for (zone, from, to) in range.of_zones {
+        let within = attempts::date.ge(*from).and(attempts::date.lt(*to));
+        rows = rows.filter(attempts::zone_id.ne(*zone).or(within));
     }
     match ended(range.codes) {
         (outcomes, true) => rows.filter(attempts::outcome.is_null().or(attempts::outcome.eq_any(outcomes))),

@@ -25,6 +25,8 @@ pub(in crate::ledger) struct IndexRange<'a> {
     pub(in crate::ledger) from: i64,
     /// The first date after the range.
     pub(in crate::ledger) to: i64,
+    /// The zones, by their ids, whose dates are in a narrower range, and its ends.
+    pub(in crate::ledger) of_zones: &'a [(i16, i64, i64)],
     /// The codes of the states, or of the outcomes (none: still running); any if empty.
     pub(in crate::ledger) codes: &'a [Option<i16>],
 }
@@ -32,7 +34,15 @@ pub(in crate::ledger) struct IndexRange<'a> {
 impl IndexRange<'_> {
     /// The rows of one generation of a job.
     pub(in crate::ledger) fn of(job_id: i32, generation: i32) -> Self {
-        Self { job: Some((job_id, generation)), jobs: &[], in_force: false, from: i64::MIN, to: i64::MAX, codes: &[] }
+        Self {
+            job: Some((job_id, generation)),
+            jobs: &[],
+            in_force: false,
+            from: i64::MIN,
+            to: i64::MAX,
+            of_zones: &[],
+            codes: &[],
+        }
     }
 }
 

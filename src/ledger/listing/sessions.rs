@@ -62,6 +62,10 @@ fn sessions_in(range: IndexRange<'_>) -> sessions::BoxedQuery<'static, MultiBack
     if range.to < i64::MAX {
         rows = rows.filter(sessions::date.lt(range.to));
     }
+    for (zone, from, to) in range.of_zones {
+        let within = sessions::date.ge(*from).and(sessions::date.lt(*to));
+        rows = rows.filter(sessions::zone_id.ne(*zone).or(within));
+    }
     if !range.codes.is_empty() {
         rows = rows.filter(sessions::state.eq_any(range.codes.iter().flatten().copied()));
     }

@@ -100,8 +100,7 @@ impl Judge<'_> {
         let worst = failed().max_by_key(|session| (session.counted_attempts, Reverse(session.key.date)))?;
         // A second failure is a second one, also where another date had the first.
         let failures: u32 = failed().map(|session| session.counted_attempts).sum();
-        let date = worst.key.date;
-        let zone = job.timetable.zone();
+        let (date, zone) = (worst.key.date, worst.zone);
         let mut status =
             if job.date_policy.keeps_every_date() && failures < 2 { Severity::Warning } else { Severity::Critical };
         let is_running = view.running.iter().any(|open| open.session.date == date);
@@ -204,12 +203,11 @@ impl Judge<'_> {
     }
 
     fn finding(&self, job: &Job, status: Severity, date: Option<DateTime<Utc>>, message: &str) -> Finding {
-        let zone = self.zones.of(&job.name);
-        let message = match date {
-            Some(date) => format!("{} {message}", in_zone(date, zone)),
+        let date = date.map(|date| self.zones.shown(&job.name, date));
+        let message = match &date {
+            Some(date) => format!("{date} {message}"),
             None => message.to_owned(),
         };
-        let date = date.map(|date| in_zone(date, zone));
         Finding { job: job.name.to_string(), status, date, message }
     }
 }

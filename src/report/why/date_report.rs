@@ -65,7 +65,7 @@ impl DateReport {
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
         let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
-        let zones = Zones::new(Some(&registry), &recovered.jobs);
+        let zones = Zones::of_recovered(Some(&registry), &recovered);
         zones.know(name)?;
         let recorded_until = recovered.jobs.iter().find(|record| record.name == *name).map(JobRecord::recorded_until);
         let (scheduler, step, jobs) = ask(recovered, registry, Question::State, now);

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::date_report::{Coming, DateReport};
 use crate::duration;
+use crate::job::JobName;
 use crate::report::last_lines::log_command;
 use crate::report::lateness::too_long;
 use crate::report::orphans::Process;
@@ -58,7 +59,7 @@ impl DateReport {
 
     /// A date of the job.
     fn dated(&self, date: DateTime<Utc>) -> String {
-        in_zone(date, self.zone())
+        if date == self.date { in_zone(date, self.zone()) } else { self.zones.shown(&self.view.record.name, date) }
     }
 
     /// Where the date stands, after its name.
@@ -162,7 +163,7 @@ impl DateReport {
     fn wait(&self, wait: &Wait) -> String {
         match wait {
             Wait::For(BlockReason::Dependency { job, date: Some(date) }) => {
-                let date = in_zone(*date, self.zones.of(job));
+                let date = self.zones.shown(job, *date);
                 format!("`{job}`, whose {date} is not settled (`crontabber why {job} {date}`)")
             }
             Wait::For(BlockReason::Retry { date, at }) if *date == self.date => {
@@ -171,7 +172,11 @@ impl DateReport {
             Wait::For(BlockReason::Held { date, .. }) if *date == self.date => {
                 "an operator, since it is held".to_owned()
             }
-            Wait::For(block) => one_line(&block.describe(self.zone())),
+            Wait::For(block) => {
+                let shown =
+                    |of: Option<&JobName>, date| of.map_or_else(|| self.dated(date), |of| self.zones.shown(of, date));
+                one_line(&block.describe(self.zone(), shown))
+            }
             Wait::Earlier { date, state: State::Held { reason } } => {
                 format!("{}, which comes first and is held: {}", self.dated(*date), one_line(reason))
             }

@@ -51,7 +51,9 @@ impl Scheduler {
         job_state.refuse_backfill(&job, request, order)?;
         let dates = job_state.dates_of_order(&job, order, now)?;
         let selection = job_state.select(&dates, order.only, &settled, request.id);
-        let text = selection.describe(&job, order, &dates) + &self.missing_upstream(&job, &selection.wanted);
+        let shown = |date: DateTime<Utc>| job_state.shown(date, settled.known.get(&date).copied());
+        let text =
+            selection.describe(&job.name, order, &dates, shown) + &self.missing_upstream(&job, &selection.wanted);
         let (_, job_state) = self.registered(name)?;
         let reply = done(text, selection.changed);
         if selection.wanted.is_empty() && selection.retried.is_empty() {
@@ -268,8 +270,13 @@ impl JobState {
 
 impl SelectedDates {
     /// Describes the backfill for the answer.
-    fn describe(&self, job: &Job, order: &BackfillOrder, dates: &[DateTime<Utc>]) -> String {
-        let (name, zone) = (&job.name, job.timetable.zone());
+    fn describe(
+        &self,
+        name: &JobName,
+        order: &BackfillOrder,
+        dates: &[DateTime<Utc>],
+        shown: impl Fn(DateTime<Utc>) -> String,
+    ) -> String {
         let called = order.name.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();
         let why_not = match order.only {
             Only::Missing => "settled by attempts, or not settled yet",
@@ -285,7 +292,7 @@ impl SelectedDates {
                 ),
             };
         }
-        let shown = describe_dates(&self.changed, |date| in_zone(date, zone));
+        let shown = describe_dates(&self.changed, shown);
         let left = match self.left_out + self.queued {
             0 => String::new(),
             left => format!("; {} left out: {why_not}", are(left)),

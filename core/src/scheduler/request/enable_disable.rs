@@ -59,10 +59,13 @@ impl Scheduler {
             };
         }
         let (backlog, oldest) = job_state.missed(now);
+        // Memory forgets the zones of dates that settle.
+        let zones = job_state.rows().zones_other_than(zone);
+        let shown = |date: DateTime<Utc>| in_zone(date, zones.get(&date).copied().unwrap_or(zone));
         let mut changed = Changed::default();
         let text = match enabling {
             Enabling::Plain if backlog > 0 => {
-                let oldest = oldest.map(|oldest| in_zone(oldest, zone)).unwrap_or_default();
+                let oldest = oldest.map(shown).unwrap_or_default();
                 return Err(format!(
                     "job `{name}` has a backlog of {} from {oldest} on: say `--catch-up`, `--skip-missed` or \
                      `--skip-to DATE`",
@@ -88,10 +91,7 @@ impl Scheduler {
                 changed = job_state.skip_before(&job, now + TICK, true, step)?;
                 match changed.count {
                     0 => format!("job `{name}` is enabled; it has missed nothing"),
-                    _ => format!(
-                        "job `{name}` is enabled; skipped: {}",
-                        describe_dates(&changed, |date| in_zone(date, zone))
-                    ),
+                    _ => format!("job `{name}` is enabled; skipped: {}", describe_dates(&changed, shown)),
                 }
             }
             Enabling::SkipTo(to) => {
@@ -99,10 +99,7 @@ impl Scheduler {
                 changed = job_state.skip_before(&job, to, false, step)?;
                 let (left, _) = job_state.missed(now);
                 let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
-                format!(
-                    "job `{name}` is enabled; skipped: {}{left}",
-                    describe_dates(&changed, |date| in_zone(date, zone))
-                )
+                format!("job `{name}` is enabled; skipped: {}{left}", describe_dates(&changed, shown))
             }
         };
         job_state.write(Entry::Enable { job: name.clone() }, step);

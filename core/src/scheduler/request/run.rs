@@ -36,7 +36,10 @@ impl Scheduler {
         };
         let is_backfill = job_state.rows().backfill_of(date).is_some();
         if !force && let Some(block) = self.blockers(&job, date, is_backfill).first() {
-            let because = block.describe(job.timetable.zone());
+            let shown = |other: Option<&JobName>, date| {
+                self.jobs.get(other.unwrap_or(name)).map(|job_state| job_state.shown(date, None)).unwrap_or_default()
+            };
+            let because = block.describe(job.timetable.zone(), shown);
             return Err(format!("job `{name}` waits for {because}; `--force` attempts it all the same"));
         }
         if let Some(pool) = job.pool.as_deref().filter(|pool| !force && self.slots.is_full(pool)) {

@@ -101,7 +101,7 @@ impl JobState {
                 "{} is already past: the next date of `{}` is {}, which is not before it",
                 in_zone(to, zone),
                 job.name,
-                in_zone(next, zone)
+                self.shown(next, None)
             )),
             Some(_) => Ok(()),
             None => Err(format!("job `{}` has no date ahead", job.name)),
