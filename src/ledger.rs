@@ -24,6 +24,7 @@ mod prepared;
 mod reader;
 mod recent;
 mod recorded_zones;
+mod recordings;
 mod request_context;
 mod request_json;
 mod request_queue;

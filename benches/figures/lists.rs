@@ -104,6 +104,8 @@ fn fill(path: &Path) -> Outcome<()> {
             watermark: None,
             timetable,
             last_success: None,
+            complete_after: None,
+            has_excluded: false,
             strict_after: None,
         };
         writer.commit(&[Entry::Enter(record)])?;

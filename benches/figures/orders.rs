@@ -167,6 +167,8 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
         watermark: None,
         timetable: "floor".to_owned(),
         last_success: None,
+        complete_after: None,
+        has_excluded: false,
         strict_after: None,
     };
     writer.commit(&[Entry::Enter(record)])?;

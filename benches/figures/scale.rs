@@ -158,6 +158,8 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             watermark: None,
             timetable: format!("schedule=\"{}\" zone=\"UTC\" delay=\"0\"", schedule(job)),
             last_success: None,
+            complete_after: None,
+            has_excluded: false,
             strict_after: None,
         }));
     }

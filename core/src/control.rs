@@ -13,11 +13,13 @@ mod batch;
 mod configuration;
 mod effect;
 mod input;
+mod reload;
 mod request_reader;
 mod requests;
 mod start;
 mod stop;
 mod stop_stage;
+mod waiting_registry;
 mod warden;
 mod warden_events;
 
@@ -35,6 +37,7 @@ use attempts::Attempts;
 use batch::{Batch, Write};
 use request_reader::RequestReader;
 use stop_stage::StopStage;
+use waiting_registry::WaitingRegistry;
 
 pub use configuration::{Configuration, Mode, Recovery};
 pub use effect::{Effect, Notice};
@@ -74,6 +77,8 @@ pub struct Control {
     /// Open attempts of an earlier daemon that this one does not wait for.
     left_alone: HashSet<AttemptKey>,
     asked_to_retire: Option<Duration>,
+    /// A registry that is to be put in force.
+    reload: Option<WaitingRegistry>,
 }
 
 impl Control {
@@ -91,8 +96,9 @@ impl Control {
     /// Takes an input. Its effects wait in [`Control::next_effect`].
     pub fn handle(&mut self, input: Input, time: Time) {
         match input {
-            Input::Reload(configuration) if !self.is_stopping() => self.configure(configuration, time.wall),
+            Input::Reload(configuration) if !self.is_stopping() => self.reload(configuration, time),
             Input::Reload(_) => {}
+            Input::Recordings(found) => self.take_recordings(found, time),
             Input::Warden(event) => self.take_warden_event(event, time),
             Input::Written => self.written(time),
             Input::WriteFailed { entries, error } => {
@@ -122,6 +128,9 @@ impl Control {
         }
         if let Some(sessions) = self.unknown_successes(time.monotonic) {
             return Next::LookUp(sessions);
+        }
+        if let Some(ranges) = self.recordings_to_read(time.monotonic) {
+            return Next::ReadRecordings(ranges);
         }
         if self.write.is_free() {
             let mut batch = self.batch.take(time.monotonic);
@@ -188,6 +197,12 @@ impl Control {
         self.write.is_writable()
     }
 
+    /// Says whether a registry that was read again waits to be put in force.
+    #[must_use]
+    pub fn is_reloading(&self) -> bool {
+        self.reload.is_some()
+    }
+
     /// Says whether the daemon stops, so that it takes no other registry.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -197,7 +212,8 @@ impl Control {
     /// Says whether everything that was decided is durable, and given to the warden.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.batch.is_empty() && self.write.is_free() && self.ready.is_empty() && self.ready_probes.is_empty()
+        let is_written = self.batch.is_empty() && self.write.is_free() && self.reload.is_none();
+        is_written && self.ready.is_empty() && self.ready_probes.is_empty()
     }
 
     /// How many entries are decided and not at the writer, without those that nothing waits for.
@@ -228,7 +244,9 @@ impl Control {
         let set_back = (decides && self.is_set_back(time.wall)).then_some(time.monotonic);
         let look_up = (self.is_connected && self.ready().any(is_unknown)).then_some(self.look_up_at);
         let long = self.attempts.long_at();
-        [retry, batch, wake, set_back, look_up, long, self.stop_due_at()].into_iter().flatten().min()
+        let may_read = self.write.is_free() && self.batch.is_empty();
+        let reload = self.reload.as_ref().filter(|_| may_read).map(|reload| reload.due_at);
+        [retry, batch, wake, set_back, look_up, long, reload, self.stop_due_at()].into_iter().flatten().min()
     }
 
     /// When the requests are to be read, if they may be.

@@ -6,6 +6,7 @@
 
 mod calendar;
 mod crontab;
+mod grain;
 mod interval;
 mod rule;
 #[expect(clippy::module_inception, reason = "the file of the type `Schedule`")]
@@ -15,6 +16,7 @@ mod zone;
 
 use chrono::TimeDelta;
 
+pub use grain::{Grain, PeriodId};
 pub use interval::IntervalError;
 pub use schedule::{PastDomain, Schedule};
 pub use timetable::text::TimetableError;

@@ -8,6 +8,8 @@
 mod attempt_end;
 mod dependencies;
 mod done_when;
+mod edit;
+mod edited_dates;
 mod explain;
 mod job_rows;
 mod job_state;
@@ -20,6 +22,7 @@ mod request;
 mod slots;
 mod status;
 mod step;
+mod timetable_edit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -28,16 +31,20 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptEnd, AttemptKey, BackfillId, Entry, SessionKey, State, Trigger};
+use crate::session::{
+    AttemptEnd, AttemptKey, BackfillId, Entry, JobRecordings, Recording, RecordingRange, SessionKey, State, Trigger,
+};
 use job_rows::JobRows;
 use job_state::{Candidates, JobState, Neighbours};
 use slots::{ReadyJob, Slots};
 
 pub use crate::session::Recovered;
+pub use edited_dates::EditedDates;
 pub use explain::{COUNTED, Explanation, Wait};
 pub use notification::{Adding, Notification};
 pub use status::{BlockReason, JobCondition, JobStatus, Remaining};
 pub use step::{Event, LastSuccess, ProbeAnswer, Start, Step};
+pub use timetable_edit::recordings_needed;
 
 /// The scheduler; see the module's page.
 #[derive(Debug)]
@@ -52,8 +59,13 @@ pub struct Scheduler {
     dependents: HashMap<JobName, Vec<JobName>>,
     /// Requests that are being carried out and not answered yet.
     pending: HashSet<i64>,
-    /// Jobs that wait to take over the ledger of their former name, until its open attempts have ended.
-    successors: Vec<Arc<Job>>,
+    /// Jobs that wait to take over the ledger of their former name, until its open attempts have ended, with the recorded
+    /// dates that their edit needs.
+    successors: Vec<(Arc<Job>, Option<Vec<Recording>>)>,
+    /// The recorded dates that the edits of the next registry need, by the job's name in the ledger.
+    recordings: HashMap<JobName, Vec<Recording>>,
+    /// An edit that adds more past dates than this is held for an operator.
+    announce_over: u64,
     step: u64,
     now: DateTime<Utc>,
     horizon: Option<DateTime<Utc>>,
@@ -64,7 +76,8 @@ pub struct Scheduler {
 impl Scheduler {
     /// Continues from what the ledger holds. Nothing starts before the first [`Event::Registry`].
     #[must_use]
-    pub fn new(recovered: Recovered, host: &str, max_running: usize, now: DateTime<Utc>) -> Self {
+    pub fn new(mut recovered: Recovered, host: &str, max_running: usize, now: DateTime<Utc>) -> Self {
+        let recordings = std::mem::take(&mut recovered.recordings);
         let jobs = job_rows::load(recovered);
         let mut slots = Slots::new(max_running);
         for rows in jobs.values() {
@@ -81,6 +94,8 @@ impl Scheduler {
             dependents: HashMap::new(),
             pending: HashSet::new(),
             successors: Vec::new(),
+            recordings: by_job(recordings),
+            announce_over: u64::MAX,
             step: 0,
             now,
             horizon: None,
@@ -107,6 +122,25 @@ impl Scheduler {
     /// Sets how many attempts each pool lets run at once. Call it before the registry that uses them.
     pub fn set_pools(&mut self, pools: BTreeMap<String, usize>) {
         self.slots.pools = pools;
+    }
+
+    /// Which recorded dates a registry needs: those that its edits concern.
+    #[must_use]
+    pub fn recordings_needed(&self, jobs: &[Arc<Job>]) -> Vec<RecordingRange> {
+        timetable_edit::needed_of(jobs.iter().map(|job| &**job), |name| {
+            self.jobs.get(name).map(|job_state| &job_state.rows().record)
+        })
+    }
+
+    /// Sets what the ledger has in the ranges of [`Scheduler::recordings_needed`]. Call it before the registry that was
+    /// edited.
+    pub fn set_recordings(&mut self, recordings: Vec<JobRecordings>) {
+        self.recordings = by_job(recordings);
+    }
+
+    /// Sets how many past dates an edit of the registry may add before it is held for an operator.
+    pub fn set_announce_over(&mut self, announce_over: u64) {
+        self.announce_over = announce_over;
     }
 
     /// Decides what follows from `event`. Pure, so that a test can replay any day.
@@ -382,6 +416,10 @@ impl Scheduler {
             self.reconsider(&dependent, step);
         }
     }
+}
+
+fn by_job(recordings: Vec<JobRecordings>) -> HashMap<JobName, Vec<Recording>> {
+    recordings.into_iter().map(|JobRecordings { job, recordings }| (job, recordings)).collect()
 }
 
 impl JobState {

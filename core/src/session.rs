@@ -5,9 +5,11 @@
 //! and nothing else changes a ledger. Values only: no I/O, no clock, no decisions.
 
 mod entry;
+mod recording;
 mod request;
 mod state;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use chrono_tz::Tz;
 use crate::job::JobName;
 
 pub use entry::{Changed, Entry, NewSession, Reply};
+pub use recording::{JobRecordings, Recording, RecordingRange};
 pub use request::{BackfillOrder, Enabling, Only, Operation, Past, Request, Retrying, Skipping};
 pub use state::{Outcome, OutcomeKind, SettledBy, SkipReason, State, StateKind, Trigger};
 
@@ -101,6 +104,11 @@ pub struct JobRecord {
     pub watermark: Option<DateTime<Utc>>,
     /// The timetable in force, as [`crate::schedule::Timetable`] writes itself.
     pub timetable: String,
+    /// Up to the watermark, every period of the timetable after this instant has a date; absent if the job is not
+    /// backfillable.
+    pub complete_after: Option<DateTime<Utc>>,
+    /// Dates were excluded while the job was disabled; what of them the registry has is decided when it is enabled.
+    pub has_excluded: bool,
     /// The newest date that succeeded.
     pub last_success: Option<DateTime<Utc>>,
     /// The dates after it are in strict order; absent if the job is in another order.
@@ -184,6 +192,10 @@ pub struct BackfillRecord {
     pub cancelled_by: Option<i64>,
 }
 
+/// The user of a [`Disabled`] that crontabber itself wrote: an edit of the registry waits for an operator. No user of the
+/// system has a space in the name.
+pub const ITSELF: &str = "crontabber itself";
+
 /// Who disabled a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disabled {
@@ -241,6 +253,9 @@ pub struct Usage {
     pub peak_memory: u64,
 }
 
+/// Dates whose period has a date already, each with the recorded one that stands for it.
+pub type StandIns = BTreeMap<DateTime<Utc>, DateTime<Utc>>;
+
 /// The startup state of a daemon: what it reads of the ledger to continue where the last one stopped.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recovered {
@@ -254,10 +269,14 @@ pub struct Recovered {
     pub settled: Vec<JobName>,
     /// The settled dates outside [first date, watermark] of their job.
     pub settled_outside_range: Vec<(JobName, DateTime<Utc>)>,
+    /// The dates after the watermark of a job whose period has a date.
+    pub stand_ins: BTreeMap<JobName, StandIns>,
     /// The backfills that have unsettled sessions.
     pub backfills: Vec<BackfillRecord>,
     /// What the unsettled sessions were that their backfill found settled.
     pub former: Vec<(JobName, DateTime<Utc>, StateKind)>,
     /// The jobs that operators disabled.
     pub disabled: Vec<Disabled>,
+    /// What the ledger has of the dates that the edits of the registry concern.
+    pub recordings: Vec<JobRecordings>,
 }

@@ -117,6 +117,7 @@ impl Driver {
             }
             Next::ReadRequests => "read requests".to_owned(),
             Next::LookUp(sessions) => format!("look up {} successes", sessions.len()),
+            Next::ReadRecordings(ranges) => format!("read the recordings of {} jobs", ranges.len()),
             Next::Wait(_) => "wait".to_owned(),
             Next::End(exit) => format!("end {exit:?}"),
         };

@@ -34,7 +34,7 @@ pub(super) fn text(missed: &[(u64, JobName)], registry: &Registry, url: &LedgerU
     }
     let mut reader = Reader::open(url).ok();
     // The count so far is an upper bound: what is superseded or too old is recorded in the steps to come.
-    let exact = reader.as_mut().and_then(|reader| reader.recovered().ok()).map(|recovered| {
+    let exact = reader.as_mut().and_then(|reader| reader.recovered_for(&registry.jobs).ok()).map(|recovered| {
         let (scheduler, ..) = ask(recovered, registry.clone(), Question::State, clock::now());
         self::missed(&scheduler, registry)
     });

@@ -88,6 +88,11 @@ impl LedgerThread {
                     Err(LedgerError::Unavailable(_)) => None,
                     Err(error) => return Err(error.to_string()),
                 })),
+                Next::ReadRecordings(ranges) => Some(Input::Recordings(match self.writer.recordings(&ranges) {
+                    Ok(recordings) => Some(recordings),
+                    Err(LedgerError::Unavailable(_)) => None,
+                    Err(error) => return Err(error.to_string()),
+                })),
                 Next::Wait(pause) => {
                     self.wait(pause).map_err(|error| format!("cannot wait for the warden: {error}"))?;
                     None

@@ -17,7 +17,7 @@ use crate::environment::use_color;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Owner, Writer};
 use crate::log_queue::LogQueue;
 use crate::registry::{Registry, RegistryCopy};
-use crate::scheduler::Recovered;
+use crate::scheduler::{Recovered, recordings_needed};
 use crate::session::Request;
 use crate::systemd::Notifier;
 use crate::text::{counted, fnv_1a};
@@ -107,7 +107,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     let mut reporter = Reporter::new(options.log_format, options.quiet)
         .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let notifier = Notifier::from_environment();
-    let OpenedLedger { ledger, kills, writer } = open(&url, mode, &mut reporter, &notifier, signals).await?;
+    let OpenedLedger { mut ledger, kills, mut writer } = open(&url, mode, &mut reporter, &notifier, signals).await?;
     reporter.say(&format!(
         "crontabber {} with {} of {} and the ledger {url}",
         env!("CARGO_PKG_VERSION"),
@@ -127,8 +127,13 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         reporter.fail(&error.to_string());
         ExitCode::FAILURE
     })?;
+    let configuration = configuration(&registry, warden_survives);
+    ledger.recordings = writer.recordings(&recordings_needed(&ledger, &registry.jobs)).map_err(|error| {
+        reporter.fail(&OpenError::unread(&url, &error).to_string());
+        ExitCode::FAILURE
+    })?;
     let recovery = Recovery { ledger, kills, warden, host: environment::host_name(), boot_id: warden::boot_id().ok() };
-    let control = Control::start(mode, configuration(&registry, warden_survives), recovery, clock::time());
+    let control = Control::start(mode, configuration, recovery, clock::time());
     let settings = LaunchSettings {
         inherited_length: length_of(&inherited),
         home: std::env::current_dir().ok(),
@@ -168,6 +173,7 @@ pub(super) fn configuration(registry: &Registry, warden_survives: bool) -> Confi
         jobs: registry.jobs.iter().cloned().map(Arc::new).collect(),
         pools: registry.pools.clone(),
         max_running: registry.daemon.max_running,
+        announce_over: registry.daemon.announce_over,
         stop_grace: registry.daemon.stop_grace,
         warden_survives,
     }

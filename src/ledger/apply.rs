@@ -69,9 +69,7 @@ impl<'a> Transaction<'a> {
     fn apply(&mut self, entry: &'a Entry) -> Result<(), LedgerError> {
         match entry {
             Entry::Enter(record) => self.enter(record),
-            Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
-                self.adopt(job, *generation, timetable, *first_date, *timetable_from)
-            }
+            Entry::Adopt { .. } => self.adopt(entry),
             Entry::Order { job, generation, strict_after } => self.order(job, *generation, *strict_after),
             Entry::Reset(record) => self.reset(record),
             Entry::Record { job, generation, watermark, to, zone, sessions, at } => {
@@ -93,6 +91,7 @@ impl<'a> Transaction<'a> {
             Entry::Done { session, from, by, at } => self.done(session, *from, *by, *at),
             Entry::Unanswered { session, answer, at } => self.unanswered(session, answer, *at),
             Entry::Again { session, from, trigger, backfill, .. } => self.again(session, *from, *trigger, *backfill),
+            Entry::Include { session, from, at, .. } => self.include(session, *from, *at),
             Entry::Backfill(record) => self.backfill(record),
             Entry::CancelBackfill { job, backfill, request } => self.cancel_backfill(job, *backfill, *request),
             Entry::Restore { session, from, to, backfill } => self.restore(session, (*from, *to), *backfill),

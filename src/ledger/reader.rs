@@ -17,8 +17,11 @@ use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
 use super::zones::Zones;
-use super::{last_success, lock, migrate, postgres, recent, request_context, request_queue, startup, unsettled};
-use crate::job::JobName;
+use super::{
+    last_success, lock, migrate, postgres, recent, recordings, request_context, request_queue, startup, unsettled,
+};
+use crate::job::{Job, JobName};
+use crate::scheduler::recordings_needed;
 use crate::session::{AttemptKey, AttemptRecord, JobRecord, Operation, Past, Recovered, SessionKey, SessionRecord};
 
 /// The last writer of the ledger.
@@ -69,6 +72,16 @@ impl Reader {
     /// When the database cannot be read.
     pub fn recovered(&mut self) -> Result<Recovered, LedgerError> {
         startup::load(&mut self.connection)
+    }
+
+    /// As [`Reader::recovered`], with what a daemon reads besides to put a registry in force.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn recovered_for(&mut self, jobs: &[Job]) -> Result<Recovered, LedgerError> {
+        let mut recovered = self.recovered()?;
+        recovered.recordings = recordings::read(&mut self.connection, &recordings_needed(&recovered, jobs))?;
+        Ok(recovered)
     }
 
     /// Every job of the ledger, by name.

@@ -29,6 +29,8 @@ pub(super) struct JobRow {
     timetable_from: i64,
     watermark: Option<i64>,
     timetable: String,
+    complete_after: Option<i64>,
+    has_excluded: bool,
     last_success: Option<i64>,
     strict_after_generation: Option<i32>,
     strict_after: Option<i64>,
@@ -95,6 +97,8 @@ impl JobRow {
             timetable_from: micros(record.timetable_from),
             watermark: record.watermark.map(micros),
             timetable: record.timetable.clone(),
+            complete_after: record.complete_after.map(micros),
+            has_excluded: record.has_excluded,
             last_success: record.last_success.map(micros),
             strict_after_generation: record.strict_after.map(|after| number(after.generation)),
             strict_after: record.strict_after.map(|after| micros(after.date)),
@@ -111,6 +115,8 @@ impl JobRow {
             timetable_from: instant(self.timetable_from)?,
             watermark: self.watermark.map(instant).transpose()?,
             timetable: self.timetable,
+            complete_after: self.complete_after.map(instant).transpose()?,
+            has_excluded: self.has_excluded,
             last_success: self.last_success.map(instant).transpose()?,
             strict_after: match (self.strict_after_generation, self.strict_after) {
                 (Some(generation), Some(date)) => {

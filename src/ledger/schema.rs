@@ -14,6 +14,8 @@ diesel::table! {
         timetable_from -> BigInt,
         watermark -> Nullable<BigInt>,
         timetable -> Text,
+        complete_after -> Nullable<BigInt>,
+        has_excluded -> Bool,
         last_success -> Nullable<BigInt>,
         strict_after_generation -> Nullable<Integer>,
         strict_after -> Nullable<BigInt>,
@@ -67,6 +69,15 @@ diesel::table! {
         date -> BigInt,
         at -> BigInt,
         answer -> Text,
+    }
+}
+
+diesel::table! {
+    stand_ins (job_id, generation, date) {
+        job_id -> Integer,
+        generation -> Integer,
+        date -> BigInt,
+        by_date -> BigInt,
     }
 }
 
@@ -154,6 +165,8 @@ diesel::table! {
 diesel::joinable!(sessions -> jobs (job_id));
 diesel::joinable!(attempts -> jobs (job_id));
 diesel::joinable!(attempts -> hosts (host_id));
+diesel::joinable!(stand_ins -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(jobs, sessions, attempts, hosts, former_states);
+diesel::allow_tables_to_appear_in_same_query!(jobs, stand_ins);
 diesel::allow_tables_to_appear_in_same_query!(backfills, audit);
 diesel::allow_tables_to_appear_in_same_query!(unanswered, jobs);

@@ -1,6 +1,8 @@
 //! What a daemon reads when it starts: the jobs, the unsettled sessions, the open attempts, the settled dates outside the
 //! usual range, the backfills and the disabled jobs.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
@@ -8,10 +10,10 @@ use super::connection::AnyConnection;
 use super::error::LedgerError;
 use super::listing::Names;
 use super::rows::{AttemptRow, BackfillRow, JobRow, SessionRow, backfill_record, instant};
-use super::schema::{attempts, backfills, disabled, former_states, hosts, jobs, sessions};
+use super::schema::{attempts, backfills, disabled, former_states, hosts, jobs, sessions, stand_ins};
 use super::zones::Zones;
 use crate::job::JobName;
-use crate::session::{BackfillRecord, Disabled, Recovered, StateKind};
+use crate::session::{BackfillRecord, Disabled, Recovered, StandIns, StateKind};
 
 /// Reads the startup state of a daemon.
 pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
@@ -50,6 +52,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     let backfills = backfills(connection, &names)?;
     let former = former(connection, &names)?;
     let disabled = disabled(connection, &names)?;
+    let stand_ins = stand_ins(connection, &names)?;
     Ok(Recovered {
         jobs: known,
         sessions: unsettled,
@@ -59,6 +62,8 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
         backfills,
         former,
         disabled,
+        stand_ins,
+        recordings: Vec::new(),
     })
 }
 
@@ -164,6 +169,25 @@ fn former(
         found.push((name.clone(), instant(date)?, kind));
     }
     found.sort_by(|(one, first, _), (other, second, _)| (one, first).cmp(&(other, second)));
+    Ok(found)
+}
+
+/// The dates after the watermark of their job for whose period another one stands.
+fn stand_ins(connection: &mut AnyConnection, names: &Names) -> Result<BTreeMap<JobName, StandIns>, LedgerError> {
+    let in_force = stand_ins::generation.eq(jobs::generation);
+    let is_later = stand_ins::date.nullable().gt(jobs::watermark).or(jobs::watermark.is_null());
+    let rows = stand_ins::table
+        .inner_join(jobs::table)
+        .filter(in_force)
+        .filter(is_later.assume_not_null())
+        .order((stand_ins::job_id, stand_ins::date))
+        .select((stand_ins::job_id, stand_ins::date, stand_ins::by_date))
+        .load::<(i32, i64, i64)>(connection)?;
+    let mut found: BTreeMap<JobName, StandIns> = BTreeMap::new();
+    for (id, date, by) in rows {
+        let Some((name, _)) = names.get(&id) else { continue };
+        found.entry(name.clone()).or_default().insert(instant(date)?, instant(by)?);
+    }
     Ok(found)
 }
 

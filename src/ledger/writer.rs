@@ -19,8 +19,10 @@ use super::rows::micros;
 use super::schema::writer;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
-use super::{last_success, migrate, postgres, prepared, request_queue, startup};
-use crate::session::{Entry, Operation, Recovered, Request, SessionKey, SuccessesBefore};
+use super::{last_success, migrate, postgres, prepared, recordings, request_queue, startup};
+use crate::session::{
+    Entry, JobRecordings, Operation, RecordingRange, Recovered, Request, SessionKey, SuccessesBefore,
+};
 
 /// The single writer of a ledger. It holds the ledger's lock until it is dropped.
 pub struct Writer {
@@ -161,6 +163,14 @@ impl Writer {
             let found = |key: &SessionKey| Ok((key.clone(), last_success::before(connection, key)?));
             sessions.iter().map(found).collect()
         })
+    }
+
+    /// What the ledger has of the dates that an edit of the registry concerns.
+    ///
+    /// # Errors
+    /// As [`Writer::load`].
+    pub fn recordings(&mut self, ranges: &[RecordingRange]) -> Result<Vec<JobRecordings>, LedgerError> {
+        self.read(|connection| recordings::read(connection, ranges))
     }
 
     /// Reads with the connection, and drops it after an error.

@@ -15,7 +15,7 @@ use crate::job::{Job, JobName};
 use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
 use crate::registry::Registry;
 use crate::schedule::{TICK, Timetable};
-use crate::session::{SessionRecord, State};
+use crate::session::{SessionRecord, SkipReason, State};
 use crate::text::in_zone;
 
 /// No two zones show days that are further apart.
@@ -138,7 +138,12 @@ impl<'a> Choice<'a> {
         let is_meant = |row: &SessionRecord| {
             (among != Dates::Running || row.state == State::Running) && date.means(row.key.date, row.zone)
         };
-        Ok(rows.into_iter().filter(is_meant).map(|row| (row.key.date, row.zone)).collect())
+        let (out, standing): (Vec<_>, Vec<_>) = rows.into_iter().filter(is_meant).partition(|row| {
+            // Another date of the day stands for what an edit of the registry moved.
+            matches!(row.state, State::Skipped { reason: SkipReason::Excluded | SkipReason::Moved })
+        });
+        let meant = if standing.is_empty() { out } else { standing };
+        Ok(meant.into_iter().map(|row| (row.key.date, row.zone)).collect())
     }
 
     /// The range from the first to the last recorded date that the argument means; what it means in the job's zone if

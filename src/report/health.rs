@@ -54,7 +54,7 @@ impl Health {
     ) -> Result<Self, ReportError> {
         let mut daemon = daemon::findings(reader, &registry, now)?;
         daemon.extend(mistakes.map(|message| DaemonFinding { status: Severity::Warning, message }));
-        let recovered = reader.recovered()?;
+        let recovered = reader.recovered_for(&registry.jobs)?;
         let ghosts = ghosts(&registry.jobs, &recovered.jobs);
         filter.know_listed(&registry, &ghosts)?;
         daemon.extend(daemon::vanished(&registry, &ghosts));

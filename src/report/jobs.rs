@@ -45,7 +45,7 @@ impl JobList {
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
         let (recovered, is_watched) = match reader.as_deref_mut() {
-            Some(reader) => (reader.recovered()?, is_watched(reader)?),
+            Some(reader) => (reader.recovered_for(&registry.jobs)?, is_watched(reader)?),
             None => (Recovered::default(), false),
         };
         let mut zones = Zones::of_recovered(Some(&registry), &recovered);

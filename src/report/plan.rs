@@ -37,7 +37,10 @@ pub(crate) fn wake(
     reader: Option<&mut Reader>,
     now: DateTime<Utc>,
 ) -> Result<Vec<PlannedJob>, LedgerError> {
-    let recovered = reader.map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
+    let recovered = match reader {
+        Some(reader) => reader.recovered_for(&registry.jobs)?,
+        None => Recovered::default(),
+    };
     let (scheduler, step, jobs) = ask(recovered, registry, Question::Wake, now);
     let planned = |job: Arc<Job>| {
         let view = scheduler.view(&job.name)?;

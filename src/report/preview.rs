@@ -49,7 +49,7 @@ pub(crate) fn preview(
     let (now, job, operation) = (request.at, &request.job, &request.operation);
     let (recovered, past, typical) = match reader {
         Some(reader) => {
-            let recovered = reader.recovered()?;
+            let recovered = reader.recovered_for(&registry.jobs)?;
             let name = recorded_as(registry, &recovered, job);
             let past = reader.past(&name, operation)?;
             (recovered, past, typical(reader, &name)?)

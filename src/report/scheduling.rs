@@ -38,6 +38,7 @@ pub(crate) fn ask(
     let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();
     let mut scheduler = Scheduler::new(recovered, &environment::host_name(), registry.daemon.max_running, now);
     scheduler.set_pools(registry.pools);
+    scheduler.set_announce_over(registry.daemon.announce_over);
     if question == Question::State {
         scheduler.freeze();
     }

@@ -99,7 +99,11 @@ impl JobReport {
         mut reader: Option<&mut Reader>,
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
-        let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
+        let of_registry = registry.as_ref().map(|registry| registry.jobs.as_slice()).unwrap_or_default();
+        let recovered = match reader.as_deref_mut() {
+            Some(reader) => reader.recovered_for(of_registry)?,
+            None => Recovered::default(),
+        };
         let mut zones = Zones::of_recovered(registry.as_ref(), &recovered);
         zones.know(name)?;
         let open = recovered.open.clone();

@@ -34,15 +34,20 @@ fn many_missed_dates_are_announced_before_they_run() {
         "6 dates were missed and are attempted now, oldest first: 6 of load; `crontabber skip` or `disable`";
     let place = |text: &str| lab.log().find(text).unwrap_or_else(|| panic!("{text}: {}", lab.log()));
     assert!(place(announcement) < place("load: 2026-11-01T03:00"), "before the first of them: {}", lab.log());
-    // At a reload, when the ledger knows how long an attempt takes.
-    lab.write_registry(&many.replace("2026-11-01", "2026-10-29").replace("announce_over = 5", "announce_over = 2"));
+    // At a reload: what the edit adds, not more than `announce_over`.
+    lab.write_registry(&many.replace("2026-11-01", "2026-10-29"));
     daemon.signal(Signal::HUP);
     lab.until("the others", || have_succeeded(9));
-    let announcement = "3 dates were missed and are attempted now, oldest first: 3 of load (less than a minute)";
-    assert!(place(announcement) < place("load: 2026-10-29T03:00"), "{}", lab.log());
-    // Not more than `announce_over`.
-    lab.write_registry(&many.replace("2026-11-01", "2026-10-24"));
+    let edit = "load: changed: start; 3 dates due, from 2026-10-29T03:00:00+00:00";
+    assert!(place(edit) < place("load: 2026-10-29T03:00:00+00:00 attempt 1"), "{}", lab.log());
+    assert_eq!(lab.log().matches("dates were missed").count(), 1, "{}", lab.log());
+    // More than that wait for an operator.
+    lab.write_registry(&many.replace("2026-11-01", "2026-10-20"));
     daemon.signal(Signal::HUP);
-    lab.until("the rest", || have_succeeded(14));
-    assert_eq!(lab.log().matches("dates were missed").count(), 2, "{}", lab.log());
+    lab.until("the edit to be held", || lab.log().contains("load: held: its edit adds 9 past dates"));
+    assert!(lab.ok("list").contains("crontabber itself"), "{}", lab.ok("list"));
+    lab.ok("enable load --catch-up");
+    lab.until("the rest", || have_succeeded(18));
+    let edit = "load: 9 dates from 2026-10-20T03:00:00+00:00 to 2026-10-28T03:00:00+00:00 are added";
+    assert!(place(edit) < place("load: 2026-10-20T03:00:00+00:00 attempt 1"), "{}", lab.log());
 }

@@ -6,6 +6,7 @@ use crontabber::session::{
     Entry, JobRecord, NewSession, Outcome, ProcessIdentity, Reply, SettledBy, SkipReason, State, StateKind,
     StrictAfter, Trigger, Usage,
 };
+use std::collections::BTreeMap;
 
 use crate::on_both;
 use crate::world::*;
@@ -82,11 +83,17 @@ fn a_new_timetable_is_adopted(world: &World) {
         timetable: "every hour".to_owned(),
         first_date: at(50),
         timetable_from: at(60),
+        complete_after: Some(at(40)),
+        has_excluded: true,
+        stand_ins: BTreeMap::from([(date(5), date(3)), (date(6), date(2))]),
     };
     writer.commit(&[adopt(1)]).unwrap();
     let record = world.reader().job(&name("a")).unwrap().unwrap();
     assert_eq!((record.timetable.as_str(), record.first_date, record.timetable_from), ("every hour", at(50), at(60)));
     assert_eq!((record.watermark, record.seen_at), (Some(date(3)), at(1)));
+    assert_eq!((record.complete_after, record.has_excluded), (Some(at(40)), true));
+    let stand_ins = BTreeMap::from([(name("a"), BTreeMap::from([(date(5), date(3)), (date(6), date(2))]))]);
+    assert_eq!(writer.load().unwrap().stand_ins, stand_ins);
     let text = refused(world, &mut writer, &[adopt(2)]);
     assert_eq!(text, "job `a` is in generation 1; expected was generation 2");
 }

@@ -111,6 +111,8 @@ pub(crate) fn job(job: &str) -> JobRecord {
         watermark: None,
         timetable: "every day".to_owned(),
         last_success: None,
+        complete_after: None,
+        has_excluded: false,
         strict_after: None,
     }
 }

@@ -29,6 +29,8 @@ pub struct Configuration {
     pub pools: BTreeMap<String, usize>,
     /// How many attempts may run at once.
     pub max_running: usize,
+    /// How many past dates an edit of the registry may add before it is held for an operator.
+    pub announce_over: u64,
     /// How long what runs may take when the daemon stops.
     pub stop_grace: Duration,
     /// The warden outlives the daemon, so that what runs can be left to it.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::configuration::Configuration;
 use super::warden::WardenEvent;
-use crate::session::{AttemptKey, Entry, Request, SessionKey, SuccessesBefore};
+use crate::session::{AttemptKey, Entry, JobRecordings, RecordingRange, Request, SessionKey, SuccessesBefore};
 
 /// The time of an input, by both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,8 @@ pub enum Input {
     Requests(Vec<Request>),
     /// The requests could not be read.
     RequestsUnread,
+    /// What the ledger has in the ranges that [`Next::ReadRecordings`] gave; absent if it cannot be read.
+    Recordings(Option<Vec<JobRecordings>>),
     /// The newest success before each date that [`Next::LookUp`] gave; absent if the ledger cannot be read.
     LookedUp(Option<SuccessesBefore>),
     /// The process of an attempt, or of a probe, could not be described: it was not started.
@@ -55,6 +57,8 @@ pub enum Next {
     ReadRequests,
     /// Look up the newest success before each of these dates, and hand in [`Input::LookedUp`].
     LookUp(Vec<SessionKey>),
+    /// Read the recorded dates that the edits of a registry concern, and hand in [`Input::Recordings`].
+    ReadRecordings(Vec<RecordingRange>),
     /// Wait for an input, at most this long.
     Wait(Duration),
     /// The daemon is done.

@@ -15,7 +15,11 @@ impl Control {
     /// of every attempt whether it runs.
     pub(super) fn may_read_requests(&self) -> bool {
         let listens = matches!(self.stop, None | Some(StopStage::Waiting { .. }));
-        listens && !self.requests.is_reading && self.write.is_writable() && self.attempts.unanswered.is_empty()
+        listens
+            && self.reload.is_none()
+            && !self.requests.is_reading
+            && self.write.is_writable()
+            && self.attempts.unanswered.is_empty()
     }
 
     /// Decides the requests that were read, until one could rest on what is no longer true.

@@ -42,6 +42,7 @@ impl Control {
             saw_failure: false,
             left_alone: HashSet::new(),
             asked_to_retire: None,
+            reload: None,
         };
         // A kill that nobody answered comes before any start, which it did not mean, and before any end, which it did.
         for kill in kills {
@@ -62,6 +63,7 @@ impl Control {
         let slots = if self.mode == Mode::Operate { 0 } else { configuration.max_running };
         self.scheduler.set_max_running(slots);
         self.scheduler.set_pools(configuration.pools.clone());
+        self.scheduler.set_announce_over(configuration.announce_over);
         self.decide(Event::Registry(configuration.jobs.clone()), now);
         self.configuration = configuration;
         self.attempts.measure_again();

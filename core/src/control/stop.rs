@@ -33,6 +33,7 @@ impl Control {
     fn begin_stop(&mut self, time: Time) {
         let grace = self.configuration.stop_grace;
         self.stop = Some(StopStage::Waiting { until: time.monotonic + grace });
+        self.reload = None;
         self.decide(Event::Stop, time.wall);
         self.start_ready(time.wall);
         let running = self.scheduler.open_attempts();

@@ -53,6 +53,11 @@ impl DaySet {
         })
     }
 
+    /// Whether the set has every day of the month, and every day of the week.
+    pub(super) fn covers_all_days(self) -> (bool, bool) {
+        (self.days_of_month == Self::EVERY_DAY_OF_MONTH, self.days_of_week == Self::EVERY_DAY_OF_WEEK)
+    }
+
     /// Writes the set in the syntax of `cron`, at midnight: with seconds, and with names for the days of the week,
     /// which `cron` counts from 1.
     fn text(self, with_days_of_month: bool, with_days_of_week: bool) -> String {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use super::grain::{Grain, local_day};
 use super::interval::IntervalError;
 use super::rule::DateRule;
-use super::zone::{local_day, saturating_instant};
+use super::zone::saturating_instant;
 use super::{crontab, interval};
 use crate::text::SyntaxError;
 
@@ -80,6 +81,12 @@ impl Schedule {
         let DateRule::Days { step: step @ 2.., time, .. } = *rule else { return self };
         let rule = DateRule::Days { step, anchor: local_day(start, *zone), time };
         Self(Arc::new(Inner { written: written.clone(), rule, zone: *zone }))
+    }
+
+    /// The periods of which each has one date.
+    #[must_use]
+    pub fn grain(&self) -> Grain {
+        Grain::of(&self.0.rule)
     }
 
     /// The empty schedule, of a job that runs on demand only.

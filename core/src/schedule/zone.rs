@@ -44,11 +44,6 @@ pub(super) fn offset_at(zone: Tz, instant: i64) -> i64 {
     i64::from(zone.offset_from_utc_datetime(&at).fix().local_minus_utc())
 }
 
-/// The local day of an instant, in days since 1970-01-01.
-pub(super) fn local_day(at: DateTime<Utc>, zone: Tz) -> i64 {
-    at.with_timezone(&zone).date_naive().signed_duration_since(NaiveDate::default()).num_days()
-}
-
 /// Finds the first instant after `after`, up to and including `until`, with another offset.
 ///
 /// At most one clock change may lie between the two.

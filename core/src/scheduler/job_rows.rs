@@ -15,7 +15,7 @@ use super::queue::{Queue, Session};
 use crate::job::JobName;
 use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, NewSession, Recovered, SessionKey,
-    SessionRecord, State,
+    SessionRecord, StandIns, State, Trigger,
 };
 
 /// The unsettled sessions of a backfill.
@@ -37,6 +37,8 @@ pub(super) struct JobRows {
     settled_outside_range: BTreeSet<DateTime<Utc>>,
     /// A date of the generation was settled, or the generation began with one that had succeeded.
     pub has_settled: bool,
+    /// The dates after the watermark whose period has a date, each with the recorded one that stands for it.
+    pub stand_ins: StandIns,
     pub disabled: Option<Disabled>,
     /// The `delay` of the job in the registry, by which the queues are ordered. It is not in the ledger.
     delay: TimeDelta,
@@ -71,6 +73,11 @@ pub(super) fn load(recovered: Recovered) -> BTreeMap<JobName, JobRows> {
             rows.settled_outside_range.insert(date);
         }
     }
+    for (name, stand_ins) in recovered.stand_ins {
+        if let Some(rows) = jobs.get_mut(&name) {
+            rows.stand_ins = stand_ins;
+        }
+    }
     for disabled in recovered.disabled {
         if let Some(rows) = jobs.get_mut(&disabled.job) {
             rows.disabled = Some(disabled);
@@ -94,6 +101,7 @@ impl JobRows {
             backfills: BTreeMap::new(),
             open: BTreeSet::new(),
             settled_outside_range: BTreeSet::new(),
+            stand_ins: BTreeMap::new(),
             disabled: None,
             delay: TimeDelta::zero(),
         }
@@ -104,9 +112,11 @@ impl JobRows {
     pub(super) fn apply(&mut self, entry: &Entry) -> Option<BackfillId> {
         match entry {
             Entry::Enter(record) => self.record = record.clone(),
-            Entry::Adopt { timetable, first_date, timetable_from, .. } => {
+            Entry::Adopt { timetable, first_date, timetable_from, complete_after, has_excluded, stand_ins, .. } => {
                 self.record.timetable.clone_from(timetable);
                 (self.record.first_date, self.record.timetable_from) = (*first_date, *timetable_from);
+                (self.record.complete_after, self.record.has_excluded) = (*complete_after, *has_excluded);
+                self.stand_ins.clone_from(stand_ins);
                 self.forget_within_range();
             }
             Entry::Order { strict_after, .. } => self.record.strict_after = *strict_after,
@@ -116,6 +126,7 @@ impl JobRows {
                 for new in sessions {
                     self.enter(new, *zone);
                 }
+                self.stand_ins.retain(|date, _| to.is_none_or(|watermark| *date > watermark));
                 self.forget_within_range();
             }
             Entry::Open { attempt, .. } => {
@@ -145,6 +156,10 @@ impl JobRows {
                 };
                 let again = Session { attempts: *attempts, former, ..Session::waiting(*trigger, *zone) };
                 self.wait_again(session.date, again, *backfill);
+            }
+            Entry::Include { session, zone, attempts, .. } => {
+                let waiting = Session { attempts: *attempts, ..Session::waiting(Trigger::CatchUp, *zone) };
+                self.wait_again(session.date, waiting, None);
             }
             Entry::Restore { session, .. } => return self.settle(session.date),
             Entry::CancelBackfill { backfill, request, .. } => {
@@ -316,7 +331,8 @@ impl JobRows {
     }
 }
 
-/// Writes what a restart would load too: no backfill without unsettled sessions.
+/// Writes what a restart would load too: no backfill without unsettled sessions. Whether a date was settled matters only
+/// while none is unsettled, and a date that an edit excludes and includes again was not.
 impl fmt::Debug for JobRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let backfills = self.backfills.values().filter(|backfill| !backfill.queue.is_empty());
@@ -326,7 +342,8 @@ impl fmt::Debug for JobRows {
             .field("sessions", self.main.sessions())
             .field("open", &self.open)
             .field("settled_outside_range", &self.settled_outside_range)
-            .field("has_settled", &(self.has_settled || !backfills.is_empty()))
+            .field("stand_ins", &self.stand_ins)
+            .field("has_settled", &(self.has_settled || self.queues().any(|queue| !queue.is_empty())))
             .field("disabled", &self.disabled)
             .field("backfills", &backfills)
             .finish_non_exhaustive()

@@ -12,8 +12,8 @@ use chrono_tz::Tz;
 use crate::job::{DatePolicy, Job};
 use crate::schedule::Timetable;
 use crate::session::{
-    AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, NewSession, Reply, Request, SessionRecord,
-    SkipReason, State, StateKind, Trigger,
+    AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, NewSession, Recording, Reply, Request,
+    SessionRecord, SkipReason, State, StateKind, Trigger,
 };
 
 use super::job_rows::{BackfillRows, JobRows};
@@ -95,6 +95,8 @@ pub(super) struct JobState {
     rows: JobRows,
     /// The job in the registry; a ghost has none.
     pub job: Option<Arc<Job>>,
+    /// What the ledger has of the dates that an edit concerns, if the rows have not been judged by the job in the registry.
+    pub recordings: Option<Vec<Recording>>,
     /// Dates about which `done_when` is being asked.
     pub probing: BTreeSet<DateTime<Utc>>,
     /// The first date of the timetable in force that is not recorded.
@@ -121,6 +123,7 @@ impl JobState {
         Self {
             rows,
             job: None,
+            recordings: None,
             probing: BTreeSet::new(),
             next: None,
             unrecorded: 0,
@@ -141,6 +144,9 @@ impl JobState {
     /// Has an entry written, and changes the rows in memory alike.
     pub(super) fn write(&mut self, entry: Entry, step: &mut Step) {
         let backfill = self.rows.apply(&entry);
+        if let (Some(recordings), Entry::Record { zone, sessions, .. }) = (&mut self.recordings, &entry) {
+            recordings.extend(sessions.iter().map(|session| Recording::of(session, *zone)));
+        }
         step.entries.push(entry);
         let is_entering = |id: &BackfillId| self.entering.iter().any(|entering| entering.record.id == *id);
         if let Some(id) = backfill.filter(|id| !is_entering(id))

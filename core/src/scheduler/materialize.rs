@@ -158,7 +158,9 @@ impl JobState {
                 let late = step.now - timetable.due(date);
                 let trigger = if late > ON_TIME { Trigger::CatchUp } else { Trigger::Schedule };
                 let runs = job.date_policy.keeps_every_date() || (date == newest && !more_to_come);
-                let skipped = if runs {
+                let skipped = if self.rows().stand_ins.contains_key(&date) {
+                    Some(SkipReason::Moved)
+                } else if runs {
                     self.skipped_when_recorded(job, late, total - index)
                 } else {
                     Some(SkipReason::Superseded)
@@ -228,20 +230,6 @@ impl JobState {
         self.rows().open.iter().filter(is_of_schedule).count() >= most
     }
 
-    /// Enters dates before every recorded one: the job's start was moved back.
-    pub(super) fn record_before(&mut self, job: &Job, dates: &[DateTime<Utc>], step: &mut Step) {
-        let reason = SkipReason::Superseded;
-        let state = if job.date_policy.keeps_every_date() { State::Waiting } else { State::Skipped { reason } };
-        let trigger = Trigger::CatchUp;
-        let sessions: Vec<NewSession> = dates
-            .iter()
-            .filter(|date| !self.rows().has_row(**date))
-            .map(|date| NewSession { date: *date, state: state.clone(), trigger, backfill: None })
-            .collect();
-        let to = self.rows().record.watermark.max(dates.last().copied());
-        self.write_sessions(to, sessions, step);
-    }
-
     /// Skips the next dates if they have never been attempted and are later than `skip_late`.
     pub(super) fn skip_late(&mut self, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
@@ -265,12 +253,8 @@ impl JobState {
     /// Whether a date of the schedule has never been attempted and is later than `skip_late`.
     pub(super) fn is_too_late(&self, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let Some(job) = self.job.as_ref().filter(|job| is_late(job, date, now)) else { return false };
-        let is_untouched = |session: &Session| {
-            let is_scheduled = matches!(session.trigger, Trigger::Schedule | Trigger::CatchUp);
-            session.state == State::Waiting && session.attempts == 0 && is_scheduled
-        };
         let is_asked = self.probing.contains(&date);
-        job.skip_late.is_some() && !is_asked && self.rows().main.get(date).is_some_and(is_untouched)
+        job.skip_late.is_some() && !is_asked && self.rows().main.get(date).is_some_and(Session::is_untouched)
     }
 
     /// When to record the next date, unless the window is full.

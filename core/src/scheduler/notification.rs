@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::edited_dates::EditedDates;
 use crate::job::JobName;
 use crate::session::{AttemptEnd, AttemptKey, SessionKey, State, Trigger};
 
@@ -125,9 +126,15 @@ pub enum Notification {
         job: JobName,
         /// The keys that changed.
         keys: Vec<&'static str>,
-        /// Which dates that adds.
+        /// Which dates are due.
         adding: Adding,
+        /// What the edit of its timetable does to dates.
+        dates: EditedDates,
     },
+    /// An edit of the registry changes which dates a job has.
+    Edited { job: JobName, dates: EditedDates },
+    /// An edit of the registry would add so many past dates that an operator has to decide.
+    EditHeld { job: JobName, past: u64 },
     /// A job was removed from the registry: it is a ghost now.
     Removed {
         job: JobName,

@@ -25,6 +25,11 @@ impl Session {
         Self { state: State::Waiting, trigger, zone, attempts: 0, counted_attempts: 0, former: None }
     }
 
+    /// Whether it is a date of the schedule that has never been attempted.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.state == State::Waiting && self.attempts == 0 && self.trigger.is_scheduled()
+    }
+
     /// When it may start; absent if it runs or is held. A waiting date is due `delay` after its date, also if the clock
     /// was set back since it was recorded.
     fn ready_at(&self, date: DateTime<Utc>, delay: TimeDelta) -> Option<DateTime<Utc>> {

@@ -1,27 +1,29 @@
 //! The registry was read: jobs are new, changed, removed or back.
 //!
-//! A changed timetable takes effect when it is read. Dates that were due until then belong to the former timetable and
-//! are recorded by it; the dates of the new one begin after that.
+//! What an edited timetable does to dates: see [`super::edit`].
 
 use std::collections::BTreeSet;
 use std::iter;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
 use crate::schedule::Timetable;
-use crate::session::{Entry, JobRecord, StrictAfter, TICK};
+use crate::session::{Entry, JobRecord, Recording, StrictAfter};
 
 use super::Scheduler;
+use super::edited_dates::EditedDates;
 use super::job_rows::JobRows;
 use super::job_state::JobState;
 use super::notification::{Adding, Notification};
 use super::status::BlockReason;
 use super::step::Step;
+use super::timetable_edit::{first_range, is_edited};
 
 impl Scheduler {
     pub(super) fn adopt_registry(&mut self, jobs: Vec<Arc<Job>>, step: &mut Step) {
+        let mut recordings = std::mem::take(&mut self.recordings);
         let mut gone: BTreeSet<JobName> =
             self.jobs.iter().filter(|(_, job_state)| job_state.job.is_some()).map(|(name, _)| name.clone()).collect();
         self.dependents.clear();
@@ -44,17 +46,24 @@ impl Scheduler {
         let mut news = Vec::new();
         for job in jobs {
             let is_known = self.jobs.contains_key(&job.name);
+            let before = || job.previously.as_ref().filter(|_| !is_known);
+            let recordings = recordings.remove(before().unwrap_or(&job.name));
             if self.may_adopt(&job, step) {
                 let is_renamed = !is_known && self.jobs.contains_key(&job.name);
                 // That a job is renamed is reported already.
-                news.extend(self.adopt(&job, step).filter(|(_, keys)| !is_renamed || !keys.is_empty()));
+                let adopted = self.adopt(&job, recordings, step);
+                news.extend(adopted.filter(|(_, keys)| !is_renamed || !keys.is_empty()));
+            } else {
+                self.successors.push((job, recordings));
             }
         }
         let (jobs, successors) = (&self.jobs, &self.successors);
         self.slots.assign(|name| {
-            let is_it = |job: &&Arc<Job>| job.previously.as_ref() == Some(name);
-            let job =
-                jobs.get(name).and_then(|job_state| job_state.job.as_ref()).or_else(|| successors.iter().find(is_it));
+            let successor = || {
+                let mut successors = successors.iter().map(|(job, _)| job);
+                successors.find(|job| job.previously.as_ref() == Some(name))
+            };
+            let job = jobs.get(name).and_then(|job_state| job_state.job.as_ref()).or_else(successor);
             job.map(|job| job.pool.clone())
         });
         // A ghost's `disable --until` ends, too.
@@ -91,7 +100,6 @@ impl Scheduler {
             || !job_state.entering.is_empty()
             || !job_state.cancelling.is_empty();
         if is_busy {
-            self.successors.push(job.clone());
             step.notes.push(Notification::WaitsToSucceed { job: job.name.clone(), previously: before.clone() });
             return false;
         }
@@ -109,21 +117,23 @@ impl Scheduler {
     pub(super) fn adopt_successors(&mut self, name: &JobName, step: &mut Step) {
         let (ready, rest) = std::mem::take(&mut self.successors)
             .into_iter()
-            .partition::<Vec<_>, _>(|job| job.previously.as_ref() == Some(name));
+            .partition::<Vec<_>, _>(|(job, _)| job.previously.as_ref() == Some(name));
         self.successors = rest;
-        for job in ready {
+        for (job, recordings) in ready {
             let name = job.name.clone();
             if self.may_adopt(&job, step) {
-                _ = self.adopt(&job, step);
+                _ = self.adopt(&job, recordings, step);
                 self.reconsider(&name, step);
                 self.reconsider_dependents(&name, step);
+            } else {
+                self.successors.push((job, recordings));
             }
         }
     }
 
     fn remove(&mut self, name: &JobName, step: &mut Step) {
         if let Some(job_state) = self.jobs.get_mut(name) {
-            job_state.job = None;
+            (job_state.job, job_state.recordings) = (None, None);
         }
         self.reconsider(name, step);
     }
@@ -134,11 +144,17 @@ impl Scheduler {
     }
 
     /// Takes a job of the registry; returns its name and the changed keys if there is something to report.
-    fn adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> Option<(JobName, Vec<&'static str>)> {
+    fn adopt(
+        &mut self,
+        job: &Arc<Job>,
+        recordings: Option<Vec<Recording>>,
+        step: &mut Step,
+    ) -> Option<(JobName, Vec<&'static str>)> {
         let now = self.now;
         let name = job.name.clone();
         if !self.jobs.contains_key(&name) {
             let mut record = first_record(&name, self.stable_name(&name), &job.timetable, 1, now);
+            record.complete_after = job.date_policy.is_backfillable().then_some(record.timetable_from);
             let strict_after = StrictAfter { generation: 0, date: record.first_date };
             record.strict_after = job.date_policy.is_strict().then_some(strict_after);
             let mut job_state = Box::new(JobState::new(JobRows::new(record.clone())));
@@ -156,8 +172,10 @@ impl Scheduler {
             // What of the timetable was edited while no daemon ran.
             let former = former.parse().map(|timetable| Job { timetable, ..(**job).clone() });
             edits = former.map_or_else(|_| vec!["schedule"], |former| former.changed_keys(job));
-            job_state.switch_timetable(job, step);
         }
+        let is_edited = is_edited(&job_state.rows().record, job);
+        job_state.recordings = is_edited.then(|| recordings.unwrap_or_default());
+        job_state.take_edit(self.announce_over, step);
         job_state.seek_next(&job.timetable, step);
         job_state.note_order(step);
         job_state.shorten_retries(step);
@@ -186,11 +204,14 @@ impl Scheduler {
         let zone = oldest.map_or_else(|| job_state.zone(), |oldest| job_state.zone_of(oldest));
         let adding = Adding { due: job_state.behind(), oldest, zone, next };
         let job = name.clone();
-        step.notes.push(if keys.is_empty() {
-            Notification::Added { job, adding }
-        } else {
-            Notification::Changed { job, keys, adding }
-        });
+        if keys.is_empty() {
+            step.notes.push(Notification::Added { job, adding });
+            return;
+        }
+        let is_its = |note: &mut Notification| matches!(note, Notification::Edited { job, .. } if job == name);
+        let edited = step.notes.extract_if(.., is_its).last();
+        let dates = if let Some(Notification::Edited { dates, .. }) = edited { dates } else { EditedDates::default() };
+        step.notes.push(Notification::Changed { job, keys, adding, dates });
     }
 }
 
@@ -212,14 +233,11 @@ pub(super) fn first_record(
         timetable_from,
         watermark: None,
         timetable: timetable.to_string(),
+        complete_after: None,
+        has_excluded: false,
         last_success: None,
         strict_after: None,
     }
-}
-
-/// The first date of a job without a past, and the instant after which its timetable has dates.
-fn first_range(timetable: &Timetable, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
-    timetable.start.map_or((now, now), |start| (start, start - TICK))
 }
 
 impl JobState {
@@ -231,55 +249,5 @@ impl JobState {
             let after = StrictAfter { generation, date: self.rows().newest_date() };
             self.write(Entry::Order { job, generation, strict_after: is_strict.then_some(after) }, step);
         }
-    }
-
-    /// Records the due dates of the timetable in force, and puts another one in force.
-    fn switch_timetable(&mut self, job: &Job, step: &mut Step) {
-        let timetable = &job.timetable;
-        let JobRecord { generation, first_date, watermark, .. } = self.rows().record;
-        let (first_date, timetable_from) = if first_date > step.now && watermark.is_none() {
-            // No date of the former timetable was ever due: begin with the new one.
-            first_range(timetable, step.now)
-        } else {
-            let timetable_from = self.end_timetable(job, step);
-            let start = timetable.start.filter(|start| *start < first_date && !self.begins_with_reset_to_instant());
-            if let Some(start) = start {
-                let older: Vec<_> = timetable.dates(start, first_date).map_while(Result::ok).collect();
-                self.record_before(job, &older, step);
-            }
-            (start.unwrap_or(first_date), timetable_from)
-        };
-        let (job, timetable) = (job.name.clone(), timetable.to_string());
-        self.write(Entry::Adopt { job, generation, timetable, first_date, timetable_from }, step);
-    }
-
-    /// Whether the generation began with a reset to an instant. Earlier dates belong to the generation before it;
-    /// recorded here, they would run again.
-    fn begins_with_reset_to_instant(&self) -> bool {
-        let JobRecord { generation, seen_at, first_date, timetable, .. } = &self.rows().record;
-        let start = timetable.parse::<Timetable>().ok().and_then(|timetable| timetable.start);
-        *generation > 1 && start.map_or(first_date != seen_at, |start| *first_date > start)
-    }
-
-    /// Records the due dates of the timetable in force, and returns where it ends. Its own delay decides which dates
-    /// are due, so that none falls between the two timetables. Dates that it recorded in the future belong to it as
-    /// well.
-    fn end_timetable(&mut self, job: &Job, step: &mut Step) -> DateTime<Utc> {
-        let end = match self.rows().record.timetable.parse::<Timetable>() {
-            Ok(before) => {
-                self.seek_next(&before, step);
-                let dates = self.take_due(&before, step.now, usize::MAX, step);
-                self.unrecorded = 0;
-                self.record_dates(job, &before, dates, step);
-                let delay = TimeDelta::from_std(before.delay).unwrap_or(TimeDelta::MAX);
-                step.now.checked_sub_signed(delay)
-            }
-            Err(error) => {
-                let job = job.name.clone();
-                step.notes.push(Notification::UnreadableTimetable { job, error: error.to_string() });
-                Some(step.now)
-            }
-        };
-        self.rows().record.recorded_until().max(end.unwrap_or(DateTime::<Utc>::MIN_UTC))
     }
 }

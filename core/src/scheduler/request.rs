@@ -45,6 +45,7 @@ impl Scheduler {
         let name = &request.job;
         // Record what has come due before choosing dates.
         self.reconsider(name, step);
+        self.judge_before(request, step);
         // Then what it was read with is no longer true: it is decided when it is read again.
         let is_stale = step.entries.iter().any(|entry| entry.concerns(name));
         let is_changing = |job_state: &JobState| !job_state.entering.is_empty() || !job_state.cancelling.is_empty();
@@ -61,6 +62,7 @@ impl Scheduler {
     }
 
     fn decide(&mut self, request: &Request, step: &mut Step) -> Answer {
+        self.refuse_while_held(request)?;
         let name = &request.job;
         match &request.operation {
             Operation::Run { date, force } => self.run(name, *date, *force, step),
@@ -85,13 +87,53 @@ impl Scheduler {
         step.notes.push(Notification::Answered { job: request.job.clone(), operation, user, done, text });
     }
 
+    /// The dates of a disabled job whose timetable was edited are judged before an operator changes them.
+    fn judge_before(&mut self, request: &Request, step: &mut Step) {
+        let Some(job_state) = self.jobs.get_mut(&request.job).filter(|job_state| !job_state.is_held_for_edit()) else {
+            return;
+        };
+        match request.operation {
+            Operation::Run { .. }
+            | Operation::Skip(_)
+            | Operation::Done { .. }
+            | Operation::Retry(_)
+            | Operation::Backfill(_) => job_state.apply_edit(step),
+            Operation::Reset { .. }
+            | Operation::CancelBackfill { .. }
+            | Operation::Enable(_)
+            | Operation::Disable { .. }
+            | Operation::Kill { .. } => {}
+        }
+    }
+
+    /// Refuses what would change the dates of a job whose edit waits for a decision.
+    fn refuse_while_held(&self, request: &Request) -> Result<(), String> {
+        let name = &request.job;
+        let is_held = self.jobs.get(name).is_some_and(|job_state| job_state.is_held_for_edit());
+        let decides = matches!(
+            request.operation,
+            Operation::Enable(_)
+                | Operation::Disable { .. }
+                | Operation::Kill { .. }
+                | Operation::Reset { .. }
+                | Operation::CancelBackfill { .. }
+        );
+        if !is_held || decides {
+            return Ok(());
+        }
+        Err(format!(
+            "an edit of `{name}` waits for a decision: first run `crontabber enable {name}` with `--catch-up`, \
+             `--skip-missed` or `--skip-to DATE`"
+        ))
+    }
+
     /// A job of the registry, with its state.
     fn registered(&mut self, name: &JobName) -> Result<(Arc<Job>, &mut JobState), String> {
         let unknown = || match self
             .successors
             .iter()
-            .find(|job| job.name == *name)
-            .and_then(|job| job.previously.as_ref())
+            .find(|(job, _)| job.name == *name)
+            .and_then(|(job, _)| job.previously.as_ref())
         {
             Some(before) => format!(
                 "job `{name}` takes over the ledger of `{before}` once the open attempts of `{before}` have ended; until then, \

@@ -23,7 +23,7 @@ pub enum Event {
         /// How it ended.
         end: AttemptEnd,
     },
-    /// The registry was read.
+    /// The registry was read. Call [`Scheduler::set_recordings`](super::Scheduler::set_recordings) before.
     Registry(Vec<Arc<Job>>),
     /// An operator asks for something.
     Request(Request),

@@ -5,7 +5,8 @@ use chrono_tz::Tz;
 
 use super::state::{SettledBy, State, StateKind, Trigger};
 use super::{
-    AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey, StrictAfter,
+    AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey, StandIns,
+    StrictAfter,
 };
 use crate::job::JobName;
 
@@ -40,6 +41,12 @@ pub enum Entry {
         first_date: DateTime<Utc>,
         /// As in [`JobRecord`].
         timetable_from: DateTime<Utc>,
+        /// As in [`JobRecord`].
+        complete_after: Option<DateTime<Utc>>,
+        /// As in [`JobRecord`].
+        has_excluded: bool,
+        /// All dates after the watermark whose period has a date, each with the recorded one that stands for it.
+        stand_ins: StandIns,
     },
     /// The job's dates are in strict order from now on, or in another order.
     Order {
@@ -129,6 +136,18 @@ pub enum Entry {
         backfill: Option<BackfillId>,
         /// The number of its newest attempt; 0 if it has had none.
         attempts: u32,
+    },
+    /// An excluded or moved date, or one of a cancelled backfill, is a date of the timetable again: it waits, as if it
+    /// were recorded now.
+    Include {
+        session: SessionKey,
+        /// Its zone, which it keeps.
+        zone: Tz,
+        /// The state so far.
+        from: StateKind,
+        /// The number of its newest attempt; 0 if it has had none.
+        attempts: u32,
+        at: DateTime<Utc>,
     },
     /// A backfill is ordered; its dates are entered after it.
     Backfill(BackfillRecord),
@@ -223,6 +242,7 @@ impl Entry {
             | Self::Done { session, .. }
             | Self::Again { session, .. }
             | Self::Unanswered { session, .. }
+            | Self::Include { session, .. }
             | Self::Restore { session, .. } => session.job == *name,
             Self::Backfill(backfill) => backfill.job == *name,
             Self::Disable(disabled) => disabled.job == *name,

@@ -78,6 +78,10 @@ words! {
         Overtime => "overtime",
         /// An operator cancelled the backfill that recorded it.
         Cancelled => "cancelled",
+        /// An edit of the registry took it out of the job's timetable.
+        Excluded => "excluded",
+        /// An edit of the registry moved it, and another date stands for its period.
+        Moved => "moved",
     }
 }
 
@@ -115,6 +119,14 @@ pub enum State {
         /// Why it does not run.
         reason: SkipReason,
     },
+}
+
+impl Trigger {
+    /// Whether the schedule made it, and no operator and no other job.
+    #[must_use]
+    pub fn is_scheduled(self) -> bool {
+        matches!(self, Self::Schedule | Self::CatchUp)
+    }
 }
 
 impl State {

@@ -46,17 +46,15 @@ fn a_clock_set_back_starts_nothing_that_is_no_longer_due() {
 }
 
 #[test]
-fn a_schedule_changed_while_the_watermark_is_ahead_ends_at_the_watermark() {
+fn a_schedule_changed_while_the_watermark_is_ahead_fills_its_gaps_up_to_the_watermark() {
     let mut world = World::new("2026-11-01 12:30", vec![backfill("load", "0 * * * *", "2026-11-01 12:00")]);
     world.pass_and_settle("2026-11-01 18:30", succeed);
     world.take_started();
     world.now = at("2026-11-01 13:30");
     world.reload(vec![backfill("load", "*/30 * * * *", "2026-11-01 12:00")]);
-    assert_eq!(
-        world.rows.jobs[&name("load")].timetable_from,
-        at("2026-11-01 18:00"),
-        "up to there the dates are the old ones"
-    );
+    assert_eq!(world.rows.jobs[&name("load")].watermark, Some(at("2026-11-01 18:00")));
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-01T12:30, load 11-01T13:30");
     world.pass_and_settle("2026-11-01 18:30", succeed);
-    assert_eq!(world.take_started(), "load 11-01T18:30");
+    assert_snapshot!(world.take_started(), @"load 11-01T14:30, load 11-01T15:30, load 11-01T16:30, load 11-01T17:30, load 11-01T18:30");
 }

@@ -21,10 +21,18 @@ fn a_changed_schedule_takes_effect_when_it_is_read() {
     world.crash();
     world.settle(succeed);
     world.pass_and_settle("2026-11-03 18:00", succeed);
-    assert_snapshot!(world.rows_of("load"), @r"
+    assert_snapshot!(world.rows_of("load"), @"
     11-01T03:00 succeeded (catch-up, 1 attempts)
-    11-02T03:00 succeeded (catch-up, 1 attempts)
-    11-03T03:00 succeeded (catch-up, 1 attempts)
+    11-01T06:00 succeeded (catch-up, 1 attempts)
+    11-01T12:00 succeeded (catch-up, 1 attempts)
+    11-01T18:00 succeeded (catch-up, 1 attempts)
+    11-02T00:00 succeeded (catch-up, 1 attempts)
+    11-02T06:00 succeeded (catch-up, 1 attempts)
+    11-02T12:00 succeeded (catch-up, 1 attempts)
+    11-02T18:00 succeeded (catch-up, 1 attempts)
+    11-03T00:00 succeeded (catch-up, 1 attempts)
+    11-03T06:00 succeeded (catch-up, 1 attempts)
+    11-03T12:00 succeeded (schedule, 1 attempts)
     11-03T18:00 succeeded (schedule, 1 attempts)
     ");
 }
@@ -64,7 +72,7 @@ fn a_start_moved_back_adds_the_dates_before() {
 }
 
 #[test]
-fn a_later_end_does_not_replay_the_time_since() {
+fn a_later_end_gives_the_dates_between() {
     let until = |end: &str| {
         let mut load = backfill("load", "0 3 * * *", "2026-11-01 00:00");
         let (schedule, start) = (load.timetable.schedule.clone(), load.timetable.start);
@@ -74,9 +82,11 @@ fn a_later_end_does_not_replay_the_time_since() {
     let mut world = World::new("2026-11-02 12:00", vec![until("2026-11-02 23:59")]);
     world.pass_and_settle("2026-11-08 12:00", succeed);
     world.take_started();
-    world.reload(vec![until("2026-11-30 00:00")]);
-    world.pass_and_settle("2026-11-09 03:00", succeed);
-    assert_eq!(world.take_started(), "load 11-09T03:00");
+    world.reload(vec![until("2026-11-06 00:00")]);
+    world.settle(succeed);
+    assert_eq!(world.take_started(), "load 11-03T03:00, load 11-04T03:00, load 11-05T03:00");
+    world.pass("2026-11-09 03:00");
+    assert_eq!(world.take_started(), "");
 }
 
 #[test]
@@ -119,9 +129,10 @@ fn a_start_moved_back_runs_no_date_before_it_is_due() {
 fn a_date_of_the_previous_schedule_has_its_own_neighbours() {
     let mut world = World::new("2026-11-02 06:00", vec![backfill("load", "0 */6 * * *", "2026-11-02 00:00")]);
     world.settle(succeed);
-    world.now = at("2026-11-03 00:30");
+    world.pass("2026-11-03 00:30");
     world.jobs = vec![backfill("load", "0 9 * * *", "2026-11-02 00:00")];
     world.crash();
+    world.pass("2026-11-03 00:40");
     let start = &world.running[0];
     assert_eq!(start.attempt.session.date, at("2026-11-02 12:00"));
     assert_eq!((start.previous, start.next), (Some(at("2026-11-02 06:00")), Some(at("2026-11-02 18:00"))));

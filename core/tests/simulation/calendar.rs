@@ -78,8 +78,18 @@ impl Calendar {
 
     /// The same with the dates that it would have had before its start.
     pub(crate) fn unbounded(&self) -> Self {
-        let of_start = self.start.map(|start| self.wall(start).date());
-        Self { start: None, counted_from: self.counted_from.or(of_start), ..self.clone() }
+        Self { start: None, counted_from: Some(self.anchor()), ..self.clone() }
+    }
+
+    /// The day that every N days are counted from.
+    pub(crate) fn anchor(&self) -> NaiveDate {
+        let of_start = || self.start.map_or_else(NaiveDate::default, |start| self.wall(start).date());
+        self.counted_from.unwrap_or_else(of_start)
+    }
+
+    /// How many days a day is after that one.
+    pub(crate) fn number_of(&self, day: NaiveDate) -> i64 {
+        day.signed_duration_since(self.anchor()).num_days()
     }
 
     /// The dates after one instant and up to another.
@@ -143,11 +153,7 @@ impl Calendar {
             Rule::Daily(hour, minute) => (hour, minute),
             Rule::Weekly(weekday, hour, minute) if day.weekday().num_days_from_sunday() == weekday => (hour, minute),
             Rule::Monthly(wanted, hour, minute) if day.day() == wanted => (hour, minute),
-            Rule::Days(step, hour, minute) => {
-                let of_start = || self.start.map_or_else(NaiveDate::default, |start| self.wall(start).date());
-                let number = day.signed_duration_since(self.counted_from.unwrap_or_else(of_start)).num_days();
-                (number % i64::from(step) == 0).then_some((hour, minute))?
-            }
+            Rule::Days(step, hour, minute) => (self.number_of(day) % i64::from(step) == 0).then_some((hour, minute))?,
             _ => return None,
         };
         let wall = day.and_hms_opt(hour, minute, 0)?;

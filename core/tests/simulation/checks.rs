@@ -4,6 +4,7 @@
 mod asked;
 mod dates;
 mod ends;
+mod periods;
 mod rest;
 mod rules;
 mod starts;
@@ -24,6 +25,7 @@ use crate::calendar::{At, Calendar};
 use crate::daemon::Context;
 use crate::ledger::{Asked, Dates, Ledger};
 use crate::machine::Machine;
+use rules::Calendars;
 
 /// The least step of an instant.
 const TICK: TimeDelta = TimeDelta::microseconds(1);
@@ -39,6 +41,10 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
+    fn calendars(&self) -> Calendars<'_> {
+        Calendars { registry: &self.context.registry, by_timetable: self.calendars }
+    }
+
     /// The calendar that the ledger has in force for a job.
     fn calendar(&self, job: &JobName) -> Result<&Calendar, String> {
         let record = &self.ledger.jobs.get(job).ok_or_else(|| format!("{job} is not in the ledger"))?.record;
@@ -110,7 +116,8 @@ impl Checks {
     pub(crate) fn entry(&mut self, entry: &Entry, view: &View<'_>) -> Held {
         match entry {
             Entry::Enter(record) => dates::entered(record, view),
-            Entry::Adopt { .. } => dates::adopted(entry, view),
+            Entry::Adopt { .. } => periods::adopted(entry, view),
+            Entry::Include { session, .. } => periods::included(session, view),
             Entry::Order { .. } => dates::ordered(entry, view),
             Entry::Reset(record) => dates::reset(record, view),
             Entry::Record { job, generation, sessions, .. } => {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use crontabber_core::control::{
     Configuration, Control, Effect, Input, Mode, Next, Notice, PROBE, Recovery, Time, WardenEvent, WardenState,
 };
-use crontabber_core::scheduler::Start;
-use crontabber_core::session::{AttemptKey, Entry, Recovered, Request, SessionKey};
+use crontabber_core::scheduler::{Start, recordings_needed};
+use crontabber_core::session::{AttemptKey, Entry, RecordingRange, Recovered, Request, SessionKey};
 
 use crate::Held;
 use crate::calendar::At;
@@ -58,6 +58,7 @@ enum Stage {
     Write(Vec<Entry>),
     ReadRequests,
     LookUp(Vec<SessionKey>),
+    ReadRecordings(Vec<RecordingRange>),
     End,
 }
 
@@ -65,6 +66,8 @@ pub(crate) struct Daemon {
     pub(crate) mode: Mode,
     pub(crate) control: Control,
     pub(crate) registry: Rc<Registry>,
+    /// The registry that was read again, until it is in force.
+    reloaded: Option<Rc<Registry>>,
     pub(crate) warden_survives: bool,
     /// What the search for a warden found.
     pub(crate) found: Option<(u64, WardenState)>,
@@ -122,6 +125,7 @@ fn configuration(registry: &Registry, warden_survives: bool) -> Configuration {
         pools: registry.pools.clone(),
         max_running: registry.max_running,
         stop_grace: registry.stop_grace,
+        announce_over: registry.announce_over,
         warden_survives,
     }
 }
@@ -168,6 +172,11 @@ impl Daemon {
     fn handle(&mut self, input: Input, world: &mut World) -> Held {
         let time = Self::time(world);
         self.control.handle(input, time);
+        if !self.control.is_reloading()
+            && let Some(registry) = self.reloaded.take()
+        {
+            self.registry = registry;
+        }
         self.is_woken = true;
         self.remember_context(time);
         self.perform(world)
@@ -250,6 +259,11 @@ impl Daemon {
                 let found = sessions.into_iter().map(found).collect();
                 self.handle(Input::LookedUp(Some(found)), world)?;
             }
+            Stage::ReadRecordings(_) if world.ledger_is_away() => self.handle(Input::Recordings(None), world)?,
+            Stage::ReadRecordings(ranges) => {
+                let recordings = world.ledger.recordings(&ranges);
+                self.handle(Input::Recordings(Some(recordings)), world)?;
+            }
             Stage::End => return Ok(false),
         }
         if !self.dies {
@@ -287,6 +301,7 @@ impl Daemon {
             }
             Next::ReadRequests => Stage::ReadRequests,
             Next::LookUp(sessions) => Stage::LookUp(sessions),
+            Next::ReadRecordings(ranges) => Stage::ReadRecordings(ranges),
             Next::Wait(_) => Stage::Wait,
             Next::End(_) => Stage::End,
         };
@@ -302,8 +317,8 @@ impl Daemon {
             Signal::Stop => Input::Stop,
             Signal::Wake => Input::Wake,
             Signal::Reload if !self.control.is_stopping() => {
-                self.registry = world.plan.registry.clone();
-                Input::Reload(configuration(&self.registry, self.warden_survives))
+                let registry = self.reloaded.insert(world.plan.registry.clone());
+                Input::Reload(configuration(registry, self.warden_survives))
             }
             Signal::Reload => return Ok(()),
         };
@@ -335,7 +350,7 @@ impl Daemon {
 
 /// A daemon with all that it needs to begin, as far as its first decisions.
 pub(crate) fn begin(
-    (registry, (ledger, kills), warden): (Rc<Registry>, Found, WardenState),
+    (registry, (mut ledger, kills), warden): (Rc<Registry>, Found, WardenState),
     (writer, client): (Writer, Client),
     mode: Mode,
     world: &mut World,
@@ -343,11 +358,14 @@ pub(crate) fn begin(
     let time = Daemon::time(world);
     let warden_survives = world.random.once_in(2);
     let (host, boot_id) = (HOST.to_owned(), Some(world.machine.boot_id()));
+    let needed = recordings_needed(&ledger, registry.jobs.values().map(|spec| &*spec.job));
+    ledger.recordings = world.ledger.recordings(&needed);
     let recovery = Recovery { ledger, kills, warden, host, boot_id };
     let mut daemon = Daemon {
         mode,
         control: Control::start(mode, configuration(&registry, warden_survives), recovery, time),
         registry,
+        reloaded: None,
         warden_survives,
         found: None,
         signals: VecDeque::new(),

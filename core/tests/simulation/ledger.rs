@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use chrono_tz::Tz;
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, NewSession,
-    Recovered, Request, SessionKey, SessionRecord, SettledBy, State, StateKind,
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, JobRecordings,
+    NewSession, Recording, RecordingRange, Recovered, Request, SessionKey, SessionRecord, SettledBy, State, StateKind,
 };
 
 use crate::Held;
@@ -48,6 +48,8 @@ impl Dates {
 pub(crate) struct JobRows {
     pub(crate) record: JobRecord,
     pub(crate) generations: BTreeMap<u32, Dates>,
+    /// The dates whose period has a date, each with the one that stands for it.
+    pub(crate) stand_ins: BTreeMap<At, At>,
 }
 
 impl JobRows {
@@ -114,7 +116,28 @@ impl Ledger {
         });
         recovered.former = former.collect();
         recovered.disabled = self.disabled.values().cloned().collect();
+        for (name, job) in &self.jobs {
+            let later = |(date, _): &(&At, &At)| job.record.watermark.is_none_or(|watermark| **date > watermark);
+            let stand_ins = job.stand_ins.iter().filter(later).map(|(date, by)| (*date, *by)).collect();
+            recovered.stand_ins.insert(name.clone(), stand_ins);
+        }
         recovered
+    }
+
+    /// What an edit of the registry needs to know.
+    pub(crate) fn recordings(&self, ranges: &[RecordingRange]) -> Vec<JobRecordings> {
+        let of_range = |range: &RecordingRange| {
+            let dates = self.jobs.get(&range.job).map(|rows| &rows.generations[&range.generation]);
+            let rows = || dates.into_iter().flat_map(|dates| dates.unsettled.values().chain(dates.settled.values()));
+            let edited_out = || rows().map(recording).filter(Recording::is_edited_out).map(|row| row.date);
+            let from = edited_out().min().map_or(range.from, |date| range.from.min(date - range.around));
+            let to = edited_out().max().map_or(range.to, |date| range.to.max(date + range.around));
+            let mut recordings: Vec<Recording> =
+                rows().filter(|row| (from..=to).contains(&row.key.date)).map(recording).collect();
+            recordings.sort_by_key(|recording| recording.date);
+            JobRecordings { job: range.job.clone(), recordings }
+        };
+        ranges.iter().map(of_range).collect()
     }
 
     pub(crate) fn row(&self, key: &SessionKey) -> Option<&SessionRecord> {
@@ -161,10 +184,22 @@ impl Ledger {
     pub(crate) fn apply(&mut self, entry: &Entry) -> Held {
         match entry {
             Entry::Enter(record) => self.enter(record),
-            Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
-                let record = &mut self.job(job, *generation)?.record;
+            Entry::Adopt {
+                job,
+                generation,
+                timetable,
+                first_date,
+                timetable_from,
+                complete_after,
+                has_excluded,
+                stand_ins,
+            } => {
+                let rows = self.job(job, *generation)?;
+                let record = &mut rows.record;
                 timetable.clone_into(&mut record.timetable);
                 (record.first_date, record.timetable_from) = (*first_date, *timetable_from);
+                (record.complete_after, record.has_excluded) = (*complete_after, *has_excluded);
+                rows.stand_ins.clone_from(stand_ins);
                 Ok(())
             }
             Entry::Order { job, generation, strict_after } => {
@@ -174,6 +209,7 @@ impl Ledger {
             Entry::Reset(record) => {
                 let job = self.job(&record.name, record.generation - 1)?;
                 job.record = record.clone();
+                job.stand_ins.clear();
                 job.generations.insert(record.generation, Dates::default());
                 Ok(())
             }
@@ -213,7 +249,9 @@ impl Ledger {
 
     fn enter(&mut self, record: &JobRecord) -> Held {
         let generations = BTreeMap::from([(record.generation, Dates::default())]);
-        let before = self.jobs.insert(record.name.clone(), JobRows { record: record.clone(), generations });
+        let before = self
+            .jobs
+            .insert(record.name.clone(), JobRows { record: record.clone(), generations, stand_ins: BTreeMap::new() });
         if before.is_some() { Err(format!("conflict: {} is entered twice", record.name)) } else { Ok(()) }
     }
 
@@ -263,6 +301,13 @@ impl Ledger {
             job.record.last_success = job.record.last_success.max(Some(session.date));
         }
     }
+}
+
+fn recording(row: &SessionRecord) -> Recording {
+    let SessionRecord { key, zone, state, trigger, attempts, backfill, .. } = row;
+    let reason = if let State::Skipped { reason } = state { Some(*reason) } else { None };
+    let (date, zone, trigger, attempts) = (key.date, *zone, *trigger, *attempts);
+    Recording { date, zone, state: state.kind(), reason, trigger, is_backfilled: backfill.is_some(), attempts }
 }
 
 fn record(rows: &mut JobRows, new: &NewSession, zone: Tz, at: At) -> Held {

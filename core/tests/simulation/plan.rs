@@ -78,6 +78,8 @@ pub(crate) struct Registry {
     pub(crate) max_running: usize,
     pub(crate) pools: BTreeMap<String, usize>,
     pub(crate) stop_grace: Duration,
+    /// How many past dates an edit may add.
+    pub(crate) announce_over: u64,
 }
 
 /// How long what runs may take when the daemon stops.
@@ -120,6 +122,7 @@ impl Plan {
             max_running: 1 + random.below(4),
             pools,
             stop_grace: grace(random),
+            announce_over: *random.pick(&[3, 100, 100_000]),
         });
         let (all, calendars) = (BTreeMap::new(), BTreeMap::new());
         let mut plan = Self { pace, all, removed: Vec::new(), names: 0, calendars, registry };
@@ -216,6 +219,10 @@ impl Plan {
                 None => self.removed.push(name.clone()),
             },
             2 if !is_hook => spec.calendar.rule = self.pace.rule(random),
+            3 if !is_hook && random.once_in(2) => {
+                let days = i32::try_from(random.between(-5, 40)).expect("small");
+                spec.calendar.end = (!random.once_in(3)).then(|| now + self.pace.interval() * days);
+            }
             3 if !is_hook => spec.calendar.delay = delay(random, self.pace),
             4 => spec.calendar.start = spec.calendar.start.map(|start| start - whole_days(random, self.pace)),
             5 => spec.calendar.zone = *random.pick(&ZONES),

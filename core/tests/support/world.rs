@@ -14,8 +14,9 @@ use crontabber_core::job::{Command, DatePolicy, Job, JobName, Template};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::{Event, Notification, ProbeAnswer, Scheduler, Start, Step};
 use crontabber_core::session::{
-    AttemptEnd, AttemptKey, AttemptRecord, BackfillRecord, Disabled, Entry, JobRecord, Operation, Outcome, Past,
-    ProcessIdentity, Recovered, Reply, Request, SessionKey, SessionRecord, SettledBy, State,
+    AttemptEnd, AttemptKey, AttemptRecord, BackfillRecord, Disabled, Entry, JobRecord, JobRecordings, Operation,
+    Outcome, Past, ProcessIdentity, Recording, RecordingRange, Recovered, Reply, Request, SessionKey, SessionRecord,
+    SettledBy, StandIns, State, Trigger,
 };
 
 /// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
@@ -50,6 +51,8 @@ pub(crate) struct Rows {
     /// What dates were before a backfill let them wait again.
     pub(crate) former: BTreeMap<(i64, DateTime<Utc>), SessionRecord>,
     pub(crate) disabled: BTreeMap<JobName, Disabled>,
+    /// The dates whose period has a date, each with the one that stands for it.
+    pub(crate) stand_ins: BTreeMap<JobName, StandIns>,
     pub(crate) answers: BTreeMap<i64, Reply>,
 }
 
@@ -60,11 +63,6 @@ impl Rows {
                 assert!(self.jobs.values().all(|other| other.stable_name != record.stable_name), "{record:?}");
                 assert!(self.jobs.insert(record.name.clone(), record).is_none(), "entered twice");
             }
-            Entry::Adopt { job, generation, timetable, first_date, timetable_from } => {
-                let record = self.jobs.get_mut(&job).expect("known");
-                assert_eq!(record.generation, generation);
-                (record.timetable, record.first_date, record.timetable_from) = (timetable, first_date, timetable_from);
-            }
             Entry::Order { job, generation, strict_after } => {
                 let record = self.jobs.get_mut(&job).expect("known");
                 assert_eq!(record.generation, generation);
@@ -73,6 +71,7 @@ impl Rows {
             Entry::Reset(record) => {
                 let before = self.jobs.insert(record.name.clone(), record.clone()).expect("known");
                 assert_eq!(before.generation + 1, record.generation);
+                self.stand_ins.remove(&record.name);
             }
             Entry::Record { job, generation, watermark, to, zone, sessions, at } => {
                 let record = self.jobs.get_mut(&job).expect("known");
@@ -119,13 +118,31 @@ impl Rows {
                 };
                 assert!(self.attempts.insert(attempt, record).is_none());
             }
-            other @ (Entry::Close { .. } | Entry::Move { .. }) => self.apply_end(other),
+            other @ (Entry::Adopt { .. } | Entry::Close { .. } | Entry::Move { .. }) => self.apply_row(other),
             other => self.apply_operator(other),
         }
     }
 
-    fn apply_end(&mut self, entry: Entry) {
+    fn apply_row(&mut self, entry: Entry) {
         match entry {
+            Entry::Adopt {
+                job,
+                generation,
+                timetable,
+                first_date,
+                timetable_from,
+                complete_after,
+                has_excluded,
+                stand_ins,
+            } => {
+                let record = self.jobs.get_mut(&job).expect("known");
+                assert_eq!(record.generation, generation);
+                (record.timetable, record.first_date, record.timetable_from) = (timetable, first_date, timetable_from);
+                (record.complete_after, record.has_excluded) = (complete_after, has_excluded);
+                let is_past = |date: &DateTime<Utc>| record.watermark.is_some_and(|watermark| *date <= watermark);
+                assert!(!stand_ins.keys().any(is_past), "{stand_ins:?}");
+                self.stand_ins.insert(job, stand_ins);
+            }
             Entry::Close { attempt, end, state, counted_attempts } => {
                 let row = self.sessions.get_mut(&attempt.session).expect("recorded");
                 assert_eq!(row.state, State::Running, "{attempt}");
@@ -173,6 +190,12 @@ impl Rows {
                 (row.state, row.settled_at, row.settled_by, row.counted_attempts) = (State::Waiting, None, None, 0);
                 (row.trigger, row.backfill) = (trigger, backfill);
             }
+            Entry::Include { session, zone, from, attempts, at } => {
+                let row = self.sessions.get_mut(&session).expect("recorded");
+                assert_eq!((row.state.kind(), row.attempts, row.zone), (from, attempts, zone), "{session:?}");
+                (row.state, row.settled_at, row.counted_attempts) = (State::Waiting, None, 0);
+                (row.trigger, row.backfill, row.recorded_at) = (Trigger::CatchUp, None, at);
+            }
             Entry::Backfill(record) => assert!(self.backfills.insert(record.id, record).is_none()),
             Entry::CancelBackfill { backfill, request, .. } => {
                 let record = self.backfills.get_mut(&backfill).expect("ordered");
@@ -197,6 +220,9 @@ impl Rows {
     }
 
     fn rename(&mut self, from: &JobName, to: &JobName) {
+        if let Some(stand_ins) = self.stand_ins.remove(from) {
+            self.stand_ins.insert(to.clone(), stand_ins);
+        }
         let mut record = self.jobs.remove(from).expect("known");
         record.name = to.clone();
         assert!(self.jobs.insert(to.clone(), record).is_none(), "`{to}` is another job");
@@ -298,7 +324,49 @@ impl Rows {
                 .map(|(row, former)| (row.key.job.clone(), row.key.date, former.state.kind()))
                 .collect(),
             disabled: self.disabled.values().cloned().collect(),
+            stand_ins: self
+                .stand_ins
+                .iter()
+                .map(|(job, stand_ins)| {
+                    let later = |(date, _): &(&DateTime<Utc>, &DateTime<Utc>)| {
+                        self.jobs[job].watermark.is_none_or(|watermark| **date > watermark)
+                    };
+                    (job.clone(), stand_ins.iter().filter(later).map(|(date, by)| (*date, *by)).collect())
+                })
+                .collect(),
+            recordings: Vec::new(),
         }
+    }
+
+    /// What the ledger has of the dates that edits concern.
+    pub(crate) fn recordings(&self, ranges: Vec<RecordingRange>) -> Vec<JobRecordings> {
+        let of_range = |range: RecordingRange| {
+            let rows = || {
+                let is_of_job = |key: &SessionKey| key.job == range.job && key.generation == range.generation;
+                self.sessions.values().filter(move |row| is_of_job(&row.key))
+            };
+            let edited_out = rows().map(recording).filter(Recording::is_edited_out).map(|recording| recording.date);
+            let (oldest, newest) = edited_out.fold((range.from + range.around, range.to), |(oldest, newest), date| {
+                (oldest.min(date), newest.max(date))
+            });
+            let within = (oldest - range.around)..=(newest + range.around);
+            let recordings = rows().filter(|row| within.contains(&row.key.date)).map(recording).collect();
+            JobRecordings { job: range.job.clone(), recordings }
+        };
+        ranges.into_iter().map(of_range).collect()
+    }
+}
+
+fn recording(row: &SessionRecord) -> Recording {
+    let reason = if let State::Skipped { reason } = row.state { Some(reason) } else { None };
+    Recording {
+        date: row.key.date,
+        zone: row.zone,
+        state: row.state.kind(),
+        reason,
+        trigger: row.trigger,
+        is_backfilled: row.backfill.is_some(),
+        attempts: row.attempts,
     }
 }
 
@@ -376,7 +444,10 @@ impl World {
     pub(crate) fn reload(&mut self, jobs: Vec<Job>) {
         self.jobs.clone_from(&jobs);
         self.scheduler.set_pools(self.pools.clone());
-        self.handle(Event::Registry(jobs.into_iter().map(Arc::new).collect()));
+        let jobs: Vec<_> = jobs.into_iter().map(Arc::new).collect();
+        let needed = self.scheduler.recordings_needed(&jobs);
+        self.scheduler.set_recordings(self.rows.recordings(needed));
+        self.handle(Event::Registry(jobs));
     }
 
     pub(crate) fn handle(&mut self, event: Event) {

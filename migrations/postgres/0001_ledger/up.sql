@@ -15,6 +15,10 @@ CREATE TABLE jobs (
     timetable_from BIGINT NOT NULL,
     watermark BIGINT,
     timetable TEXT NOT NULL,
+    -- Up to the watermark, every period of the timetable after this instant has a date; NULL if the job is not backfillable.
+    complete_after BIGINT,
+    -- Dates were excluded while the job was disabled, and are decided when it is enabled.
+    has_excluded BOOLEAN NOT NULL,
     last_success BIGINT,
     -- The dates after this one (of this generation) are in strict order; NULL if the job is in another order.
     strict_after_generation INTEGER CHECK (strict_after_generation >= 0),
@@ -40,7 +44,7 @@ CREATE TABLE sessions (
     retry_at BIGINT CHECK ((retry_at IS NOT NULL) = (state = 3)),
     reason TEXT CHECK (
         (reason IS NOT NULL) = (state IN (4, 5))
-        AND (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime', 'cancelled'))
+        AND (state <> 5 OR reason IN ('superseded', 'too-old', 'operator', 'overtime', 'cancelled', 'excluded', 'moved'))
     ),
     recorded_at BIGINT NOT NULL,
     settled_at BIGINT CHECK ((settled_at IS NOT NULL) = (state IN (1, 5))),
@@ -55,6 +59,9 @@ CREATE TABLE sessions (
 CREATE UNIQUE INDEX sessions_date ON sessions (date, job_id, generation);
 -- The state is last, so that a change of state stays in the same page.
 CREATE INDEX sessions_unsettled ON sessions (job_id, generation, date, state) WHERE settled_at IS NULL;
+
+-- Finds the dates that an edit of the registry may include again; seldom any.
+CREATE INDEX sessions_edited_out ON sessions (job_id, generation, date) WHERE reason IN ('excluded', 'moved');
 
 -- A host and one boot of it. Below 0: a host, for attempts whose process is not known yet.
 CREATE TABLE hosts (
@@ -144,6 +151,15 @@ CREATE TABLE former_states (
     former_id BIGINT,
     settled_by TEXT,
     PRIMARY KEY (backfill_id, date)
+);
+
+-- The dates of a job after an edit whose period has a date already: the date, and the recorded one that stands for it.
+CREATE TABLE stand_ins (
+    job_id INTEGER NOT NULL REFERENCES jobs (id),
+    generation INTEGER NOT NULL,
+    date BIGINT NOT NULL,
+    by_date BIGINT NOT NULL,
+    PRIMARY KEY (job_id, generation, date)
 );
 
 -- The jobs that operators disabled.

@@ -37,6 +37,8 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
         Notification::Behind { job, .. }
         | Notification::Added { job, .. }
         | Notification::Changed { job, .. }
+        | Notification::Edited { job, .. }
+        | Notification::EditHeld { job, .. }
         | Notification::Removed { job, .. }
         | Notification::UnreadableTimetable { job, .. }
         | Notification::WatermarkAhead { job, .. }
@@ -66,6 +68,7 @@ pub(super) fn is_warning(notification: &Notification) -> bool {
             | Notification::DoneWhenUnanswered { .. }
             | Notification::Late { .. }
             | Notification::TooLong { .. }
+            | Notification::EditHeld { .. }
     )
 }
 
@@ -87,8 +90,6 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
             format!("{} attempt {} started ({trigger})", in_zone(attempt.session.date, zone), attempt.number)
         }
         Notification::Closed { attempt, end, state, behind, .. } => closed(attempt, end, state, *behind, zone),
-        Notification::Added { adding, .. } => format!("new; {}", added(adding, zone)),
-        Notification::Changed { keys, adding, .. } => format!("changed: {}; {}", keys.join(", "), added(adding, zone)),
         Notification::TooOld { count, oldest, .. } => {
             format!("{} missed, from {} on: skipped as too old", counted(*count, "date"), in_zone(*oldest, zone))
         }
@@ -120,20 +121,6 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         }
         Notification::BackfillOver { name: None, .. } => "a backfill is finished: all its dates are settled".to_owned(),
         Notification::EnabledAgain { .. } => "enabled again: the `--until` of its `disable` has passed".to_owned(),
-        Notification::Renamed { previously, .. } => {
-            format!("renamed from `{previously}`: it continues with the dates of that job")
-        }
-        Notification::WaitsToSucceed { previously, .. } => {
-            format!(
-                "renamed from `{previously}`: it continues with the dates of that job once its running attempts have ended"
-            )
-        }
-        Notification::Removed { unsettled, .. } => {
-            format!("gone from the registry: its dates stay in the ledger, and {unsettled} unsettled ones do not run")
-        }
-        Notification::UnreadableTimetable { error, .. } => {
-            format!("its previous schedule cannot be read ({error}), so no more dates of that schedule are recorded")
-        }
         Notification::WatermarkAhead { watermark, .. } => format!(
             "its watermark, {}, is in the future, and no date runs before it; if the clock was wrong, run \
              `crontabber reset`",
@@ -148,6 +135,39 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         Notification::Answered { operation, user, done, text, .. } => {
             format!("{operation} by {user}: {text}{}", if *done { "" } else { " (refused)" })
         }
+        other => edit_clause(other, zone),
+    }
+}
+
+/// What the registry changed.
+fn edit_clause(notification: &Notification, zone: Tz) -> String {
+    match notification {
+        Notification::Added { adding, .. } => format!("new; {}", added(adding, zone)),
+        Notification::Changed { keys, adding, dates, .. } => {
+            let edited = if dates.is_empty() { String::new() } else { format!("; {}", dates.describe()) };
+            format!("changed: {}; {}{edited}", keys.join(", "), added(adding, zone))
+        }
+        Notification::Edited { dates, .. } => dates.describe(),
+        Notification::EditHeld { job, past } => format!(
+            "held: its edit adds {}; `crontabber enable {job} --catch-up`, `--skip-missed` or `--skip-to DATE` decides, \
+             and nothing of it runs until then",
+            counted(*past, "past date")
+        ),
+        Notification::Renamed { previously, .. } => {
+            format!("renamed from `{previously}`: it continues with the dates of that job")
+        }
+        Notification::WaitsToSucceed { previously, .. } => {
+            format!(
+                "renamed from `{previously}`: it continues with the dates of that job once its running attempts have ended"
+            )
+        }
+        Notification::Removed { unsettled, .. } => {
+            format!("gone from the registry: its dates stay in the ledger, and {unsettled} unsettled ones do not run")
+        }
+        Notification::UnreadableTimetable { error, .. } => {
+            format!("its previous schedule cannot be read ({error}), so no more dates of that schedule are recorded")
+        }
+        _ => String::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Enters jobs, and changes their timetables, generations and watermarks.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
@@ -7,8 +9,8 @@ use super::{Transaction, in_job};
 use crate::job::JobName;
 use crate::ledger::error::LedgerError;
 use crate::ledger::rows::{JobRow, count, instant, micros, number, shown};
-use crate::ledger::schema::jobs;
-use crate::session::{JobRecord, SessionKey, StrictAfter};
+use crate::ledger::schema::{jobs, stand_ins};
+use crate::session::{Entry, JobRecord, SessionKey, StrictAfter};
 
 impl Transaction<'_> {
     pub(super) fn enter(&mut self, record: &JobRecord) -> Result<(), LedgerError> {
@@ -25,24 +27,58 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn adopt(
-        &mut self,
-        job: &JobName,
-        generation: u32,
-        timetable: &str,
-        first_date: DateTime<Utc>,
-        timetable_from: DateTime<Utc>,
-    ) -> Result<(), LedgerError> {
-        let id = self.job_id(job)?;
+    /// Puts a timetable in force, an [`Entry::Adopt`].
+    pub(super) fn adopt(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let Entry::Adopt {
+            job,
+            generation,
+            timetable,
+            first_date,
+            timetable_from,
+            complete_after,
+            has_excluded,
+            stand_ins,
+        } = entry
+        else {
+            return Ok(());
+        };
+        let (id, generation) = (self.job_id(job)?, *generation);
         let changed = diesel::update(jobs::table.find(id).filter(jobs::generation.eq(number(generation))))
             .set((
                 jobs::timetable.eq(timetable),
-                jobs::first_date.eq(micros(first_date)),
-                jobs::timetable_from.eq(micros(timetable_from)),
+                jobs::first_date.eq(micros(*first_date)),
+                jobs::timetable_from.eq(micros(*timetable_from)),
+                jobs::complete_after.eq(complete_after.map(micros)),
+                jobs::has_excluded.eq(has_excluded),
             ))
             .execute(self.connection)
             .map_err(|error| in_job(job, error))?;
-        self.one_job(changed, job, generation)
+        self.one_job(changed, job, generation)?;
+        self.set_stand_ins(id, generation, stand_ins).map_err(|error| in_job(job, error))
+    }
+
+    /// Replaces the stand-ins of the dates after the watermark; those of recorded dates stay.
+    fn set_stand_ins(
+        &mut self,
+        id: i32,
+        generation: u32,
+        stand_ins: &BTreeMap<DateTime<Utc>, DateTime<Utc>>,
+    ) -> QueryResult<()> {
+        let watermark = jobs::table.find(id).select(jobs::watermark).first::<Option<i64>>(self.connection)?;
+        let of_job = stand_ins::job_id.eq(id).and(stand_ins::generation.eq(number(generation)));
+        let later = stand_ins::date.gt(watermark.unwrap_or(i64::MIN));
+        diesel::delete(stand_ins::table.filter(of_job.and(later))).execute(self.connection)?;
+        for (date, by) in stand_ins {
+            diesel::insert_into(stand_ins::table)
+                .values((
+                    stand_ins::job_id.eq(id),
+                    stand_ins::generation.eq(number(generation)),
+                    stand_ins::date.eq(micros(*date)),
+                    stand_ins::by_date.eq(micros(*by)),
+                ))
+                .execute(self.connection)?;
+        }
+        Ok(())
     }
 
     pub(super) fn order(

@@ -211,6 +211,34 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Sets a settled session to waiting as if it were recorded now.
+    pub(super) fn include(
+        &mut self,
+        session: &SessionKey,
+        from: StateKind,
+        at: DateTime<Utc>,
+    ) -> Result<(), LedgerError> {
+        let id = self.job_id(&session.job)?;
+        let changed = self.execute(
+            Place(session),
+            || {
+                "UPDATE sessions SET state = ?, trigger = ?, counted_attempts = 0, reason = NULL, settled_at = NULL, \
+                 settled_by = NULL, backfill_id = NULL, recorded_at = ? \
+                 WHERE job_id = ? AND generation = ? AND date = ? AND state = ? AND settled_at IS NOT NULL"
+            },
+            &[
+                StateKind::Waiting.code().into(),
+                Trigger::CatchUp.code().into(),
+                micros(at).into(),
+                id.into(),
+                session.generation.into(),
+                micros(session.date).into(),
+                from.code().into(),
+            ],
+        )?;
+        self.one_session(changed, id, session, from, None)
+    }
+
     /// Notes what a settled session is before a backfill lets it wait again.
     fn note_former(&mut self, id: i32, session: &SessionKey, backfill: BackfillId) -> Result<(), LedgerError> {
         self.execute(

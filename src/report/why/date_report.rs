@@ -64,7 +64,10 @@ impl DateReport {
         logs: &Path,
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
-        let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
+        let recovered = match reader.as_deref_mut() {
+            Some(reader) => reader.recovered_for(&registry.jobs)?,
+            None => Recovered::default(),
+        };
         let zones = Zones::of_recovered(Some(&registry), &recovered);
         zones.know(name)?;
         let recorded_until = recovered.jobs.iter().find(|record| record.name == *name).map(JobRecord::recorded_until);

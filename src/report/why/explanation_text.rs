@@ -88,6 +88,10 @@ impl DateReport {
                     SkipReason::TooOld => &too_old,
                     SkipReason::Operator => "by an operator",
                     SkipReason::Cancelled => "its backfill was cancelled before it succeeded",
+                    SkipReason::Excluded => {
+                        "an edit of the registry took it out of the schedule before it was attempted"
+                    }
+                    SkipReason::Moved => "an edit of the registry moved it, and another date stands for its period",
                     SkipReason::Overtime => "it came due while another date still ran (`overlap`)",
                 };
                 format!("was skipped: {why}")

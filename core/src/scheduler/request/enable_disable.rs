@@ -63,6 +63,12 @@ impl Scheduler {
         let zones = job_state.rows().zones_other_than(zone);
         let shown = |date: DateTime<Utc>| in_zone(date, zones.get(&date).copied().unwrap_or(zone));
         let mut changed = Changed::default();
+        if enabling != Enabling::Plain || backlog == 0 {
+            if let Enabling::SkipTo(to) = enabling {
+                job_state.refuse_if_past(&job, to)?;
+            }
+            job_state.apply_edit(step);
+        }
         let text = match enabling {
             Enabling::Plain if backlog > 0 => {
                 let oldest = oldest.map(shown).unwrap_or_default();
@@ -95,7 +101,6 @@ impl Scheduler {
                 }
             }
             Enabling::SkipTo(to) => {
-                job_state.refuse_if_past(&job, to)?;
                 changed = job_state.skip_before(&job, to, false, step)?;
                 let (left, _) = job_state.missed(now);
                 let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
@@ -117,6 +122,7 @@ impl Scheduler {
     pub fn missed_dates(&self, name: &JobName) -> Vec<DateTime<Utc>> {
         let Some(job_state) = self.jobs.get(name) else { return Vec::new() };
         let mut dates: Vec<DateTime<Utc>> = job_state.rows().main.idle().map(|(date, _)| date).collect();
+        dates.extend(job_state.older_by_edit(self.now));
         if let Some(Job { timetable, .. }) = job_state.job.as_deref() {
             let due = job_state.unrecorded_dates(timetable).take_while(|date| timetable.due(*date) <= self.now);
             dates.extend(due.take(MAX_DATES));
@@ -130,7 +136,9 @@ impl JobState {
     pub(in crate::scheduler) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
         let oldest = self.rows().main.idle().next().map(|(date, _)| date);
         let (unrecorded, next) = self.unrecorded_due(now);
-        (self.rows().main.idle().count() as u64 + unrecorded, oldest.or(next))
+        let older = self.older_by_edit(now);
+        let count = self.rows().main.idle().count() + older.len();
+        (count as u64 + unrecorded, [oldest, next, older.first().copied()].into_iter().flatten().min())
     }
 
     /// The `--until` of the `disable` in force.
@@ -142,6 +150,9 @@ impl JobState {
     pub(in crate::scheduler) fn enable_if_due(&mut self, step: &mut Step) {
         if self.enabled_at().is_some_and(|until| until <= step.now) {
             let job = self.rows().record.name.clone();
+            if self.job.as_ref().is_some_and(|job| job.enabled) {
+                self.apply_edit(step);
+            }
             self.write(Entry::Enable { job: job.clone() }, step);
             step.notes.push(Notification::EnabledAgain { job });
         }

@@ -50,11 +50,14 @@ impl JobState {
         let mut record =
             first_record(&before.name, before.stable_name.clone(), timetable, before.generation + 1, step.now);
         record.strict_after = before.strict_after;
+        let is_backfillable = before.complete_after.is_some();
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);
             record.last_success = before.last_success.filter(|success| *success < to).max(success);
         }
+        record.complete_after = is_backfillable.then_some(record.timetable_from);
         self.write(Entry::Reset(record), step);
+        self.recordings = None;
         self.probing.clear();
         self.unrecorded = 0;
         self.seek_next(timetable, step);

@@ -3,12 +3,12 @@
 
 use crontabber_core::job::{JobName, OnUnknown};
 use crontabber_core::session::{
-    BackfillOrder, BackfillRecord, Enabling, Entry, NewSession, Only, Operation, Reply, Request, Retrying, SessionKey,
-    SessionRecord, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
+    BackfillOrder, BackfillRecord, Enabling, Entry, ITSELF, NewSession, Only, Operation, Reply, Request, Retrying,
+    SessionKey, SessionRecord, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
 };
 
 use super::rules::{is_strict, keeps, open_of, recorded_until, unrecorded};
-use super::{Checks, View};
+use super::{Checks, View, periods};
 use crate::Held;
 use crate::calendar::At;
 use crate::ledger::Asked;
@@ -70,6 +70,9 @@ impl Checks {
             return if is_new && !row.state.is_settled() { Ok(()) } else { wrong() };
         }
         let Some(job) = job else { return wrong() };
+        if *to == (State::Skipped { reason: SkipReason::Excluded }) {
+            return if periods::excluded(session, row, view)? { Ok(()) } else { wrong() };
+        }
         let has_reason = match (to, &row.state) {
             (State::Skipped { reason: SkipReason::Superseded }, _) => {
                 self.superseded.push(session.clone());
@@ -118,7 +121,8 @@ pub(super) fn changed(entry: &Entry, view: &View<'_>) -> Held {
         Entry::Disable(disabled) => {
             let (job, until) = (&disabled.job, disabled.until);
             let is_asked = view.done(job).any(|(request, _)| request.operation == Operation::Disable { until });
-            if is_asked { Ok(()) } else { Err(format!("P7: {job} is disabled, and nobody asked for it")) }
+            let is_held = periods::is_held(job, &disabled.user, view);
+            if is_asked || is_held { Ok(()) } else { Err(format!("P7: {job} is disabled, and nobody asked for it")) }
         }
         Entry::Enable { job } => enabled(job, view),
         Entry::Rename { from, to } => {
@@ -219,6 +223,10 @@ fn has_left(job: &JobName, view: &View<'_>) -> bool {
 
 /// A job is enabled: an operator says so, and what to do about its backlog; or its time is over.
 fn enabled(job: &JobName, view: &View<'_>) -> Held {
+    // An edit that waited for an operator may no longer need one.
+    if view.ledger.disabled.get(job).is_some_and(|disabled| disabled.user == ITSELF) {
+        return Ok(());
+    }
     let until = view.ledger.disabled.get(job).and_then(|disabled| disabled.until);
     if until.is_some_and(|until| until <= view.context.time) {
         return Ok(());
@@ -232,7 +240,7 @@ fn enabled(job: &JobName, view: &View<'_>) -> Held {
         return Err(format!("P7: {job} is enabled, and nobody asked for it"));
     }
     let (rows, calendar) = (&view.ledger.jobs[job], view.calendar(job)?);
-    let ahead = unrecorded(rows, recorded_until(&rows.record), view.calendars);
+    let ahead = unrecorded(rows, recorded_until(&rows.record), view.calendars());
     let backlog = rows.dates().of(None).any(|row| row.state != State::Running)
         || ahead.is_some_and(|date| calendar.due(date) <= view.context.time);
     if backlog && asked.iter().all(|enabling| *enabling == Enabling::Plain) {
@@ -298,7 +306,7 @@ fn is_skipped_to(job: &JobName, to: At, view: &View<'_>) -> bool {
     // Nor what another date requires meanwhile.
     let is_other = |spec: &Spec| spec.job.done_when.is_some() || spec.job.timetable.schedule.is_none();
     let asks = view.context.registry.jobs.get(job).is_some_and(is_other);
-    let ahead = unrecorded(rows, recorded_until(&rows.record), view.calendars);
+    let ahead = unrecorded(rows, recorded_until(&rows.record), view.calendars());
     let is_idle = |row: &SessionRecord| row.state != State::Running && row.key.date < to;
     (asks || !rows.dates().of(None).any(is_idle)) && ahead.is_none_or(|date| date >= to)
 }
@@ -309,7 +317,7 @@ fn is_backfilled(job: &JobName, order: &BackfillOrder, id: i64, view: &View<'_>)
     let begins = view.entries.iter().any(|entry| matches!(entry, Entry::Backfill(record) if record.id == id));
     let rows = &view.ledger.jobs[job];
     let calendar = view.calendar(job)?;
-    let next = unrecorded(rows, recorded_until(&rows.record), view.calendars);
+    let next = unrecorded(rows, recorded_until(&rows.record), view.calendars());
     let last = order.to.map_or(view.context.time, |to| view.context.time.min(to - super::TICK));
     let last = next.map_or(last, |next| last.min(next - super::TICK));
     let unbounded = calendar.unbounded();

@@ -7,7 +7,7 @@ use crontabber_core::session::{
 };
 
 use super::rules::{self, is_strict, keeps, recorded_until};
-use super::{TICK, View, asked};
+use super::{TICK, View, asked, periods};
 use crate::Held;
 use crate::calendar::{At, Calendar};
 use crate::ledger::JobRows;
@@ -38,6 +38,10 @@ pub(super) fn entered(record: &JobRecord, view: &View<'_>) -> Held {
         return Err(format!("P4: {} enters otherwise than the registry has it", record.name));
     }
     let since_always = StrictAfter { generation: 0, date: record.first_date };
+    let complete_after = spec.filter(|spec| spec.job.date_policy.is_backfillable()).map(|_| record.timetable_from);
+    if record.complete_after != complete_after {
+        return Err(format!("P4: {} enters complete after {:?}", record.name, record.complete_after));
+    }
     if record.strict_after != spec.filter(|spec| is_strict(&spec.job)).map(|_| since_always) {
         return Err(format!("P3: {} enters in another order than the registry has", record.name));
     }
@@ -64,47 +68,6 @@ pub(super) fn reset(record: &JobRecord, view: &View<'_>) -> Held {
         }
     });
     if is_right { Ok(()) } else { Err(format!("P5: asked was for a reset to {asked:?}, and done is {record:?}")) }
-}
-
-/// Another timetable takes effect: the dates due until then are the old one's, and those after it the new one's.
-pub(super) fn adopted(entry: &Entry, view: &View<'_>) -> Held {
-    let Entry::Adopt { job, timetable, first_date, timetable_from, .. } = entry else { return Ok(()) };
-    let now = view.context.time;
-    let (old, new) = (view.calendar(job)?, view.named(timetable)?);
-    let rows = &view.ledger.jobs[job];
-    let record = &rows.record;
-    let wrong = |what: String| Err(format!("P4: {job} takes another timetable: {what}"));
-    if view.context.registry.jobs.get(job).is_none_or(|spec| spec.calendar != *new) {
-        return wrong("one that is not in the registry".to_owned());
-    }
-    let missed = rules::unrecorded(rows, recorded_until(record), view.calendars);
-    if let Some(missed) = missed.filter(|date| old.due(*date) <= now) {
-        return wrong(format!("{missed} of the old one was due, and is not recorded"));
-    }
-    if record.watermark.is_none() && record.first_date > now {
-        let expected = new.start.map_or(*timetable_from, |start| start - TICK);
-        let is_now = new.start.is_some() || *timetable_from == now;
-        return if *timetable_from == expected && is_now {
-            Ok(())
-        } else {
-            wrong(format!("it begins at {timetable_from}"))
-        };
-    }
-    if *timetable_from > now.max(recorded_until(record))
-        || *timetable_from < record.timetable_from
-        || (*timetable_from < now - old.delay && *timetable_from != record.timetable_from)
-    {
-        return wrong(format!("its dates begin after {timetable_from}"));
-    }
-    if *first_date > record.first_date {
-        return wrong(format!("the job's start goes from {} to {first_date}", record.first_date));
-    }
-    let earlier =
-        new.between(*first_date - TICK, record.first_date - TICK).take_while(|_| *first_date < record.first_date);
-    match earlier.into_iter().find(|date| rows.dates().get(*date).is_none()) {
-        Some(date) => wrong(format!("its start was moved back, and {date} is not recorded")),
-        None => Ok(()),
-    }
 }
 
 /// Another order takes effect: only the dates that are recorded from now on have never been in another.
@@ -135,7 +98,10 @@ pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
         let mut passed = view.calendar(job)?.between(recorded_until(&rows.record), reached);
         let is_there = |date: At| is_new(date) || rows.dates().get(date).is_some();
         if let Some(missing) = passed.find(|date| !is_there(*date)) {
-            return Err(format!("P4: the watermark of {job} goes to {reached}, and {missing} is not recorded"));
+            let (record, calendar) = (&rows.record, view.calendar(job)?);
+            return Err(format!(
+                "P4: the watermark of {job} goes to {reached}, and {missing} is not recorded\n{record:?}\n{calendar:?}"
+            ));
         }
         if !is_there(reached) {
             return Err(format!("P5: the watermark of {job} goes to {reached}, which is no date of it"));
@@ -159,7 +125,7 @@ pub(super) fn recorded(entry: &Entry, view: &View<'_>) -> Held {
             if is_asked { Ok(()) } else { Err(format!("P4: nobody asked for {} of {job}", newest.date)) }
         }
         (Trigger::Manual, true) => sessions.iter().try_for_each(|new| asked::settled(job, new, spec, view)),
-        _ if newest.date < rows.record.first_date => before_start(job, sessions, spec, view),
+        _ if to == watermark => periods::filled(job, sessions, view),
         _ if *to != Some(newest.date) => {
             Err(format!("P5: the watermark of {job} goes to {to:?}, and its newest date is {}", newest.date))
         }
@@ -199,35 +165,17 @@ fn required(job: &JobName, sessions: &[NewSession], clock_stands: bool, view: &V
     }
 }
 
-/// The start of a job was moved back: the dates between the two starts enter.
-fn before_start(job: &JobName, sessions: &[NewSession], spec: &Spec, view: &View<'_>) -> Held {
-    let rows = &view.ledger.jobs[job];
-    let start = spec.calendar.start.ok_or_else(|| format!("P4: {job} has no start, and earlier dates are recorded"))?;
-    let wrong = |date: At, what: &str| Err(format!("P4: {date} of {job}, before its start, {what}"));
-    let right = if keeps(&spec.job) { State::Waiting } else { State::Skipped { reason: SkipReason::Superseded } };
-    for new in sessions {
-        if new.state != right || new.date < start || new.date >= rows.record.first_date {
-            return wrong(new.date, "is recorded wrongly");
-        }
-        if !spec.calendar.includes(new.date) {
-            return wrong(new.date, "is none of its dates");
-        }
-    }
-    let is_there = |date: At| sessions.iter().any(|new| new.date == date) || rows.dates().get(date).is_some();
-    let mut dates = spec.calendar.between(start - TICK, rows.record.first_date - TICK);
-    match dates.find(|date| !is_there(*date)) {
-        Some(date) => wrong(date, "is not recorded"),
-        None => Ok(()),
-    }
-}
-
 /// The next dates of the calendar in force have come due.
 fn of_schedule(job: &JobName, sessions: &[NewSession], (spec, rows): (&Spec, &JobRows), view: &View<'_>) -> Held {
     let calendar = view.calendar(job)?;
     let mut after = recorded_until(&rows.record);
     for new in sessions {
         if new.date <= after || !calendar.includes(new.date) {
-            return Err(format!("P4: {job} records {}, which is no date after {after}", new.date));
+            let (record, entry) = (&rows.record, sessions);
+            return Err(format!(
+                "P4: {job} records {}, which is no date after {after}\n{record:?}\n{entry:?}",
+                new.date
+            ));
         }
         after = new.date;
         let run = view.run_of(job, new.date);
@@ -239,7 +187,11 @@ fn of_schedule(job: &JobName, sessions: &[NewSession], (spec, rows): (&Spec, &Jo
             state => is_right_state(state, new.date, (spec, calendar, rows), view),
         };
         if !is_right || new.trigger == Trigger::Backfill {
-            return Err(format!("P4: {} of {job} enters in a wrong state: {:?}", new.date, new.state));
+            let record = &rows.record;
+            return Err(format!(
+                "P4: {} of {job} enters in a wrong state: {:?}\n{record:?}\n{:?}",
+                new.date, new.state, rows.stand_ins
+            ));
         }
     }
     Ok(())
@@ -274,7 +226,10 @@ fn is_right_state(
     let others = rules::open_of(view.ledger, &job.name).filter(|open| open.session.generation != generation).count();
     let (busy, limit) = (rules::busy(view.ledger, &job.name, None), rules::limit(job, None));
     let overlaps = |busy| job.overlap == Overlap::Skip && busy >= limit;
+    let is_given = periods::is_given(date, calendar, rows);
     match state {
+        State::Skipped { reason: SkipReason::Moved } => is_given,
+        _ if is_given => false,
         State::Waiting => !is_over(now, true) && !overlaps(busy) && (keeps(job) || newer(now) == 0),
         State::Skipped { reason: SkipReason::TooOld } => is_over(now, false),
         State::Skipped { reason: SkipReason::Overtime } => overlaps(busy + others),

@@ -9,7 +9,9 @@ use crontabber_core::scheduler::Scheduler;
 use crontabber_core::session::{BackfillId, SessionKey, SessionRecord, State};
 
 use super::TICK;
-use super::rules::{self, Scene, has_head, is_strict, missing_need, open_of, ready_at, recorded_until, unrecorded};
+use super::rules::{
+    self, Calendars, Scene, has_head, is_strict, missing_need, open_of, ready_at, recorded_until, unrecorded,
+};
 use crate::Held;
 use crate::calendar::{At, Calendar};
 use crate::ledger::Ledger;
@@ -34,6 +36,10 @@ pub(crate) struct Rest<'a> {
 }
 
 impl Rest<'_> {
+    fn calendars(&self) -> Calendars<'_> {
+        Calendars { registry: self.registry, by_timetable: self.calendars }
+    }
+
     /// The dates of which a process asks whether they are done.
     fn probing(&self) -> BTreeSet<SessionKey> {
         let live = self.machine.processes.values().filter(|process| !process.ended);
@@ -42,7 +48,8 @@ impl Rest<'_> {
 
     /// Nothing is under way: whatever could start has been started, and whatever runs does run.
     pub(crate) fn holds(&self) -> Held {
-        let Self { now, ledger, registry, calendars, machine, .. } = *self;
+        let Self { now, ledger, registry, machine, .. } = *self;
+        let calendars = self.calendars();
         if let Some(attempt) = ledger.open.keys().find(|attempt| machine.find(attempt).is_none()) {
             return Err(format!("P8: {attempt} is open, has no process, and nobody will ever close it"));
         }
@@ -100,7 +107,8 @@ impl Rest<'_> {
 
     /// Whoever asks why a date does not start is told so.
     fn is_explained(&self, name: &JobName, job: &Job) -> Held {
-        let Self { now, ledger, calendars, scheduler, .. } = *self;
+        let Self { now, ledger, scheduler, .. } = *self;
+        let calendars = self.calendars();
         let rows = &ledger.jobs[name];
         let queues: BTreeSet<Option<BackfillId>> = rows.dates().unsettled.values().map(|row| row.backfill).collect();
         let some =
@@ -161,8 +169,8 @@ impl Rest<'_> {
             // Every date has its row, if there was but one timetable.
             if rows.record.timetable_from <= rows.record.first_date
                 && let Some(watermark) = rows.record.watermark
-                && let Some(date) = spec
-                    .calendar
+                && let Some(calendar) = self.calendars.get(&rows.record.timetable)
+                && let Some(date) = calendar
                     .between(rows.record.first_date - TICK, watermark)
                     .find(|date| rows.dates().get(*date).is_none())
             {
@@ -181,7 +189,8 @@ impl Rest<'_> {
 
     /// Says whether a date has a reason not to be settled in the end.
     fn is_stated(&self, row: &SessionRecord, job: &Job) -> bool {
-        let Self { now, ledger, calendars, .. } = *self;
+        let Self { now, ledger, .. } = *self;
+        let calendars = self.calendars();
         if let State::Held { reason } = &row.state {
             return !reason.is_empty();
         }

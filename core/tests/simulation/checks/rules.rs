@@ -1,12 +1,12 @@
 //! What may start, as the promise and the registry say it: from the rows of the ledger and the calendars alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crontabber_core::job::{DatePolicy, Job, JobName};
 use crontabber_core::session::{AttemptKey, BackfillId, BackfillRecord, JobRecord, SessionKey, SessionRecord, State};
 
 use super::TICK;
-use crate::calendar::{At, span};
+use crate::calendar::{At, Calendar, span};
 use crate::ledger::{JobRows, Ledger};
 use crate::plan::Registry;
 
@@ -69,9 +69,25 @@ pub(super) fn recorded_until(record: &JobRecord) -> At {
     record.watermark.map_or(record.timetable_from, |watermark| watermark.max(record.timetable_from))
 }
 
+/// The registry that the daemon has, and every calendar that was ever in force.
+#[derive(Clone, Copy)]
+pub(super) struct Calendars<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) by_timetable: &'a BTreeMap<String, Calendar>,
+}
+
+impl<'a> Calendars<'a> {
+    /// The calendar of the dates that are not recorded: that of the registry, also while a job is disabled and the ledger
+    /// has its former one.
+    pub(super) fn of(self, rows: &JobRows) -> Option<&'a Calendar> {
+        let in_registry = self.registry.jobs.get(&rows.record.name).map(|spec| &spec.calendar);
+        in_registry.or_else(|| self.by_timetable.get(&rows.record.timetable))
+    }
+}
+
 /// The first date of a job after an instant that the ledger does not have, if its calendar goes so far.
-pub(super) fn unrecorded(rows: &JobRows, after: At, calendars: &impl Calendars) -> Option<At> {
-    let calendar = calendars.named(&rows.record.timetable)?;
+pub(super) fn unrecorded(rows: &JobRows, after: At, calendars: Calendars<'_>) -> Option<At> {
+    let calendar = calendars.of(rows)?;
     let mut after = after.max(recorded_until(&rows.record));
     loop {
         after = calendar.next(after)?;
@@ -86,7 +102,7 @@ pub(super) fn missing_need(
     job: &Job,
     (date, is_backfill): (At, bool),
     ledger: &Ledger,
-    calendars: &impl Calendars,
+    calendars: Calendars<'_>,
 ) -> Option<(JobName, Option<At>)> {
     let dependency = job.depends_on.iter().find_map(|dependency| {
         let missing = |date| Some((dependency.job.clone(), date));
@@ -120,14 +136,14 @@ pub(super) fn missing_need(
 }
 
 /// What is asked of the rules: the rows, the calendars, and which dates it is being asked of whether they are done.
-pub(super) struct Scene<'a, C> {
+pub(super) struct Scene<'a> {
     pub(super) now: At,
     pub(super) ledger: &'a Ledger,
-    pub(super) calendars: &'a C,
+    pub(super) calendars: Calendars<'a>,
     pub(super) probing: &'a BTreeSet<SessionKey>,
 }
 
-impl<C: Calendars> Scene<'_, C> {
+impl Scene<'_> {
     /// The dates that a job could start now, dependencies and all but a free place: one of its schedule, and one of each
     /// of its backfills.
     pub(super) fn candidates(&self, job: &Job) -> Vec<(At, Option<BackfillId>)> {
@@ -172,15 +188,4 @@ impl<C: Calendars> Scene<'_, C> {
 /// Says whether only the first date of a schedule, or of a backfill, may be next.
 pub(super) fn has_head(job: &Job, queue: Option<BackfillId>) -> bool {
     if queue.is_some() { is_strict(job) } else { !is_independent(job) }
-}
-
-/// Whoever knows the calendars that were ever in force.
-pub(super) trait Calendars {
-    fn named(&self, timetable: &str) -> Option<&crate::calendar::Calendar>;
-}
-
-impl Calendars for std::collections::BTreeMap<String, crate::calendar::Calendar> {
-    fn named(&self, timetable: &str) -> Option<&crate::calendar::Calendar> {
-        self.get(timetable)
-    }
 }

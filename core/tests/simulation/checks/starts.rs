@@ -40,7 +40,7 @@ impl Checks {
         is_alone(attempt, row, start, view)?;
         let run = view.run_of(job, date);
         is_next(attempt, row, start, run.is_some(), view)?;
-        let missing = missing_need(&start.job, (date, row.backfill.is_some()), view.ledger, view.calendars);
+        let missing = missing_need(&start.job, (date, row.backfill.is_some()), view.ledger, view.calendars());
         if let Some((need, unsettled)) = missing.filter(|_| run != Some(true)) {
             return wrong(&format!("P3: {need} has not settled {unsettled:?}"));
         }
@@ -81,7 +81,7 @@ impl Checks {
         let highest = registry.jobs.values().map(|spec| spec.job.priority).max();
         self.overtaken.retain(|((loser, line), _), _| loser != name || *line != of_backfill);
         let none = BTreeSet::new();
-        let scene = Scene { now, ledger: view.ledger, calendars: view.calendars, probing: &none };
+        let scene = Scene { now, ledger: view.ledger, calendars: view.calendars(), probing: &none };
         let others = registry.jobs.values().filter(|spec| spec.job.name != *name && spec.job.done_when.is_none());
         for spec in others {
             let mut found = scene.candidates(&spec.job);
@@ -218,7 +218,8 @@ fn is_in_turn(
     let mut all: Vec<(At, At)> = dates.of(row.backfill).filter_map(ready).collect();
     all.sort_unstable();
     let is_backfill = row.backfill.is_some();
-    let is_free = |(_, date): &(At, At)| missing_need(job, (*date, is_backfill), view.ledger, view.calendars).is_none();
+    let is_free =
+        |(_, date): &(At, At)| missing_need(job, (*date, is_backfill), view.ledger, view.calendars()).is_none();
     let first = all.into_iter().find(is_free);
     if first.is_some_and(|(_, date)| date == attempt.session.date) {
         return Ok(());

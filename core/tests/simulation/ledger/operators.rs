@@ -3,7 +3,7 @@
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
     AttemptKey, BackfillId, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, Request, SessionKey,
-    SessionRecord, State, StateKind,
+    SessionRecord, State, StateKind, Trigger,
 };
 
 use super::{Asked, Ledger};
@@ -46,6 +46,7 @@ impl Ledger {
                 Ok(())
             }
             Entry::Unanswered { session, .. } => self.change(session, |_| Ok(())),
+            Entry::Include { .. } => self.include(entry),
             Entry::Restore { session, from, to, backfill } => self.restore(session, (*from, *to), *backfill),
             Entry::CancelBackfill { backfill, request, .. } => match self.backfills.get_mut(backfill) {
                 Some(record) if record.cancelled_by.is_none() => {
@@ -77,6 +78,18 @@ impl Ledger {
             },
             other => Err(format!("conflict: nobody asked for {other:?}")),
         }
+    }
+
+    fn include(&mut self, entry: &Entry) -> Held {
+        let Entry::Include { session, zone, from, attempts, at } = entry else { return Ok(()) };
+        self.change(session, |row| {
+            if (row.state.kind(), row.zone, row.attempts) != (*from, *zone, *attempts) || !from.is_settled() {
+                return Err(format!("is included as {from}, and is {:?}", row.state));
+            }
+            (row.state, row.settled_at, row.counted_attempts) = (State::Waiting, None, 0);
+            (row.trigger, row.backfill, row.recorded_at, row.settled_by) = (Trigger::CatchUp, None, *at, None);
+            Ok(())
+        })
     }
 
     fn rename(&mut self, from: &JobName, to: &JobName) -> Held {
