@@ -1,103 +1,29 @@
 //! The dates of other jobs that hang below some dates of a job, and what would be done about them: `--downstream`.
 //!
 //! A date hangs below those that it depends on (`depends_on`, `require`), and below what these depend on. Without a period, a
-//! date depends on all earlier dates of the other job; it hangs below the newest of them.
+//! date depends on all earlier dates of the other job; it hangs below those since the job's previous date, and at least below
+//! the newest of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod downstream_job;
+mod search;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
-use serde::Serialize;
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
 
 use super::error::ReportError;
 use super::scheduling::{Question, ask, recorded_as};
-use super::sessions::collected;
-use crate::job::{Dependency, Job, JobName, Period};
-use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
+use super::zones::Zones;
+use crate::job::{Job, JobName};
+use crate::ledger::Reader;
 use crate::registry::Registry;
-use crate::schedule::TICK;
-use crate::scheduler::{Recovered, Scheduler};
-use crate::session::{BackfillOrder, Only, Operation, Request, Retrying, SessionRecord, SkipReason, Skipping, State};
-use crate::text::{counted, in_zone};
+use crate::scheduler::Recovered;
+use crate::session::{Operation, Request};
+pub(crate) use downstream_job::{DownstreamJob, DownstreamRow};
+use search::{Affected, Search, sorted};
 
 /// Most dates of other jobs that are skipped together, each by a request of its own.
 const MOST_SKIPPED: usize = 1_000;
-
-/// The dates of one job that hang below.
-pub(crate) struct DownstreamJob {
-    pub(crate) job: JobName,
-    zone: Tz,
-    /// What is done about its dates.
-    pub(crate) operations: Vec<Operation>,
-    /// The dates that this changes.
-    pub(crate) dates: BTreeSet<DateTime<Utc>>,
-    /// How many of them have succeeded.
-    pub(crate) repeated: usize,
-    left_out: Vec<(DateTime<Utc>, &'static str)>,
-}
-
-/// The dates of one job, as programs read them.
-#[derive(Debug, Serialize)]
-pub(crate) struct DownstreamRow {
-    job: String,
-    count: usize,
-    from: Option<String>,
-    to: Option<String>,
-    repeated: usize,
-    dates: Vec<String>,
-    left_out: Vec<LeftOutRow>,
-}
-
-/// A date that stays as it is.
-#[derive(Debug, Serialize)]
-struct LeftOutRow {
-    date: String,
-    reason: &'static str,
-}
-
-impl DownstreamJob {
-    pub(crate) fn row(&self) -> DownstreamRow {
-        let shown = |date: &DateTime<Utc>| in_zone(*date, self.zone);
-        DownstreamRow {
-            job: self.job.to_string(),
-            count: self.dates.len(),
-            from: self.dates.first().map(shown),
-            to: self.dates.last().map(shown),
-            repeated: self.repeated,
-            dates: self.dates.iter().map(shown).collect(),
-            left_out: self.left_out.iter().map(|(date, reason)| LeftOutRow { date: shown(date), reason }).collect(),
-        }
-    }
-
-    /// What would be changed, a line or more.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let shown = |date: &DateTime<Utc>| in_zone(*date, self.zone);
-        let mut lines = Vec::new();
-        if let (Some(first), Some(last)) = (self.dates.first(), self.dates.last()) {
-            let dates = match self.dates.len() {
-                1 => shown(first),
-                count => format!("{count} dates from {} to {}", shown(first), shown(last)),
-            };
-            let repeated = match self.repeated {
-                0 => String::new(),
-                count if count == self.dates.len() => "; succeeded before, and repeated".to_owned(),
-                count => format!("; {count} of them succeeded before, and are repeated"),
-            };
-            lines.push(format!("`{}`: {dates}{repeated}", self.job));
-        }
-        let mut reasons: Vec<&'static str> = self.left_out.iter().map(|(_, reason)| *reason).collect();
-        reasons.dedup();
-        for reason in reasons {
-            let of_reason = || self.left_out.iter().filter(|(_, other)| *other == reason);
-            let (count, first) = (of_reason().count(), of_reason().next());
-            let first = first.map(|(date, _)| shown(date)).unwrap_or_default();
-            let dates =
-                if count == 1 { first } else { format!("{}, the first {first}", counted(count as u64, "date")) };
-            lines.push(format!("`{}`, left out: {dates}: {reason}", self.job));
-        }
-        lines
-    }
-}
 
 /// What hangs below the `dates` that a request changes, in the order in which the jobs depend on one another.
 ///
@@ -112,8 +38,9 @@ pub(crate) fn downstream(
     let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
     let names = registry.jobs.iter().map(|job| (job.name.clone(), recorded_as(registry, &recovered, &job.name)));
     let names: HashMap<JobName, JobName> = names.collect();
+    let zones = Zones::of_recovered(Some(registry), &recovered);
     let (scheduler, _, _) = ask(recovered, registry.clone(), Question::State, request.at);
-    let mut search = Search { operation: &request.operation, now: request.at, scheduler, names, reader };
+    let mut search = Search { operation: &request.operation, now: request.at, scheduler, zones, names, reader };
     let jobs: HashMap<&JobName, &Job> = registry.jobs.iter().map(|job| (&job.name, job)).collect();
     let mut affected: HashMap<&JobName, Affected> = HashMap::new();
     let mut found = Vec::new();
@@ -134,287 +61,4 @@ pub(crate) fn downstream(
         )));
     }
     Ok(found)
-}
-
-/// The jobs, each after those that it depends on.
-fn sorted<'a>(jobs: &HashMap<&'a JobName, &'a Job>) -> Vec<&'a Job> {
-    fn visit<'a>(
-        job: &'a Job,
-        jobs: &HashMap<&'a JobName, &'a Job>,
-        seen: &mut HashSet<&'a JobName>,
-        sorted: &mut Vec<&'a Job>,
-    ) {
-        if !seen.insert(&job.name) {
-            return;
-        }
-        let needed = job.depends_on.iter().map(|dependency| &dependency.job).chain(&job.require);
-        for other in needed.filter_map(|name| jobs.get(name)) {
-            visit(other, jobs, seen, sorted);
-        }
-        sorted.push(job);
-    }
-    let mut names: Vec<&JobName> = jobs.keys().copied().collect();
-    names.sort_unstable();
-    let (mut seen, mut all) = (HashSet::new(), Vec::new());
-    for job in names.into_iter().filter_map(|name| jobs.get(name)) {
-        visit(job, jobs, &mut seen, &mut all);
-    }
-    all
-}
-
-/// Dates of a job that the request changes or has wait, and whether each runs in the order of its schedule: then the
-/// dates of schedules that depend on it wait for it.
-type Affected = BTreeMap<DateTime<Utc>, bool>;
-
-/// What becomes of a date that hangs below.
-enum Fate {
-    /// It is changed.
-    Changed { is_repeated: bool, is_in_order: bool },
-    /// It runs all the same.
-    Waits { is_in_order: bool },
-    /// It stays as it is.
-    LeftOut(&'static str),
-    /// It is none of the dates.
-    None,
-}
-
-struct Search<'a> {
-    operation: &'a Operation,
-    now: DateTime<Utc>,
-    scheduler: Scheduler,
-    /// The names that jobs have in the ledger.
-    names: HashMap<JobName, JobName>,
-    reader: Option<&'a mut Reader>,
-}
-
-impl Search<'_> {
-    fn is_skip(&self) -> bool {
-        matches!(self.operation, Operation::Skip(_))
-    }
-
-    /// The sessions of a job in a range.
-    fn rows(
-        &mut self,
-        job: &JobName,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Result<BTreeMap<DateTime<Utc>, SessionRecord>, LedgerError> {
-        let Some(reader) = self.reader.as_deref_mut() else { return Ok(BTreeMap::new()) };
-        let jobs = self.names.get(job).map(|name| vec![name.clone()]);
-        let dates = Between { from: Some(from), to: Some(to) };
-        let rows = collected(reader, &SessionFilter { jobs, dates, ..SessionFilter::default() })?;
-        Ok(rows.into_iter().map(|row| (row.key.date, row)).collect())
-    }
-
-    /// The dates that the request names.
-    fn root(&mut self, job: &Job, dates: &BTreeSet<DateTime<Utc>>) -> Result<Affected, LedgerError> {
-        let (Some(first), Some(last)) = (dates.first(), dates.last()) else { return Ok(Affected::new()) };
-        let rows = self.rows(&job.name, *first, *last + TICK)?;
-        let is_in_order = |date: &DateTime<Utc>| rows.get(date).is_some_and(is_in_order);
-        Ok(dates.iter().map(|date| (*date, is_in_order(date))).collect())
-    }
-
-    /// The dates of `job` that hang below those, if there are any.
-    fn below(
-        &mut self,
-        job: &Job,
-        jobs: &HashMap<&JobName, &Job>,
-        affected: &HashMap<&JobName, Affected>,
-    ) -> Result<Option<(DownstreamJob, Affected)>, LedgerError> {
-        let required: Vec<Dependency> = job.require.iter().cloned().map(Dependency::on).collect();
-        let mut above = Vec::new();
-        for (dependency, is_required) in
-            job.depends_on.iter().map(|on| (on, false)).chain(required.iter().map(|on| (on, true)))
-        {
-            let dates = affected.get(&dependency.job).filter(|dates| !dates.is_empty());
-            if let (Some(dates), Some(other)) = (dates, jobs.get(&dependency.job)) {
-                above.push(self.above(dependency, is_required, dates, other)?);
-            }
-        }
-        let from = above.iter().map(|above| above.from).min();
-        let (Some(from), Some(to)) = (from, above.iter().map(|above| above.to).max()) else { return Ok(None) };
-        let rows = self.rows(&job.name, from, to)?;
-        let zone = job.timetable.zone();
-        let timetable = job.timetable.without_start();
-        let end = if self.is_skip() { to } else { to.min(self.now + TICK) };
-        let of_schedule = timetable.dates(from, end).map_while(Result::ok);
-        let candidates: BTreeSet<DateTime<Utc>> = of_schedule.chain(rows.keys().copied()).collect();
-        let (job_name, left_out) = (job.name.clone(), Vec::new());
-        let mut found = DownstreamJob {
-            job: job_name,
-            zone,
-            operations: Vec::new(),
-            dates: BTreeSet::new(),
-            repeated: 0,
-            left_out,
-        };
-        let mut hanging = Affected::new();
-        for date in candidates {
-            let row = rows.get(&date);
-            let of_zone = row.map_or(zone, |row| row.zone);
-            let Some(waits) = above.iter().filter_map(|above| above.covers(date, of_zone)).reduce(|a, b| a && b) else {
-                continue;
-            };
-            match self.fate(job, date, row, waits) {
-                Fate::Changed { is_repeated, is_in_order } => {
-                    found.dates.insert(date);
-                    found.repeated += usize::from(is_repeated);
-                    hanging.insert(date, is_in_order);
-                }
-                Fate::Waits { is_in_order } => _ = hanging.insert(date, is_in_order),
-                Fate::LeftOut(reason) => found.left_out.push((date, reason)),
-                Fate::None => {}
-            }
-        }
-        found.operations = self.operations(job, &found, &rows);
-        Ok(Some((found, hanging)))
-    }
-
-    /// The dates of `other` that count for one dependency.
-    fn above<'d>(
-        &mut self,
-        dependency: &'d Dependency,
-        is_required: bool,
-        dates: &'d Affected,
-        other: &Job,
-    ) -> Result<Above<'d>, LedgerError> {
-        let first = dates.first_key_value().map_or(self.now, |(date, _)| *date);
-        let last = dates.last_key_value().map_or(self.now, |(date, _)| *date);
-        let days = match dependency.covers {
-            None | Some(Period::Hour | Period::Day) => 2,
-            Some(Period::Week) => 9,
-            Some(Period::Month) => 33,
-            Some(Period::Year) => 368,
-        };
-        let offset = TimeDelta::days(i64::from(dependency.offset.days.unsigned_abs()))
-            + TimeDelta::seconds(dependency.offset.seconds.saturating_abs());
-        let slack = TimeDelta::days(days) + offset;
-        let (from, mut to) = (first - slack, last + slack);
-        let mut all = BTreeSet::new();
-        if dependency.covers.is_none() && !is_required {
-            // Until the next date of the other job, which later dates hang below.
-            let next = other.timetable.without_start().next_after(last).ok().flatten();
-            to = next.unwrap_or(self.now).max(last) + slack;
-            all.extend(self.rows(&other.name, from, to)?.into_keys());
-            all.extend(other.timetable.without_start().dates(from, to).map_while(Result::ok));
-        }
-        Ok(Above { dependency, is_required, dates, all, from, to })
-    }
-
-    fn fate(&self, job: &Job, date: DateTime<Utc>, row: Option<&SessionRecord>, waits: bool) -> Fate {
-        let is_unsettled = || self.scheduler.explain(&job.name, date).is_some();
-        let Some(row) = row else {
-            return match self.operation {
-                Operation::Skip(_) if is_unsettled() => Fate::Changed { is_repeated: false, is_in_order: true },
-                Operation::Backfill(_) if self.is_early(job, date) => {
-                    Fate::Changed { is_repeated: false, is_in_order: false }
-                }
-                _ => Fate::None,
-            };
-        };
-        let is_in_order = is_in_order(row);
-        match &row.state {
-            State::Running => Fate::LeftOut("is running"),
-            State::Waiting | State::Failed { .. } | State::Held { .. } if self.is_skip() => {
-                Fate::Changed { is_repeated: false, is_in_order }
-            }
-            _ if self.is_skip() || date > self.now => Fate::None,
-            State::Waiting => Fate::Waits { is_in_order },
-            // In the order of its schedule, it would not wait for a date that is repeated outside it.
-            State::Failed { .. } | State::Held { .. } if is_in_order && !waits => Fate::LeftOut(
-                "failed or held, and does not wait for a repetition; `crontabber retry` runs it afterwards",
-            ),
-            State::Failed { .. } | State::Held { .. } => Fate::Changed { is_repeated: false, is_in_order },
-            State::Succeeded => Fate::Changed { is_repeated: true, is_in_order: false },
-            State::Skipped { reason: SkipReason::Operator | SkipReason::Cancelled } => {
-                Fate::Changed { is_repeated: false, is_in_order: false }
-            }
-            State::Skipped { .. } => Fate::None,
-        }
-    }
-
-    /// Whether the job would have had the date, had it begun earlier.
-    fn is_early(&self, job: &Job, date: DateTime<Utc>) -> bool {
-        let first = self.scheduler.view(&job.name).map(|view| view.record.first_date);
-        job.date_policy.is_backfillable() && first.is_some_and(|first| date < first)
-    }
-
-    /// What an operator would order for the dates of a job: a backfill for consecutive ones.
-    fn operations(
-        &self,
-        job: &Job,
-        found: &DownstreamJob,
-        rows: &BTreeMap<DateTime<Utc>, SessionRecord>,
-    ) -> Vec<Operation> {
-        if self.is_skip() {
-            return found.dates.iter().map(|date| Operation::Skip(Skipping::Date(*date))).collect();
-        }
-        let (Some(first), Some(last)) = (found.dates.first(), found.dates.last()) else { return Vec::new() };
-        let timetable = job.timetable.without_start();
-        let mut rest = found.dates.clone();
-        let mut runs: Vec<Vec<DateTime<Utc>>> = vec![Vec::new()];
-        for date in timetable.dates(*first, *last + TICK).map_while(Result::ok) {
-            // A backfill leaves these as they are.
-            let stays = || rows.get(&date).is_some_and(|row| matches!(row.state, State::Waiting | State::Running));
-            if rest.remove(&date) {
-                if let Some(run) = runs.last_mut() {
-                    run.push(date);
-                }
-            } else if !stays() {
-                runs.push(Vec::new());
-            }
-        }
-        runs.extend(rest.into_iter().map(|date| vec![date]));
-        let mut operations: Vec<(DateTime<Utc>, Operation)> = Vec::new();
-        for run in runs {
-            let (Some(first), Some(last)) = (run.first().copied(), run.last().copied()) else { continue };
-            let operation = if run.len() == 1 && rows.contains_key(&first) {
-                Operation::Retry(Retrying::Date { date: first, again: true })
-            } else {
-                Operation::Backfill(BackfillOrder {
-                    from: first,
-                    to: Some(last + TICK),
-                    count: None,
-                    only: Only::All,
-                    newest_first: false,
-                    parallel: 1,
-                    name: None,
-                })
-            };
-            operations.push((first, operation));
-        }
-        operations.sort_by_key(|(first, _)| *first);
-        operations.into_iter().map(|(_, operation)| operation).collect()
-    }
-}
-
-/// The changed dates of one job that another one depends on.
-struct Above<'a> {
-    dependency: &'a Dependency,
-    is_required: bool,
-    dates: &'a Affected,
-    /// Without a period: all dates of the job around them.
-    all: BTreeSet<DateTime<Utc>>,
-    /// Dates outside this range do not hang below them.
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-}
-
-impl Above<'_> {
-    /// Whether the date hangs below some of them; and whether all of these run in the order of their schedule.
-    fn covers(&self, date: DateTime<Utc>, zone: Tz) -> Option<bool> {
-        if self.is_required {
-            return self.dates.get(&date).copied();
-        }
-        let span = self.dependency.span(date, zone);
-        let newest = || self.all.range(..=span.until).next_back().copied();
-        let from = span.from.or_else(newest)?;
-        let dates = (from <= span.until).then(|| self.dates.range(from..=span.until))?;
-        dates.map(|(_, is_in_order)| *is_in_order).reduce(|a, b| a && b)
-    }
-}
-
-/// Whether a date runs in the order of its schedule.
-fn is_in_order(row: &SessionRecord) -> bool {
-    !row.state.is_settled() && row.backfill.is_none()
 }

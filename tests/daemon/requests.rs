@@ -316,3 +316,36 @@ command = "echo load >> DIR/loaded"
     assert_eq!(lab.lines("loaded").len(), 4, "a reset runs nothing by itself");
     assert!(lab.run(&["run", "nobody"]).status.code() != Some(0));
 }
+
+#[test]
+fn what_hangs_below_runs_after_what_it_depends_on() {
+    let lab = Lab::new(
+        r#"
+[jobs.load]
+schedule = "0 3 * * *"
+backfill = true
+start = 2024-11-01
+end = 2024-11-03
+command = "echo load $CRONTABBER_SESSION_DATE >> DIR/order; until test -e DIR/go; do sleep 0.02; done"
+[jobs.clean]
+schedule = "0 4 * * *"
+backfill = true
+start = 2024-11-01
+end = 2024-11-03
+depends_on = ["load"]
+command = "echo clean $CRONTABBER_SESSION_DATE >> DIR/order"
+"#,
+    );
+    fs::write(lab.path("go"), "").expect("a file");
+    let _daemon = lab.daemon();
+    lab.until("all dates", || lab.sessions("clean").iter().filter(|row| row.contains("succeeded")).count() == 3);
+    fs::remove_file(lab.path("go")).expect("a file");
+    fs::remove_file(lab.path("order")).expect("a file");
+    lab.fails(2, "retry load 2024-11-02 --again --downstream");
+    lab.ok("retry load 2024-11-02 --again --downstream --yes");
+    lab.until("the repetition", || lab.lines("order") == ["load 2024-11-02"]);
+    assert_eq!(lab.sessions("clean"), ["2024-11-01 succeeded 1", "2024-11-02 waiting 1", "2024-11-03 succeeded 1"]);
+    fs::write(lab.path("go"), "").expect("a file");
+    lab.until("what hangs below", || is_row(&lab, "clean", "2024-11-02 succeeded 2"));
+    assert_eq!(lab.lines("order"), ["load 2024-11-02", "clean 2024-11-02"]);
+}

@@ -261,3 +261,63 @@ command = "echo $CRONTABBER_JOB $CRONTABBER_SESSION_DATE >> order"
     ");
     assert_eq!(run_all(&hand), ["load 2024-11-03", "clean 2024-11-03"]);
 }
+
+#[test]
+fn periods_offsets_and_required_jobs_are_followed() {
+    let hand = Hand::fresh(
+        r#"
+[daemon]
+timezone = "Europe/Berlin"
+[jobs.hourly]
+schedule = "0 * * * *"
+start = 2024-11-03
+backfill = true
+command = "true"
+[jobs.of-day]
+schedule = "30 9 * * *"
+start = 2024-11-03
+backfill = true
+depends_on = [{ job = "hourly", covers = "day", offset = "-1d" }]
+command = "true"
+[jobs.three-hourly]
+schedule = "15 */3 * * *"
+start = 2024-11-03
+backfill = true
+depends_on = ["hourly"]
+command = "true"
+[jobs.aux]
+command = "true"
+[jobs.main]
+schedule = "0 6 * * *"
+start = 2024-11-03
+backfill = true
+require = ["aux"]
+command = "true"
+"#,
+    );
+    hand.place.live(at("2024-11-05T11:00:00Z"), |_| Some(Outcome::Succeeded));
+    let below = |line: &str| -> Vec<String> {
+        let json = hand.ask(&format!("{line} --dry-run --json").split(' ').collect::<Vec<_>>()).json();
+        let job = |job: &Value| format!("{} {}", job["job"].as_str().unwrap(), job["dates"]);
+        json["downstream"].as_array().map(|jobs| jobs.iter().map(job).collect()).unwrap_or_default()
+    };
+    // The daily job reads the day before; the other one the hours since its previous date.
+    insta::assert_snapshot!(below("retry hourly 2024-11-03T12:00 --again --downstream").join("\n"), @r#"
+    of-day ["2024-11-04T09:30:00+01:00"]
+    three-hourly ["2024-11-03T12:15:00+01:00"]
+    "#);
+    insta::assert_snapshot!(below("retry hourly 2024-11-03T13:00 --again --downstream").join("\n"), @r#"
+    of-day ["2024-11-04T09:30:00+01:00"]
+    three-hourly ["2024-11-03T15:15:00+01:00"]
+    "#);
+    insta::assert_snapshot!(below("backfill hourly --from 2024-11-04T20:00 --to 2024-11-05T01:00 --only all --downstream").join("\n"), @r#"
+    of-day ["2024-11-05T09:30:00+01:00"]
+    three-hourly ["2024-11-04T21:15:00+01:00","2024-11-05T00:15:00+01:00"]
+    "#);
+    insta::assert_snapshot!(below("retry aux 2024-11-04T06:00 --again --downstream").join("\n"), @r#"main ["2024-11-04T06:00:00+01:00"]"#);
+    // The hours from 13:00 to 15:00, which are not recorded yet, and later dates that are not due.
+    insta::assert_snapshot!(below("skip hourly --count 3 --downstream").join("\n"), @r#"
+    of-day ["2024-11-06T09:30:00+01:00"]
+    three-hourly ["2024-11-05T15:15:00+01:00"]
+    "#);
+}
