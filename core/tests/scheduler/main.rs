@@ -6,6 +6,7 @@ mod catch_up;
 mod clock;
 mod dependencies;
 mod done_when;
+mod edits;
 mod enable_disable;
 mod fixtures;
 mod invariants;
