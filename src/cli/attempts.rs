@@ -40,11 +40,11 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
     let (registry, mut reader, zones) = context.ledger(None)?;
     let logs = context.logs(registry.as_ref())?;
     let of_jobs = asked.jobs.filter(&[]);
-    let jobs = of_jobs.names(registry.as_ref(), zones.jobs())?;
+    let jobs = context.recorded_as(of_jobs.names(registry.as_ref(), zones.jobs())?, &zones);
     of_this_list(jobs.as_deref(), asked.before.as_ref().map(|before| &before.session))?;
     let at_date = match (of_jobs.name(), asked.date) {
         (_, None) => None,
-        (Some(job), Some(date)) => Some((Choice::new(job, registry.as_ref(), &zones), date)),
+        (Some(job), Some(date)) => Some((Choice::new(zones.recorded_as(job), registry.as_ref(), &zones), date)),
         (None, Some(_)) => {
             return Err(Failure::usage("a date is one of one job, and a pattern names several")
                 .hint(Some("`--from` and `--to` narrow the dates of several jobs")));

@@ -42,6 +42,8 @@ struct Target<'a> {
     registry: Registry,
     reader: Option<Reader>,
     job: &'a JobName,
+    /// The name under which the ledger has it.
+    recorded_as: JobName,
     zone: Tz,
     options: &'a ChangeOptions,
 }
@@ -54,8 +56,8 @@ pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitC
     let records = reader.as_mut().map(Reader::jobs).transpose()?.unwrap_or_default();
     let zones = Zones::new(Some(&registry), &records);
     zones.know(job)?;
-    let zone = zones.of(job);
-    let mut target = Target { context, registry, reader, job, zone, options };
+    let (zone, recorded_as) = (zones.of(job), zones.recorded_as(job).clone());
+    let mut target = Target { context, registry, reader, job, recorded_as, zone, options };
     let operation = command.operation(&mut target)?;
     let mut request = submit::request(target.job.clone(), operation, target.options.reason.clone(), context.now);
     let mut preview = target.preview(&request)?;
@@ -178,7 +180,7 @@ impl Target<'_> {
     /// The date that the operator named.
     fn one_date(&mut self, date: DateArgument, among: Dates) -> Result<DateTime<Utc>, Failure> {
         let job = self.registry.jobs.iter().find(|job| job.name == *self.job);
-        Ok(Choice { name: self.job, zone: self.zone, job }.one(self.reader.as_mut(), date, among)?)
+        Ok(Choice { name: &self.recorded_as, zone: self.zone, job }.one(self.reader.as_mut(), date, among)?)
     }
 
     /// The backfill that is ordered: a count becomes the end of a range, which the scheduler checks.

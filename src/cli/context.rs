@@ -128,6 +128,20 @@ impl Context {
         Ok((registry, reader, zones))
     }
 
+    /// The jobs as the ledger has them: those that are renamed have their previous names until they have taken over.
+    pub(super) fn recorded_as(&self, jobs: Option<Vec<JobName>>, zones: &Zones) -> Option<Vec<JobName>> {
+        jobs.map(|jobs| jobs.iter().map(|job| self.recorded_name(job, zones)).collect())
+    }
+
+    /// The name under which the ledger has a job, and a note if it is a previous one.
+    pub(super) fn recorded_name(&self, job: &JobName, zones: &Zones) -> JobName {
+        let recorded = zones.recorded_as(job);
+        if recorded != job {
+            self.remark(&format!("`{job}` has not yet taken over the dates of `{recorded}`, which are shown"));
+        }
+        recorded.clone()
+    }
+
     /// The ledger; `None` if there is none yet.
     pub(super) fn reader_if_any(&self, registry: Option<&Registry>) -> Result<Option<Reader>, Failure> {
         match Reader::open(&self.ledger_url(registry)?) {

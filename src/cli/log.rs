@@ -15,6 +15,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::json;
 use super::output::Output;
+use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
 use crate::report::attempts::collected;
 use crate::report::date::DateArgument;
@@ -44,7 +45,8 @@ pub(super) fn log(context: &Context, asked: &LogArguments, output: &mut Output) 
     };
     let zones = Zones::new(registry.as_ref(), &reader.jobs()?);
     zones.know(&asked.job)?;
-    let choice = Choice::new(&asked.job, registry.as_ref(), &zones);
+    let job = context.recorded_name(&asked.job, &zones);
+    let choice = Choice::new(&job, registry.as_ref(), &zones);
     let attempt = choose(context, &mut reader, asked, &choice)?;
     let key = &attempt.key;
     let date = in_zone(key.session.date, attempt.zone);
@@ -120,9 +122,9 @@ fn choose(
     asked: &LogArguments,
     choice: &Choice<'_>,
 ) -> Result<AttemptRecord, Failure> {
-    let job = &asked.job;
+    let job = choice.name;
     let Some(date) = asked.date else {
-        return newest(reader, asked)?.ok_or_else(|| Failure::new(format!("`{job}` was never attempted")));
+        return newest(reader, job)?.ok_or_else(|| Failure::new(format!("`{job}` was never attempted")));
     };
     let mut attempts = at(reader, choice, date, false)?;
     if attempts.is_empty() {
@@ -172,8 +174,8 @@ fn at(
 }
 
 /// The attempt of a job that was started last: an old date may have been attempted after a new one.
-fn newest(reader: &mut Reader, asked: &LogArguments) -> Result<Option<AttemptRecord>, Failure> {
-    let filter = AttemptFilter { jobs: Some(vec![asked.job.clone()]), newest: Some(1_000), ..AttemptFilter::default() };
+fn newest(reader: &mut Reader, job: &JobName) -> Result<Option<AttemptRecord>, Failure> {
+    let filter = AttemptFilter { jobs: Some(vec![job.clone()]), newest: Some(1_000), ..AttemptFilter::default() };
     let mut newest: Option<AttemptRecord> = None;
     let order = |attempt: &AttemptRecord| -> (chrono::DateTime<chrono::Utc>, AttemptKey) {
         (attempt.started_at, attempt.key.clone())

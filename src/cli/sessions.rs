@@ -31,7 +31,7 @@ const COLUMNS: [Column; 6] = [
 pub(super) fn sessions(context: &Context, asked: &SessionsArguments, output: &mut Output) -> Result<(), Failure> {
     let (registry, mut reader, zones) = context.ledger(None)?;
     let of_jobs = asked.jobs.filter(&[]);
-    let jobs = of_jobs.names(registry.as_ref(), zones.jobs())?;
+    let jobs = context.recorded_as(of_jobs.names(registry.as_ref(), zones.jobs())?, &zones);
     of_this_list(jobs.as_deref(), asked.before.as_ref())?;
     let (dates, local) = match of_jobs.name() {
         Some(job) => asked.range.of_job(zones.of(job), context.now)?,

@@ -44,7 +44,8 @@ pub(crate) struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     pub(crate) fn new(name: &'a JobName, registry: Option<&'a Registry>, zones: &Zones) -> Self {
-        let job = registry.and_then(|registry| registry.jobs.iter().find(|job| job.name == *name));
+        let of_registry = zones.successor(name).unwrap_or(name);
+        let job = registry.and_then(|registry| registry.jobs.iter().find(|job| job.name == *of_registry));
         Self { name, zone: zones.of(name), job }
     }
 

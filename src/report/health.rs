@@ -55,12 +55,13 @@ impl Health {
         let mut daemon = daemon::findings(reader, &registry, now)?;
         daemon.extend(mistakes.map(|message| DaemonFinding { status: Severity::Warning, message }));
         let recovered = reader.recovered_for(&registry.jobs)?;
-        let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        let mut zones = Zones::of_recovered(Some(&registry), &recovered);
+        zones.learn_newest(reader)?;
+        let mut ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        ghosts.retain(|ghost| zones.successor(ghost).is_none());
         filter.know_listed(&registry, &ghosts)?;
         daemon.extend(daemon::vanished(&registry, &ghosts));
         let is_watched = reader.owner()?.is_some_and(|owner| owner.alive);
-        let mut zones = Zones::of_recovered(Some(&registry), &recovered);
-        zones.learn_newest(reader)?;
         let is_full = recovered.open.len() >= registry.daemon.max_running;
         let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
         let unrecorded = unrecorded(&recovered.jobs, now);
@@ -84,7 +85,10 @@ impl Health {
         };
         let judged: Vec<(&Job, JobStatus)> = jobs
             .iter()
-            .filter_map(|job| Some((job.as_ref(), scheduler.view(&job.name)?)))
+            .filter_map(|job| {
+                let view = scheduler.view(&job.name).or_else(|| scheduler.view(zones.recorded_as(&job.name)))?;
+                Some((job.as_ref(), view))
+            })
             .filter(|(job, view)| filter.has(job, view.state))
             .collect();
         let mut findings = judge.findings(&jobs, &judged);

@@ -52,14 +52,17 @@ impl JobList {
         if let Some(reader) = reader.as_deref_mut() {
             zones.learn_newest(reader)?;
         }
-        let ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        let mut ghosts = ghosts(&registry.jobs, &recovered.jobs);
+        ghosts.retain(|ghost| zones.successor(ghost).is_none());
         filter.know_listed(&registry, &ghosts)?;
         let vanished = vanished(&registry, &ghosts);
         let open = recovered.open.clone();
         let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
         let listed = |job: &'_ Arc<Job>| {
-            let view = scheduler.view(&job.name).filter(|view| filter.has(job, view.state))?;
-            let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == job.name).collect();
+            let recorded = zones.recorded_as(&job.name);
+            let view = scheduler.view(&job.name).or_else(|| scheduler.view(recorded));
+            let view = view.filter(|view| filter.has(job, view.state))?;
+            let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == *recorded).collect();
             let late = late(job, &view, &of_job, now);
             Some(Listed { job: job.clone(), view, late, last_line: None })
         };
@@ -87,8 +90,14 @@ impl JobList {
         let situation = situation(job, view, self.is_watched, self.now, &self.zones);
         let backfills = to_go(&view.to_go, |date| self.zones.shown(&job.name, date)).map(backfills_have(&view.to_go));
         let last_line = last_line.as_ref().map(|line| format!("| {line}"));
-        [situation, last_line, late, backfills].into_iter().flatten().collect()
+        let renamed = (view.record.name != job.name).then(|| takes_over(&view.record.name));
+        [renamed, situation, last_line, late, backfills].into_iter().flatten().collect()
     }
+}
+
+/// A job whose ledger still has its previous name, while an attempt of that name is open.
+pub(crate) fn takes_over(before: &JobName) -> String {
+    format!("takes over the dates of `{before}` once the open attempt of `{before}` has ended")
 }
 
 /// A date is blocked at most since the last attempt at it, or at the dates before it, has ended. Returns the last attempt

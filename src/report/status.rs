@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::attempts::{self, AttemptRow};
 use super::duration_stats::{LOOKED_AT, Pace, PaceRow};
 use super::error::ReportError;
-use super::jobs::{BlockRow, DisabledRow, RunningRow, block_row, disabled_by, set_age, situation, to_go};
+use super::jobs::{BlockRow, DisabledRow, RunningRow, block_row, disabled_by, set_age, situation, takes_over, to_go};
 use super::lateness::{Late, late};
 use super::orphans;
 use super::scheduling::{Question, ask};
@@ -106,6 +106,9 @@ impl JobReport {
         };
         let mut zones = Zones::of_recovered(registry.as_ref(), &recovered);
         zones.know(name)?;
+        // The ledger may still have its previous name.
+        let successor = zones.successor(name).cloned();
+        let (name, of_registry) = (&zones.recorded_as(name).clone(), successor.as_ref().unwrap_or(name));
         let open = recovered.open.clone();
         let recorded = recovered.jobs.iter().find(|record| record.name == *name).cloned();
         let is_in_ledger = recorded.is_some();
@@ -116,7 +119,8 @@ impl JobReport {
             }
             None => (Scheduler::new(recovered, &environment::host_name(), 0, now), Vec::new()),
         };
-        let mut view = scheduler.view(name).ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
+        let view = scheduler.view(of_registry).or_else(|| scheduler.view(name));
+        let mut view = view.ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
         // The scheduler records what is due in memory, and the ledger has not got it yet.
         if let Some(recorded) = recorded {
             view.record.watermark = recorded.watermark;
@@ -125,7 +129,7 @@ impl JobReport {
             let known = [view.record.watermark, view.record.last_success];
             zones.learn(reader, name, known.into_iter().flatten())?;
         }
-        let job = jobs.into_iter().find(|job| job.name == *name);
+        let job = jobs.into_iter().find(|job| job.name == *of_registry);
         let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == *name).collect();
         let late = job.as_ref().and_then(|job| late(job, &view, &of_job, now));
         let (attempts, pace, is_watched) = (Vec::new(), None, false);
@@ -155,7 +159,9 @@ impl JobReport {
     /// Why the job is not simply ok, in one or two lines.
     pub(crate) fn situation(&self) -> Option<String> {
         let job = self.job.as_ref()?;
-        situation(job, &self.view, self.is_watched, self.now, &self.zones)
+        let renamed = (self.view.record.name != job.name).then(|| takes_over(&self.view.record.name));
+        let situation = situation(job, &self.view, self.is_watched, self.now, &self.zones);
+        renamed.into_iter().chain(situation).reduce(|a, b| format!("{a}\n{b}"))
     }
 
     /// The report as programs read it.

@@ -15,7 +15,11 @@ use crate::text::{in_zone, listed};
 
 /// The zone of each job: the registry's, a ghost's from its stored timetable, else UTC. A recorded date keeps its zone.
 #[derive(Debug, Default)]
-pub(crate) struct Zones(HashMap<JobName, JobZones>);
+pub(crate) struct Zones {
+    jobs: HashMap<JobName, JobZones>,
+    /// The jobs whose ledger still has their previous name, by their new names.
+    previous: HashMap<JobName, JobName>,
+}
 
 /// The zone of a job, and those of its dates that were recorded with another one, as far as they are known.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +87,15 @@ impl Zones {
         for record in records {
             zones.entry(record.name.clone()).or_insert_with(|| JobZones::new(stored_zone(record)));
         }
-        Self(zones)
+        let mut previous = HashMap::new();
+        let is_recorded = |name: &JobName| records.iter().any(|record| record.name == *name);
+        for (name, before) in jobs.iter().filter_map(|job| Some((&job.name, job.previously.as_ref()?))) {
+            let is_gone = !jobs.iter().any(|other| other.name == *before);
+            if is_gone && is_recorded(before) && !is_recorded(name) {
+                previous.insert(name.clone(), before.clone());
+            }
+        }
+        Self { jobs: zones, previous }
     }
 
     /// The same, with the zones of the unsettled dates.
@@ -95,9 +107,22 @@ impl Zones {
         zones
     }
 
+    /// The name under which the ledger has a job: its previous one, until it has taken over that ledger.
+    pub(crate) fn recorded_as<'a>(&'a self, job: &'a JobName) -> &'a JobName {
+        self.previous.get(job).unwrap_or(job)
+    }
+
+    /// The job that takes over the ledger of this one.
+    pub(crate) fn successor(&self, job: &JobName) -> Option<&JobName> {
+        self.previous.iter().find(|(_, before)| *before == job).map(|(after, _)| after)
+    }
+
     fn record(&mut self, job: &JobName, date: DateTime<Utc>, zone: Tz) {
-        if let Some(zones) = self.0.get_mut(job) {
-            zones.record(date, zone);
+        let successor = self.successor(job).cloned();
+        for name in [Some(job), successor.as_ref()].into_iter().flatten() {
+            if let Some(zones) = self.jobs.get_mut(name) {
+                zones.record(date, zone);
+            }
         }
     }
 
@@ -116,17 +141,17 @@ impl Zones {
         job: &JobName,
         dates: impl IntoIterator<Item = DateTime<Utc>>,
     ) -> Result<(), LedgerError> {
-        self.0.get_mut(job).map_or(Ok(()), |zones| zones.learn(reader, job, dates))
+        self.jobs.get_mut(job).map_or(Ok(()), |zones| zones.learn(reader, job, dates))
     }
 
     /// The zone of a job.
     pub(crate) fn of(&self, job: &JobName) -> Tz {
-        self.0.get(job).map_or(Tz::UTC, JobZones::of_job)
+        self.jobs.get(job).map_or(Tz::UTC, JobZones::of_job)
     }
 
     /// The zones of a job and its dates.
     pub(crate) fn of_dates(&self, job: &JobName) -> JobZones {
-        self.0.get(job).cloned().unwrap_or_default()
+        self.jobs.get(job).cloned().unwrap_or_default()
     }
 
     /// A date of a job in the zone that it was recorded with.
@@ -136,17 +161,17 @@ impl Zones {
 
     /// The zone of a date of a job: the one that it was recorded with.
     pub(crate) fn at(&self, job: &JobName, date: DateTime<Utc>) -> Tz {
-        self.0.get(job).map_or(Tz::UTC, |zones| zones.at(date))
+        self.jobs.get(job).map_or(Tz::UTC, |zones| zones.at(date))
     }
 
     /// The jobs of the registry and the ledger.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = &JobName> + Clone {
-        self.0.keys()
+        self.jobs.keys()
     }
 
     /// Refuses a job that neither the registry nor the ledger has.
     pub(crate) fn know(&self, job: &JobName) -> Result<(), ReportError> {
-        if self.0.contains_key(job) { Ok(()) } else { Err(unknown_job(job.as_str(), self.0.keys())) }
+        if self.jobs.contains_key(job) { Ok(()) } else { Err(unknown_job(job.as_str(), self.jobs.keys())) }
     }
 }
 

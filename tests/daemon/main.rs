@@ -22,6 +22,7 @@ mod once;
 mod postgres;
 mod readme;
 mod reload;
+mod rename;
 mod requests;
 mod run;
 mod start;

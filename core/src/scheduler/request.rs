@@ -136,8 +136,8 @@ impl Scheduler {
             .and_then(|(job, _)| job.previously.as_ref())
         {
             Some(before) => format!(
-                "job `{name}` takes over the ledger of `{before}` once the open attempts of `{before}` have ended; until then, \
-                 use `{before}`"
+                "job `{name}` takes over the dates of `{before}` once the open attempt of `{before}` has ended; \
+                 `crontabber kill {name}` ends it"
             ),
             None => format!("job `{name}` is not known"),
         };

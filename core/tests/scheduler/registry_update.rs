@@ -290,7 +290,7 @@ fn a_request_for_a_job_that_waits_for_its_name_is_refused() {
     let renamed = Job { previously: Some(name("load")), ..backfill("loads", "0 3 * * *", "2026-11-03 00:00") };
     world.reload(vec![renamed]);
     world.request("loads", Operation::Skip(Skipping::Count(1)));
-    assert_snapshot!(world.answered(), @"refused (0): job `loads` takes over the ledger of `load` once the open attempts of `load` have ended; until then, use `load`");
+    assert_snapshot!(world.answered(), @"refused (0): job `loads` takes over the dates of `load` once the open attempt of `load` has ended; `crontabber kill loads` ends it");
 }
 
 #[test]

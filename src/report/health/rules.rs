@@ -61,7 +61,7 @@ impl Judge<'_> {
         let by_name: HashMap<&JobName, &Job> = jobs.iter().map(|job| (&job.name, job.as_ref())).collect();
         let enabled = judged.iter().filter(|(job, view)| job.enabled && view.disabled.is_none());
         let findings = enabled.filter_map(|(job, view)| {
-            let of_job = sessions.get(&job.name).map_or(&[][..], Vec::as_slice);
+            let of_job = sessions.get(self.zones.recorded_as(&job.name)).map_or(&[][..], Vec::as_slice);
             let first = self
                 .held(job, view, of_job)
                 .or_else(|| self.failed(job, view, of_job))
@@ -129,7 +129,8 @@ impl Judge<'_> {
 
     /// A job that does not keep the times that its registry expects.
     fn late(&self, job: &Job, view: &JobStatus) -> Option<Finding> {
-        let open: Vec<&AttemptRecord> = self.open.iter().filter(|open| open.key.session.job == job.name).collect();
+        let open: Vec<&AttemptRecord> =
+            self.open.iter().filter(|open| open.key.session.job == *self.zones.recorded_as(&job.name)).collect();
         let late = lateness(job, view, &open, self.now)?;
         let status = if late.is_critical { Severity::Critical } else { Severity::Warning };
         Some(self.finding(job, status, Some(late.date), &late.text))
@@ -137,7 +138,7 @@ impl Judge<'_> {
 
     /// An orphaned attempt.
     fn orphaned(&self, job: &Job) -> Option<Finding> {
-        let of_job = self.open.iter().filter(|open| open.key.session.job == job.name);
+        let of_job = self.open.iter().filter(|open| open.key.session.job == *self.zones.recorded_as(&job.name));
         let oldest = of_job.min_by_key(|open| open.started_at)?;
         if self.is_watched || oldest.started_at + TOLERANCE >= self.now {
             return None;

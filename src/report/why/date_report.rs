@@ -70,10 +70,14 @@ impl DateReport {
         };
         let zones = Zones::of_recovered(Some(&registry), &recovered);
         zones.know(name)?;
+        // The ledger may still have its previous name.
+        let successor = zones.successor(name).cloned();
+        let (name, of_registry) = (&zones.recorded_as(name).clone(), successor.as_ref().unwrap_or(name));
         let recorded_until = recovered.jobs.iter().find(|record| record.name == *name).map(JobRecord::recorded_until);
         let (scheduler, step, jobs) = ask(recovered, registry, Question::State, now);
-        let job = jobs.into_iter().find(|job| job.name == *name);
-        let view = scheduler.view(name).ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
+        let job = jobs.into_iter().find(|job| job.name == *of_registry);
+        let view = scheduler.view(of_registry).or_else(|| scheduler.view(name));
+        let view = view.ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
         let choice = Choice { name, zone: zones.of(name), job: job.as_deref() };
         let date = match date {
             Some(date) => choice.one(reader.as_deref_mut(), date, Dates::All)?,
@@ -92,7 +96,7 @@ impl DateReport {
             unanswered: Vec::new(),
             last_lines: Vec::new(),
             acts: Vec::new(),
-            explanation: scheduler.explain(name, date),
+            explanation: scheduler.explain(of_registry, date).or_else(|| scheduler.explain(name, date)),
             coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, &step, now)),
             is_watched: false,
             zones,
@@ -111,7 +115,7 @@ impl DateReport {
     }
 
     fn read_ledger(&mut self, reader: &mut Reader) -> Result<(), ReportError> {
-        let job = self.view.record.name.clone();
+        let job = self.zones.recorded_as(&self.view.record.name).clone();
         let key = SessionKey { job: job.clone(), generation: self.view.record.generation, date: self.date };
         self.session = reader.session(&key)?;
         self.unanswered = reader.unanswered(&key)?;

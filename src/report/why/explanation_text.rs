@@ -215,6 +215,11 @@ impl DateReport {
             return "next: nothing; the job is not in the registry".to_owned();
         }
         let state = self.session.as_ref().map(|session| &session.state);
+        if let (Some(after), false) = (self.zones.successor(name), matches!(state, Some(State::Running))) {
+            return format!(
+                "next: `{after}` takes over the dates of `{name}` once the open attempt of `{name}` has ended"
+            );
+        }
         match (state, &self.explanation) {
             (Some(State::Running), _) if !self.is_watched => {
                 "next: its end is recorded once a daemon runs (none is running)".to_owned()
