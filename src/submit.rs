@@ -199,7 +199,7 @@ fn answers(
     let (mut posted, mut answers) = (Vec::new(), Vec::new());
     loop {
         if posted.is_empty() && has_daemon(url) {
-            posted = RequestQueue::open(url)?.post_all(requests.iter().copied())?;
+            posted = RequestQueue::open(url)?.post(requests.iter().copied())?;
         }
         while let Some(id) = posted.get(answers.len())
             && let Some(answer) = wait_for_answer(url, *id, daemon, progress)?
@@ -211,7 +211,7 @@ fn answers(
         }
         daemon.answer_requests(&mut || {
             if posted.is_empty() {
-                posted = RequestQueue::open(url)?.post_all(requests.iter().copied())?;
+                posted = RequestQueue::open(url)?.post(requests.iter().copied())?;
             }
             Ok(())
         })?;

@@ -39,20 +39,14 @@ impl RequestQueue {
         Ok(Self { connection })
     }
 
-    /// Posts a request without an id, and returns its id.
+    /// Posts all of these requests, which have no ids, or none of them. Returns their ids.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn post(&mut self, request: &Request) -> Result<i64, LedgerError> {
-        Ok(self.connection.write(|connection| insert(connection, request))?)
-    }
-
-    /// Posts all of these requests or none, and returns their ids.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn post_all<'a>(&mut self, requests: impl Iterator<Item = &'a Request>) -> Result<Vec<i64>, LedgerError> {
-        Ok(self.connection.write(|connection| requests.map(|request| insert(connection, request)).collect())?)
+    pub fn post<'a>(&mut self, requests: impl IntoIterator<Item = &'a Request>) -> Result<Vec<i64>, LedgerError> {
+        Ok(self
+            .connection
+            .write(|connection| requests.into_iter().map(|request| insert(connection, request)).collect())?)
     }
 }
 

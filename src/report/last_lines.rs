@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use chrono_tz::Tz;
+use rustix::fs::OFlags;
 
 use crate::paths;
 use crate::session::{AttemptEnd, AttemptKey, AttemptRecord, Outcome};
@@ -46,9 +47,9 @@ pub(crate) fn log_command(attempt: &AttemptKey, zone: Tz) -> String {
 }
 
 fn read_end(log: &Path) -> io::Result<Vec<u8>> {
-    // A job may have put something else in the place of its log, such as a named pipe.
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let mut file: File = OpenOptions::new().read(true).custom_flags(nonblocking).open(log)?;
+    // A job may have put something else in the place of its log, such as a named pipe or a link.
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits()).unwrap_or_default();
+    let mut file: File = OpenOptions::new().read(true).custom_flags(flags).open(log)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -162,5 +163,8 @@ mod tests {
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
         assert_eq!(last_lines(&pipe), Vec::<String>::new());
+        fs::write(folder.path().join("secret"), "secret").expect("a file");
+        std::os::unix::fs::symlink(folder.path().join("secret"), folder.path().join("link")).expect("a link");
+        assert_eq!(last_lines(&folder.path().join("link")), Vec::<String>::new());
     }
 }

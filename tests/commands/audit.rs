@@ -19,7 +19,7 @@ pub(crate) fn lived() -> Fixture {
     let mut post = |job: &str, operation, when: &str, reason: Option<&str>| {
         let (job, user, host) = (JobName::new(job).unwrap(), "ada".to_owned(), "alpha".to_owned());
         queue
-            .post(&Request {
+            .post([&Request {
                 id: 0,
                 past: Past::default(),
                 job,
@@ -28,8 +28,8 @@ pub(crate) fn lived() -> Fixture {
                 user,
                 host,
                 reason: reason.map(str::to_owned),
-            })
-            .unwrap()
+            }])
+            .unwrap()[0]
     };
     let date = Some(at("2024-11-01T23:00:00Z"));
     let first = post("load", Operation::Run { date, force: true }, "2024-11-05T09:00:00Z", Some("the disk was full"));

@@ -298,7 +298,7 @@ fn the_audit_lists_the_newest_first(world: &World) {
         let (user, host, reason) = ("ada".to_owned(), "beta".to_owned(), (seconds == 100).then(|| "why".to_owned()));
         let request =
             Request { id: 0, past: Past::default(), job: name(job), operation, at: at(seconds), user, host, reason };
-        numbers.push(queue.post(&request).unwrap());
+        numbers.extend(queue.post([&request]).unwrap());
     }
     let dates = Changed { count: 2, first: Some(date(1)), last: Some(date(2)) };
     let reply = Reply { done: true, text: "it runs".to_owned(), dates };

@@ -223,7 +223,7 @@ fn requests_are_posted_and_answered(world: &World) {
         Operation::Run { date: None, force: false },
         Operation::Reset { to: None },
     ];
-    let numbers = asked.clone().map(|operation| queue.post(&request(operation)).unwrap());
+    let numbers = asked.clone().map(|operation| queue.post([&request(operation)]).unwrap()[0]);
     let found = writer.requests().unwrap();
     assert_eq!(found.iter().map(|request| request.id).collect::<Vec<_>>(), numbers);
     assert_eq!(found.iter().map(|request| request.operation.clone()).collect::<Vec<_>>(), asked);
@@ -251,7 +251,7 @@ fn requests_are_seen_beside_the_writer(world: &World) {
     let mut writer = world.with_three_dates();
     let mut queue = RequestQueue::open(&world.url).unwrap();
     for day in 1..=3 {
-        queue.post(&request(Operation::Reset { to: None })).unwrap();
+        queue.post([&request(Operation::Reset { to: None })]).unwrap();
         writer.commit(&[open("a", day, 1, StateKind::Waiting), succeed("a", day, 1)]).unwrap();
     }
     assert_eq!(writer.requests().unwrap().len(), 3);
