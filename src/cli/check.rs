@@ -37,6 +37,10 @@ pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, 
         }
         Err(error) => return Err(error.into()),
     };
+    // A ledger that cannot be read says nothing of the registry.
+    if let Ok(Some(mut reader)) = context.reader_if_any(Some(&registry)) {
+        _ = context.warn_about_daemon(&registry, Some(&mut reader));
+    }
     let (jobs, warnings) = (registry.jobs.len(), registry.warnings.as_slice());
     if context.json() {
         json::object(output, &Verdict { ok: true, file: &path, jobs, mistakes: &[], warnings })?;

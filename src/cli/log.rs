@@ -19,11 +19,11 @@ use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
 use crate::report::attempts::collected;
 use crate::report::date::DateArgument;
-use crate::report::date_resolve::Choice;
+use crate::report::date_resolve::{Choice, NAMED};
 use crate::report::orphans::{Process, is_watched};
 use crate::report::zones::Zones;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
-use crate::text::in_zone;
+use crate::text::{first_few, in_zone};
 use crate::{duration, paths};
 use follow::Followed;
 
@@ -141,7 +141,7 @@ fn choose(
     if dates.len() > 1 {
         let dates: Vec<String> = dates.into_iter().map(|(date, zone)| in_zone(date, zone)).collect();
         return Err(Failure::usage(format!("`{job}` was attempted at {} dates of that day", dates.len()))
-            .hint(Some(format!("name one: {}", dates.join(", ")))));
+            .hint(Some(format!("name one: {}", first_few(&dates, NAMED)))));
     }
     if attempts.is_empty() {
         choice.must_be_a_date(reader, date)?;

@@ -38,18 +38,18 @@ pub(super) fn past(
             .load::<SessionRow>(connection)?;
         let zones = Zones::load(connection)?;
         past.settled = rows.into_iter().map(|row| row.record(job, &zones)).collect::<Result<_, _>>()?;
+        let earlier = sessions::table
+            .filter(sessions::job_id.eq(id).and(sessions::generation.lt(generation)))
+            .filter(sessions::date.ge(micros(from)).and(sessions::date.lt(micros(to).min(first_date))))
+            .filter(sessions::state.eq(code(StateKind::Succeeded)))
+            .order(sessions::date)
+            .select(sessions::date)
+            .limit(MOST)
+            .load::<i64>(connection)?;
+        past.earlier = earlier.into_iter().map(instant).collect::<Result<_, _>>()?;
     }
     match operation {
         Operation::Backfill(order) => {
-            let dates = sessions::table
-                .filter(sessions::job_id.eq(id).and(sessions::generation.lt(generation)))
-                .filter(sessions::date.ge(micros(order.from)).and(sessions::date.lt(first_date)))
-                .filter(sessions::state.eq(code(StateKind::Succeeded)))
-                .order(sessions::date)
-                .select(sessions::date)
-                .limit(MOST)
-                .load::<i64>(connection)?;
-            past.earlier = dates.into_iter().map(instant).collect::<Result<_, _>>()?;
             past.is_entered = is_entered(connection, request)?;
             if let Some(name) = &order.name {
                 past.namesake = backfills::table

@@ -134,6 +134,13 @@ fn first_declared(file: &SourceFile, line: usize) -> Option<usize> {
     in_this_table.filter(|before| name_of(file.line(*before)) == wanted).last()
 }
 
+/// The job in whose table a line is.
+fn job_of(file: &SourceFile, line: usize) -> Option<&str> {
+    let header = (0..line).rev().map(|before| file.line(before)).find(|before| is_header(before))?;
+    let name = header.trim().strip_prefix("[jobs.")?.split(']').next()?;
+    Some(name.trim_matches('"'))
+}
+
 /// Rephrases a message of the parser.
 fn rephrased(file: &SourceFile, message: &str, span: Range<usize>) -> (Range<usize>, String, Option<String>) {
     let line = file.line(file.line_index(span.start));
@@ -154,6 +161,15 @@ fn rephrased(file: &SourceFile, message: &str, span: Range<usize>) -> (Range<usi
         let hint =
             (is_short && !line.contains("ledger") && !value.contains("://")).then(|| format!("write `\"{value}\"`"));
         return (span, "strings must be quoted".to_owned(), hint);
+    }
+    let of_date = ["invalid date-time", "invalid datetime", "invalid date", "invalid time"];
+    if let Some(rest) = of_date.iter().find_map(|start| message.strip_prefix(start)) {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        let job = job_of(file, file.line_index(span.start)).map(|job| format!("job {}: ", quoted(job)));
+        let why = rest.trim_start_matches([',', ' ']);
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let message = format!("{}{} is not a date or time{why}", job.unwrap_or_default(), quoted(key));
+        return (span, message, Some("such as `2026-11-03`".to_owned()));
     }
     let (message, hint) = match message {
         "missing comma between array elements, expected `,`"

@@ -16,7 +16,10 @@ use crate::ledger::{Between, LedgerError, Reader, SessionFilter};
 use crate::registry::Registry;
 use crate::schedule::{TICK, Timetable};
 use crate::session::{SessionRecord, SkipReason, State};
-use crate::text::in_zone;
+use crate::text::{first_few, in_zone};
+
+/// How many of the dates of a day an error names.
+pub(crate) const NAMED: usize = 8;
 
 /// No two zones show days that are further apart.
 pub(crate) const MOST_BETWEEN_ZONES: TimeDelta = TimeDelta::hours(27);
@@ -173,7 +176,7 @@ impl<'a> Choice<'a> {
     fn several(&self, found: &BTreeMap<DateTime<Utc>, Tz>) -> ReportError {
         let named: Vec<String> = found.iter().map(|(date, zone)| in_zone(*date, *zone)).collect();
         ReportError::usage(format!("`{}` has {} dates there", self.name, found.len()))
-            .hint(Some(format!("name one: {}", named.join(", "))))
+            .hint(Some(format!("name one: {}", first_few(&named, NAMED))))
     }
 
     /// Refuses a date that neither the ledger nor the schedule has, and names the nearest ones.

@@ -9,6 +9,7 @@ mod enabling;
 mod explanations;
 mod off_record;
 mod refusals;
+mod repeating;
 mod settling;
 mod why;
 

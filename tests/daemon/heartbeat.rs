@@ -104,6 +104,8 @@ fn a_registry_that_the_daemon_has_not_read_is_told() {
         let (path, pid) = (lab.path("jobs.toml").display().to_string(), daemon.pid());
         assert!(told.starts_with(&format!("warning: the daemon has not read `{path}` since it was changed at 20")));
         assert!(told.ends_with(&format!(": `kill -HUP {pid}` reloads it, after `crontabber check`\n")), "{told}");
+        let check = lab.run(&["check"]);
+        assert!(check.status.success() && stderr(&check) == told, "{check:?}");
         let (exit, line) = health(lab);
         assert!(exit == 1 && line.starts_with("WARNING - the daemon has not read "), "{line}");
         daemon.signal(Signal::HUP);

@@ -57,11 +57,11 @@ error: job `b` has unknown key `comand`
 10 | comand = "x"
    | ^^^^^^ did you mean `command`?
 
-error: invalid date, expected day between 01 and 28
+error: job `b`: `start` is not a date or time: expected day between 01 and 28
   --> jobs.toml:11:9
    |
 11 | start = 2026-02-30
-   |         ^^^^^^^^^^
+   |         ^^^^^^^^^^ such as `2026-11-03`
 
 error: this string is not closed
   --> jobs.toml:13:21
@@ -192,6 +192,17 @@ fn an_unclosed_string_hides_what_follows() {
     2 | command = """
       |           ^^^
     "#);
+}
+
+#[test]
+fn a_date_that_there_is_not_is_reported_with_its_job_and_key() {
+    assert_snapshot!(mistakes("[jobs.a]\nschedule = \"@daily\"\nstart = 2026-13-01\ncommand = \"true\"\n"), @"
+    error: job `a`: `start` is not a date or time: expected month between 01 and 12
+     --> jobs.toml:3:9
+      |
+    3 | start = 2026-13-01
+      |         ^^^^^^^^^^ such as `2026-11-03`
+    ");
 }
 
 #[test]

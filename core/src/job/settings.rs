@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{NaiveTime, Timelike};
+use chrono::{DateTime, NaiveTime, Timelike, Utc};
 
 use super::dependency::Dependency;
 use super::name::JobName;
@@ -63,8 +63,20 @@ impl Job {
     #[must_use]
     pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         let is_other_environment = self.environment != other.environment;
+        let local =
+            |job: &Self, at: Option<DateTime<Utc>>| at.map(|at| at.with_timezone(&job.timetable.zone()).naive_local());
+        // A day stays the same day in another zone, and an instant the same instant.
+        let is_same = |key: &str| {
+            let (old, new) = match key {
+                "start" => (self.timetable.start, other.timetable.start),
+                "end" => (self.timetable.end, other.timetable.end),
+                _ => return false,
+            };
+            old == new || local(self, old) == local(other, new)
+        };
         let pairs = self.settings().into_iter().zip(other.settings());
         pairs
+            .filter(|(old, _)| !is_same(old.0))
             .filter(|(old, new)| old != new || (old.0 == "environment" && is_other_environment))
             .map(|((key, _), _)| key)
             .collect()
@@ -135,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::job::{Offset, Template};
-    use crate::schedule::{Schedule, Timetable};
+    use crate::schedule::{Schedule, Timetable, day_start};
 
     fn job() -> Job {
         let schedule = Schedule::crontab("15 1 * * *", chrono_tz::Europe::Berlin).unwrap();
@@ -181,12 +193,19 @@ mod tests {
 
     #[test]
     fn a_change_names_its_keys() {
+        // A day is the same day in another zone.
+        let in_zone = |zone| {
+            let schedule = Schedule::crontab("0 3 * * *", zone).unwrap();
+            let start = day_start("2026-11-03".parse().unwrap(), zone);
+            Job { timetable: Timetable::new(schedule, Some(start), None, Duration::ZERO), ..job() }
+        };
         let environment =
             |value: &str| Job { environment: BTreeMap::from([("PGPASSWORD".to_owned(), value.to_owned())]), ..job() };
         let commands = |words: &[&str]| Job { command: argv(words), done_when: Some(argv(words)), ..job() };
         let independent = Job { date_policy: DatePolicy::Independent { max_parallel: 2 }, ..job() };
         for (old, new, keys) in [
             (job(), job(), ""),
+            (in_zone(chrono_tz::UTC), in_zone(chrono_tz::Europe::Berlin), "timezone"),
             (environment("old"), environment("new"), "environment"),
             (commands(&["a b"]), commands(&["a", "b"]), "command done_when"),
             (job(), independent, "backfill order max_parallel"),

@@ -141,8 +141,20 @@ impl JobState {
         &self.rows
     }
 
+    /// Whether an entry is about the repetition of one date by `retry`, which is a backfill to the scheduler only.
+    fn is_repetition(&self, entry: &Entry) -> bool {
+        let date = match entry {
+            Entry::Close { attempt, .. } => attempt.session.date,
+            Entry::Move { session, .. } | Entry::Done { session, .. } | Entry::Restore { session, .. } => session.date,
+            _ => return false,
+        };
+        let session = self.rows.get(date).filter(|_| self.rows.backfill_of(date).is_some());
+        session.is_some_and(|session| session.trigger == Trigger::Manual)
+    }
+
     /// Has an entry written, and changes the rows in memory alike.
     pub(super) fn write(&mut self, entry: Entry, step: &mut Step) {
+        let is_repetition = self.is_repetition(&entry);
         let backfill = self.rows.apply(&entry);
         if let (Some(recordings), Entry::Record { zone, sessions, .. }) = (&mut self.recordings, &entry) {
             recordings.extend(sessions.iter().map(|session| Recording::of(session, *zone)));
@@ -151,6 +163,7 @@ impl JobState {
         let is_entering = |id: &BackfillId| self.entering.iter().any(|entering| entering.record.id == *id);
         if let Some(id) = backfill.filter(|id| !is_entering(id))
             && let Some(BackfillRecord { job, name, cancelled_by: None, .. }) = self.rows.remove_empty_backfill(id)
+            && !is_repetition
         {
             step.notes.push(Notification::BackfillOver { job, name });
         }

@@ -184,6 +184,11 @@ fn no_date_of(job: &Job, date: DateTime<Utc>) -> String {
     format!("{} is not a date of `{name}`{near}", in_zone(date, zone))
 }
 
+/// Says that `done_when` is asked first, and may settle a date without an attempt.
+fn unless_done(job: &Job) -> &'static str {
+    if job.done_when.is_some() { ", unless `done_when` says that a date is done" } else { "" }
+}
+
 /// `2026-11-03T02:30:00+01:00`, or `12 dates from … to …`.
 fn describe_dates(dates: &Changed, shown: impl Fn(DateTime<Utc>) -> String) -> String {
     match (dates.count, dates.first, dates.last) {

@@ -158,7 +158,7 @@ pub struct Past {
     pub namesake: Option<BackfillId>,
     /// Whether the backfill of the request, or its cancellation, is in the ledger, perhaps without all its dates.
     pub is_entered: bool,
-    /// The dates before the first date that succeeded in an earlier generation.
+    /// The dates in the range of [`Operation::past`], before the first date, that succeeded in an earlier generation.
     pub earlier: Vec<DateTime<Utc>>,
     /// The newest date that succeeded before the one to reset to.
     pub last_success: Option<DateTime<Utc>>,

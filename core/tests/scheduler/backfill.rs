@@ -225,3 +225,12 @@ fn a_backfill_names_the_dates_that_the_job_it_depends_on_lacks() {
     done (1): backfill of `clean`: 2026-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; `load`, which `clean` depends on, has no record of 2 dates from 2026-11-01T00:00:00+00:00 to 2026-11-01T12:00:00+00:00, and nothing waits for them: `crontabber backfill load --from 2026-11-01T00:00:00+00:00 --to 2026-11-02T00:00:00+00:00` orders them, best before this backfill
     ");
 }
+
+#[test]
+fn a_repeated_date_is_no_backfill_in_the_log() {
+    let mut world = caught_up();
+    world.request("load", Operation::Retry(Retrying::Date { date: at("2026-11-03 03:00"), again: true }));
+    world.notes.clear();
+    world.settle(succeed);
+    assert!(matches!(world.notes[..], [Notification::Closed { .. }]), "{:?}", world.notes);
+}

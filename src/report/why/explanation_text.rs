@@ -9,7 +9,7 @@ use crate::report::last_lines::log_command;
 use crate::report::lateness::too_long;
 use crate::report::orphans::Process;
 use crate::scheduler::{BlockReason, COUNTED, Explanation, Wait};
-use crate::session::{AttemptRecord, SessionRecord, SettledBy, SkipReason, State, Trigger};
+use crate::session::{AttemptRecord, Outcome, SessionRecord, SettledBy, SkipReason, State, Trigger};
 use crate::text::{counted, in_zone, one_line, times, to_the_second};
 
 impl DateReport {
@@ -66,6 +66,7 @@ impl DateReport {
     fn standing(&self) -> String {
         let Some(session) = &self.session else { return self.standing_without_row() };
         match &session.state {
+            State::Waiting if self.had_succeeded(session) => "had succeeded, and waits to run again".to_owned(),
             State::Waiting => "waits".to_owned(),
             State::Running if self.is_watched => "is running".to_owned(),
             State::Running => "is running as far as the ledger knows, and no daemon runs".to_owned(),
@@ -97,6 +98,12 @@ impl DateReport {
                 format!("was skipped: {why}")
             }
         }
+    }
+
+    fn had_succeeded(&self, session: &SessionRecord) -> bool {
+        let of_generation = |attempt: &&AttemptRecord| attempt.key.session.generation == session.key.generation;
+        let ends = self.attempts.iter().filter(of_generation).filter_map(|attempt| attempt.end.as_ref());
+        ends.into_iter().any(|end| end.outcome == Outcome::Succeeded)
     }
 
     /// The keys of the registry that make a date too old: those that it has now, or both where it has neither.
@@ -289,6 +296,8 @@ fn because(session: &SessionRecord) -> &'static str {
         Trigger::Schedule => "when it was due",
         Trigger::CatchUp => "after it was missed",
         Trigger::Backfill => "for a backfill",
+        // What `retry` repeats is a backfill of one date.
+        Trigger::Manual if session.backfill.is_some() => "and repeated by request of an operator",
         Trigger::Manual => "by request of an operator",
         Trigger::Required => "because another job requires it",
         Trigger::Retry => "for a retry",

@@ -14,7 +14,7 @@ use crate::session::{
 };
 use crate::text::in_zone;
 
-use super::{Answer, MAX_DATES, are, describe_dates, done};
+use super::{Answer, MAX_DATES, are, describe_dates, done, unless_done};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{Entering, JobState, Settled, Wanted};
 use crate::scheduler::step::Step;
@@ -52,8 +52,9 @@ impl Scheduler {
         let dates = job_state.dates_of_order(&job, order, now)?;
         let selection = job_state.select(&dates, order.only, &settled, request.id);
         let shown = |date: DateTime<Utc>| job_state.shown(date, settled.known.get(&date).copied());
-        let text =
-            selection.describe(&job.name, order, &dates, shown) + &self.missing_upstream(&job, &selection.wanted);
+        let unless = if selection.changed.count > 0 { unless_done(&job) } else { "" };
+        let text = selection.describe(&job.name, order, &dates, shown) + unless;
+        let text = text + &self.missing_upstream(&job, &selection.wanted);
         let (_, job_state) = self.registered(name)?;
         let reply = done(text, selection.changed);
         if selection.wanted.is_empty() && selection.retried.is_empty() {
@@ -162,6 +163,19 @@ impl JobState {
         let next = self.next.unwrap_or(DateTime::<Utc>::MAX_UTC);
         let limit = next.min(now + TICK);
         let to = order.to.map_or(limit, |to| to.min(limit));
+        let unbounded = job.timetable.without_start();
+        let dates = unbounded.dates(order.from, to.max(order.from)).map_while(Result::ok);
+        let dates: Vec<DateTime<Utc>> = dates.take(MAX_DATES + 1).collect();
+        // Only a disabled job has dates that have come due and are not recorded.
+        let missed = self.next.filter(|next| job.timetable.due(*next) <= now && !self.is_active());
+        if let Some(missed) = missed.filter(|missed| dates.is_empty() && order.to.is_none_or(|to| to > *missed)) {
+            let enable = if job.enabled { "`crontabber enable`" } else { "`enabled = true` in the registry" };
+            return Err(format!(
+                "`{name}` is disabled, and has not recorded its dates from {} on: they belong to its schedule, and run after \
+                 {enable}",
+                in_zone(missed, zone)
+            ));
+        }
         if order.from >= limit {
             return Err(format!(
                 "{} is not before the next date of `{name}`{}: there is nothing to backfill from there on",
@@ -169,9 +183,6 @@ impl JobState {
                 self.next.map(|next| format!(", {}", in_zone(next, zone))).unwrap_or_default()
             ));
         }
-        let unbounded = job.timetable.without_start();
-        let dates: Vec<DateTime<Utc>> =
-            unbounded.dates(order.from, to).map_while(Result::ok).take(MAX_DATES + 1).collect();
         if dates.len() > MAX_DATES {
             return Err(format!("these are more than {MAX_DATES} dates of `{name}`: order them in parts"));
         }

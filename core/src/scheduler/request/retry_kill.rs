@@ -10,7 +10,7 @@ use crate::session::{
 };
 use crate::text::in_zone;
 
-use super::{Answer, describe_dates, done, no_date_of, settled_at};
+use super::{Answer, describe_dates, done, no_date_of, settled_at, unless_done};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::{JobState, PendingKill, Settled};
 use crate::scheduler::queue::Session;
@@ -30,6 +30,9 @@ impl Scheduler {
             }
             Retrying::Failed | Retrying::Held => job_state.retry_all(&job, retrying, step),
         };
+        if changed.count > 0 {
+            text.push_str(unless_done(&job));
+        }
         let first = job_state.rows().main.oldest();
         if let (Retrying::Date { date, .. }, Some(first)) = (retrying, first)
             && let Some(job_state) = self.jobs.get(name)
@@ -196,6 +199,12 @@ impl JobState {
         let settled = settled_at(&request.past, date);
         let (name, shown) = (&job.name, self.shown(date, settled));
         let settled = match settled {
+            None if request.past.earlier.contains(&date) => {
+                return Err(format!(
+                    "{shown} of `{name}` succeeded before the job was reset; `crontabber backfill {name} --from {shown} \
+                     --count 1 --only all` repeats it"
+                ));
+            }
             None if job.timetable.includes(date) && self.next.is_some_and(|next| next <= date) => {
                 return Err(format!("{shown} of `{name}` has not been attempted yet"));
             }

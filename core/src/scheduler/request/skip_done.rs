@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::job::Job;
+use crate::job::{Job, JobName};
 use crate::session::{
     Changed, Entry, NewSession, Past, Request, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
 };
@@ -86,10 +86,21 @@ impl Scheduler {
                 let (session, by) = (job_state.rows().key(date), SettledBy::Operator);
                 job_state.write(Entry::Done { session, from, by, at: step.now }, step);
             }
-            (None, None) => job_state.settle_unrecorded(&job, date, &State::Succeeded, step)?,
+            (None, None) => {
+                refuse_if_earlier(&request.past, date, name, &shown)?;
+                job_state.settle_unrecorded(&job, date, &State::Succeeded, step)?;
+            }
         }
         Ok(Some(done(format!("{shown} of `{name}` is marked as succeeded, and will not run"), Changed::one(date))))
     }
+}
+
+/// Refuses a date that succeeded in an earlier generation: a reset to a later date leaves it settled.
+fn refuse_if_earlier(past: &Past, date: DateTime<Utc>, name: &JobName, shown: &str) -> Result<(), String> {
+    if past.earlier.contains(&date) {
+        return Err(format!("{shown} of `{name}` succeeded before the job was reset, and stays settled"));
+    }
+    Ok(())
 }
 
 impl JobState {
@@ -200,6 +211,7 @@ impl JobState {
             }
             (None, Some(_)) => return Err(format!("{shown} of `{name}` was skipped already")),
             (None, None) => {
+                refuse_if_earlier(past, date, name, &shown)?;
                 self.settle_unrecorded(job, date, &State::Skipped { reason: SkipReason::Operator }, step)?;
             }
         }
