@@ -57,8 +57,7 @@ impl Health {
         let recovered = reader.recovered_for(&registry.jobs)?;
         let mut zones = Zones::of_recovered(Some(&registry), &recovered);
         zones.learn_newest(reader)?;
-        let mut ghosts = ghosts(&registry.jobs, &recovered.jobs);
-        ghosts.retain(|ghost| zones.successor(ghost).is_none());
+        let ghosts = ghosts(&registry.jobs, &recovered.jobs);
         filter.know_listed(&registry, &ghosts)?;
         daemon.extend(daemon::vanished(&registry, &ghosts));
         let is_watched = reader.owner()?.is_some_and(|owner| owner.alive);

@@ -1,5 +1,6 @@
 //! The jobs of the registry: their state, and first those that need an operator.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,8 +53,7 @@ impl JobList {
         if let Some(reader) = reader.as_deref_mut() {
             zones.learn_newest(reader)?;
         }
-        let mut ghosts = ghosts(&registry.jobs, &recovered.jobs);
-        ghosts.retain(|ghost| zones.successor(ghost).is_none());
+        let ghosts = ghosts(&registry.jobs, &recovered.jobs);
         filter.know_listed(&registry, &ghosts)?;
         let vanished = vanished(&registry, &ghosts);
         let open = recovered.open.clone();
@@ -224,9 +224,12 @@ pub(crate) enum BlockRow {
     },
 }
 
-/// The jobs of the ledger that the registry does not have, by name.
+/// The jobs of the ledger that the registry does not have, by name. One whose dates another job is about to take over is
+/// none.
 pub(crate) fn ghosts(jobs: &[Job], records: &[JobRecord]) -> Vec<JobName> {
-    let known: std::collections::HashSet<&JobName> = jobs.iter().map(|job| &job.name).collect();
+    let recorded: HashSet<&JobName> = records.iter().map(|record| &record.name).collect();
+    let taken_over = jobs.iter().filter(|job| !recorded.contains(&job.name)).filter_map(|job| job.previously.as_ref());
+    let known: HashSet<&JobName> = jobs.iter().map(|job| &job.name).chain(taken_over).collect();
     let mut ghosts: Vec<JobName> =
         records.iter().filter(|record| !known.contains(&record.name)).map(|record| record.name.clone()).collect();
     ghosts.sort_unstable();

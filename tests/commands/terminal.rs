@@ -146,3 +146,15 @@ fn an_hour_that_came_twice_is_told_apart() {
     the newest 1 attempt; those before: `crontabber attempts load --limit 1 --before load/1/2024-10-27T02:00:00Z/1`
     ");
 }
+
+#[test]
+fn two_manual_runs_of_one_minute_are_told_apart() {
+    let place = Fixture::new("[jobs.m]\nschedule = \"@yearly\"\ncommand = \"true\"\n");
+    for _ in 0..2 {
+        assert_eq!(place.ask(&["run", "m", "-q"]).exit, 0);
+    }
+    let table = place.look(80, &["sessions", "m"]);
+    let manual = table.lines().filter(|line| line.contains("manual"));
+    let dates: Vec<&str> = manual.filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert!(dates.len() == 2 && dates[0] != dates[1], "{table}");
+}

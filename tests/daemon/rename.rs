@@ -31,6 +31,7 @@ fn a_job_that_waits_for_its_ledger_is_shown_under_its_new_name() {
     assert!(list.contains("takes over the dates of `old` once the open attempt of `old` has ended"), "{list}");
     assert!(list.contains("2024-11-01T03:00:00+00:00, attempt 1"), "{list}");
     assert!(!list.contains("ghost"), "{list}");
+    assert!(lab.ok("ghosts").starts_with("no ghosts"));
     let row = &lab.json(&["list"])[0];
     assert_eq!((&row["job"], &row["state"]), (&"new".into(), &"running".into()));
     assert!(lab.ok("health").starts_with("OK - 1 job"), "{}", lab.ok("health"));
