@@ -18,20 +18,29 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn newest_zones(&mut self) -> Result<Vec<(JobName, DateTime<Utc>, Tz)>, LedgerError> {
-        let of_job = sessions::job_id.eq(jobs::id);
-        let successes = jobs::table
-            .inner_join(sessions::table.on(of_job.and(sessions::date.nullable().eq(jobs::last_success))))
-            .order(sessions::generation)
-            .select((jobs::name, sessions::date, sessions::zone_id))
-            .load::<(String, i64, i16)>(&mut self.connection)?;
-        let watermarks = jobs::table
-            .inner_join(sessions::table.on(of_job.and(sessions::date.nullable().eq(jobs::watermark))))
-            .order(sessions::generation)
-            .select((jobs::name, sessions::date, sessions::zone_id))
-            .load::<(String, i64, i16)>(&mut self.connection)?;
+        // One key for each job, all in one query: a join would scan the sessions.
+        let of_job = sessions::job_id.eq(jobs::id).and(sessions::generation.eq(jobs::generation));
+        let zone = sessions::table.filter(of_job).select(sessions::zone_id).limit(1);
+        let of_success = zone.filter(sessions::date.nullable().eq(jobs::last_success)).single_value();
+        let of_watermark = zone.filter(sessions::date.nullable().eq(jobs::watermark)).single_value();
+        let rows = jobs::table
+            .select((jobs::name, (jobs::last_success, of_success), (jobs::watermark, of_watermark)))
+            .load::<(String, (Option<i64>, Option<i16>), (Option<i64>, Option<i16>))>(&mut self.connection)?;
         let zones = Zones::load(&mut self.connection)?;
-        let all = successes.into_iter().chain(watermarks);
-        all.map(|(name, date, zone)| Ok((job_name(&name)?, instant(date)?, zones.get(zone)?))).collect()
+        let mut found = Vec::with_capacity(rows.len());
+        for (name, success, watermark) in rows {
+            let name = job_name(&name)?;
+            for (date, zone) in [success, watermark] {
+                let Some(date) = date.map(instant).transpose()? else { continue };
+                let zone = match zone {
+                    Some(id) => Some(zones.get(id)?),
+                    // A reset may have left the date in an earlier generation.
+                    None => self.zone_at(&name, date)?,
+                };
+                found.extend(zone.map(|zone| (name.clone(), date, zone)));
+            }
+        }
+        Ok(found)
     }
 
     /// Whether a job (in its generation in force) has a date in a range that was recorded with another zone.
@@ -55,15 +64,16 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn zone_at(&mut self, job: &JobName, date: DateTime<Utc>) -> Result<Option<Tz>, LedgerError> {
-        let id = sessions::table
-            .inner_join(jobs::table)
-            .filter(jobs::name.eq(job.as_str()))
-            .filter(sessions::date.eq(micros(date)))
-            .order(sessions::generation.desc())
-            .select(sessions::zone_id)
-            .first::<i16>(&mut self.connection)
-            .optional()?;
+        let Some((id, newest)) = self.number_of(job)? else { return Ok(None) };
+        let mut found = None;
+        for generation in (1..=newest).rev() {
+            let row = sessions::table.find((id, generation, micros(date))).select(sessions::zone_id);
+            found = row.first::<i16>(&mut self.connection).optional()?;
+            if found.is_some() {
+                break;
+            }
+        }
         let zones = Zones::load(&mut self.connection)?;
-        id.map(|id| zones.get(id)).transpose()
+        found.map(|id| zones.get(id)).transpose()
     }
 }

@@ -151,6 +151,8 @@ fn attempts_are_filtered_by_when_they_ran(world: &World) {
 fn rows_of_some_jobs_are_listed_in_one_order(world: &World) {
     lived(world);
     let many: Vec<_> = (0..20).map(|number| name(&format!("x{number}"))).collect();
+    let entered: Vec<Entry> = many.iter().map(|job| enter(job.as_str())).collect();
+    crate::world::reopened(world).commit(&entered).unwrap();
     for others in [Vec::new(), many] {
         let jobs = |these: &[&str]| Some(these.iter().map(|job| name(job)).chain(others.clone()).collect());
         let both = SessionFilter { jobs: jobs(&["c", "a"]), ..SessionFilter::default() };

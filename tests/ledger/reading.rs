@@ -327,6 +327,8 @@ fn no_query_scans_or_sorts_the_ledger() {
     writer
         .commit(&[open("a", 1, 1, StateKind::Waiting), succeed("a", 1, 1), open("a", 2, 1, StateKind::Waiting)])
         .unwrap();
+    let others: Vec<Entry> = (0..20).map(|number| enter(&format!("a{number}"))).collect();
+    writer.commit(&others).unwrap();
     let mut reader = world.reader();
     QUERIES.take();
     writer.commit(&[fail("a", 2, 1), open("a", 3, 1, StateKind::Waiting)]).unwrap();
@@ -338,6 +340,9 @@ fn no_query_scans_or_sorts_the_ledger() {
     reader.days(&name("a"), &[(date(1), date(2)), (date(2), date(3))]).unwrap();
     reader.beside(&name("a"), Between::only(date(2))).unwrap();
     reader.durations(&name("a"), 100).unwrap();
+    reader.newest_zones().unwrap();
+    reader.zone_at(&name("a"), date(1)).unwrap();
+    reader.has_other_zone(&name("a"), chrono_tz::UTC, Between::only(date(2))).unwrap();
     reader.disabled(&name("a"), at(0)).unwrap();
     let whole = reader.snapshot(|snapshot| {
         for (record, _) in snapshot.jobs().unwrap() {

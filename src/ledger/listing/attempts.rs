@@ -1,7 +1,7 @@
 //! Lists attempts: those of one job along their primary key, those of all jobs along the index of sessions by date. An
 //! index of attempts by date would store the key of every attempt twice.
 
-use diesel::dsl::{IntoBoxed, count_star, exists};
+use diesel::dsl::{IntoBoxed, count_star, exists, not};
 use diesel::prelude::*;
 
 use super::page::{Cursor, IndexRange, Listed, PAGE};
@@ -106,8 +106,8 @@ pub(in crate::ledger) fn attempts_by_date(
         rows = rows.filter(exists(jobs::table.filter(in_force)));
     }
     if !range.jobs.is_empty() {
-        let is_one = jobs::id.eq(sessions::job_id).and(jobs::id.eq_any(range.jobs.to_vec()));
-        rows = rows.filter(exists(jobs::table.filter(is_one)));
+        let is_other = jobs::id.eq(sessions::job_id).and(jobs::id.ne_all(range.jobs.to_vec()));
+        rows = rows.filter(not(exists(jobs::table.filter(is_other))));
     }
     if range.to < i64::MAX {
         rows = rows.filter(sessions::date.lt(range.to));

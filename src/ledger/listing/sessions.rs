@@ -1,6 +1,6 @@
 //! Lists sessions: those of one job along their primary key, those of all jobs along the index by date.
 
-use diesel::dsl::exists;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use super::page::{Cursor, IndexRange, Listed, PAGE};
@@ -55,9 +55,10 @@ fn sessions_in(range: IndexRange<'_>) -> sessions::BoxedQuery<'static, MultiBack
         rows = rows.filter(exists(jobs::table.filter(in_force)));
     }
     if !range.jobs.is_empty() {
-        // Not a condition on the session: SQLite would read and sort all sessions of the jobs instead of those by date.
-        let is_one = jobs::id.eq(sessions::job_id).and(jobs::id.eq_any(range.jobs.to_vec()));
-        rows = rows.filter(exists(jobs::table.filter(is_one)));
+        // Neither a condition on the session nor `EXISTS`, which becomes a join: SQLite would read and sort all sessions of
+        // the jobs, instead of those by date.
+        let is_other = jobs::id.eq(sessions::job_id).and(jobs::id.ne_all(range.jobs.to_vec()));
+        rows = rows.filter(not(exists(jobs::table.filter(is_other))));
     }
     if range.to < i64::MAX {
         rows = rows.filter(sessions::date.lt(range.to));
