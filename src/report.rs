@@ -9,6 +9,7 @@ pub mod date;
 pub(crate) mod date_resolve;
 pub(crate) mod downstream;
 pub(crate) mod duration_stats;
+pub(crate) mod edits;
 pub(crate) mod error;
 pub(crate) mod health;
 pub mod job_filter;

@@ -16,9 +16,10 @@ use super::output::Output;
 use crate::job::{Job, JobName};
 use crate::ledger::{Between, LocalBetween, Reader, SessionFilter};
 use crate::report::date_resolve::MOST_BETWEEN_ZONES;
+use crate::report::edits::moved;
 use crate::report::zones::Zones;
 use crate::schedule::{TICK, day_start};
-use crate::session::JobRecord;
+use crate::session::{JobRecord, StandIns, StateKind};
 
 /// Where the dates of a day stand, the worst first: the word, the mark, and the color as a terminal takes it.
 const STATES: [(&str, char, &str); 8] = [
@@ -104,7 +105,11 @@ pub(super) fn calendar(context: &Context, asked: &CalendarArguments, output: &mu
     }
     let job = registry.iter().flat_map(|registry| &registry.jobs).find(|job| job.name == asked.job);
     if let Some(job) = job.filter(|job| job.enabled && is_enabled) {
-        add_ahead(job, record.as_ref(), &mut days, &bounds, context.now);
+        let moved = match (&registry, reader) {
+            (Some(registry), Some(mut reader)) => moved(registry.clone(), &mut reader, &asked.job, context.now)?,
+            _ => StandIns::new(),
+        };
+        add_ahead(job, record.as_ref(), &moved, &mut days, &bounds, context.now);
     }
     if !context.json() {
         let with_count = has_room_for_counts(&days, output.width);
@@ -193,7 +198,14 @@ fn range(asked: &CalendarArguments, zone: Tz, now: DateTime<Utc>) -> Result<(Dat
 }
 
 /// Adds the dates of the schedule that the ledger does not have: those that are due, and those ahead.
-fn add_ahead(job: &Job, record: Option<&JobRecord>, days: &mut [Day], bounds: &[Bounds], now: DateTime<Utc>) {
+fn add_ahead(
+    job: &Job,
+    record: Option<&JobRecord>,
+    moved: &StandIns,
+    days: &mut [Day],
+    bounds: &[Bounds],
+    now: DateTime<Utc>,
+) {
     let timetable = &job.timetable;
     let after = record
         .map(|record| record.watermark.map_or(record.timetable_from, |watermark| watermark.max(record.timetable_from)));
@@ -203,7 +215,13 @@ fn add_ahead(job: &Job, record: Option<&JobRecord>, days: &mut [Day], bounds: &[
     for (day, (from, to)) in days.iter_mut().zip(bounds) {
         let from = earliest.map_or(*from, |earliest| earliest.max(*from));
         for date in timetable.dates(from, *to).map_while(Result::ok) {
-            day.add(if timetable.due(date) <= now { DUE } else { PLANNED }, 1);
+            let is_due = timetable.due(date) <= now;
+            let state = match moved.contains_key(&date) {
+                true => StateKind::Skipped.word(),
+                false if is_due => DUE,
+                false => PLANNED,
+            };
+            day.add(state, 1);
         }
     }
 }

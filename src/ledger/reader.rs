@@ -12,7 +12,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::listing::{self, Selection, SortKey};
 use super::request_queue::Answer;
 use super::rows::{AttemptRow, JobRow, SessionRow, code, count, instant, micros, number};
-use super::schema::{attempts, hosts, jobs, sessions, unanswered, writer};
+use super::schema::{attempts, hosts, jobs, sessions, stand_ins, unanswered, writer};
 use super::snapshot::Snapshot;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
@@ -144,6 +144,22 @@ impl Reader {
             .optional()?;
         let zones = Zones::load(&mut self.connection)?;
         row.map(|row| row.record(&key.job, &zones)).transpose()
+    }
+
+    /// The date that stands for the period of a moved one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn stand_in(&mut self, moved: &SessionKey) -> Result<Option<DateTime<Utc>>, LedgerError> {
+        let by = stand_ins::table
+            .inner_join(jobs::table)
+            .filter(jobs::name.eq(moved.job.as_str()))
+            .filter(stand_ins::generation.eq(number(moved.generation)))
+            .filter(stand_ins::date.eq(micros(moved.date)))
+            .select(stand_ins::by_date)
+            .first(&mut self.connection)
+            .optional()?;
+        by.map(instant).transpose()
     }
 
     /// Passes attempts to `each`, ascending by date, job and number, until it breaks.

@@ -29,6 +29,8 @@ pub(crate) struct PlanRow<'a> {
     attempt: Option<u32>,
     trigger: Option<&'static str>,
     backlog: u64,
+    /// The recorded date that stands for its period: it will be skipped as moved.
+    stand_in: Option<String>,
 }
 
 /// What a wake would do for every job, by name.
@@ -61,7 +63,12 @@ impl PlannedJob {
     /// The dates as programs read them.
     pub(crate) fn rows(&self) -> Vec<PlanRow<'_>> {
         let now = self.starts.iter().map(|start| self.row(start.attempt.session.date, Some(start)));
-        now.chain(self.next().map(|next| self.row(next, None))).collect()
+        let moved = self.view.moved.iter().map(|(date, by)| PlanRow {
+            starts: "never",
+            stand_in: Some(in_zone(*by, self.job.timetable.zone())),
+            ..self.row(*date, None)
+        });
+        now.chain(moved).chain(self.next().map(|next| self.row(next, None))).collect()
     }
 
     fn row(&self, date: DateTime<Utc>, start: Option<&Start>) -> PlanRow<'_> {
@@ -74,6 +81,7 @@ impl PlannedJob {
             attempt: start.map(|start| start.attempt.number),
             trigger: start.map(|start| start.trigger.word()),
             backlog: self.view.backlog,
+            stand_in: None,
         }
     }
 }

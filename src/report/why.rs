@@ -34,6 +34,8 @@ pub(crate) struct WhyRow<'a> {
     acts: Vec<ActSummary<'a>>,
     waits: Vec<String>,
     next_attempt: Option<String>,
+    /// The date that stands for the period of this one, which an edit of the registry moved.
+    stand_in: Option<String>,
     text: Vec<String>,
 }
 
@@ -102,6 +104,7 @@ impl DateReport {
                 .collect(),
             waits: self.waits(),
             next_attempt: explanation.and_then(|explanation| explanation.next_attempt).map(at),
+            stand_in: self.stand_in.map(at),
             text: self.sentences(),
         }
     }

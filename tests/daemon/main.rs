@@ -8,6 +8,7 @@ mod crash;
 mod dependencies;
 #[path = "../support/disk.rs"]
 mod disk;
+mod edits;
 mod follow;
 mod health;
 mod heartbeat;

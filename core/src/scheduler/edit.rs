@@ -26,7 +26,7 @@ use super::step::Step;
 use super::timetable_edit::TimetableEdit;
 
 /// What an edit does to the dates of a job.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Edit {
     /// Recorded dates that have never been attempted and that the timetable no longer has.
     excluded: Vec<DateTime<Utc>>,
@@ -198,18 +198,14 @@ impl JobState {
         (added + new.saturating_sub(former)) as u64
     }
 
-    /// How many past dates the edit of the registry would add now.
-    pub(super) fn added_by_edit(&self, now: DateTime<Utc>) -> u64 {
-        match (&self.job, &self.recordings) {
-            (Some(job), Some(recordings)) => self.plan_edit(job, recordings, now).past,
-            _ => 0,
-        }
+    /// What the edit of the registry does that is not in force yet.
+    fn pending_edit(&self, now: DateTime<Utc>) -> Option<Edit> {
+        Some(self.plan_edit(self.job.as_ref()?, self.recordings.as_ref()?, now))
     }
 
     /// The dates up to the watermark that the edit of a disabled job would add.
     pub(super) fn older_by_edit(&self, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-        let (Some(job), Some(recordings)) = (&self.job, &self.recordings) else { return Vec::new() };
-        let Edit { added, included, .. } = self.plan_edit(job, recordings, now);
+        let Some(Edit { added, included, .. }) = self.pending_edit(now) else { return Vec::new() };
         let mut dates: Vec<_> = added.into_iter().chain(included.into_iter().map(|recording| recording.date)).collect();
         dates.sort_unstable();
         dates
@@ -219,9 +215,11 @@ impl JobState {
     /// than `announce_over` disables the job until an operator has decided.
     pub(super) fn take_edit(&mut self, announce_over: u64, step: &mut Step) {
         let is_held = self.is_held_for_edit();
-        let past = if self.rows().disabled.is_none() || is_held { self.added_by_edit(step.now) } else { 0 };
+        let edit = self.pending_edit(step.now).filter(|_| self.rows().disabled.is_none() || is_held);
+        let is_too_much = |edit: &Edit| edit.past > announce_over && self.job.as_ref().is_some_and(|job| job.enabled);
         let job = self.rows().record.name.clone();
-        if past > announce_over && self.job.as_ref().is_some_and(|job| job.enabled) {
+        if let Some(edit) = edit.filter(is_too_much) {
+            let past = edit.past;
             let reason = format!(
                 "its edit adds {}: `crontabber enable {job} --catch-up`, `--skip-missed` or `--skip-to DATE` decides",
                 counted(past, "past date")
@@ -229,8 +227,9 @@ impl JobState {
             if self.rows().disabled.as_ref().and_then(|disabled| disabled.reason.as_ref()) != Some(&reason) {
                 let user = ITSELF.to_owned();
                 let disabled = Disabled { job: job.clone(), at: step.now, until: None, user, reason: Some(reason) };
+                let dates = self.edited_dates(edit);
                 self.write(Entry::Disable(disabled), step);
-                step.notes.push(Notification::EditHeld { job, past });
+                step.notes.push(Notification::EditHeld { job, past, dates });
             }
         } else if is_held {
             self.write(Entry::Enable { job }, step);
@@ -288,7 +287,7 @@ impl JobState {
             step.notes.push(Notification::UnreadableTimetable { job: job.name.clone(), error });
         }
         let edit = self.plan_edit(&job, &recordings, step.now);
-        let note = self.describe_edit(&job, &edit);
+        let dates = self.edited_dates(edit.clone());
         self.exclude(&edit, step);
         if !edit.added.is_empty() {
             let new = |date: &DateTime<Utc>| NewSession {
@@ -321,22 +320,24 @@ impl JobState {
         );
         self.unrecorded = 0;
         self.seek_next(&job.timetable, step);
-        step.notes.extend(note);
+        if !dates.is_empty() {
+            step.notes.push(Notification::Edited { job: job.name.clone(), dates });
+        }
     }
 
     /// What an edit does to dates, for the reader of the log.
-    fn describe_edit(&self, job: &Job, edit: &Edit) -> Option<Notification> {
+    fn edited_dates(&self, edit: Edit) -> EditedDates {
+        let zone = self.zone();
         let zone_of = |date: &DateTime<Utc>| (*date, self.zone_of(*date));
         let included = edit.included.iter().map(|recording| (recording.date, recording.zone));
-        let added = edit.added.iter().map(|date| (*date, job.timetable.zone()));
-        let dates = EditedDates {
+        let added = edit.added.iter().map(|date| (*date, zone));
+        EditedDates {
             added: added.chain(included).collect(),
             excluded: edit.excluded.iter().map(zone_of).collect(),
             kept: edit.kept.iter().map(zone_of).collect(),
-            moved: edit.stand_ins.iter().map(|(date, by)| (*date, *by)).collect(),
-            replaced: edit.replaced.clone(),
-            zone: job.timetable.zone(),
-        };
-        (!dates.is_empty()).then(|| Notification::Edited { job: job.name.clone(), dates })
+            moved: edit.stand_ins.into_iter().collect(),
+            replaced: edit.replaced,
+            zone,
+        }
     }
 }

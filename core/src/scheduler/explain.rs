@@ -58,6 +58,8 @@ pub struct Explanation {
     pub waits: Vec<Wait>,
     /// The earliest time at which it can start, if that is known.
     pub next_attempt: Option<DateTime<Utc>>,
+    /// The recorded date that stands for its period, so that it will be skipped as moved.
+    pub stand_in: Option<DateTime<Utc>>,
 }
 
 impl Scheduler {
@@ -75,13 +77,16 @@ impl Scheduler {
             (Some(_), Some(Session { state: State::Running, .. })) | (None, _) => Vec::new(),
             (Some(job), session) => self.waits(job_state, job, date, session),
         };
+        let stand_in = job_state.rows().stand_ins.get(&date).copied();
+        let next = next_attempt(job_state, date, session, &waits, self.now);
         Some(Explanation {
             state: session.map(|session| session.state.clone()),
             trigger: session.map(|session| session.trigger),
             attempts: session.map_or(0, |session| session.attempts),
             counted_attempts: session.map_or(0, |session| session.counted_attempts),
             backfill: backfill.map(|backfill| backfill.record.clone()),
-            next_attempt: next_attempt(job_state, date, session, &waits, self.now),
+            next_attempt: next.filter(|_| stand_in.is_none()),
+            stand_in,
             waits,
         })
     }

@@ -131,11 +131,18 @@ impl JobState {
         self.unrecorded_dates(timetable).take_while(|date| timetable.due(*date) <= now).take(MAX_COUNTED).count() as u64
     }
 
+    /// The due dates that are not recorded and will not be skipped as moved.
+    pub(super) fn unmoved_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+        let due = self.unrecorded_dates(timetable).take_while(move |date| timetable.due(*date) <= now);
+        due.filter(|date| !self.rows().stand_ins.contains_key(date)).take(MAX_COUNTED)
+    }
+
     /// How many due dates are not recorded, and the first of them: what a disabled job has missed.
     pub(super) fn unrecorded_due(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
         let Some(job) = &self.job else { return (0, None) };
-        let count = self.count_due(&job.timetable, now);
-        (count, self.next.filter(|_| count > 0))
+        let mut due = self.unmoved_due(&job.timetable, now);
+        let first = due.next();
+        (u64::from(first.is_some()) + due.count() as u64, first)
     }
 
     /// Enters dates of a timetable, ascending and newer than the watermark; returns whether that settled any.

@@ -134,7 +134,7 @@ pub enum Notification {
     /// An edit of the registry changes which dates a job has.
     Edited { job: JobName, dates: EditedDates },
     /// An edit of the registry would add so many past dates that an operator has to decide.
-    EditHeld { job: JobName, past: u64 },
+    EditHeld { job: JobName, past: u64, dates: EditedDates },
     /// A job was removed from the registry: it is a ghost now.
     Removed {
         job: JobName,

@@ -200,7 +200,8 @@ impl Scheduler {
 
     fn report_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(job_state) = self.jobs.get(name) else { return };
-        let (oldest, next) = (job_state.rows().main.oldest(), job_state.next);
+        let (oldest, next) =
+            (job_state.rows().main.oldest(), job_state.next.and_then(|next| self.first_to_run(job_state, next)));
         let zone = oldest.map_or_else(|| job_state.zone(), |oldest| job_state.zone_of(oldest));
         let adding = Adding { due: job_state.behind(), oldest, zone, next };
         let job = name.clone();

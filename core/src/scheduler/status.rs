@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptKey, Disabled, JobRecord, State, TICK};
+use crate::session::{AttemptKey, Disabled, JobRecord, StandIns, State, TICK};
 use crate::text::{in_zone, to_the_second, words};
 
 use super::Scheduler;
@@ -93,7 +93,7 @@ pub struct JobStatus {
     pub record: JobRecord,
     /// What it does, or what it waits for.
     pub state: JobCondition,
-    /// The first date that is neither recorded nor due.
+    /// The first date that is neither recorded nor due, and that will run.
     pub next: Option<DateTime<Utc>>,
     /// How many due dates of the schedule are unsettled, running ones included.
     pub backlog: u64,
@@ -113,6 +113,8 @@ pub struct JobStatus {
     pub running: Vec<AttemptKey>,
     /// The `disable` in force.
     pub disabled: Option<Disabled>,
+    /// The later dates that will be skipped as moved, each with the recorded date that stands for its period.
+    pub moved: StandIns,
 }
 
 impl Scheduler {
@@ -122,7 +124,7 @@ impl Scheduler {
         let job_state = self.jobs.get(name)?;
         let (blocked_at, blocked_by) = job_state.job.as_ref().map_or((None, None), |job| self.block(job_state, job));
         let next =
-            job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_not_due(job_state, next));
+            job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_to_run(job_state, next));
         let first = job_state.due(self.now).next();
         // A disabled job records no dates.
         let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
@@ -145,18 +147,16 @@ impl Scheduler {
             blocked_at: blocked_at.map(|date| (date, due(date).max(seen_at))),
             running: job_state.rows().open.iter().cloned().collect(),
             disabled: job_state.rows().disabled.clone(),
+            moved: job_state.rows().stand_ins.clone(),
         })
     }
 
-    /// The first date that is not due, if more dates are due than are recorded.
-    fn first_not_due(&self, job_state: &JobState, next: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// The first date that is not due, and for whose period no other one stands. More dates may be due than are recorded.
+    pub(super) fn first_to_run(&self, job_state: &JobState, next: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let timetable = &job_state.job.as_ref()?.timetable;
-        if timetable.due(next) > self.now {
-            return Some(next);
-        }
-        let newest = timetable.newest_due(self.now)?;
-        let mut later = timetable.dates(newest + TICK, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
-        later.find(|date| !job_state.rows().has_row(*date))
+        let from = if timetable.due(next) > self.now { next } else { timetable.newest_due(self.now)? + TICK };
+        let mut later = timetable.dates(from, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
+        later.find(|date| !job_state.rows().has_row(*date) && !job_state.rows().stand_ins.contains_key(date))
     }
 
     fn block(&self, job_state: &JobState, job: &Job) -> (Option<DateTime<Utc>>, Option<BlockReason>) {

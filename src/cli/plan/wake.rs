@@ -10,7 +10,7 @@ use crate::cli::table::{Cell, Column, Fit, Table};
 use crate::registry::Registry;
 use crate::report::plan::{self, PlannedJob};
 use crate::scheduler::Start;
-use crate::text::counted;
+use crate::text::{counted, in_zone};
 
 const COLUMNS: [Column; 4] = [
     Column(Fit::Cut, "JOB"),
@@ -50,7 +50,11 @@ fn print(planned: &[PlannedJob], output: &mut Output) -> Result<(), Failure> {
             Cell::number(planned.view.backlog),
             Cell::date_or_dash(planned.next(), zone),
         ];
-        table.row(cells, planned.starts.first().map(start_line).as_deref());
+        let mut lines: Vec<String> = planned.starts.first().map(start_line).into_iter().collect();
+        lines.extend(planned.view.moved.iter().map(|(date, by)| {
+            format!("{} will be skipped as moved: {} stands for it", in_zone(*date, zone), in_zone(*by, zone))
+        }));
+        table.row(cells, Some(lines.join("; ")).filter(|line| !line.is_empty()).as_deref());
     }
     table.print(output)?;
     if planned.iter().all(|planned| planned.starts.is_empty()) {

@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 
 use crate::duration;
 use crate::job::JobName;
-use crate::scheduler::{Adding, Notification};
+use crate::report::edits::edit_clause;
+use crate::scheduler::Notification;
 use crate::session::{AttemptEnd, AttemptKey, Outcome, State};
 use crate::text::{counted, in_zone, to_the_second};
 
@@ -135,39 +136,7 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         Notification::Answered { operation, user, done, text, .. } => {
             format!("{operation} by {user}: {text}{}", if *done { "" } else { " (refused)" })
         }
-        other => edit_clause(other, zone),
-    }
-}
-
-/// What the registry changed.
-fn edit_clause(notification: &Notification, zone: Tz) -> String {
-    match notification {
-        Notification::Added { adding, .. } => format!("new; {}", added(adding, zone)),
-        Notification::Changed { keys, adding, dates, .. } => {
-            let edited = if dates.is_empty() { String::new() } else { format!("; {}", dates.describe()) };
-            format!("changed: {}; {}{edited}", keys.join(", "), added(adding, zone))
-        }
-        Notification::Edited { dates, .. } => dates.describe(),
-        Notification::EditHeld { job, past } => format!(
-            "held: its edit adds {}; `crontabber enable {job} --catch-up`, `--skip-missed` or `--skip-to DATE` decides, \
-             and nothing of it runs until then",
-            counted(*past, "past date")
-        ),
-        Notification::Renamed { previously, .. } => {
-            format!("renamed from `{previously}`: it continues with the dates of that job")
-        }
-        Notification::WaitsToSucceed { previously, .. } => {
-            format!(
-                "renamed from `{previously}`: it continues with the dates of that job once its running attempts have ended"
-            )
-        }
-        Notification::Removed { unsettled, .. } => {
-            format!("gone from the registry: its dates stay in the ledger, and {unsettled} unsettled ones do not run")
-        }
-        Notification::UnreadableTimetable { error, .. } => {
-            format!("its previous schedule cannot be read ({error}), so no more dates of that schedule are recorded")
-        }
-        _ => String::new(),
+        other => edit_clause(other, zone).unwrap_or_default(),
     }
 }
 
@@ -192,16 +161,6 @@ fn behind_text(behind: u64, oldest: &str, superseded: u64) -> String {
         (1, 0) => format!("1 date behind: {oldest}"),
         (behind, 0) => format!("{} behind, catching up from {oldest}", counted(behind, "date")),
         (_, superseded) => format!("{} missed and superseded; {oldest} runs", counted(superseded, "date")),
-    }
-}
-
-fn added(adding: &Adding, zone: Tz) -> String {
-    match adding {
-        Adding { due, oldest: Some(oldest), .. } if *due > 0 => {
-            format!("{} due, from {}", counted(*due, "date"), in_zone(*oldest, zone))
-        }
-        Adding { next: Some(next), .. } => format!("first due {}", in_zone(*next, zone)),
-        _ => "no date is to come".to_owned(),
     }
 }
 

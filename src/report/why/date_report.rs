@@ -40,6 +40,8 @@ pub(crate) struct DateReport {
     pub(super) last_lines: Vec<String>,
     pub(super) acts: Vec<Act>,
     pub(super) explanation: Option<Explanation>,
+    /// The date that stands for its period, if it is moved.
+    pub(super) stand_in: Option<DateTime<Utc>>,
     /// What becomes of the date once it is recorded, if it is due and is not.
     pub(super) coming: Option<Coming>,
     pub(super) is_watched: bool,
@@ -97,6 +99,7 @@ impl DateReport {
             last_lines: Vec::new(),
             acts: Vec::new(),
             explanation: scheduler.explain(of_registry, date).or_else(|| scheduler.explain(name, date)),
+            stand_in: view.moved.get(&date).copied(),
             coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, &step, now)),
             is_watched: false,
             zones,
@@ -119,6 +122,7 @@ impl DateReport {
         let key = SessionKey { job: job.clone(), generation: self.view.record.generation, date: self.date };
         self.session = reader.session(&key)?;
         self.unanswered = reader.unanswered(&key)?;
+        self.stand_in = self.stand_in.or(reader.stand_in(&key)?);
         let filter = AttemptFilter {
             jobs: Some(vec![job.clone()]),
             dates: Between::only(self.date),

@@ -92,7 +92,7 @@ impl DateReport {
                     SkipReason::Excluded => {
                         "an edit of the registry took it out of the schedule before it was attempted"
                     }
-                    SkipReason::Moved => "an edit of the registry moved it, and another date stands for its period",
+                    SkipReason::Moved => &self.moved(),
                     SkipReason::Overtime => "it came due while another date still ran (`overlap`)",
                 };
                 format!("was skipped: {why}")
@@ -104,6 +104,12 @@ impl DateReport {
         let of_generation = |attempt: &&AttemptRecord| attempt.key.session.generation == session.key.generation;
         let ends = self.attempts.iter().filter(of_generation).filter_map(|attempt| attempt.end.as_ref());
         ends.into_iter().any(|end| end.outcome == Outcome::Succeeded)
+    }
+
+    /// Why a moved date does not run.
+    fn moved(&self) -> String {
+        let by = self.stand_in.map_or_else(|| "another date".to_owned(), |by| self.dated(by));
+        format!("an edit of the registry moved it, and {by} stands for its period")
     }
 
     /// The keys of the registry that make a date too old: those that it has now, or both where it has neither.
@@ -122,6 +128,13 @@ impl DateReport {
         let due = self.job.as_ref().map(|job| job.timetable.due(self.date));
         let is_ahead = self.explanation.is_some();
         match due {
+            Some(due) if is_ahead && due > self.now && self.stand_in.is_some() => {
+                format!(
+                    "is in the future, and is to be skipped when it is due, at {}: {}",
+                    self.dated(due),
+                    self.moved()
+                )
+            }
             Some(due) if is_ahead && due > self.now => format!("is in the future: due at {}", self.dated(due)),
             _ if is_ahead || self.coming.is_some() => {
                 let nobody = if self.is_watched { "" } else { ": no daemon runs" };
@@ -236,6 +249,11 @@ impl DateReport {
                 "next: nothing, until an operator decides: `crontabber retry`, `skip` or `done`, with `{name}` and its date"
             ),
             (None, _) if let Some(Coming::Skipped(reason)) = self.coming => self.to_be_skipped(reason),
+            (None, Some(_)) if self.stand_in.is_some() => {
+                format!(
+                    "next: it is skipped when it is due; after that, `crontabber retry {name}` with its date would run it"
+                )
+            }
             (_, Some(explanation)) => self.next_attempt(explanation),
             (Some(State::Succeeded), None) => {
                 "next: nothing; `crontabber retry --again` or `backfill --only all` would repeat it".to_owned()
@@ -252,6 +270,7 @@ impl DateReport {
             self.job.as_ref().and_then(|job| job.timetable.newest_due(self.now)).map(|newest| self.dated(newest));
         let why = match (reason, newer) {
             (SkipReason::Superseded, Some(newer)) => format!("{newer} is newer and takes over"),
+            (SkipReason::Moved, _) => self.moved(),
             (SkipReason::Overtime, _) => "another date still runs (`overlap`)".to_owned(),
             _ => "it is too old".to_owned(),
         };

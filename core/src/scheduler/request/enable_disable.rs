@@ -6,7 +6,7 @@ use crate::job::{Job, JobName};
 use crate::session::{Changed, Disabled, Enabling, Entry, Request, TICK};
 use crate::text::in_zone;
 
-use super::{Answer, MAX_DATES, are, describe_dates, done};
+use super::{Answer, are, describe_dates, done};
 use crate::scheduler::Scheduler;
 use crate::scheduler::job_state::JobState;
 use crate::scheduler::notification::Notification;
@@ -124,8 +124,7 @@ impl Scheduler {
         let mut dates: Vec<DateTime<Utc>> = job_state.rows().main.idle().map(|(date, _)| date).collect();
         dates.extend(job_state.older_by_edit(self.now));
         if let Some(Job { timetable, .. }) = job_state.job.as_deref() {
-            let due = job_state.unrecorded_dates(timetable).take_while(|date| timetable.due(*date) <= self.now);
-            dates.extend(due.take(MAX_DATES));
+            dates.extend(job_state.unmoved_due(timetable, self.now));
         }
         dates
     }

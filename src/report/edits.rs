@@ -1,0 +1,151 @@
+//! What a registry changes, compared with the ledger: the jobs that are new, renamed or edited, and what that does to their
+//! dates. The daemon logs the same words.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::scheduling::{Question, ask};
+use super::zones::Zones;
+use crate::job::JobName;
+use crate::ledger::{LedgerError, Reader};
+use crate::registry::Registry;
+use crate::scheduler::{Adding, EditedDates, Notification};
+use crate::session::StandIns;
+use crate::text::{counted, in_zone};
+
+/// What a registry changes of a job.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobEdit {
+    job: String,
+    /// The sentence about it.
+    text: String,
+    /// `new`, `renamed`, `changed` or `held`.
+    change: &'static str,
+    /// The edited keys.
+    keys: Vec<&'static str>,
+    /// How many past dates it adds, if it waits for an operator.
+    past: Option<u64>,
+    /// How many dates are due.
+    due: u64,
+    /// The next date.
+    next: Option<String>,
+    added: Vec<String>,
+    excluded: Vec<String>,
+    kept: Vec<String>,
+    moved: Vec<Pair>,
+    replaced: Vec<Pair>,
+}
+
+/// A date, and the one that it belongs with: the recorded date that stands for it, or the former date whose place it takes.
+#[derive(Debug, Serialize)]
+struct Pair {
+    date: String,
+    of: String,
+}
+
+impl JobEdit {
+    /// The line for it.
+    pub(crate) fn line(&self) -> String {
+        format!("{}: {}", self.job, self.text)
+    }
+}
+
+/// What a registry changes if a daemon reads it now.
+pub(crate) fn edits(registry: Registry, reader: &mut Reader, now: DateTime<Utc>) -> Result<Vec<JobEdit>, LedgerError> {
+    let recovered = reader.recovered_for(&registry.jobs)?;
+    let zones = Zones::of_recovered(Some(&registry), &recovered);
+    let (_, step, _) = ask(recovered, registry, Question::State, now);
+    Ok(step.notes.iter().filter_map(|note| job_edit(note, &zones)).collect())
+}
+
+/// The dates to come of a job that will be skipped as moved.
+pub(crate) fn moved(
+    registry: Registry,
+    reader: &mut Reader,
+    job: &JobName,
+    now: DateTime<Utc>,
+) -> Result<StandIns, LedgerError> {
+    let recovered = reader.recovered_for(&registry.jobs)?;
+    let (scheduler, ..) = ask(recovered, registry, Question::State, now);
+    Ok(scheduler.view(job).map(|view| view.moved).unwrap_or_default())
+}
+
+fn job_edit(notification: &Notification, zones: &Zones) -> Option<JobEdit> {
+    let none = EditedDates::default();
+    let (job, change, keys, past, adding, dates) = match notification {
+        Notification::Added { job, adding } => (job, "new", &[][..], None, Some(adding), &none),
+        Notification::Changed { job, keys, adding, dates } => {
+            (job, "changed", keys.as_slice(), None, Some(adding), dates)
+        }
+        Notification::Edited { job, dates } => (job, "changed", &[][..], None, None, dates),
+        Notification::EditHeld { job, past, dates } => (job, "held", &[][..], Some(*past), None, dates),
+        Notification::Renamed { job, .. } | Notification::WaitsToSucceed { job, .. } => {
+            (job, "renamed", &[][..], None, None, &none)
+        }
+        Notification::UnreadableTimetable { job, .. } => (job, "changed", &[][..], None, None, &none),
+        _ => return None,
+    };
+    let zone = zones.of(job);
+    let named = |dates: &[(DateTime<Utc>, Tz)]| dates.iter().map(|(date, zone)| in_zone(*date, *zone)).collect();
+    let pair = |date: DateTime<Utc>, of: DateTime<Utc>| Pair { date: in_zone(date, zone), of: in_zone(of, zone) };
+    Some(JobEdit {
+        job: job.to_string(),
+        text: edit_clause(notification, zone)?,
+        change,
+        keys: keys.to_vec(),
+        past,
+        due: adding.map_or(0, |adding| adding.due),
+        next: adding.and_then(|adding| adding.next).map(|next| in_zone(next, zone)),
+        added: named(&dates.added),
+        excluded: named(&dates.excluded),
+        kept: named(&dates.kept),
+        moved: dates.moved.iter().map(|(date, by)| pair(*date, *by)).collect(),
+        replaced: dates.replaced.iter().map(|(before, date)| pair(*date, *before)).collect(),
+    })
+}
+
+/// What the registry changes of a job, without the job's name. `zone` is that of the job.
+pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<String> {
+    Some(match notification {
+        Notification::Added { adding, .. } => format!("new; {}", added(adding, zone)),
+        Notification::Changed { keys, adding, dates, .. } => {
+            let edited = if dates.is_empty() { String::new() } else { format!("; {}", dates.describe()) };
+            format!("changed: {}; {}{edited}", keys.join(", "), added(adding, zone))
+        }
+        Notification::Edited { dates, .. } => dates.describe(),
+        Notification::EditHeld { job, past, dates } => {
+            let edited = if dates.is_empty() { String::new() } else { format!("; {}", dates.describe()) };
+            format!(
+                "held: its edit adds {}; `crontabber enable {job} --catch-up`, `--skip-missed` or `--skip-to DATE` \
+                 decides, and nothing of it runs until then{edited}",
+                counted(*past, "past date")
+            )
+        }
+        Notification::Renamed { previously, .. } => {
+            format!("renamed from `{previously}`: it continues with the dates of that job")
+        }
+        Notification::WaitsToSucceed { previously, .. } => {
+            format!(
+                "renamed from `{previously}`: it continues with the dates of that job once its running attempts have ended"
+            )
+        }
+        Notification::Removed { unsettled, .. } => {
+            format!("gone from the registry: its dates stay in the ledger, and {unsettled} unsettled ones do not run")
+        }
+        Notification::UnreadableTimetable { error, .. } => {
+            format!("its previous schedule cannot be read ({error}), so no more dates of that schedule are recorded")
+        }
+        _ => return None,
+    })
+}
+
+fn added(adding: &Adding, zone: Tz) -> String {
+    match adding {
+        Adding { due, oldest: Some(oldest), .. } if *due > 0 => {
+            format!("{} due, from {}", counted(*due, "date"), in_zone(*oldest, zone))
+        }
+        Adding { next: Some(next), .. } => format!("first due {}", in_zone(*next, zone)),
+        _ => "no date is to come".to_owned(),
+    }
+}
