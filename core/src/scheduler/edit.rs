@@ -25,6 +25,9 @@ use super::notification::Notification;
 use super::step::Step;
 use super::timetable_edit::TimetableEdit;
 
+/// Up to so many dates are listed.
+const MAX_DATES: usize = 1_000_000;
+
 /// What an edit does to the dates of a job.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Edit {
@@ -60,7 +63,10 @@ impl JobState {
             }
             if session.is_untouched() { edit.excluded.push(*date) } else { edit.kept.push(*date) }
         }
-        let Some(watermark) = record.watermark else { return edit };
+        let Some(watermark) = record.watermark else {
+            edit.past = self.count_past(&edited, &edit, now);
+            return edit;
+        };
         let mut given = self.given(&edited, recordings, &edit.excluded);
         for recording in recordings.iter().filter(|recording| recording.is_edited_out()) {
             let Recording { date, zone, .. } = *recording;
@@ -133,12 +139,11 @@ impl JobState {
                 out.insert(date);
                 continue;
             }
-            // An operator may have repeated a date of the schedule; one that he ordered has seconds, or is outside.
-            let is_within = date >= first_date && watermark.is_some_and(|watermark| date <= watermark);
-            let is_repeated = is_within && date.timestamp_micros() % 60_000_000 == 0;
+            // An operator may have repeated a date of the schedule, or have skipped it ahead of its time.
+            let may_be_of_schedule = date >= first_date && recording.is_at_time_of_schedule();
             if !excluded.contains(&date)
                 && is_of_grain(date)
-                && (is_repeated || (recording.trigger.is_scheduled() && !recording.is_backfilled))
+                && (may_be_of_schedule || (recording.trigger.is_scheduled() && !recording.is_backfilled))
             {
                 given.entry(edited.grain.period(date, zone)).or_insert(date);
             }
@@ -163,7 +168,9 @@ impl JobState {
     /// Finds the dates after the watermark whose period has a date, and those that take the place of another one.
     fn pair_later_dates(&self, edited: &TimetableEdit<'_>, given: &HashMap<PeriodId, DateTime<Utc>>, edit: &mut Edit) {
         let Some(watermark) = self.rows().record.watermark.filter(|_| edited.grain.days() > 0) else { return };
-        let (timetable, until) = (&edited.job.timetable, watermark + edited.around());
+        // An operator may have skipped dates ahead.
+        let newest = given.values().copied().max().map_or(watermark, |newest| newest.max(watermark));
+        let (timetable, until) = (&edited.job.timetable, newest + edited.around());
         let near = |timetable: &Timetable| -> Vec<DateTime<Utc>> {
             timetable.dates(watermark + TICK, until).map_while(Result::ok).collect()
         };
@@ -172,7 +179,9 @@ impl JobState {
         for date in near(timetable) {
             let period = edited.period(date);
             if let Some(by) = given.get(&period) {
-                edit.stand_ins.insert(date, *by);
+                if *by != date {
+                    edit.stand_ins.insert(date, *by);
+                }
                 continue;
             }
             let zone = former.map_or(timetable.zone(), Timetable::zone);
@@ -203,10 +212,18 @@ impl JobState {
         Some(self.plan_edit(self.job.as_ref()?, self.recordings.as_ref()?, now))
     }
 
-    /// The dates up to the watermark that the edit of a disabled job would add.
+    /// The dates before the next one that the edit of a disabled job would add, up to a million while it has no watermark.
     pub(super) fn older_by_edit(&self, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-        let Some(Edit { added, included, .. }) = self.pending_edit(now) else { return Vec::new() };
+        let (Some(job), Some(edit)) = (&self.job, self.pending_edit(now)) else { return Vec::new() };
+        let Edit { added, included, timetable_from, .. } = edit;
         let mut dates: Vec<_> = added.into_iter().chain(included.into_iter().map(|recording| recording.date)).collect();
+        if self.rows().record.watermark.is_none() {
+            // No date was ever due; the edit may begin earlier.
+            let until = self.next.map_or(now + TICK, |next| next.min(now + TICK));
+            let earlier = job.timetable.dates(timetable_from + TICK, until).map_while(Result::ok);
+            let due = earlier.take_while(|date| job.timetable.due(*date) <= now);
+            dates.extend(due.filter(|date| !self.rows().has_row(*date)).take(MAX_DATES));
+        }
         dates.sort_unstable();
         dates
     }

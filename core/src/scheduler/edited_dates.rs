@@ -57,7 +57,10 @@ impl EditedDates {
         parts.extend(listed(added, "is added", "are added"));
         parts.extend(listed(excluded, "is excluded and skipped", "are excluded and skipped"));
         let pairs = |pairs: &[(DateTime<Utc>, DateTime<Utc>)], words: fn(String, String) -> String| -> Vec<String> {
-            pairs.iter().map(|(one, other)| words(in_zone(*one, *zone), in_zone(*other, *zone))).collect()
+            let named =
+                pairs.iter().take(NAMED).map(|(one, other)| words(in_zone(*one, *zone), in_zone(*other, *zone)));
+            let more = pairs.len().saturating_sub(NAMED) as u64;
+            named.chain((more > 0).then(|| format!("so for {} more", counted(more, "date")))).collect()
         };
         parts.extend(pairs(replaced, |before, date| format!("{date} takes the place of {before}")));
         parts.extend(pairs(moved, |date, by| format!("{date} will be skipped as moved, since {by} stands for it")));

@@ -12,6 +12,9 @@ use crate::session::{JobRecord, RecordingRange, Recovered};
 /// No zone is farther from another one.
 const ZONES_APART: TimeDelta = TimeDelta::hours(26);
 
+/// So far ahead an operator may have skipped dates.
+const AHEAD: TimeDelta = TimeDelta::days(366 * 200);
+
 /// An edited job: its former timetable, and the one in the registry.
 pub(super) struct TimetableEdit<'a> {
     record: &'a JobRecord,
@@ -208,7 +211,7 @@ fn range_needed(edited: &TimetableEdit<'_>) -> RecordingRange {
         job: record.name.clone(),
         generation: record.generation,
         from: oldest - edited.around(),
-        to: watermark + ZONES_APART,
+        to: watermark + AHEAD,
         around: edited.around(),
     }
 }

@@ -52,6 +52,13 @@ impl Recording {
         Self { date, zone, state, reason, trigger, is_backfilled: backfill.is_some(), attempts: 0 }
     }
 
+    /// Whether a schedule may have made the date: it is a whole minute, or up to two seconds later if its instant was taken.
+    /// The date of a manual run has a fraction of a second, with next to no exception.
+    #[must_use]
+    pub fn is_at_time_of_schedule(&self) -> bool {
+        matches!(self.date.timestamp_micros() % 60_000_000, 0 | 1_000_000 | 2_000_000)
+    }
+
     /// Whether an edit of the timetable settled the date unattempted.
     #[must_use]
     pub fn is_edited_out(&self) -> bool {

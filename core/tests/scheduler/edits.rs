@@ -4,7 +4,13 @@
 //! are told both ways, and have one outcome.
 
 mod excluded;
+mod grain;
+mod held;
 mod one_rule;
+mod periods;
+mod policies;
+mod stands;
+mod zones;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -44,6 +50,16 @@ fn with_start(job: Job, start: Option<&str>) -> Job {
 fn with_end(job: Job, end: &str) -> Job {
     let Timetable { schedule, start, .. } = job.timetable;
     Job { timetable: Timetable::new(schedule, start, Some(at(end)), Duration::ZERO), ..job }
+}
+
+/// The same job without `backfill = true`.
+fn ordinary(job: Job) -> Job {
+    Job { date_policy: DatePolicy::NewestOnly, ..job }
+}
+
+/// Every so many days.
+fn every(days: &str, time: &str) -> Job {
+    with_schedule(load("0 3 * * *"), Schedule::every(days, Some(time), Tz::UTC).expect("an interval"))
 }
 
 /// How a daemon sees an edit.

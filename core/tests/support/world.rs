@@ -391,6 +391,8 @@ pub(crate) struct World {
     pub(crate) pools: BTreeMap<String, usize>,
     requests: i64,
     pub(crate) max_running: usize,
+    /// An edit that adds more past dates waits for an operator.
+    pub(crate) announce_over: u64,
     /// What the kernel counts, whatever the clock says.
     ticks: u64,
 }
@@ -419,6 +421,7 @@ impl World {
             pools: BTreeMap::new(),
             requests: 0,
             max_running: 16,
+            announce_over: u64::MAX,
             ticks: 0,
         };
         world.reload(jobs);
@@ -444,6 +447,7 @@ impl World {
     pub(crate) fn reload(&mut self, jobs: Vec<Job>) {
         self.jobs.clone_from(&jobs);
         self.scheduler.set_pools(self.pools.clone());
+        self.scheduler.set_announce_over(self.announce_over);
         let jobs: Vec<_> = jobs.into_iter().map(Arc::new).collect();
         let needed = self.scheduler.recordings_needed(&jobs);
         self.scheduler.set_recordings(self.rows.recordings(needed));

@@ -64,7 +64,10 @@ impl Scheduler {
         let shown = |date: DateTime<Utc>| in_zone(date, zones.get(&date).copied().unwrap_or(zone));
         let mut changed = Changed::default();
         if enabling != Enabling::Plain || backlog == 0 {
-            if let Enabling::SkipTo(to) = enabling {
+            // The edit may add dates that are older than the next one.
+            if let Enabling::SkipTo(to) = enabling
+                && oldest.is_none_or(|oldest| to <= oldest)
+            {
                 job_state.refuse_if_past(&job, to)?;
             }
             job_state.apply_edit(step);

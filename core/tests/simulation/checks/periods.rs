@@ -76,9 +76,10 @@ fn standing<'a>(
     let rows =
         [&dates.unsettled, &dates.settled].into_iter().flat_map(move |rows| rows.range(date - around..=date + around));
     rows.map(|(_, row)| row).filter(move |row| {
-        // What an operator repeats stays a date of the schedule.
-        let is_within = row.key.date >= record.first_date && record.watermark.is_some_and(|at| row.key.date <= at);
-        let is_repeated = is_within && row.key.date.timestamp_micros() % 60_000_000 == 0;
+        // What an operator repeats, or skips ahead, stays a date of the schedule.
+        let micros = row.key.date.timestamp_micros();
+        let is_repeated =
+            row.key.date >= record.first_date && micros % 60_000_000 < 3_000_000 && micros % 1_000_000 == 0;
         let stands = is_repeated || (is_of_schedule(row) && row.backfill.is_none());
         // Older rows are of periods of another kind.
         let is_of_kind = record.complete_after.is_none_or(|after| row.key.date > after);
@@ -126,7 +127,9 @@ pub(super) fn included(session: &SessionKey, view: &View<'_>) -> Held {
     let (rows, calendar) = (&view.ledger.jobs[job], &spec.calendar);
     let is_older = rows.record.complete_after.is_some_and(|after| *date <= after);
     let of_days = Calendar { rule: Rule::Daily(0, 0), ..calendar.clone() };
-    if !has(calendar, if is_older { &of_days } else { calendar }, (*date, row.zone)) {
+    // Where every date is a period of its own, the instant decides.
+    let former = if is_older && days(calendar) > 0 { &of_days } else { calendar };
+    if !has(calendar, former, (*date, row.zone)) {
         return wrong(&format!("the registry does not have it: {calendar:?}, {row:?}"));
     }
     match standing(rows.dates(), &rows.record, calendar, (*date, row.zone)).find(|other| other.key != *session) {
