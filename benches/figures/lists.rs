@@ -106,6 +106,8 @@ fn fill(path: &Path) -> Outcome<()> {
             last_success: None,
             complete_after: None,
             has_excluded: false,
+            action: String::new(),
+            in_registry: true,
             strict_after: None,
         };
         writer.commit(&[Entry::Enter(record)])?;

@@ -169,6 +169,8 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
         last_success: None,
         complete_after: None,
         has_excluded: false,
+        action: String::new(),
+        in_registry: true,
         strict_after: None,
     };
     writer.commit(&[Entry::Enter(record)])?;

@@ -160,6 +160,8 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             last_success: None,
             complete_after: None,
             has_excluded: false,
+            action: String::new(),
+            in_registry: true,
             strict_after: None,
         }));
     }

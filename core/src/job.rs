@@ -19,6 +19,7 @@ pub use name::JobName;
 pub use template::Template;
 
 use crate::schedule::Timetable;
+use crate::text::fnv_1a;
 
 /// The default of [`Retry::after`].
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_mins(5);
@@ -83,9 +84,17 @@ pub struct Job {
     pub max_duration: Option<Duration>,
     /// The former name of the job, whose ledger it takes over.
     pub previously: Option<JobName>,
+    /// It had no other name: `previously = false` in the registry.
+    pub is_new: bool,
 }
 
 impl Job {
+    /// A digest of what the job runs and where, which tells a renamed job from another one.
+    #[must_use]
+    pub fn action(&self) -> String {
+        format!("{:016x}", fnv_1a(format!("{:?} {:?}", self.command, self.working_directory).into_bytes()))
+    }
+
     /// When a date should be settled, by `expect_by`.
     #[must_use]
     pub fn expected_by(&self, date: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -123,6 +132,7 @@ impl Job {
             expect_by: None,
             max_duration: None,
             previously: None,
+            is_new: false,
         }
     }
 }

@@ -16,6 +16,7 @@ mod job_state;
 mod lateness;
 mod materialize;
 mod notification;
+mod probable_rename;
 mod queue;
 mod registry_update;
 mod request;
@@ -62,6 +63,8 @@ pub struct Scheduler {
     /// Jobs that wait to take over the ledger of their former name, until its open attempts have ended, with the recorded
     /// dates that their edit needs.
     successors: Vec<(Arc<Job>, Option<Vec<Recording>>)>,
+    /// New jobs that probably are jobs that are gone: they wait for `previously` in the registry.
+    probable_renames: BTreeMap<JobName, JobName>,
     /// The recorded dates that the edits of the next registry need, by the job's name in the ledger.
     recordings: HashMap<JobName, Vec<Recording>>,
     /// An edit that adds more past dates than this is held for an operator.
@@ -94,6 +97,7 @@ impl Scheduler {
             dependents: HashMap::new(),
             pending: HashSet::new(),
             successors: Vec::new(),
+            probable_renames: BTreeMap::new(),
             recordings: by_job(recordings),
             announce_over: u64::MAX,
             step: 0,

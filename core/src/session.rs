@@ -109,6 +109,10 @@ pub struct JobRecord {
     pub complete_after: Option<DateTime<Utc>>,
     /// Dates were excluded while the job was disabled; what of them the registry has is decided when it is enabled.
     pub has_excluded: bool,
+    /// What the job ran in the last registry that had it: [`crate::job::Job::action`].
+    pub action: String,
+    /// Whether the last registry in force has it.
+    pub in_registry: bool,
     /// The newest date that succeeded.
     pub last_success: Option<DateTime<Utc>>,
     /// The dates after it are in strict order; absent if the job is in another order.

@@ -71,6 +71,7 @@ impl<'a> Transaction<'a> {
             Entry::Enter(record) => self.enter(record),
             Entry::Adopt { .. } => self.adopt(entry),
             Entry::Order { job, generation, strict_after } => self.order(job, *generation, *strict_after),
+            Entry::Registered { job, action } => self.registered(job, action.as_deref()),
             Entry::Reset(record) => self.reset(record),
             Entry::Record { job, generation, watermark, to, zone, sessions, at } => {
                 self.move_watermark(job, *generation, *watermark, *to)?;

@@ -31,6 +31,8 @@ pub(super) struct JobRow {
     timetable: String,
     complete_after: Option<i64>,
     has_excluded: bool,
+    action: String,
+    in_registry: bool,
     last_success: Option<i64>,
     strict_after_generation: Option<i32>,
     strict_after: Option<i64>,
@@ -99,6 +101,8 @@ impl JobRow {
             timetable: record.timetable.clone(),
             complete_after: record.complete_after.map(micros),
             has_excluded: record.has_excluded,
+            action: record.action.clone(),
+            in_registry: record.in_registry,
             last_success: record.last_success.map(micros),
             strict_after_generation: record.strict_after.map(|after| number(after.generation)),
             strict_after: record.strict_after.map(|after| micros(after.date)),
@@ -117,6 +121,8 @@ impl JobRow {
             timetable: self.timetable,
             complete_after: self.complete_after.map(instant).transpose()?,
             has_excluded: self.has_excluded,
+            action: self.action,
+            in_registry: self.in_registry,
             last_success: self.last_success.map(instant).transpose()?,
             strict_after: match (self.strict_after_generation, self.strict_after) {
                 (Some(generation), Some(date)) => {

@@ -16,6 +16,8 @@ diesel::table! {
         timetable -> Text,
         complete_after -> Nullable<BigInt>,
         has_excluded -> Bool,
+        action -> Text,
+        in_registry -> Bool,
         last_success -> Nullable<BigInt>,
         strict_after_generation -> Nullable<Integer>,
         strict_after -> Nullable<BigInt>,

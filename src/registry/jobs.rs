@@ -38,6 +38,7 @@ pub(super) struct Draft {
     pub(super) require: Vec<Named>,
     pub(super) pool: Option<Named>,
     pub(super) previously: Option<Named>,
+    is_new: bool,
     pub(super) enabled: bool,
     /// Absent if the job is invalid.
     pub(super) job: Option<Job>,
@@ -73,6 +74,7 @@ fn job(reader: &TableReader<'_>, name: &Spanned<DeString<'_>>, zone: Tz, now: Da
         require: depends_on::require(reader),
         pool: reader.non_empty_string("pool").as_ref().map(Named::new),
         previously: previously(reader),
+        is_new: is_new(reader),
         enabled: reader.boolean("enabled").unwrap_or(true),
         job: None,
     };
@@ -121,6 +123,7 @@ fn with_optional_keys(job: Job, reader: &TableReader<'_>, draft: &Draft, jitter:
         expect_by: time::time_of_day(reader, "expect_by"),
         max_duration,
         previously: draft.previously.as_ref().and_then(|named| JobName::new(&named.name).ok()),
+        is_new: draft.is_new,
         ..job
     }
 }
@@ -154,8 +157,16 @@ fn limits(reader: &TableReader<'_>) -> (Option<Duration>, Option<Duration>) {
     (timeout, max_duration)
 }
 
+/// Whether the job says that it had no other name: `previously = false`.
+fn is_new(reader: &TableReader<'_>) -> bool {
+    reader.get("previously").is_some_and(|value| value.get_ref().as_bool() == Some(false))
+}
+
 fn previously(reader: &TableReader<'_>) -> Option<Named> {
     const KEY: &str = "previously";
+    if is_new(reader) {
+        return None;
+    }
     let text = reader.non_empty_string(KEY)?;
     if let Err(error) = JobName::new(text.value) {
         reader.invalid(text.span, KEY, format_args!("is not a valid job name: {error}"), None);

@@ -38,6 +38,8 @@ pub(super) enum Shape {
     Command,
     Strings,
     StringOrStrings,
+    /// A string, or `false`.
+    StringOrFalse,
     /// An array of job names and of [`DEPENDENCY`] tables; or one of these.
     Dependencies,
     /// A table of strings.
@@ -65,6 +67,7 @@ impl Shape {
             Self::DayOrInstant => "a day or an instant",
             Self::Command => "a string or an array of strings",
             Self::Strings => "an array of strings",
+            Self::StringOrFalse => "a string or `false`",
             Self::StringOrStrings => "an array of strings or a string",
             Self::Dependencies => "an array of jobs or a job",
             Self::Environment => "a table of strings",
@@ -199,8 +202,8 @@ pub(super) static JOB: &[Key] = keys! {
     on_lost: Choice(&["retry", "hold"]), ["lost", "onorphan"];
     /// The time of day, in the job's zone, by which a date should be settled. After it, the date is reported as late.
     expect_by: Time, ["expected", "expectedby", "sla", "dueby", "finishby", "doneby"];
-    /// The former name of the job, whose ledger it takes over.
-    previously: String, ["renamedfrom", "oldname", "formerly", "previousname", "formername"];
+    /// The former name of the job, whose ledger it takes over; `false` if it had none.
+    previously: StringOrFalse, ["renamedfrom", "oldname", "formerly", "previousname", "formername"];
     /// Whether the job runs. Default: true.
     enabled: Boolean, ["enable", "active", "on"];
     /// Words to filter jobs by.

@@ -84,6 +84,7 @@ fn shape(shape: Shape) -> Value {
             "oneOf": [text(), { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
         }),
         Shape::Strings => json!({ "type": "array", "items": text() }),
+        Shape::StringOrFalse => json!({ "oneOf": [text(), { "const": false }] }),
         Shape::StringOrStrings => json!({ "oneOf": [text(), { "type": "array", "items": text() }] }),
         Shape::Dependencies => {
             let one = [text(), object_with(keys::DEPENDENCY, "job")];

@@ -20,7 +20,7 @@ pub(crate) struct JobEdit {
     job: String,
     /// The sentence about it.
     text: String,
-    /// `new`, `renamed`, `changed` or `held`.
+    /// `new`, `renamed`, `changed`, `held`, `gone`, or `none` if a key has no effect.
     change: &'static str,
     /// The edited keys.
     keys: Vec<&'static str>,
@@ -83,6 +83,11 @@ fn job_edit(notification: &Notification, zones: &Zones) -> Option<JobEdit> {
         Notification::Renamed { job, .. } | Notification::WaitsToSucceed { job, .. } => {
             (job, "renamed", &[][..], None, None, &none)
         }
+        Notification::ProbableRename { job, .. } | Notification::ReturnHeld { job } => {
+            (job, "held", &[][..], None, None, &none)
+        }
+        Notification::Removed { job, .. } => (job, "gone", &[][..], None, None, &none),
+        Notification::IneffectivePreviously { job, .. } => (job, "none", &[][..], None, None, &none),
         Notification::UnreadableTimetable { job, .. } => (job, "changed", &[][..], None, None, &none),
         _ => return None,
     };
@@ -122,6 +127,18 @@ pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<Strin
                 counted(*past, "past date")
             )
         }
+        Notification::ProbableRename { job, previously } => format!(
+            "held: is this `{previously}`, which is gone from the registry? Write `previously = \"{previously}\"` in `{job}` if \
+             it is, or `previously = false` if it is another job; nothing of it runs until then"
+        ),
+        Notification::IneffectivePreviously { job, previously } => format!(
+            "`previously = \"{previously}\"` has no effect, because `{job}` has dates of its own in the ledger; a job of \
+             another name can take over those of `{previously}`"
+        ),
+        Notification::ReturnHeld { job } => format!(
+            "held: it was gone from the registry, and is back with another command; `crontabber enable {job} --catch-up`, \
+             `--skip-missed` or `--skip-to DATE` decides, and nothing of it runs until then"
+        ),
         Notification::Renamed { previously, .. } => {
             format!("renamed from `{previously}`: it continues with the dates of that job")
         }

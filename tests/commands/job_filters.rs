@@ -161,7 +161,7 @@ fn attempts_are_those_that_ran_since() {
     assert_eq!(jobs(&place, &["attempts", "--since", "2024-11-08T00:00:01Z", "c*"]), "clean");
     // Dates of years ago that ran now.
     let now = clock::now();
-    place.write(&REGISTRY.replace("[jobs.clean]", "[jobs.late]"));
+    place.write(&REGISTRY.replace("[jobs.clean]", "[jobs.late]\npreviously = false"));
     place.live(now - TimeDelta::minutes(20), |attempt| {
         (attempt.session.job.as_str() == "late").then_some(Outcome::Failed { code: 1 })
     });

@@ -1,6 +1,7 @@
 //! A job that is renamed while an attempt of its previous name runs: every command answers for the new name.
 
-use crate::lab::Lab;
+use crate::lab::{Lab, stderr};
+use crate::postgres;
 use rustix::process::Signal;
 
 const OLD: &str = r#"
@@ -63,4 +64,126 @@ fn what_runs_of_a_renamed_job_is_killed_under_its_new_name() {
     std::fs::write(lab.path("go"), "").unwrap();
     lab.ok("retry new --held");
     lab.until("both dates", || lab.sessions("new").iter().all(|row| row.contains("succeeded")));
+}
+
+const BILL: &str = r#"
+[jobs.bill]
+schedule = "0 3 5 * *"
+timezone = "UTC"
+start = 2026-03-01
+backfill = true
+command = "echo $CRONTABBER_JOB $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#;
+
+const OTHER: &str = r#"
+[jobs.other]
+schedule = "0 3 1 * *"
+timezone = "UTC"
+start = 2026-05-01
+backfill = true
+command = "echo other $CRONTABBER_SESSION_DATE >> DIR/ran"
+"#;
+
+/// A lab for each kind of ledger, with three dates of `bill` that have run.
+fn billed() -> [Lab; 2] {
+    [Lab::new(BILL), Lab::new(BILL).with_ledger(&postgres::database())].map(|lab| {
+        let lab = lab.with_clock("@2026-05-18 12:00:00");
+        lab.ok("once");
+        assert_eq!(lab.lines("ran"), ["bill 2026-03-05", "bill 2026-04-05", "bill 2026-05-05"]);
+        lab
+    })
+}
+
+#[test]
+fn a_new_name_for_the_same_command_waits_for_a_word_and_others_go_on() {
+    let renamed = BILL.replace("[jobs.bill]", "[jobs.invoice]");
+    for lab in billed() {
+        lab.write_registry(&format!("{renamed}{OTHER}"));
+        let check = lab.ok("check");
+        let question = "invoice: held: is this `bill`, which is gone from the registry? Write `previously = \"bill\"`";
+        assert!(check.contains(question), "{check}");
+        assert_eq!(lab.json(&["check"])["edits"][0]["change"], "held");
+        for _ in 0..2 {
+            let log = stderr(&lab.run(&["once"]));
+            assert!(log.contains(question), "{log}");
+        }
+        assert_eq!(lab.lines("ran")[3..], ["other 2026-05-01"], "{}", lab.ledger);
+        let list = lab.ok("list");
+        assert!(list.contains("is it `bill`?"), "{list}");
+        let refused = lab.fails(1, "enable invoice --catch-up");
+        assert!(refused.contains("write `previously = \"bill\"` in the registry"), "{refused}");
+        lab.write_registry(&format!(
+            "{}{OTHER}",
+            renamed.replace("[jobs.invoice]", "[jobs.invoice]\npreviously = \"bill\"")
+        ));
+        lab.set_clock("@2026-06-18 12:00:00");
+        lab.ok("once");
+        assert_eq!(lab.lines("ran").iter().filter(|line| line.contains("invoice")).count(), 1, "{}", lab.ledger);
+        assert!(lab.lines("ran").contains(&"invoice 2026-06-05".to_owned()));
+        lab.verify();
+    }
+}
+
+#[test]
+fn a_job_that_had_no_other_name_begins_with_its_start() {
+    let renamed = BILL.replace("[jobs.bill]", "[jobs.invoice]\npreviously = false");
+    for lab in billed() {
+        lab.write_registry(&renamed);
+        let check = lab.ok("check");
+        assert!(
+            check.contains("invoice: new; 3 dates due") && check.contains("bill: gone from the registry"),
+            "{check}"
+        );
+        lab.ok("once");
+        assert_eq!(lab.lines("ran")[3..], ["invoice 2026-03-05", "invoice 2026-04-05", "invoice 2026-05-05"]);
+        // It has dates of its own now.
+        lab.write_registry(&renamed.replace("false", "\"bill\""));
+        let check = lab.ok("check");
+        assert!(check.contains("invoice: `previously = \"bill\"` has no effect"), "{check}");
+        lab.ok("once");
+        assert_eq!(lab.lines("ran").len(), 6);
+        lab.verify();
+    }
+}
+
+#[test]
+fn the_only_job_that_is_new_may_be_the_only_one_that_is_gone() {
+    let other = BILL.replace("[jobs.bill]", "[jobs.invoice]").replace("echo", "sleep 0; echo");
+    let [lab, _] = billed();
+    lab.write_registry(&other);
+    assert!(lab.ok("check").contains("invoice: held: is this `bill`"), "{}", lab.ok("check"));
+    // Two new ones with other commands are other jobs.
+    lab.write_registry(&format!("{other}{OTHER}"));
+    assert!(lab.ok("check").contains("invoice: new; 3 dates due"), "{}", lab.ok("check"));
+}
+
+#[test]
+fn a_job_that_returns_is_caught_up_unless_its_command_is_another() {
+    for lab in billed() {
+        lab.write_registry(&format!("{BILL}{OTHER}"));
+        lab.ok("once");
+        lab.write_registry(OTHER);
+        assert!(lab.ok("check").contains("bill: gone from the registry"), "{}", lab.ok("check"));
+        lab.ok("once");
+        assert!(!lab.ok("check").contains("bill"), "it was told: {}", lab.ok("check"));
+        lab.set_clock("@2026-06-18 12:00:00");
+        lab.write_registry(&format!("{BILL}{OTHER}"));
+        lab.ok("once");
+        assert!(lab.lines("ran").contains(&"bill 2026-06-05".to_owned()), "{}", lab.ledger);
+        lab.write_registry(OTHER);
+        lab.ok("once");
+        lab.set_clock("@2026-07-18 12:00:00");
+        lab.write_registry(&format!("{}{OTHER}", BILL.replace("echo", "sleep 0; echo")));
+        let held = "bill: held: it was gone from the registry, and is back with another command";
+        assert!(lab.ok("check").contains(held), "{}", lab.ok("check"));
+        for _ in 0..2 {
+            lab.ok("once");
+            assert!(!lab.lines("ran").contains(&"bill 2026-07-05".to_owned()), "{}", lab.ledger);
+        }
+        lab.ok("enable bill --catch-up");
+        lab.ok("once");
+        assert!(lab.lines("ran").contains(&"bill 2026-07-05".to_owned()), "{}", lab.ledger);
+        assert!(!lab.ok("check").contains("bill:"), "{}", lab.ok("check"));
+        lab.verify();
+    }
 }

@@ -113,6 +113,8 @@ pub(crate) fn job(job: &str) -> JobRecord {
         last_success: None,
         complete_after: None,
         has_excluded: false,
+        action: "0123456789abcdef".to_owned(),
+        in_registry: true,
         strict_after: None,
     }
 }

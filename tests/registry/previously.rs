@@ -40,7 +40,7 @@ fn former_names() {
     20 | previously = "my job"
        |              ^^^^^^^^
 
-    error: job `f`: `previously` must be a string, not an array
+    error: job `f`: `previously` must be a string or `false`, not an array
       --> jobs.toml:24:14
        |
     24 | previously = ["x"]

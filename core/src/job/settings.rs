@@ -54,7 +54,10 @@ impl Job {
             ("on_unknown", (self.on_unknown == OnUnknown::Hold).then(|| "hold".to_owned())),
             ("expect_by", self.expect_by.map(time_of_day)),
             ("max_duration", self.max_duration.map(notation)),
-            ("previously", self.previously.as_ref().map(JobName::to_string)),
+            (
+                "previously",
+                self.previously.as_ref().map(JobName::to_string).or_else(|| self.is_new.then(|| "false".to_owned())),
+            ),
             ("tags", list(self.tags.iter().cloned())),
         ]
     }

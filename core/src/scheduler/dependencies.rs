@@ -86,7 +86,8 @@ impl Scheduler {
         is_backfill: bool,
     ) -> Option<BlockReason> {
         let name = &dependency.job;
-        let Some(job_state) = self.jobs.get(name) else {
+        // The dates of a job that is probably renamed are those of its former name.
+        let Some(job_state) = self.jobs.get(name).filter(|_| !self.probable_renames.contains_key(name)) else {
             return Some(BlockReason::Dependency { job: name.clone(), date: None });
         };
         let zone = self.jobs.get(&job.name).map_or_else(|| job.timetable.zone(), |dependent| dependent.zone_of(date));

@@ -64,10 +64,11 @@ impl JobState {
             if session.is_untouched() { edit.excluded.push(*date) } else { edit.kept.push(*date) }
         }
         let Some(watermark) = record.watermark else {
+            self.pair_with_dates_ahead(&edited, recordings, &mut edit);
             edit.past = self.count_past(&edited, &edit, now);
             return edit;
         };
-        let mut given = self.given(&edited, recordings, &edit.excluded);
+        let mut given = self.given(&edited, recordings, &edit.excluded, record.complete_after);
         for recording in recordings.iter().filter(|recording| recording.is_edited_out()) {
             let Recording { date, zone, .. } = *recording;
             let period = edited.grain.period(date, zone);
@@ -115,6 +116,8 @@ impl JobState {
         }
         if edited.keeps_grain() {
             self.pair_later_dates(&edited, &given, &mut edit);
+        } else {
+            self.pair_with_dates_ahead(&edited, recordings, &mut edit);
         }
         edit.past = self.count_past(&edited, &edit, now);
         edit
@@ -126,8 +129,9 @@ impl JobState {
         edited: &TimetableEdit<'_>,
         recordings: &[Recording],
         excluded: &[DateTime<Utc>],
+        complete_after: Option<DateTime<Utc>>,
     ) -> HashMap<PeriodId, DateTime<Utc>> {
-        let JobRecord { first_date, watermark, complete_after, .. } = self.rows().record;
+        let JobRecord { first_date, watermark, .. } = self.rows().record;
         // Older rows are those of periods of another kind.
         let is_of_grain = |date: DateTime<Utc>| complete_after.is_none_or(|after| date > after);
         let excluded: HashSet<DateTime<Utc>> = excluded.iter().copied().collect();
@@ -165,9 +169,22 @@ impl JobState {
         given
     }
 
+    /// Finds the later dates for whose period an operator has settled a date ahead of its time.
+    fn pair_with_dates_ahead(&self, edited: &TimetableEdit<'_>, recordings: &[Recording], edit: &mut Edit) {
+        if edit.complete_after.is_some() {
+            let given = self.given(edited, recordings, &edit.excluded, edit.complete_after);
+            if !given.is_empty() {
+                self.pair_later_dates(edited, &given, edit);
+            }
+        }
+    }
+
     /// Finds the dates after the watermark whose period has a date, and those that take the place of another one.
     fn pair_later_dates(&self, edited: &TimetableEdit<'_>, given: &HashMap<PeriodId, DateTime<Utc>>, edit: &mut Edit) {
-        let Some(watermark) = self.rows().record.watermark.filter(|_| edited.grain.days() > 0) else { return };
+        if edited.grain.days() == 0 {
+            return;
+        }
+        let watermark = self.rows().record.watermark.unwrap_or(edit.timetable_from);
         // An operator may have skipped dates ahead.
         let newest = given.values().copied().max().map_or(watermark, |newest| newest.max(watermark));
         let (timetable, until) = (&edited.job.timetable, newest + edited.around());
@@ -229,29 +246,42 @@ impl JobState {
     }
 
     /// Takes an edit of the registry: puts it in force, or waits until the job is enabled. An edit that adds more past dates
-    /// than `announce_over` disables the job until an operator has decided.
+    /// than `announce_over` disables the job until an operator has decided; so does a job that returns changed.
     pub(super) fn take_edit(&mut self, announce_over: u64, step: &mut Step) {
-        let is_held = self.is_held_for_edit();
-        let edit = self.pending_edit(step.now).filter(|_| self.rows().disabled.is_none() || is_held);
-        let is_too_much = |edit: &Edit| edit.past > announce_over && self.job.as_ref().is_some_and(|job| job.enabled);
-        let job = self.rows().record.name.clone();
-        if let Some(edit) = edit.filter(is_too_much) {
-            let past = edit.past;
-            let reason = format!(
-                "its edit adds {}: `crontabber enable {job} --catch-up`, `--skip-missed` or `--skip-to DATE` decides",
-                counted(past, "past date")
-            );
-            if self.rows().disabled.as_ref().and_then(|disabled| disabled.reason.as_ref()) != Some(&reason) {
-                let user = ITSELF.to_owned();
-                let disabled = Disabled { job: job.clone(), at: step.now, until: None, user, reason: Some(reason) };
-                let dates = self.edited_dates(edit);
+        match self.reason_to_hold(announce_over, step.now) {
+            Some((reason, _)) if self.disabled_because() == Some(&reason) => {}
+            Some((reason, note)) => {
+                let (job, user) = (self.rows().record.name.clone(), ITSELF.to_owned());
+                let disabled = Disabled { job, at: step.now, until: None, user, reason: Some(reason) };
                 self.write(Entry::Disable(disabled), step);
-                step.notes.push(Notification::EditHeld { job, past, dates });
+                step.notes.push(note);
             }
-        } else if is_held {
-            self.write(Entry::Enable { job }, step);
+            None if self.is_held_for_edit() => {
+                self.write(Entry::Enable { job: self.rows().record.name.clone() }, step);
+            }
+            None => {}
         }
         if self.is_active() { self.apply_edit(step) } else { self.exclude_by_edit(step) }
+    }
+
+    fn disabled_because(&self) -> Option<&String> {
+        self.rows().disabled.as_ref()?.reason.as_ref()
+    }
+
+    /// Why an operator has to decide before anything of the job runs.
+    fn reason_to_hold(&self, announce_over: u64, now: DateTime<Utc>) -> Option<(String, Notification)> {
+        let may_hold = self.rows().disabled.is_none() || self.is_held_for_edit();
+        self.job.as_ref().filter(|job| job.enabled && may_hold)?;
+        let job = self.rows().record.name.clone();
+        let decides = format!("`crontabber enable {job} --catch-up`, `--skip-missed` or `--skip-to DATE` decides");
+        if self.returns_changed() && self.missed(now).0 > 0 {
+            let reason = format!("it was gone from the registry, and is back with another command: {decides}");
+            return Some((reason, Notification::ReturnHeld { job }));
+        }
+        let edit = self.pending_edit(now).filter(|edit| edit.past > announce_over)?;
+        let past = edit.past;
+        let reason = format!("its edit adds {}: {decides}", counted(past, "past date"));
+        Some((reason, Notification::EditHeld { job, past, dates: self.edited_dates(edit) }))
     }
 
     /// Whether an edit of the registry waits for an operator's decision.

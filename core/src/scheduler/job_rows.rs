@@ -119,6 +119,12 @@ impl JobRows {
                 self.stand_ins.clone_from(stand_ins);
                 self.forget_within_range();
             }
+            Entry::Registered { action, .. } => {
+                self.record.in_registry = action.is_some();
+                if let Some(action) = action {
+                    self.record.action.clone_from(action);
+                }
+            }
             Entry::Order { strict_after, .. } => self.record.strict_after = *strict_after,
             Entry::Reset(record) => self.reset(record),
             Entry::Record { to, zone, sessions, .. } => {

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use crate::job::{DatePolicy, Job};
 use crate::schedule::Timetable;
 use crate::session::{
-    AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, NewSession, Recording, Reply, Request,
+    AttemptKey, BackfillId, BackfillRecord, Changed, Disabled, Entry, JobRecord, NewSession, Recording, Reply, Request,
     SessionRecord, SkipReason, State, StateKind, Trigger,
 };
 
@@ -210,6 +210,11 @@ impl JobState {
     pub(super) fn write_move(&mut self, date: DateTime<Utc>, to: State, step: &mut Step) {
         let from = self.rows.get(date).map_or(StateKind::Waiting, |session| session.state.kind());
         self.write(Entry::Move { session: self.rows.key(date), from, to, at: step.now }, step);
+    }
+
+    /// Disables a job that is not in the ledger.
+    pub(super) fn disable_unwritten(&mut self, disabled: Disabled) {
+        self.rows.apply(&Entry::Disable(disabled));
     }
 
     /// Takes up a backfill that the ledger knows, and whose dates are yet to enter.

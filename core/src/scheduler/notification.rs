@@ -135,6 +135,16 @@ pub enum Notification {
     Edited { job: JobName, dates: EditedDates },
     /// An edit of the registry would add so many past dates that an operator has to decide.
     EditHeld { job: JobName, past: u64, dates: EditedDates },
+    /// A new job is probably one that is gone from the registry: nothing of it runs until the registry says so.
+    ProbableRename {
+        job: JobName,
+        /// The job that is gone.
+        previously: JobName,
+    },
+    /// `previously` has no effect: the job has a ledger of its own.
+    IneffectivePreviously { job: JobName, previously: JobName },
+    /// A job that was gone returns with another action: nothing of it runs until an operator has decided.
+    ReturnHeld { job: JobName },
     /// A job was removed from the registry: it is a ghost now.
     Removed {
         job: JobName,

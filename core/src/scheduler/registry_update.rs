@@ -24,8 +24,10 @@ use super::timetable_edit::{first_range, is_edited};
 impl Scheduler {
     pub(super) fn adopt_registry(&mut self, jobs: Vec<Arc<Job>>, step: &mut Step) {
         let mut recordings = std::mem::take(&mut self.recordings);
+        self.forget_probable_renames();
+        let was_there = |job_state: &JobState| job_state.job.is_some() || job_state.rows().record.in_registry;
         let mut gone: BTreeSet<JobName> =
-            self.jobs.iter().filter(|(_, job_state)| job_state.job.is_some()).map(|(name, _)| name.clone()).collect();
+            self.jobs.iter().filter(|(_, job_state)| was_there(job_state)).map(|(name, _)| name.clone()).collect();
         self.dependents.clear();
         for job in &jobs {
             gone.remove(&job.name);
@@ -36,16 +38,22 @@ impl Scheduler {
         self.successors.clear();
         let is_new = |job: &&Arc<Job>| !self.jobs.contains_key(&job.name);
         let renamed: BTreeSet<JobName> = jobs.iter().filter(is_new).filter_map(|job| job.previously.clone()).collect();
+        let held = self.find_probable_renames(&jobs, &gone);
         for name in gone {
             self.remove(&name, step);
-            if !renamed.contains(&name) {
+            if !renamed.contains(&name) && !held.values().any(|before| *before == name) {
                 self.report_removal(&name, step);
             }
         }
         let names: Vec<JobName> = jobs.iter().map(|job| job.name.clone()).collect();
         let mut news = Vec::new();
         for job in jobs {
+            if let Some(before) = held.get(&job.name) {
+                self.hold_probable_rename(&job, before, step);
+                continue;
+            }
             let is_known = self.jobs.contains_key(&job.name);
+            self.note_ineffective_name(&job, step);
             let before = || job.previously.as_ref().filter(|_| !is_known);
             let recordings = recordings.remove(before().unwrap_or(&job.name));
             if self.may_adopt(&job, step) {
@@ -138,9 +146,19 @@ impl Scheduler {
         self.reconsider(name, step);
     }
 
-    fn report_removal(&self, name: &JobName, step: &mut Step) {
-        let unsettled = self.jobs.get(name).map_or(0, |job_state| job_state.behind());
-        step.notes.push(Notification::Removed { job: name.clone(), unsettled });
+    fn report_removal(&mut self, name: &JobName, step: &mut Step) {
+        let Some(job_state) = self.jobs.get_mut(name) else { return };
+        job_state.write(Entry::Registered { job: name.clone(), action: None }, step);
+        step.notes.push(Notification::Removed { job: name.clone(), unsettled: job_state.behind() });
+    }
+
+    /// Reports a former name that is another job of the ledger, while the job has dates of its own.
+    fn note_ineffective_name(&self, job: &Job, step: &mut Step) {
+        let is_known = |name: &&JobName| self.jobs.contains_key(*name);
+        if let Some(before) = job.previously.as_ref().filter(|before| is_known(before) && is_known(&&job.name)) {
+            let (job, previously) = (job.name.clone(), before.clone());
+            step.notes.push(Notification::IneffectivePreviously { job, previously });
+        }
     }
 
     /// Takes a job of the registry; returns its name and the changed keys if there is something to report.
@@ -154,6 +172,7 @@ impl Scheduler {
         let name = job.name.clone();
         if !self.jobs.contains_key(&name) {
             let mut record = first_record(&name, self.stable_name(&name), &job.timetable, 1, now);
+            record.action = job.action();
             record.complete_after = job.date_policy.is_backfillable().then_some(record.timetable_from);
             let strict_after = StrictAfter { generation: 0, date: record.first_date };
             record.strict_after = job.date_policy.is_strict().then_some(strict_after);
@@ -175,7 +194,9 @@ impl Scheduler {
         }
         let is_edited = is_edited(&job_state.rows().record, job);
         job_state.recordings = is_edited.then(|| recordings.unwrap_or_default());
+        job_state.seek_next(&job.timetable, step);
         job_state.take_edit(self.announce_over, step);
+        job_state.note_registered(step);
         job_state.seek_next(&job.timetable, step);
         job_state.note_order(step);
         job_state.shorten_retries(step);
@@ -236,6 +257,8 @@ pub(super) fn first_record(
         timetable: timetable.to_string(),
         complete_after: None,
         has_excluded: false,
+        action: String::new(),
+        in_registry: true,
         last_success: None,
         strict_after: None,
     }

@@ -109,6 +109,7 @@ impl Scheduler {
     /// Refuses what would change the dates of a job whose edit waits for a decision.
     fn refuse_while_held(&self, request: &Request) -> Result<(), String> {
         let name = &request.job;
+        self.refuse_probable_rename(name)?;
         let is_held = self.jobs.get(name).is_some_and(|job_state| job_state.is_held_for_edit());
         let decides = matches!(
             request.operation,

@@ -55,6 +55,8 @@ pub enum Entry {
         /// As in [`JobRecord`].
         strict_after: Option<StrictAfter>,
     },
+    /// A registry is in force that has the job, with this action, or has it no longer.
+    Registered { job: JobName, action: Option<String> },
     /// A new generation: `record.generation` is the one expected plus 1.
     Reset(JobRecord),
     /// Dates enter, and the watermark moves from `watermark` to `to` (compare and set).
@@ -231,10 +233,12 @@ impl Entry {
     pub fn concerns(&self, name: &JobName) -> bool {
         match self {
             Self::Enter(record) | Self::Reset(record) => record.name == *name,
-            Self::Adopt { job, .. } | Self::Order { job, .. } | Self::Record { job, .. } | Self::Enable { job } => {
-                job == name
-            }
-            Self::CancelBackfill { job, .. } => job == name,
+            Self::Adopt { job, .. }
+            | Self::Order { job, .. }
+            | Self::Registered { job, .. }
+            | Self::Record { job, .. }
+            | Self::CancelBackfill { job, .. }
+            | Self::Enable { job } => job == name,
             Self::Open { attempt, .. } | Self::Process { attempt, .. } | Self::Close { attempt, .. } => {
                 attempt.session.job == *name
             }

@@ -75,7 +75,9 @@ impl Registry {
         plain.skip_late = self.skip_late.then_some(Duration::from_mins(30));
         plain.overlap = if self.skip_overlap { Overlap::Skip } else { Overlap::Wait };
         let jobs = [load, report, plain, on_demand("helper")].into_iter().zip(self.present);
-        jobs.filter(|(_, is_present)| *is_present).map(|(job, _)| job).collect()
+        // A job that waits for a word in the registry is not in the ledger.
+        let jobs = jobs.filter(|(_, is_present)| *is_present).map(|(job, _)| Job { is_new: true, ..job });
+        jobs.collect()
     }
 }
 

@@ -5,6 +5,7 @@ mod asked;
 mod dates;
 mod ends;
 mod periods;
+mod renames;
 mod rest;
 mod rules;
 mod starts;
@@ -119,6 +120,7 @@ impl Checks {
             Entry::Adopt { .. } => periods::adopted(entry, view),
             Entry::Include { session, .. } => periods::included(session, view),
             Entry::Order { .. } => dates::ordered(entry, view),
+            Entry::Registered { job, action } => renames::registered(job, action.as_deref(), view),
             Entry::Reset(record) => dates::reset(record, view),
             Entry::Record { job, generation, sessions, .. } => {
                 let key = |date| SessionKey { job: job.clone(), generation: *generation, date };

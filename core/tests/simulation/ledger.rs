@@ -202,6 +202,12 @@ impl Ledger {
                 rows.stand_ins.clone_from(stand_ins);
                 Ok(())
             }
+            Entry::Registered { job, action } => {
+                let record = &mut self.jobs.get_mut(job).ok_or_else(|| format!("conflict: {job} is not there"))?.record;
+                record.in_registry = action.is_some();
+                record.action = action.clone().unwrap_or_else(|| record.action.clone());
+                Ok(())
+            }
             Entry::Order { job, generation, strict_after } => {
                 self.job(job, *generation)?.record.strict_after = *strict_after;
                 Ok(())

@@ -154,7 +154,7 @@ impl Plan {
     }
 
     fn spec(&self, random: &mut Random, name: JobName, calendar: Calendar, backfill: bool) -> Spec {
-        let command = Command::Argv(vec![Template::parse("/bin/true").expect("a template")]);
+        let command = command(name.as_str());
         let is_independent = random.once_in(3);
         let date_policy = match calendar.rule {
             Rule::None => DatePolicy::OnDemand,
@@ -227,9 +227,11 @@ impl Plan {
             4 => spec.calendar.start = spec.calendar.start.map(|start| start - whole_days(random, self.pace)),
             5 => spec.calendar.zone = *random.pick(&ZONES),
             6 if !is_hook => spec.calendar = calendar(random, self.pace, job.date_policy.is_backfillable(), now),
-            7 => return self.rename(&name),
+            7 => return self.rename(&name, !random.once_in(3)),
             8 | 9 => traits::change(&mut job, random.below(traits::KINDS), random, self.pace),
-            _ => match random.below(8) {
+            _ => match random.below(10) {
+                8 => job.is_new = true,
+                9 => job.command = command(&random.next().to_string()),
                 0 => {
                     job.date_policy = match job.date_policy {
                         DatePolicy::NewestOnly => DatePolicy::Strict,
@@ -264,8 +266,8 @@ impl Plan {
         self.write();
     }
 
-    /// A job gets another name, and keeps its ledger.
-    fn rename(&mut self, from: &JobName) {
+    /// A job gets another name, and keeps its ledger if the registry says so.
+    fn rename(&mut self, from: &JobName, is_said: bool) {
         let is_hook = self.all[from].calendar.rule == Rule::None;
         let to = self.name(if is_hook { "hook" } else { "job" });
         for spec in self.all.values_mut() {
@@ -275,11 +277,15 @@ impl Plan {
         }
         let mut spec = self.all.remove(from).expect("one of them");
         let job = Arc::make_mut(&mut spec.job);
-        (job.name, job.previously) = (to.clone(), Some(from.clone()));
+        (job.name, job.previously, job.is_new) = (to.clone(), is_said.then(|| from.clone()), false);
         self.removed.iter_mut().filter(|name| **name == *from).for_each(|name| *name = to.clone());
         self.all.insert(to, spec);
         self.write();
     }
+}
+
+fn command(argument: &str) -> Command {
+    Command::Argv(["/bin/true", argument].map(|text| Template::parse(text).expect("a template")).to_vec())
 }
 
 fn calendar(random: &mut Random, pace: Pace, backfill: bool, now: At) -> Calendar {

@@ -63,6 +63,11 @@ impl Rows {
                 assert!(self.jobs.values().all(|other| other.stable_name != record.stable_name), "{record:?}");
                 assert!(self.jobs.insert(record.name.clone(), record).is_none(), "entered twice");
             }
+            Entry::Registered { job, action } => {
+                let record = self.jobs.get_mut(&job).expect("known");
+                record.in_registry = action.is_some();
+                record.action = action.unwrap_or_else(|| record.action.clone());
+            }
             Entry::Order { job, generation, strict_after } => {
                 let record = self.jobs.get_mut(&job).expect("known");
                 assert_eq!(record.generation, generation);

@@ -19,6 +19,10 @@ CREATE TABLE jobs (
     complete_after BIGINT,
     -- Dates were excluded while the job was disabled, and are decided when it is enabled.
     has_excluded BOOLEAN NOT NULL,
+    -- A digest of what the job ran in the last registry that had it, and whether the last registry in force has it: they tell
+    -- a renamed job from a new one.
+    action TEXT NOT NULL,
+    in_registry BOOLEAN NOT NULL,
     last_success BIGINT,
     -- The dates after this one (of this generation) are in strict order; NULL if the job is in another order.
     strict_after_generation INTEGER CHECK (strict_after_generation >= 0),

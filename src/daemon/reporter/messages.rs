@@ -40,6 +40,9 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
         | Notification::Changed { job, .. }
         | Notification::Edited { job, .. }
         | Notification::EditHeld { job, .. }
+        | Notification::ProbableRename { job, .. }
+        | Notification::IneffectivePreviously { job, .. }
+        | Notification::ReturnHeld { job }
         | Notification::Removed { job, .. }
         | Notification::UnreadableTimetable { job, .. }
         | Notification::WatermarkAhead { job, .. }
@@ -70,6 +73,9 @@ pub(super) fn is_warning(notification: &Notification) -> bool {
             | Notification::Late { .. }
             | Notification::TooLong { .. }
             | Notification::EditHeld { .. }
+            | Notification::ProbableRename { .. }
+            | Notification::IneffectivePreviously { .. }
+            | Notification::ReturnHeld { .. }
     )
 }
 

@@ -81,6 +81,19 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Notes whether the registry has a job, and what it runs.
+    pub(super) fn registered(&mut self, job: &JobName, action: Option<&str>) -> Result<(), LedgerError> {
+        let id = self.job_id(job)?;
+        let in_registry = jobs::in_registry.eq(action.is_some());
+        let row = jobs::table.find(id);
+        match action {
+            Some(action) => diesel::update(row).set((in_registry, jobs::action.eq(action))).execute(self.connection),
+            None => diesel::update(row).set(in_registry).execute(self.connection),
+        }
+        .map_err(|error| in_job(job, error))?;
+        Ok(())
+    }
+
     pub(super) fn order(
         &mut self,
         job: &JobName,

@@ -111,6 +111,7 @@ impl Scheduler {
             }
         };
         job_state.write(Entry::Enable { job: name.clone() }, step);
+        job_state.note_registered(step);
         Ok(Some(done(text, changed)))
     }
 
@@ -156,6 +157,7 @@ impl JobState {
                 self.apply_edit(step);
             }
             self.write(Entry::Enable { job: job.clone() }, step);
+            self.note_registered(step);
             step.notes.push(Notification::EnabledAgain { job });
         }
     }

@@ -50,6 +50,7 @@ impl JobState {
         let mut record =
             first_record(&before.name, before.stable_name.clone(), timetable, before.generation + 1, step.now);
         record.strict_after = before.strict_after;
+        (record.action, record.in_registry) = (before.action.clone(), before.in_registry);
         let is_backfillable = before.complete_after.is_some();
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);

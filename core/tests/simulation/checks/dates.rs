@@ -7,7 +7,7 @@ use crontabber_core::session::{
 };
 
 use super::rules::{self, is_strict, keeps, recorded_until};
-use super::{TICK, View, asked, periods};
+use super::{TICK, View, asked, periods, renames};
 use crate::Held;
 use crate::calendar::{At, Calendar};
 use crate::ledger::JobRows;
@@ -45,6 +45,7 @@ pub(super) fn entered(record: &JobRecord, view: &View<'_>) -> Held {
     if record.strict_after != spec.filter(|spec| is_strict(&spec.job)).map(|_| since_always) {
         return Err(format!("P3: {} enters in another order than the registry has", record.name));
     }
+    renames::is_new(&record.name, view)?;
     first(record, view)
 }
 

@@ -9,6 +9,7 @@ use crontabber_core::scheduler::Scheduler;
 use crontabber_core::session::{BackfillId, SessionKey, SessionRecord, State};
 
 use super::TICK;
+use super::renames::is_probable_rename;
 use super::rules::{
     self, Calendars, Scene, has_head, is_strict, missing_need, open_of, ready_at, recorded_until, unrecorded,
 };
@@ -84,10 +85,14 @@ impl Rest<'_> {
         let runs = |before: &JobName| {
             open_of(self.ledger, before).next().is_some() || probing.iter().any(|session| session.job == *before)
         };
-        if spec.job.previously.as_ref().is_some_and(runs) {
+        if spec.job.previously.as_ref().is_some_and(runs) || is_probable_rename(spec, self.ledger, self.registry) {
             return Ok(());
         }
-        Err(format!("P4: {name} is in the registry, and not in the ledger"))
+        Err(format!(
+            "P4: {name} is in the registry, and not in the ledger: {:?}, {:?}",
+            spec.job,
+            self.ledger.jobs.values().map(|rows| &rows.record).collect::<Vec<_>>()
+        ))
     }
 
     fn has_place(&self, job: &Job, is_backfill: bool, probing: &BTreeSet<SessionKey>) -> bool {
