@@ -10,6 +10,8 @@
 
 mod attempts;
 mod batch;
+mod clock;
+mod clock_guard;
 mod configuration;
 mod effect;
 mod input;
@@ -35,6 +37,7 @@ use crate::session::{AttemptKey, Outcome, SessionKey, SuccessesBefore};
 
 use attempts::Attempts;
 use batch::{Batch, Write};
+use clock_guard::ClockGuard;
 use request_reader::RequestReader;
 use stop_stage::StopStage;
 use waiting_registry::WaitingRegistry;
@@ -60,6 +63,7 @@ pub struct Control {
     scheduler: Scheduler,
     mode: Mode,
     configuration: Configuration,
+    clock: ClockGuard,
     /// Decided, and not being written yet.
     batch: Batch,
     write: Write,
@@ -95,6 +99,7 @@ impl Control {
 
     /// Takes an input. Its effects wait in [`Control::next_effect`].
     pub fn handle(&mut self, input: Input, time: Time) {
+        self.watch_clock(time);
         match input {
             Input::Reload(configuration) if !self.is_stopping() => self.reload(configuration, time),
             Input::Reload(_) => {}
@@ -113,7 +118,10 @@ impl Control {
                 self.close(&attempt, Outcome::Failed { code: 125 }, reason, time.wall);
             }
             Input::Stop => self.begin_or_hasten_stop(time),
-            Input::Wake => self.decide(Event::Tick, time.wall),
+            Input::Wake => {
+                self.confirm_clock();
+                self.decide(Event::Tick, time.wall);
+            }
         }
     }
 
@@ -159,6 +167,7 @@ impl Control {
     /// Lets the time take effect. A driver thread that does not write calls this too, so that a write that hangs delays
     /// no stop.
     pub fn advance(&mut self, time: Time) {
+        self.watch_clock(time);
         self.pursue_stop(time);
         if self.stop.is_none() && self.may_decide() && self.is_due(time.wall) {
             self.decide(Event::Tick, time.wall);
@@ -246,7 +255,8 @@ impl Control {
         let long = self.attempts.long_at();
         let may_read = self.write.is_free() && self.batch.is_empty();
         let reload = self.reload.as_ref().filter(|_| may_read).map(|reload| reload.due_at);
-        [retry, batch, wake, set_back, look_up, long, reload, self.stop_due_at()].into_iter().flatten().min()
+        let believed = self.clock.is_held().then(|| self.clock.believed_at());
+        [retry, batch, wake, set_back, look_up, long, reload, believed, self.stop_due_at()].into_iter().flatten().min()
     }
 
     /// When the requests are to be read, if they may be.

@@ -72,6 +72,8 @@ pub struct Scheduler {
     step: u64,
     now: DateTime<Utc>,
     horizon: Option<DateTime<Utc>>,
+    /// The clock is not believed: no date after this is recorded or started for the first time.
+    held_after: Option<DateTime<Utc>>,
     has_registry: bool,
     stopping: bool,
 }
@@ -103,6 +105,7 @@ impl Scheduler {
             step: 0,
             now,
             horizon: None,
+            held_after: None,
             has_registry: false,
             stopping: false,
         }
@@ -111,6 +114,29 @@ impl Scheduler {
     /// Runs only the dates that are due at `horizon`, however late it gets: one wake.
     pub fn set_horizon(&mut self, horizon: DateTime<Utc>) {
         self.horizon = Some(horizon);
+    }
+
+    /// Records and starts no date after this: the clock is ahead of it, and may be wrong. Retries go on. `None` if the clock
+    /// is believed.
+    pub fn hold_after(&mut self, seen: Option<DateTime<Utc>>) {
+        let is_released = self.held_after.is_some() && seen.is_none();
+        self.held_after = seen;
+        if is_released {
+            let at = self.effective_now();
+            for (name, job_state) in &mut self.jobs {
+                if let Some(timer) = job_state.timer.replace(at) {
+                    self.timers.remove(&(timer, name.clone()));
+                }
+                self.timers.insert((at, name.clone()));
+            }
+        }
+    }
+
+    /// Whether a date is held since the clock is not believed.
+    #[must_use]
+    pub fn holds_dates(&self) -> bool {
+        let now = self.effective_now();
+        self.held_after.is_some_and(|seen| self.jobs.values().any(|job_state| job_state.has_date_within(seen, now)))
     }
 
     /// Starts nothing from now on, and still answers questions.
@@ -150,7 +176,7 @@ impl Scheduler {
     /// Decides what follows from `event`. Pure, so that a test can replay any day.
     #[must_use]
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) -> Step {
-        let mut step = Step { now, ..Step::default() };
+        let mut step = Step { now, believed_now: self.believed(now), ..Step::default() };
         self.step += 1;
         self.notice_time(&mut step);
         match event {
@@ -261,6 +287,11 @@ impl Scheduler {
         self.horizon.map_or(self.now, |horizon| horizon.min(self.now))
     }
 
+    /// A time as far as the clock is believed.
+    fn believed(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.held_after.map_or(now, |seen| seen.min(now))
+    }
+
     /// Sets the time. If the clock was set back, brings retries nearer that the later time had put off.
     fn notice_time(&mut self, step: &mut Step) {
         let back = self.now - step.now;
@@ -299,19 +330,20 @@ impl Scheduler {
     /// Records the due dates of a job, offers its next dates for slots, and sets its timer.
     fn reconsider(&mut self, name: &JobName, step: &mut Step) {
         let now = self.effective_now();
+        let believed = self.believed(now);
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         job_state.enable_if_due(step);
-        let mut settled = job_state.record_due(now, step);
+        let mut settled = job_state.record_due(believed, step);
         settled |= job_state.skip_late(step);
         let (have_left, more_leave) = job_state.leave_cancelled(step);
         settled |= have_left;
         let leaving_at = more_leave.then_some(now);
         let answers = if more_leave { Vec::new() } else { std::mem::take(&mut job_state.cancelling) };
-        let mut at = [job_state.next_recording(now), job_state.enabled_at(), job_state.entering_at(now), leaving_at]
-            .into_iter()
-            .flatten()
-            .min();
-        at = [at, job_state.report_late(now, step)].into_iter().flatten().min();
+        let by_clock =
+            [job_state.next_recording(believed), job_state.enabled_at(), job_state.report_late(believed, step)];
+        // What has come due by a clock that is not believed waits for `hold_after`.
+        let by_clock = by_clock.into_iter().flatten().filter(|at| *at <= believed || *at > now);
+        let mut at = by_clock.chain(job_state.entering_at(now)).chain(leaving_at).min();
         if let Some(timer) = job_state.timer.take() {
             self.timers.remove(&(timer, name.clone()));
         }
@@ -359,7 +391,7 @@ impl Scheduler {
             let Some(job_state) = self.jobs.get_mut(&name) else { continue };
             let queue = usize::from(backfill.is_some());
             job_state.offers[queue] = None;
-            if job_state.is_too_late(date, self.now) {
+            if job_state.is_too_late(date, step.believed_now) {
                 self.reconsider(&name, step);
                 continue;
             }

@@ -283,4 +283,7 @@ pub struct Recovered {
     pub disabled: Vec<Disabled>,
     /// What the ledger has of the dates that the edits of the registry concern.
     pub recordings: Vec<JobRecordings>,
+    /// What the daemon that runs beside believes of the clock: no date after this is recorded. Absent if it believes the
+    /// clock, and in a daemon.
+    pub clock_held_after: Option<DateTime<Utc>>,
 }

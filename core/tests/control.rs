@@ -45,7 +45,7 @@ fn configuration(jobs: Vec<Job>, warden_survives: bool) -> Configuration {
 
 fn recovery(warden: WardenState) -> Recovery {
     let (ledger, kills, host, boot_id) = (Recovered::default(), Vec::new(), "here".to_owned(), None);
-    Recovery { ledger, kills, warden, host, boot_id }
+    Recovery { ledger, kills, warden, host, boot_id, clock_seen: None }
 }
 
 fn attempt(text: &str) -> AttemptKey {

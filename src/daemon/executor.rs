@@ -54,7 +54,14 @@ impl Executor {
     pub(super) fn advance(&mut self) -> Option<Exit> {
         self.control.advance(clock::time());
         self.perform();
+        self.tick();
         self.control.exit()
+    }
+
+    /// Reports to the ledger that the daemon works, and what it believes of the clock.
+    pub(super) fn tick(&mut self) {
+        self.heartbeat.see_clock(&self.control);
+        self.heartbeat.tick();
     }
 
     /// Learns what the registry says of effects.

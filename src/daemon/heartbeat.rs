@@ -8,7 +8,9 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 use std::{fs, process, thread};
 
-use crate::control::Mode;
+use chrono::{DateTime, Utc};
+
+use crate::control::{Control, Mode};
 use crate::ledger::{self, HeartbeatWriter, LedgerUrl};
 use crate::registry::{Registry, RegistryCopy};
 use crate::{clock, environment, paths};
@@ -50,11 +52,14 @@ impl Heartbeat {
         file: &Path,
         registry: &Registry,
         copy: RegistryCopy,
+        clock_seen: Option<DateTime<Utc>>,
     ) -> io::Result<Self> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let is_daemon = mode == Mode::Serve;
         let (host, pid, now) = (environment::host_name(), process::id(), clock::now());
-        let report = ledger::Heartbeat::new(host, pid, is_daemon, file, registry.digest, now);
+        let mut report = ledger::Heartbeat::new(host, pid, is_daemon, file, registry.digest, now);
+        // As the last process left it, until the control has judged the clock.
+        report.see_clock(clock_seen, false);
         let thread = match mode {
             Mode::Operate => None,
             Mode::Serve | Mode::Once => Some(spawn(url)?),
@@ -70,6 +75,15 @@ impl Heartbeat {
         self.copy = Some(copy);
         self.next = Instant::now();
         self.tick();
+    }
+
+    /// Notes what the control believes of the clock. A change of whether it does is reported at once.
+    pub(super) fn see_clock(&mut self, control: &Control) {
+        let is_held = control.is_clock_held();
+        if is_held != self.report.is_clock_held {
+            self.next = Instant::now();
+        }
+        self.report.see_clock(Some(control.clock_seen()), is_held);
     }
 
     /// Reports that the daemon works, if it is time to.

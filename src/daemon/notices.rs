@@ -1,9 +1,13 @@
 //! What the daemon reports of itself: its stop, its ledger and its warden.
 
+use std::process;
+
+use chrono_tz::Tz;
+
 use crate::control::Notice;
 use crate::duration;
 use crate::session::AttemptKey;
-use crate::text::counted;
+use crate::text::{counted, to_the_second};
 
 use super::reporter::Reporter;
 
@@ -21,6 +25,16 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
         Notice::LedgerBack { after } => {
             reporter.say(&format!("the ledger is written again, after {}", duration::format(*after)));
         }
+        Notice::ClockHeld { seen, ahead, wait } => reporter.warn(&format!(
+            "the clock is {} ahead of {}, when it was last seen: it may be wrong, and no new date is recorded or started; \
+             retries go on. The clock is believed once it has run on for {}, or at once with `kill -USR1 {}`",
+            duration::format(*ahead),
+            to_the_second(*seen, Tz::UTC),
+            duration::format(*wait),
+            process::id()
+        )),
+        Notice::ClockBelieved => reporter.say("the clock is believed: dates are recorded and started again"),
+        Notice::ClockSetRight => reporter.say("the clock was set right: what was held meanwhile is not due"),
         Notice::WardenGone => {
             reporter.warn("the warden is gone; the daemon looks for another, and nothing new starts meanwhile");
         }

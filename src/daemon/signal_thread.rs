@@ -105,7 +105,6 @@ impl Daemon {
                     let mut executor = self.shared.lock();
                     let status = executor.status();
                     executor.notifier.alive(&status);
-                    executor.heartbeat.tick();
                 }
             }
             let exit = self.shared.lock().advance();
@@ -169,6 +168,7 @@ impl Daemon {
     fn finish(&self, end: Result<Exit, Fatal>) -> ExitCode {
         let mut executor = self.shared.lock();
         if end.is_ok() {
+            executor.tick();
             executor.heartbeat.end();
         }
         let reporter = &mut executor.reporter;

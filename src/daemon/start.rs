@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
@@ -107,7 +108,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     let mut reporter = Reporter::new(options.log_format, options.quiet)
         .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let notifier = Notifier::from_environment();
-    let OpenedLedger { mut ledger, kills, mut writer } = open(&url, mode, &mut reporter, &notifier, signals).await?;
+    let OpenedLedger { mut ledger, kills, clock_seen, mut writer } =
+        open(&url, mode, &mut reporter, &notifier, signals).await?;
     reporter.say(&format!(
         "crontabber {} with {} of {} and the ledger {url}",
         env!("CARGO_PKG_VERSION"),
@@ -118,7 +120,7 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         report_warnings(&registry, &mut reporter);
         reporter.quote_output(paths::logs(&url));
     }
-    let heartbeat = Heartbeat::start(mode, &url, &options.registry, &registry, copy)
+    let heartbeat = Heartbeat::start(mode, &url, &options.registry, &registry, copy, clock_seen)
         .map_err(|error| fail(&format!("cannot start a thread: {error}"), 1))?;
     let (location, ledger_id) = (paths::warden(&url), ledger_id(&url));
     let warden_survives = !dies_with_us(&location);
@@ -132,7 +134,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
         reporter.fail(&OpenError::unread(&url, &error).to_string());
         ExitCode::FAILURE
     })?;
-    let recovery = Recovery { ledger, kills, warden, host: environment::host_name(), boot_id: warden::boot_id().ok() };
+    let (host, boot_id) = (environment::host_name(), warden::boot_id().ok());
+    let recovery = Recovery { ledger, kills, warden, host, boot_id, clock_seen };
     let control = Control::start(mode, configuration, recovery, clock::time());
     let settings = LaunchSettings {
         inherited_length: length_of(&inherited),
@@ -174,6 +177,7 @@ pub(super) fn configuration(registry: &Registry, warden_survives: bool) -> Confi
         pools: registry.pools.clone(),
         max_running: registry.daemon.max_running,
         announce_over: registry.daemon.announce_over,
+        clock_guard: registry.daemon.clock_guard,
         stop_grace: registry.daemon.stop_grace,
         warden_survives,
     }
@@ -191,6 +195,8 @@ fn dies_with_us(house: &WardenLocation) -> bool {
 struct OpenedLedger {
     ledger: Recovered,
     kills: Vec<Request>,
+    /// The newest time that the last process believed.
+    clock_seen: Option<DateTime<Utc>>,
     writer: Writer,
 }
 
@@ -250,5 +256,7 @@ fn open_once(url: &LedgerUrl) -> Result<OpenedLedger, OpenError> {
     let mut writer = Writer::open(url, &owner, clock::now())?;
     let ledger = writer.load().map_err(|error| OpenError::unread(url, &error))?;
     let kills = writer.kills().map_err(|error| OpenError::unread(url, &error))?;
-    Ok(OpenedLedger { ledger, kills, writer })
+    let heartbeat = writer.heartbeat().map_err(|error| OpenError::unread(url, &error))?;
+    let clock_seen = heartbeat.and_then(|heartbeat| heartbeat.clock_seen());
+    Ok(OpenedLedger { ledger, kills, clock_seen, writer })
 }

@@ -16,6 +16,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 use serde::{Deserialize, Serialize};
 
+use super::connection::AnyConnection;
 use super::error::{LedgerError, OpenError};
 use super::rows::{instant, micros};
 use super::url::LedgerUrl;
@@ -35,6 +36,9 @@ pub struct Heartbeat {
     /// Whether it has ended as it was told to.
     pub is_stopped: bool,
     seen_at: i64,
+    clock_seen: Option<i64>,
+    /// Whether the clock is too far ahead of that to be believed.
+    pub is_clock_held: bool,
     /// The main file of the registry in force, and when it was read.
     pub registry: PathBuf,
     read_at: i64,
@@ -47,7 +51,30 @@ impl Heartbeat {
     #[must_use]
     pub fn new(host: String, pid: u32, is_daemon: bool, registry: PathBuf, digest: u64, now: DateTime<Utc>) -> Self {
         let now = micros(now);
-        Self { host, pid, is_daemon, is_stopped: false, seen_at: now, registry, read_at: now, digest }
+        let (is_stopped, clock_seen, is_clock_held) = (false, None, false);
+        Self {
+            host,
+            pid,
+            is_daemon,
+            is_stopped,
+            seen_at: now,
+            clock_seen,
+            is_clock_held,
+            registry,
+            read_at: now,
+            digest,
+        }
+    }
+
+    /// Notes the newest time that was believed, and whether the clock is too far ahead of it.
+    pub fn see_clock(&mut self, seen: Option<DateTime<Utc>>, is_held: bool) {
+        (self.clock_seen, self.is_clock_held) = (seen.map(micros), is_held);
+    }
+
+    /// The newest time by the wall clock that was believed.
+    #[must_use]
+    pub fn clock_seen(&self) -> Option<DateTime<Utc>> {
+        instant(self.clock_seen?).ok()
     }
 
     /// Notes that the process has read this registry.
@@ -144,15 +171,24 @@ fn update(url: &LedgerUrl, target: &str, connection: &mut Option<PgConnection>, 
     update.execute(connection).map(drop).map_err(|error| error.to_string())
 }
 
+/// What the last process that held a ledger reported of itself.
+pub(super) fn read(connection: &mut AnyConnection, url: &LedgerUrl) -> Result<Option<Heartbeat>, LedgerError> {
+    match (connection, url) {
+        (AnyConnection::Postgres(postgres), _) => of_server(postgres),
+        (AnyConnection::Sqlite(_), LedgerUrl::Sqlite(path)) => Ok(of_file(path)),
+        (AnyConnection::Sqlite(_), LedgerUrl::Postgres(_)) => Ok(None),
+    }
+}
+
 /// The report in PostgreSQL.
-pub(super) fn of_server(connection: &mut PgConnection) -> Result<Option<Heartbeat>, LedgerError> {
+fn of_server(connection: &mut PgConnection) -> Result<Option<Heartbeat>, LedgerError> {
     let report = diesel::dsl::sql::<Nullable<Text>>("SELECT (SELECT report FROM heartbeat)");
     let text = report.get_result::<Option<String>>(connection)?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// The report beside an SQLite ledger. A file that cannot be read counts as none: nothing may depend on it.
-pub(super) fn of_file(ledger: &Path) -> Option<Heartbeat> {
+fn of_file(ledger: &Path) -> Option<Heartbeat> {
     let path = file_path(ledger);
     for _ in 0..TRIES {
         let text = fs::read_to_string(&path).ok()?;

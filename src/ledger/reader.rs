@@ -71,7 +71,10 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn recovered(&mut self) -> Result<Recovered, LedgerError> {
-        startup::load(&mut self.connection)
+        let mut recovered = startup::load(&mut self.connection)?;
+        recovered.clock_held_after =
+            self.heartbeat_beside()?.filter(|report| report.is_clock_held).and_then(|report| report.clock_seen());
+        Ok(recovered)
     }
 
     /// As [`Reader::recovered`], with what a daemon reads besides to put a registry in force.
@@ -252,11 +255,17 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn heartbeat(&mut self) -> Result<Option<Heartbeat>, LedgerError> {
-        match (&mut self.connection, &self.url) {
-            (AnyConnection::Postgres(postgres), _) => heartbeat::of_server(postgres),
-            (AnyConnection::Sqlite(_), LedgerUrl::Sqlite(path)) => Ok(heartbeat::of_file(path)),
-            (AnyConnection::Sqlite(_), LedgerUrl::Postgres(_)) => Ok(None),
-        }
+        heartbeat::read(&mut self.connection, &self.url)
+    }
+
+    /// What the process reports that holds the ledger now.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn heartbeat_beside(&mut self) -> Result<Option<Heartbeat>, LedgerError> {
+        let owner = self.owner()?.filter(|owner| owner.alive);
+        let is_its = |report: &Heartbeat, owner: &OwnerRecord| owner.pid == report.pid && owner.host == report.host;
+        Ok(self.heartbeat()?.filter(|report| owner.is_some_and(|owner| is_its(report, &owner))))
     }
 
     /// Gives `read` a snapshot of the whole ledger. SQLite cannot empty its WAL meanwhile, so `read` must not wait.

@@ -64,6 +64,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
         disabled,
         stand_ins,
         recordings: Vec::new(),
+        clock_held_after: None,
     })
 }
 

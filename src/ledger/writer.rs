@@ -14,6 +14,7 @@ use diesel::prelude::*;
 use super::apply::{Cache, apply};
 use super::connection::AnyConnection;
 use super::error::{LedgerError, OpenError, OpenErrorKind, text};
+use super::heartbeat::{self, Heartbeat};
 use super::lock::{FileLock, Owner};
 use super::rows::micros;
 use super::schema::writer;
@@ -88,6 +89,15 @@ impl Writer {
     /// When the database cannot be read, or has unknown values.
     pub fn load(&mut self) -> Result<Recovered, LedgerError> {
         self.read(startup::load)
+    }
+
+    /// What the last process that held the ledger reported of itself.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn heartbeat(&mut self) -> Result<Option<Heartbeat>, LedgerError> {
+        let url = self.url.clone();
+        self.read(|connection| heartbeat::read(connection, &url))
     }
 
     /// Writes all entries in one transaction: all or none, and not twice.

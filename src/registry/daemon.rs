@@ -25,18 +25,21 @@ pub struct DaemonSettings {
     pub output_limit: u64,
     /// The daemon logs a summary before it catches up on more dates than this; with 0, always.
     pub announce_over: u64,
+    /// How far ahead of what was last seen the clock is believed at once; absent if it always is.
+    pub clock_guard: Option<Duration>,
 }
 
 impl fmt::Debug for DaemonSettings {
     /// Omits the ledger, whose URL may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ledger: _, timezone, max_running, stop_grace, output_limit, announce_over } = self;
+        let Self { ledger: _, timezone, max_running, stop_grace, output_limit, announce_over, clock_guard } = self;
         f.debug_struct("DaemonSettings")
             .field("timezone", timezone)
             .field("max_running", max_running)
             .field("stop_grace", stop_grace)
             .field("output_limit", output_limit)
             .field("announce_over", announce_over)
+            .field("clock_guard", clock_guard)
             .finish_non_exhaustive()
     }
 }
@@ -50,6 +53,7 @@ impl Default for DaemonSettings {
             stop_grace: Duration::from_mins(1),
             output_limit: 1024 * 1024,
             announce_over: 100,
+            clock_guard: Some(Duration::from_hours(24)),
         }
     }
 }
@@ -70,6 +74,7 @@ pub(super) fn read(reader: &TableReader<'_>) -> DaemonSettings {
         stop_grace: reader.duration("stop_grace").unwrap_or(default.stop_grace),
         output_limit: output_limit(reader).unwrap_or(default.output_limit),
         announce_over: announce_over(reader).unwrap_or(default.announce_over),
+        clock_guard: clock_guard(reader, default.clock_guard),
     }
 }
 
@@ -90,6 +95,13 @@ fn ledger(reader: &TableReader<'_>) -> Option<String> {
         return None;
     }
     Some(text.value.to_owned())
+}
+
+/// How far the clock may jump; `false` believes every clock.
+fn clock_guard(reader: &TableReader<'_>, default: Option<Duration>) -> Option<Duration> {
+    const KEY: &str = "clock_guard";
+    let is_off = reader.get(KEY).is_some_and(|value| value.get_ref().as_bool() == Some(false));
+    if is_off { None } else { reader.positive_duration(KEY).or(default) }
 }
 
 fn announce_over(reader: &TableReader<'_>) -> Option<u64> {

@@ -40,6 +40,8 @@ pub(super) enum Shape {
     StringOrStrings,
     /// A string, or `false`.
     StringOrFalse,
+    /// A duration, or `false`.
+    DurationOrFalse,
     /// An array of job names and of [`DEPENDENCY`] tables; or one of these.
     Dependencies,
     /// A table of strings.
@@ -68,6 +70,7 @@ impl Shape {
             Self::Command => "a string or an array of strings",
             Self::Strings => "an array of strings",
             Self::StringOrFalse => "a string or `false`",
+            Self::DurationOrFalse => "a duration such as `\"1d\"`, or `false`",
             Self::StringOrStrings => "an array of strings or a string",
             Self::Dependencies => "an array of jobs or a job",
             Self::Environment => "a table of strings",
@@ -131,6 +134,10 @@ pub(super) static DAEMON: &[Key] = keys! {
     /// Before catching up on more dates than this, the daemon logs how many dates of which job, and for about how long.
     /// Default: 100.
     announce_over: Unsigned, ["announce", "announceabove", "announcefrom", "confirmover", "warnover"];
+    /// How far the clock may be ahead of when it was last seen. If it is further ahead, no new date is recorded or started
+    /// until it has run on for 20 seconds per day that it is ahead, or a person confirms it with SIGUSR1. Default: `1d`;
+    /// `false` believes every clock.
+    clock_guard: DurationOrFalse, ["maxclockjump", "clockjump", "maxjump", "clockskew", "timeguard"];
 };
 
 /// `[jobs.NAME]`.

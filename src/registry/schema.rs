@@ -63,6 +63,7 @@ fn shape(shape: Shape) -> Value {
     const DURATION: &str = r"^(?=.)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$";
     const OFFSET: &str = r"^[+-]?(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?$";
     const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
+    let duration = || json!({ "type": "string", "pattern": DURATION, "examples": ["90s", "1h30m", "2d"] });
     let text = || json!({ "type": "string", "minLength": 1 });
     match shape {
         Shape::String | Shape::Zone => text(),
@@ -72,7 +73,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Unsigned => json!({ "type": "integer", "minimum": 0 }),
         Shape::AnyInteger => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
         Shape::Factor => json!({ "type": "number", "minimum": 1 }),
-        Shape::Duration => json!({ "type": "string", "pattern": DURATION, "examples": ["90s", "1h30m", "2d"] }),
+        Shape::Duration => duration(),
         Shape::Offset => json!({ "type": "string", "pattern": OFFSET, "examples": ["-1d", "-2h30m", "+1w"] }),
         Shape::Time => json!({ "type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2})?$", "examples": ["07:30"] }),
         Shape::Size => json!({
@@ -84,6 +85,7 @@ fn shape(shape: Shape) -> Value {
             "oneOf": [text(), { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
         }),
         Shape::Strings => json!({ "type": "array", "items": text() }),
+        Shape::DurationOrFalse => json!({ "oneOf": [duration(), { "const": false }] }),
         Shape::StringOrFalse => json!({ "oneOf": [text(), { "const": false }] }),
         Shape::StringOrStrings => json!({ "oneOf": [text(), { "type": "array", "items": text() }] }),
         Shape::Dependencies => {

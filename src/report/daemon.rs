@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::severity::Severity;
+use crate::duration;
 use crate::environment;
 use crate::job::JobName;
 use crate::ledger::{Heartbeat, LedgerError, Reader};
@@ -38,8 +39,12 @@ pub(crate) fn findings(
     registry: &Registry,
     now: DateTime<Utc>,
 ) -> Result<Vec<DaemonFinding>, LedgerError> {
-    let Some(report) = reader.heartbeat()?.filter(|report| report.is_daemon) else { return Ok(Vec::new()) };
     let zone = registry.daemon.timezone;
+    if let Some(report) = reader.heartbeat_beside()?.filter(|report| report.is_clock_held) {
+        // Nothing else that depends on the time can be judged.
+        return Ok(vec![clock_held(&report, zone, now)]);
+    }
+    let Some(report) = reader.heartbeat()?.filter(|report| report.is_daemon) else { return Ok(Vec::new()) };
     let (seen_at, owner) = (report.seen_at()?, reader.owner()?);
     let Some(owner) = owner.filter(|owner| owner.alive) else { return Ok(vec![absent(&report, seen_at, zone, now)]) };
     if owner.pid != report.pid || owner.host != report.host {
@@ -81,6 +86,18 @@ pub(crate) fn vanished(registry: &Registry, ghosts: &[JobName]) -> Option<Daemon
         names.join(", ")
     );
     Some(DaemonFinding { status: Severity::Warning, message })
+}
+
+/// The clock is too far ahead to be believed.
+fn clock_held(report: &Heartbeat, zone: Tz, now: DateTime<Utc>) -> DaemonFinding {
+    let seen = report.clock_seen().unwrap_or(now);
+    let (ahead, since) = (duration::format((now - seen).to_std().unwrap_or_default()), to_the_second(seen, zone));
+    let message = format!(
+        "the clock is {ahead} ahead of {since}, when it was last seen, and may be wrong: no new date is recorded or started \
+         until it has run on for a while; `kill -USR1 {}` confirms it",
+        report.pid
+    );
+    DaemonFinding { status: Severity::Warning, message }
 }
 
 /// No daemon runs.

@@ -222,6 +222,9 @@ pub(crate) enum BlockRow {
     ClockAhead {
         date: String,
     },
+    ClockHeld {
+        seen: String,
+    },
 }
 
 /// The jobs of the ledger that the registry does not have, by name. One whose dates another job is about to take over is
@@ -297,6 +300,7 @@ pub(crate) fn block_row(block: &BlockReason, of: &JobName, zones: &Zones) -> Blo
         }
         BlockReason::Pool { pool, .. } => BlockRow::Pool { pool: pool.clone() },
         BlockReason::Full { .. } => BlockRow::MaxRunning,
+        BlockReason::ClockHeld { seen } => BlockRow::ClockHeld { seen: at(*seen) },
         BlockReason::WatermarkAhead { watermark } => BlockRow::ClockAhead { date: dated(*watermark) },
     }
 }
@@ -335,11 +339,13 @@ pub(crate) fn situation(
             let (times, zone) = (times(view.failures), zones.at(&job.name, *date));
             Some(format!("{}failed {times}; next attempt at {}", blocked(), to_the_second(*at, zone)))
         }
-        Some(block @ (BlockReason::Pool { .. } | BlockReason::Full { .. })) => Some(format!(
-            "{}waits for {}",
-            blocked(),
-            block.describe(zone, |of, date| zones.shown(of.unwrap_or(&job.name), date))
-        )),
+        Some(block @ (BlockReason::Pool { .. } | BlockReason::Full { .. } | BlockReason::ClockHeld { .. })) => {
+            Some(format!(
+                "{}waits for {}",
+                blocked(),
+                block.describe(zone, |of, date| zones.shown(of.unwrap_or(&job.name), date))
+            ))
+        }
         Some(BlockReason::WatermarkAhead { watermark }) => {
             Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", dated(*watermark)))
         }

@@ -36,7 +36,9 @@ pub(crate) fn ask(
     now: DateTime<Utc>,
 ) -> (Scheduler, Step, Vec<Arc<Job>>) {
     let jobs: Vec<Arc<Job>> = registry.jobs.into_iter().map(Arc::new).collect();
+    let held_after = recovered.clock_held_after;
     let mut scheduler = Scheduler::new(recovered, &environment::host_name(), registry.daemon.max_running, now);
+    scheduler.hold_after(held_after);
     scheduler.set_pools(registry.pools);
     scheduler.set_announce_over(registry.daemon.announce_over);
     if question == Question::State {

@@ -1,8 +1,13 @@
 //! The real daemon under a clock that is moved while it runs (libfaketime).
 
-use crate::lab::{Lab, stderr};
+use rustix::process::Signal;
+
+use crate::lab::{Daemon, Lab, stderr};
+use crate::postgres;
 
 const HOURLY: &str = r#"
+[daemon]
+clock_guard = "2d"
 [jobs.hourly]
 schedule = "0 * * * *"
 backfill = true
@@ -44,6 +49,8 @@ fn a_clock_set_forward_and_back_runs_every_date_once() {
 fn a_clock_set_forward_a_year_loses_nothing_when_it_is_set_back() {
     let lab = Lab::new(
         r#"
+[daemon]
+clock_guard = false
 [jobs.monthly]
 schedule = "0 3 1 * *"
 backfill = true
@@ -128,4 +135,84 @@ fn dates_recorded_ahead_of_the_clock_are_not_behind() {
     let list = lab.ok("list");
     assert!(list.contains("blocked") && list.contains("is in the future: was the clock wrong?"), "{list}");
     assert!(!list.contains("is due and not started"), "{list}");
+}
+
+/// Jobs of every hour, whose clock may jump by an hour.
+const GUARDED: &str = r#"
+[daemon]
+clock_guard = "1h"
+[jobs.hourly]
+schedule = "0 * * * *"
+backfill = true
+start = 2026-11-05T12:00:00Z
+command = "echo $CRONTABBER_DATE >> DIR/ran"
+[jobs.newest]
+schedule = "0 * * * *"
+start = 2026-11-05T12:00:00Z
+command = "echo $CRONTABBER_DATE >> DIR/newest"
+"#;
+
+fn guarded(lab: &Lab) -> Daemon {
+    let daemon = lab.daemon();
+    lab.until("the first dates", || lab.lines("ran").len() == 1 && lab.lines("newest").len() == 1);
+    daemon
+}
+
+#[test]
+fn a_clock_ten_years_ahead_that_is_set_right_leaves_no_date_in_the_ledger() {
+    for lab in [Lab::new(GUARDED), Lab::new(GUARDED).with_ledger(&postgres::database())] {
+        let lab = lab.with_clock("@2026-11-05 12:30:00");
+        let mut daemon = guarded(&lab);
+        lab.set_clock("@2036-11-05 12:30:00");
+        lab.until("it is told", || lab.log().contains("may be wrong, and no new date is recorded"));
+        lab.until("others know it", || lab.ok("list").contains("waits for the clock to be confirmed"));
+        let (list, status) = (lab.json(&["list"]), lab.json(&["status", "hourly"]));
+        for row in [&list[0], &status] {
+            assert_eq!((&row["state"], &row["blocked_by"]["by"]), (&"blocked".into(), &"clock-held".into()), "{row}");
+            assert_eq!(row["backlog"], 0, "{row}");
+        }
+        let health = lab.exits(1, "health").0;
+        assert!(health.starts_with("WARNING - the clock is 3653 d ahead of 2026-11-05T12:"), "{health}");
+        assert!(health.contains(&format!("`kill -USR1 {}`", daemon.pid())), "{health}");
+        let why = lab.ok("why hourly 2026-11-05T13:00");
+        assert!(why.contains("the clock to be confirmed: it is far ahead of 2026-11-05T12:"), "{why}");
+        // A restart forgets nothing of it.
+        assert!(daemon.stop().success());
+        let mut daemon = lab.daemon();
+        lab.until("it is told again", || lab.log().matches("may be wrong").count() == 2);
+        lab.set_clock("@2026-11-05 12:59:58");
+        lab.until("it is set right", || lab.log().contains("the clock was set right"));
+        lab.until("the next date", || lab.lines("ran").len() == 2);
+        assert_eq!(lab.ok("sessions hourly --json").matches("\"date\"").count(), 2);
+        assert_eq!(lab.ok("sessions newest --json").matches("2036").count(), 0);
+        lab.set_clock("@2026-11-05 13:00:30");
+        lab.ok("health");
+        assert!(daemon.stop().success());
+    }
+}
+
+#[test]
+fn a_clock_that_jumped_and_runs_on_is_believed() {
+    let lab = Lab::new(GUARDED).with_clock("@2026-11-05 12:30:00");
+    let mut daemon = guarded(&lab);
+    // As after an outage: nobody does anything.
+    lab.set_clock("@2026-11-05 15:30:00");
+    lab.until("all dates", || lab.lines("ran").len() == 4);
+    lab.until("the newest", || lab.lines("newest").len() == 2);
+    let log = lab.log();
+    let at = |text: &str| log.find(text).unwrap_or_else(|| panic!("{text}: {log}"));
+    assert!(at("the clock is 3 h ahead") < at("the clock is believed"), "{log}");
+    assert!(daemon.stop().success());
+    // `once` waits as well.
+    lab.set_clock("@2026-11-05 18:30:00");
+    let log = stderr(&lab.run(&["once"]));
+    assert!(log.contains("the clock is 3 h ahead of 2026-11-05T15:30:"), "{log}");
+    assert_eq!((lab.lines("ran").len(), lab.lines("newest").len()), (7, 3), "{log}");
+    // A person knows better than the time.
+    let mut daemon = lab.daemon();
+    lab.set_clock("@2027-11-05 18:30:00");
+    lab.until("it is told", || lab.log().contains("the clock is 365 d ahead"));
+    daemon.signal(Signal::USR1);
+    lab.until("a year of hours begins", || lab.lines("ran").len() > 20);
+    assert!(daemon.stop().success());
 }

@@ -6,6 +6,7 @@ use crate::postgres;
 const BILL: &str = r#"
 [daemon]
 timezone = "UTC"
+clock_guard = false
 
 [jobs.bill]
 schedule = "0 3 5 * *"

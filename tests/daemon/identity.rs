@@ -42,6 +42,9 @@ command = "echo $CRONTABBER_JOB $CRONTABBER_ATTEMPT $CRONTABBER_IDEMPOTENCY_KEY 
 
 /// A job that fails on 18 May while the file `go` is missing.
 const LOAD: &str = r#"
+[daemon]
+clock_guard = false
+
 [jobs.load]
 schedule = "@daily"
 timezone = "UTC"
@@ -56,7 +59,8 @@ fn every_attempt_at_a_date_has_the_same_day_after_an_edit_of_the_zone() {
         (Lab::new(LOAD), LOAD.replace("UTC", "America/New_York")),
         (
             Lab::new(&LOAD.replace("timezone = \"UTC\"\n", "")).with_ledger(&postgres::database()),
-            format!("[daemon]\ntimezone = \"America/New_York\"\n{}", LOAD.replace("timezone = \"UTC\"\n", "")),
+            LOAD.replace("timezone = \"UTC\"\n", "")
+                .replace("[daemon]\n", "[daemon]\ntimezone = \"America/New_York\"\n"),
         ),
     ] {
         let lab = lab.with_clock("@2026-05-18 12:00:00");

@@ -67,6 +67,9 @@ fn what_runs_of_a_renamed_job_is_killed_under_its_new_name() {
 }
 
 const BILL: &str = r#"
+[daemon]
+clock_guard = "400d"
+
 [jobs.bill]
 schedule = "0 3 5 * *"
 timezone = "UTC"

@@ -85,3 +85,20 @@ error: `[daemon]`: `output_limit` is invalid: `12` is not a size
   |                ^^^^ expected an integer with `B`, `kB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `1MiB`
 "#);
 }
+
+#[test]
+fn a_clock_guard_is_a_duration_or_false() {
+    let guard = |line: &str| {
+        let text = format!("[daemon]\n{line}\n[jobs.a]\nevery = \"1d\"\ncommand = \"true\"\n");
+        load(&folder(&[("jobs.toml", &text)])).unwrap().daemon.clock_guard
+    };
+    let hours = |hours| Some(std::time::Duration::from_hours(hours));
+    assert_eq!((guard(""), guard("clock_guard = \"2h\""), guard("clock_guard = false")), (hours(24), hours(2), None));
+    let wrong = |value: &str| mistakes(&format!("[daemon]\nclock_guard = {value}\n"));
+    assert!(
+        wrong("true").contains("must be a duration such as `\"1d\"`, or `false`, not a boolean"),
+        "{}",
+        wrong("true")
+    );
+    assert!(wrong("\"0s\"").contains("`clock_guard` must be greater than zero"), "{}", wrong("\"0s\""));
+}

@@ -146,7 +146,8 @@ impl Lab {
         self.exits(code, line).1
     }
 
-    fn exits(&self, code: i32, line: &str) -> (String, String) {
+    /// Runs a command that exits with this code, and returns what it prints.
+    pub(crate) fn exits(&self, code: i32, line: &str) -> (String, String) {
         let output = self.run(&line.split_whitespace().collect::<Vec<_>>());
         let printed = (stdout(&output), stderr(&output));
         assert_eq!(output.status.code(), Some(code), "`{line}`: {}{}", printed.0, printed.1);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::warden::WardenState;
 use crate::job::Job;
 use crate::scheduler::Recovered;
@@ -31,6 +33,8 @@ pub struct Configuration {
     pub max_running: usize,
     /// How many past dates an edit of the registry may add before it is held for an operator.
     pub announce_over: u64,
+    /// How far ahead of what was last seen the wall clock is believed at once; absent if it always is.
+    pub clock_guard: Option<Duration>,
     /// How long what runs may take when the daemon stops.
     pub stop_grace: Duration,
     /// The warden outlives the daemon, so that what runs can be left to it.
@@ -50,4 +54,6 @@ pub struct Recovery {
     pub host: String,
     /// Which boot of it this is, if that is known.
     pub boot_id: Option<String>,
+    /// The newest time that the last process believed, if that is known.
+    pub clock_seen: Option<DateTime<Utc>>,
 }

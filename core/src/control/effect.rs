@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::warden::OpenAttempt;
 use crate::scheduler::{Notification, Start};
 use crate::session::{AttemptKey, Outcome};
@@ -43,6 +45,19 @@ pub enum Notice {
         /// How long it was not.
         after: Duration,
     },
+    /// The wall clock is too far ahead of what was last seen: no new date is recorded or started.
+    ClockHeld {
+        /// What was last seen.
+        seen: DateTime<Utc>,
+        /// How far the clock is ahead of it.
+        ahead: Duration,
+        /// How long the clock must run on to be believed.
+        wait: Duration,
+    },
+    /// The clock has run on, or a person confirmed it: it is believed.
+    ClockBelieved,
+    /// The clock was set back: what was held is not due.
+    ClockSetRight,
     /// The warden is gone.
     WardenGone,
     /// There is a warden again.

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use super::Control;
 use super::attempts::Attempts;
 use super::batch::{Batch, Write};
+use super::clock::guard_of;
+use super::clock_guard::ClockGuard;
 use super::configuration::{Configuration, Mode, Recovery};
 use super::effect::{Effect, Notice};
 use super::input::Time;
@@ -19,7 +21,7 @@ impl Control {
     /// Begins where the last daemon ended, as far as the first decisions.
     #[must_use]
     pub fn start(mode: Mode, configuration: Configuration, recovery: Recovery, time: Time) -> Self {
-        let Recovery { ledger, kills, warden, host, boot_id } = recovery;
+        let Recovery { ledger, kills, warden, host, boot_id, clock_seen } = recovery;
         let open = ledger.open.clone();
         let mut scheduler = Scheduler::new(ledger, &host, 0, time.wall);
         if mode == Mode::Once {
@@ -28,6 +30,7 @@ impl Control {
         let mut control = Self {
             scheduler,
             mode,
+            clock: ClockGuard::new(guard_of(mode, &configuration), clock_seen, time),
             configuration: Configuration::default(),
             batch: Batch::default(),
             write: Write::default(),
@@ -44,6 +47,7 @@ impl Control {
             asked_to_retire: None,
             reload: None,
         };
+        control.note_clock(None);
         // A kill that nobody answered comes before any start, which it did not mean, and before any end, which it did.
         for kill in kills {
             control.decide(Event::Request(kill), time.wall);
@@ -64,6 +68,7 @@ impl Control {
         self.scheduler.set_max_running(slots);
         self.scheduler.set_pools(configuration.pools.clone());
         self.scheduler.set_announce_over(configuration.announce_over);
+        self.clock.set_guard(guard_of(self.mode, &configuration));
         self.decide(Event::Registry(configuration.jobs.clone()), now);
         self.configuration = configuration;
         self.attempts.measure_again();

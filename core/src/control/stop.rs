@@ -82,7 +82,7 @@ impl Control {
         let is_over = self.stop.is_some()
             || match self.mode {
                 Mode::Serve => false,
-                Mode::Once => self.scheduler.is_idle(),
+                Mode::Once => self.scheduler.is_idle() && !self.scheduler.holds_dates(),
                 Mode::Operate => self.requests.is_done && !self.scheduler.has_pending(),
             };
         // What was only to be recorded is recorded at the next start as well, and the warden keeps the ends until then.

@@ -6,7 +6,7 @@ use crate::job::{Dependency, Job, JobName};
 use crate::session::{State, Trigger};
 
 use super::Scheduler;
-use super::job_state::Candidates;
+use super::job_state::{Candidates, JobState};
 use super::queue::Session;
 use super::status::BlockReason;
 use super::step::Step;
@@ -20,8 +20,8 @@ impl Scheduler {
         // Each round may find one more date whose required jobs have no such date yet.
         for _ in 0..=job.date_policy.max_parallel() {
             let Some(job_state) = self.jobs.get(name) else { break };
-            let found =
-                job_state.candidates(now, |date, is_backfill| self.first_blocker(&job, date, is_backfill).is_none());
+            let found = job_state
+                .candidates(now, |date, is_backfill| self.block_of(job_state, &job, date, is_backfill).is_none());
             let dates = [found.of_schedule, found.of_backfill.map(|(date, _)| date)];
             let mut any = false;
             for date in dates.into_iter().flatten() {
@@ -32,11 +32,30 @@ impl Scheduler {
             }
         }
         // That is enough for one step. Of the other dates, take those whose required jobs have them.
-        let is_free = |date, is_backfill| {
+        let Some(job_state) = self.jobs.get(name) else { return Candidates::default() };
+        job_state.candidates(now, |date, is_backfill| {
             let is_there = |name: &JobName| self.jobs.get(name).is_some_and(|job_state| job_state.rows().has_row(date));
-            job.require.iter().all(is_there) && self.first_blocker(&job, date, is_backfill).is_none()
-        };
-        self.jobs.get(name).map_or_else(Candidates::default, |job_state| job_state.candidates(now, is_free))
+            job.require.iter().all(is_there) && self.block_of(job_state, &job, date, is_backfill).is_none()
+        })
+    }
+
+    /// What blocks a date, besides its own state.
+    pub(super) fn block_of(
+        &self,
+        job_state: &JobState,
+        job: &Job,
+        date: DateTime<Utc>,
+        is_backfill: bool,
+    ) -> Option<BlockReason> {
+        let state = job_state.rows().get(date).map(|session| &session.state);
+        self.clock_hold(job, date, state).or_else(|| self.first_blocker(job, date, is_backfill))
+    }
+
+    /// A date that is due only by a clock that is not believed. Retries are not held.
+    pub(super) fn clock_hold(&self, job: &Job, date: DateTime<Utc>, state: Option<&State>) -> Option<BlockReason> {
+        let seen = self.held_after.filter(|_| matches!(state, None | Some(State::Waiting)))?;
+        let due = job.timetable.due(date);
+        (due > seen && due <= self.now).then_some(BlockReason::ClockHeld { seen })
     }
 
     /// Enters a date in the required jobs that have none; returns whether there were any.

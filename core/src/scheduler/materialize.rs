@@ -70,6 +70,17 @@ impl JobState {
         [recorded, unrecorded].into_iter().flatten().min()
     }
 
+    /// Whether a date that is not recorded, or has never been attempted, is due after `from` and by `until`.
+    pub(super) fn has_date_within(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+        let Some(job) = self.job.as_ref().filter(|_| self.is_active()) else { return false };
+        let is_within = |date: DateTime<Utc>| {
+            let due = job.timetable.due(date);
+            due > from && due <= until
+        };
+        let waiting = self.rows().main.sessions().iter().filter(|(_, session)| session.state == State::Waiting);
+        self.next.into_iter().chain(waiting.map(|(date, _)| *date)).any(is_within)
+    }
+
     /// Records as many due dates as fit; returns whether that settled any. `now` decides what is due.
     pub(super) fn record_due(&mut self, now: DateTime<Utc>, step: &mut Step) -> bool {
         let Some(job) = self.job.clone().filter(|_| self.is_active()) else { return false };
@@ -162,7 +173,7 @@ impl JobState {
             .into_iter()
             .zip(0..)
             .map(|(date, index)| {
-                let late = step.now - timetable.due(date);
+                let late = step.believed_now - timetable.due(date);
                 let trigger = if late > ON_TIME { Trigger::CatchUp } else { Trigger::Schedule };
                 let runs = job.date_policy.keeps_every_date() || (date == newest && !more_to_come);
                 let skipped = if self.rows().stand_ins.contains_key(&date) {
@@ -207,7 +218,7 @@ impl JobState {
         if !job.date_policy.keeps_every_date() {
             self.supersede(None, step);
         }
-        let missed = step.now - job.timetable.due(date) > ON_TIME;
+        let missed = step.believed_now - job.timetable.due(date) > ON_TIME;
         let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
         let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
         self.write_sessions(Some(date), vec![new], step);
@@ -245,11 +256,12 @@ impl JobState {
         }
         // A date blocks the later ones, except in independent order.
         let holds = !job.date_policy.is_independent();
-        let dates = self.rows().main.sessions().keys().copied().take_while(|date| is_late(&job, *date, step.now));
+        let dates =
+            self.rows().main.sessions().keys().copied().take_while(|date| is_late(&job, *date, step.believed_now));
         let late: Vec<DateTime<Utc>> = if holds {
-            dates.take_while(|date| self.is_too_late(*date, step.now)).collect()
+            dates.take_while(|date| self.is_too_late(*date, step.believed_now)).collect()
         } else {
-            dates.filter(|date| self.is_too_late(*date, step.now)).collect()
+            dates.filter(|date| self.is_too_late(*date, step.believed_now)).collect()
         };
         for date in &late {
             self.skip(*date, SkipReason::TooOld, step);

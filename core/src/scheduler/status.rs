@@ -45,6 +45,11 @@ pub enum BlockReason {
     },
     /// All slots are taken.
     Full { open: usize },
+    /// It is due by a clock that is too far ahead of what was last seen to be believed.
+    ClockHeld {
+        /// What was last seen.
+        seen: DateTime<Utc>,
+    },
     /// The newest recorded date is in the future: the wall clock was wrong once.
     WatermarkAhead { watermark: DateTime<Utc> },
 }
@@ -122,22 +127,23 @@ impl Scheduler {
     #[must_use]
     pub fn view(&self, name: &JobName) -> Option<JobStatus> {
         let job_state = self.jobs.get(name)?;
+        let now = self.believed(self.now);
         let (blocked_at, blocked_by) = job_state.job.as_ref().map_or((None, None), |job| self.block(job_state, job));
         let next =
             job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_to_run(job_state, next));
-        let first = job_state.due(self.now).next();
+        let first = job_state.due(now).next();
         // A disabled job records no dates.
-        let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(self.now) };
+        let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(now) };
         let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
         let seen_at = job_state.rows().record.seen_at;
         Some(JobStatus {
             state: condition(job_state, first.map(|(_, session)| session), blocked_by.as_ref()),
             record: job_state.rows().record.clone(),
             next,
-            backlog: job_state.due(self.now).count() as u64 + job_state.unrecorded.max(unrecorded),
+            backlog: job_state.due(now).count() as u64 + job_state.unrecorded.max(unrecorded),
             oldest: first.map(|(date, _)| date).or(missed),
             oldest_since_seen: job_state
-                .due(self.now)
+                .due(now)
                 .map(|(date, _)| date)
                 .chain(missed)
                 .find(|date| due(*date) >= seen_at),
@@ -153,8 +159,8 @@ impl Scheduler {
 
     /// The first date that is not due, and for whose period no other one stands. More dates may be due than are recorded.
     pub(super) fn first_to_run(&self, job_state: &JobState, next: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let timetable = &job_state.job.as_ref()?.timetable;
-        let from = if timetable.due(next) > self.now { next } else { timetable.newest_due(self.now)? + TICK };
+        let (now, timetable) = (self.believed(self.now), &job_state.job.as_ref()?.timetable);
+        let from = if timetable.due(next) > now { next } else { timetable.newest_due(now)? + TICK };
         let mut later = timetable.dates(from, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
         later.find(|date| !job_state.rows().has_row(*date) && !job_state.rows().stand_ins.contains_key(date))
     }
@@ -166,7 +172,8 @@ impl Scheduler {
         if !job.enabled {
             return (None, Some(BlockReason::Disabled));
         }
-        let mut unsettled = job_state.due(self.now).filter(|(_, session)| session.state != State::Running);
+        let mut unsettled =
+            job_state.due(self.believed(self.now)).filter(|(_, session)| session.state != State::Running);
         // In independent order a waiting date says more than a failed one.
         let first = if job.date_policy.is_independent() {
             unsettled.min_by_key(|(date, session)| (session.state != State::Waiting, *date))
@@ -175,7 +182,8 @@ impl Scheduler {
         };
         let Some((date, session)) = first else {
             let ahead = job_state.rows().record.watermark.filter(|watermark| *watermark > self.now);
-            return (None, ahead.map(|watermark| BlockReason::WatermarkAhead { watermark }));
+            let held = || job_state.next.and_then(|next| self.clock_hold(job, next, None));
+            return (None, ahead.map(|watermark| BlockReason::WatermarkAhead { watermark }).or_else(held));
         };
         let block = self.blocked_by_state(date, &session.state).or_else(|| self.first_blocker(job, date, false));
         (Some(date), block.or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open.is_empty())))
@@ -236,7 +244,10 @@ fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<
         (_, Some(BlockReason::Disabled | BlockReason::DisabledBy(_))) => JobCondition::Disabled,
         (_, Some(BlockReason::Held { .. })) => JobCondition::Held,
         (_, Some(BlockReason::Retry { .. })) => JobCondition::Failed,
-        (_, Some(BlockReason::Dependency { .. } | BlockReason::WatermarkAhead { .. })) => JobCondition::Blocked,
+        (
+            _,
+            Some(BlockReason::Dependency { .. } | BlockReason::ClockHeld { .. } | BlockReason::WatermarkAhead { .. }),
+        ) => JobCondition::Blocked,
         (_, Some(BlockReason::Pool { .. } | BlockReason::Full { .. }) | None) => match oldest {
             Some(session) if session.counted_attempts > 0 => JobCondition::Failed,
             Some(_) => JobCondition::Waiting,
@@ -276,6 +287,10 @@ impl BlockReason {
             Self::Pool { pool, size: 1 } => format!("the only slot of pool `{pool}`, which is taken"),
             Self::Pool { pool, size } => format!("one of the {size} slots of pool `{pool}`, which are all taken"),
             Self::Full { open } => format!("a free slot: {open} attempts are open, as many as `max_running` allows"),
+            Self::ClockHeld { seen } => format!(
+                "the clock to be confirmed: it is far ahead of {}, when it was last believed",
+                to_the_second(*seen, zone)
+            ),
             Self::WatermarkAhead { watermark } => {
                 format!("the time to pass {}, its newest recorded date", shown(None, *watermark))
             }

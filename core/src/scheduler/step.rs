@@ -53,6 +53,8 @@ pub enum ProbeAnswer {
 pub struct Step {
     /// The time of the event.
     pub now: DateTime<Utc>,
+    /// As far as the clock is believed: it decides what is late.
+    pub believed_now: DateTime<Utc>,
     /// Written in one transaction.
     pub entries: Vec<Entry>,
     /// Attempts to start.

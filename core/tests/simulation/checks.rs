@@ -125,6 +125,7 @@ impl Checks {
             Entry::Record { job, generation, sessions, .. } => {
                 let key = |date| SessionKey { job: job.clone(), generation: *generation, date };
                 self.recorded.extend(sessions.iter().map(|new| key(new.date)));
+                dates::clock_is_believed(sessions, view)?;
                 dates::recorded(entry, view)
             }
             Entry::Open { .. } => self.opened(entry, view),

@@ -25,6 +25,9 @@ use writer::Writer;
 
 pub(crate) const HOST: &str = "here";
 
+/// How far the wall clock may jump.
+pub(crate) const CLOCK_GUARD: Duration = Duration::from_hours(24);
+
 /// The longest time that a probe may take, where the job has no `timeout`.
 const LONGEST_PROBE: Duration = Duration::from_mins(10);
 
@@ -126,6 +129,7 @@ fn configuration(registry: &Registry, warden_survives: bool) -> Configuration {
         max_running: registry.max_running,
         stop_grace: registry.stop_grace,
         announce_over: registry.announce_over,
+        clock_guard: Some(CLOCK_GUARD),
         warden_survives,
     }
 }
@@ -160,6 +164,7 @@ impl Daemon {
     /// Says whether nothing is under way.
     pub(crate) fn rests(&self, world: &World) -> bool {
         let is_idle = !self.is_awake(world) && self.signals.is_empty() && self.control.is_settled();
+        let is_idle = is_idle && !self.control.is_clock_held();
         is_idle && !self.control.is_stopping() && !world.ledger.has_unanswered()
     }
 
@@ -288,6 +293,7 @@ impl Daemon {
         let time = Self::time(world);
         let next = self.control.next(time);
         self.is_woken = false;
+        world.note_clock_seen(self.control.clock_seen());
         self.stage = match next {
             Next::Write(entries) => {
                 world.trace.note(|| format!("          writes {} entries", entries.len()));
@@ -315,7 +321,10 @@ impl Daemon {
         world.trace.note(|| format!("          takes {signal:?}"));
         let input = match signal {
             Signal::Stop => Input::Stop,
-            Signal::Wake => Input::Wake,
+            Signal::Wake => {
+                world.machine.believe_clock();
+                Input::Wake
+            }
             Signal::Reload if !self.control.is_stopping() => {
                 let registry = self.reloaded.insert(world.plan.registry.clone());
                 Input::Reload(configuration(registry, self.warden_survives))
@@ -360,7 +369,7 @@ pub(crate) fn begin(
     let (host, boot_id) = (HOST.to_owned(), Some(world.machine.boot_id()));
     let needed = recordings_needed(&ledger, registry.jobs.values().map(|spec| &*spec.job));
     ledger.recordings = world.ledger.recordings(&needed);
-    let recovery = Recovery { ledger, kills, warden, host, boot_id };
+    let recovery = Recovery { ledger, kills, warden, host, boot_id, clock_seen: world.clock_seen };
     let mut daemon = Daemon {
         mode,
         control: Control::start(mode, configuration(&registry, warden_survives), recovery, time),

@@ -88,6 +88,8 @@ pub(crate) struct Machine {
     pub(crate) monotonic: i64,
     /// What the wall clock is ahead of that, since 1970.
     pub(crate) offset: i64,
+    /// The latest time that the wall clock showed before it was set last, and when that was.
+    set_from: Option<(At, i64)>,
     pub(crate) boot: u32,
     /// How many wardens have died.
     pub(crate) deaths: u64,
@@ -109,6 +111,7 @@ impl Machine {
         Self {
             monotonic: 0,
             offset: start.timestamp_micros(),
+            set_from: None,
             boot: 1,
             deaths: 0,
             random,
@@ -262,8 +265,20 @@ impl Machine {
         self.disk.flushed = self.disk.records.len();
     }
 
+    /// A person says that the wall clock is right.
+    pub(crate) fn believe_clock(&mut self) {
+        self.set_from = Some((self.now(), i64::MIN));
+    }
+
+    /// The latest time that the wall clock ever showed before it was set, if that was less than this long ago.
+    pub(crate) fn set_within(&self, micros: i64) -> Option<At> {
+        self.set_from.filter(|(_, at)| self.monotonic.saturating_sub(*at) < micros).map(|(latest, _)| latest)
+    }
+
     /// Sets the wall clock.
     pub(crate) fn step_clock(&mut self, by: TimeDelta) {
+        let latest = self.set_from.map_or(self.now(), |(latest, _)| latest.max(self.now()));
+        self.set_from = Some((latest, self.monotonic));
         self.offset += by.num_microseconds().expect("a short step");
     }
 }

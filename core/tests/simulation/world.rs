@@ -69,6 +69,10 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) requests: i64,
     pub(crate) resets: u32,
+    /// The time that the daemon last reported to believe.
+    pub(crate) clock_seen: Option<At>,
+    /// When it did.
+    reported_at: i64,
 }
 
 impl World {
@@ -103,6 +107,8 @@ impl World {
             trace: Trace::default(),
             requests: 0,
             resets: 0,
+            clock_seen: None,
+            reported_at: 0,
         }
     }
 
@@ -204,6 +210,13 @@ impl World {
             link.tells.clear();
         }
         self.links.retain(|_, link| link.has_warden);
+    }
+
+    /// The daemon reports every ten seconds which time it believes.
+    pub(crate) fn note_clock_seen(&mut self, seen: At) {
+        if self.clock_seen.is_none() || self.machine.monotonic >= self.reported_at + 10 * SECOND {
+            (self.clock_seen, self.reported_at) = (Some(seen), self.machine.monotonic);
+        }
     }
 
     pub(crate) fn outage(&mut self) {

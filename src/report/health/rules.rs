@@ -167,7 +167,9 @@ impl Judge<'_> {
                 };
                 Some(self.finding(job, Severity::Warning, view.oldest, &format!("waits for `{on}`, which {why}")))
             }
-            BlockReason::Held { .. }
+            // A finding of the daemon.
+            BlockReason::ClockHeld { .. }
+            | BlockReason::Held { .. }
             | BlockReason::Retry { .. }
             | BlockReason::Disabled
             | BlockReason::DisabledBy(_)

@@ -151,7 +151,7 @@ impl JobState {
 
     /// Enables the job if the `--until` of its `disable` has passed.
     pub(in crate::scheduler) fn enable_if_due(&mut self, step: &mut Step) {
-        if self.enabled_at().is_some_and(|until| until <= step.now) {
+        if self.enabled_at().is_some_and(|until| until <= step.believed_now) {
             let job = self.rows().record.name.clone();
             if self.job.as_ref().is_some_and(|job| job.enabled) {
                 self.apply_edit(step);

@@ -10,12 +10,33 @@ use super::rules::{self, is_strict, keeps, recorded_until};
 use super::{TICK, View, asked, periods, renames};
 use crate::Held;
 use crate::calendar::{At, Calendar};
+use crate::daemon::CLOCK_GUARD;
 use crate::ledger::JobRows;
+use crate::machine::SECOND;
 use crate::plan::Spec;
 use crontabber_core::control::Mode;
 
 /// A date recorded later than this counts as missed.
 const MISSED: TimeDelta = TimeDelta::seconds(60);
+
+/// A clock that jumped ahead must run on for so many microseconds before it is believed.
+const DOUBT: i64 = 20 * SECOND;
+
+/// No date is recorded by a clock that has just jumped too far ahead, unless a person asks for it.
+pub(super) fn clock_is_believed(sessions: &[NewSession], view: &View<'_>) -> Held {
+    let Some(latest) = view.machine.set_within(DOUBT).filter(|_| view.context.mode != Mode::Operate) else {
+        return Ok(());
+    };
+    let guard = TimeDelta::from_std(CLOCK_GUARD).expect("a day");
+    let is_asked = |entry: &Entry| matches!(entry, Entry::Answer { .. });
+    if view.context.time <= latest + guard || view.entries.iter().any(is_asked) {
+        return Ok(());
+    }
+    match sessions.iter().find(|new| new.date > latest && new.trigger != Trigger::Backfill) {
+        Some(new) => Err(format!("P4: {} is recorded by a clock that jumped ahead of {latest}", new.date)),
+        None => Ok(()),
+    }
+}
 
 /// A job enters, or a new generation of it: with its start, or with the moment.
 pub(super) fn first(record: &JobRecord, view: &View<'_>) -> Held {

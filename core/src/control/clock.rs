@@ -1,0 +1,65 @@
+//! What follows when the wall clock is no longer believed, or is believed again.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Control;
+use super::configuration::{Configuration, Mode};
+use super::effect::{Effect, Notice};
+use super::input::Time;
+
+/// How far ahead the clock may jump. An operator who asks for something sees to the clock.
+pub(super) fn guard_of(mode: Mode, configuration: &Configuration) -> Option<Duration> {
+    configuration.clock_guard.filter(|_| mode != Mode::Operate)
+}
+
+impl Control {
+    /// The newest time by the wall clock that was believed. The next process begins with it.
+    #[must_use]
+    pub fn clock_seen(&self) -> DateTime<Utc> {
+        self.clock.seen()
+    }
+
+    /// Says whether the clock is too far ahead to be believed.
+    #[must_use]
+    pub fn is_clock_held(&self) -> bool {
+        self.clock.is_held()
+    }
+
+    pub(super) fn watch_clock(&mut self, time: Time) {
+        let held_after = self.held_after();
+        self.clock.see(time);
+        self.note_clock(held_after);
+    }
+
+    /// A person says that the clock is right.
+    pub(super) fn confirm_clock(&mut self) {
+        let held_after = self.held_after();
+        self.clock.confirm();
+        self.note_clock(held_after);
+    }
+
+    fn held_after(&self) -> Option<DateTime<Utc>> {
+        self.clock.is_held().then(|| self.clock.seen())
+    }
+
+    /// Tells the scheduler and the log of a change.
+    pub(super) fn note_clock(&mut self, before: Option<DateTime<Utc>>) {
+        let held_after = self.held_after();
+        if before == held_after {
+            return;
+        }
+        self.scheduler.hold_after(held_after);
+        let notice = match (before, held_after) {
+            (_, Some(seen)) => Notice::ClockHeld {
+                seen,
+                ahead: self.clock.ahead().to_std().unwrap_or_default(),
+                wait: self.clock.wait(),
+            },
+            (Some(before), None) if !self.clock.is_far_from(before) => Notice::ClockSetRight,
+            (_, None) => Notice::ClockBelieved,
+        };
+        self.effects.push_back(Effect::Report(notice));
+    }
+}
