@@ -74,6 +74,10 @@ impl JobState {
             let period = edited.grain.period(date, zone);
             // An older date is of periods of another kind: the timetable has to have its day.
             let is_older = record.complete_after.is_some_and(|after| date <= after);
+            if recording.reason == Some(SkipReason::Moved) && (is_older || !edited.keeps_grain()) {
+                // Another date stands for its period, of the kind that the periods had.
+                continue;
+            }
             let in_timetable = match edited.grain.days() {
                 0 => job.timetable.includes(date).then_some(date),
                 _ if is_older => edited.date_in(Grain::Day, date, zone),

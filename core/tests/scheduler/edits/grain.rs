@@ -173,3 +173,25 @@ fn the_grain_edited_and_back_before_anything_is_due_loses_and_repeats_nothing() 
         assert_eq!(story, plain, "{from} to {to} and back");
     }
 }
+
+#[test]
+fn a_moved_date_stays_moved_when_the_grain_changes_and_changes_back() {
+    let story = each_way(|seen| {
+        let mut world = World::new("2026-11-01 00:00", vec![load("0 6 5 * *")]);
+        world.pass_and_settle("2026-11-18 12:00", succeed);
+        seen.edit(&mut world, load("0 6 27 * *"));
+        world.pass_and_settle("2026-11-28 12:00", succeed);
+        for crontab in ["0 3 * * *", "0 6 27 * *"] {
+            seen.edit(&mut world, load(crontab));
+            world.settle(succeed);
+        }
+        seen.edit(&mut world, ordinary(load("0 6 27 * *")));
+        world.settle(succeed);
+        rows(&world)
+    });
+    assert_snapshot!(story, @"
+    2026-11-05 06:00 succeeded
+    2026-11-27 06:00 skipped: moved
+    2026-11-28 03:00 succeeded
+    ");
+}
