@@ -72,7 +72,7 @@ pub struct Scheduler {
     step: u64,
     now: DateTime<Utc>,
     horizon: Option<DateTime<Utc>>,
-    /// The clock is not believed: no date after this is recorded or started for the first time.
+    /// When the clock was last believed, if it is not: see [`Scheduler::hold_after`].
     held_after: Option<DateTime<Utc>>,
     has_registry: bool,
     stopping: bool,
@@ -116,8 +116,8 @@ impl Scheduler {
         self.horizon = Some(horizon);
     }
 
-    /// Records and starts no date after this: the clock is ahead of it, and may be wrong. Retries go on. `None` if the clock
-    /// is believed.
+    /// Records no date, and starts none that was never attempted: the clock is far ahead of this time, when it was last
+    /// believed. Retries go on, and so does what operators order. `None` if the clock is believed.
     pub fn hold_after(&mut self, seen: Option<DateTime<Utc>>) {
         let is_released = self.held_after.is_some() && seen.is_none();
         self.held_after = seen;
@@ -136,7 +136,7 @@ impl Scheduler {
     #[must_use]
     pub fn holds_dates(&self) -> bool {
         let now = self.effective_now();
-        self.held_after.is_some_and(|seen| self.jobs.values().any(|job_state| job_state.has_date_within(seen, now)))
+        self.held_after.is_some() && self.jobs.values().any(|job_state| job_state.has_new_date(now))
     }
 
     /// Starts nothing from now on, and still answers questions.
@@ -333,14 +333,18 @@ impl Scheduler {
         let believed = self.believed(now);
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         job_state.enable_if_due(step);
-        let mut settled = job_state.record_due(believed, step);
-        settled |= job_state.skip_late(step);
+        let mut settled = false;
+        // What is superseded or too late depends on the clock.
+        if self.held_after.is_none() {
+            settled |= job_state.record_due(now, step);
+            settled |= job_state.skip_late(step);
+        }
         let (have_left, more_leave) = job_state.leave_cancelled(step);
         settled |= have_left;
         let leaving_at = more_leave.then_some(now);
         let answers = if more_leave { Vec::new() } else { std::mem::take(&mut job_state.cancelling) };
-        let by_clock =
-            [job_state.next_recording(believed), job_state.enabled_at(), job_state.report_late(believed, step)];
+        let recording_at = job_state.next_recording(now).filter(|_| self.held_after.is_none());
+        let by_clock = [recording_at, job_state.enabled_at(), job_state.report_late(believed, step)];
         // What has come due by a clock that is not believed waits for `hold_after`.
         let by_clock = by_clock.into_iter().flatten().filter(|at| *at <= believed || *at > now);
         let mut at = by_clock.chain(job_state.entering_at(now)).chain(leaving_at).min();
@@ -391,7 +395,7 @@ impl Scheduler {
             let Some(job_state) = self.jobs.get_mut(&name) else { continue };
             let queue = usize::from(backfill.is_some());
             job_state.offers[queue] = None;
-            if job_state.is_too_late(date, step.believed_now) {
+            if job_state.is_too_late(date, self.now) {
                 self.reconsider(&name, step);
                 continue;
             }

@@ -47,15 +47,14 @@ impl Scheduler {
         date: DateTime<Utc>,
         is_backfill: bool,
     ) -> Option<BlockReason> {
-        let state = job_state.rows().get(date).map(|session| &session.state);
-        self.clock_hold(job, date, state).or_else(|| self.first_blocker(job, date, is_backfill))
+        let session = job_state.rows().get(date);
+        self.clock_hold(job, date, session).or_else(|| self.first_blocker(job, date, is_backfill))
     }
 
-    /// A date that is due only by a clock that is not believed. Retries are not held.
-    pub(super) fn clock_hold(&self, job: &Job, date: DateTime<Utc>, state: Option<&State>) -> Option<BlockReason> {
-        let seen = self.held_after.filter(|_| matches!(state, None | Some(State::Waiting)))?;
-        let due = job.timetable.due(date);
-        (due > seen && due <= self.now).then_some(BlockReason::ClockHeld { seen })
+    /// A date that is new while the clock is not believed.
+    pub(super) fn clock_hold(&self, job: &Job, date: DateTime<Utc>, session: Option<&Session>) -> Option<BlockReason> {
+        let seen = self.held_after.filter(|_| session.is_none_or(Session::is_untouched))?;
+        (job.timetable.due(date) <= self.now).then_some(BlockReason::ClockHeld { seen })
     }
 
     /// Enters a date in the required jobs that have none; returns whether there were any.

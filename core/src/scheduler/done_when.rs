@@ -90,10 +90,14 @@ impl Scheduler {
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(job) = job_state.job.clone() else { return };
         let is_backfill = job_state.rows().backfill_of(date).is_some();
-        job_state.skip_late(step);
+        if self.held_after.is_none() {
+            job_state.skip_late(step);
+        }
         let due_by = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return };
-        let is_it = |other: DateTime<Utc>| other == date && self.blockers(&job, date, is_backfill).is_empty();
+        let is_free = self.block_of(job_state, &job, date, is_backfill).is_none()
+            && self.blockers(&job, date, is_backfill).is_empty();
+        let is_it = |other: DateTime<Utc>| other == date && is_free;
         let found = job_state.candidates(due_by, |other, _| is_it(other));
         let is_next = found.of_schedule == Some(date) || found.of_backfill.is_some_and(|(found, _)| found == date);
         if is_next && self.slots.has_room(job.pool.as_deref(), is_backfill) {

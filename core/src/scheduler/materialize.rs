@@ -70,15 +70,11 @@ impl JobState {
         [recorded, unrecorded].into_iter().flatten().min()
     }
 
-    /// Whether a date that is not recorded, or has never been attempted, is due after `from` and by `until`.
-    pub(super) fn has_date_within(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+    /// Whether a date is due that is not recorded, or has never been attempted.
+    pub(super) fn has_new_date(&self, now: DateTime<Utc>) -> bool {
         let Some(job) = self.job.as_ref().filter(|_| self.is_active()) else { return false };
-        let is_within = |date: DateTime<Utc>| {
-            let due = job.timetable.due(date);
-            due > from && due <= until
-        };
-        let waiting = self.rows().main.sessions().iter().filter(|(_, session)| session.state == State::Waiting);
-        self.next.into_iter().chain(waiting.map(|(date, _)| *date)).any(is_within)
+        let new = self.rows().main.sessions().iter().filter(|(_, session)| session.is_untouched());
+        self.next.into_iter().chain(new.map(|(date, _)| *date)).any(|date| job.timetable.due(date) <= now)
     }
 
     /// Records as many due dates as fit; returns whether that settled any. `now` decides what is due.
@@ -173,7 +169,7 @@ impl JobState {
             .into_iter()
             .zip(0..)
             .map(|(date, index)| {
-                let late = step.believed_now - timetable.due(date);
+                let late = step.now - timetable.due(date);
                 let trigger = if late > ON_TIME { Trigger::CatchUp } else { Trigger::Schedule };
                 let runs = job.date_policy.keeps_every_date() || (date == newest && !more_to_come);
                 let skipped = if self.rows().stand_ins.contains_key(&date) {
@@ -218,7 +214,7 @@ impl JobState {
         if !job.date_policy.keeps_every_date() {
             self.supersede(None, step);
         }
-        let missed = step.believed_now - job.timetable.due(date) > ON_TIME;
+        let missed = step.now - job.timetable.due(date) > ON_TIME;
         let trigger = if missed { Trigger::CatchUp } else { Trigger::Schedule };
         let new = NewSession { date, state: State::Waiting, trigger, backfill: None };
         self.write_sessions(Some(date), vec![new], step);
@@ -256,12 +252,11 @@ impl JobState {
         }
         // A date blocks the later ones, except in independent order.
         let holds = !job.date_policy.is_independent();
-        let dates =
-            self.rows().main.sessions().keys().copied().take_while(|date| is_late(&job, *date, step.believed_now));
+        let dates = self.rows().main.sessions().keys().copied().take_while(|date| is_late(&job, *date, step.now));
         let late: Vec<DateTime<Utc>> = if holds {
-            dates.take_while(|date| self.is_too_late(*date, step.believed_now)).collect()
+            dates.take_while(|date| self.is_too_late(*date, step.now)).collect()
         } else {
-            dates.filter(|date| self.is_too_late(*date, step.believed_now)).collect()
+            dates.filter(|date| self.is_too_late(*date, step.now)).collect()
         };
         for date in &late {
             self.skip(*date, SkipReason::TooOld, step);

@@ -45,7 +45,7 @@ pub enum BlockReason {
     },
     /// All slots are taken.
     Full { open: usize },
-    /// It is due by a clock that is too far ahead of what was last seen to be believed.
+    /// It is new while the clock is too far ahead of what was last seen to be believed.
     ClockHeld {
         /// What was last seen.
         seen: DateTime<Utc>,
@@ -185,7 +185,7 @@ impl Scheduler {
             let held = || job_state.next.and_then(|next| self.clock_hold(job, next, None));
             return (None, ahead.map(|watermark| BlockReason::WatermarkAhead { watermark }).or_else(held));
         };
-        let block = self.blocked_by_state(date, &session.state).or_else(|| self.first_blocker(job, date, false));
+        let block = self.blocked_by_state(date, &session.state).or_else(|| self.block_of(job_state, job, date, false));
         (Some(date), block.or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open.is_empty())))
     }
 

@@ -53,7 +53,7 @@ pub enum ProbeAnswer {
 pub struct Step {
     /// The time of the event.
     pub now: DateTime<Utc>,
-    /// As far as the clock is believed: it decides what is late.
+    /// As far as the clock is believed: it decides what ends by itself.
     pub believed_now: DateTime<Utc>,
     /// Written in one transaction.
     pub entries: Vec<Entry>,

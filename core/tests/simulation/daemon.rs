@@ -49,6 +49,8 @@ pub(crate) struct Context {
     pub(crate) end: usize,
     /// The wall clock then.
     pub(crate) time: At,
+    /// It was not believed.
+    pub(crate) is_clock_held: bool,
     /// What starts when the batch is durable.
     pub(crate) starts: Rc<Vec<Start>>,
 }
@@ -171,7 +173,15 @@ impl Daemon {
     fn context(&self, time: Time) -> Context {
         let slots = if self.mode == Mode::Operate { 0 } else { self.registry.max_running };
         let (registry, time) = (self.registry.clone(), time.wall);
-        Context { registry, mode: self.mode, slots, end: self.control.gathered(), time, starts: Rc::default() }
+        Context {
+            registry,
+            mode: self.mode,
+            slots,
+            end: self.control.gathered(),
+            time,
+            is_clock_held: self.control.is_clock_held(),
+            starts: Rc::default(),
+        }
     }
 
     fn handle(&mut self, input: Input, world: &mut World) -> Held {
