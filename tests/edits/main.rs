@@ -64,6 +64,9 @@ fn random_edits_give_no_period_twice_and_lose_none() {
                 }
             }
             total.lock().expect("no panic").add(&outcome);
+            if (seed + 1 - from).is_multiple_of(100) {
+                println!("{} cases are played", seed + 1 - from);
+            }
         }
     };
     thread::scope(|scope| {

@@ -73,7 +73,8 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn toml(&self) -> String {
-        let mut text = format!("[daemon]\nannounce_over = {}\nmax_running = 4\n", self.announce_over);
+        let mut text =
+            format!("[daemon]\nannounce_over = {}\nmax_running = 4\nclock_guard = false\n", self.announce_over);
         text.extend(self.jobs.iter().map(Job::toml));
         text
     }
