@@ -332,7 +332,7 @@ impl Scheduler {
         let now = self.effective_now();
         let believed = self.believed(now);
         let Some(job_state) = self.jobs.get_mut(name) else { return };
-        job_state.enable_if_due(step);
+        job_state.enable_if_due(self.announce_over, step);
         let mut settled = false;
         // What is superseded or too late depends on the clock.
         if self.held_after.is_none() {

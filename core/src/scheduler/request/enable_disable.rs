@@ -149,16 +149,18 @@ impl JobState {
         self.rows().disabled.as_ref()?.until
     }
 
-    /// Enables the job if the `--until` of its `disable` has passed.
-    pub(in crate::scheduler) fn enable_if_due(&mut self, step: &mut Step) {
+    /// Enables the job if the `--until` of its `disable` has passed. An edit that an operator has to decide on is held.
+    pub(in crate::scheduler) fn enable_if_due(&mut self, announce_over: u64, step: &mut Step) {
         if self.enabled_at().is_some_and(|until| until <= step.believed_now) {
             let job = self.rows().record.name.clone();
-            if self.job.as_ref().is_some_and(|job| job.enabled) {
-                self.apply_edit(step);
-            }
             self.write(Entry::Enable { job: job.clone() }, step);
+            if self.job.as_ref().is_some_and(|job| job.enabled) {
+                self.take_edit(announce_over, step);
+            }
             self.note_registered(step);
-            step.notes.push(Notification::EnabledAgain { job });
+            if !self.is_held_for_edit() {
+                step.notes.push(Notification::EnabledAgain { job });
+            }
         }
     }
 }

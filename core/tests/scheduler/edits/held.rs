@@ -245,3 +245,20 @@ fn a_start_moved_back_before_any_date_was_due_is_held() {
     2026-11-06 03:00 succeeded
     ");
 }
+
+#[test]
+fn a_held_edit_still_waits_after_the_job_was_disabled_for_a_while() {
+    let story = each_way(|seen| {
+        let mut world = held(seen);
+        world.request("load", Operation::Disable { until: Some(at("2026-11-07 00:00")) });
+        world.notes.clear();
+        world.pass_and_settle("2026-11-07 12:00", succeed);
+        format!("{}\n{}\n{}", held_edits(&world), world.take_started(), rows(&world))
+    });
+    assert_snapshot!(story, @"
+    load: 4
+
+    2026-11-01 03:00 succeeded
+    2026-11-02 03:00 succeeded
+    ");
+}
