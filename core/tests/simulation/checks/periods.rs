@@ -126,6 +126,11 @@ pub(super) fn included(session: &SessionKey, view: &View<'_>) -> Held {
     }
     let (rows, calendar) = (&view.ledger.jobs[job], &spec.calendar);
     let is_older = rows.record.complete_after.is_some_and(|after| *date <= after);
+    let is_moved = row.state == State::Skipped { reason: SkipReason::Moved };
+    let keeps_kind = rows.record.complete_after.is_some() && spec.job.date_policy.is_backfillable();
+    if is_moved && (is_older || !keeps_kind || !is_same_kind(view.calendar(job)?, calendar)) {
+        return wrong("another date stands for its period, which was of another kind");
+    }
     let of_days = Calendar { rule: Rule::Daily(0, 0), ..calendar.clone() };
     // Where every date is a period of its own, the instant decides.
     let former = if is_older && days(calendar) > 0 { &of_days } else { calendar };
