@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 pub use dependency::{Dependency, Offset, Period, Span, first_at_or_after};
 pub use name::JobName;
@@ -144,6 +144,14 @@ pub struct CatchUp {
     pub max_age: Option<Duration>,
     /// How many missed dates run, the newest ones.
     pub max_dates: Option<u32>,
+}
+
+impl CatchUp {
+    /// When a missed date must have been due at the earliest to run.
+    #[must_use]
+    pub fn oldest(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        now.checked_sub_signed(TimeDelta::from_std(self.max_age?).ok()?)
+    }
 }
 
 /// What happens to a date that becomes due while the previous one is running.

@@ -6,6 +6,7 @@
 //! concerns, not with the jobs registered or the rows in the ledger.
 
 mod attempt_end;
+mod catch_up;
 mod dependencies;
 mod done_when;
 mod edit;
@@ -336,6 +337,7 @@ impl Scheduler {
         let mut settled = false;
         // What is superseded or too late depends on the clock.
         if self.held_after.is_none() {
+            settled |= job_state.leave_out_too_old(step);
             settled |= job_state.record_due(now, step);
             settled |= job_state.skip_late(step);
         }

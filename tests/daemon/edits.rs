@@ -113,6 +113,30 @@ fn a_typo_that_is_corrected_costs_nothing() {
 }
 
 #[test]
+fn a_bound_of_the_catch_up_applies_to_dates_that_wait() {
+    let daily = BILL.replace("0 3 5 * *", "0 3 * * *").replace("2026-03-01", "2026-05-13");
+    let fails = daily.replace("command = \"", "command = \"test -e DIR/go && ");
+    for lab in on_both(&fails, "@2026-05-18 12:00:00") {
+        lab.fails(1, "once");
+        lab.write_registry(&fails.replace("backfill = true", "backfill = true\ncatch_up = { max_dates = 2 }"));
+        let line = "bill: 2026-05-14T03:00:00+00:00, 2026-05-15T03:00:00+00:00 and 2026-05-16T03:00:00+00:00 were missed, \
+                    and are skipped as too old (`catch_up`)";
+        assert_eq!(edit(&lab), [line]);
+        let check = lab.json(&["check"]);
+        assert_eq!(check["edits"][0]["too_old"][2], "2026-05-16T03:00:00+00:00", "{check}");
+        std::fs::write(lab.path("go"), "").unwrap();
+        lab.set_clock("@2026-05-18 13:00:00");
+        let log = stderr(&lab.run(&["once"]));
+        assert!(log.contains(line), "{log}");
+        assert_eq!(edit(&lab), [""; 0], "it is done");
+        assert_eq!(lab.lines("ran"), ["2026-05-13", "2026-05-17", "2026-05-18"], "{}", lab.ledger);
+        let why = lab.ok("why bill 2026-05-15");
+        assert!(why.contains("was skipped: it was too old when it could have run (`catch_up`)"), "{why}");
+        lab.verify();
+    }
+}
+
+#[test]
 fn a_registry_is_checked_beside_a_ledger_that_cannot_be_read() {
     let lab = Lab::new(BILL).with_ledger("postgres:///postgres?host=/nonexistent");
     let output = lab.run(&["check"]);

@@ -385,6 +385,7 @@ impl JobState {
         EditedDates {
             added: added.chain(included).collect(),
             excluded: edit.excluded.iter().map(zone_of).collect(),
+            too_old: Vec::new(),
             kept: edit.kept.iter().map(zone_of).collect(),
             moved: edit.stand_ins.into_iter().collect(),
             replaced: edit.replaced,

@@ -15,6 +15,8 @@ pub struct EditedDates {
     pub added: Vec<(DateTime<Utc>, Tz)>,
     /// Dates that waited and are skipped as excluded.
     pub excluded: Vec<(DateTime<Utc>, Tz)>,
+    /// Missed dates that waited and that `catch_up` leaves out.
+    pub too_old: Vec<(DateTime<Utc>, Tz)>,
     /// Dates that the timetable no longer has, and that stay since they have been attempted.
     pub kept: Vec<(DateTime<Utc>, Tz)>,
     /// Dates to come that are skipped as moved, each with the recorded date that stands for it.
@@ -31,6 +33,7 @@ impl EditedDates {
     pub fn is_empty(&self) -> bool {
         self.added.is_empty()
             && self.excluded.is_empty()
+            && self.too_old.is_empty()
             && self.kept.is_empty()
             && self.moved.is_empty()
             && self.replaced.is_empty()
@@ -39,7 +42,7 @@ impl EditedDates {
     /// The changes in words: what is added, excluded and moved, with both dates of a pair.
     #[must_use]
     pub fn describe(&self) -> String {
-        let Self { added, excluded, kept, moved, replaced, zone } = self;
+        let Self { added, excluded, too_old, kept, moved, replaced, zone } = self;
         let mut parts = Vec::new();
         let listed = |dates: &[(DateTime<Utc>, Tz)], is: &str, are: &str| {
             let names: Vec<String> = dates.iter().map(|(date, zone)| in_zone(*date, *zone)).collect();
@@ -56,6 +59,11 @@ impl EditedDates {
         };
         parts.extend(listed(added, "is added", "are added"));
         parts.extend(listed(excluded, "is excluded and skipped", "are excluded and skipped"));
+        parts.extend(listed(
+            too_old,
+            "was missed, and is skipped as too old (`catch_up`)",
+            "were missed, and are skipped as too old (`catch_up`)",
+        ));
         let pairs = |pairs: &[(DateTime<Utc>, DateTime<Utc>)], words: fn(String, String) -> String| -> Vec<String> {
             let named =
                 pairs.iter().take(NAMED).map(|(one, other)| words(in_zone(*one, *zone), in_zone(*other, *zone)));

@@ -97,6 +97,8 @@ pub(super) struct JobState {
     pub job: Option<Arc<Job>>,
     /// What the ledger has of the dates that an edit concerns, if the rows have not been judged by the job in the registry.
     pub recordings: Option<Vec<Recording>>,
+    /// Whether `catch_up` has yet to judge the missed dates that wait.
+    pub has_new_catch_up: bool,
     /// Dates about which `done_when` is being asked.
     pub probing: BTreeSet<DateTime<Utc>>,
     /// The first date of the timetable in force that is not recorded.
@@ -124,6 +126,7 @@ impl JobState {
             rows,
             job: None,
             recordings: None,
+            has_new_catch_up: false,
             probing: BTreeSet::new(),
             next: None,
             unrecorded: 0,
@@ -230,6 +233,7 @@ impl JobState {
     /// Takes the job that the registry has now.
     pub(super) fn set_job(&mut self, job: Arc<Job>) -> Option<Arc<Job>> {
         self.rows.set_delay(TimeDelta::from_std(job.timetable.delay).unwrap_or(TimeDelta::MAX));
+        self.has_new_catch_up = true;
         self.job.replace(job)
     }
 

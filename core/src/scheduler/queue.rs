@@ -30,6 +30,11 @@ impl Session {
         self.state == State::Waiting && self.attempts == 0 && self.trigger.is_scheduled()
     }
 
+    /// Whether it is a date of the schedule that was recorded late and has never been attempted.
+    pub(super) fn is_missed(&self) -> bool {
+        self.is_untouched() && self.trigger == Trigger::CatchUp
+    }
+
     /// When it may start; absent if it runs or is held. A waiting date is due `delay` after its date, also if the clock
     /// was set back since it was recorded.
     fn ready_at(&self, date: DateTime<Utc>, delay: TimeDelta) -> Option<DateTime<Utc>> {

@@ -3,6 +3,7 @@
 //! An edit is seen by a running daemon's reload, or by a daemon that starts with it (`once` is such a start). Most stories
 //! are told both ways, and have one outcome.
 
+mod catch_up;
 mod excluded;
 mod grain;
 mod held;

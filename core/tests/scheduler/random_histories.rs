@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use crontabber_core::job::{DatePolicy, Job};
+use crontabber_core::job::{CatchUp, DatePolicy, Job};
 use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::Event;
 use crontabber_core::session::{BackfillOrder, Only, Operation, Outcome, Retrying, Skipping};
@@ -56,12 +56,17 @@ fn second_thoughts(world: &mut World, random: &mut Random) {
     world.request(name, operation);
 }
 
-/// Gives a job another order of its dates.
+/// Gives a job another order of its dates, and another bound of its catch-up.
 fn reorder(world: &mut World, random: &mut Random) {
     let mut jobs = world.jobs.clone();
     let independent = DatePolicy::Independent { max_parallel: 2 };
     let index = random.below(jobs.len());
     jobs[index].date_policy = *random.pick(&[DatePolicy::Strict, independent, DatePolicy::NewestOnly]);
+    jobs[index].catch_up = *random.pick(&[
+        CatchUp::default(),
+        CatchUp { max_age: None, max_dates: Some(2) },
+        CatchUp { max_age: Some(Duration::from_hours(3)), max_dates: None },
+    ]);
     world.reload(jobs);
 }
 

@@ -186,7 +186,7 @@ pub(in crate::cli) struct EnableArguments {
     /// Skip all missed dates.
     #[arg(long)]
     pub(in crate::cli) skip_missed: bool,
-    /// Run all missed dates.
+    /// Run all missed dates that `catch_up` does not leave out.
     #[arg(long)]
     pub(in crate::cli) catch_up: bool,
 }

@@ -274,7 +274,7 @@ fn each_that_enables_has_a_help() {
               Skip all missed dates
 
           --catch-up
-              Run all missed dates
+              Run all missed dates that `catch_up` does not leave out
     ");
     insta::assert_snapshot!(help("disable"), @"
     disable --help: 0

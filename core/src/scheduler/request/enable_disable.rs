@@ -85,16 +85,7 @@ impl Scheduler {
             Enabling::CatchUp => {
                 let last = job_state.rows().main.newest().max(job.timetable.newest_due(now));
                 changed = Changed { count: backlog, first: oldest, last: last.filter(|_| backlog > 0) };
-                match (backlog, job.date_policy.keeps_every_date()) {
-                    (0, _) => format!("job `{name}` is enabled; it has missed nothing"),
-                    (backlog, true) => format!("job `{name}` is enabled; {} attempted now", are(backlog)),
-                    (backlog, false) => {
-                        format!(
-                            "job `{name}` is enabled; of {} missed, the newest is attempted",
-                            counted(backlog, "date")
-                        )
-                    }
-                }
+                format!("job `{name}` is enabled; {}", job_state.catching_up(&job, backlog, now))
             }
             Enabling::SkipMissed => {
                 changed = job_state.skip_before(&job, now + TICK, true, step)?;
@@ -105,11 +96,13 @@ impl Scheduler {
             }
             Enabling::SkipTo(to) => {
                 changed = job_state.skip_before(&job, to, false, step)?;
-                let (left, _) = job_state.missed(now);
-                let left = if left > 0 { format!("; {} attempted now", are(left)) } else { String::new() };
+                let left = job_state.missed(now).0;
+                let left =
+                    if left > 0 { format!("; {}", job_state.catching_up(&job, left, now)) } else { String::new() };
                 format!("job `{name}` is enabled; skipped: {}{left}", describe_dates(&changed, shown))
             }
         };
+        job_state.has_new_catch_up = true;
         job_state.write(Entry::Enable { job: name.clone() }, step);
         job_state.note_registered(step);
         Ok(Some(done(text, changed)))
@@ -135,6 +128,21 @@ impl Scheduler {
 }
 
 impl JobState {
+    /// What becomes of so many missed dates once the job is enabled.
+    fn catching_up(&self, job: &Job, missed: u64, now: DateTime<Utc>) -> String {
+        let too_old = self.count_too_old(now).min(missed);
+        let skipped = format!("{} skipped as too old (`catch_up`)", are(too_old));
+        match missed - too_old {
+            _ if missed == 0 => "it has missed nothing".to_owned(),
+            0 => skipped,
+            _ if !job.date_policy.keeps_every_date() => {
+                format!("of {} missed, the newest is attempted", counted(missed, "date"))
+            }
+            left if too_old == 0 => format!("{} attempted now", are(left)),
+            left => format!("{} attempted now; {skipped}", are(left)),
+        }
+    }
+
     /// How many due dates are idle and unsettled, recorded or not, and the oldest of them.
     pub(in crate::scheduler) fn missed(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
         let oldest = self.rows().main.idle().next().map(|(date, _)| date);
@@ -156,6 +164,7 @@ impl JobState {
             self.write(Entry::Enable { job: job.clone() }, step);
             if self.job.as_ref().is_some_and(|job| job.enabled) {
                 self.take_edit(announce_over, step);
+                self.has_new_catch_up = true;
             }
             self.note_registered(step);
             if !self.is_held_for_edit() {

@@ -8,7 +8,7 @@ use crontabber_core::session::{
 };
 
 use super::rules::{is_strict, keeps, open_of, recorded_until, unrecorded};
-use super::{Checks, View, periods};
+use super::{Checks, View, dates, periods};
 use crate::Held;
 use crate::calendar::At;
 use crate::ledger::Asked;
@@ -84,7 +84,8 @@ impl Checks {
             (State::Skipped { reason: SkipReason::TooOld }, State::Waiting) => {
                 let late = view.context.time - job.timetable.due(session.date);
                 let is_scheduled = matches!(row.trigger, Trigger::Schedule | Trigger::CatchUp) && row.attempts == 0;
-                is_scheduled && job.skip_late.is_some_and(|limit| late.to_std().is_ok_and(|late| late > limit))
+                let is_over = job.skip_late.is_some_and(|limit| late.to_std().is_ok_and(|late| late > limit));
+                is_scheduled && (is_over || dates::is_left_out(row, job, view))
             }
             (State::Held { .. }, State::Waiting | State::Failed { .. }) => {
                 job.done_when.is_some() && job.on_unknown == OnUnknown::Hold

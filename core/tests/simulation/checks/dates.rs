@@ -1,9 +1,9 @@
 //! P4 and P5: which dates enter the ledger, when, and in which state.
 
 use chrono::TimeDelta;
-use crontabber_core::job::{JobName, Overlap};
+use crontabber_core::job::{Job, JobName, Overlap};
 use crontabber_core::session::{
-    Entry, JobRecord, NewSession, Only, Operation, SkipReason, State, StrictAfter, Trigger,
+    Entry, JobRecord, NewSession, Only, Operation, SessionRecord, SkipReason, State, StrictAfter, Trigger,
 };
 
 use super::rules::{self, is_strict, keeps, recorded_until};
@@ -258,4 +258,25 @@ fn is_right_state(
         State::Skipped { reason: SkipReason::Superseded } => !keeps(job) && newer(now) > 0,
         _ => false,
     }
+}
+
+/// Says whether `catch_up` leaves out a missed date that waits for its first attempt.
+pub(super) fn is_left_out(row: &SessionRecord, job: &Job, view: &View<'_>) -> bool {
+    let rows = &view.ledger.jobs[&job.name];
+    let Ok(calendar) = view.calendar(&job.name) else { return false };
+    let (now, date) = (view.context.time, row.key.date);
+    let is_missed = |row: &SessionRecord| {
+        row.state == State::Waiting && row.trigger == Trigger::CatchUp && row.attempts == 0 && row.backfill.is_none()
+    };
+    let newer = || {
+        let recorded = rows.dates().of(None).filter(|other| other.key.date > date && is_missed(other)).count();
+        let due = calendar.between(recorded_until(&rows.record), now - calendar.delay);
+        let unrecorded = due.filter(|date| rows.dates().get(*date).is_none()).take(1000).count();
+        u32::try_from(recorded + unrecorded).expect("not many")
+    };
+    let too_old = job
+        .catch_up
+        .max_age
+        .is_some_and(|age| now - calendar.due(date) > TimeDelta::from_std(age).expect("not so long"));
+    is_missed(row) && (too_old || job.catch_up.max_dates.is_some_and(|most| newer() >= most))
 }
