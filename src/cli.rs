@@ -20,6 +20,7 @@ mod json;
 mod list;
 mod log;
 mod output;
+mod pause;
 mod plan;
 mod reference;
 mod schema;
@@ -52,6 +53,8 @@ pub fn main() -> ExitCode {
         None => context.daemon_options().map(daemon::serve),
         Some(CliCommand::Once) => context.daemon_options().map(daemon::once),
         Some(CliCommand::Change(command)) => change(&context, &command),
+        Some(CliCommand::Pause(asked)) => pause::pause(&context, &asked),
+        Some(CliCommand::Resume(asked)) => pause::resume(&context, &asked),
         Some(CliCommand::Warden(asked)) => warden::warden(asked),
         Some(command) => read(&context, &command),
     };

@@ -75,7 +75,11 @@ pub(crate) enum Progress<'a> {
 /// What a request resulted in, or would result in. Serialized, it is the answer of every command that changes dates.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Submitted {
-    job: String,
+    /// Absent if it is about a pause.
+    job: Option<String>,
+    /// Of a pause: which jobs, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
     operation: &'static str,
     dry_run: bool,
     /// Whether it was done, or refused.
@@ -114,7 +118,11 @@ impl Submitted {
     fn new(request: &Request, reply: &Reply, zones: &JobZones) -> Self {
         let shown = |date: Option<DateTime<Utc>>| date.map(|date| zones.shown(date));
         Self {
-            job: request.job.to_string(),
+            job: request.job.as_ref().map(ToString::to_string),
+            tag: match &request.operation {
+                Operation::Pause { scope, .. } | Operation::Resume { scope } => scope.tag().map(str::to_owned),
+                _ => None,
+            },
             operation: request.operation.word(),
             done: reply.done,
             text: reply.text.clone(),
@@ -153,7 +161,12 @@ impl Submitted {
 }
 
 /// A request by the user of this process.
-pub(crate) fn request(job: JobName, operation: Operation, reason: Option<String>, now: DateTime<Utc>) -> Request {
+pub(crate) fn request(
+    job: Option<JobName>,
+    operation: Operation,
+    reason: Option<String>,
+    now: DateTime<Utc>,
+) -> Request {
     // Root may name the user it acts for; any other user is who the system says.
     let before_sudo = env::var("SUDO_USER").ok().filter(|_| rustix::process::getuid().is_root());
     let user = before_sudo.unwrap_or_else(environment::user_name);
@@ -268,7 +281,8 @@ fn wait_for_end(
     // Nearly always among the newest.
     for newest in [Some(200), None] {
         let dates = date.map_or_else(Between::default, Between::only);
-        let filter = AttemptFilter { jobs: Some(vec![request.job.clone()]), dates, newest, ..AttemptFilter::default() };
+        let filter =
+            AttemptFilter { jobs: request.job.clone().map(|job| vec![job]), dates, newest, ..AttemptFilter::default() };
         loop {
             let mut ours = None;
             reader.attempts(&filter, &mut |attempt| {
@@ -287,7 +301,7 @@ fn wait_for_end(
                     if daemon.is_interrupted_within(POLL) {
                         let text = format!(
                             "the attempt keeps running; `crontabber attempts {}` shows how it ends",
-                            request.job
+                            attempt.key.session.job
                         );
                         return Err(SubmitError::Interrupted(text));
                     }

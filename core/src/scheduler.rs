@@ -17,6 +17,7 @@ mod job_state;
 mod lateness;
 mod materialize;
 mod notification;
+mod pause;
 mod probable_rename;
 mod queue;
 mod registry_update;
@@ -34,7 +35,8 @@ use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
 use crate::session::{
-    AttemptEnd, AttemptKey, BackfillId, Entry, JobRecordings, Recording, RecordingRange, SessionKey, State, Trigger,
+    AttemptEnd, AttemptKey, BackfillId, Entry, JobRecordings, Pause, PauseScope, Recording, RecordingRange, SessionKey,
+    State, Trigger,
 };
 use job_rows::JobRows;
 use job_state::{Candidates, JobState, Neighbours};
@@ -59,6 +61,8 @@ pub struct Scheduler {
     /// When the scheduler has to look at each job again.
     timers: BTreeSet<(DateTime<Utc>, JobName)>,
     dependents: HashMap<JobName, Vec<JobName>>,
+    /// The pauses in force; only [`Scheduler::write_pause`] changes them.
+    pauses: BTreeMap<PauseScope, Pause>,
     /// Requests that are being carried out and not answered yet.
     pending: HashSet<i64>,
     /// Jobs that wait to take over the ledger of their former name, until its open attempts have ended, with the recorded
@@ -84,6 +88,7 @@ impl Scheduler {
     #[must_use]
     pub fn new(mut recovered: Recovered, host: &str, max_running: usize, now: DateTime<Utc>) -> Self {
         let recordings = std::mem::take(&mut recovered.recordings);
+        let pauses = std::mem::take(&mut recovered.pauses);
         let jobs = job_rows::load(recovered);
         let mut slots = Slots::new(max_running);
         for rows in jobs.values() {
@@ -98,6 +103,7 @@ impl Scheduler {
             slots,
             timers: BTreeSet::new(),
             dependents: HashMap::new(),
+            pauses: pauses.into_iter().map(|pause| (pause.scope.clone(), pause)).collect(),
             pending: HashSet::new(),
             successors: Vec::new(),
             probable_renames: BTreeMap::new(),
@@ -180,6 +186,7 @@ impl Scheduler {
         let mut step = Step { now, believed_now: self.believed(now), ..Step::default() };
         self.step += 1;
         self.notice_time(&mut step);
+        self.end_pauses(&mut step);
         match event {
             Event::Tick => self.tick(&mut step),
             Event::Ended { attempt, end } => self.ended(&attempt, end, &mut step),
@@ -189,6 +196,8 @@ impl Scheduler {
             Event::Stop => self.stopping = true,
         }
         self.start_ready(&mut step);
+        // What is paused catches up on nothing.
+        step.notes.retain(|note| !matches!(note, Notification::Behind { job, .. } if self.paused(job).is_some()));
         step
     }
 
@@ -255,7 +264,7 @@ impl Scheduler {
     #[must_use]
     pub fn describe_rows(&self) -> String {
         let rows: Vec<&JobRows> = self.jobs.values().map(|job_state| job_state.rows()).collect();
-        format!("{rows:#?}")
+        format!("{rows:#?}{:#?}", self.pauses)
     }
 
     /// How many slots are taken: by open attempts, and by dates about which `done_when` is being asked.
@@ -332,6 +341,7 @@ impl Scheduler {
     fn reconsider(&mut self, name: &JobName, step: &mut Step) {
         let now = self.effective_now();
         let believed = self.believed(now);
+        let paused_until = self.paused_until(name);
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         job_state.enable_if_due(self.announce_over, step);
         let mut settled = false;
@@ -346,7 +356,8 @@ impl Scheduler {
         let leaving_at = more_leave.then_some(now);
         let answers = if more_leave { Vec::new() } else { std::mem::take(&mut job_state.cancelling) };
         let recording_at = job_state.next_recording(now).filter(|_| self.held_after.is_none());
-        let by_clock = [recording_at, job_state.enabled_at(), job_state.report_late(believed, step)];
+        let late_at = job_state.report_late(believed, step);
+        let by_clock = [recording_at, job_state.enabled_at(), paused_until, late_at];
         // What has come due by a clock that is not believed waits for `hold_after`.
         let by_clock = by_clock.into_iter().flatten().filter(|at| *at <= believed || *at > now);
         let mut at = by_clock.chain(job_state.entering_at(now)).chain(leaving_at).min();

@@ -5,6 +5,7 @@
 //! and nothing else changes a ledger. Values only: no I/O, no clock, no decisions.
 
 mod entry;
+mod pause;
 mod recording;
 mod request;
 mod state;
@@ -20,6 +21,7 @@ use chrono_tz::Tz;
 use crate::job::JobName;
 
 pub use entry::{Changed, Entry, NewSession, Reply};
+pub use pause::{Pause, PauseScope};
 pub use recording::{JobRecordings, Recording, RecordingRange};
 pub use request::{BackfillOrder, Enabling, Only, Operation, Past, Request, Retrying, Skipping};
 pub use state::{Outcome, OutcomeKind, SettledBy, SkipReason, State, StateKind, Trigger};
@@ -281,6 +283,8 @@ pub struct Recovered {
     pub former: Vec<(JobName, DateTime<Utc>, StateKind)>,
     /// The jobs that operators disabled.
     pub disabled: Vec<Disabled>,
+    /// The pauses in force, by scope.
+    pub pauses: Vec<Pause>,
     /// What the ledger has of the dates that the edits of the registry concern.
     pub recordings: Vec<JobRecordings>,
     /// What the daemon that runs beside believes of the clock: no date after this is recorded. Absent if it believes the

@@ -59,7 +59,7 @@ fn end(outcome: Outcome) -> AttemptEnd {
 
 fn request(id: i64, job: &str, operation: Operation) -> Request {
     let (job, at, user, host) =
-        (JobName::new(job).expect("a name"), at("2026-11-05 12:00"), "ann".to_owned(), "here".to_owned());
+        (Some(JobName::new(job).expect("a name")), at("2026-11-05 12:00"), "ann".to_owned(), "here".to_owned());
     Request { id, job, operation, at, user, host, reason: None, past: Past::default() }
 }
 

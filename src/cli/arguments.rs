@@ -21,7 +21,7 @@ pub(super) use reading::{
 use crate::daemon;
 use crate::job::JobName;
 use crate::report::date::DateArgument;
-use change::{Change, ChangeCommand, ChangeOptions, ResetArguments, RunArguments};
+use change::{Change, ChangeCommand, ChangeOptions, PauseArguments, ResetArguments, ResumeArguments, RunArguments};
 
 const GLOBAL: &str = "Global options";
 const CLASSIC: &str = "Classic flags (each the same as a command)";
@@ -159,6 +159,14 @@ pub(super) enum CliCommand {
     Why(WhyArguments),
     #[command(flatten)]
     Change(ChangeCommand),
+    /// Pause all jobs, or those with a tag: nothing of them starts, and what runs goes on.
+    ///
+    /// Due dates are recorded meanwhile, and run in order when the pause ends, as after an outage (unlike `disable`, which
+    /// records no dates). `run` of a paused job is refused, except with `--force`; `retry` and `backfill` wait. A pause of
+    /// all jobs and the pauses of tags are independent; another pause of the same jobs replaces the first.
+    Pause(PauseArguments),
+    /// End a pause: what waited runs, in order.
+    Resume(ResumeArguments),
     /// Run a date's command in this terminal, off the record, to see whether it works.
     ///
     /// It really runs: with the arguments, the variables, the folder, the `timeout` and the exit statuses that the daemon

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::arguments::AuditArguments;
@@ -13,6 +14,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::sessions::zone_of_days;
 use super::table::{Cell, Column, Fit, Table};
+use crate::job::JobName;
 use crate::ledger::{Act, AuditFilter, LedgerError, Reader};
 use crate::report::zones::Zones;
 use crate::text::in_zone;
@@ -48,7 +50,7 @@ struct ActRow<'a> {
     user: &'a str,
     host: &'a str,
     action: &'a str,
-    job: &'a str,
+    job: Option<&'a str>,
     from: Option<String>,
     to: Option<String>,
     reason: Option<&'a str>,
@@ -120,7 +122,10 @@ fn acts(reader: &mut Reader, filter: &AuditFilter, limit: usize) -> Result<(Vec<
 
 /// Learns the zones of the dates that acts name.
 fn learn(zones: &mut Zones, reader: &mut Reader, acts: &[Act]) -> Result<(), LedgerError> {
-    acts.iter().try_for_each(|act| zones.learn(reader, &act.job, act.from.into_iter().chain(act.to)))
+    acts.iter().try_for_each(|act| match &act.job {
+        Some(job) => zones.learn(reader, job, act.from.into_iter().chain(act.to)),
+        None => Ok(()),
+    })
 }
 
 /// Says whether operators did anything to the job that is asked for.
@@ -134,15 +139,15 @@ fn is_named(reader: &mut Reader, filter: &AuditFilter) -> Result<bool, LedgerErr
 }
 
 fn row<'a>(act: &'a Act, zones: &Zones) -> ActRow<'a> {
-    let zone = zones.of(&act.job);
+    let zone = act.job.as_ref().map_or(Tz::UTC, |job| zones.of(job));
     let at = |at: DateTime<Utc>| in_zone(at, zone);
-    let dated = |date: DateTime<Utc>| zones.shown(&act.job, date);
+    let dated = |date: DateTime<Utc>| date_of(act, date, zones);
     ActRow {
         at: at(act.at),
         user: &act.user,
         host: &act.host,
         action: &act.action,
-        job: act.job.as_str(),
+        job: act.job.as_ref().map(JobName::as_str),
         from: act.from.map(dated),
         to: act.to.map(dated),
         reason: act.reason.as_deref(),
@@ -181,13 +186,13 @@ fn table(
     let is_wide = output.width >= WIDE;
     let mut table = Table::new(if is_wide { &COLUMNS } else { &FEW_COLUMNS }, output);
     for act in &acts {
-        let zone = zones.of(&act.job);
-        let mut dates = dates(act, |date| zones.shown(&act.job, date));
+        let zone = act.job.as_ref().map_or(Tz::UTC, |job| zones.of(job));
+        let mut dates = dates(act, |date| date_of(act, date, zones));
         let mut cells = vec![
             Cell::time(act.at, zone),
             Cell::new(format!("{}@{}", act.user, act.host)),
             Cell::new(&act.action),
-            Cell::new(act.job.as_str()),
+            Cell::or_dash(act.job.as_ref().map(ToString::to_string)),
         ];
         if is_wide {
             cells.push(Cell::or_dash(dates.take()));
@@ -206,6 +211,11 @@ fn table(
         writeln!(output, "\n{}", more_line("act", shown, &cursor))?;
     }
     Ok(())
+}
+
+/// A date that an act names.
+fn date_of(act: &Act, date: DateTime<Utc>, zones: &Zones) -> String {
+    act.job.as_ref().map_or_else(|| in_zone(date, Tz::UTC), |job| zones.shown(job, date))
 }
 
 /// Which dates it is about, and how many it changed, as far as that is known.

@@ -59,7 +59,7 @@ pub(super) fn change(context: &Context, command: &ChangeCommand) -> Result<ExitC
     let (zone, recorded_as) = (zones.of(job), zones.recorded_as(job).clone());
     let mut target = Target { context, registry, reader, job, recorded_as, zone, options };
     let operation = command.operation(&mut target)?;
-    let mut request = submit::request(target.job.clone(), operation, target.options.reason.clone(), context.now);
+    let mut request = submit::request(Some(target.job.clone()), operation, target.options.reason.clone(), context.now);
     let mut preview = target.preview(&request)?;
     if let (Operation::Enable(Enabling::Plain), false) = (&request.operation, preview.reply.done)
         && preview.backlog > 0

@@ -17,6 +17,7 @@ pub(super) fn missed(scheduler: &Scheduler, registry: &Registry) -> Vec<(u64, Jo
     let missed = |job: &Job| {
         let view =
             scheduler.view(&job.name).filter(|view| view.disabled.is_none() && view.state != JobCondition::Disabled)?;
+        let view = Some(view).filter(|view| view.paused.is_none())?;
         Some((view.backlog.saturating_sub(scheduler.held(&job.name)), job.name.clone()))
     };
     let mut missed: Vec<(u64, JobName)> =

@@ -224,7 +224,7 @@ fn log(notification: &Notification, zone: Tz) {
         }
         Notification::Overlapped { job, date, .. } => warn!(%job, date = in_zone(*date, zone), "{text}"),
         Notification::Behind { job, behind, .. } => info!(%job, behind, "{text}"),
-        Notification::Answered { job, user, .. } => info!(%job, user, "{text}"),
+        Notification::Answered { user, .. } => info!(job, user, "{text}"),
         other if messages::is_warning(other) => warn!(job, "{text}"),
         _ => info!(job, "{text}"),
     }

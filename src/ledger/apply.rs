@@ -98,6 +98,8 @@ impl<'a> Transaction<'a> {
             Entry::Restore { session, from, to, backfill } => self.restore(session, (*from, *to), *backfill),
             Entry::Disable(disabled) => self.disable(disabled),
             Entry::Enable { job } => self.enable(job),
+            Entry::Pause(pause) => self.pause(pause),
+            Entry::Resume { scope } => self.resume(scope),
             Entry::Rename { from, to } => {
                 self.write_processes()?;
                 self.rename(from, to)

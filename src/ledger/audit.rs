@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use super::error::LedgerError;
 use super::filter::Between;
 use super::reader::Reader;
-use super::rows::{instant, job_name};
+use super::rows::{instant, job_if_any};
 use super::schema::{audit, disabled};
 use crate::job::JobName;
 use crate::session::Disabled;
@@ -40,8 +40,8 @@ pub struct Act {
     pub host: String,
     /// The word of the operation.
     pub action: String,
-    /// The job that it is about.
-    pub job: JobName,
+    /// The job that it is about; a pause is about none.
+    pub job: Option<JobName>,
     /// The first date that it is about.
     pub from: Option<DateTime<Utc>>,
     /// The last date that it is about.
@@ -84,7 +84,7 @@ impl AuditRow {
             user: self.user_name,
             host: self.host,
             action: self.action,
-            job: job_name(&self.job)?,
+            job: job_if_any(&self.job)?,
             from: self.from_date.map(instant).transpose()?,
             to: self.to_date.map(instant).transpose()?,
             reason: self.reason,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::rows::{instant, micros};
-use crate::session::{BackfillOrder, Enabling, Only, Operation, Retrying, Skipping};
+use crate::session::{BackfillOrder, Enabling, Only, Operation, PauseScope, Retrying, Skipping};
 
 /// Writes the arguments of a request. Instants are microseconds of UTC.
 pub(super) fn write(operation: &Operation) -> Value {
@@ -29,6 +29,8 @@ pub(super) fn write(operation: &Operation) -> Value {
         Operation::Enable(Enabling::SkipMissed) => json!({ "missed": "skip" }),
         Operation::Enable(Enabling::SkipTo(to)) => json!({ "skip_to": micros(*to) }),
         Operation::Disable { until } => json!({ "until": at(*until) }),
+        Operation::Pause { scope, until } => json!({ "tag": scope.tag(), "until": at(*until) }),
+        Operation::Resume { scope } => json!({ "tag": scope.tag() }),
         Operation::Done { date } | Operation::Skip(Skipping::Date(date)) => json!({ "date": micros(*date) }),
         Operation::Retry(Retrying::Date { date, again }) => json!({ "date": micros(*date), "again": again }),
         Operation::Retry(Retrying::Failed) => json!({ "all": "failed" }),
@@ -47,9 +49,10 @@ pub(super) fn span(operation: &Operation) -> (Option<DateTime<Utc>>, Option<Date
         Operation::Reset { to } => (*to, None),
         Operation::Backfill(order) => (Some(order.from), order.to),
         Operation::Skip(Skipping::To(to)) | Operation::Enable(Enabling::SkipTo(to)) => (None, Some(*to)),
-        Operation::Disable { until } => (None, *until),
+        Operation::Disable { until } | Operation::Pause { until, .. } => (None, *until),
         Operation::Skip(Skipping::Count(_))
         | Operation::CancelBackfill { .. }
+        | Operation::Resume { .. }
         | Operation::Enable(_)
         | Operation::Retry(_) => (None, None),
     }
@@ -60,6 +63,7 @@ pub(super) fn read(action: &str, detail: &str, date: Option<i64>) -> Option<Oper
     let detail = serde_json::from_str::<Value>(detail).unwrap_or_default();
     let at = |key: &str| detail[key].as_i64().and_then(|at| instant(at).ok());
     let flag = |key: &str| detail[key].as_bool().unwrap_or(false);
+    let scope = || detail["tag"].as_str().map_or(PauseScope::All, |tag| PauseScope::Tag(tag.to_owned()));
     Some(match action {
         "run" => {
             // An older crontabber kept the date beside the particulars.
@@ -90,6 +94,8 @@ pub(super) fn read(action: &str, detail: &str, date: Option<i64>) -> Option<Oper
             (None, Some(_)) => return None,
         }),
         "disable" => Operation::Disable { until: at("until") },
+        "pause" => Operation::Pause { scope: scope(), until: at("until") },
+        "resume" => Operation::Resume { scope: scope() },
         "done" => Operation::Done { date: at("date")? },
         "retry" => Operation::Retry(match (at("date"), detail["all"].as_str()) {
             (Some(date), _) => Retrying::Date { date, again: flag("again") },
@@ -137,6 +143,9 @@ mod tests {
             Operation::Enable(Enabling::SkipTo(at(1))),
             Operation::Disable { until: None },
             Operation::Disable { until: Some(at(1)) },
+            Operation::Pause { scope: PauseScope::All, until: Some(at(1)) },
+            Operation::Pause { scope: PauseScope::Tag("night".to_owned()), until: None },
+            Operation::Resume { scope: PauseScope::Tag("night".to_owned()) },
             Operation::Done { date: at(1) },
             Operation::Retry(Retrying::Date { date: at(1), again: true }),
             Operation::Retry(Retrying::Failed),

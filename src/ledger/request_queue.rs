@@ -5,12 +5,13 @@ use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::error::{LedgerError, OpenError};
-use super::rows::{clean, instant, job_name, micros};
+use super::rows::{clean, instant, job_if_any, micros};
 use super::schema::audit;
 use super::sqlite::{self, Purpose};
 use super::url::LedgerUrl;
 use super::{migrate, postgres, request_context, request_json};
-use crate::session::{Changed, Reply, Request};
+use crate::job::JobName;
+use crate::session::{Changed, Past, Reply, Request};
 
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ fn insert(connection: &mut AnyConnection, request: &Request) -> QueryResult<i64>
         audit::user_name.eq(clean(&request.user)),
         audit::host.eq(clean(&request.host)),
         audit::action.eq(request.operation.word()),
-        audit::job.eq(request.job.as_str()),
+        audit::job.eq(request.job.as_ref().map_or("", JobName::as_str)),
         audit::from_date.eq(from.map(micros)),
         audit::to_date.eq(to.map(micros)),
         audit::detail.eq(detail.to_string()),
@@ -99,8 +100,11 @@ pub(super) fn unanswered(
             tracing::debug!(request = id, action, "a request is not understood, and left unanswered");
             continue;
         };
-        let (job, at) = (job_name(&job)?, instant(at)?);
-        let past = request_context::past(connection, &job, id, &operation)?;
+        let (job, at) = (job_if_any(&job)?, instant(at)?);
+        let past = match &job {
+            Some(job) => request_context::past(connection, job, id, &operation)?,
+            None => Past::default(),
+        };
         requests.push(Request { id, job, operation, at, user, host, reason, past });
     }
     Ok(requests)

@@ -263,6 +263,11 @@ pub(super) fn job_name(name: &str) -> Result<JobName, LedgerError> {
     JobName::new(name).map_err(|error| LedgerError::Corrupt(format!("the job name `{name}`: {error}")))
 }
 
+/// The job name of a column that is empty if there is none.
+pub(super) fn job_if_any(name: &str) -> Result<Option<JobName>, LedgerError> {
+    if name.is_empty() { Ok(None) } else { job_name(name).map(Some) }
+}
+
 /// The column of a count; no count reaches the limit.
 pub(super) fn number(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)

@@ -94,6 +94,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    pauses (tag) {
+        tag -> Text,
+        at -> BigInt,
+        until -> Nullable<BigInt>,
+        user_name -> Text,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     attempts (job_id, generation, date, number) {
         job_id -> Integer,
         generation -> Integer,

@@ -10,10 +10,10 @@ use super::connection::AnyConnection;
 use super::error::LedgerError;
 use super::listing::Names;
 use super::rows::{AttemptRow, BackfillRow, JobRow, SessionRow, backfill_record, instant};
-use super::schema::{attempts, backfills, disabled, former_states, hosts, jobs, sessions, stand_ins};
+use super::schema::{attempts, backfills, disabled, former_states, hosts, jobs, pauses, sessions, stand_ins};
 use super::zones::Zones;
 use crate::job::JobName;
-use crate::session::{BackfillRecord, Disabled, Recovered, StandIns, StateKind};
+use crate::session::{BackfillRecord, Disabled, Pause, PauseScope, Recovered, StandIns, StateKind};
 
 /// Reads the startup state of a daemon.
 pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerError> {
@@ -52,6 +52,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
     let backfills = backfills(connection, &names)?;
     let former = former(connection, &names)?;
     let disabled = disabled(connection, &names)?;
+    let pauses = pauses(connection)?;
     let stand_ins = stand_ins(connection, &names)?;
     Ok(Recovered {
         jobs: known,
@@ -62,6 +63,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
         backfills,
         former,
         disabled,
+        pauses,
         stand_ins,
         recordings: Vec::new(),
         clock_held_after: None,
@@ -202,4 +204,15 @@ fn disabled(connection: &mut AnyConnection, names: &Names) -> Result<Vec<Disable
     }
     found.sort_by(|one, other| one.job.cmp(&other.job));
     Ok(found)
+}
+
+/// The pauses in force.
+fn pauses(connection: &mut AnyConnection) -> Result<Vec<Pause>, LedgerError> {
+    let rows =
+        pauses::table.order(pauses::tag).load::<(String, i64, Option<i64>, String, Option<String>)>(connection)?;
+    let pause = |(tag, at, until, user, reason): (String, i64, Option<i64>, String, Option<String>)| {
+        let scope = if tag.is_empty() { PauseScope::All } else { PauseScope::Tag(tag) };
+        Ok(Pause { scope, at: instant(at)?, until: until.map(instant).transpose()?, user, reason })
+    };
+    rows.into_iter().map(pause).collect()
 }

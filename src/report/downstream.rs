@@ -45,7 +45,7 @@ pub(crate) fn downstream(
     let mut affected: HashMap<&JobName, Affected> = HashMap::new();
     let mut found = Vec::new();
     for job in sorted(&jobs) {
-        if job.name == request.job {
+        if Some(&job.name) == request.job.as_ref() {
             affected.insert(&job.name, search.root(job, dates)?);
         } else if let Some((of_job, hanging)) = search.below(job, &jobs, &affected)? {
             affected.insert(&job.name, hanging);

@@ -52,6 +52,7 @@ impl Health {
         reader: &mut Reader,
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
+        let zone = registry.daemon.timezone;
         let mut daemon = daemon::findings(reader, &registry, now)?;
         daemon.extend(mistakes.map(|message| DaemonFinding { status: Severity::Warning, message }));
         let recovered = reader.recovered_for(&registry.jobs)?;
@@ -90,6 +91,7 @@ impl Health {
             })
             .filter(|(job, view)| filter.has(job, view.state))
             .collect();
+        daemon.extend(judge.forgotten_pauses(&judged, zone));
         let mut findings = judge.findings(&jobs, &judged);
         findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.job.cmp(&b.job)));
         let worst = daemon.iter().map(|finding| finding.status).chain(findings.iter().map(|finding| finding.status));

@@ -22,7 +22,7 @@ use crate::job::{Job, JobName};
 use crate::ledger::{AttemptFilter, Between, LedgerError, Reader};
 use crate::registry::Registry;
 use crate::scheduler::{BlockReason, JobCondition, JobStatus, Recovered, Remaining};
-use crate::session::{AttemptRecord, Disabled, JobRecord};
+use crate::session::{AttemptRecord, Disabled, JobRecord, Pause};
 use crate::text::{counted, in_zone, times, to_the_second};
 
 /// The jobs of the registry by urgency, and what else the ledger holds.
@@ -175,6 +175,14 @@ pub(crate) enum DisabledRow<'a> {
         until: Option<String>,
         reason: Option<&'a str>,
     },
+    /// An operator paused all jobs, or those with a tag.
+    Pause {
+        tag: Option<&'a str>,
+        user: &'a str,
+        since: String,
+        until: Option<String>,
+        reason: Option<&'a str>,
+    },
 }
 
 /// All that keeps a job from running; nothing, if it may run now.
@@ -186,7 +194,14 @@ pub(crate) fn disabled_by<'a>(job: Option<&Job>, view: &'a JobStatus, zone: Tz) 
         until: disabled.until.map(|until| in_zone(until, zone)),
         reason: disabled.reason.as_deref(),
     });
-    registry.into_iter().chain(operator).collect()
+    let pause = view.paused.as_ref().map(|pause| DisabledRow::Pause {
+        tag: pause.scope.tag(),
+        user: &pause.user,
+        since: in_zone(pause.at, zone),
+        until: pause.until.map(|until| in_zone(until, zone)),
+        reason: pause.reason.as_deref(),
+    });
+    registry.into_iter().chain(operator).chain(pause).collect()
 }
 
 /// What a job waits for.
@@ -224,6 +239,16 @@ pub(crate) enum BlockRow {
     },
     ClockHeld {
         seen: String,
+    },
+    Pause {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        user: String,
+        since: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
     },
 }
 
@@ -298,6 +323,13 @@ pub(crate) fn block_row(block: &BlockReason, of: &JobName, zones: &Zones) -> Blo
         BlockReason::DisabledBy(Disabled { user, at: since, until, reason, .. }) => {
             BlockRow::Operator { reason: reason.clone(), user: user.clone(), since: at(*since), until: until.map(at) }
         }
+        BlockReason::Paused(Pause { scope, at: since, until, user, reason }) => BlockRow::Pause {
+            tag: scope.tag().map(str::to_owned),
+            reason: reason.clone(),
+            user: user.clone(),
+            since: at(*since),
+            until: until.map(at),
+        },
         BlockReason::Pool { pool, .. } => BlockRow::Pool { pool: pool.clone() },
         BlockReason::Full { .. } => BlockRow::MaxRunning,
         BlockReason::ClockHeld { seen } => BlockRow::ClockHeld { seen: at(*seen) },
@@ -348,6 +380,11 @@ pub(crate) fn situation(
         }
         Some(BlockReason::WatermarkAhead { watermark }) => {
             Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", dated(*watermark)))
+        }
+        Some(BlockReason::Paused(pause)) => {
+            let wait =
+                if view.backlog > 0 { format!("{} waiting; ", counted(view.backlog, "date")) } else { String::new() };
+            Some(format!("paused: {}\n{wait}{}", pause.describe(zone), pause.end(zone)))
         }
         Some(BlockReason::DisabledBy(by)) => {
             let until = by.until.map(|until| format!(" until {}", in_zone(until, zone))).unwrap_or_default();

@@ -29,6 +29,8 @@ pub(crate) struct PlanRow<'a> {
     attempt: Option<u32>,
     trigger: Option<&'static str>,
     backlog: u64,
+    /// The job is paused, so that nothing of it starts for now.
+    paused: bool,
     /// The recorded date that stands for its period: it will be skipped as moved.
     stand_in: Option<String>,
 }
@@ -81,6 +83,7 @@ impl PlannedJob {
             attempt: start.map(|start| start.attempt.number),
             trigger: start.map(|start| start.trigger.word()),
             backlog: self.view.backlog,
+            paused: self.view.paused.is_some(),
             stand_in: None,
         }
     }

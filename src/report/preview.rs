@@ -46,7 +46,8 @@ pub(crate) fn preview(
     registry: &Registry,
     reader: Option<&mut Reader>,
 ) -> Result<Preview, LedgerError> {
-    let (now, job, operation) = (request.at, &request.job, &request.operation);
+    let (now, operation) = (request.at, &request.operation);
+    let Some(job) = &request.job else { return preview_of_pause(request, registry, reader) };
     let (recovered, past, typical) = match reader {
         Some(reader) => {
             let recovered = reader.recovered_for(&registry.jobs)?;
@@ -93,6 +94,20 @@ pub(crate) fn preview(
         dates.clear();
     }
     Ok(Preview { reply, dates, backlog, oldest, repeats, zones, typical })
+}
+
+/// A pause changes no date.
+fn preview_of_pause(
+    request: &Request,
+    registry: &Registry,
+    reader: Option<&mut Reader>,
+) -> Result<Preview, LedgerError> {
+    let recovered = reader.map_or_else(|| Ok(Recovered::default()), |reader| reader.recovered_for(&registry.jobs))?;
+    let (mut scheduler, _, _) = ask(recovered, registry.clone(), Question::State, request.at);
+    let (mut dates, mut reply) = (BTreeSet::new(), None);
+    collect(&scheduler.handle(Event::Request(request.clone()), request.at), &mut dates, &mut reply);
+    let (reply, zones) = (reply.unwrap_or_default(), JobZones::default());
+    Ok(Preview { reply, dates: BTreeSet::new(), backlog: 0, oldest: None, repeats: false, zones, typical: None })
 }
 
 /// Collects the dates and the answer from the entries of a step.

@@ -22,7 +22,7 @@ pub(crate) fn lived() -> Fixture {
             .post([&Request {
                 id: 0,
                 past: Past::default(),
-                job,
+                job: Some(job),
                 operation,
                 at: at(when),
                 user,

@@ -129,7 +129,7 @@ fn a_wake_is_told_before_it_happens() {
             "job": "late",
             "date": "2026-11-01T00:00:00+01:00",
             "due": "2026-11-01T01:30:00+01:00",
-            "starts": "now", "stand_in": null,
+            "starts": "now", "stand_in": null, "paused": false,
             "attempt": 1,
             "trigger": "catch-up",
             "backlog": 3,

@@ -298,8 +298,16 @@ fn the_audit_lists_the_newest_first(world: &World) {
     for (seconds, job) in [(100, "a"), (200, "b"), (300, "a")] {
         let operation = Operation::Run { date: Some(date(1)), force: false };
         let (user, host, reason) = ("ada".to_owned(), "beta".to_owned(), (seconds == 100).then(|| "why".to_owned()));
-        let request =
-            Request { id: 0, past: Past::default(), job: name(job), operation, at: at(seconds), user, host, reason };
+        let request = Request {
+            id: 0,
+            past: Past::default(),
+            job: Some(name(job)),
+            operation,
+            at: at(seconds),
+            user,
+            host,
+            reason,
+        };
         numbers.extend(queue.post([&request]).unwrap());
     }
     let dates = Changed { count: 2, first: Some(date(1)), last: Some(date(2)) };
@@ -327,7 +335,10 @@ fn the_audit_lists_the_newest_first(world: &World) {
     assert_eq!(ids(acts(&AuditFilter { asked, ..all.clone() })), [second]);
     let told = acts(&all).pop().unwrap();
     assert_eq!((told.at, told.user.as_str(), told.host.as_str()), (at(100), "ada", "beta"));
-    assert_eq!((told.action.as_str(), told.job, told.from, told.to), ("run", name("a"), Some(date(1)), Some(date(2))));
+    assert_eq!(
+        (told.action.as_str(), told.job, told.from, told.to),
+        ("run", Some(name("a")), Some(date(1)), Some(date(2)))
+    );
     assert_eq!((told.reason.as_deref(), told.done, told.answer.as_deref()), (Some("why"), Some(true), Some("it runs")));
     assert_eq!((told.answered_at, told.dates), (Some(at(101)), Some(2)));
 }

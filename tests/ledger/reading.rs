@@ -206,7 +206,7 @@ fn request(operation: Operation) -> Request {
     Request {
         id: 0,
         past: Past::default(),
-        job: name("a"),
+        job: Some(name("a")),
         operation,
         at: at(5),
         user: "ada".to_owned(),

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::Control;
 use super::stop_stage::StopStage;
 use crate::scheduler::Event;
-use crate::session::Request;
+use crate::session::{Entry, Request};
 
 impl Control {
     /// Says whether requests may be read: not while the daemon kills or hands over, and not before the warden has said
@@ -26,7 +26,8 @@ impl Control {
     pub(super) fn take_requests(&mut self, requests: Vec<Request>, now: DateTime<Utc>) {
         let mut is_decided = true;
         for request in requests {
-            if self.batch.entries.iter().any(|entry| entry.concerns(&request.job)) {
+            let is_about = |entry: &Entry| request.job.as_ref().is_some_and(|job| entry.concerns(job));
+            if self.batch.entries.iter().any(is_about) {
                 self.requests.read_again();
                 return;
             }

@@ -17,6 +17,9 @@ impl Scheduler {
         let now = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return Candidates::default() };
         let Some(job) = job_state.job.clone() else { return Candidates::default() };
+        if self.pause_of(&job).is_some() {
+            return Candidates::default();
+        }
         // Each round may find one more date whose required jobs have no such date yet.
         for _ in 0..=job.date_policy.max_parallel() {
             let Some(job_state) = self.jobs.get(name) else { break };
@@ -48,7 +51,8 @@ impl Scheduler {
         is_backfill: bool,
     ) -> Option<BlockReason> {
         let session = job_state.rows().get(date);
-        self.clock_hold(job, date, session).or_else(|| self.first_blocker(job, date, is_backfill))
+        let paused = self.pause_of(job).cloned().map(BlockReason::Paused);
+        paused.or_else(|| self.clock_hold(job, date, session)).or_else(|| self.first_blocker(job, date, is_backfill))
     }
 
     /// A date that is new while the clock is not believed.

@@ -96,6 +96,7 @@ impl Scheduler {
         if let Some(disabled) = &job_state.rows().disabled {
             waits.push(Wait::For(BlockReason::DisabledBy(disabled.clone())));
         }
+        waits.extend(self.pauses_of(job).cloned().map(|pause| Wait::For(BlockReason::Paused(pause))));
         if !job.enabled {
             waits.push(Wait::For(BlockReason::Disabled));
         }
@@ -220,6 +221,7 @@ fn next_attempt(
         match wait {
             Wait::Due(due) => at = at.max(*due),
             Wait::For(BlockReason::Retry { at: retry_at, .. }) => at = at.max(*retry_at),
+            Wait::For(BlockReason::Paused(pause)) => at = at.max(pause.until?),
             Wait::For(BlockReason::DisabledBy(disabled)) => at = at.max(disabled.until?),
             _ => return None,
         }

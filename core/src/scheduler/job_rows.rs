@@ -168,16 +168,16 @@ impl JobRows {
                 self.wait_again(session.date, waiting, None);
             }
             Entry::Restore { session, .. } => return self.settle(session.date),
-            Entry::CancelBackfill { backfill, request, .. } => {
-                if let Some(backfill) = self.backfills.get_mut(backfill) {
-                    backfill.record.cancelled_by = Some(*request);
-                }
-            }
+            Entry::CancelBackfill { backfill, request, .. } => self.cancel_backfill(*backfill, *request),
             Entry::Backfill(record) => self.begin_backfill(record.clone()),
             Entry::Disable(disabled) => self.disabled = Some(disabled.clone()),
             Entry::Enable { .. } => self.disabled = None,
             Entry::Rename { to, .. } => self.rename(to),
-            Entry::Process { .. } | Entry::Unanswered { .. } | Entry::Answer { .. } => {}
+            Entry::Process { .. }
+            | Entry::Unanswered { .. }
+            | Entry::Pause(_)
+            | Entry::Resume { .. }
+            | Entry::Answer { .. } => {}
         }
         None
     }
@@ -234,6 +234,12 @@ impl JobRows {
         }
         for backfill in self.backfills.values_mut() {
             backfill.record.job = to.clone();
+        }
+    }
+
+    fn cancel_backfill(&mut self, id: BackfillId, request: i64) {
+        if let Some(backfill) = self.backfills.get_mut(&id) {
+            backfill.record.cancelled_by = Some(request);
         }
     }
 

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::edited_dates::EditedDates;
 use crate::job::JobName;
-use crate::session::{AttemptEnd, AttemptKey, SessionKey, State, Trigger};
+use crate::session::{AttemptEnd, AttemptKey, Pause, PauseScope, SessionKey, State, Trigger};
 
 /// Something to report.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,9 +170,20 @@ pub enum Notification {
         /// By how much.
         by: Duration,
     },
+    /// Jobs are paused while a registry comes into force.
+    Paused {
+        pause: Pause,
+        /// How many jobs.
+        jobs: u64,
+        /// How many of their due dates wait.
+        waiting: u64,
+    },
+    /// The `--until` of a pause has passed: what waited runs.
+    PauseOver { scope: PauseScope },
     /// A request was answered.
     Answered {
-        job: JobName,
+        /// Absent if it was about a pause.
+        job: Option<JobName>,
         /// The word of its operation.
         operation: &'static str,
         user: String,

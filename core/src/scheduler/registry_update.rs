@@ -90,13 +90,21 @@ impl Scheduler {
         for (name, keys) in news {
             self.report_change(&name, keys, step);
         }
-        for name in &names {
+        self.report_blocked(&names, step);
+        self.has_registry = true;
+    }
+
+    /// Reports what keeps jobs from running for long: a watermark ahead of the clock, and at a start the pauses.
+    fn report_blocked(&self, names: &[JobName], step: &mut Step) {
+        for name in names {
             // Nothing runs before that time.
             if let Some(BlockReason::WatermarkAhead { watermark }) = self.view(name).and_then(|view| view.blocked_by) {
                 step.notes.push(Notification::WatermarkAhead { job: name.clone(), watermark });
             }
         }
-        self.has_registry = true;
+        if !self.has_registry {
+            self.report_pauses(step);
+        }
     }
 
     /// Lets a job take over the ledger of its former name. While that has open attempts, the job waits.

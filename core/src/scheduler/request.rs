@@ -6,6 +6,7 @@
 mod backfill;
 mod cancel_backfill;
 mod enable_disable;
+mod pause;
 mod reset;
 mod retry_kill;
 mod run;
@@ -42,28 +43,35 @@ impl Scheduler {
         if self.pending.contains(&request.id) {
             return;
         }
-        let name = &request.job;
-        // Record what has come due before choosing dates.
-        self.reconsider(name, step);
-        self.judge_before(request, step);
-        // Then what it was read with is no longer true: it is decided when it is read again.
-        let is_stale = step.entries.iter().any(|entry| entry.concerns(name));
-        let is_changing = |job_state: &JobState| !job_state.entering.is_empty() || !job_state.cancelling.is_empty();
-        let changes = self.jobs.get(name).is_some_and(|job_state| is_changing(job_state));
-        let waits = is_stale || (changes && !matches!(request.operation, Operation::Kill { .. }));
-        let answer = if waits { Ok(None) } else { self.decide(request, step) };
-        // Dependents may be free now, or blocked.
-        self.reconsider(name, step);
-        self.reconsider_dependents(name, step);
+        let answer = match &request.job {
+            Some(name) => self.answer_about(name, request, step),
+            None => self.decide_pause(request, step),
+        };
         let reply = answer.unwrap_or_else(|text| Some(Reply { done: false, text, dates: Changed::default() }));
         if let Some(reply) = reply {
             self.reply(request, reply, step);
         }
     }
 
-    fn decide(&mut self, request: &Request, step: &mut Step) -> Answer {
-        self.refuse_while_held(request)?;
-        let name = &request.job;
+    /// Decides a request about a job.
+    fn answer_about(&mut self, name: &JobName, request: &Request, step: &mut Step) -> Answer {
+        // Record what has come due before choosing dates.
+        self.reconsider(name, step);
+        self.judge_before(name, request, step);
+        // Then what it was read with is no longer true: it is decided when it is read again.
+        let is_stale = step.entries.iter().any(|entry| entry.concerns(name));
+        let is_changing = |job_state: &JobState| !job_state.entering.is_empty() || !job_state.cancelling.is_empty();
+        let changes = self.jobs.get(name).is_some_and(|job_state| is_changing(job_state));
+        let waits = is_stale || (changes && !matches!(request.operation, Operation::Kill { .. }));
+        let answer = if waits { Ok(None) } else { self.decide(name, request, step) };
+        // Dependents may be free now, or blocked.
+        self.reconsider(name, step);
+        self.reconsider_dependents(name, step);
+        answer
+    }
+
+    fn decide(&mut self, name: &JobName, request: &Request, step: &mut Step) -> Answer {
+        self.refuse_while_held(name, request)?;
         match &request.operation {
             Operation::Run { date, force } => self.run(name, *date, *force, step),
             Operation::Reset { to } => self.reset(request, *to, step),
@@ -75,11 +83,15 @@ impl Scheduler {
             Operation::Done { date } => self.done(request, *date, step),
             Operation::Retry(retrying) => self.retry(request, *retrying, step),
             Operation::Kill { date } => self.kill(request, *date, step),
+            Operation::Pause { .. } | Operation::Resume { .. } => self.decide_pause(request, step),
         }
     }
 
-    pub(super) fn reply(&mut self, request: &Request, reply: Reply, step: &mut Step) {
+    pub(super) fn reply(&mut self, request: &Request, mut reply: Reply, step: &mut Step) {
         let at = self.now;
+        if let Some(text) = self.waits_for_resume(request).filter(|_| reply.done) {
+            reply.text.push_str(&text);
+        }
         self.pending.remove(&request.id);
         step.entries.push(Entry::Answer { request: request.id, reply: reply.clone(), at });
         let (operation, user) = (request.operation.word(), request.user.clone());
@@ -88,8 +100,8 @@ impl Scheduler {
     }
 
     /// The dates of a disabled job whose timetable was edited are judged before an operator changes them.
-    fn judge_before(&mut self, request: &Request, step: &mut Step) {
-        let Some(job_state) = self.jobs.get_mut(&request.job).filter(|job_state| !job_state.is_held_for_edit()) else {
+    fn judge_before(&mut self, name: &JobName, request: &Request, step: &mut Step) {
+        let Some(job_state) = self.jobs.get_mut(name).filter(|job_state| !job_state.is_held_for_edit()) else {
             return;
         };
         match request.operation {
@@ -102,13 +114,14 @@ impl Scheduler {
             | Operation::CancelBackfill { .. }
             | Operation::Enable(_)
             | Operation::Disable { .. }
+            | Operation::Pause { .. }
+            | Operation::Resume { .. }
             | Operation::Kill { .. } => {}
         }
     }
 
     /// Refuses what would change the dates of a job whose edit waits for a decision.
-    fn refuse_while_held(&self, request: &Request) -> Result<(), String> {
-        let name = &request.job;
+    fn refuse_while_held(&self, name: &JobName, request: &Request) -> Result<(), String> {
         self.refuse_probable_rename(name)?;
         let is_held = self.jobs.get(name).is_some_and(|job_state| job_state.is_held_for_edit());
         let decides = matches!(

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
-use crate::session::{AttemptKey, Disabled, JobRecord, StandIns, State, TICK};
+use crate::session::{AttemptKey, Disabled, JobRecord, Pause, StandIns, State, TICK};
 use crate::text::{in_zone, to_the_second, words};
 
 use super::Scheduler;
@@ -37,6 +37,8 @@ pub enum BlockReason {
     Disabled,
     /// An operator disabled the job.
     DisabledBy(Disabled),
+    /// An operator paused the job, with others.
+    Paused(Pause),
     /// All slots of the job's pool are taken.
     Pool {
         pool: String,
@@ -78,6 +80,8 @@ words! {
         Failed => "failed",
         /// It waits for another job, or its watermark is in the future.
         Blocked => "blocked",
+        /// An operator paused it, with others.
+        Paused => "paused",
         /// An attempt is open.
         Running => "running",
         /// A date is due, and starts as soon as a slot is free.
@@ -118,6 +122,8 @@ pub struct JobStatus {
     pub running: Vec<AttemptKey>,
     /// The `disable` in force.
     pub disabled: Option<Disabled>,
+    /// The pause in force; the one that ends last, if there are several.
+    pub paused: Option<Pause>,
     /// The later dates that will be skipped as moved, each with the recorded date that stands for its period.
     pub moved: StandIns,
 }
@@ -153,6 +159,7 @@ impl Scheduler {
             blocked_at: blocked_at.map(|date| (date, due(date).max(seen_at))),
             running: job_state.rows().open.iter().cloned().collect(),
             disabled: job_state.rows().disabled.clone(),
+            paused: job_state.job.as_ref().and_then(|job| self.pause_of(job)).cloned(),
             moved: job_state.rows().stand_ins.clone(),
         })
     }
@@ -172,6 +179,7 @@ impl Scheduler {
         if !job.enabled {
             return (None, Some(BlockReason::Disabled));
         }
+        let paused = self.pause_of(job).cloned().map(BlockReason::Paused);
         let mut unsettled =
             job_state.due(self.believed(self.now)).filter(|(_, session)| session.state != State::Running);
         // In independent order a waiting date says more than a failed one.
@@ -183,9 +191,13 @@ impl Scheduler {
         let Some((date, session)) = first else {
             let ahead = job_state.rows().record.watermark.filter(|watermark| *watermark > self.now);
             let held = || job_state.next.and_then(|next| self.clock_hold(job, next, None));
-            return (None, ahead.map(|watermark| BlockReason::WatermarkAhead { watermark }).or_else(held));
+            let ahead = ahead.map(|watermark| BlockReason::WatermarkAhead { watermark });
+            return (None, paused.or(ahead).or_else(held));
         };
-        let block = self.blocked_by_state(date, &session.state).or_else(|| self.block_of(job_state, job, date, false));
+        let mut block = self.blocked_by_state(date, &session.state);
+        if !matches!(block, Some(BlockReason::Held { .. })) {
+            block = paused.or(block).or_else(|| self.block_of(job_state, job, date, false));
+        }
         (Some(date), block.or_else(|| self.missing_slot(job).filter(|_| job_state.rows().open.is_empty())))
     }
 
@@ -243,6 +255,7 @@ fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<
         (None, _) => JobCondition::Ghost,
         (_, Some(BlockReason::Disabled | BlockReason::DisabledBy(_))) => JobCondition::Disabled,
         (_, Some(BlockReason::Held { .. })) => JobCondition::Held,
+        (_, Some(BlockReason::Paused(_))) => JobCondition::Paused,
         (_, Some(BlockReason::Retry { .. })) => JobCondition::Failed,
         (
             _,
@@ -284,6 +297,7 @@ impl BlockReason {
                     }
                 }
             }
+            Self::Paused(pause) => format!("the end of a pause: {}; {}", pause.describe(zone), pause.end(zone)),
             Self::Pool { pool, size: 1 } => format!("the only slot of pool `{pool}`, which is taken"),
             Self::Pool { pool, size } => format!("one of the {size} slots of pool `{pool}`, which are all taken"),
             Self::Full { open } => format!("a free slot: {open} attempts are open, as many as `max_running` allows"),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::pause::{Pause, PauseScope};
 use super::state::{SettledBy, State, StateKind, Trigger};
 use super::{
     AttemptEnd, AttemptKey, BackfillId, BackfillRecord, Disabled, JobRecord, ProcessIdentity, SessionKey, StandIns,
@@ -174,6 +175,10 @@ pub enum Entry {
     Disable(Disabled),
     /// A disabled job is enabled.
     Enable { job: JobName },
+    /// An operator pauses jobs; another pause of the same scope ends.
+    Pause(Pause),
+    /// A pause ends.
+    Resume { scope: PauseScope },
     /// A job is renamed.
     Rename {
         /// The old name.
@@ -251,7 +256,7 @@ impl Entry {
             Self::Backfill(backfill) => backfill.job == *name,
             Self::Disable(disabled) => disabled.job == *name,
             Self::Rename { from, to } => from == name || to == name,
-            Self::Answer { .. } => false,
+            Self::Pause(_) | Self::Resume { .. } | Self::Answer { .. } => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::pause::PauseScope;
 use super::{BackfillId, SessionRecord};
 use crate::job::JobName;
 use crate::schedule::TICK;
@@ -33,6 +34,14 @@ pub enum Operation {
     Skip(Skipping),
     /// Enable the job.
     Enable(Enabling),
+    /// Start nothing of some jobs, and go on recording their dates.
+    Pause {
+        scope: PauseScope,
+        /// Until this instant.
+        until: Option<DateTime<Utc>>,
+    },
+    /// End a pause.
+    Resume { scope: PauseScope },
     /// Disable the job.
     Disable {
         /// Until this instant.
@@ -129,6 +138,8 @@ impl Operation {
             Self::Skip(_) => "skip",
             Self::Enable(_) => "enable",
             Self::Disable { .. } => "disable",
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
             Self::Done { .. } => "done",
             Self::Retry(_) => "retry",
             Self::Kill { .. } => "kill",
@@ -169,7 +180,8 @@ pub struct Past {
 pub struct Request {
     /// Its number in the audit; 0 before it is posted.
     pub id: i64,
-    pub job: JobName,
+    /// Absent if it is about a pause.
+    pub job: Option<JobName>,
     pub operation: Operation,
     /// When it was requested.
     pub at: DateTime<Utc>,
@@ -181,4 +193,14 @@ pub struct Request {
     pub reason: Option<String>,
     /// What the ledger has of its dates; empty before it is posted.
     pub past: Past,
+}
+
+impl Request {
+    /// The job that it is about.
+    ///
+    /// # Errors
+    /// It is about a pause.
+    pub fn job(&self) -> Result<&JobName, String> {
+        self.job.as_ref().ok_or_else(|| format!("`{}` is about no single job", self.operation.word()))
+    }
 }

@@ -12,6 +12,7 @@ mod fixtures;
 mod invariants;
 mod limits;
 mod memory;
+mod pause;
 #[path = "../simulation/random.rs"]
 mod random;
 mod random_histories;

@@ -60,8 +60,17 @@ impl View<'_> {
     fn done(&self, job: &JobName) -> impl Iterator<Item = (&Request, &Reply)> {
         self.entries.iter().filter_map(move |entry| {
             let Entry::Answer { request, reply, .. } = entry else { return None };
-            let asked = self.ledger.audit.get(request).filter(|asked| reply.done && asked.request.job == *job)?;
+            let asked =
+                self.ledger.audit.get(request).filter(|asked| reply.done && asked.request.job.as_ref() == Some(job))?;
             Some((&asked.request, reply))
+        })
+    }
+
+    /// Whether this commit says that it did what operators asked for.
+    fn answers(&self, operation: &Operation) -> bool {
+        self.entries.iter().any(|entry| {
+            let Entry::Answer { request, reply, .. } = entry else { return false };
+            reply.done && self.ledger.audit.get(request).is_some_and(|asked| asked.request.operation == *operation)
         })
     }
 
@@ -75,7 +84,7 @@ impl View<'_> {
     /// The backfills of a job that are being entered.
     fn orders(&self, job: &JobName) -> impl Iterator<Item = (i64, &BackfillOrder)> {
         let ids = self.ledger.audit.keys().filter_map(|id| self.asked(*id));
-        let of_job = ids.filter(move |asked| asked.request.job == *job);
+        let of_job = ids.filter(move |asked| asked.request.job.as_ref() == Some(job));
         of_job.filter_map(|asked| match &asked.request.operation {
             Operation::Backfill(order) => Some((asked.request.id, order)),
             _ => None,

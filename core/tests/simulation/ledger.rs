@@ -7,10 +7,11 @@ mod verify;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono_tz::Tz;
-use crontabber_core::job::JobName;
+use crontabber_core::job::{Job, JobName};
 use crontabber_core::session::{
     AttemptEnd, AttemptKey, AttemptRecord, BackfillId, BackfillRecord, Disabled, Entry, JobRecord, JobRecordings,
-    NewSession, Recording, RecordingRange, Recovered, Request, SessionKey, SessionRecord, SettledBy, State, StateKind,
+    NewSession, Pause, PauseScope, Recording, RecordingRange, Recovered, Request, SessionKey, SessionRecord, SettledBy,
+    State, StateKind,
 };
 
 use crate::Held;
@@ -81,6 +82,7 @@ pub(crate) struct Ledger {
     /// What dates were before a backfill let them wait again.
     pub(crate) former: BTreeMap<(BackfillId, At), SessionRecord>,
     pub(crate) disabled: BTreeMap<JobName, Disabled>,
+    pub(crate) pauses: BTreeMap<PauseScope, Pause>,
     pub(crate) audit: BTreeMap<i64, Asked>,
     /// How many of them nobody has answered.
     pub(crate) unanswered: usize,
@@ -91,6 +93,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Whether an operator paused a job.
+    pub(crate) fn is_paused(&self, job: &Job) -> bool {
+        self.pauses.keys().any(|scope| scope.has(job))
+    }
+
     /// What a daemon that starts now finds; it is the writer from now on.
     pub(crate) fn take(&mut self) -> Recovered {
         self.epoch += 1;
@@ -115,6 +122,7 @@ impl Ledger {
             Some((row.key.job.clone(), row.key.date, former.state.kind()))
         });
         recovered.former = former.collect();
+        recovered.pauses = self.pauses.values().cloned().collect();
         recovered.disabled = self.disabled.values().cloned().collect();
         for (name, job) in &self.jobs {
             let later = |(date, _): &(&At, &At)| job.record.watermark.is_none_or(|watermark| **date > watermark);

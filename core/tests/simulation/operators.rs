@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
-    BackfillOrder, Enabling, Only, Operation, Past, Request, Retrying, SessionRecord, Skipping, State,
+    BackfillOrder, Enabling, Only, Operation, Past, PauseScope, Request, Retrying, SessionRecord, Skipping, State,
 };
 
 use crate::calendar::At;
@@ -15,6 +15,9 @@ const KEYS: [&str; 3] = ["spring", "summer", "autumn"];
 impl World {
     /// An operator asks for something; now and then for several things at once, about one job.
     pub(crate) fn post(&mut self) {
+        if self.random.once_in(12) {
+            return self.ask_about_pauses();
+        }
         // Mostly about jobs of the registry, now and then about one that was removed.
         let is_meant = |name: &&JobName| self.plan.registry.jobs.contains_key(*name);
         let mut names: Vec<JobName> = self.ledger.jobs.keys().filter(is_meant).cloned().collect();
@@ -51,7 +54,8 @@ impl World {
     }
 
     /// A request is handed in.
-    pub(crate) fn ask(&mut self, job: JobName, operation: Operation) {
+    pub(crate) fn ask(&mut self, job: impl Into<Option<JobName>>, operation: Operation) {
+        let job = job.into();
         self.requests += 1;
         let (id, at, user, host) = (self.requests, self.now(), "ann".to_owned(), "here".to_owned());
         let request = Request { id, job, operation, at, user, host, reason: None, past: Past::default() };
@@ -59,8 +63,30 @@ impl World {
         self.ledger.ask(request);
     }
 
-    /// When failures have stopped: what is disabled is enabled, and what is held is attempted again.
+    /// An operator pauses all jobs or some, mostly for a while, or ends a pause.
+    fn ask_about_pauses(&mut self) {
+        let scope = match self.random.below(4) {
+            0 => PauseScope::Tag("odd".to_owned()),
+            1 => PauseScope::Tag("even".to_owned()),
+            _ => PauseScope::All,
+        };
+        let operation = if self.random.once_in(2) {
+            let longest = self.pace.interval().num_seconds() * 6;
+            let until =
+                (!self.random.once_in(4)).then(|| self.now() + TimeDelta::seconds(self.random.between(-9, longest)));
+            Operation::Pause { scope, until }
+        } else {
+            Operation::Resume { scope }
+        };
+        self.ask(None, operation);
+    }
+
+    /// When failures have stopped: what is paused is resumed, what is disabled is enabled, and what is held is attempted again.
     pub(crate) fn set_right(&mut self) {
+        let paused: Vec<PauseScope> = self.ledger.pauses.keys().cloned().collect();
+        for scope in paused {
+            self.ask(None, Operation::Resume { scope });
+        }
         let disabled: Vec<JobName> = self.ledger.disabled.keys().cloned().collect();
         for job in disabled {
             self.ask(job, Operation::Enable(Enabling::CatchUp));

@@ -169,6 +169,7 @@ impl Plan {
             kill_grace: Duration::from_secs(random.next() % 30 + 1),
             on_lost: if random.once_in(6) { OnLost::Hold } else { OnLost::Retry },
             enabled: !random.once_in(30),
+            tags: vec![if self.names.is_multiple_of(2) { "even" } else { "odd" }.to_owned()],
             ..Job::new(name, calendar.timetable(), command)
         };
         for kind in 0..traits::KINDS {

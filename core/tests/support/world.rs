@@ -15,8 +15,8 @@ use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::{Event, Notification, ProbeAnswer, Scheduler, Start, Step};
 use crontabber_core::session::{
     AttemptEnd, AttemptKey, AttemptRecord, BackfillRecord, Disabled, Entry, JobRecord, JobRecordings, Operation,
-    Outcome, Past, ProcessIdentity, Recording, RecordingRange, Recovered, Reply, Request, SessionKey, SessionRecord,
-    SettledBy, StandIns, State, Trigger,
+    Outcome, Past, Pause, PauseScope, ProcessIdentity, Recording, RecordingRange, Recovered, Reply, Request,
+    SessionKey, SessionRecord, SettledBy, StandIns, State, Trigger,
 };
 
 /// An instant, written in RFC 3339 or as `2026-11-05 12:00` in UTC.
@@ -51,6 +51,7 @@ pub(crate) struct Rows {
     /// What dates were before a backfill let them wait again.
     pub(crate) former: BTreeMap<(i64, DateTime<Utc>), SessionRecord>,
     pub(crate) disabled: BTreeMap<JobName, Disabled>,
+    pub(crate) pauses: BTreeMap<PauseScope, Pause>,
     /// The dates whose period has a date, each with the one that stands for it.
     pub(crate) stand_ins: BTreeMap<JobName, StandIns>,
     pub(crate) answers: BTreeMap<i64, Reply>,
@@ -218,6 +219,8 @@ impl Rows {
             }
             Entry::Disable(disabled) => _ = self.disabled.insert(disabled.job.clone(), disabled),
             Entry::Enable { job } => _ = self.disabled.remove(&job).expect("disabled"),
+            Entry::Pause(pause) => _ = self.pauses.insert(pause.scope.clone(), pause),
+            Entry::Resume { scope } => _ = self.pauses.remove(&scope).expect("paused"),
             Entry::Rename { from, to } => self.rename(&from, &to),
             Entry::Unanswered { session, .. } => assert!(!self.sessions[&session].state.is_settled(), "{session:?}"),
             other => unreachable!("{other:?}"),
@@ -330,6 +333,7 @@ impl Rows {
                 .map(|(row, former)| (row.key.job.clone(), row.key.date, former.state.kind()))
                 .collect(),
             disabled: self.disabled.values().cloned().collect(),
+            pauses: self.pauses.values().cloned().collect(),
             stand_ins: self
                 .stand_ins
                 .iter()
@@ -555,7 +559,15 @@ impl World {
         let job = JobName::new(job).expect("a name");
         let (at, user, host) = (self.now, "ann".to_owned(), "here".to_owned());
         let past = self.rows.past(&job, id, &operation);
-        self.handle(Event::Request(Request { id, job, operation, at, user, host, reason: None, past }));
+        self.handle(Event::Request(Request { id, job: Some(job), operation, at, user, host, reason: None, past }));
+    }
+
+    /// Makes a request about a pause, and returns its answer.
+    pub(crate) fn answer_about_pause(&mut self, operation: Operation) -> String {
+        let (id, at, user, host) = (self.next_request(), self.now, "ann".to_owned(), "here".to_owned());
+        let (reason, past) = (Some("a migration".to_owned()), Past::default());
+        self.handle(Event::Request(Request { id, job: None, operation, at, user, host, reason, past }));
+        self.answered()
     }
 
     /// What the last request was answered: `done: …`, `refused: …`, or nothing yet.

@@ -175,7 +175,16 @@ CREATE TABLE disabled (
     reason TEXT
 );
 
--- Operators' requests and their answers.
+-- The pauses in force: of all jobs (the tag is empty), or of those with a tag.
+CREATE TABLE pauses (
+    tag TEXT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    until BIGINT CHECK (until > at),
+    user_name TEXT NOT NULL,
+    reason TEXT
+);
+
+-- Operators' requests and their answers. A pause is about no job.
 CREATE TABLE audit (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at BIGINT NOT NULL,

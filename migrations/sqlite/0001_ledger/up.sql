@@ -179,7 +179,16 @@ CREATE TABLE disabled (
     reason TEXT
 ) STRICT;
 
--- Operators' requests and their answers.
+-- The pauses in force: of all jobs (the tag is empty), or of those with a tag.
+CREATE TABLE pauses (
+    tag TEXT NOT NULL PRIMARY KEY,
+    at INTEGER NOT NULL,
+    until INTEGER CHECK (until > at),
+    user_name TEXT NOT NULL,
+    reason TEXT
+) STRICT;
+
+-- Operators' requests and their answers. A pause is about no job.
 CREATE TABLE audit (
     id INTEGER NOT NULL PRIMARY KEY,
     at INTEGER NOT NULL,

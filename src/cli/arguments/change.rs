@@ -39,6 +39,40 @@ pub(in crate::cli) enum ChangeCommand {
     Enable(Change<EnableArguments>),
 }
 
+/// `pause`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PauseArguments {
+    /// Only the jobs that have this tag, also if they get it later.
+    #[arg(long, value_name = "TAG")]
+    pub(in crate::cli) tag: Option<String>,
+    /// Resume at this time, in the zone of `[daemon]`.
+    #[arg(long, value_name = "DATE")]
+    pub(in crate::cli) until: Option<DateArgument>,
+    #[command(flatten)]
+    pub(in crate::cli) options: PauseOptions,
+}
+
+/// `resume`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResumeArguments {
+    /// End the pause of the jobs that have this tag [default: end the pause of all jobs].
+    #[arg(long, value_name = "TAG")]
+    pub(in crate::cli) tag: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) options: PauseOptions,
+}
+
+/// The options of `pause` and `resume`.
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct PauseOptions {
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// The reason, for the audit.
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+}
+
 /// The arguments of a command that changes dates.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Change<T: Args> {
@@ -70,7 +104,7 @@ pub(in crate::cli) struct RunArguments {
     /// The date to run [default: the next one].
     #[arg(long, value_name = "DATE")]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// Run even if dependencies are not met, the date is not due, or the job is disabled.
+    /// Run even if dependencies are not met, the date is not due, or the job is disabled or paused.
     #[arg(long)]
     pub(in crate::cli) force: bool,
 }

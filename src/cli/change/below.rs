@@ -2,16 +2,21 @@
 
 use std::io::{self, Write};
 
+use crate::job::JobName;
 use crate::report::downstream::DownstreamJob;
 use crate::session::{Operation, Reply, Request};
 use crate::text::counted;
 
 /// The requests about the dates that hang below those of `request`.
 pub(super) fn requests(request: &Request, downstream: &[DownstreamJob]) -> Vec<Request> {
-    let reason = request.reason.clone().unwrap_or_else(|| format!("downstream of `{}`", request.job));
+    let reason = request
+        .reason
+        .clone()
+        .unwrap_or_else(|| format!("downstream of `{}`", request.job.as_ref().map_or("", JobName::as_str)));
     let of_job = |job: &DownstreamJob| -> Vec<Request> {
         let reason = Some(reason.clone());
-        let with = |operation| Request { job: job.job.clone(), operation, reason: reason.clone(), ..request.clone() };
+        let with =
+            |operation| Request { job: Some(job.job.clone()), operation, reason: reason.clone(), ..request.clone() };
         job.operations.iter().cloned().map(with).collect()
     };
     downstream.iter().flat_map(of_job).collect()

@@ -51,6 +51,9 @@ fn print(planned: &[PlannedJob], output: &mut Output) -> Result<(), Failure> {
             Cell::date_or_dash(planned.next(), zone),
         ];
         let mut lines: Vec<String> = planned.starts.first().map(start_line).into_iter().collect();
+        lines.extend(
+            planned.view.paused.as_ref().map(|pause| format!("paused: {}; {}", pause.describe(zone), pause.end(zone))),
+        );
         lines.extend(planned.view.moved.iter().map(|(date, by)| {
             format!("{} will be skipped as moved: {} stands for it", in_zone(*date, zone), in_zone(*by, zone))
         }));

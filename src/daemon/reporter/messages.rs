@@ -52,12 +52,12 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
         | Notification::BackfillOver { job, .. }
         | Notification::EnabledAgain { job }
         | Notification::Renamed { job, .. }
-        | Notification::WaitsToSucceed { job, .. }
-        | Notification::Answered { job, .. } => Some(job),
+        | Notification::WaitsToSucceed { job, .. } => Some(job),
+        Notification::Answered { job, .. } => job.as_ref(),
         Notification::Late { session, .. }
         | Notification::WasDone { session, .. }
         | Notification::DoneWhenUnanswered { session, .. } => Some(&session.job),
-        Notification::ClockSetBack { .. } => None,
+        Notification::ClockSetBack { .. } | Notification::Paused { .. } | Notification::PauseOver { .. } => None,
     }
 }
 
@@ -66,6 +66,7 @@ pub(super) fn is_warning(notification: &Notification) -> bool {
     matches!(
         notification,
         Notification::ClockSetBack { .. }
+            | Notification::Paused { .. }
             | Notification::WatermarkAhead { .. }
             | Notification::PastDomain { .. }
             | Notification::UnreadableTimetable { .. }
@@ -138,6 +139,18 @@ pub(super) fn clause(notification: &Notification, zone: Tz) -> String {
         }
         Notification::ClockSetBack { by } => {
             format!("the clock was set back by {}; no date is recorded twice", duration::format(*by))
+        }
+        Notification::Paused { pause, jobs, waiting } => {
+            let (jobs, waiting) = (counted(*jobs, "job"), counted(*waiting, "due date"));
+            format!(
+                "{} are paused ({jobs}, {waiting} unsettled): {}; {}",
+                pause.scope,
+                pause.describe(zone),
+                pause.end(zone)
+            )
+        }
+        Notification::PauseOver { scope } => {
+            format!("{scope} are resumed: the `--until` of their pause has passed")
         }
         Notification::Answered { operation, user, done, text, .. } => {
             format!("{operation} by {user}: {text}{}", if *done { "" } else { " (refused)" })

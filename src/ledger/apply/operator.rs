@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::{Transaction, in_job};
+use super::{Transaction, in_job, in_place};
 use crate::job::JobName;
 use crate::ledger::error::LedgerError;
 use crate::ledger::rows::{clean, micros, number};
-use crate::ledger::schema::{audit, backfills, disabled};
-use crate::session::{BackfillId, BackfillRecord, Disabled, Reply};
+use crate::ledger::schema::{audit, backfills, disabled, pauses};
+use crate::session::{BackfillId, BackfillRecord, Disabled, Pause, PauseScope, Reply};
 
 impl Transaction<'_> {
     pub(super) fn backfill(&mut self, record: &BackfillRecord) -> Result<(), LedgerError> {
@@ -66,6 +66,29 @@ impl Transaction<'_> {
         match self.execute(format_args!("job `{job}`"), sql, &[id.into()])? {
             1 => Ok(()),
             _ => Err(LedgerError::Conflict(format!("job `{job}` is not disabled"))),
+        }
+    }
+
+    pub(super) fn pause(&mut self, pause: &Pause) -> Result<(), LedgerError> {
+        let tag = pause.scope.tag().unwrap_or_default();
+        diesel::delete(pauses::table.find(tag)).execute(self.connection)?;
+        diesel::insert_into(pauses::table)
+            .values((
+                pauses::tag.eq(tag),
+                pauses::at.eq(micros(pause.at)),
+                pauses::until.eq(pause.until.map(micros)),
+                pauses::user_name.eq(clean(&pause.user)),
+                pauses::reason.eq(pause.reason.as_deref().map(clean)),
+            ))
+            .execute(self.connection)
+            .map_err(|error| in_place(&pause.scope, error))?;
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self, scope: &PauseScope) -> Result<(), LedgerError> {
+        match diesel::delete(pauses::table.find(scope.tag().unwrap_or_default())).execute(self.connection)? {
+            1 => Ok(()),
+            _ => Err(LedgerError::Conflict(format!("{scope} are not paused"))),
         }
     }
 

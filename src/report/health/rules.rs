@@ -10,15 +10,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::job::{Job, JobName};
+use crate::report::daemon::DaemonFinding;
 use crate::report::lateness::lateness;
 use crate::report::severity::Severity;
 use crate::report::zones::Zones;
 use crate::scheduler::{BlockReason, JobStatus, Scheduler};
 use crate::session::{AttemptRecord, Outcome, SessionRecord, State};
-use crate::text::{in_zone, times, to_the_second};
+use crate::text::{counted, in_zone, times, to_the_second};
 
 /// A date that has been due for less than this may still be about to start.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
@@ -106,6 +108,7 @@ impl Judge<'_> {
         let is_running = view.running.iter().any(|open| open.session.date == date);
         let then = match worst.state {
             _ if is_running => "attempted again now".to_owned(),
+            _ if view.paused.is_some() => "to be attempted again when the job is no longer paused".to_owned(),
             State::Failed { retry_at } if retry_at + TOLERANCE < self.now && !self.is_full => {
                 status = Severity::Critical;
                 format!("should have been retried at {}{}", to_the_second(retry_at, zone), self.no_daemon())
@@ -169,6 +172,7 @@ impl Judge<'_> {
             }
             // A finding of the daemon.
             BlockReason::ClockHeld { .. }
+            | BlockReason::Paused(_)
             | BlockReason::Held { .. }
             | BlockReason::Retry { .. }
             | BlockReason::Disabled
@@ -176,6 +180,26 @@ impl Judge<'_> {
             | BlockReason::Pool { .. }
             | BlockReason::Full { .. } => None,
         }
+    }
+
+    /// A pause without an end that makes jobs late: it may have been forgotten.
+    pub(crate) fn forgotten_pauses(&self, judged: &[(&Job, JobStatus)], zone: Tz) -> Vec<DaemonFinding> {
+        let mut findings = Vec::new();
+        for pause in self.scheduler.pauses().filter(|pause| pause.until.is_none()) {
+            let is_late = |(job, view): &&(&Job, JobStatus)| {
+                let due = view.oldest.map(|oldest| job.timetable.due(oldest).max(pause.at));
+                view.paused.as_ref() == Some(pause) && due.is_some_and(|due| due + TOLERANCE < self.now)
+            };
+            let late: Vec<&(&Job, JobStatus)> = judged.iter().filter(is_late).collect();
+            let dates: u64 = late.iter().map(|(_, view)| view.backlog).sum();
+            if dates > 0 {
+                let wait = format!("{} of {}", counted(dates, "due date"), counted(late.len() as u64, "job"));
+                let message =
+                    format!("{wait} wait for the end of a pause: {}; {}", pause.describe(zone), pause.end(zone));
+                findings.push(DaemonFinding { status: Severity::Warning, message });
+            }
+        }
+        findings
     }
 
     fn overdue(&self, job: &Job, view: &JobStatus) -> Option<Finding> {

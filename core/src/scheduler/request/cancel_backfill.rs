@@ -17,7 +17,7 @@ use crate::scheduler::step::Step;
 
 impl Scheduler {
     pub(super) fn cancel_backfill(&mut self, request: &Request, name: Option<&str>, step: &mut Step) -> Answer {
-        let job = &request.job;
+        let job = request.job()?;
         let job_state = self.jobs.get_mut(job).ok_or_else(|| format!("job `{job}` is not known"))?;
         let backfill = match job_state.backfill_cancelled_by(request.id) {
             Some(backfill) => backfill,

@@ -15,7 +15,7 @@ use crate::text::counted;
 
 impl Scheduler {
     pub(super) fn disable(&mut self, request: &Request, until: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
-        let (at, name) = (self.now, &request.job);
+        let (at, name) = (self.now, request.job()?);
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         if let Some(until) = until.filter(|until| *until <= at) {

@@ -16,7 +16,7 @@ impl Scheduler {
     /// Starts a new generation of a job, and answers which dates run again.
     pub(super) fn reset(&mut self, request: &Request, to: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
         let now = self.now;
-        let name = &request.job;
+        let name = request.job()?;
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` has no ledger to reset"))?;
         let timetable = match &job_state.job {
             Some(job) => job.timetable.clone(),

@@ -18,7 +18,7 @@ use crate::scheduler::step::Step;
 
 impl Scheduler {
     pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Answer {
-        let name = &request.job;
+        let name = request.job()?;
         let (job, job_state) = self.registered(name)?;
         let (mut text, changed) = match retrying {
             Retrying::Date { date, again } => {
@@ -47,7 +47,7 @@ impl Scheduler {
     }
 
     pub(super) fn kill(&mut self, request: &Request, date: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
-        let name = &request.job;
+        let name = request.job()?;
         // What runs of a job that is renamed still has its previous name.
         let successor = self.successors.iter().map(|(job, _)| job).find(|job| job.name == *name);
         let recorded = successor.and_then(|job| job.previously.clone()).unwrap_or_else(|| name.clone());

@@ -25,6 +25,11 @@ impl Scheduler {
         if let Some(disabled) = job_state.rows().disabled.as_ref().filter(|_| !force) {
             return Err(format!("job `{name}` was disabled by {}; `--force` attempts it all the same", disabled.user));
         }
+        if let Some(pause) = self.pause_of(&job).filter(|_| !force) {
+            let paused = format!("{}; {}", pause.describe(job.timetable.zone()), pause.end(job.timetable.zone()));
+            return Err(format!("job `{name}` is paused: {paused}; `--force` attempts it all the same"));
+        }
+        let (job, job_state) = self.registered(name)?;
         job_state.refuse_while_running(name)?;
         if let Some(date) = job_state.probing.first() {
             let date = job_state.shown(*date, None);

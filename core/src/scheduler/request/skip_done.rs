@@ -16,7 +16,7 @@ use crate::text::counted;
 
 impl Scheduler {
     pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Answer {
-        let name = &request.job;
+        let name = request.job()?;
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         // A date that is being probed will be settled or running soon.
@@ -69,7 +69,7 @@ impl Scheduler {
     }
 
     pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Answer {
-        let name = &request.job;
+        let name = request.job()?;
         let (job, job_state) = self.registered(name)?;
         let settled = settled_at(&request.past, date);
         let shown = job_state.shown(date, settled);

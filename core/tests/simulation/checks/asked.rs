@@ -3,8 +3,8 @@
 
 use crontabber_core::job::{JobName, OnUnknown};
 use crontabber_core::session::{
-    BackfillOrder, BackfillRecord, Enabling, Entry, ITSELF, NewSession, Only, Operation, Reply, Request, Retrying,
-    SessionKey, SessionRecord, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
+    BackfillOrder, BackfillRecord, Enabling, Entry, ITSELF, NewSession, Only, Operation, Pause, PauseScope, Reply,
+    Request, Retrying, SessionKey, SessionRecord, SettledBy, SkipReason, Skipping, State, StateKind, Trigger,
 };
 
 use super::rules::{is_strict, keeps, open_of, recorded_until, unrecorded};
@@ -126,6 +126,8 @@ pub(super) fn changed(entry: &Entry, view: &View<'_>) -> Held {
             if is_asked || is_held { Ok(()) } else { Err(format!("P7: {job} is disabled, and nobody asked for it")) }
         }
         Entry::Enable { job } => enabled(job, view),
+        Entry::Pause(pause) => paused(pause, view),
+        Entry::Resume { scope } => resumed(scope, view),
         Entry::Rename { from, to } => {
             let of_registry = view.context.registry.jobs.get(to);
             let is_right = of_registry.is_some_and(|spec| spec.job.previously.as_ref() == Some(from))
@@ -163,7 +165,9 @@ fn again(session: &SessionKey, trigger: Trigger, backfill: Option<i64>, view: &V
     }
     let Some(id) = backfill else { return wrong("as one of the schedule's") };
     let has_succeeded = row.state == State::Succeeded;
-    let Some(asked) = view.asked(id).filter(|asked| asked.request.job == *job) else { return wrong("nobody asked") };
+    let Some(asked) = view.asked(id).filter(|asked| asked.request.job.as_ref() == Some(job)) else {
+        return wrong("nobody asked");
+    };
     let is_named = match &asked.request.operation {
         Operation::Retry(Retrying::Date { date: named, again }) => named == date && (*again || !has_succeeded),
         Operation::Backfill(order) => {
@@ -183,7 +187,7 @@ fn again(session: &SessionKey, trigger: Trigger, backfill: Option<i64>, view: &V
 fn ordered(record: &BackfillRecord, view: &View<'_>) -> Held {
     let job = &record.job;
     let wrong = |what: &str| Err(format!("P7: backfill {} of {job} {what}", record.id));
-    let Some(asked) = view.asked(record.id).filter(|asked| asked.request.job == *job) else {
+    let Some(asked) = view.asked(record.id).filter(|asked| asked.request.job.as_ref() == Some(job)) else {
         return wrong("was ordered by nobody");
     };
     let of_job = || view.ledger.backfills.values().filter(|known| known.job == *job);
@@ -223,6 +227,24 @@ fn has_left(job: &JobName, view: &View<'_>) -> bool {
 }
 
 /// A job is enabled: an operator says so, and what to do about its backlog; or its time is over.
+fn paused(pause: &Pause, view: &View<'_>) -> Held {
+    let (scope, until) = (pause.scope.clone(), pause.until);
+    if view.answers(&Operation::Pause { scope, until }) {
+        return Ok(());
+    }
+    Err(format!("P7: {} are paused, and nobody asked for it", pause.scope))
+}
+
+fn resumed(scope: &PauseScope, view: &View<'_>) -> Held {
+    let until = view.ledger.pauses.get(scope).and_then(|pause| pause.until);
+    if until.is_some_and(|until| until <= view.context.time)
+        || view.answers(&Operation::Resume { scope: scope.clone() })
+    {
+        return Ok(());
+    }
+    Err(format!("P7: {scope} are resumed, and nobody asked for it"))
+}
+
 fn enabled(job: &JobName, view: &View<'_>) -> Held {
     // An edit that waited for an operator may no longer need one.
     if view.ledger.disabled.get(job).is_some_and(|disabled| disabled.user == ITSELF) {
@@ -260,6 +282,14 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
         return wrong("no word".to_owned());
     }
     let Request { job, operation, .. } = request;
+    let Some(job) = job else {
+        let is_true = match operation {
+            Operation::Pause { scope, .. } => view.ledger.pauses.contains_key(scope),
+            Operation::Resume { scope } => !view.ledger.pauses.contains_key(scope),
+            _ => false,
+        };
+        return if is_true || !reply.done { Ok(()) } else { wrong("that was not done".to_owned()) };
+    };
     let Some(rows) = view.ledger.jobs.get(job) else {
         return if reply.done { wrong("its job is not known".to_owned()) } else { Ok(()) };
     };
@@ -297,6 +327,7 @@ fn answered(id: i64, reply: &Reply, view: &View<'_>) -> Held {
         Operation::Backfill(order) => is_backfilled(job, order, id, view)?,
         Operation::Run { .. } => reply.dates.first.is_some_and(|date| state(date) == Some(&State::Running)),
         Operation::Retry(_) | Operation::Kill { .. } => true,
+        Operation::Pause { .. } | Operation::Resume { .. } => false,
     };
     if is_true { Ok(()) } else { wrong("that was not done".to_owned()) }
 }

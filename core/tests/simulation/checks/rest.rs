@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use crontabber_core::control::PROBE;
 use crontabber_core::job::{Job, JobName};
 use crontabber_core::scheduler::Scheduler;
-use crontabber_core::session::{BackfillId, SessionKey, SessionRecord, State};
+use crontabber_core::session::{BackfillId, Pause, SessionKey, SessionRecord, State};
 
 use super::TICK;
 use super::renames::is_probable_rename;
@@ -57,6 +57,12 @@ impl Rest<'_> {
         let is_over = |until: &At| *until + SLACK <= now;
         if let Some(disabled) = ledger.disabled.values().find(|disabled| disabled.until.as_ref().is_some_and(is_over)) {
             return Err(format!("P8: {} was disabled until {:?}, and still is", disabled.job, disabled.until));
+        }
+        // A pause of no job ends with the next event.
+        let has_jobs = |pause: &&Pause| registry.jobs.values().any(|spec| pause.scope.has(&spec.job));
+        let mut pauses = ledger.pauses.values().filter(has_jobs);
+        if let Some(pause) = pauses.find(|pause| pause.until.as_ref().is_some_and(is_over)) {
+            return Err(format!("P8: {} were paused until {:?}, and still are", pause.scope, pause.until));
         }
         let probing = self.probing();
         let scene = Scene { now, ledger, calendars, probing: &probing };
@@ -181,7 +187,7 @@ impl Rest<'_> {
             {
                 return Err(format!("P4: {date} of {name} has no row"));
             }
-            if !spec.job.enabled || ledger.disabled.contains_key(name) {
+            if !spec.job.enabled || ledger.disabled.contains_key(name) || ledger.is_paused(&spec.job) {
                 continue;
             }
             if let Some(row) = rows.dates().unsettled.values().find(|row| !self.is_stated(row, &spec.job)) {

@@ -150,7 +150,7 @@ impl Scene<'_> {
         let Self { ledger, probing, .. } = *self;
         let Some(rows) = ledger.jobs.get(&job.name) else { return Vec::new() };
         let generation = rows.record.generation;
-        let is_disabled = !job.enabled || ledger.disabled.contains_key(&job.name);
+        let is_disabled = !job.enabled || ledger.disabled.contains_key(&job.name) || ledger.is_paused(job);
         if is_disabled || open_of(ledger, &job.name).any(|open| open.session.generation != generation) {
             return Vec::new();
         }

@@ -60,6 +60,9 @@ impl Checks {
         if !start.job.enabled || view.ledger.disabled.contains_key(job) {
             return wrong("P8: its job is disabled");
         }
+        if view.ledger.is_paused(&start.job) {
+            return wrong("P8: its job is paused");
+        }
         has_slot(attempt, row, start, view)?;
         if ready_at(row, &start.job).is_none_or(|ready| ready > *started_at + SLACK) {
             return wrong("P8: it is not due");

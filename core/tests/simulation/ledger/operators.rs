@@ -67,6 +67,7 @@ impl Ledger {
                 Some(_) => Ok(()),
                 None => Err(format!("conflict: {job} is enabled, and nobody had disabled it")),
             },
+            Entry::Pause(_) | Entry::Resume { .. } => self.apply_pause(entry),
             Entry::Rename { from, to } => self.rename(from, to),
             Entry::Answer { request, reply, .. } => match self.audit.get_mut(request) {
                 Some(asked) if asked.done.is_none() => {
@@ -78,6 +79,17 @@ impl Ledger {
             },
             other => Err(format!("conflict: nobody asked for {other:?}")),
         }
+    }
+
+    fn apply_pause(&mut self, entry: &Entry) -> Held {
+        match entry {
+            Entry::Pause(pause) => _ = self.pauses.insert(pause.scope.clone(), pause.clone()),
+            Entry::Resume { scope } if self.pauses.remove(scope).is_none() => {
+                return Err(format!("conflict: {scope} are resumed, and were not paused"));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn include(&mut self, entry: &Entry) -> Held {
@@ -108,8 +120,10 @@ impl Ledger {
         for record in self.backfills.values_mut().filter(|record| record.job == *from) {
             record.job = to.clone();
         }
-        for asked in self.audit.values_mut().filter(|asked| asked.done.is_some() && asked.request.job == *from) {
-            asked.request.job = to.clone();
+        for asked in
+            self.audit.values_mut().filter(|asked| asked.done.is_some() && asked.request.job.as_ref() == Some(from))
+        {
+            asked.request.job = Some(to.clone());
         }
         let of_it = |key: &AttemptKey| key.session.job == *from;
         for (mut key, mut attempt) in self.ended.extract_if(.., |key, _| of_it(key)).collect::<Vec<_>>() {
@@ -141,7 +155,7 @@ impl Ledger {
 
     /// An operator hands in a request.
     pub(crate) fn ask(&mut self, request: Request) {
-        let open = self.open.keys().filter(|open| open.session.job == request.job).cloned().collect();
+        let open = self.open.keys().filter(|open| Some(&open.session.job) == request.job.as_ref()).cloned().collect();
         self.unanswered += 1;
         self.audit.insert(request.id, Asked { request, open, done: None });
     }
@@ -163,13 +177,15 @@ impl Ledger {
     }
 
     fn past(&self, request: &Request) -> Past {
-        let Some(rows) = self.jobs.get(&request.job) else { return Past::default() };
+        let Some(rows) = request.job.as_ref().and_then(|job| self.jobs.get(job)) else { return Past::default() };
         let mut past = Past::default();
         if let Some((from, to)) = request.operation.past() {
             past.settled = rows.dates().settled.range(from..to.max(from)).map(|(_, row)| row.clone()).collect();
         }
         if let Operation::Backfill(BackfillOrder { name: Some(name), .. }) = &request.operation {
-            let is_it = |record: &&BackfillRecord| record.job == request.job && record.name.as_ref() == Some(name);
+            let is_it = |record: &&BackfillRecord| {
+                Some(&record.job) == request.job.as_ref() && record.name.as_ref() == Some(name)
+            };
             past.namesake = self.backfills.values().find(is_it).map(|record| record.id);
         }
         if let Operation::Backfill(order) = &request.operation {
@@ -190,6 +206,6 @@ impl Ledger {
 
     /// What was ever asked about a job, by the name that it has.
     pub(crate) fn requests_about<'a>(&'a self, job: &'a JobName) -> impl Iterator<Item = &'a Asked> {
-        self.audit.values().filter(move |asked| asked.request.job == *job)
+        self.audit.values().filter(move |asked| asked.request.job.as_ref() == Some(job))
     }
 }
