@@ -50,5 +50,6 @@ pub use reader::{OwnerRecord, Reader};
 pub use request_queue::{Answer, RequestQueue};
 pub use schema::SCHEMA_VERSION;
 pub use snapshot::Snapshot;
+pub use sqlite::is_ledger_file;
 pub use url::{LedgerUrl, LedgerUrlError};
 pub use writer::Writer;

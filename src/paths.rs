@@ -23,6 +23,9 @@ const SYSTEM_REGISTRY: &str = "/etc/crontabber/jobs.toml";
 /// Where logs go when nothing in the environment says where state belongs.
 const SYSTEM_STATE: &str = "/var/lib/crontabber";
 
+/// The beginning of the name of a registry's copy, for a ledger in PostgreSQL.
+pub(crate) const COPY_OF_POSTGRES: &str = "registry-";
+
 /// Why we do not know where something is.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -120,7 +123,7 @@ pub fn registry_copy(ledger: &LedgerUrl) -> PathBuf {
             name.push(".registry");
             PathBuf::from(name)
         }
-        LedgerUrl::Postgres(url) => logs(ledger).with_file_name(format!("registry-{:x}", fnv_1a(url.bytes()))),
+        LedgerUrl::Postgres(url) => logs(ledger).with_file_name(format!("{COPY_OF_POSTGRES}{:x}", fnv_1a(url.bytes()))),
     }
 }
 
@@ -163,7 +166,7 @@ fn compact(date: DateTime<Utc>) -> String {
 
 /// Where state belongs: what systemd says, else what the user says, else the service's if we may use it, else the user's
 /// state directory.
-fn state_directory() -> Option<PathBuf> {
+pub(crate) fn state_directory() -> Option<PathBuf> {
     // systemd separates several directories by colons; the first is the unit's main one.
     let of_unit = variable("STATE_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
     let of_service = || variable("XDG_STATE_HOME").is_none().then(service_state).flatten();

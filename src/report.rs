@@ -18,6 +18,7 @@ pub(crate) mod last_lines;
 pub(crate) mod lateness;
 pub(crate) mod merged_dates;
 pub(crate) mod orphans;
+pub(crate) mod other_ledgers;
 pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod scheduling;

@@ -13,7 +13,10 @@ use super::output::Output;
 use crate::environment::use_color;
 use crate::exit_code::REGISTRY;
 use crate::registry::{Diagnostic, Registry};
+use crate::report::daemon::DaemonFinding;
 use crate::report::edits::{JobEdit, edits};
+use crate::report::other_ledgers;
+use crate::report::severity::Severity;
 use crate::text::counted;
 
 /// The answer in JSON.
@@ -77,7 +80,14 @@ pub(super) fn check(context: &Context, output: &mut Output) -> Result<ExitCode, 
 /// be read.
 fn edits_beside_ledger(context: &Context, registry: &Registry) -> Vec<JobEdit> {
     let read = || -> Result<Vec<JobEdit>, Failure> {
-        let Some(mut reader) = context.reader_if_any(Some(registry))? else { return Ok(Vec::new()) };
+        let reader = context.reader_if_any(Some(registry))?;
+        let Some(mut reader) = reader else {
+            warn_about_other_ledgers(context, registry)?;
+            return Ok(Vec::new());
+        };
+        if reader.jobs()?.is_empty() {
+            warn_about_other_ledgers(context, registry)?;
+        }
         context.warn_about_daemon(registry, Some(&mut reader))?;
         Ok(edits(registry.clone(), &mut reader, context.now)?)
     };
@@ -88,4 +98,11 @@ fn edits_beside_ledger(context: &Context, registry: &Registry) -> Vec<JobEdit> {
         ));
         Vec::new()
     })
+}
+
+/// Warns if the ledger is new, and the registry has another one.
+fn warn_about_other_ledgers(context: &Context, registry: &Registry) -> Result<(), Failure> {
+    let warning = other_ledgers::warning(&context.ledger_url(Some(registry))?, registry, context.now);
+    context.warn(&warning.map(|message| DaemonFinding { status: Severity::Warning, message }));
+    Ok(())
 }

@@ -18,6 +18,7 @@ use crate::environment::use_color;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Owner, Writer};
 use crate::log_queue::LogQueue;
 use crate::registry::{Registry, RegistryCopy};
+use crate::report::other_ledgers;
 use crate::scheduler::{Recovered, recordings_needed};
 use crate::session::Request;
 use crate::systemd::Notifier;
@@ -118,6 +119,11 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     ));
     if mode != Mode::Operate {
         report_warnings(&registry, &mut reporter);
+        if ledger.jobs.is_empty()
+            && let Some(text) = other_ledgers::warning(&url, &registry, clock::now())
+        {
+            reporter.warn(&text);
+        }
         reporter.quote_output(paths::logs(&url));
     }
     let heartbeat = Heartbeat::start(mode, &url, &options.registry, &registry, copy, clock_seen)

@@ -1,7 +1,7 @@
 //! Opens a ledger in an SQLite file: its directory, its mode, its lock and the settings of every connection.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,15 @@ pub(super) enum Purpose {
     Post,
     /// To read beside the writer.
     Read,
+}
+
+/// Whether a file is an SQLite database with the mark of a ledger. Not for a ledger that this process has open: closing the
+/// file would release its locks.
+#[must_use]
+pub fn is_ledger_file(path: &Path) -> bool {
+    let mut header = [0; 72];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header.starts_with(b"SQLite format 3\0") && header[68..] == APPLICATION_ID.to_be_bytes()[4..]
 }
 
 /// The path of the ledger without symbolic links, because its lock is beside it.

@@ -140,7 +140,7 @@ fn modified(file: &PathBuf) -> Option<DateTime<Utc>> {
     Some(fs::metadata(file).ok()?.modified().ok()?.into())
 }
 
-fn is_same(a: &Path, b: &Path) -> bool {
+pub(super) fn is_same(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {
         (Ok(a), Ok(b)) => a == b,
         // A file that is away.

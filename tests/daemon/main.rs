@@ -19,6 +19,7 @@ mod last_success;
 mod limits;
 mod log_output;
 mod once;
+mod other_ledgers;
 mod pause;
 #[path = "../support/postgres.rs"]
 mod postgres;
