@@ -214,6 +214,14 @@ pub struct Disabled {
     pub reason: Option<String>,
 }
 
+impl Disabled {
+    /// Whether crontabber itself holds the job until an operator has decided; then `reason` says what decides.
+    #[must_use]
+    pub fn is_by_itself(&self) -> bool {
+        self.user == ITSELF
+    }
+}
+
 /// An attempt in the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptRecord {

@@ -386,6 +386,10 @@ pub(crate) fn situation(
                 if view.backlog > 0 { format!("{} waiting; ", counted(view.backlog, "date")) } else { String::new() };
             Some(format!("paused: {}\n{wait}{}", pause.describe(zone), pause.end(zone)))
         }
+        Some(BlockReason::DisabledBy(by)) if by.is_by_itself() => {
+            let reason = by.reason.as_deref().unwrap_or_default();
+            Some(format!("{}needs an operator: {reason}", blocked()))
+        }
         Some(BlockReason::DisabledBy(by)) => {
             let until = by.until.map(|until| format!(" until {}", in_zone(until, zone))).unwrap_or_default();
             let reason = by.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -12,6 +12,7 @@ mod edits;
 mod follow;
 mod health;
 mod heartbeat;
+mod held;
 mod identity;
 #[path = "../support/lab.rs"]
 mod lab;

@@ -45,7 +45,7 @@ fn many_missed_dates_are_announced_before_they_run() {
     lab.write_registry(&many.replace("2026-11-01", "2026-10-20"));
     daemon.signal(Signal::HUP);
     lab.until("the edit to be held", || lab.log().contains("load: held: its edit adds 9 past dates"));
-    assert!(lab.ok("list").contains("crontabber itself"), "{}", lab.ok("list"));
+    assert!(lab.ok("list").contains("needs an operator: its edit adds 9 past dates"), "{}", lab.ok("list"));
     lab.ok("enable load --catch-up");
     lab.until("the rest", || have_succeeded(18));
     let edit = "load: 9 dates from 2026-10-20T03:00:00+00:00 to 2026-10-28T03:00:00+00:00 are added";

@@ -112,7 +112,7 @@ fn a_new_name_for_the_same_command_waits_for_a_word_and_others_go_on() {
         }
         assert_eq!(lab.lines("ran")[3..], ["other 2026-05-01"], "{}", lab.ledger);
         let list = lab.ok("list");
-        assert!(list.contains("is it `bill`?"), "{list}");
+        assert!(list.contains("it is probably `bill`, which is gone"), "{list}");
         let refused = lab.fails(1, "enable invoice --catch-up");
         assert!(refused.contains("write `previously = \"bill\"` in the registry"), "{refused}");
         lab.write_registry(&format!(

@@ -290,7 +290,7 @@ impl JobState {
 
     /// Whether an edit of the registry waits for an operator's decision.
     pub(super) fn is_held_for_edit(&self) -> bool {
-        self.rows().disabled.as_ref().is_some_and(|disabled| disabled.user == ITSELF)
+        self.rows().disabled.as_ref().is_some_and(Disabled::is_by_itself)
     }
 
     /// Excludes what the registry no longer has, of a job that is disabled. It is judged once it is enabled.

@@ -48,7 +48,10 @@ impl Scheduler {
         let name = job.name.clone();
         let mut record = first_record(&name, name.to_string(), &job.timetable, 1, self.now);
         record.action = job.action();
-        let reason = format!("is it `{previously}`? Write `previously = \"{previously}\"` or `previously = false`");
+        let reason = format!(
+            "it is probably `{previously}`, which is gone: `previously = \"{previously}\"` or `previously = false` in the \
+             registry decides"
+        );
         let disabled =
             Disabled { job: name.clone(), at: self.now, until: None, user: ITSELF.to_owned(), reason: Some(reason) };
         let mut job_state = Box::new(JobState::new(JobRows::new(record)));

@@ -74,7 +74,7 @@ pub struct Remaining {
 words! {
     /// The state of a job in one word, the most urgent first.
     JobCondition {
-        /// A date of it is held.
+        /// A date of it is held, or it is held as a whole, until an operator decides.
         Held => "held",
         /// A date of it failed, and is retried.
         Failed => "failed",
@@ -253,6 +253,7 @@ fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<
     }
     match (&job_state.job, blocked_by) {
         (None, _) => JobCondition::Ghost,
+        (_, Some(BlockReason::DisabledBy(by))) if by.is_by_itself() => JobCondition::Held,
         (_, Some(BlockReason::Disabled | BlockReason::DisabledBy(_))) => JobCondition::Disabled,
         (_, Some(BlockReason::Held { .. })) => JobCondition::Held,
         (_, Some(BlockReason::Paused(_))) => JobCondition::Paused,
@@ -284,6 +285,9 @@ impl BlockReason {
                 format!("the retry of {} at {}", shown(None, *date), to_the_second(*at, zone))
             }
             Self::Disabled => "`enabled = true` in the registry".to_owned(),
+            Self::DisabledBy(disabled) if disabled.is_by_itself() => {
+                format!("an operator: the job is held, since {}", disabled.reason.as_deref().unwrap_or_default())
+            }
             Self::DisabledBy(Disabled { at, until, user, reason, .. }) => {
                 let because = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
                 match until {

@@ -19,7 +19,7 @@ use crate::report::lateness::lateness;
 use crate::report::severity::Severity;
 use crate::report::zones::Zones;
 use crate::scheduler::{BlockReason, JobStatus, Scheduler};
-use crate::session::{AttemptRecord, Outcome, SessionRecord, State};
+use crate::session::{AttemptRecord, Disabled, Outcome, SessionRecord, State};
 use crate::text::{counted, in_zone, times, to_the_second};
 
 /// A date that has been due for less than this may still be about to start.
@@ -61,8 +61,11 @@ impl Judge<'_> {
             sessions.entry(&session.key.job).or_default().push(session);
         }
         let by_name: HashMap<&JobName, &Job> = jobs.iter().map(|job| (&job.name, job.as_ref())).collect();
-        let enabled = judged.iter().filter(|(job, view)| job.enabled && view.disabled.is_none());
+        let enabled = judged.iter().filter(|(job, _)| job.enabled);
         let findings = enabled.filter_map(|(job, view)| {
+            if let Some(disabled) = &view.disabled {
+                return self.held_as_a_whole(job, disabled);
+            }
             let of_job = sessions.get(self.zones.recorded_as(&job.name)).map_or(&[][..], Vec::as_slice);
             let first = self
                 .held(job, view, of_job)
@@ -80,6 +83,12 @@ impl Judge<'_> {
             Some(first)
         });
         findings.collect()
+    }
+
+    /// A job that crontabber itself holds until an operator has decided. What an operator has disabled is no fault.
+    fn held_as_a_whole(&self, job: &Job, disabled: &Disabled) -> Option<Finding> {
+        let reason = disabled.reason.as_ref().filter(|_| disabled.is_by_itself())?;
+        Some(self.finding(job, Severity::Warning, None, &format!("is held: {reason}")))
     }
 
     fn held(&self, job: &Job, view: &JobStatus, sessions: &[&SessionRecord]) -> Option<Finding> {

@@ -259,6 +259,10 @@ impl DateReport {
                 "next: nothing; `crontabber retry --again` or `backfill --only all` would repeat it".to_owned()
             }
             (Some(_), None) => "next: nothing; `crontabber retry` or `backfill` would run it".to_owned(),
+            (None, None) if let Some(disabled) = self.view.disabled.as_ref().filter(|by| by.is_by_itself()) => {
+                let reason = disabled.reason.as_deref().unwrap_or_default();
+                format!("next: nothing, until an operator decides: the job is held, since {reason}")
+            }
             (None, None) => format!("next: nothing; `crontabber backfill {name} --from DATE` would run it"),
         }
     }
