@@ -10,7 +10,7 @@ use std::{env, fs};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::ledger::{LedgerUrl, LedgerUrlError};
-use crate::session::AttemptKey;
+use crate::session::{AttemptKey, REPLACED};
 use crate::text::{fnv_1a, listed};
 use crate::warden_client::WardenLocation;
 
@@ -145,16 +145,24 @@ pub fn warden_of_unit() -> Option<PathBuf> {
 
 /// The log of one attempt, `JOB/20261103T013000Z.1.log`: the date in UTC, then the number.
 ///
-/// A generation after the first stands before the number (`.g2.1.log`), so that a reset overwrites nothing.
+/// A generation after the first stands before the number (`.g2.1.log`), so that a reset overwrites nothing. What a job had
+/// recorded before it took over another job is in a folder of its own, [`replaced_logs`].
 #[must_use]
 pub fn log_file(logs: &Path, attempt: &AttemptKey) -> PathBuf {
     let session = &attempt.session;
     let generation = match session.generation {
-        0 | 1 => String::new(),
+        REPLACED | 1 => String::new(),
         later => format!(".g{later}"),
     };
-    let file = format!("{}{generation}.{}.log", compact(session.date), attempt.number);
-    logs.join(session.job.as_str()).join(file)
+    let folder = logs.join(session.job.as_str());
+    let folder = if session.generation == REPLACED { replaced_logs(&folder) } else { folder };
+    folder.join(format!("{}{generation}.{}.log", compact(session.date), attempt.number))
+}
+
+/// Within the folder of a job: the logs of what it had recorded before it took over another job.
+#[must_use]
+pub fn replaced_logs(of_job: &Path) -> PathBuf {
+    of_job.join("replaced")
 }
 
 /// A date as part of a file's name: `20261103T013000Z`, with microseconds only where there are any.
@@ -208,6 +216,7 @@ mod tests {
     fn a_log_is_named_by_its_date_and_number() {
         assert_eq!(file("2026-11-03T01:30:00Z", 1, 1), "logs/load/20261103T013000Z.1.log");
         assert_eq!(file("2026-11-03T01:30:00Z", 2, 14), "logs/load/20261103T013000Z.g2.14.log");
+        assert_eq!(file("2026-11-03T01:30:00Z", 0, 1), "logs/load/replaced/20261103T013000Z.1.log");
         assert_eq!(file("2026-11-03T01:30:00.000250Z", 1, 1), "logs/load/20261103T013000.000250Z.1.log");
     }
 

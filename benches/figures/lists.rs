@@ -98,6 +98,7 @@ fn fill(path: &Path) -> Outcome<()> {
             name: job.clone(),
             stable_name: job.to_string(),
             generation: 1,
+            has_replaced: false,
             seen_at: now,
             first_date: first,
             timetable_from: first,

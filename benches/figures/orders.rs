@@ -161,6 +161,7 @@ fn bare(folder: &Path, round: usize) -> Outcome<f64> {
         name: name.clone(),
         stable_name: name.to_string(),
         generation: 1,
+        has_replaced: false,
         seen_at: now,
         first_date: first,
         timetable_from: first - TimeDelta::microseconds(1),

@@ -78,11 +78,12 @@ pub(crate) fn scale(place: &Path) -> Outcome<()> {
         &format!("{:.2} GB, filled in {seconds:.0} s", bytes / 1e9),
     );
     let middle = (first + TimeDelta::days(wanted / a_day / 2)).format("%Y-%m-%d").to_string();
-    let questions: [(&[&str], &str); 8] = [
+    let questions: [(&[&str], &str); 9] = [
         (&["why", "job-777", &middle], "under 100 ms"),
         (&["sessions", "--last", "7d"], "under 100 ms"),
         (&["status", "job-3"], "under 100 ms"),
         (&["calendar", "job-3"], "under 100 ms"),
+        (&["check"], "under 1 s"),
         (&["list"], "-"),
         (&["health"], "-"),
         (&["attempts"], "-"),
@@ -93,6 +94,10 @@ pub(crate) fn scale(place: &Path) -> Outcome<()> {
             ask(&folder, question, asked)?;
         }
     }
+    // The zone of every job is edited.
+    fs::write(folder.join("jobs.toml"), registry.replace("\"UTC\"", "\"Europe/Berlin\""))?;
+    ask(&folder, &["check", "--json"], "under 1 s")?;
+    fs::write(folder.join("jobs.toml"), registry)?;
     let seconds = timed(|| {
         let said = crontabber(&folder).args(["verify", "-q"]).stdout(Stdio::piped()).output()?;
         let broken = String::from_utf8_lossy(&said.stdout).lines().take(5).collect::<Vec<_>>().join("; ");
@@ -152,6 +157,7 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             name: JobName::new(&format!("job-{job}"))?,
             stable_name: format!("job-{job}"),
             generation: 1,
+            has_replaced: false,
             seen_at: first,
             first_date: first,
             timetable_from: first - TimeDelta::microseconds(1),

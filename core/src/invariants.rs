@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 pub use findings::{Gap, Rule, Unchecked, Violation};
 pub use subject::Subject;
 
-use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, SessionKey, SessionRecord, State};
+use crate::session::{AttemptKey, AttemptRecord, JobRecord, Outcome, REPLACED, SessionKey, SessionRecord, State};
 use attempts::SessionSummary;
 use dates::RecordedDates;
 use findings::Findings;
@@ -109,6 +109,11 @@ impl<'a> Examination<'a> {
             let text = format!("it has rows of generation {generation}, and is in generation {in_force}");
             self.findings.broken(Rule::Forward, generation, None, text);
         }
+        if generation == REPLACED {
+            // These dates were those of another job, beside this one.
+            self.attempts = Some(SessionSummary::new(session));
+            return;
+        }
         if generation < in_force && session.recorded_at > self.subject.record.seen_at {
             self.findings.doubted(Rule::Forward, session.key.date);
         }
@@ -137,6 +142,9 @@ impl<'a> Examination<'a> {
         let (generation, date) = (key.session.generation, key.session.date);
         if let Some(attempts) = self.attempts.as_mut().filter(|attempts| attempts.session.key == key.session) {
             attempts.attempt(attempt, &mut self.findings);
+            if generation == REPLACED {
+                return;
+            }
             self.order.attempt(&attempts.session, attempt, &mut self.findings);
         } else {
             let text = format!("attempt {} is at a date that has no row", key.number);
@@ -170,7 +178,9 @@ impl<'a> Examination<'a> {
     fn leave(&mut self) {
         if let Some(attempts) = self.attempts.take() {
             attempts.finish(&mut self.findings);
-            self.order.leave(&attempts.session);
+            if attempts.session.key.generation != REPLACED {
+                self.order.leave(&attempts.session);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 //! concerns, not with the jobs registered or the rows in the ledger.
 
 mod attempt_end;
+mod attempt_start;
 mod catch_up;
 mod dependencies;
 mod done_when;
@@ -25,6 +26,8 @@ mod request;
 mod slots;
 mod status;
 mod step;
+mod successor;
+mod takeover;
 mod timetable_edit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -39,8 +42,9 @@ use crate::session::{
     State, Trigger,
 };
 use job_rows::JobRows;
-use job_state::{Candidates, JobState, Neighbours};
+use job_state::{Candidates, JobState};
 use slots::{ReadyJob, Slots};
+use successor::Successor;
 
 pub use crate::session::Recovered;
 pub use edited_dates::EditedDates;
@@ -67,7 +71,7 @@ pub struct Scheduler {
     pending: HashSet<i64>,
     /// Jobs that wait to take over the ledger of their former name, until its open attempts have ended, with the recorded
     /// dates that their edit needs.
-    successors: Vec<(Arc<Job>, Option<Vec<Recording>>)>,
+    successors: Vec<Successor>,
     /// New jobs that probably are jobs that are gone: they wait for `previously` in the registry.
     probable_renames: BTreeMap<JobName, JobName>,
     /// The recorded dates that the edits of the next registry need, by the job's name in the ledger.
@@ -473,26 +477,4 @@ impl Scheduler {
 
 fn by_job(recordings: Vec<JobRecordings>) -> HashMap<JobName, Vec<Recording>> {
     recordings.into_iter().map(|JobRecordings { job, recordings }| (job, recordings)).collect()
-}
-
-impl JobState {
-    /// What the daemon needs to start an attempt.
-    fn start(&self, attempt: AttemptKey, trigger: Trigger, job: Arc<Job>) -> Start {
-        let date = attempt.session.date;
-        let Neighbours { previous, next } = self.neighbours(date).unwrap_or_else(|| {
-            // Before the job's start, the neighbours are the dates that the schedule would have had.
-            let is_before_start = job.timetable.start.is_some_and(|start| date < start);
-            let timetable = if is_before_start { job.timetable.without_start() } else { job.timetable.clone() };
-            Neighbours { previous: timetable.previous_before(date), next: timetable.next_after(date).ok().flatten() }
-        });
-        let (zone, idempotency_key) = (self.zone_of(date), self.rows().record.idempotency_key(date));
-        let last_success = self.last_success_before(date);
-        Start { attempt, zone, idempotency_key, trigger, job, previous, next, last_success }
-    }
-
-    /// The newest success before a date.
-    fn last_success_before(&self, date: DateTime<Utc>) -> LastSuccess {
-        let last = self.rows().record.last_success;
-        if last.is_none_or(|success| success < date) { LastSuccess::Known(last) } else { LastSuccess::InLedger }
-    }
 }

@@ -96,6 +96,8 @@ pub struct JobRecord {
     pub stable_name: String,
     /// Counted from 1; a reset adds 1.
     pub generation: u32,
+    /// Whether it took over the dates of a former name late, and has its own dates until then as [`REPLACED`].
+    pub has_replaced: bool,
     /// When the job, or this generation of it, was first seen.
     pub seen_at: DateTime<Utc>,
     /// Start of the range of dates that this job covers.
@@ -121,6 +123,9 @@ pub struct JobRecord {
     pub strict_after: Option<StrictAfter>,
 }
 
+/// The generation of what a job had recorded before it took over the dates of its former name.
+pub const REPLACED: u32 = 0;
+
 /// When a job's dates came to be in strict order, as the newest date that it had then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StrictAfter {
@@ -134,6 +139,12 @@ impl JobRecord {
     #[must_use]
     pub fn idempotency_key(&self, date: DateTime<Utc>) -> String {
         format!("{}/{}/{}", self.stable_name, self.generation, date.timestamp_micros())
+    }
+
+    /// Whether the dates of the job's former name may count instead: none of its own has succeeded.
+    #[must_use]
+    pub fn may_be_replaced(&self) -> bool {
+        self.generation == 1 && !self.has_replaced && self.last_success.is_none()
     }
 
     /// Whether a date has been in strict order since it was recorded.

@@ -152,7 +152,7 @@ fn print(rows: &[SessionRecord], with_generation: bool, output: &mut Output) -> 
                 session.settled_at.map(|at| format!("at {}", to_the_second(at, zone))).unwrap_or_default()
             }
         };
-        if with_generation && session.key.generation > 1 {
+        if with_generation && session.key.generation != 1 {
             more = format!("generation {} {more}", session.key.generation);
         }
         let cells = vec![

@@ -1,10 +1,13 @@
 //! Performs what the control decides: only this module sends requests to the warden and reports.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock;
 use crate::control::{Control, Effect, Exit, Input, Next, Notice, PROBE};
 use crate::job::{Command, JobName};
+use crate::paths;
 use crate::registry::Registry;
 use crate::scheduler::{Notification, Start};
 use crate::session::AttemptKey;
@@ -112,7 +115,7 @@ impl Executor {
     fn report(&mut self, notice: &Notice) {
         match notice {
             Notice::Scheduler(notification) => {
-                if let Notification::Renamed { job, previously } = notification {
+                if let Notification::Renamed { job, previously, .. } = notification {
                     self.move_logs(previously, job);
                 }
                 self.reporter.notify(notification);
@@ -148,10 +151,15 @@ impl Executor {
         let scheduler = self.control.scheduler();
         let logs = &self.settings.logs;
         let (old, new) = (logs.join(from.as_str()), logs.join(to.as_str()));
-        if scheduler.view(from).is_some() || scheduler.view(to).is_none() || !old.is_dir() || new.exists() {
+        let Some(view) = scheduler.view(to).filter(|_| scheduler.view(from).is_none()) else { return };
+        let moved = if view.record.has_replaced && !paths::replaced_logs(&new).exists() {
+            set_replaced_logs_aside(&new, &old)
+        } else if old.is_dir() && !new.exists() {
+            Ok(())
+        } else {
             return;
-        }
-        if let Err(error) = std::fs::rename(&old, &new) {
+        };
+        if let Err(error) = moved.and_then(|()| std::fs::rename(&old, &new)) {
             let (old, new) = (old.display(), new.display());
             self.reporter.warn(&format!("{to}: its logs stay in `{old}`, they cannot be moved to `{new}`: {error}"));
         }
@@ -171,4 +179,11 @@ impl Executor {
             base
         }
     }
+}
+
+/// Moves the logs of a job into the folder of the one that replaces it, which may have none yet.
+fn set_replaced_logs_aside(job: &Path, by: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(by)?;
+    let replaced = paths::replaced_logs(by);
+    if job.exists() { std::fs::rename(job, replaced) } else { std::fs::create_dir_all(replaced) }
 }

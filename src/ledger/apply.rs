@@ -100,8 +100,11 @@ impl<'a> Transaction<'a> {
             Entry::Enable { job } => self.enable(job),
             Entry::Pause(pause) => self.pause(pause),
             Entry::Resume { scope } => self.resume(scope),
-            Entry::Rename { from, to } => {
+            Entry::Rename { from, to, replaces } => {
                 self.write_processes()?;
+                if *replaces {
+                    self.replace(to, from)?;
+                }
                 self.rename(from, to)
             }
             Entry::Answer { request, reply, at } => self.answer(*request, reply, *at),

@@ -19,7 +19,7 @@ use super::rows::{job_name, micros, number as stored};
 use super::schema::jobs;
 use super::zones::Zones;
 use crate::job::JobName;
-use crate::session::{AttemptKey, SessionKey};
+use crate::session::{AttemptKey, REPLACED, SessionKey};
 use page::{Cursor, IndexRange, Listed, PAGE};
 
 /// The position of a row in a list, which is sorted by the names of the jobs within a date.
@@ -93,7 +93,9 @@ pub(super) fn list<Row: Listed>(
     let mut names = names(connection)?;
     let ids = selection.job_ids(&names);
     let bounds = selection.bounds(connection)?;
-    let ranges = ranges(&names, ids.as_deref(), &bounds, selection);
+    let has_replaced = jobs::table.filter(jobs::has_replaced.eq(true)).select(jobs::id).first::<i32>(connection);
+    let has_earlier = names.values().any(|(_, generation)| *generation > 1) || has_replaced.optional()?.is_some();
+    let ranges = ranges((&names, has_earlier), ids.as_deref(), &bounds, selection);
     let Some((mut after, skipped)) = start::<Row>(connection, &names, &ranges, &bounds, selection)? else {
         return Ok(());
     };
@@ -127,9 +129,9 @@ pub(super) fn list<Row: Listed>(
 /// The rows of so many jobs are read along their primary keys. Those of more jobs are found in the index by date.
 const FEW: usize = 8;
 
-/// The index ranges with the selected rows.
+/// The index ranges with the selected rows; `has_earlier` says whether a job has rows of an earlier generation.
 fn ranges<'a>(
-    names: &Names,
+    (names, has_earlier): (&Names, bool),
     ids: Option<&'a [i32]>,
     bounds: &'a Bounds,
     selection: Selection<'a>,
@@ -139,11 +141,11 @@ fn ranges<'a>(
     let from = *from;
     let codes = selection.codes;
     let Some(few) = ids.filter(|ids| ids.len() <= FEW) else {
-        let in_force = !selection.all_generations && names.values().any(|(_, generation)| *generation > 1);
+        let in_force = !selection.all_generations && has_earlier;
         return vec![IndexRange { job: None, jobs: ids.unwrap_or_default(), in_force, from, to, of_zones, codes }];
     };
     let generations = few.iter().filter_map(|id| Some((*id, names.get(id)?.1))).flat_map(|(id, generation)| {
-        let oldest = if selection.all_generations { 1 } else { generation };
+        let oldest = if selection.all_generations { stored(REPLACED) } else { generation };
         (oldest..=generation).map(move |generation| (id, generation))
     });
     generations.map(|job| IndexRange { job: Some(job), jobs: &[], in_force: true, from, to, of_zones, codes }).collect()

@@ -66,7 +66,7 @@ impl Reader {
     pub fn zone_at(&mut self, job: &JobName, date: DateTime<Utc>) -> Result<Option<Tz>, LedgerError> {
         let Some((id, newest)) = self.number_of(job)? else { return Ok(None) };
         let mut found = None;
-        for generation in (1..=newest).rev() {
+        for generation in (0..=newest).rev() {
             let row = sessions::table.find((id, generation, micros(date))).select(sessions::zone_id);
             found = row.first::<i16>(&mut self.connection).optional()?;
             if found.is_some() {

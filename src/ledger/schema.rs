@@ -9,6 +9,7 @@ diesel::table! {
         name -> Text,
         stable_name -> Text,
         generation -> Integer,
+        has_replaced -> Bool,
         seen_at -> BigInt,
         first_date -> BigInt,
         timetable_from -> BigInt,

@@ -134,16 +134,21 @@ pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<Strin
              it is, or `previously = false` if it is another job; nothing of it runs until then"
         ),
         Notification::IneffectivePreviously { job, previously } => format!(
-            "`previously = \"{previously}\"` has no effect, because `{job}` has dates of its own in the ledger; a job of \
-             another name can take over those of `{previously}`"
+            "`previously = \"{previously}\"` has no effect, because `{job}` has dates of its own that succeeded, or was reset; \
+             to continue with the dates of `{previously}`, give the job a third name with `previously = \"{previously}\"`, and \
+             mark with `crontabber done` what `{job}` has done"
         ),
         Notification::ReturnHeld { job } => format!(
             "held: it was gone from the registry, and is back with another command; `crontabber enable {job} --catch-up`, \
              `--skip-missed` or `--skip-to DATE` decides, and nothing of it runs until then"
         ),
-        Notification::Renamed { previously, .. } => {
+        Notification::Renamed { previously, replaces: false, .. } => {
             format!("renamed from `{previously}`: it continues with the dates of that job")
         }
+        Notification::Renamed { previously, replaces: true, .. } => format!(
+            "renamed from `{previously}`: it continues with the dates of that job; those of its own, of which none succeeded, \
+             are an earlier generation (`--all-generations` shows them)"
+        ),
         Notification::WaitsToSucceed { previously, .. } => {
             format!(
                 "renamed from `{previously}`: it continues with the dates of that job once its running attempts have ended"

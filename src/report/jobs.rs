@@ -234,6 +234,9 @@ pub(crate) enum BlockRow {
         pool: String,
     },
     MaxRunning,
+    TakesOver {
+        previously: String,
+    },
     ClockAhead {
         date: String,
     },
@@ -255,8 +258,9 @@ pub(crate) enum BlockRow {
 /// The jobs of the ledger that the registry does not have, by name. One whose dates another job is about to take over is
 /// none.
 pub(crate) fn ghosts(jobs: &[Job], records: &[JobRecord]) -> Vec<JobName> {
-    let recorded: HashSet<&JobName> = records.iter().map(|record| &record.name).collect();
-    let taken_over = jobs.iter().filter(|job| !recorded.contains(&job.name)).filter_map(|job| job.previously.as_ref());
+    let kept: HashSet<&JobName> =
+        records.iter().filter(|record| !record.may_be_replaced()).map(|record| &record.name).collect();
+    let taken_over = jobs.iter().filter(|job| !kept.contains(&job.name)).filter_map(|job| job.previously.as_ref());
     let known: HashSet<&JobName> = jobs.iter().map(|job| &job.name).chain(taken_over).collect();
     let mut ghosts: Vec<JobName> =
         records.iter().filter(|record| !known.contains(&record.name)).map(|record| record.name.clone()).collect();
@@ -333,6 +337,7 @@ pub(crate) fn block_row(block: &BlockReason, of: &JobName, zones: &Zones) -> Blo
         BlockReason::Pool { pool, .. } => BlockRow::Pool { pool: pool.clone() },
         BlockReason::Full { .. } => BlockRow::MaxRunning,
         BlockReason::ClockHeld { seen } => BlockRow::ClockHeld { seen: at(*seen) },
+        BlockReason::TakesOver { previously } => BlockRow::TakesOver { previously: previously.to_string() },
         BlockReason::WatermarkAhead { watermark } => BlockRow::ClockAhead { date: dated(*watermark) },
     }
 }
@@ -371,13 +376,16 @@ pub(crate) fn situation(
             let (times, zone) = (times(view.failures), zones.at(&job.name, *date));
             Some(format!("{}failed {times}; next attempt at {}", blocked(), to_the_second(*at, zone)))
         }
-        Some(block @ (BlockReason::Pool { .. } | BlockReason::Full { .. } | BlockReason::ClockHeld { .. })) => {
-            Some(format!(
-                "{}waits for {}",
-                blocked(),
-                block.describe(zone, |of, date| zones.shown(of.unwrap_or(&job.name), date))
-            ))
-        }
+        Some(
+            block @ (BlockReason::Pool { .. }
+            | BlockReason::Full { .. }
+            | BlockReason::ClockHeld { .. }
+            | BlockReason::TakesOver { .. }),
+        ) => Some(format!(
+            "{}waits for {}",
+            blocked(),
+            block.describe(zone, |of, date| zones.shown(of.unwrap_or(&job.name), date))
+        )),
         Some(BlockReason::WatermarkAhead { watermark }) => {
             Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", dated(*watermark)))
         }

@@ -119,7 +119,10 @@ impl Foreground {
         let stopped = termination.map(|termination| termination.outcome);
         let outcome = exit.map_or(Outcome::Lost, |exit| exit::outcome(exit, stopped));
         let detail = termination.and_then(|termination| termination.detail(launch.kill_grace));
-        self.end_leftovers(launch, AttemptEnd { detail, ..end(outcome, Some(duration)) }, termination)
+        let end = AttemptEnd { detail, ..end(outcome, Some(duration)) };
+        let pending = PendingEnd::new(launch.attempt.as_str().into(), end, launch.kill_grace, termination)
+            .of_stopped(termination.map(|_| group.as_raw_nonzero().get()));
+        self.end_leftovers(launch, pending)
     }
 
     fn spawn(&self, launch: &Launch) -> Result<(Child, Pid, OwnedFd), StartFailure> {
@@ -169,8 +172,7 @@ impl Foreground {
     }
 
     /// Ends what an attempt has left behind, or only names it if the attempt succeeded.
-    fn end_leftovers(&mut self, launch: &Launch, end: AttemptEnd, termination: Option<Termination>) -> AttemptEnd {
-        let mut pending = PendingEnd::new(launch.attempt.as_str().into(), end, launch.kill_grace, termination);
+    fn end_leftovers(&mut self, launch: &Launch, mut pending: PendingEnd) -> AttemptEnd {
         let names = HashSet::from([launch.attempt.as_bytes()]);
         loop {
             let left: Vec<Member> = find_members(&names, false).into_values().flatten().collect();

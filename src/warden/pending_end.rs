@@ -80,16 +80,15 @@ impl PendingEnd {
         }
     }
 
-    /// The end of a child; `stopped` is its process group if it was stopped.
-    pub(super) fn of_child(
-        self,
-        output: Output,
-        pipe: Option<OwnedFd>,
-        group: Option<Group>,
-        stopped: Option<i32>,
-    ) -> Self {
+    /// The end of a child.
+    pub(super) fn of_child(self, output: Output, pipe: Option<OwnedFd>, group: Option<Group>) -> Self {
         let end = AttemptEnd { has_log: output.has_log(), ..self.end };
-        Self { end, output: Some(output), pipe, group, stopped, ..self }
+        Self { end, output: Some(output), pipe, group, ..self }
+    }
+
+    /// The end of an attempt whose process group was stopped.
+    pub(super) fn of_stopped(self, group: Option<i32>) -> Self {
+        Self { stopped: group, ..self }
     }
 
     /// The output that is still kept, which can be read: its last process may have ended.

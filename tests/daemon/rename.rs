@@ -190,3 +190,32 @@ fn a_job_that_returns_is_caught_up_unless_its_command_is_another() {
         lab.verify();
     }
 }
+
+#[test]
+fn a_former_name_that_is_said_later_counts_until_a_date_of_the_new_one_has_succeeded() {
+    let unsaid = BILL.replace("[jobs.bill]", "[jobs.invoice]\npreviously = false");
+    let failing = unsaid.replace("command = \"", "command = \"echo no such table; exit 1; ");
+    for lab in billed() {
+        lab.write_registry(&failing);
+        lab.fails(1, "once");
+        assert_eq!(lab.lines("ran").len(), 3);
+        lab.write_registry(&unsaid.replace("previously = false", "previously = \"bill\""));
+        let check = lab.ok("check");
+        assert!(check.contains("invoice: renamed from `bill`: it continues with the dates of that job"), "{check}");
+        lab.set_clock("@2026-06-18 12:00:00");
+        let log = stderr(&lab.run(&["once"]));
+        assert!(log.contains("those of its own, of which none succeeded, are an earlier generation"), "{log}");
+        assert_eq!(lab.lines("ran")[3..], ["invoice 2026-06-05"], "{}", lab.ledger);
+        let all = lab.json(&["attempts", "invoice", "--all-generations"]);
+        let replaced: Vec<_> = all.as_array().unwrap().iter().filter(|row| row["generation"] == 0).collect();
+        let [replaced] = replaced.as_slice() else { panic!("{all}") };
+        // The output of the attempt under the new name is kept.
+        let kept = replaced["log"].as_str().unwrap();
+        assert!(kept.contains("/invoice/replaced/"), "{kept}");
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), "no such table\n");
+        assert!(lab.ok("ghosts").starts_with("no ghosts"));
+        lab.verify();
+        lab.ok("once");
+        assert_eq!(lab.lines("ran").len(), 4, "{}", lab.ledger);
+    }
+}

@@ -17,6 +17,7 @@ on_both! {
     a_new_timetable_is_adopted
     another_order_takes_effect
     a_reset_keeps_the_old_generation
+    a_job_that_is_replaced_becomes_generation_0
     a_skipped_date_enters_settled
     the_watermark_is_compared_and_set
     no_date_enters_twice
@@ -399,4 +400,32 @@ fn many_dates_enter_at_once(world: &World) {
     assert_eq!(recovered.sessions.len(), 2_500);
     let step = |pair: &[crontabber::session::SessionRecord]| pair[1].key.date - pair[0].key.date == TimeDelta::days(1);
     assert!(recovered.sessions.windows(2).all(step), "ascending, none missing");
+}
+
+fn a_job_that_is_replaced_becomes_generation_0(world: &World) {
+    let mut writer = world.writer();
+    writer.commit(&[enter("a"), enter("b"), record("a", None, &[1, 2]), record("b", None, &[1])]).unwrap();
+    let failed = State::Failed { retry_at: date(2) };
+    let attempted = [open("b", 1, 1, StateKind::Waiting), close("b", 1, 1, Outcome::Failed { code: 3 }, failed)];
+    writer.commit(&attempted).unwrap();
+    let (from, to) = (name("a"), name("b"));
+    let taken = Entry::Rename { from: from.clone(), to: to.clone(), replaces: false };
+    assert!(refused(world, &mut writer, &[taken]).contains("which is another job"));
+    let takeover = Entry::Rename { from, to: to.clone(), replaces: true };
+    writer.commit(&[takeover]).unwrap();
+    let mut reader = world.reader();
+    let jobs = reader.jobs().unwrap();
+    assert_eq!(jobs, [JobRecord { name: to, stable_name: "a".to_owned(), has_replaced: true, ..jobs[0].clone() }]);
+    let all = SessionFilter { all_generations: true, ..SessionFilter::default() };
+    let rows = sessions(&mut reader, &all).into_iter().map(|row| (row.key.generation, row.key.date, row.attempts));
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [(0, date(1), 1), (1, date(1), 0), (1, date(2), 0)]);
+    let tries = AttemptFilter { all_generations: true, ..AttemptFilter::default() };
+    let tries = attempts(&mut reader, &tries);
+    assert_eq!(tries.iter().map(|attempt| attempt.key.session.generation).collect::<Vec<_>>(), [0]);
+    // A job takes over another one once.
+    writer.commit(&[enter("c")]).unwrap();
+    let again = Entry::Rename { from: name("b"), to: name("c"), replaces: true };
+    assert!(refused(world, &mut writer, &[again]).contains("has replaced another job already"));
 }

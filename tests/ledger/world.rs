@@ -105,6 +105,7 @@ pub(crate) fn job(job: &str) -> JobRecord {
         name: name(job),
         stable_name: job.to_owned(),
         generation: 1,
+        has_replaced: false,
         seen_at: at(1),
         first_date: at(2),
         timetable_from: at(3),

@@ -93,6 +93,9 @@ impl Scheduler {
 
     fn waits(&self, job_state: &JobState, job: &Job, date: DateTime<Utc>, session: Option<&Session>) -> Vec<Wait> {
         let mut waits = Vec::new();
+        if let Some(previously) = job_state.takes_over.clone() {
+            waits.push(Wait::For(BlockReason::TakesOver { previously }));
+        }
         if let Some(disabled) = &job_state.rows().disabled {
             waits.push(Wait::For(BlockReason::DisabledBy(disabled.clone())));
         }

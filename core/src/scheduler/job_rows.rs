@@ -172,12 +172,12 @@ impl JobRows {
             Entry::Backfill(record) => self.begin_backfill(record.clone()),
             Entry::Disable(disabled) => self.disabled = Some(disabled.clone()),
             Entry::Enable { .. } => self.disabled = None,
-            Entry::Rename { to, .. } => self.rename(to),
             Entry::Process { .. }
             | Entry::Unanswered { .. }
             | Entry::Pause(_)
             | Entry::Resume { .. }
             | Entry::Answer { .. } => {}
+            Entry::Rename { to, replaces, .. } => self.rename(to, *replaces),
         }
         None
     }
@@ -227,8 +227,9 @@ impl JobRows {
         self.put(date, again, backfill);
     }
 
-    fn rename(&mut self, to: &JobName) {
+    fn rename(&mut self, to: &JobName, replaces: bool) {
         self.record.name = to.clone();
+        self.record.has_replaced |= replaces;
         if let Some(disabled) = &mut self.disabled {
             disabled.job = to.clone();
         }

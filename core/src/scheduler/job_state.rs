@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use crate::job::{DatePolicy, Job};
+use crate::job::{DatePolicy, Job, JobName};
 use crate::schedule::Timetable;
 use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Changed, Disabled, Entry, JobRecord, NewSession, Recording, Reply, Request,
@@ -95,6 +95,8 @@ pub(super) struct JobState {
     rows: JobRows,
     /// The job in the registry; a ghost has none.
     pub job: Option<Arc<Job>>,
+    /// The former name whose dates the job takes over once attempts have ended. Until then nothing of it is recorded or started.
+    pub takes_over: Option<JobName>,
     /// What the ledger has of the dates that an edit concerns, if the rows have not been judged by the job in the registry.
     pub recordings: Option<Vec<Recording>>,
     /// Whether `catch_up` has yet to judge the missed dates that wait.
@@ -125,6 +127,7 @@ impl JobState {
         Self {
             rows,
             job: None,
+            takes_over: None,
             recordings: None,
             has_new_catch_up: false,
             probing: BTreeSet::new(),
@@ -251,7 +254,7 @@ impl JobState {
 
     /// Whether the job is enabled and in the registry, so that its dates are recorded and started.
     pub(super) fn is_active(&self) -> bool {
-        self.rows.disabled.is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
+        self.rows.disabled.is_none() && self.takes_over.is_none() && self.job.as_ref().is_some_and(|job| job.enabled)
     }
 
     /// The policy of the job; a ghost has none.

@@ -108,8 +108,10 @@ pub enum Notification {
         job: JobName,
         /// Its former name.
         previously: JobName,
+        /// Whether it had dates of its own, which are an earlier generation now.
+        replaces: bool,
     },
-    /// A job takes over the ledger of its former name once the open attempts there have ended.
+    /// A job takes over the ledger of its former name once its open attempts have ended, under either name.
     WaitsToSucceed {
         job: JobName,
         /// Its former name.
@@ -141,7 +143,7 @@ pub enum Notification {
         /// The job that is gone.
         previously: JobName,
     },
-    /// `previously` has no effect: the job has a ledger of its own.
+    /// `previously` has no effect: dates of the job have succeeded, or it cannot take over a second job.
     IneffectivePreviously { job: JobName, previously: JobName },
     /// A job that was gone returns with another action: nothing of it runs until an operator has decided.
     ReturnHeld { job: JobName },

@@ -19,6 +19,8 @@ use super::job_state::JobState;
 use super::notification::{Adding, Notification};
 use super::status::BlockReason;
 use super::step::Step;
+use super::successor::Successor;
+use super::takeover::Takeover;
 use super::timetable_edit::{first_range, is_edited};
 
 impl Scheduler {
@@ -36,8 +38,10 @@ impl Scheduler {
             }
         }
         self.successors.clear();
-        let is_new = |job: &&Arc<Job>| !self.jobs.contains_key(&job.name);
-        let renamed: BTreeSet<JobName> = jobs.iter().filter(is_new).filter_map(|job| job.previously.clone()).collect();
+        let takes_over =
+            |job: &&Arc<Job>| self.jobs.get(&job.name).is_none_or(|own| own.rows().record.may_be_replaced());
+        let renamed: BTreeSet<JobName> =
+            jobs.iter().filter(takes_over).filter_map(|job| job.previously.clone()).collect();
         let held = self.find_probable_renames(&jobs, &gone);
         for name in gone {
             self.remove(&name, step);
@@ -52,23 +56,24 @@ impl Scheduler {
                 self.hold_probable_rename(&job, before, step);
                 continue;
             }
-            let is_known = self.jobs.contains_key(&job.name);
-            self.note_ineffective_name(&job, step);
-            let before = || job.previously.as_ref().filter(|_| !is_known);
-            let recordings = recordings.remove(before().unwrap_or(&job.name));
-            if self.may_adopt(&job, step) {
-                let is_renamed = !is_known && self.jobs.contains_key(&job.name);
-                // That a job is renamed is reported already.
-                let adopted = self.adopt(&job, recordings, step);
-                news.extend(adopted.filter(|(_, keys)| !is_renamed || !keys.is_empty()));
-            } else {
-                self.successors.push((job, recordings));
+            let own = recordings.remove(&job.name);
+            let former = job.previously.as_ref().and_then(|before| recordings.remove(before));
+            let successor = Successor { job, own, former };
+            match self.take_over(&successor.job, step) {
+                Takeover::Waits => self.successors.push(successor),
+                takeover => {
+                    // That a job is renamed is reported already.
+                    let is_renamed = takeover == Takeover::Done;
+                    let recordings = if is_renamed { successor.former } else { successor.own };
+                    let adopted = self.adopt(&successor.job, recordings, step);
+                    news.extend(adopted.filter(|(_, keys)| !is_renamed || !keys.is_empty()));
+                }
             }
         }
         let (jobs, successors) = (&self.jobs, &self.successors);
         self.slots.assign(|name| {
             let successor = || {
-                let mut successors = successors.iter().map(|(job, _)| job);
+                let mut successors = successors.iter().map(|successor| &successor.job);
                 successors.find(|job| job.previously.as_ref() == Some(name))
             };
             let job = jobs.get(name).and_then(|job_state| job_state.job.as_ref()).or_else(successor);
@@ -107,47 +112,7 @@ impl Scheduler {
         }
     }
 
-    /// Lets a job take over the ledger of its former name. While that has open attempts, the job waits.
-    fn may_adopt(&mut self, job: &Arc<Job>, step: &mut Step) -> bool {
-        let Some(before) = job.previously.as_ref().filter(|_| !self.jobs.contains_key(&job.name)) else { return true };
-        let Some(job_state) = self.jobs.get(before).filter(|job_state| job_state.job.is_none()) else { return true };
-        let is_busy = !job_state.rows().open.is_empty()
-            || !job_state.probing.is_empty()
-            || !job_state.entering.is_empty()
-            || !job_state.cancelling.is_empty();
-        if is_busy {
-            step.notes.push(Notification::WaitsToSucceed { job: job.name.clone(), previously: before.clone() });
-            return false;
-        }
-        let Some(mut job_state) = self.jobs.remove(before) else { return true };
-        if let Some(timer) = job_state.timer.take() {
-            self.timers.remove(&(timer, before.clone()));
-        }
-        job_state.write(Entry::Rename { from: before.clone(), to: job.name.clone() }, step);
-        self.jobs.insert(job.name.clone(), job_state);
-        step.notes.push(Notification::Renamed { job: job.name.clone(), previously: before.clone() });
-        true
-    }
-
-    /// Lets the jobs that waited for the attempts of `name` to end take over its ledger.
-    pub(super) fn adopt_successors(&mut self, name: &JobName, step: &mut Step) {
-        let (ready, rest) = std::mem::take(&mut self.successors)
-            .into_iter()
-            .partition::<Vec<_>, _>(|(job, _)| job.previously.as_ref() == Some(name));
-        self.successors = rest;
-        for (job, recordings) in ready {
-            let name = job.name.clone();
-            if self.may_adopt(&job, step) {
-                _ = self.adopt(&job, recordings, step);
-                self.reconsider(&name, step);
-                self.reconsider_dependents(&name, step);
-            } else {
-                self.successors.push((job, recordings));
-            }
-        }
-    }
-
-    fn remove(&mut self, name: &JobName, step: &mut Step) {
+    pub(super) fn remove(&mut self, name: &JobName, step: &mut Step) {
         if let Some(job_state) = self.jobs.get_mut(name) {
             (job_state.job, job_state.recordings) = (None, None);
         }
@@ -160,17 +125,8 @@ impl Scheduler {
         step.notes.push(Notification::Removed { job: name.clone(), unsettled: job_state.behind() });
     }
 
-    /// Reports a former name that is another job of the ledger, while the job has dates of its own.
-    fn note_ineffective_name(&self, job: &Job, step: &mut Step) {
-        let is_known = |name: &&JobName| self.jobs.contains_key(*name);
-        if let Some(before) = job.previously.as_ref().filter(|before| is_known(before) && is_known(&&job.name)) {
-            let (job, previously) = (job.name.clone(), before.clone());
-            step.notes.push(Notification::IneffectivePreviously { job, previously });
-        }
-    }
-
     /// Takes a job of the registry; returns its name and the changed keys if there is something to report.
-    fn adopt(
+    pub(super) fn adopt(
         &mut self,
         job: &Arc<Job>,
         recordings: Option<Vec<Recording>>,
@@ -258,6 +214,7 @@ pub(super) fn first_record(
         name: name.clone(),
         stable_name,
         generation,
+        has_replaced: false,
         seen_at: now,
         first_date,
         timetable_from,

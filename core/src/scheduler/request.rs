@@ -72,6 +72,9 @@ impl Scheduler {
 
     fn decide(&mut self, name: &JobName, request: &Request, step: &mut Step) -> Answer {
         self.refuse_while_held(name, request)?;
+        if !matches!(request.operation, Operation::Kill { .. }) {
+            self.refuse_successor(name)?;
+        }
         match &request.operation {
             Operation::Run { date, force } => self.run(name, *date, *force, step),
             Operation::Reset { to } => self.reset(request, *to, step),
@@ -143,19 +146,7 @@ impl Scheduler {
 
     /// A job of the registry, with its state.
     fn registered(&mut self, name: &JobName) -> Result<(Arc<Job>, &mut JobState), String> {
-        let unknown = || match self
-            .successors
-            .iter()
-            .find(|(job, _)| job.name == *name)
-            .and_then(|(job, _)| job.previously.as_ref())
-        {
-            Some(before) => format!(
-                "job `{name}` takes over the dates of `{before}` once the open attempt of `{before}` has ended; \
-                 `crontabber kill {name}` ends it"
-            ),
-            None => format!("job `{name}` is not known"),
-        };
-        let job_state = self.jobs.get_mut(name).ok_or_else(unknown)?;
+        let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` is not known"))?;
         let job = job_state.job.clone().ok_or_else(|| format!("job `{name}` is not in the registry"))?;
         Ok((job, job_state))
     }

@@ -52,6 +52,8 @@ pub enum BlockReason {
         /// What was last seen.
         seen: DateTime<Utc>,
     },
+    /// The job takes over the dates of its former name once an attempt has ended.
+    TakesOver { previously: JobName },
     /// The newest recorded date is in the future: the wall clock was wrong once.
     WatermarkAhead { watermark: DateTime<Utc> },
 }
@@ -173,6 +175,9 @@ impl Scheduler {
     }
 
     fn block(&self, job_state: &JobState, job: &Job) -> (Option<DateTime<Utc>>, Option<BlockReason>) {
+        if let Some(previously) = job_state.takes_over.clone() {
+            return (None, Some(BlockReason::TakesOver { previously }));
+        }
         if let Some(disabled) = &job_state.rows().disabled {
             return (None, Some(BlockReason::DisabledBy(disabled.clone())));
         }
@@ -260,7 +265,12 @@ fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<
         (_, Some(BlockReason::Retry { .. })) => JobCondition::Failed,
         (
             _,
-            Some(BlockReason::Dependency { .. } | BlockReason::ClockHeld { .. } | BlockReason::WatermarkAhead { .. }),
+            Some(
+                BlockReason::Dependency { .. }
+                | BlockReason::ClockHeld { .. }
+                | BlockReason::TakesOver { .. }
+                | BlockReason::WatermarkAhead { .. },
+            ),
         ) => JobCondition::Blocked,
         (_, Some(BlockReason::Pool { .. } | BlockReason::Full { .. }) | None) => match oldest {
             Some(session) if session.counted_attempts > 0 => JobCondition::Failed,
@@ -309,6 +319,9 @@ impl BlockReason {
                 "the clock to be confirmed: it is far ahead of {}, when it was last believed",
                 to_the_second(*seen, zone)
             ),
+            Self::TakesOver { previously } => {
+                format!("its open attempt to end: then it takes over the dates of `{previously}`")
+            }
             Self::WatermarkAhead { watermark } => {
                 format!("the time to pass {}, its newest recorded date", shown(None, *watermark))
             }

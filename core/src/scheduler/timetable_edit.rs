@@ -197,10 +197,11 @@ pub(super) fn needed_of<'a, 'b>(
     record: impl Fn(&JobName) -> Option<&'b JobRecord>,
 ) -> Vec<RecordingRange> {
     let needed = |job: &Job| {
-        let record = record(&job.name).or_else(|| record(job.previously.as_ref()?))?;
-        is_edited(record, job).then(|| range_needed(&TimetableEdit::new(record, job)))
+        let records = [record(&job.name), job.previously.as_ref().and_then(&record)];
+        let edited = records.into_iter().flatten().filter(|record| is_edited(record, job));
+        edited.map(|record| range_needed(&TimetableEdit::new(record, job))).collect::<Vec<_>>()
     };
-    jobs.into_iter().filter_map(needed).collect()
+    jobs.into_iter().flat_map(needed).collect()
 }
 
 fn range_needed(edited: &TimetableEdit<'_>) -> RecordingRange {

@@ -183,8 +183,12 @@ pub enum Entry {
     Rename {
         /// The old name.
         from: JobName,
-        /// The new name; no other job has it.
+        /// The new name.
         to: JobName,
+        /// Whether another job has the new name; its rows become those of generation [`REPLACED`].
+        ///
+        /// [`REPLACED`]: super::REPLACED
+        replaces: bool,
     },
     /// An operator's request is answered.
     Answer {
@@ -255,8 +259,8 @@ impl Entry {
             | Self::Restore { session, .. } => session.job == *name,
             Self::Backfill(backfill) => backfill.job == *name,
             Self::Disable(disabled) => disabled.job == *name,
-            Self::Rename { from, to } => from == name || to == name,
             Self::Pause(_) | Self::Resume { .. } | Self::Answer { .. } => false,
+            Self::Rename { from, to, .. } => from == name || to == name,
         }
     }
 }

@@ -25,5 +25,6 @@ mod retry_kill;
 mod run;
 mod skip_done;
 mod slots;
+mod takeover;
 #[path = "../support/world.rs"]
 mod world;

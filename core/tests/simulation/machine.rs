@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta};
 use crontabber_core::control::PROBE;
-use crontabber_core::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, SessionKey};
+use crontabber_core::job::JobName;
+use crontabber_core::session::{AttemptEnd, AttemptKey, Outcome, ProcessIdentity, REPLACED, SessionKey};
 
 use crate::calendar::At;
 use crate::random::Random;
@@ -136,6 +137,15 @@ impl Machine {
 
     pub(crate) fn fate(&mut self, attempt: &AttemptKey) -> &mut Fate {
         self.fates.entry(attempt.clone()).or_default()
+    }
+
+    /// What is known of the attempts of a job becomes that of generation 0 of another one.
+    pub(crate) fn replace(&mut self, job: &JobName, by: &JobName) {
+        let of_it: Vec<_> = self.fates.extract_if(|attempt, _| attempt.session.job == *job).collect();
+        for (mut attempt, fate) in of_it {
+            (attempt.session.job, attempt.session.generation) = (by.clone(), REPLACED);
+            self.fates.insert(attempt, fate);
+        }
     }
 
     /// An end that the warden will not forget until it is told to.

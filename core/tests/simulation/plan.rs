@@ -106,6 +106,8 @@ pub(crate) struct Plan {
     /// Every job there ever was; those that are removed may come back.
     all: BTreeMap<JobName, Spec>,
     removed: Vec<JobName>,
+    /// The jobs that got another name, which the file has not said yet, each with its former one.
+    unsaid: BTreeMap<JobName, JobName>,
     /// How many names were given; none is given twice.
     names: usize,
     /// The timetables that were ever in a registry, as the ledger writes them.
@@ -125,7 +127,7 @@ impl Plan {
             announce_over: *random.pick(&[3, 100, 100_000]),
         });
         let (all, calendars) = (BTreeMap::new(), BTreeMap::new());
-        let mut plan = Self { pace, all, removed: Vec::new(), names: 0, calendars, registry };
+        let mut plan = Self { pace, all, removed: Vec::new(), unsaid: BTreeMap::new(), names: 0, calendars, registry };
         let hooks = if random.once_in(3) { 1 + random.below(2) } else { 0 };
         for _ in 0..hooks {
             let (name, zone) = (plan.name("hook"), *random.pick(&ZONES));
@@ -228,6 +230,7 @@ impl Plan {
             4 => spec.calendar.start = spec.calendar.start.map(|start| start - whole_days(random, self.pace)),
             5 => spec.calendar.zone = *random.pick(&ZONES),
             6 if !is_hook => spec.calendar = calendar(random, self.pace, job.date_policy.is_backfillable(), now),
+            7 if self.unsaid.contains_key(&name) => (job.previously, job.is_new) = (self.unsaid.remove(&name), false),
             7 => return self.rename(&name, !random.once_in(3)),
             8 | 9 => traits::change(&mut job, random.below(traits::KINDS), random, self.pace),
             _ => match random.below(10) {
@@ -279,6 +282,9 @@ impl Plan {
         let mut spec = self.all.remove(from).expect("one of them");
         let job = Arc::make_mut(&mut spec.job);
         (job.name, job.previously, job.is_new) = (to.clone(), is_said.then(|| from.clone()), false);
+        if !is_said {
+            self.unsaid.insert(to.clone(), from.clone());
+        }
         self.removed.iter_mut().filter(|name| **name == *from).for_each(|name| *name = to.clone());
         self.all.insert(to, spec);
         self.write();

@@ -169,7 +169,10 @@ impl World {
                 machine.done.insert(session.clone());
             }
             Entry::Again { session, .. } => _ = machine.done.remove(session),
-            Entry::Rename { from, to } => {
+            Entry::Rename { from, to, replaces } => {
+                if *replaces {
+                    machine.replace(to, from);
+                }
                 let of_it: Vec<SessionKey> = machine.done.iter().filter(|key| key.job == *from).cloned().collect();
                 machine.done.extend(of_it.into_iter().map(|key| SessionKey { job: to.clone(), ..key }));
             }

@@ -15,7 +15,7 @@ use crontabber_core::schedule::{Schedule, Timetable};
 use crontabber_core::scheduler::{Event, Notification, ProbeAnswer, Scheduler, Start, Step};
 use crontabber_core::session::{
     AttemptEnd, AttemptKey, AttemptRecord, BackfillRecord, Disabled, Entry, JobRecord, JobRecordings, Operation,
-    Outcome, Past, Pause, PauseScope, ProcessIdentity, Recording, RecordingRange, Recovered, Reply, Request,
+    Outcome, Past, Pause, PauseScope, ProcessIdentity, REPLACED, Recording, RecordingRange, Recovered, Reply, Request,
     SessionKey, SessionRecord, SettledBy, StandIns, State, Trigger,
 };
 
@@ -221,9 +221,37 @@ impl Rows {
             Entry::Enable { job } => _ = self.disabled.remove(&job).expect("disabled"),
             Entry::Pause(pause) => _ = self.pauses.insert(pause.scope.clone(), pause),
             Entry::Resume { scope } => _ = self.pauses.remove(&scope).expect("paused"),
-            Entry::Rename { from, to } => self.rename(&from, &to),
+            Entry::Rename { from, to, replaces } => {
+                if replaces {
+                    self.replace(&to, &from);
+                }
+                self.rename(&from, &to);
+            }
             Entry::Unanswered { session, .. } => assert!(!self.sessions[&session].state.is_settled(), "{session:?}"),
             other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn replace(&mut self, job: &JobName, by: &JobName) {
+        let record = self.jobs.remove(job).expect("known");
+        assert!(record.may_be_replaced() && record.generation == 1, "{record:?}");
+        let record = self.jobs.get_mut(by).expect("known");
+        assert!(!std::mem::replace(&mut record.has_replaced, true), "{record:?}");
+        (_, _) = (self.stand_ins.remove(job), self.disabled.remove(job));
+        let replaced = |key: SessionKey| {
+            if key.job == *job { SessionKey { job: by.clone(), generation: REPLACED, ..key } } else { key }
+        };
+        for row in std::mem::take(&mut self.sessions).into_values() {
+            let key = replaced(row.key.clone());
+            assert!(key.generation != REPLACED || row.state != State::Succeeded, "{key:?}");
+            assert!(self.sessions.insert(key.clone(), SessionRecord { key, ..row }).is_none());
+        }
+        for row in std::mem::take(&mut self.attempts).into_values() {
+            let key = AttemptKey { session: replaced(row.key.session.clone()), ..row.key.clone() };
+            self.attempts.insert(key.clone(), AttemptRecord { key, ..row });
+        }
+        for backfill in self.backfills.values_mut().filter(|backfill| backfill.job == *job) {
+            (backfill.job, backfill.generation) = (by.clone(), REPLACED);
         }
     }
 

@@ -10,6 +10,8 @@ CREATE TABLE jobs (
     -- The name under which the job was entered: a part of its idempotency keys, which a rename does not change.
     stable_name TEXT NOT NULL UNIQUE CHECK (stable_name <> ''),
     generation INTEGER NOT NULL CHECK (generation >= 1),
+    -- Generation 0 has what the job had recorded before it took over the dates of its former name.
+    has_replaced BOOLEAN NOT NULL,
     seen_at BIGINT NOT NULL,
     first_date BIGINT NOT NULL,
     timetable_from BIGINT NOT NULL,
@@ -37,7 +39,7 @@ CREATE TABLE zones (
 
 CREATE TABLE sessions (
     job_id INTEGER NOT NULL REFERENCES jobs (id),
-    generation INTEGER NOT NULL CHECK (generation >= 1),
+    generation INTEGER NOT NULL CHECK (generation >= 0),
     date BIGINT NOT NULL,
     state SMALLINT NOT NULL CHECK (state BETWEEN 0 AND 5),
     trigger SMALLINT NOT NULL CHECK (trigger BETWEEN 0 AND 4),
@@ -118,7 +120,7 @@ CREATE INDEX attempts_late ON attempts (ended_at) WHERE ended_at > date + 864000
 CREATE TABLE backfills (
     id BIGINT NOT NULL PRIMARY KEY,
     job_id INTEGER NOT NULL REFERENCES jobs (id),
-    generation INTEGER NOT NULL CHECK (generation >= 1),
+    generation INTEGER NOT NULL CHECK (generation >= 0),
     name TEXT CHECK (name <> ''),
     newest_first BOOLEAN NOT NULL,
     parallel INTEGER NOT NULL CHECK (parallel >= 1),

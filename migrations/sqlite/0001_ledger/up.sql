@@ -14,6 +14,8 @@ CREATE TABLE jobs (
     -- The name under which the job was entered: a part of its idempotency keys, which a rename does not change.
     stable_name TEXT NOT NULL UNIQUE CHECK (stable_name <> ''),
     generation INTEGER NOT NULL CHECK (generation >= 1),
+    -- Generation 0 has what the job had recorded before it took over the dates of its former name.
+    has_replaced INTEGER NOT NULL CHECK (has_replaced IN (0, 1)),
     seen_at INTEGER NOT NULL,
     first_date INTEGER NOT NULL,
     timetable_from INTEGER NOT NULL,
@@ -41,7 +43,7 @@ CREATE TABLE zones (
 
 CREATE TABLE sessions (
     job_id INTEGER NOT NULL REFERENCES jobs (id),
-    generation INTEGER NOT NULL CHECK (generation >= 1),
+    generation INTEGER NOT NULL CHECK (generation >= 0),
     date INTEGER NOT NULL,
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),
     trigger INTEGER NOT NULL CHECK (trigger BETWEEN 0 AND 4),
@@ -122,7 +124,7 @@ CREATE INDEX attempts_late ON attempts (ended_at) WHERE ended_at > date + 864000
 CREATE TABLE backfills (
     id INTEGER NOT NULL PRIMARY KEY,
     job_id INTEGER NOT NULL REFERENCES jobs (id),
-    generation INTEGER NOT NULL CHECK (generation >= 1),
+    generation INTEGER NOT NULL CHECK (generation >= 0),
     name TEXT CHECK (name <> ''),
     newest_first INTEGER NOT NULL CHECK (newest_first IN (0, 1)),
     parallel INTEGER NOT NULL CHECK (parallel >= 1),

@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use super::{Transaction, in_job, in_place};
 use crate::job::JobName;
 use crate::ledger::error::LedgerError;
-use crate::ledger::rows::{clean, micros, number};
-use crate::ledger::schema::{audit, backfills, disabled, pauses};
-use crate::session::{BackfillId, BackfillRecord, Disabled, Pause, PauseScope, Reply};
+use crate::ledger::rows::{SessionRow, clean, micros, number};
+use crate::ledger::schema::{attempts, audit, backfills, disabled, jobs, pauses, sessions, stand_ins, unanswered};
+use crate::session::{BackfillId, BackfillRecord, Disabled, Pause, PauseScope, REPLACED, Reply};
 
 impl Transaction<'_> {
     pub(super) fn backfill(&mut self, record: &BackfillRecord) -> Result<(), LedgerError> {
@@ -108,6 +108,47 @@ impl Transaction<'_> {
         self.execute(about, sql, &[new.into(), old.into()])?;
         self.cache.jobs.remove(from);
         self.cache.jobs.insert(to.clone(), id);
+        Ok(())
+    }
+
+    /// Gives the rows of a job to another one, as those of its generation [`REPLACED`]; the job is gone then.
+    pub(super) fn replace(&mut self, job: &JobName, by: &JobName) -> Result<(), LedgerError> {
+        let (old, new) = (self.job_id(job)?, self.job_id(by)?);
+        let row = jobs::table.find(new).filter(jobs::has_replaced.eq(false));
+        if diesel::update(row).set(jobs::has_replaced.eq(true)).execute(self.connection)? != 1 {
+            return Err(LedgerError::Conflict(format!("job `{by}` has replaced another job already")));
+        }
+        self.give_rows(old, new).map_err(|error| in_job(job, error))?;
+        self.cache.jobs.remove(job);
+        Ok(())
+    }
+
+    fn give_rows(&mut self, old: i32, new: i32) -> QueryResult<()> {
+        let replaced = number(REPLACED);
+        // Attempts refer to sessions, so that these enter before the attempts move, and are deleted after it.
+        for row in sessions::table.filter(sessions::job_id.eq(old)).load::<SessionRow>(self.connection)? {
+            let row = SessionRow { job_id: new, generation: replaced, ..row };
+            diesel::insert_into(sessions::table).values(row).execute(self.connection)?;
+        }
+        diesel::update(attempts::table.filter(attempts::job_id.eq(old)))
+            .set((attempts::job_id.eq(new), attempts::generation.eq(replaced)))
+            .execute(self.connection)?;
+        diesel::update(unanswered::table.filter(unanswered::job_id.eq(old)))
+            .set((unanswered::job_id.eq(new), unanswered::generation.eq(replaced)))
+            .execute(self.connection)?;
+        diesel::delete(sessions::table.filter(sessions::job_id.eq(old))).execute(self.connection)?;
+        let names = backfills::table.filter(backfills::job_id.eq(new).and(backfills::name.is_not_null()));
+        for name in names.select(backfills::name).load::<Option<String>>(self.connection)? {
+            // A name is unique among the backfills of a job.
+            let namesake = backfills::table.filter(backfills::job_id.eq(old).and(backfills::name.eq(name)));
+            diesel::update(namesake).set(backfills::name.eq(None::<String>)).execute(self.connection)?;
+        }
+        diesel::update(backfills::table.filter(backfills::job_id.eq(old)))
+            .set((backfills::job_id.eq(new), backfills::generation.eq(replaced)))
+            .execute(self.connection)?;
+        diesel::delete(stand_ins::table.filter(stand_ins::job_id.eq(old))).execute(self.connection)?;
+        diesel::delete(disabled::table.filter(disabled::job_id.eq(old))).execute(self.connection)?;
+        diesel::delete(jobs::table.find(old)).execute(self.connection)?;
         Ok(())
     }
 

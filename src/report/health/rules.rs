@@ -187,7 +187,8 @@ impl Judge<'_> {
             | BlockReason::Disabled
             | BlockReason::DisabledBy(_)
             | BlockReason::Pool { .. }
-            | BlockReason::Full { .. } => None,
+            | BlockReason::Full { .. }
+            | BlockReason::TakesOver { .. } => None,
         }
     }
 

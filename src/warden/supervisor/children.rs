@@ -149,7 +149,7 @@ impl Supervisor {
         self.unused.push(child.pidfd);
         let stopped = child.termination.map(|_| child.pid.as_raw_nonzero().get());
         let pending = PendingEnd::new(child.attempt, end, child.kill_grace, child.termination);
-        self.end_child(number, pending.of_child(child.output, child.pipe, child.group, stopped));
+        self.end_child(number, pending.of_child(child.output, child.pipe, child.group).of_stopped(stopped));
         while self.unreported_starts.pop_front_if(|(_, ended)| *ended == number).is_some() {}
     }
 }

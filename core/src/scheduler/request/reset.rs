@@ -51,6 +51,7 @@ impl JobState {
             first_record(&before.name, before.stable_name.clone(), timetable, before.generation + 1, step.now);
         record.strict_after = before.strict_after;
         (record.action, record.in_registry) = (before.action.clone(), before.in_registry);
+        record.has_replaced = before.has_replaced;
         let is_backfillable = before.complete_after.is_some();
         if let Some(to) = to {
             (record.first_date, record.timetable_from) = (to, to - TICK);

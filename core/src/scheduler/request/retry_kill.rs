@@ -49,8 +49,7 @@ impl Scheduler {
     pub(super) fn kill(&mut self, request: &Request, date: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
         let name = request.job()?;
         // What runs of a job that is renamed still has its previous name.
-        let successor = self.successors.iter().map(|(job, _)| job).find(|job| job.name == *name);
-        let recorded = successor.and_then(|job| job.previously.clone()).unwrap_or_else(|| name.clone());
+        let recorded = self.open_as(name);
         let job_state = self.jobs.get_mut(&recorded).ok_or_else(|| format!("job `{name}` is not known"))?;
         let is_meant = |open: &&AttemptKey| date.is_none_or(|date| open.session.date == date);
         let attempts: Vec<AttemptKey> = job_state.rows().open.iter().filter(is_meant).cloned().collect();
@@ -84,9 +83,7 @@ impl Scheduler {
         outcome: Outcome,
         step: &mut Step,
     ) {
-        let mut successors = self.successors.iter().map(|(job, _)| job);
-        let successor = successors.find(|job| job.previously.as_ref() == Some(&attempt.session.job));
-        let name = successor.map_or_else(|| attempt.session.job.clone(), |job| job.name.clone());
+        let name = self.registered_as(&attempt.session.job);
         let Some(job_state) = self.jobs.get_mut(&attempt.session.job) else { return };
         if job_state.kills.is_empty() {
             return;

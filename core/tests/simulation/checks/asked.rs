@@ -128,7 +128,7 @@ pub(super) fn changed(entry: &Entry, view: &View<'_>) -> Held {
         Entry::Enable { job } => enabled(job, view),
         Entry::Pause(pause) => paused(pause, view),
         Entry::Resume { scope } => resumed(scope, view),
-        Entry::Rename { from, to } => {
+        Entry::Rename { from, to, .. } => {
             let of_registry = view.context.registry.jobs.get(to);
             let is_right = of_registry.is_some_and(|spec| spec.job.previously.as_ref() == Some(from))
                 && !view.context.registry.jobs.contains_key(from);

@@ -2,11 +2,11 @@
 
 use crontabber_core::job::JobName;
 use crontabber_core::session::{
-    AttemptKey, BackfillId, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, Request, SessionKey,
-    SessionRecord, State, StateKind, Trigger,
+    AttemptKey, BackfillId, BackfillOrder, BackfillRecord, Entry, JobRecord, Operation, Past, REPLACED, Request,
+    SessionKey, SessionRecord, State, StateKind, Trigger,
 };
 
-use super::{Asked, Ledger};
+use super::{Asked, Dates, Ledger};
 use crate::Held;
 
 impl Ledger {
@@ -68,7 +68,8 @@ impl Ledger {
                 None => Err(format!("conflict: {job} is enabled, and nobody had disabled it")),
             },
             Entry::Pause(_) | Entry::Resume { .. } => self.apply_pause(entry),
-            Entry::Rename { from, to } => self.rename(from, to),
+            Entry::Rename { from, to, replaces: true } => self.replace(to, from).and_then(|()| self.rename(from, to)),
+            Entry::Rename { from, to, .. } => self.rename(from, to),
             Entry::Answer { request, reply, .. } => match self.audit.get_mut(request) {
                 Some(asked) if asked.done.is_none() => {
                     asked.done = Some(reply.done);
@@ -102,6 +103,51 @@ impl Ledger {
             (row.trigger, row.backfill, row.recorded_at, row.settled_by) = (Trigger::CatchUp, None, *at, None);
             Ok(())
         })
+    }
+
+    /// The rows of a job become those of generation 0 of another one.
+    fn replace(&mut self, job: &JobName, by: &JobName) -> Held {
+        if let Some(open) = self.open.keys().find(|key| key.session.job == *job) {
+            return Err(format!("P2: {job} is replaced while {open} is open"));
+        }
+        let replaced = self.jobs.remove(job).ok_or_else(|| format!("conflict: {job} is gone"))?;
+        let Some(rows) = self.jobs.get_mut(by).filter(|rows| !rows.record.has_replaced) else {
+            return Err(format!("conflict: {by} is gone, or has replaced another job"));
+        };
+        rows.record.has_replaced = true;
+        self.disabled.remove(job);
+        for (generation, dates) in replaced.generations {
+            let mut of_it = Dates::default();
+            for mut row in dates.unsettled.into_values().chain(dates.settled.into_values()) {
+                if row.state == State::Succeeded {
+                    return Err(format!("P1: {job} is replaced, and its {} has succeeded", row.key.date));
+                }
+                (row.key.job, row.key.generation) = (by.clone(), REPLACED);
+                of_it.put(row);
+            }
+            if generation != 1 || rows.generations.insert(REPLACED, of_it).is_some() {
+                return Err(format!("conflict: {job} was reset, or {by} has a generation 0"));
+            }
+        }
+        for record in self.backfills.values_mut().filter(|record| record.job == *job) {
+            (record.job, record.generation) = (by.clone(), REPLACED);
+        }
+        for asked in
+            self.audit.values_mut().filter(|asked| asked.done.is_some() && asked.request.job.as_ref() == Some(job))
+        {
+            asked.request.job = Some(by.clone());
+        }
+        let of_it = |key: &AttemptKey| key.session.job == *job;
+        for (mut key, mut attempt) in self.ended.extract_if(.., |key, _| of_it(key)).collect::<Vec<_>>() {
+            (key.session.job, key.session.generation) = (by.clone(), REPLACED);
+            attempt.key = key.clone();
+            self.ended.insert(key, attempt);
+        }
+        for (mut key, end) in self.closed.extract_if(|key, _| of_it(key)).collect::<Vec<_>>() {
+            (key.session.job, key.session.generation) = (by.clone(), REPLACED);
+            self.closed.insert(key, end);
+        }
+        Ok(())
     }
 
     fn rename(&mut self, from: &JobName, to: &JobName) -> Held {
