@@ -156,10 +156,10 @@ impl Daemon {
         executor.heartbeat.read_registry(registry, copy);
         executor.handle(Input::Reload(start::configuration(registry, self.setting.warden_survives)));
         executor.move_renamed_logs(registry);
-        let missed = catch_up_notice::missed(executor.control.scheduler(), registry);
+        let missed = catch_up_notice::missed(executor.control.scheduler(), registry, None);
         // The ledger is asked how long a date takes: without the lock, since it may be slow to answer.
         drop(executor);
-        if let Some(text) = catch_up_notice::text(&missed, registry, &self.setting.ledger) {
+        if let Some(text) = catch_up_notice::text(missed, registry, &self.setting.ledger) {
             self.shared.lock().reporter.warn(&text);
         }
     }

@@ -156,8 +156,8 @@ pub(super) async fn start(options: Options, mode: Mode, signals: &mut Signals) -
     executor.learn(&registry);
     executor.move_renamed_logs(&registry);
     if mode != Mode::Operate {
-        let missed = catch_up_notice::missed(executor.control.scheduler(), &registry);
-        if let Some(text) = catch_up_notice::text(&missed, &registry, &url) {
+        let missed = catch_up_notice::missed(executor.control.scheduler(), &registry, clock_seen);
+        if let Some(text) = catch_up_notice::text(missed, &registry, &url) {
             executor.reporter.warn(&text);
         }
     }

@@ -7,10 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::environment;
 use crate::job::{Job, JobName};
 use crate::registry::Registry;
-use crate::scheduler::{Event, Recovered, Scheduler, Step};
-
-/// How many steps record a past at most: ten million dates.
-const STEPS: usize = 2_000;
+use crate::scheduler::{Recovered, Scheduler, Step};
 
 /// What to ask the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,17 +41,6 @@ pub(crate) fn ask(
     if question == Question::State {
         scheduler.freeze();
     }
-    let mut step = scheduler.handle(Event::Registry(jobs.clone()), now);
-    // A daemon records a long past in several steps, and so does this.
-    for _ in 0..STEPS {
-        if scheduler.next_wake().is_none_or(|(at, _)| at > now) {
-            break;
-        }
-        let more = scheduler.handle(Event::Tick, now);
-        if more.entries.is_empty() && more.starts.is_empty() && more.probes.is_empty() {
-            break;
-        }
-        step.starts.extend(more.starts);
-    }
+    let step = scheduler.take_registry(jobs.clone(), now);
     (scheduler, step, jobs)
 }

@@ -121,6 +121,46 @@ command = "true"
 }
 
 #[test]
+fn dates_that_other_jobs_require_are_announced_and_held_ones_are_not() {
+    let lab = Lab::new(
+        r#"
+[daemon]
+announce_over = 5
+[jobs.rates]
+command = "true"
+[jobs.bill]
+schedule = "@daily"
+start = 2026-11-20
+backfill = true
+require = ["rates"]
+command = "true"
+[jobs.mail]
+schedule = "@daily"
+start = 2026-11-20
+backfill = true
+retry = { attempts = 1 }
+command = "test $CRONTABBER_SESSION_DATE != 2026-11-21"
+"#,
+    )
+    .with_clock("@2026-11-22 06:30:10");
+    lab.run(&["once"]);
+    let ran = lab.json(&["attempts"]).as_array().unwrap().len();
+    lab.set_clock("@2026-11-23 06:20:00");
+    let log = stderr(&lab.run(&["once"]));
+    assert!(!log.contains("were missed"), "{log}");
+    // A clock that is more than a day ahead is believed later.
+    lab.set_clock("@2026-11-29 06:30:10");
+    let mut daemon = lab.daemon();
+    let announced =
+        "12 dates were missed and are attempted once the clock is believed, oldest first: 6 of bill, 6 of rates; ";
+    lab.until("the announcement", || lab.log().contains(announced));
+    daemon.signal(Signal::USR1);
+    lab.until("the dates", || lab.json(&["attempts"]).as_array().unwrap().len() == ran + 2 + 12);
+    daemon.stop();
+    lab.verify();
+}
+
+#[test]
 fn dates_recorded_ahead_of_the_clock_are_not_behind() {
     let registry = "[daemon]\nannounce_over = 5\n[jobs.load]\nschedule = \"@daily\"\nstart = 2026-11-24\nbackfill = true\n\
                     retry = { after = \"1s\" }\ncommand = \"test -e DIR/mended\"\n";

@@ -9,6 +9,7 @@ mod done_when;
 mod edits;
 mod enable_disable;
 mod fixtures;
+mod forecast;
 mod invariants;
 mod limits;
 mod memory;
