@@ -229,7 +229,7 @@ impl Scheduler {
     /// How many due dates of all jobs are unsettled.
     #[must_use]
     pub fn behind(&self) -> u64 {
-        self.jobs.values().filter(|job_state| job_state.job.is_some()).map(|job_state| job_state.behind()).sum()
+        self.jobs.values().filter(|job_state| job_state.job.is_some()).map(|job_state| job_state.behind(self.now)).sum()
     }
 
     /// How many dates of a job's schedule are held: only an operator can retry them.
@@ -443,7 +443,7 @@ impl Scheduler {
         let attempt = AttemptKey { session, number: job_state.rows().get(date)?.attempts + 1 };
         self.slots.take(attempt.session.clone(), job.pool.clone(), is_backfill);
         job_state.write(Entry::Open { attempt: attempt.clone(), from, trigger, host, started_at: now }, step);
-        let behind = if is_backfill { job_state.backfilling() } else { job_state.behind() };
+        let behind = if is_backfill { job_state.backfilling() } else { job_state.behind(now) };
         let zone = job_state.zone_of(date);
         step.notes.push(Notification::Opened { attempt: attempt.clone(), zone, trigger, behind });
         step.starts.push(job_state.start(attempt.clone(), trigger, job));

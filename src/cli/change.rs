@@ -320,9 +320,12 @@ fn consequence(operation: &Operation, preview: &Preview) -> Option<String> {
     let changes = preview.reply.dates.count > 0;
     let text = match operation {
         Operation::Run { force: true, .. } => "it does not wait for what the job depends on",
-        Operation::Reset { .. } => {
+        Operation::Reset { .. } if preview.repeats => {
             "a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides \
              promises P1 and P5; the audit records it)"
+        }
+        Operation::Reset { .. } => {
+            "a reset starts the job anew: its watermark goes back (this overrides promise P5; the audit records it)"
         }
         Operation::Backfill(_) if preview.repeats => {
             "succeeded dates run again (this overrides promise P1; the audit records it)"

@@ -61,6 +61,7 @@ pub(crate) fn preview(
     zones.record_all(past.settled.iter());
     let (mut scheduler, _, _) = ask(recovered, registry.clone(), Question::State, now);
     let (backlog, oldest) = scheduler.missed(job);
+    let last_success = scheduler.view(job).and_then(|view| view.record.last_success);
     let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));
     let missed = if catches_up { scheduler.missed_dates(job) } else { Vec::new() };
     let decided = Request { past, ..request.clone() };
@@ -83,9 +84,9 @@ pub(crate) fn preview(
     let reply = reply.unwrap_or_else(|| ending(&mut scheduler, kills, now));
     // The request does not write them: they are recorded after it.
     dates.extend(missed);
-    if matches!(operation, Operation::Reset { .. }) {
+    if let Operation::Reset { to } = operation {
         dates = scheduler.missed_dates(job).into_iter().collect();
-        repeats = true;
+        repeats = last_success.is_some_and(|success| to.is_none_or(|to| success >= to));
     }
     // Dates that are recorded only because they are due are not changed by the request.
     if let (Some(first), Some(last)) = (reply.dates.first, reply.dates.last) {

@@ -44,7 +44,7 @@ impl JobState {
         // Before what follows from it: that a backfill is finished.
         let note_index = step.notes.len();
         self.write(Entry::Close { attempt: attempt_key, end: outcome, state: state.clone(), counted_attempts }, step);
-        let behind = if is_backfill { self.backfilling() } else { self.behind() };
+        let behind = if is_backfill { self.backfilling() } else { self.behind(step.now) };
         let leaves = current && !state.is_settled() && self.is_of_cancelled(date);
         let state = if leaves { self.state_after_cancelling(date) } else { state };
         let closed = Notification::Closed { attempt: attempt.clone(), zone, end, state, behind };

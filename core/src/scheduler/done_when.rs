@@ -57,8 +57,9 @@ impl Scheduler {
             Some(State::Running) | None => {}
             Some(state) if *answer == ProbeAnswer::Done => {
                 let (from, by, zone) = (state.kind(), SettledBy::DoneWhen, job_state.zone_of(date));
-                job_state.write(Entry::Done { session: session.clone(), from, by, at: now }, step);
+                // Before what follows from it: that a backfill is finished.
                 step.notes.push(Notification::WasDone { session: session.clone(), zone });
+                job_state.write(Entry::Done { session: session.clone(), from, by, at: now }, step);
             }
             // A newer date has superseded it meanwhile.
             Some(_)

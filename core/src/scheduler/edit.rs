@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::job::Job;
 use crate::schedule::{Grain, PeriodId, TICK, Timetable};
 use crate::session::{
-    Disabled, Entry, ITSELF, JobRecord, NewSession, Recording, SkipReason, State, StateKind, Trigger,
+    Disabled, Entry, ITSELF, JobRecord, NewSession, Recording, SkipReason, StandIns, State, StateKind, Trigger,
 };
 use crate::text::counted;
 
@@ -231,6 +231,11 @@ impl JobState {
     /// What the edit of the registry does that is not in force yet.
     fn pending_edit(&self, now: DateTime<Utc>) -> Option<Edit> {
         Some(self.plan_edit(self.job.as_ref()?, self.recordings.as_ref()?, now))
+    }
+
+    /// After which instant an edit that is not in force yet has new dates, and which of them it will skip as moved.
+    pub(super) fn later_by_edit(&self, now: DateTime<Utc>) -> Option<(DateTime<Utc>, StandIns)> {
+        self.pending_edit(now).map(|edit| (edit.timetable_from, edit.stand_ins))
     }
 
     /// The dates before the next one that the edit of a disabled job would add, up to a million while it has no watermark.

@@ -107,6 +107,8 @@ pub(super) struct JobState {
     pub next: Option<DateTime<Utc>>,
     /// How many dates from `next` on are due but not recorded, as last counted; see `materialize`.
     pub unrecorded: u64,
+    /// How many dates have been superseded since some that are due were left unrecorded.
+    pub superseded: u64,
     /// Backfills whose dates are being entered.
     pub entering: VecDeque<Entering>,
     pub kills: Vec<PendingKill>,
@@ -133,6 +135,7 @@ impl JobState {
             probing: BTreeSet::new(),
             next: None,
             unrecorded: 0,
+            superseded: 0,
             entering: VecDeque::new(),
             kills: Vec::new(),
             cancelling: Vec::new(),
@@ -240,8 +243,14 @@ impl JobState {
         self.job.replace(job)
     }
 
-    /// How many due dates of the schedule are unsettled.
-    pub(super) fn behind(&self) -> u64 {
+    /// How many due dates of the schedule are unsettled and will run. Of those that are not recorded only the newest may run.
+    pub(super) fn behind(&self, now: DateTime<Utc>) -> u64 {
+        let unrecorded = if self.keeps_every_date() { self.unrecorded } else { self.unrecorded.min(1) };
+        self.rows.main.due(now) as u64 + unrecorded
+    }
+
+    /// How many dates of the schedule are unsettled, due or not.
+    pub(super) fn unsettled(&self) -> u64 {
         self.rows.main.len() as u64 + self.unrecorded
     }
 

@@ -3,6 +3,8 @@
 //! A job keeps at most [`WINDOW`] waiting dates in memory. Further due dates stay unrecorded until there is room, and
 //! are only counted (`unrecorded`), so that ten years of minutes cost little memory.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::job::{Job, Overlap};
@@ -138,10 +140,14 @@ impl JobState {
         self.unrecorded_dates(timetable).take_while(|date| timetable.due(*date) <= now).take(MAX_COUNTED).count() as u64
     }
 
-    /// The due dates that are not recorded and will not be skipped as moved.
+    /// The due dates that are not recorded and will not be skipped as moved, also by an edit that is not in force yet.
     pub(super) fn unmoved_due(&self, timetable: &Timetable, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+        let (from, stand_ins) = match self.later_by_edit(now) {
+            Some((from, stand_ins)) => (from, Cow::Owned(stand_ins)),
+            None => (DateTime::<Utc>::MIN_UTC, Cow::Borrowed(&self.rows().stand_ins)),
+        };
         let due = self.unrecorded_dates(timetable).take_while(move |date| timetable.due(*date) <= now);
-        due.filter(|date| !self.rows().stand_ins.contains_key(date)).take(MAX_COUNTED)
+        due.filter(move |date| *date > from && !stand_ins.contains_key(date)).take(MAX_COUNTED)
     }
 
     /// How many due dates are not recorded, and the first of them: what a disabled job has missed.
@@ -193,13 +199,15 @@ impl JobState {
         let is_too_old = |session: &&NewSession| session.state == State::Skipped { reason: SkipReason::TooOld };
         let oldest = sessions.iter().find(is_too_old).map(|session| session.date);
         self.write_sessions_in(timetable.zone(), Some(newest), sessions, step);
+        self.superseded += superseded;
         let is_whole = job.date_policy.keeps_every_date() || !more_to_come;
+        let superseded = if is_whole { std::mem::take(&mut self.superseded) } else { 0 };
         // A disabled job whose timetable changes records its dates, and runs none.
         if is_whole && self.is_active() && (superseded > 0 || count > 1) && too_old < count {
             let unsettled = self.rows().main.oldest();
             let zone = unsettled.map_or_else(|| timetable.zone(), |oldest| self.zone_of(oldest));
             let oldest = unsettled.or(self.rows().record.watermark).unwrap_or_default();
-            let (job, behind) = (self.rows().record.name.clone(), self.behind());
+            let (job, behind) = (self.rows().record.name.clone(), self.behind(step.now));
             step.notes.push(Notification::Behind { job, behind, oldest, zone, superseded });
         }
         if let Some(oldest) = oldest {

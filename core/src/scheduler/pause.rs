@@ -44,7 +44,7 @@ impl Scheduler {
     /// How many due dates of a job are unsettled and do not run, those of backfills included.
     pub(super) fn waiting_of(&self, name: &JobName) -> u64 {
         let Some(job_state) = self.jobs.get(name) else { return 0 };
-        (job_state.behind() + job_state.backfilling()).saturating_sub(job_state.rows().open.len() as u64)
+        (job_state.behind(self.now) + job_state.backfilling()).saturating_sub(job_state.rows().open.len() as u64)
     }
 
     /// Has a pause, or its end, written, and changes memory alike.

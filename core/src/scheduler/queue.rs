@@ -97,6 +97,13 @@ impl Queue {
         self.sessions.len()
     }
 
+    /// How many have come due, or have been attempted.
+    pub(super) fn due(&self, now: DateTime<Utc>) -> usize {
+        let is_ahead = |date: DateTime<Utc>| date.checked_add_signed(self.delay).is_none_or(|due| due > now);
+        let newest = self.sessions.iter().rev().take_while(|(date, _)| is_ahead(**date));
+        self.sessions.len() - newest.filter(|(_, session)| session.state == State::Waiting).count()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }

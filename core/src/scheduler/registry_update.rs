@@ -122,7 +122,7 @@ impl Scheduler {
     fn report_removal(&mut self, name: &JobName, step: &mut Step) {
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         job_state.write(Entry::Registered { job: name.clone(), action: None }, step);
-        step.notes.push(Notification::Removed { job: name.clone(), unsettled: job_state.behind() });
+        step.notes.push(Notification::Removed { job: name.clone(), unsettled: job_state.unsettled() });
     }
 
     /// Takes a job of the registry; returns its name and the changed keys if there is something to report.
@@ -185,10 +185,11 @@ impl Scheduler {
 
     fn report_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {
         let Some(job_state) = self.jobs.get(name) else { return };
-        let (oldest, next) =
-            (job_state.rows().main.oldest(), job_state.next.and_then(|next| self.first_to_run(job_state, next)));
+        let next = job_state.next.and_then(|next| self.first_to_run(job_state, next));
+        let unrecorded = || job_state.job.as_ref().filter(|_| job_state.unrecorded > 0)?.timetable.newest_due(self.now);
+        let oldest = job_state.rows().main.oldest().or_else(unrecorded);
         let zone = oldest.map_or_else(|| job_state.zone(), |oldest| job_state.zone_of(oldest));
-        let adding = Adding { due: job_state.behind(), oldest, zone, next };
+        let adding = Adding { due: job_state.behind(self.now), oldest, zone, next };
         let job = name.clone();
         if keys.is_empty() {
             step.notes.push(Notification::Added { job, adding });

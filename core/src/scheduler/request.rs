@@ -19,7 +19,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
-use crate::session::{Changed, Entry, Operation, Past, Reply, Request};
+use crate::session::{Changed, Disabled, Entry, Operation, Past, Reply, Request};
 use crate::text::in_zone;
 
 use super::Scheduler;
@@ -161,6 +161,19 @@ impl JobState {
     /// A date as text, in the zone that it was recorded with.
     fn shown(&self, date: DateTime<Utc>, settled: Option<Settled>) -> String {
         in_zone(date, settled.map_or_else(|| self.zone_of(date), |settled| settled.zone))
+    }
+
+    /// Says that nothing runs yet, of a job that is disabled.
+    fn while_disabled(&self, job: &Job) -> String {
+        let name = &job.name;
+        match &self.rows().disabled {
+            _ if !job.enabled => format!("; nothing of `{name}` runs until `enabled = true` in the registry"),
+            Some(Disabled { until: Some(until), .. }) => {
+                format!("; nothing of `{name}` runs until {}", in_zone(*until, job.timetable.zone()))
+            }
+            Some(_) => format!("; nothing of `{name}` runs until `crontabber enable {name}`"),
+            None => String::new(),
+        }
     }
 
     /// The first unsettled date that does not run, recorded or not.

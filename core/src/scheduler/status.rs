@@ -141,15 +141,16 @@ impl Scheduler {
             job_state.next.filter(|_| job_state.job.is_some()).and_then(|next| self.first_to_run(job_state, next));
         let first = job_state.due(now).next();
         // A disabled job records no dates.
-        let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.unrecorded_due(now) };
+        let (unrecorded, missed) = if job_state.is_active() { (0, None) } else { job_state.missed_to_run(now) };
+        let superseded = if missed.is_some() && !job_state.keeps_every_date() { job_state.idle_due(now) } else { 0 };
         let due = |date: DateTime<Utc>| job_state.job.as_ref().map_or(date, |job| job.timetable.due(date));
         let seen_at = job_state.rows().record.seen_at;
         Some(JobStatus {
             state: condition(job_state, first.map(|(_, session)| session), blocked_by.as_ref()),
             record: job_state.rows().record.clone(),
             next,
-            backlog: job_state.due(now).count() as u64 + job_state.unrecorded.max(unrecorded),
-            oldest: first.map(|(date, _)| date).or(missed),
+            backlog: job_state.due(now).count() as u64 - superseded + job_state.unrecorded.max(unrecorded),
+            oldest: first.map(|(date, _)| date).filter(|_| superseded == 0).or(missed),
             oldest_since_seen: job_state
                 .due(now)
                 .map(|(date, _)| date)
@@ -230,6 +231,20 @@ impl JobState {
         let due = move |date: &DateTime<Utc>| self.job.as_ref().map_or(*date, |job| job.timetable.due(*date));
         let sessions = self.rows().main.sessions().iter().map(|(date, session)| (*date, session));
         sessions.filter(move |(date, session)| session.state != State::Waiting || due(date) <= now)
+    }
+
+    /// How many of them do not run.
+    fn idle_due(&self, now: DateTime<Utc>) -> u64 {
+        self.due(now).filter(|(_, session)| session.state != State::Running).count() as u64
+    }
+
+    /// How many due dates are not recorded and run once the job is enabled, and the first of them.
+    fn missed_to_run(&self, now: DateTime<Utc>) -> (u64, Option<DateTime<Utc>>) {
+        let missed = self.unrecorded_due(now);
+        match self.job.as_ref().filter(|_| missed.0 > 0 && !self.keeps_every_date()) {
+            Some(job) => (1, job.timetable.newest_due(now)),
+            None => missed,
+        }
     }
 
     fn to_go(&self) -> Remaining {

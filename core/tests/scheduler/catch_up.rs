@@ -1,6 +1,7 @@
 //! Which dates run, and in which order, after dates were missed.
 
 use crontabber_core::job::DatePolicy;
+use crontabber_core::scheduler::Notification;
 use crontabber_core::session::Outcome;
 use insta::assert_snapshot;
 
@@ -145,4 +146,33 @@ fn the_backlog_includes_dates_beyond_the_window() {
     assert_eq!(world.scheduler.view(&name("big")).unwrap().backlog, 2881);
     world.crash();
     assert_eq!(world.scheduler.view(&name("big")).unwrap().backlog, 2881);
+}
+
+#[test]
+fn a_long_past_of_a_newest_only_job_is_counted_as_a_whole() {
+    let mut frequent = backfill("frequent", "* * * * *", "2026-11-01 00:00");
+    frequent.date_policy = DatePolicy::NewestOnly;
+    let mut world = World::new("2026-11-27 12:00", vec![frequent]);
+    world.pass_and_settle("2026-11-27 12:00", succeed);
+    let said = |world: &World| {
+        let counts = world.notes.iter().filter_map(|note| match note {
+            Notification::Added { adding, .. } => {
+                Some(format!("new: {} due, from {}", adding.due, adding.oldest?.format("%m-%dT%H:%M")))
+            }
+            Notification::Behind { behind, oldest, superseded, .. } => {
+                Some(format!("{behind} behind, from {}, {superseded} superseded", oldest.format("%m-%dT%H:%M")))
+            }
+            _ => None,
+        });
+        counts.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(said(&world), @"
+    new: 1 due, from 11-27T12:00
+    1 behind, from 11-27T12:00, 38160 superseded
+    ");
+    world.notes.clear();
+    world.now = at("2026-12-27 12:00");
+    world.crash();
+    world.pass_and_settle("2026-12-27 12:00", succeed);
+    assert_eq!(said(&world), "1 behind, from 12-27T12:00, 43199 superseded");
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crontabber_core::job::{Job, OnLost, OnUnknown};
-use crontabber_core::scheduler::ProbeAnswer;
-use crontabber_core::session::{Operation, Outcome, Retrying, Skipping};
+use crontabber_core::scheduler::{Notification, ProbeAnswer};
+use crontabber_core::session::{Only, Operation, Outcome, Retrying, Skipping};
 use insta::assert_snapshot;
 
-use crate::fixtures::with_done_when;
+use crate::fixtures::{order, with_done_when};
 use crate::world::*;
 
 #[test]
@@ -114,4 +114,18 @@ fn a_lost_date_stays_held_if_done_when_gives_no_answer() {
     world.end_first(Outcome::Lost);
     world.end_probe(ProbeAnswer::Unknown("killed by signal 9".to_owned()));
     assert_snapshot!(world.rows_of("load"), @r#"11-05T03:00 held: the outcome of attempt 1 is unknown, and the job has on_lost = "hold" (catch-up, 1 attempts)"#);
+}
+
+#[test]
+fn a_backfill_is_finished_after_its_last_date_is_done() {
+    let jobs = vec![with_done_when(backfill("load", "0 3 * * *", "2026-11-05 00:00"))];
+    let mut world = World::new("2026-11-05 02:00", jobs);
+    world.answer_to("load", Operation::Backfill(order("2026-11-04 00:00", Only::Missing)));
+    world.notes.clear();
+    world.answer_probe(Some(true));
+    assert!(
+        matches!(world.notes[..], [Notification::WasDone { .. }, Notification::BackfillOver { .. }]),
+        "{:?}",
+        world.notes
+    );
 }

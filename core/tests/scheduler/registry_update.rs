@@ -324,3 +324,33 @@ fn an_edit_of_the_timetable_is_reported_at_a_start_too() {
     world.crash();
     assert_eq!(changed(&world), [("load".to_owned(), "schedule, start".to_owned())]);
 }
+
+#[test]
+fn a_longer_delay_counts_the_dates_that_are_due() {
+    let delayed =
+        |hours| vec![with_delay(backfill("load", "0 * * * *", "2026-11-01 00:00"), Duration::from_hours(hours))];
+    let mut world = World::new("2026-11-01 05:30", delayed(0));
+    world.settle(fail);
+    world.notes.clear();
+    world.reload(delayed(3));
+    let due: Vec<u64> = world
+        .notes
+        .iter()
+        .filter_map(|note| match note {
+            Notification::Changed { adding, .. } => Some(adding.due),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(due, [3]);
+    world.notes.clear();
+    world.pass_and_settle("2026-11-01 05:40", succeed);
+    let behind: Vec<u64> = world
+        .notes
+        .iter()
+        .filter_map(|note| match note {
+            Notification::Closed { behind, .. } => Some(*behind),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(behind, [2, 1, 0]);
+}

@@ -72,7 +72,7 @@ fn more_than_a_hundred_dates_need_a_yes() {
     assert_eq!(hand.sessions().values().filter(|row| row["trigger"] == "backfill").count(), 600);
     insta::assert_snapshot!(hand.tell("reset minutes --yes"), @"
     reset minutes --yes: 0
-    note: a reset starts the job anew: its watermark goes back, and succeeded dates run again (this overrides promises P1 and P5; the audit records it)
+    note: a reset starts the job anew: its watermark goes back (this overrides promise P5; the audit records it)
     note: no daemon is running: dates start when one runs, or with `crontabber once`
     job `minutes` is reset: 121 dates from 2024-11-05T10:00:00+00:00 on are attempted again
     ");

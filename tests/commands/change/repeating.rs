@@ -78,7 +78,7 @@ fn an_answer_says_that_done_when_is_asked_first() {
     retry asks 2024-11-04 --again -q: 0
     2024-11-04T03:00:00+00:00 of `asks` had succeeded, and runs again now, outside its schedule, unless `done_when` says that a date is done
     backfill asks --from 2024-11-05 --only all --dry-run: 0
-    dry run, nothing is changed; it would answer: backfill of `asks`: 2024-11-05T03:00:00+00:00, oldest first, one at a time, outside its schedule; 1 date is repeated that succeeded before, unless `done_when` says that a date is done
+    dry run, nothing is changed; it would answer: backfill of `asks`: 2024-11-05T03:00:00+00:00, oldest first, one at a time, outside its schedule, unless `done_when` says that a date is done; 1 date is repeated that succeeded before
     succeeded dates run again (this overrides promise P1; the audit records it)
     ");
 }
@@ -110,6 +110,6 @@ fn the_dates_that_a_disabled_job_has_missed_are_no_backfill() {
     backfill off --from 2024-11-01T12:00 --to 2024-11-04: 1
     error: `off` is disabled, and has not recorded its dates from 2024-11-02T03:00:00+00:00 on: they belong to its schedule, and run after `enabled = true` in the registry
     backfill off --from 2024-11-01 --to 2024-11-02 --dry-run: 0
-    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule
+    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; nothing of `off` runs until `enabled = true` in the registry
     ");
 }

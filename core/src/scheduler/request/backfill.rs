@@ -52,8 +52,10 @@ impl Scheduler {
         let dates = job_state.dates_of_order(&job, order, now)?;
         let selection = job_state.select(&dates, order.only, &settled, request.id);
         let shown = |date: DateTime<Utc>| job_state.shown(date, settled.known.get(&date).copied());
-        let unless = if selection.changed.count > 0 { unless_done(&job) } else { "" };
-        let text = selection.describe(&job.name, order, &dates, shown) + unless;
+        let mut text = selection.describe(&job, order, &dates, shown);
+        if selection.changed.count > 0 {
+            text.push_str(&job_state.while_disabled(&job));
+        }
         let text = text + &self.missing_upstream(&job, &selection.wanted);
         let (_, job_state) = self.registered(name)?;
         let reply = done(text, selection.changed);
@@ -283,11 +285,12 @@ impl SelectedDates {
     /// Describes the backfill for the answer.
     fn describe(
         &self,
-        name: &JobName,
+        job: &Job,
         order: &BackfillOrder,
         dates: &[DateTime<Utc>],
         shown: impl Fn(DateTime<Utc>) -> String,
     ) -> String {
+        let (name, unless) = (&job.name, unless_done(job));
         let called = order.name.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();
         let why_not = match order.only {
             Only::Missing => "settled by attempts, or not settled yet",
@@ -310,7 +313,7 @@ impl SelectedDates {
         };
         if self.wanted.is_empty() && !self.retried.is_empty() {
             return format!(
-                "backfill{called} of `{name}`: {shown}, which failed, run again now, in the order of the schedule{left}"
+                "backfill{called} of `{name}`: {shown}, which failed, run again now, in the order of the schedule{unless}{left}"
             );
         }
         let direction = if order.newest_first { "newest first" } else { "oldest first" };
@@ -318,7 +321,8 @@ impl SelectedDates {
             1 => "one at a time".to_owned(),
             many => format!("{many} at once"),
         };
-        let mut text = format!("backfill{called} of `{name}`: {shown}, {direction}, {at_once}, outside its schedule");
+        let mut text =
+            format!("backfill{called} of `{name}`: {shown}, {direction}, {at_once}, outside its schedule{unless}");
         if self.repeated > 0 {
             text.push_str(&format!("; {} repeated that succeeded before", are(self.repeated)));
         }

@@ -68,7 +68,7 @@ impl JobState {
     fn describe_reset(&self, timetable: &Timetable, to: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Reply {
         let (name, zone) = (&self.rows().record.name, timetable.zone());
         let is_disabled = self.rows().disabled.is_some();
-        let behind = if is_disabled { self.missed(now).0 } else { self.behind() };
+        let behind = if is_disabled { self.missed(now).0 } else { self.behind(now) };
         let first = self.first_unsettled();
         let mut text = match first {
             Some(date) if timetable.due(date) <= now && behind > 0 => {

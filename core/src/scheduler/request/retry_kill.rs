@@ -32,6 +32,7 @@ impl Scheduler {
         };
         if changed.count > 0 {
             text.push_str(unless_done(&job));
+            text.push_str(&job_state.while_disabled(&job));
         }
         let first = job_state.rows().main.oldest();
         if let (Retrying::Date { date, .. }, Some(first)) = (retrying, first)
