@@ -64,7 +64,7 @@ fn a_paused_job_waits_for_once_and_for_a_daemon_and_every_command_says_so() {
         let said = lab.ok("resume");
         assert!(said.starts_with("all jobs are resumed (2 jobs): 2 due dates run now, in order"), "{said}");
         lab.until("they run", || lab.lines("ran").len() == 4 && lab.lines("other").len() == 4);
-        assert!(lab.ok("resume").contains("are not paused: nothing was changed"));
+        assert!(lab.ok("resume").contains("there is no pause of all jobs: nothing was changed"));
         let audit = lab.json(&["audit"]);
         let acts: Vec<&str> = audit.as_array().unwrap().iter().map(|act| act["action"].as_str().unwrap()).collect();
         assert_eq!(acts, ["resume", "resume", "pause", "run", "run", "pause", "pause"], "{audit}");

@@ -52,7 +52,7 @@ fn a_pause_of_everything_records_dates_and_runs_them_in_order_when_it_ends() {
     assert_snapshot!(world.answer_about_pause(resume(None)), @"done (0): all jobs are resumed (2 jobs): 6 due dates run now, in order");
     world.settle(succeed);
     assert_snapshot!(world.take_started(), @"clean 11-02T03:00, load 11-02T03:00, clean 11-03T03:00, load 11-03T03:00, clean 11-04T03:00, load 11-04T03:00");
-    assert_snapshot!(world.answer_about_pause(resume(None)), @"done (0): all jobs are not paused: nothing was changed");
+    assert_snapshot!(world.answer_about_pause(resume(None)), @"done (0): there is no pause of all jobs: nothing was changed");
 }
 
 #[test]

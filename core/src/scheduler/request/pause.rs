@@ -66,7 +66,7 @@ impl Scheduler {
             if commands.is_empty() { String::new() } else { format!("; still paused: {}", commands.join(", ")) }
         };
         if !self.pauses.contains_key(scope) {
-            let text = format!("{scope} are not paused: nothing was changed{}", others(self));
+            let text = format!("there is no pause of {scope}: nothing was changed{}", others(self));
             return done(text, Changed::default());
         }
         let jobs = self.jobs_of(scope);
