@@ -13,6 +13,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
+pub(super) use reading::must_have_instants;
 pub(super) use reading::{
     AttemptsArguments, AuditArguments, BackfillsArguments, CalendarArguments, ListArguments, LogArguments,
     SessionsArguments, StatusArguments, WhyArguments,

@@ -14,7 +14,7 @@ use super::table::{Cell, Column, Fit, Table};
 use crate::ledger::BackfillProgress;
 use crate::report::zones::Zones;
 use crate::session::StateKind;
-use crate::text::in_zone;
+use crate::text::{in_zone, to_the_second};
 
 const COLUMNS: [Column; 10] = [
     Column(Fit::Cut, "JOB"),
@@ -89,7 +89,7 @@ pub(super) fn backfills(context: &Context, asked: &BackfillsArguments, output: &
             Cell::number(row.skipped),
             Cell::number(row.failed),
             Cell::number(row.to_go),
-            Cell::date(backfill.record.entered_at, zone),
+            Cell::new(to_the_second(backfill.record.entered_at, zone)),
         ];
         table.row(cells, None);
     }

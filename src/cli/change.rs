@@ -12,6 +12,7 @@ use chrono_tz::Tz;
 use super::arguments::change::{
     BackfillArguments, Change, ChangeCommand, ChangeOptions, Direction, EnableArguments, RetryArguments, SkipArguments,
 };
+use super::arguments::must_have_instants;
 use super::context::Context;
 use super::failure::Failure;
 use crate::daemon::{self, Operator};
@@ -187,11 +188,7 @@ impl Target<'_> {
     fn order(&self, asked: &BackfillArguments) -> Result<BackfillOrder, Failure> {
         let from = asked.from.ok_or_else(|| Failure::usage("`--from` is missing"))?.instant(self.zone);
         let mut to = asked.to.map(|to| to.instant(self.zone));
-        if to.is_some_and(|to| to <= from) {
-            let text = if to == Some(from) { "the range is empty" } else { "the range ends before it begins" };
-            return Err(Failure::usage(text)
-                .hint(Some("`--to` is the end, exclusive: for one day, it is the day after `--from`")));
-        }
+        to.map_or(Ok(()), |to| must_have_instants(from, to))?;
         if let (Some(count), Some(job)) = (asked.count, self.job()) {
             let unbounded = job.timetable.without_start();
             let last = usize::try_from(count - 1).unwrap_or(usize::MAX);

@@ -1,7 +1,7 @@
 //! `plan`: the dates ahead or in a range, and what a wake would start now.
 //!
-//! A range asks the timetables alone, and no ledger is opened; what a wake would do is asked of the daemon's own
-//! scheduler.
+//! A range asks the timetables alone; a note says why the dates of a job do not all run, as far as its ledger can be read.
+//! What a wake would do is asked of the daemon's own scheduler.
 
 mod wake;
 
@@ -9,13 +9,14 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::arguments::PlanArguments;
+use super::arguments::{PlanArguments, must_have_instants};
 use super::context::Context;
 use super::failure::Failure;
 use super::json::Array;
 use super::output::{Output, cut};
 use crate::job::{DatePolicy, Job};
 use crate::report::merged_dates::Merged;
+use crate::report::plan::caveats;
 use crate::report::zones::unknown_job;
 use crate::schedule::TICK;
 use crate::text::{in_zone, write_in_zone};
@@ -35,6 +36,13 @@ pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output
             None => return Err(unknown_job(name.as_str(), registry.jobs.iter().map(|job| &job.name)).into()),
         },
     };
+    if let (Some(_), [job]) = (&asked.job, jobs.as_slice())
+        && let Ok(Some(mut reader)) = context.reader_if_any(Some(&registry))
+    {
+        for line in caveats(registry.clone(), &mut reader, job, context.now)? {
+            context.remark(&line);
+        }
+    }
     let ranges = jobs.iter().map(|job| range(job, asked, context.now)).collect::<Result<Vec<_>, _>>()?;
     let at_most = asked.count.or_else(|| asked.to.is_none().then_some(COUNT)).unwrap_or(u64::MAX);
     let mut dates = Merged::new(jobs.iter().zip(&ranges).map(|(job, (from, to))| job.timetable.dates(*from, *to)));
@@ -65,9 +73,8 @@ fn range(job: &Job, asked: &PlanArguments, now: DateTime<Utc>) -> Result<(DateTi
             .map_or(now, |at| at + TICK),
     };
     let to = asked.to.map_or(DateTime::<Utc>::MAX_UTC, |to| to.instant(zone));
-    if asked.from.is_some() && to < from {
-        return Err(Failure::usage("the range ends before it begins")
-            .hint(Some("`--from` is the first instant of it, and `--to` the first after it")));
+    if asked.from.is_some() {
+        must_have_instants(from, to)?;
     }
     Ok((from, to))
 }

@@ -10,7 +10,7 @@ use crate::text::quoted;
 /// A script may have several lines and indentation.
 const ALLOWED: &[char] = &['\n', '\t'];
 
-/// The programs that replace `${NAME}` in their arguments.
+/// The programs that replace `${NAME}` in their arguments, also if another program starts them, such as `env` or `sudo`.
 const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
 
 /// Reads the required `command`. `suggested` are the keys that unknown keys probably stand for.
@@ -63,8 +63,9 @@ fn shell(reader: &TableReader<'_>, key: &str, text: &StringValue<'_>) -> Option<
 }
 
 fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> Option<Command> {
-    let program = arguments.first().and_then(|first| first.value.rsplit('/').next());
-    let is_shell = program.is_some_and(|name| SHELLS.contains(&name));
+    let is_shell =
+        |argument: &StringValue<'_>| argument.value.rsplit('/').next().is_some_and(|program| SHELLS.contains(&program));
+    let shell = arguments.iter().position(is_shell).unwrap_or(arguments.len());
     let mut templates = Vec::with_capacity(arguments.len());
     for (number, argument) in arguments.iter().enumerate() {
         if reader.without_control_characters(key, argument, ALLOWED).is_none() {
@@ -74,7 +75,8 @@ fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> O
             reader.invalid(argument.span.clone(), key, "starts with an empty argument, which is not a program", None);
             continue;
         }
-        let parsed = if is_shell { Template::parse_of_shell(argument.value) } else { Template::parse(argument.value) };
+        let parsed =
+            if number > shell { Template::parse_of_shell(argument.value) } else { Template::parse(argument.value) };
         match parsed {
             Ok(template) => templates.push(template),
             Err(error) => {

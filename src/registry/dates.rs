@@ -61,6 +61,7 @@ pub(super) fn read(
     let part = if jitter.is_zero() { jitter } else { jitter::part(name.get_ref(), &host_name(), jitter) };
     let due = delay.saturating_add(part);
     let timetable = schedule.map(|schedule| Timetable::new(schedule, start, end, due));
+    check_jitter(reader, timetable.as_ref(), jitter, now);
     check_bounds(reader, timetable.as_ref().filter(|_| has_schedule == HasSchedule::Yes), start, end);
     JobDates { has_schedule, start, jitter, timetable }
 }
@@ -98,6 +99,17 @@ fn jitter(reader: &TableReader<'_>) -> Duration {
         reader.invalid(reader.value_span(KEY), KEY, "must be at least one second", None);
     }
     jitter
+}
+
+/// Warns of a `jitter` that is longer than the time between two dates.
+fn check_jitter(reader: &TableReader<'_>, timetable: Option<&Timetable>, jitter: Duration, now: DateTime<Utc>) {
+    let mut dates = timetable.into_iter().flat_map(|timetable| timetable.dates(now, DateTime::<Utc>::MAX_UTC));
+    let (Some(Ok(first)), Some(Ok(second))) = (dates.next(), dates.next()) else { return };
+    if (second - first).to_std().is_ok_and(|between| jitter > between) {
+        let message = format!("{}: `jitter` is longer than the time between two dates", reader.label);
+        let hint = "a jitter of less than that spreads the starts as well, and delays no date beyond the next one";
+        reader.file.warning(reader.value_span("jitter"), message, hint.to_owned());
+    }
 }
 
 /// Reads `schedule`, or `every` with `at`; at least one of them is present.

@@ -96,7 +96,8 @@ impl<'a> Jobs<'a> {
         let name = quoted(&named.name);
         let Some(to) = self.numbers.get(named.name.as_str()).copied() else {
             if self.all_are_known {
-                let hint = self.suggester.name(&named.name, self.drafts.iter().map(|draft| draft.name.as_str()));
+                let others = self.drafts.iter().filter(|other| other.name != draft.name);
+                let hint = self.suggester.name(&named.name, others.map(|other| other.name.as_str()));
                 return refuse(&format!("{name}, which does not exist"), hint.as_deref());
             }
             return None;

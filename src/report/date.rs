@@ -24,10 +24,16 @@ pub enum DateArgument {
 
 /// Why a text is no date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "write a day (`2026-11-03`), a time of the job's zone (`2026-11-03T02:30`) or an instant (`2026-11-03T01:30:00Z`)"
-)]
-pub struct DateArgumentError;
+pub enum DateArgumentError {
+    #[error(
+        "write a day (`2026-11-03`), a time of the job's zone (`2026-11-03T02:30`) or an instant (`2026-11-03T01:30:00Z`)"
+    )]
+    Form,
+    #[error("there is no such day: the month has {days} days")]
+    Day { days: u32 },
+    #[error("there is no such month")]
+    Month,
+}
 
 /// Why a date that was typed is not one date of a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +119,7 @@ impl FromStr for DateArgument {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         if let Some(day) = day(text) {
-            return Ok(Self::Day(day));
+            return day.map(Self::Day);
         }
         let (stamp, offset) = split_offset(text);
         // RFC 3339 allows a small one.
@@ -122,22 +128,32 @@ impl FromStr for DateArgument {
         let wall = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(stamp.trim_end(), format).ok());
         // A leap second is none of the instants that we count.
         let is_counted = |wall: &NaiveDateTime| (0..=9999).contains(&wall.year()) && wall.nanosecond() < 1_000_000_000;
-        let wall = wall.filter(is_counted).ok_or(DateArgumentError)?;
+        let wall = wall.filter(is_counted).ok_or(DateArgumentError::Form)?;
         match offset {
             None => Ok(Self::Wall(wall)),
             Some(offset) => {
-                let offset: FixedOffset = offset.parse().map_err(|_| DateArgumentError)?;
-                let instant = wall.and_local_timezone(offset).single().ok_or(DateArgumentError)?;
+                let offset: FixedOffset = offset.parse().map_err(|_| DateArgumentError::Form)?;
+                let instant = wall.and_local_timezone(offset).single().ok_or(DateArgumentError::Form)?;
                 Ok(Self::Instant(instant.to_utc()))
             }
         }
     }
 }
 
-fn day(text: &str) -> Option<NaiveDate> {
-    let is_day =
-        text.len() == 10 && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if is_day { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None }
+/// Reads a day, if a text has its form.
+fn day(text: &str) -> Option<Result<NaiveDate, DateArgumentError>> {
+    let mut numbers = text.split('-').map(|part| part.bytes().all(|byte| byte.is_ascii_digit()).then_some(part));
+    let (year, month, day) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    if numbers.next().is_some() || [year.len(), month.len(), day.len()] != [4, 2, 2] {
+        return None;
+    }
+    let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+    let first = NaiveDate::from_ymd_opt(year, month, 1);
+    let days = first.map(|first| u32::from(first.num_days_in_month()));
+    Some(
+        NaiveDate::from_ymd_opt(year, month, day)
+            .ok_or_else(|| days.map_or(DateArgumentError::Month, |days| DateArgumentError::Day { days })),
+    )
 }
 
 /// Splits off `Z` or `+01:00` from the end.
@@ -209,7 +225,6 @@ mod tests {
         for wrong in [
             "",
             "yesterday",
-            "2026-11-31",
             "2026-11-3",
             "-123-11-03",
             "2026-11-03T",
@@ -219,10 +234,17 @@ mod tests {
             "1700000000",
             "é:+00:00",
         ] {
-            assert_eq!(wrong.parse::<DateArgument>(), Err(DateArgumentError), "{wrong}");
+            assert_eq!(wrong.parse::<DateArgument>(), Err(DateArgumentError::Form), "{wrong}");
+        }
+        for (wrong, error) in [
+            ("2026-11-31", DateArgumentError::Day { days: 30 }),
+            ("2026-02-29", DateArgumentError::Day { days: 28 }),
+            ("2026-13-01", DateArgumentError::Month),
+        ] {
+            assert_eq!(wrong.parse::<DateArgument>(), Err(error), "{wrong}");
         }
         for wrong in ["2026-11-03T02:30+0100", "2026-11-03T02:30+25:00", "2026-11-03T02:30+aa:00"] {
-            assert_eq!(wrong.parse::<DateArgument>(), Err(DateArgumentError), "{wrong}");
+            assert_eq!(wrong.parse::<DateArgument>(), Err(DateArgumentError::Form), "{wrong}");
         }
     }
 

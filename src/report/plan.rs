@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::scheduling::{Question, ask};
-use crate::job::Job;
+use super::jobs::takes_over;
+use super::scheduling::{Question, ask, recorded_as};
+use super::zones::Zones;
+use crate::job::{Job, JobName};
 use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
-use crate::scheduler::{JobStatus, Recovered, Start};
+use crate::schedule::TICK;
+use crate::scheduler::{BlockReason, JobStatus, Recovered, Start};
 use crate::text::in_zone;
 
 /// What a wake would do for one job.
@@ -45,18 +49,72 @@ pub(crate) fn wake(
         Some(reader) => reader.recovered_for(&registry.jobs)?,
         None => Recovered::default(),
     };
+    let recorded: Vec<JobName> =
+        registry.jobs.iter().map(|job| recorded_as(&registry, &recovered, &job.name)).collect();
     let (scheduler, step, jobs) = ask(recovered, registry, Question::Wake, now);
-    let planned = |job: Arc<Job>| {
-        let view = scheduler.view(&job.name)?;
+    let planned = |(job, recorded): (Arc<Job>, JobName)| {
+        // A job whose ledger still has its previous name has no dates of its own yet.
+        let view = scheduler.view(&job.name).or_else(|| {
+            let view = scheduler.view(&recorded)?;
+            let next = job.timetable.dates(job.timetable.newest_due(now)? + TICK, DateTime::<Utc>::MAX_UTC).next();
+            Some(JobStatus { next: next.and_then(Result::ok), ..view })
+        })?;
         let starts = step.starts.iter().filter(|start| start.job.name == job.name).cloned().collect();
         Some(PlannedJob { job, view, starts })
     };
-    let mut planned: Vec<PlannedJob> = jobs.into_iter().filter_map(planned).collect();
+    let mut planned: Vec<PlannedJob> = jobs.into_iter().zip(recorded).filter_map(planned).collect();
     planned.sort_by(|a, b| a.job.name.cmp(&b.job.name));
     Ok(planned)
 }
 
+/// Why the dates of a job to come do not all run, one reason a line: they are those of the timetable.
+pub(crate) fn caveats(
+    registry: Registry,
+    reader: &mut Reader,
+    job: &Job,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, LedgerError> {
+    let (name, zone) = (&job.name, job.timetable.zone());
+    let recovered = reader.recovered_for(&registry.jobs)?;
+    let recorded = recorded_as(&registry, &recovered, name);
+    let zones = Zones::of_recovered(Some(&registry), &recovered);
+    let (scheduler, ..) = ask(recovered, registry, Question::State, now);
+    let Some(view) = scheduler.view(name).or_else(|| scheduler.view(&recorded)) else { return Ok(Vec::new()) };
+    let mut lines = Vec::new();
+    if view.record.name != *name {
+        lines.push(format!("`{name}` {}", takes_over(&view.record.name)));
+    }
+    if let Some(block) = view.blocked_by.filter(BlockReason::is_of_all_dates) {
+        let shown = |_: Option<&JobName>, date: DateTime<Utc>| zones.shown(name, date);
+        lines.push(format!("nothing of `{name}` starts yet: it waits for {}", block.describe(zone, shown)));
+    }
+    if let Some(watermark) = view.record.watermark.filter(|watermark| *watermark > now) {
+        lines.push(format!(
+            "`{name}` has recorded its dates up to {}, which is in the future: what has run up to then does not run \
+             again; was the clock wrong?",
+            zones.shown(name, watermark)
+        ));
+    }
+    lines.extend(view.moved.iter().map(|(date, by)| moved(*date, *by, zone)));
+    Ok(lines)
+}
+
+/// Says that a date to come does not run.
+pub(crate) fn moved(date: DateTime<Utc>, by: DateTime<Utc>, zone: Tz) -> String {
+    format!("{} will be skipped as moved: {} stands for it", in_zone(date, zone), in_zone(by, zone))
+}
+
 impl PlannedJob {
+    /// The lines below the job, but for what starts now.
+    pub(crate) fn details(&self) -> Vec<String> {
+        let (before, zone) = (&self.view.record.name, self.job.timetable.zone());
+        let renamed = (*before != self.job.name).then(|| takes_over(before));
+        let paused = self.view.paused.as_ref();
+        let paused = paused.map(|pause| format!("paused: {}; {}", pause.describe(zone), pause.end(zone)));
+        let moved = self.view.moved.iter().map(|(date, by)| moved(*date, *by, zone));
+        renamed.into_iter().chain(paused).chain(moved).collect()
+    }
+
     /// The next date that does not start now; a job that the registry disables has none.
     pub(crate) fn next(&self) -> Option<DateTime<Utc>> {
         self.view.next.filter(|_| self.job.enabled)

@@ -56,6 +56,8 @@ fn states_and_dates_narrow_the_list() {
     assert_eq!(days(&place, &["sessions", "--from", "2024-11-03", "--to", "2024-11-05"]), "l03 f03 l04");
     assert_eq!(days(&place, &["sessions", "load", "--to", "2024-11-02T02:30"]), "l01");
     assert_eq!(days(&place, &["sessions", "--last", "7d"]), "");
+    let without_unit = place.ask(&["sessions", "--last", "7"]);
+    assert!(without_unit.err.contains("`7` has no unit: write `7d` for days"), "{}", without_unit.err);
     // All of them lie back less than a century.
     assert_eq!(days(&place, &["sessions", "far", "--last", "36500d"]), "f01 f02 f03");
     assert_eq!(days(&place, &["attempts", "--state", "killed"]), "l03");

@@ -59,7 +59,6 @@ fn a_range_has_its_first_instant_and_not_its_last() {
     assert_eq!(dates("night", "2026-11-03T01:30:00Z", "2026-11-05T01:30:00Z"), night);
     assert_eq!(dates("night", "2026-11-03T02:30", "2026-11-05T02:30"), night);
     assert_eq!(dates("night", "2026-11-03", "2026-11-05"), night);
-    assert!(dates("night", "2026-11-03", "2026-11-03").is_empty());
 }
 
 #[test]
@@ -138,4 +137,42 @@ fn a_wake_is_told_before_it_happens() {
     assert_eq!(of("night")[0]["starts"], "later");
     place.live(at("2026-11-05T00:00:00Z"), succeeds);
     assert!(!place.ask(&["plan", "--json"]).column("job").contains(&"late".to_owned()));
+}
+
+#[test]
+fn an_empty_range_is_an_error_of_every_command() {
+    let place = Fixture::new(BERLIN);
+    place.live(at("2026-11-05T00:00:00Z"), succeeds);
+    for command in ["plan", "sessions", "attempts", "audit", "calendar night", "plan night"] {
+        let mut words: Vec<&str> = command.split(' ').collect();
+        words.extend(["--from", "2026-11-03", "--to", "2026-11-03"]);
+        let said = place.ask(&words);
+        assert_eq!((said.exit, said.out.as_str()), (2, ""), "{command}");
+        assert!(said.err.contains("for one day, it is the day after `--from`"), "{command}: {}", said.err);
+    }
+}
+
+const YEARLY: &str = "[jobs.yearly]\nschedule = \"@yearly\"\nstart = 2026-01-01\ncommand = \"true\"\n";
+
+#[test]
+fn a_note_says_why_the_dates_of_a_job_do_not_run() {
+    let place = Fixture::new(YEARLY);
+    place.live(at("2026-11-05T00:00:00Z"), succeeds);
+    let ask = || {
+        let said = place.ask(&["plan", "yearly", "--count", "1"]);
+        assert_eq!((said.exit, said.out.as_str()), (0, "2027-01-01T00:00:00+00:00  yearly\n"));
+        said.err
+    };
+    assert_eq!(ask(), "");
+    place.ask(&["disable", "yearly"]);
+    let said = ask();
+    assert!(said.starts_with("note: nothing of `yearly` starts yet: it waits for an operator to enable it"), "{said}");
+    place.ask(&["enable", "yearly"]);
+    place.live(at("2098-11-05T00:00:00Z"), succeeds);
+    let said = ask();
+    assert_eq!(
+        said,
+        "note: `yearly` has recorded its dates up to 2098-01-01T00:00:00+00:00, which is in the future: what has run up \
+         to then does not run again; was the clock wrong?\n"
+    );
 }

@@ -43,6 +43,8 @@ fn a_job_that_waits_for_its_ledger_is_shown_under_its_new_name() {
         why.ends_with("next: `new` takes over the dates of `old` once the open attempt of `old` has ended\n"),
         "{why}"
     );
+    let plan = lab.ok("plan");
+    assert!(plan.contains("new ") && plan.contains("takes over the dates of `old`"), "{plan}");
     let status = lab.ok("status new");
     assert!(status.contains("takes over the dates of `old`") && status.contains("In the registry"), "{status}");
     assert_eq!(lab.json(&["sessions", "new"]).as_array().map(Vec::len), Some(2));

@@ -201,6 +201,10 @@ fn an_expansion_in_an_argument_of_a_shell_is_the_shells() {
         assert_eq!(warnings(&job("echo ${X} {date:%F}")), "", "{shell}");
         assert!(mistakes(&job("echo {dat}")).contains("did you mean `{date}`?"));
     }
+    for start in ["\"/usr/bin/env\", \"bash\"", "\"sudo\", \"-u\", \"www\", \"sh\""] {
+        let job = format!("[jobs.a]\nschedule = \"@daily\"\ncommand = [{start}, \"-c\", \"echo ${{X}}\"]\n");
+        assert!(!warnings(&job).contains("variables"), "{start}");
+    }
     let other = "[jobs.a]\ncommand = [\"/opt/report\", \"${HOME}/x\"]\n";
     assert!(mistakes(other).contains("variables are not replaced"), "{}", mistakes(other));
 }

@@ -188,7 +188,7 @@ fn unknown_jobs_and_the_job_itself() {
      --> jobs.toml:4:15
       |
     4 | depends_on = ["loda", "load", "something-else"]
-      |               ^^^^^^ did you mean `load`?
+      |               ^^^^^^
 
     error: job `load` depends on itself
      --> jobs.toml:4:23

@@ -203,3 +203,17 @@ command = "true"
        |                    ^^^^ a date of that age is skipped anyway
     "#);
 }
+
+#[test]
+fn a_jitter_longer_than_the_time_between_two_dates_is_a_warning() {
+    let job =
+        |jitter: &str| format!("[jobs.load]\nschedule = \"*/5 * * * *\"\njitter = \"{jitter}\"\ncommand = \"true\"\n");
+    assert_eq!(warnings(&job("5m")), "");
+    assert_snapshot!(warnings(&job("10m")), @r#"
+    warning: job `load`: `jitter` is longer than the time between two dates
+     --> jobs.toml:3:10
+      |
+    3 | jitter = "10m"
+      |          ^^^^^ a jitter of less than that spreads the starts as well, and delays no date beyond the next one
+    "#);
+}

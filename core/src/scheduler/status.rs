@@ -296,6 +296,12 @@ fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<
 }
 
 impl BlockReason {
+    /// Whether no date of the job starts for it, new ones included.
+    #[must_use]
+    pub fn is_of_all_dates(&self) -> bool {
+        matches!(self, Self::Disabled | Self::DisabledBy(_) | Self::Paused(_))
+    }
+
     /// What the date waits for, as the end of a sentence. `shown` is a date of another job, or of the job itself if none is
     /// named; `zone` is that of other times.
     #[must_use]

@@ -220,11 +220,11 @@ fn what_other_dialects_add_is_refused() {
     "0 0 * * MON#2" [MON#2] the day of week `MON#2` has `#`, and the n-th weekday of a month cannot be named; name the weekday alone, and let the job choose the week of the month
     "0 0 ? * MON" [?] the day of month `?` has `?`, which other dialects write for `*`; did you mean `*`?
     "0 0 1 * ?" [?] the day of week `?` has `?`, which other dialects write for `*`; did you mean `*`?
-    "H * * * *" [H] the minute `H` has `H`, and a schedule cannot be random; choose a number yourself
-    "H/15 * * * *" [H] the minute `H` has `H`, and a schedule cannot be random; choose a number yourself
-    "0 H(0-7) * * *" [H(0] the hour `H(0` has `H`, and a schedule cannot be random; choose a number yourself
-    "0~30 * * * *" [0~30] the minute `0~30` has `~`, and a schedule cannot be random; choose a number yourself
-    "~ * * * *" [~] the minute `~` has `~`, and a schedule cannot be random; choose a number yourself
+    "H * * * *" [H] the minute `H` has `H`, and a schedule cannot be random; choose a number, or set `jitter`, which spreads the starts of the jobs
+    "H/15 * * * *" [H] the minute `H` has `H`, and a schedule cannot be random; choose a number, or set `jitter`, which spreads the starts of the jobs
+    "0 H(0-7) * * *" [H(0] the hour `H(0` has `H`, and a schedule cannot be random; choose a number, or set `jitter`, which spreads the starts of the jobs
+    "0~30 * * * *" [0~30] the minute `0~30` has `~`, and a schedule cannot be random; choose a number, or set `jitter`, which spreads the starts of the jobs
+    "~ * * * *" [~] the minute `~` has `~`, and a schedule cannot be random; choose a number, or set `jitter`, which spreads the starts of the jobs
     "0 3 * * 1%2" [1%2] the day of week `1%2` has `%`, which means something only in the command of a crontab; write 0 to 7 (both Sunday) or SUN to SAT
     "0 0 * * MONDAY" [MONDAY] the day of week `MONDAY` is not one of the three-letter names; did you mean `MON`?
     "0 0 * * Mondays" [Mondays] the day of week `Mondays` is not a number; write 0 to 7 (both Sunday) or SUN to SAT
@@ -337,6 +337,7 @@ fn what_is_probably_not_meant_is_named_with_what_to_write() {
         "0 */24 * * *",
         "0 0 */40 * *",
         "0 0 * */13 *",
+        "0 9-17/12 * * *",
     ];
     insta::assert_snapshot!(texts.iter().map(advice).collect::<String>(), @r#"
     "0 0 1-7 * mon" [1-7 * mon] the job runs on the days of month `1-7` and also on every `mon`: a date needs only one of the two; for days that match both, write `*/32,1-7`
@@ -350,6 +351,7 @@ fn what_is_probably_not_meant_is_named_with_what_to_write() {
     "0 */24 * * *" [*/24] the hour `*/24` is only 0: the step is longer than the range; write `0` if that is meant
     "0 0 */40 * *" [*/40] the day of month `*/40` is only 1: the step is longer than the range; write `1` if that is meant
     "0 0 * */13 *" [*/13] the month `*/13` is only 1: the step is longer than the range; write `1` if that is meant
+    "0 9-17/12 * * *" [9-17/12] the hour `9-17/12` is only 9: the step is longer than the range; write `9` if that is meant
     "#);
     for meant in [
         "@monthly",

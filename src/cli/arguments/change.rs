@@ -104,7 +104,8 @@ pub(in crate::cli) struct RunArguments {
     /// The date to run [default: the next one].
     #[arg(long, value_name = "DATE")]
     pub(in crate::cli) date: Option<DateArgument>,
-    /// Run even if dependencies are not met, the date is not due, or the job is disabled or paused.
+    /// Run even if dependencies are not met, the `delay` has not passed, or the job is disabled or paused; a date in the
+    /// future is refused all the same.
     #[arg(long)]
     pub(in crate::cli) force: bool,
 }

@@ -223,12 +223,18 @@ impl Range {
         let last = self.last.map(|last| before(now, last));
         let from = last.or(self.from.map(|from| from.instant(zone)));
         let to = self.to.map(|to| to.instant(zone));
-        if from.zip(to).is_some_and(|(from, to)| to < from) {
-            return Err(Failure::usage("the range ends before it begins")
-                .hint(Some("`--from` is the first instant of it, and `--to` the first after it")));
-        }
+        from.zip(to).map_or(Ok(()), |(from, to)| must_have_instants(from, to))?;
         Ok(Between { from, to })
     }
+}
+
+/// Refuses a range that ends where it begins, or before.
+pub(in crate::cli) fn must_have_instants(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<(), Failure> {
+    if from < to {
+        return Ok(());
+    }
+    let text = if from == to { "the range is empty" } else { "the range ends before it begins" };
+    Err(Failure::usage(text).hint(Some("`--to` is the end, exclusive: for one day, it is the day after `--from`")))
 }
 
 /// How many rows, and in which format.
@@ -279,6 +285,9 @@ fn attempt_cursor(text: &str) -> Result<AttemptKey, String> {
 }
 
 fn length(text: &str) -> Result<Duration, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("`{text}` has no unit: write `{text}d` for days, `{text}h` for hours"));
+    }
     duration::parse(text).map_err(|error| match &error.hint {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),

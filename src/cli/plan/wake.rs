@@ -10,7 +10,7 @@ use crate::cli::table::{Cell, Column, Fit, Table};
 use crate::registry::Registry;
 use crate::report::plan::{self, PlannedJob};
 use crate::scheduler::Start;
-use crate::text::{counted, in_zone};
+use crate::text::counted;
 
 const COLUMNS: [Column; 4] = [
     Column(Fit::Cut, "JOB"),
@@ -26,8 +26,6 @@ pub(super) fn wake(context: &Context, registry: Registry, output: &mut Output) -
     let mut planned = plan::wake(registry, reader.as_mut(), context.now)?;
     if context.json() {
         json::array(output, planned.iter().flat_map(PlannedJob::rows))?;
-    } else if planned.is_empty() {
-        writeln!(output, "the registry has no jobs")?;
     } else {
         planned.sort_by_key(|planned| (planned.starts.is_empty(), planned.view.next.is_none(), planned.view.next));
         print(&planned, output)?;
@@ -51,12 +49,7 @@ fn print(planned: &[PlannedJob], output: &mut Output) -> Result<(), Failure> {
             Cell::date_or_dash(planned.next(), zone),
         ];
         let mut lines: Vec<String> = planned.starts.first().map(start_line).into_iter().collect();
-        lines.extend(
-            planned.view.paused.as_ref().map(|pause| format!("paused: {}; {}", pause.describe(zone), pause.end(zone))),
-        );
-        lines.extend(planned.view.moved.iter().map(|(date, by)| {
-            format!("{} will be skipped as moved: {} stands for it", in_zone(*date, zone), in_zone(*by, zone))
-        }));
+        lines.extend(planned.details());
         table.row(cells, Some(lines.join("; ")).filter(|line| !line.is_empty()).as_deref());
     }
     table.print(output)?;

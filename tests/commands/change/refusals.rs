@@ -197,8 +197,8 @@ fn each_that_attempts_has_a_help() {
               The date to run [default: the next one]
 
           --force
-              Run even if dependencies are not met, the date is not due, or the job is disabled or
-              paused
+              Run even if dependencies are not met, the `delay` has not passed, or the job is disabled
+              or paused; a date in the future is refused all the same
     ");
 }
 

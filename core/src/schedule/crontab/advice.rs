@@ -65,7 +65,8 @@ fn short_months(days: u64, months: u64) -> Option<String> {
 
 /// A step that leaves one value, or does not divide the hour or the day.
 fn step(field: Field, text: &str) -> Option<SyntaxError> {
-    let step: u64 = text.strip_prefix("*/")?.parse().ok()?;
+    let (range, step) = text.split_once('/').filter(|_| !text.contains(','))?;
+    let step: u64 = step.parse().ok()?;
     let values = field.parse(text).ok()?;
     let name = field.name();
     let whole = printable(text);
@@ -74,14 +75,15 @@ fn step(field: Field, text: &str) -> Option<SyntaxError> {
         let message = format!("the {name} `{whole}` is only {only}: the step is longer than the range");
         return Some(SyntaxError::new(0..text.len(), message, format!("write `{only}` if that is meant")));
     }
-    let (range, unit) = match field {
+    let (length, unit) = match field {
+        _ if range != "*" => return None,
         Field::Minute => (60, "m"),
         Field::Hour => (24, "h"),
         _ => return None,
     };
     let last = u64::from(values.ilog2());
-    (range % step != 0).then(|| {
-        let message = format!("the {name} `{whole}` is uneven: from {last} to 0 it is {}, not {step}", range - last);
+    (length % step != 0).then(|| {
+        let message = format!("the {name} `{whole}` is uneven: from {last} to 0 it is {}, not {step}", length - last);
         SyntaxError::new(0..text.len(), message, format!("for even steps, write `every = \"{step}{unit}\"`"))
     })
 }

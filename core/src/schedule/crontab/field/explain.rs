@@ -103,7 +103,7 @@ impl Field {
                     "name the weekday alone, and let the job choose the week of the month".into()
                 }
                 'W' => "write `1-5` as the day of week, and let the job choose the day".into(),
-                '~' | 'H' => "choose a number yourself".into(),
+                '~' | 'H' => "choose a number, or set `jitter`, which spreads the starts of the jobs".into(),
                 _ => self.form(),
             };
             (format!("the {field} `{whole}` has {message}"), hint)
