@@ -34,6 +34,11 @@ fn step(job: usize) -> i64 {
     }
 }
 
+/// Every second job.
+fn is_backfillable(job: usize) -> bool {
+    job.is_multiple_of(2)
+}
+
 /// The minute of a job's first date in a day.
 fn minute(job: usize) -> i64 {
     i64::try_from(job).unwrap_or_default() * 7 % step(job)
@@ -56,7 +61,7 @@ pub(crate) fn scale(place: &Path) -> Outcome<()> {
     let mut registry = String::from("[daemon]\ntimezone = \"UTC\"\n");
     for job in 0..JOBS {
         write!(registry, "[jobs.job-{job}]\nschedule = \"{}\"\ncommand = [\"/bin/true\"]\n", schedule(job))?;
-        if job % 2 == 0 {
+        if is_backfillable(job) {
             registry.push_str("backfill = true\n");
         }
     }
@@ -164,7 +169,7 @@ fn enter(file: &Path, first: DateTime<Utc>) -> Outcome<()> {
             watermark: None,
             timetable: format!("schedule=\"{}\" zone=\"UTC\" delay=\"0\"", schedule(job)),
             last_success: None,
-            complete_after: None,
+            complete_after: is_backfillable(job).then_some(first - TimeDelta::microseconds(1)),
             has_excluded: false,
             action: String::new(),
             in_registry: true,
