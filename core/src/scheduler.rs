@@ -48,7 +48,7 @@ use slots::{ReadyJob, Slots};
 use successor::Successor;
 
 pub use crate::session::Recovered;
-pub use edited_dates::EditedDates;
+pub use edited_dates::{EditedDates, ZonedDate};
 pub use explain::{COUNTED, Explanation, Wait};
 pub use forecast::Forecast;
 pub use notification::{Adding, Notification};

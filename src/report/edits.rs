@@ -10,7 +10,7 @@ use super::zones::Zones;
 use crate::job::JobName;
 use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
-use crate::scheduler::{Adding, EditedDates, Notification};
+use crate::scheduler::{Adding, EditedDates, Notification, ZonedDate};
 use crate::session::StandIns;
 use crate::text::{counted, in_zone};
 
@@ -32,6 +32,7 @@ pub(crate) struct JobEdit {
     next: Option<String>,
     added: Vec<String>,
     excluded: Vec<String>,
+    superseded: Vec<String>,
     too_old: Vec<String>,
     kept: Vec<String>,
     moved: Vec<Pair>,
@@ -73,7 +74,7 @@ pub(crate) fn moved(
 }
 
 fn job_edit(notification: &Notification, zones: &Zones) -> Option<JobEdit> {
-    let none = EditedDates::default();
+    let none = Box::<EditedDates>::default();
     let (job, change, keys, past, adding, dates) = match notification {
         Notification::Added { job, adding } => (job, "new", &[][..], None, Some(adding), &none),
         Notification::Changed { job, keys, adding, dates } => {
@@ -93,8 +94,9 @@ fn job_edit(notification: &Notification, zones: &Zones) -> Option<JobEdit> {
         _ => return None,
     };
     let zone = zones.of(job);
-    let named = |dates: &[(DateTime<Utc>, Tz)]| dates.iter().map(|(date, zone)| in_zone(*date, *zone)).collect();
-    let pair = |date: DateTime<Utc>, of: DateTime<Utc>| Pair { date: in_zone(date, zone), of: in_zone(of, zone) };
+    let shown = |(date, zone): &ZonedDate| in_zone(*date, *zone);
+    let named = |dates: &[ZonedDate]| dates.iter().map(shown).collect();
+    let pair = |date: &ZonedDate, of: &ZonedDate| Pair { date: shown(date), of: shown(of) };
     Some(JobEdit {
         job: job.to_string(),
         text: edit_clause(notification, zone)?,
@@ -105,10 +107,11 @@ fn job_edit(notification: &Notification, zones: &Zones) -> Option<JobEdit> {
         next: adding.and_then(|adding| adding.next).map(|next| in_zone(next, zone)),
         added: named(&dates.added),
         excluded: named(&dates.excluded),
+        superseded: named(&dates.superseded),
         too_old: named(&dates.too_old),
         kept: named(&dates.kept),
-        moved: dates.moved.iter().map(|(date, by)| pair(*date, *by)).collect(),
-        replaced: dates.replaced.iter().map(|(before, date)| pair(*date, *before)).collect(),
+        moved: dates.moved.iter().map(|(date, by)| pair(date, by)).collect(),
+        replaced: dates.replaced.iter().map(|(before, date)| pair(date, before)).collect(),
     })
 }
 
@@ -166,8 +169,8 @@ pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<Strin
 
 fn added(adding: &Adding, zone: Tz) -> String {
     match adding {
-        Adding { due, oldest: Some(oldest), .. } if *due > 0 => {
-            format!("{} due, from {}", counted(*due, "date"), in_zone(*oldest, zone))
+        Adding { due, oldest: Some(oldest), zone, .. } if *due > 0 => {
+            format!("{} due, from {}", counted(*due, "date"), in_zone(*oldest, *zone))
         }
         Adding { next: Some(next), .. } => format!("first due {}", in_zone(*next, zone)),
         _ => "no date is to come".to_owned(),

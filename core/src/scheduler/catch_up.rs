@@ -7,12 +7,9 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::job::JobName;
 use crate::session::SkipReason;
 
-use super::edited_dates::EditedDates;
 use super::job_state::JobState;
-use super::notification::Notification;
 use super::step::{ON_TIME, Step};
 
 impl JobState {
@@ -29,7 +26,7 @@ impl JobState {
         }
         let is_any = !too_old.is_empty();
         if is_any {
-            note_too_old(&self.rows().record.name, self.zone(), too_old, step);
+            step.edited_dates(&self.rows().record.name).too_old = too_old;
         }
         is_any
     }
@@ -66,19 +63,5 @@ impl JobState {
         let is_too_old = |date: DateTime<Utc>| oldest.is_some_and(|oldest| timetable.due(date) < oldest);
         let ranked = missed.into_iter().enumerate();
         ranked.filter(|(index, date)| *index < too_many || is_too_old(*date)).map(|(_, date)| date).collect()
-    }
-}
-
-/// Reports the missed dates that are left out, with what else an edit does to dates.
-fn note_too_old(name: &JobName, zone: Tz, too_old: Vec<(DateTime<Utc>, Tz)>, step: &mut Step) {
-    let edited = step.notes.iter_mut().find_map(|note| match note {
-        Notification::Edited { job, dates } if job == name => Some(dates),
-        _ => None,
-    });
-    if let Some(dates) = edited {
-        dates.too_old = too_old;
-    } else {
-        let dates = EditedDates { too_old, zone, ..EditedDates::default() };
-        step.notes.push(Notification::Edited { job: name.clone(), dates });
     }
 }

@@ -288,9 +288,9 @@ impl JobState {
             return Some((reason, Notification::ReturnHeld { job }));
         }
         let edit = self.pending_edit(now).filter(|edit| edit.past > announce_over)?;
-        let past = edit.past;
+        let (past, recordings) = (edit.past, self.recordings.as_deref().unwrap_or_default());
         let reason = format!("its edit adds {}: {decides}", counted(past, "past date"));
-        Some((reason, Notification::EditHeld { job, past, dates: self.edited_dates(edit) }))
+        Some((reason, Notification::EditHeld { job, past, dates: self.edited_dates(edit, recordings) }))
     }
 
     /// Whether an edit of the registry waits for an operator's decision.
@@ -343,7 +343,7 @@ impl JobState {
             step.notes.push(Notification::UnreadableTimetable { job: job.name.clone(), error });
         }
         let edit = self.plan_edit(&job, &recordings, step.now);
-        let dates = self.edited_dates(edit.clone());
+        let dates = self.edited_dates(edit.clone(), &recordings);
         self.exclude(&edit, step);
         if !edit.added.is_empty() {
             let new = |date: &DateTime<Utc>| NewSession {
@@ -381,20 +381,25 @@ impl JobState {
         }
     }
 
-    /// What an edit does to dates, for the reader of the log.
-    fn edited_dates(&self, edit: Edit) -> EditedDates {
+    /// What an edit does to dates, for the reader of the log. The former timetable is still that of the ledger.
+    fn edited_dates(&self, edit: Edit, recordings: &[Recording]) -> Box<EditedDates> {
         let zone = self.zone();
+        let former = self.rows().record.timetable.parse::<Timetable>().map_or(zone, |timetable| timetable.zone());
         let zone_of = |date: &DateTime<Utc>| (*date, self.zone_of(*date));
+        let recorded = |date: DateTime<Utc>| {
+            let session = self.rows().get(date).map(|session| session.zone);
+            let recording = || recordings.iter().find(|recording| recording.date == date);
+            (date, session.or_else(|| Some(recording()?.zone)).unwrap_or(former))
+        };
         let included = edit.included.iter().map(|recording| (recording.date, recording.zone));
         let added = edit.added.iter().map(|date| (*date, zone));
-        EditedDates {
+        Box::new(EditedDates {
             added: added.chain(included).collect(),
             excluded: edit.excluded.iter().map(zone_of).collect(),
-            too_old: Vec::new(),
             kept: edit.kept.iter().map(zone_of).collect(),
-            moved: edit.stand_ins.into_iter().collect(),
-            replaced: edit.replaced,
-            zone,
-        }
+            moved: edit.stand_ins.into_iter().map(|(date, by)| ((date, zone), recorded(by))).collect(),
+            replaced: edit.replaced.into_iter().map(|(before, date)| ((before, former), (date, zone))).collect(),
+            ..EditedDates::default()
+        })
     }
 }

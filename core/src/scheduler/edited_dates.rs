@@ -8,23 +8,27 @@ use crate::text::{counted, in_zone};
 /// So many dates are named one by one.
 const NAMED: usize = 3;
 
-/// What an edit of the registry does to the dates of a job.
+/// A date with the zone that it is shown in.
+pub type ZonedDate = (DateTime<Utc>, Tz);
+
+/// What an edit of the registry does to the dates of a job, each with its zone: the recorded one, or that of the timetable
+/// that has the date.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EditedDates {
-    /// Dates that wait now, each with its zone.
-    pub added: Vec<(DateTime<Utc>, Tz)>,
+    /// Dates that wait now.
+    pub added: Vec<ZonedDate>,
     /// Dates that waited and are skipped as excluded.
-    pub excluded: Vec<(DateTime<Utc>, Tz)>,
+    pub excluded: Vec<ZonedDate>,
+    /// Dates that are skipped as superseded, since the job does not keep every date any more.
+    pub superseded: Vec<ZonedDate>,
     /// Missed dates that waited and that `catch_up` leaves out.
-    pub too_old: Vec<(DateTime<Utc>, Tz)>,
+    pub too_old: Vec<ZonedDate>,
     /// Dates that the timetable no longer has, and that stay since they have been attempted.
-    pub kept: Vec<(DateTime<Utc>, Tz)>,
+    pub kept: Vec<ZonedDate>,
     /// Dates to come that are skipped as moved, each with the recorded date that stands for it.
-    pub moved: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    pub moved: Vec<(ZonedDate, ZonedDate)>,
     /// Dates that take the place of another one: the former date, and the new one.
-    pub replaced: Vec<(DateTime<Utc>, DateTime<Utc>)>,
-    /// The zone of the job now.
-    pub zone: Tz,
+    pub replaced: Vec<(ZonedDate, ZonedDate)>,
 }
 
 impl EditedDates {
@@ -33,6 +37,7 @@ impl EditedDates {
     pub fn is_empty(&self) -> bool {
         self.added.is_empty()
             && self.excluded.is_empty()
+            && self.superseded.is_empty()
             && self.too_old.is_empty()
             && self.kept.is_empty()
             && self.moved.is_empty()
@@ -42,9 +47,9 @@ impl EditedDates {
     /// The changes in words: what is added, excluded and moved, with both dates of a pair.
     #[must_use]
     pub fn describe(&self) -> String {
-        let Self { added, excluded, too_old, kept, moved, replaced, zone } = self;
+        let Self { added, excluded, superseded, too_old, kept, moved, replaced } = self;
         let mut parts = Vec::new();
-        let listed = |dates: &[(DateTime<Utc>, Tz)], is: &str, are: &str| {
+        let listed = |dates: &[ZonedDate], is: &str, are: &str| {
             let names: Vec<String> = dates.iter().map(|(date, zone)| in_zone(*date, *zone)).collect();
             match names.as_slice() {
                 [] => None,
@@ -59,14 +64,15 @@ impl EditedDates {
         };
         parts.extend(listed(added, "is added", "are added"));
         parts.extend(listed(excluded, "is excluded and skipped", "are excluded and skipped"));
+        parts.extend(listed(superseded, "is superseded and skipped", "are superseded and skipped"));
         parts.extend(listed(
             too_old,
             "was missed, and is skipped as too old (`catch_up`)",
             "were missed, and are skipped as too old (`catch_up`)",
         ));
-        let pairs = |pairs: &[(DateTime<Utc>, DateTime<Utc>)], words: fn(String, String) -> String| -> Vec<String> {
-            let named =
-                pairs.iter().take(NAMED).map(|(one, other)| words(in_zone(*one, *zone), in_zone(*other, *zone)));
+        let pairs = |pairs: &[(ZonedDate, ZonedDate)], words: fn(String, String) -> String| -> Vec<String> {
+            let shown = |(date, zone): &ZonedDate| in_zone(*date, *zone);
+            let named = pairs.iter().take(NAMED).map(|(one, other)| words(shown(one), shown(other)));
             let more = pairs.len().saturating_sub(NAMED) as u64;
             named.chain((more > 0).then(|| format!("so for {} more", counted(more, "date")))).collect()
         };

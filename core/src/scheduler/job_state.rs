@@ -16,6 +16,7 @@ use crate::session::{
     SessionRecord, SkipReason, State, StateKind, Trigger,
 };
 
+use super::edited_dates::ZonedDate;
 use super::job_rows::{BackfillRows, JobRows};
 use super::notification::Notification;
 use super::queue::{Queue, Turn};
@@ -279,15 +280,14 @@ impl JobState {
         self.date_policy().is_some_and(DatePolicy::is_strict)
     }
 
-    /// Skips the idle dates other than `but`, since a newer date supersedes them; returns how many there were.
-    pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, step: &mut Step) -> u64 {
-        let idle = self.rows.main.idle().map(|(date, _)| date);
-        let idle: Vec<_> = idle.filter(|date| !self.probing.contains(date) && Some(*date) != but).collect();
-        let count = idle.len() as u64;
-        for date in idle {
-            self.skip(date, SkipReason::Superseded, step);
+    /// Skips the idle dates other than `but`, since a newer date supersedes them; returns them.
+    pub(super) fn supersede(&mut self, but: Option<DateTime<Utc>>, step: &mut Step) -> Vec<ZonedDate> {
+        let idle = self.rows.main.idle().map(|(date, session)| (date, session.zone));
+        let idle: Vec<_> = idle.filter(|(date, _)| !self.probing.contains(date) && Some(*date) != but).collect();
+        for (date, _) in &idle {
+            self.skip(*date, SkipReason::Superseded, step);
         }
-        count
+        idle
     }
 
     /// Skips an unsettled date that does not run.

@@ -168,7 +168,7 @@ impl JobState {
     ) -> bool {
         let Some(newest) = dates.last().copied() else { return false };
         let more_to_come = self.unrecorded > 0;
-        let taken_over = if job.date_policy.keeps_every_date() { 0 } else { self.supersede(None, step) };
+        let taken_over = if job.date_policy.keeps_every_date() { 0 } else { self.supersede(None, step).len() as u64 };
         let total = dates.len() as u64 + self.unrecorded;
         let (mut superseded, mut too_old) = (taken_over, 0);
         let sessions: Vec<NewSession> = dates

@@ -131,12 +131,12 @@ pub enum Notification {
         /// Which dates are due.
         adding: Adding,
         /// What the edit of its timetable does to dates.
-        dates: EditedDates,
+        dates: Box<EditedDates>,
     },
     /// An edit of the registry changes which dates a job has.
-    Edited { job: JobName, dates: EditedDates },
+    Edited { job: JobName, dates: Box<EditedDates> },
     /// An edit of the registry would add so many past dates that an operator has to decide.
-    EditHeld { job: JobName, past: u64, dates: EditedDates },
+    EditHeld { job: JobName, past: u64, dates: Box<EditedDates> },
     /// A new job is probably one that is gone from the registry: nothing of it runs until the registry says so.
     ProbableRename {
         job: JobName,

@@ -13,7 +13,6 @@ use crate::schedule::Timetable;
 use crate::session::{Entry, JobRecord, Recording, StrictAfter};
 
 use super::Scheduler;
-use super::edited_dates::EditedDates;
 use super::job_rows::JobRows;
 use super::job_state::JobState;
 use super::notification::{Adding, Notification};
@@ -166,7 +165,10 @@ impl Scheduler {
         job_state.shorten_retries(step);
         if !job.date_policy.keeps_every_date() {
             // It may have kept every date until now.
-            job_state.supersede(job_state.rows().main.newest(), step);
+            let superseded = job_state.supersede(job_state.rows().main.newest(), step);
+            if !superseded.is_empty() {
+                step.edited_dates(&name).superseded = superseded;
+            }
         }
         match before {
             Some(before) if before == *job => None,
@@ -197,7 +199,7 @@ impl Scheduler {
         }
         let is_its = |note: &mut Notification| matches!(note, Notification::Edited { job, .. } if job == name);
         let edited = step.notes.extract_if(.., is_its).last();
-        let dates = if let Some(Notification::Edited { dates, .. }) = edited { dates } else { EditedDates::default() };
+        let dates = if let Some(Notification::Edited { dates, .. }) = edited { dates } else { Box::default() };
         step.notes.push(Notification::Changed { job, keys, adding, dates });
     }
 }

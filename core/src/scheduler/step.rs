@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use super::edited_dates::EditedDates;
 use super::notification::Notification;
-use crate::job::Job;
+use crate::job::{Job, JobName};
 use crate::session::{AttemptEnd, AttemptKey, Entry, Request, SessionKey, Trigger};
 
 /// A date recorded later than this after it was due counts as missed: its trigger is `catch-up`.
@@ -65,6 +66,21 @@ pub struct Step {
     pub kills: Vec<AttemptKey>,
     /// What to report.
     pub notes: Vec<Notification>,
+}
+
+impl Step {
+    /// What is reported of the edit of a job, to add to it.
+    pub(super) fn edited_dates(&mut self, name: &JobName) -> &mut EditedDates {
+        let is_its = |note: &Notification| matches!(note, Notification::Edited { job, .. } if job == name);
+        let index = self.notes.iter().position(is_its).unwrap_or_else(|| {
+            self.notes.push(Notification::Edited { job: name.clone(), dates: Box::default() });
+            self.notes.len() - 1
+        });
+        match &mut self.notes[index] {
+            Notification::Edited { dates, .. } => dates,
+            _ => unreachable!("the note was found or added"),
+        }
+    }
 }
 
 /// An attempt to start.

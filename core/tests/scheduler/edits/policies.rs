@@ -101,6 +101,10 @@ fn backfill_that_is_set_to_false_supersedes_unsettled_dates_older_than_the_newes
         let mut world = World::new("2026-11-04 12:00", vec![load("0 3 * * *")]);
         world.end_first(crontabber_core::session::Outcome::Failed { code: 1 });
         seen.edit(&mut world, ordinary(load("0 3 * * *")));
+        let said = said(&world);
+        let superseded =
+            "2026-11-01T03:00:00+00:00, 2026-11-02T03:00:00+00:00 and 2026-11-03T03:00:00+00:00 are superseded";
+        assert!(said.contains(superseded), "{said}");
         let edited = rows(&world);
         world.settle(succeed);
         world.pass_and_settle("2026-11-05 12:00", succeed);

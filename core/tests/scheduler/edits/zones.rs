@@ -193,3 +193,14 @@ fn a_moved_time_gives_the_days_of_a_clock_change_once() {
         }
     }
 }
+
+#[test]
+fn an_edit_of_the_zone_names_recorded_dates_as_they_were_recorded() {
+    let story = each_way(|seen| {
+        let mut world = World::new("2026-11-03 12:00", vec![load_in(Tz::UTC, "0 0 * * *")]);
+        world.settle(succeed);
+        seen.edit(&mut world, load_in(America::New_York, "0 0 * * *"));
+        said(&world)
+    });
+    assert_snapshot!(story, @"changed: timezone; 0 due; 2026-11-04T00:00:00-05:00 takes the place of 2026-11-04T00:00:00+00:00; 2026-11-03T00:00:00-05:00 will be skipped as moved, since 2026-11-03T00:00:00+00:00 stands for it");
+}
