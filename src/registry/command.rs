@@ -62,6 +62,12 @@ fn shell(reader: &TableReader<'_>, key: &str, text: &StringValue<'_>) -> Option<
     Some(Command::Shell(text.value.to_owned()))
 }
 
+/// Whether the job may have another `PATH` than the daemon.
+fn has_own_path(reader: &TableReader<'_>) -> bool {
+    let environment = reader.get("environment").and_then(|value| value.get_ref().as_table());
+    reader.has("environment_file") || environment.is_some_and(|variables| variables.contains_key("PATH"))
+}
+
 fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> Option<Command> {
     let is_shell =
         |argument: &StringValue<'_>| argument.value.rsplit('/').next().is_some_and(|program| SHELLS.contains(&program));
@@ -85,12 +91,12 @@ fn argv(reader: &TableReader<'_>, key: &str, arguments: &[StringValue<'_>]) -> O
             }
         }
     }
-    // Another program is found by the `PATH` of the job, or in the folder where it runs.
+    // A relative path starts at the folder where the job runs.
     if let Some(first) = arguments.first().filter(|first| first.value.starts_with('/') && !first.value.contains('{')) {
         reader.file.look_for(first.span.clone(), &reader.label, key, Path::new(first.value));
     }
-    if let Some(first) = arguments.first().filter(|first| key == "done_when" && !first.value.contains(['/', '{', ' ']))
-    {
+    let is_name = |first: &&StringValue<'_>| !first.value.contains(['/', '{', ' ']);
+    if let Some(first) = arguments.first().filter(is_name).filter(|_| !has_own_path(reader)) {
         reader.file.look_for_program(first.span.clone(), &reader.label, key, first.value);
     }
     if let [only] = arguments

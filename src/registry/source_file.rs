@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Display;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Level};
@@ -94,7 +95,14 @@ impl SourceFile {
 
     /// Warns about a path that does not exist, if paths are looked for.
     pub(super) fn look_for(&self, span: Range<usize>, label: &str, key: &str, path: &Path) {
-        if self.looks_for_paths && !path.exists() {
+        let is_program = ["command", "done_when"].contains(&key);
+        let is_executable =
+            || path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+        if self.looks_for_paths && path.exists() && is_program && !is_executable() {
+            let message =
+                format!("{label}: `{key}` names {}, which is not executable", quoted(&path.to_string_lossy()));
+            self.warning(span, message, "a script needs `chmod +x`, or its interpreter in front");
+        } else if self.looks_for_paths && !path.exists() {
             let message = format!("{label}: `{key}` names {}, which does not exist", quoted(&path.to_string_lossy()));
             let hint = match key {
                 "done_when" => {
@@ -111,7 +119,11 @@ impl SourceFile {
         let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
         if self.looks_for_paths && env::split_paths(&path).all(|folder| !folder.join(program).exists()) {
             let message = format!("{label}: `{key}` names {}, which is in no folder of `PATH`", quoted(program));
-            self.warning(span, message, "if the job does not find it either, every date counts as not done, and runs");
+            let hint = match key {
+                "done_when" => "if the job does not find it either, every date counts as not done, and runs",
+                _ => "if the job does not find it either, each attempt fails with exit status 127",
+            };
+            self.warning(span, message, hint);
         }
     }
 

@@ -164,6 +164,26 @@ fn check_warns_of_programs_folders_and_files_that_do_not_exist() {
     std::fs::write(place.path("load.env"), "A=1\n").unwrap();
     assert_eq!(place.ask(&["check"]).out, "jobs.toml: 1 job, no errors, 1 warning\n");
     assert_eq!(place.ask(&["check", "--json"]).json()["warnings"].as_array().unwrap().len(), 1);
+    // Which `PATH` a file sets is not known.
+    place.write(
+        "[jobs.a]\nschedule = \"@daily\"\ncommand = [\"no-such-program\"]\n\
+         [jobs.b]\nschedule = \"@daily\"\ncommand = [\"/etc/passwd\"]\n\
+         [jobs.c]\nschedule = \"@daily\"\ncommand = [\"no-such-program\"]\nenvironment = { PATH = \"/opt\" }\n\
+         [jobs.d]\nschedule = \"@daily\"\ncommand = [\"no-such-program\"]\nenvironment_file = \"load.env\"\n",
+    );
+    insta::assert_snapshot!(place.ask(&["check"]).err, @r#"
+    warning: job `a`: `command` names `no-such-program`, which is in no folder of `PATH`
+     --> jobs.toml:3:12
+      |
+    3 | command = ["no-such-program"]
+      |            ^^^^^^^^^^^^^^^^^ if the job does not find it either, each attempt fails with exit status 127
+
+    warning: job `b`: `command` names `/etc/passwd`, which is not executable
+     --> jobs.toml:6:12
+      |
+    6 | command = ["/etc/passwd"]
+      |            ^^^^^^^^^^^^^ a script needs `chmod +x`, or its interpreter in front
+    "#);
 }
 
 #[test]

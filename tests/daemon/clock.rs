@@ -110,7 +110,17 @@ command = "true"
         .collect();
     let expected = [("bounded", 3), ("newest", 1), ("recent", 5)].map(|(job, count)| (job.to_owned(), count));
     assert_eq!(planned, expected.clone().into());
+    for date in ["2026-11-20T10:00:00Z", "2026-11-22T00:00:00Z", "2026-11-24T06:25:00Z"] {
+        let why = lab.ok(&format!("why recent {date}"));
+        assert!(why.contains("next: it is skipped, since it is too old"), "{why}");
+    }
+    assert!(lab.ok("why recent 2026-11-24T06:26:00Z").contains("next: an attempt"));
     let log = stderr(&lab.run(&["once"]));
+    assert_eq!(
+        log.matches("recent: 6146 dates missed, from 2026-11-20T00:00:00+00:00 on: skipped as too old").count(),
+        1,
+        "{log}"
+    );
     let announced = "9 dates were missed and are attempted now, oldest first: 5 of recent, 3 of bounded, 1 of newest";
     assert!(log.contains(announced), "{log}");
     let attempts = lab.json(&["attempts"]);

@@ -110,6 +110,8 @@ pub(super) struct JobState {
     pub unrecorded: u64,
     /// How many dates have been superseded since some that are due were left unrecorded.
     pub superseded: u64,
+    /// How many dates have been skipped as too old, while only such dates were recorded, and the oldest of them.
+    pub too_old: Option<(u64, DateTime<Utc>)>,
     /// Backfills whose dates are being entered.
     pub entering: VecDeque<Entering>,
     pub kills: Vec<PendingKill>,
@@ -137,6 +139,7 @@ impl JobState {
             next: None,
             unrecorded: 0,
             superseded: 0,
+            too_old: None,
             entering: VecDeque::new(),
             kills: Vec::new(),
             cancelling: Vec::new(),

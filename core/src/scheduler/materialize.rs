@@ -211,8 +211,13 @@ impl JobState {
             step.notes.push(Notification::Behind { job, behind, oldest, zone, superseded });
         }
         if let Some(oldest) = oldest {
+            let (before, oldest) = self.too_old.unwrap_or((0, oldest));
+            self.too_old = Some((before + too_old, oldest));
+        }
+        let is_last = !more_to_come || too_old < count;
+        if let Some((count, oldest)) = self.too_old.take_if(|_| is_last) {
             let (job, zone) = (self.rows().record.name.clone(), timetable.zone());
-            step.notes.push(Notification::TooOld { job, count: too_old, oldest, zone });
+            step.notes.push(Notification::TooOld { job, count, oldest, zone });
         }
         taken_over > 0 || skips
     }

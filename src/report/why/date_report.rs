@@ -19,6 +19,7 @@ use crate::report::orphans::is_watched;
 use crate::report::scheduling::{Question, ask};
 use crate::report::sessions::collected;
 use crate::report::zones::Zones;
+use crate::schedule::TICK;
 use crate::scheduler::{Explanation, JobStatus, Recovered, Scheduler, Step};
 use crate::session::{AttemptRecord, Entry, JobRecord, SessionKey, SessionRecord, SkipReason, State};
 
@@ -193,8 +194,20 @@ fn coming(
     });
     match recorded.map(|new| &new.state) {
         Some(State::Skipped { reason }) => Some(Coming::Skipped(*reason)),
+        // A long past is recorded in parts, of which the step has the first.
+        None if is_too_old(job, date, now) => Some(Coming::Skipped(SkipReason::TooOld)),
         _ => Some(Coming::Runs),
     }
+}
+
+/// Whether `catch_up` leaves out a due date.
+fn is_too_old(job: &Job, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let (timetable, limits) = (&job.timetable, job.catch_up);
+    let are_newer = |most: u32| {
+        let newer = timetable.dates(date + TICK, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
+        newer.take_while(|newer| timetable.due(*newer) <= now).take(most as usize).count() == most as usize
+    };
+    limits.oldest(now).is_some_and(|oldest| timetable.due(date) < oldest) || limits.max_dates.is_some_and(are_newer)
 }
 
 /// The newest date that the ledger has of a job.
