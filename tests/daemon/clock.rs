@@ -184,6 +184,10 @@ fn dates_recorded_ahead_of_the_clock_are_not_behind() {
     let list = lab.ok("list");
     assert!(list.contains("blocked") && list.contains("is in the future: was the clock wrong?"), "{list}");
     assert!(!list.contains("is due and not started"), "{list}");
+    for why in [lab.ok("why load"), lab.ok("why load 2026-12-20")] {
+        let said = "the job's newest recorded date, 2026-12-24T00:00:00+00:00, is in the future: was the clock wrong?";
+        assert!(why.contains(said), "{why}");
+    }
 }
 
 /// Jobs of every hour, whose clock may jump by an hour.

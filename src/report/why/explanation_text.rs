@@ -20,6 +20,13 @@ impl DateReport {
         if let Some(session) = &self.session {
             lines.push(format!("  recorded at {}, {}", self.at(session.recorded_at), because(session)));
         }
+        if let Some(watermark) = self.view.record.watermark.filter(|watermark| *watermark > self.now)
+            && self.date > self.now
+        {
+            let watermark = self.zones.shown(name, watermark);
+            lines
+                .push(format!("  the job's newest recorded date, {watermark}, is in the future: was the clock wrong?"));
+        }
         let unanswered = self.unanswered.iter();
         lines.extend(
             unanswered.map(|(at, how)| format!("  `done_when` gave no answer at {}: {}", self.at(*at), one_line(how))),
