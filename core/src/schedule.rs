@@ -5,6 +5,7 @@
 //! are 1973 to 2099.
 
 mod calendar;
+mod comparison;
 mod crontab;
 mod grain;
 mod interval;

@@ -76,6 +76,8 @@ pub struct Scheduler {
     successors: Vec<Successor>,
     /// New jobs that probably are jobs that are gone: they wait for `previously` in the registry.
     probable_renames: BTreeMap<JobName, JobName>,
+    /// The stable names of jobs that have another name now. A scan of all jobs for each new one would dominate a first start.
+    former_names: HashSet<String>,
     /// The recorded dates that the edits of the next registry need, by the job's name in the ledger.
     recordings: HashMap<JobName, Vec<Recording>>,
     /// An edit that adds more past dates than this is held for an operator.
@@ -103,8 +105,11 @@ impl Scheduler {
                 slots.take(attempt.session.clone(), None, is_backfill);
             }
         }
+        let renamed = jobs.values().filter(|rows| rows.record.stable_name != rows.record.name.as_str());
+        let former_names = renamed.map(|rows| rows.record.stable_name.clone()).collect();
         Self {
             host: host.to_owned(),
+            former_names,
             jobs: jobs.into_iter().map(|(name, rows)| (name, Box::new(JobState::new(rows)))).collect(),
             slots,
             timers: BTreeSet::new(),

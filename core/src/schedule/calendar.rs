@@ -58,6 +58,11 @@ impl DaySet {
         (self.days_of_month == Self::EVERY_DAY_OF_MONTH, self.days_of_week == Self::EVERY_DAY_OF_WEEK)
     }
 
+    /// Whether the set has every day of every month.
+    pub(super) fn is_every_day(self) -> bool {
+        self.months == Self::EVERY_MONTH && self.covers_all_days() == (true, true)
+    }
+
     /// Writes the set in the syntax of `cron`, at midnight: with seconds, and with names for the days of the week,
     /// which `cron` counts from 1.
     fn text(self, with_days_of_month: bool, with_days_of_week: bool) -> String {

@@ -9,7 +9,7 @@ use super::calendar::DaySet;
 use super::zone::{DAY, FARTHEST_OFFSET, HOUR, MINUTE, Showing, change_between, first_showing, offset_at};
 
 /// A fixed schedule has no dates for the wall times in a gap of at least this length.
-const LONG_GAP: i64 = 3 * HOUR;
+pub(super) const LONG_GAP: i64 = 3 * HOUR;
 
 /// Later days are outside the supported years in every zone.
 const LAST_DAY: i64 = 48_000;

@@ -134,7 +134,8 @@ impl Scheduler {
         let now = self.now;
         let name = job.name.clone();
         if !self.jobs.contains_key(&name) {
-            let mut record = first_record(&name, self.stable_name(&name), &job.timetable, 1, now);
+            let stable_name = self.stable_name(&name);
+            let mut record = first_record(&name, stable_name, &job.timetable, 1, now);
             record.action = job.action();
             record.complete_after = job.date_policy.is_backfillable().then_some(record.timetable_from);
             let strict_after = StrictAfter { generation: 0, date: record.first_date };
@@ -179,10 +180,14 @@ impl Scheduler {
     }
 
     /// What a new job is called in its idempotency keys, which no other job has, whatever it is called today.
-    fn stable_name(&self, name: &JobName) -> String {
-        let is_free = |text: &String| self.jobs.values().all(|other| other.rows().record.stable_name != *text);
+    fn stable_name(&mut self, name: &JobName) -> String {
         let numbered = (2_u32..).map(|number| format!("{name}~{number}"));
-        iter::once(name.to_string()).chain(numbered).find(is_free).unwrap_or_default()
+        let mut free = iter::once(name.to_string()).chain(numbered).filter(|text| !self.former_names.contains(text));
+        let stable_name = free.next().unwrap_or_default();
+        if stable_name != name.as_str() {
+            self.former_names.insert(stable_name.clone());
+        }
+        stable_name
     }
 
     fn report_change(&mut self, name: &JobName, keys: Vec<&'static str>, step: &mut Step) {

@@ -54,6 +54,7 @@ impl Scheduler {
         }
         let Some(mut job_state) = self.forget(&before) else { return Takeover::None };
         job_state.write(Entry::Rename { from: before.clone(), to: name.clone(), replaces }, step);
+        self.former_names.insert(job_state.rows().record.stable_name.clone());
         // What an operator disabled stays so.
         if let Some(disabled) = by.filter(|by| by.user != ITSELF && job_state.rows().disabled.is_none()) {
             job_state.write(Entry::Disable(Disabled { job: name.clone(), ..disabled }), step);

@@ -1,5 +1,8 @@
 //! A timetable that was edited: how the new one relates to the former one, without the sessions of the job.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -57,25 +60,40 @@ impl<'a> TimetableEdit<'a> {
             // The former timetable may have begun before the first date, and had none there.
             found.extend(self.dates(start, self.record.first_date - TICK));
         }
-        let (from, to) = (after + TICK, watermark);
-        if former.schedule == self.job.timetable.schedule {
-            // Only the bounds differ.
-            let before = former.start.map(|start| (from, to.min(start - TICK)));
-            let after = former.end.map(|end| (from.max(end + TICK), to));
-            found.extend(before.into_iter().chain(after).flat_map(|(from, to)| self.dates(from, to)));
-        } else {
-            let periods = former.dates(from, to + TICK).map_while(Result::ok);
-            let mut periods = periods.map(|date| self.grain.period(date, former.zone())).peekable();
-            for date in self.dates(from, to) {
-                let period = self.period(date);
-                while periods.next_if(|covered| *covered < period).is_some() {}
-                if periods.peek() != Some(&period) {
-                    found.push(date);
-                }
+        let (whole, around) = ((after + TICK, watermark), self.around());
+        let before_start = former.start.map(|start| (whole.0, start + around));
+        let after_end = former.end.map(|end| (end - around, whole.1));
+        let unlike = self.job.timetable.schedule.spans_unlike(&former.schedule, whole, around);
+        let mut spans: Vec<_> = unlike.into_iter().chain(before_start).chain(after_end).collect();
+        spans.sort_unstable();
+        let mut from = whole.0;
+        for (begin, end) in spans {
+            let span = (begin.max(from), end.min(whole.1));
+            if span.0 <= span.1 {
+                found.extend(self.uncovered_between(former, span, whole));
+                from = span.1 + TICK;
             }
         }
+        found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// The dates of a span whose periods have no date of the former timetable in the whole.
+    fn uncovered_between(
+        &self,
+        former: &Timetable,
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        whole: (DateTime<Utc>, DateTime<Utc>),
+    ) -> impl Iterator<Item = DateTime<Utc>> {
+        let (first, last) = ((from - self.around()).max(whole.0), (to + self.around()).min(whole.1));
+        let periods = former.dates(first, last + TICK).map_while(Result::ok);
+        let mut periods = periods.map(|date| self.grain.period(date, former.zone())).peekable();
+        self.dates(from, to).filter(move |date| {
+            let period = self.period(*date);
+            while periods.next_if(|covered| *covered < period).is_some() {}
+            periods.peek() != Some(&period)
+        })
     }
 
     /// The dates of the timetable in a range.
