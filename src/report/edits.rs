@@ -89,7 +89,9 @@ fn job_edit(notification: &Notification, zones: &Zones) -> Option<JobEdit> {
             (job, "held", &[][..], None, None, &none)
         }
         Notification::Removed { job, .. } => (job, "gone", &[][..], None, None, &none),
-        Notification::IneffectivePreviously { job, .. } => (job, "none", &[][..], None, None, &none),
+        Notification::IneffectivePreviously { job, .. } | Notification::UnknownPreviously { job, .. } => {
+            (job, "none", &[][..], None, None, &none)
+        }
         Notification::UnreadableTimetable { job, .. } => (job, "changed", &[][..], None, None, &none),
         _ => return None,
     };
@@ -140,6 +142,10 @@ pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<Strin
             "`previously = \"{previously}\"` has no effect, because `{job}` has dates of its own that succeeded, or was reset; \
              to continue with the dates of `{previously}`, give the job a third name with `previously = \"{previously}\"`, and \
              mark with `crontabber done` what `{job}` has done"
+        ),
+        Notification::UnknownPreviously { previously, .. } => format!(
+            "`previously = \"{previously}\"` has no effect, because the ledger has no job of that name: is it a typing error? \
+             `crontabber ghosts` lists the jobs in the ledger that the registry no longer has"
         ),
         Notification::ReturnHeld { job } => format!(
             "held: it was gone from the registry, and is back with another command; `crontabber enable {job} --catch-up`, \

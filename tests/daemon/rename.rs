@@ -221,3 +221,19 @@ fn a_former_name_that_is_said_later_counts_until_a_date_of_the_new_one_has_succe
         assert_eq!(lab.lines("ran").len(), 4, "{}", lab.ledger);
     }
 }
+
+#[test]
+fn a_former_name_that_the_ledger_does_not_know_is_told() {
+    for lab in billed() {
+        lab.write_registry(&format!("{BILL}{}", OTHER.replace("backfill", "previously = \"bil\"\nbackfill")));
+        let told = "other: `previously = \"bil\"` has no effect, because the ledger has no job of that name";
+        let check = lab.ok("check");
+        assert!(check.contains(told) && check.contains("other: new; "), "{check}");
+        assert_eq!(lab.json(&["check"])["edits"][0]["change"], "none");
+        let log = stderr(&lab.run(&["once"]));
+        assert!(log.contains(told), "{log}");
+        assert!(!lab.ok("check").contains("bil\""), "it was told: {}", lab.ok("check"));
+        assert!(!stderr(&lab.run(&["once"])).contains("no effect"));
+        lab.verify();
+    }
+}

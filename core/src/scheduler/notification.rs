@@ -145,6 +145,8 @@ pub enum Notification {
     },
     /// `previously` has no effect: dates of the job have succeeded, or it cannot take over a second job.
     IneffectivePreviously { job: JobName, previously: JobName },
+    /// `previously` of a new job has no effect: the ledger has other jobs, and none of that name.
+    UnknownPreviously { job: JobName, previously: JobName },
     /// A job that was gone returns with another action: nothing of it runs until an operator has decided.
     ReturnHeld { job: JobName },
     /// A job was removed from the registry: it is a ghost now.

@@ -42,6 +42,7 @@ impl Scheduler {
         let renamed: BTreeSet<JobName> =
             jobs.iter().filter(takes_over).filter_map(|job| job.previously.clone()).collect();
         let held = self.find_probable_renames(&jobs, &gone);
+        self.report_unknown_former_names(&jobs, &held, step);
         for name in gone {
             self.remove(&name, step);
             if !renamed.contains(&name) && !held.values().any(|before| *before == name) {

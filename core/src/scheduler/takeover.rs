@@ -4,6 +4,7 @@
 //! them has succeeded they become its generation [`REPLACED`](crate::session::REPLACED), and the dates of the former name
 //! count. What runs ends first, under either name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Scheduler;
@@ -62,6 +63,23 @@ impl Scheduler {
         self.jobs.insert(name.clone(), job_state);
         step.notes.push(Notification::Renamed { job: name, previously: before, replaces });
         Takeover::Done
+    }
+
+    /// Reports the jobs that are new to the ledger, as is their former name. In an empty ledger, as of a copied registry, no
+    /// name is known.
+    pub(super) fn report_unknown_former_names(
+        &self,
+        jobs: &[Arc<Job>],
+        held: &BTreeMap<JobName, JobName>,
+        step: &mut Step,
+    ) {
+        let is_known = |name: &JobName| self.jobs.contains_key(name);
+        let is_new = |name: &JobName| !self.jobs.is_empty() && !is_known(name) && !held.contains_key(name);
+        for job in jobs.iter().filter(|job| is_new(&job.name)) {
+            if let Some(previously) = job.previously.clone().filter(|previously| !is_known(previously)) {
+                step.notes.push(Notification::UnknownPreviously { job: job.name.clone(), previously });
+            }
+        }
     }
 
     /// Decides about the renamed jobs that waited for the attempts of `name` to end.

@@ -106,3 +106,30 @@ fn a_job_that_an_operator_disabled_stays_so_with_the_dates_of_its_former_name() 
     );
     assert!(world.now > at("2026-11-05 12:00"));
 }
+
+#[test]
+fn a_former_name_that_the_ledger_does_not_know_is_told_once() {
+    let is_told = |world: &World| {
+        let of_it = |note: &&Notification| matches!(note, Notification::UnknownPreviously { .. });
+        world.notes.iter().filter(of_it).count()
+    };
+    let invoice = backfill("invoice", "0 3 * * *", "2026-11-03 00:00");
+    let unknown = Some(name("never-was"));
+    let bill = Job { name: name("bill"), previously: unknown.clone(), is_new: false, ..invoice.clone() };
+    // A copied registry in an empty ledger: no name can be known.
+    let world = World::new("2026-11-05 12:00", vec![Job { previously: unknown, ..invoice.clone() }, bill.clone()]);
+    assert_eq!(is_told(&world), 0, "{:?}", world.notes);
+    let mut world = World::new("2026-11-05 12:00", vec![invoice.clone()]);
+    for _ in 0..2 {
+        world.reload(vec![invoice.clone(), bill.clone()]);
+        assert_eq!(is_told(&world), 1, "{:?}", world.notes);
+        world.crash();
+        assert_eq!(is_told(&world), 1, "{:?}", world.notes);
+    }
+    // One that has taken over keeps the key.
+    let payout = Job { name: name("payout"), previously: Some(name("invoice")), ..invoice };
+    world.settle(succeed);
+    world.reload(vec![payout.clone(), bill.clone()]);
+    world.reload(vec![payout, bill]);
+    assert_eq!(is_told(&world), 1, "{:?}", world.notes);
+}

@@ -42,6 +42,7 @@ pub(super) fn job_of(notification: &Notification) -> Option<&JobName> {
         | Notification::EditHeld { job, .. }
         | Notification::ProbableRename { job, .. }
         | Notification::IneffectivePreviously { job, .. }
+        | Notification::UnknownPreviously { job, .. }
         | Notification::ReturnHeld { job }
         | Notification::Removed { job, .. }
         | Notification::UnreadableTimetable { job, .. }
@@ -76,6 +77,7 @@ pub(super) fn is_warning(notification: &Notification) -> bool {
             | Notification::EditHeld { .. }
             | Notification::ProbableRename { .. }
             | Notification::IneffectivePreviously { .. }
+            | Notification::UnknownPreviously { .. }
             | Notification::ReturnHeld { .. }
     )
 }
