@@ -84,18 +84,40 @@ pub(super) fn names(connection: &mut AnyConnection) -> Result<Names, LedgerError
     rows.into_iter().map(|(id, name, generation)| Ok((id, (job_name(&name)?, generation)))).collect()
 }
 
+/// The names of a few jobs, looked up one by one, or else of all. A list of jobs asks about each of those that wait.
+fn names_of(connection: &mut AnyConnection, asked: Option<&[JobName]>) -> Result<Names, LedgerError> {
+    let Some(few) = asked.filter(|jobs| jobs.len() <= FEW) else { return names(connection) };
+    let mut found = Names::new();
+    for job in few {
+        let row = jobs::table.filter(jobs::name.eq(job.as_str())).select((jobs::id, jobs::generation));
+        if let Some((id, generation)) = row.first::<(i32, i32)>(connection).optional()? {
+            found.insert(id, (job.clone(), generation));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a job has rows of an earlier generation.
+fn has_earlier(connection: &mut AnyConnection, names: &Names) -> QueryResult<bool> {
+    if names.values().any(|(_, generation)| *generation > 1) {
+        return Ok(true);
+    }
+    let replaced = jobs::table.filter(jobs::has_replaced.eq(true)).select(jobs::id);
+    Ok(replaced.first::<i32>(connection).optional()?.is_some())
+}
+
 /// Passes the selected rows to `each`, ascending by date, then job.
 pub(super) fn list<Row: Listed>(
     connection: &mut AnyConnection,
     selection: Selection<'_>,
     each: &mut dyn FnMut(Row::Record) -> ControlFlow<()>,
 ) -> Result<(), LedgerError> {
-    let mut names = names(connection)?;
+    let mut names = names_of(connection, selection.jobs)?;
     let ids = selection.job_ids(&names);
     let bounds = selection.bounds(connection)?;
-    let has_replaced = jobs::table.filter(jobs::has_replaced.eq(true)).select(jobs::id).first::<i32>(connection);
-    let has_earlier = names.values().any(|(_, generation)| *generation > 1) || has_replaced.optional()?.is_some();
-    let ranges = ranges((&names, has_earlier), ids.as_deref(), &bounds, selection);
+    let is_few = ids.as_ref().is_some_and(|ids| ids.len() <= FEW);
+    let in_force = !is_few && !selection.all_generations && has_earlier(connection, &names)?;
+    let ranges = ranges((&names, in_force), ids.as_deref(), &bounds, selection);
     let Some((mut after, skipped)) = start::<Row>(connection, &names, &ranges, &bounds, selection)? else {
         return Ok(());
     };
@@ -129,9 +151,9 @@ pub(super) fn list<Row: Listed>(
 /// The rows of so many jobs are read along their primary keys. Those of more jobs are found in the index by date.
 const FEW: usize = 8;
 
-/// The index ranges with the selected rows; `has_earlier` says whether a job has rows of an earlier generation.
+/// The index ranges with the selected rows; `in_force` leaves out those of earlier generations.
 fn ranges<'a>(
-    (names, has_earlier): (&Names, bool),
+    (names, in_force): (&Names, bool),
     ids: Option<&'a [i32]>,
     bounds: &'a Bounds,
     selection: Selection<'a>,
@@ -141,7 +163,6 @@ fn ranges<'a>(
     let from = *from;
     let codes = selection.codes;
     let Some(few) = ids.filter(|ids| ids.len() <= FEW) else {
-        let in_force = !selection.all_generations && has_earlier;
         return vec![IndexRange { job: None, jobs: ids.unwrap_or_default(), in_force, from, to, of_zones, codes }];
     };
     let generations = few.iter().filter_map(|id| Some((*id, names.get(id)?.1))).flat_map(|(id, generation)| {
