@@ -234,3 +234,17 @@ fn a_repeated_date_is_no_backfill_in_the_log() {
     world.settle(succeed);
     assert!(matches!(world.notes[..], [Notification::Closed { .. }]), "{:?}", world.notes);
 }
+
+#[test]
+fn a_backfill_says_which_dates_of_a_disabled_job_it_leaves_to_enable() {
+    let mut world = caught_up();
+    world.answer_to("load", Operation::Disable { until: None });
+    world.pass("2026-11-08 12:00");
+    let until = |to: &str| BackfillOrder { to: Some(at(to)), ..order("2026-11-02 00:00", Only::Missing) };
+    let up_to = world.answer_to("load", Operation::Backfill(until("2026-11-06 03:00")));
+    let beyond = world.answer_to("load", Operation::Backfill(until("2026-11-07 00:00")));
+    assert_snapshot!([up_to, beyond].join("\n"), @"
+    done (1): backfill of `load`: 2026-11-02T03:00:00+00:00, oldest first, one at a time, outside its schedule; 3 dates are left out: settled by attempts, or not settled yet; nothing of `load` runs until `crontabber enable load`
+    done (0): nothing to backfill of `load`: 4 dates in that range, settled by attempts, or not settled yet; `load` is disabled, and has not recorded its dates from 2026-11-06T03:00:00+00:00 on: they belong to its schedule, and are not ordered; `crontabber enable` decides about them
+    ");
+}

@@ -53,6 +53,9 @@ impl Scheduler {
         let selection = job_state.select(&dates, order.only, &settled, request.id);
         let shown = |date: DateTime<Utc>| job_state.shown(date, settled.known.get(&date).copied());
         let mut text = selection.describe(&job, order, &dates, shown);
+        if let Some(missed) = job_state.missed_in_order(&job, order, &dates, now) {
+            text.push_str(&format!("; {missed}"));
+        }
         if selection.changed.count > 0 {
             text.push_str(&job_state.while_disabled(&job));
         }
@@ -168,15 +171,8 @@ impl JobState {
         let unbounded = job.timetable.without_start();
         let dates = unbounded.dates(order.from, to.max(order.from)).map_while(Result::ok);
         let dates: Vec<DateTime<Utc>> = dates.take(MAX_DATES + 1).collect();
-        // Only a disabled job has dates that have come due and are not recorded.
-        let missed = self.next.filter(|next| job.timetable.due(*next) <= now && !self.is_active());
-        if let Some(missed) = missed.filter(|missed| dates.is_empty() && order.to.is_none_or(|to| to > *missed)) {
-            let enable = if job.enabled { "`crontabber enable`" } else { "`enabled = true` in the registry" };
-            return Err(format!(
-                "`{name}` is disabled, and has not recorded its dates from {} on: they belong to its schedule, and run after \
-                 {enable}",
-                in_zone(missed, zone)
-            ));
+        if let Some(missed) = self.missed_in_order(job, order, &dates, now).filter(|_| dates.is_empty()) {
+            return Err(missed);
         }
         if order.from >= limit {
             return Err(format!(
@@ -197,10 +193,40 @@ impl JobState {
                     format!("there are only {found} dates")
                 };
                 let from = in_zone(order.from, zone);
-                Err(format!("`--count {count}`, but {there} of `{name}` from {from} on and before its next date"))
+                let before = self.missed_in_order(job, order, &dates, now);
+                let before =
+                    before.map_or_else(|| " and before its next date".to_owned(), |missed| format!("; {missed}"));
+                Err(format!("`--count {count}`, but {there} of `{name}` from {from} on{before}"))
             }
             _ => Ok(dates),
         }
+    }
+
+    /// Says which dates of the requested range are left to `enable`. Only a disabled job has dates that have come due and are
+    /// not recorded.
+    fn missed_in_order(
+        &self,
+        job: &Job,
+        order: &BackfillOrder,
+        dates: &[DateTime<Utc>],
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        let missed = self.next.filter(|next| job.timetable.due(*next) <= now && !self.is_active())?;
+        let is_met = order.count.is_some_and(|count| dates.len() as u64 >= count);
+        if is_met || order.to.is_some_and(|to| to <= missed) {
+            return None;
+        }
+        let then = if job.enabled {
+            "`crontabber enable` decides about them"
+        } else {
+            "they run after `enabled = true` in the registry"
+        };
+        Some(format!(
+            "`{}` is disabled, and has not recorded its dates from {} on: they belong to its schedule, and are not \
+             ordered; {then}",
+            job.name,
+            in_zone(missed, job.timetable.zone())
+        ))
     }
 
     fn select(&self, dates: &[DateTime<Utc>], only: Only, settled: &SettledInRange, id: BackfillId) -> SelectedDates {
