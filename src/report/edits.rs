@@ -164,7 +164,12 @@ pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<Strin
             )
         }
         Notification::Removed { unsettled, .. } => {
-            format!("gone from the registry: its dates stay in the ledger, and {unsettled} unsettled ones do not run")
+            let rest = match unsettled {
+                0 => String::new(),
+                1 => ", and 1 unsettled date does not run".to_owned(),
+                several => format!(", and {several} unsettled dates do not run"),
+            };
+            format!("gone from the registry: its dates stay in the ledger{rest}")
         }
         Notification::UnreadableTimetable { error, .. } => {
             format!("its previous schedule cannot be read ({error}), so no more dates of that schedule are recorded")

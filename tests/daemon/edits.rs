@@ -144,3 +144,23 @@ fn a_registry_is_checked_beside_a_ledger_that_cannot_be_read() {
     let notes = stderr(&output);
     assert!(notes.contains("what the registry changes is not known"), "{notes}");
 }
+
+#[test]
+fn what_is_left_of_a_job_that_is_gone_is_counted() {
+    let other = "[jobs.other]\nevery = \"1d\"\ncommand = \"true\"\n";
+    let rest = [
+        ("06", "gone from the registry: its dates stay in the ledger"),
+        ("05", "gone from the registry: its dates stay in the ledger, and 1 unsettled date does not run"),
+        ("04", "gone from the registry: its dates stay in the ledger, and 2 unsettled dates do not run"),
+    ];
+    for (month, gone) in rest {
+        let failing = BILL.replace("echo", "false").replace("2026-03-01", &format!("2026-{month}-01"));
+        let lab = Lab::new(&format!("{failing}{other}")).with_clock("@2026-05-18 12:00:00");
+        lab.run(&["once"]);
+        lab.write_registry(other);
+        let line = format!("bill: {gone}");
+        assert_eq!(edit(&lab), [line.as_str()]);
+        let log = stderr(&lab.run(&["once"]));
+        assert!(log.contains(&format!("{line} job=")), "{log}");
+    }
+}
