@@ -30,6 +30,8 @@ pub(crate) struct JobEdit {
     due: u64,
     /// The next date.
     next: Option<String>,
+    /// When it is due.
+    next_due: Option<String>,
     added: Vec<String>,
     excluded: Vec<String>,
     superseded: Vec<String>,
@@ -107,6 +109,7 @@ fn job_edit(notification: &Notification, zones: &Zones) -> Option<JobEdit> {
         past,
         due: adding.map_or(0, |adding| adding.due),
         next: adding.and_then(|adding| adding.next).map(|next| in_zone(next, zone)),
+        next_due: adding.and_then(|adding| adding.next_due).map(|due| in_zone(due, zone)),
         added: named(&dates.added),
         excluded: named(&dates.excluded),
         superseded: named(&dates.superseded),
@@ -183,7 +186,10 @@ fn added(adding: &Adding, zone: Tz) -> String {
         Adding { due, oldest: Some(oldest), zone, .. } if *due > 0 => {
             format!("{} due, from {}", counted(*due, "date"), in_zone(*oldest, *zone))
         }
-        Adding { next: Some(next), .. } => format!("first due {}", in_zone(*next, zone)),
+        Adding { next: Some(next), next_due, .. } => match next_due.filter(|due| due != next) {
+            None => format!("first due {}", in_zone(*next, zone)),
+            Some(due) => format!("first date {}, due {}", in_zone(*next, zone), in_zone(due, zone)),
+        },
         _ => "no date is to come".to_owned(),
     }
 }

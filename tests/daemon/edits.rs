@@ -164,3 +164,18 @@ fn what_is_left_of_a_job_that_is_gone_is_counted() {
         assert!(log.contains(&format!("{line} job=")), "{log}");
     }
 }
+
+#[test]
+fn the_first_date_is_told_with_the_time_when_it_is_due() {
+    let lab = Lab::new(BILL).with_clock("@2026-05-18 12:00:00");
+    lab.ok("once");
+    // The date has passed, and is due in the evening.
+    lab.write_registry(&BILL.replace("0 3 5 * *\"", "0 3 18 5 *\"\ndelay = \"15h\""));
+    let first = "first date 2026-05-18T03:00:00+00:00, due 2026-05-18T18:00:00+00:00";
+    assert!(edit(&lab)[0].contains(first), "{:?}", edit(&lab));
+    let row = &lab.json(&["check"])["edits"][0];
+    assert_eq!(row["next"], "2026-05-18T03:00:00+00:00");
+    assert_eq!(row["next_due"], "2026-05-18T18:00:00+00:00");
+    let log = stderr(&lab.run(&["once"]));
+    assert!(log.contains(first), "{log}");
+}

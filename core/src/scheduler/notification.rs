@@ -209,4 +209,6 @@ pub struct Adding {
     pub zone: Tz,
     /// The first date that is not due yet.
     pub next: Option<DateTime<Utc>>,
+    /// When it is due.
+    pub next_due: Option<DateTime<Utc>>,
 }

@@ -197,7 +197,8 @@ impl Scheduler {
         let unrecorded = || job_state.job.as_ref().filter(|_| job_state.unrecorded > 0)?.timetable.newest_due(self.now);
         let oldest = job_state.rows().main.oldest().or_else(unrecorded);
         let zone = oldest.map_or_else(|| job_state.zone(), |oldest| job_state.zone_of(oldest));
-        let adding = Adding { due: job_state.behind(self.now), oldest, zone, next };
+        let next_due = next.zip(job_state.job.as_ref()).map(|(next, job)| job.timetable.due(next));
+        let adding = Adding { due: job_state.behind(self.now), oldest, zone, next, next_due };
         let job = name.clone();
         if keys.is_empty() {
             step.notes.push(Notification::Added { job, adding });
