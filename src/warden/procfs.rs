@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::thread;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -15,6 +16,14 @@ use crate::session::ProcessIdentity;
 /// `/proc` counts hundredths of a second (`USER_HZ`), whatever the kernel itself counts.
 const MILLISECONDS_PER_TICK: u64 = 10;
 
+/// `PF_KTHREAD` and `PF_EXITING` of the kernel's `sched.h`.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+const EXITING: u32 = 0x0000_0004;
+
+/// How often, and at which interval, the environment of a process is read again that is starting another program.
+const TRIES: u32 = 50;
+const BETWEEN_TRIES: Duration = Duration::from_millis(1);
+
 /// The fields of `/proc/PID/stat` that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -22,6 +31,8 @@ struct Stat {
     parent: i32,
     group: i32,
     session: i32,
+    is_kernel: bool,
+    is_exiting: bool,
     start_ticks: u64,
 }
 
@@ -35,7 +46,7 @@ impl Stat {
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("unreadable `/proc/{pid}/stat`")))
     }
 
-    /// Parses fields 3 to 6 and 22 of proc(5). The name in field 2 may contain any byte, so the fields are counted from the
+    /// Parses fields 3 to 6, 9 and 22 of proc(5). The name in field 2 may contain any byte, so the fields are counted from the
     /// last parenthesis.
     fn parse(text: &[u8]) -> Option<Self> {
         let name_end = text.iter().rposition(|&byte| byte == b')')?;
@@ -45,8 +56,10 @@ impl Stat {
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
         let session = fields.next()?.parse().ok()?;
-        let start_ticks = fields.nth(15)?.parse().ok()?;
-        Some(Self { state, parent, group, session, start_ticks })
+        let flags = fields.nth(2)?.parse::<u32>().ok()?;
+        let (is_kernel, is_exiting) = (flags & KERNEL_THREAD != 0, flags & EXITING != 0);
+        let start_ticks = fields.nth(12)?.parse().ok()?;
+        Some(Self { state, parent, group, session, is_kernel, is_exiting, start_ticks })
     }
 
     fn is_running(&self) -> bool {
@@ -212,15 +225,38 @@ fn own_number() -> i32 {
 
 /// The name of the attempt in the environment of a process.
 pub(super) fn attempt_of(pid: i32) -> Option<Vec<u8>> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let read = || fs::read(format!("/proc/{pid}/environ")).ok();
+    let mut environment = read()?;
+    for _ in 0..TRIES {
+        if !environment.is_empty() {
+            break;
+        }
+        let is_starting = is_starting_program(pid);
+        if is_starting {
+            // The kernel tells nobody when the program has its environment.
+            thread::sleep(BETWEEN_TRIES);
+        }
+        environment = read()?;
+        if !is_starting {
+            break;
+        }
+    }
     let mut variables = environment.split(|&byte| byte == 0);
     variables
         .find_map(|variable| variable.strip_prefix(ATTEMPT_VARIABLE.as_bytes())?.strip_prefix(b"="))
         .map(<[u8]>::to_vec)
 }
 
+/// Whether a process is within execve(2): for a moment it has neither arguments nor environment.
+fn is_starting_program(pid: i32) -> bool {
+    let has_arguments = fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty());
+    !has_arguments && Stat::read(pid).is_ok_and(|stat| stat.is_running() && !stat.is_kernel && !stat.is_exiting)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
@@ -228,10 +264,42 @@ mod tests {
         let text = b"42 (a) R 1 (\xff b) S 1 42 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
         assert_eq!(
             Stat::parse(text),
-            Some(Stat { state: b'S', parent: 1, group: 42, session: 7, start_ticks: 987_654 })
+            Some(Stat {
+                state: b'S',
+                parent: 1,
+                group: 42,
+                session: 7,
+                is_kernel: false,
+                is_exiting: false,
+                start_ticks: 987_654
+            })
         );
+        let kernel = b"42 (kworker/0:1) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 20 0 1 0 98 0 0\n";
+        assert!(Stat::parse(kernel).unwrap().is_kernel);
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"42 (x"), None);
         assert_eq!(Stat::parse(b"42 (x)"), None);
+    }
+
+    #[test]
+    fn a_process_that_starts_another_program_keeps_its_attempt() {
+        let script = "i=0; while test $i -lt 1500; do /bin/true & i=$((i+1)); done; wait";
+        let mut shell =
+            Command::new("/bin/sh").args(["-c", script]).env(ATTEMPT_VARIABLE, "load/1/x/1").spawn().unwrap();
+        let number = i32::try_from(shell.id()).unwrap();
+        let runs = |stat: Stat| stat.is_running() && !stat.is_exiting;
+        let (mut found, mut missed) = (0, Vec::new());
+        while shell.try_wait().unwrap().is_none() {
+            for (pid, stat) in processes().filter(|(_, stat)| stat.parent == number && stat.is_running()) {
+                match attempt_of(pid) {
+                    Some(_) => found += 1,
+                    None if Stat::read(pid).is_ok_and(|now| now.start_ticks == stat.start_ticks && runs(now)) => {
+                        missed.push(pid);
+                    }
+                    None => {}
+                }
+            }
+        }
+        assert!(found > 0 && missed.is_empty(), "{found} found, {missed:?} missed");
     }
 }
