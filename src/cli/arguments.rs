@@ -200,7 +200,8 @@ pub(super) enum CliCommand {
     Health(ListArguments),
     /// List the dates to come, or those of a range; without a job and a range, what would start now.
     ///
-    /// Dates are computed from the registry alone, whatever the ledger holds.
+    /// Dates are computed from the registry. Of a job, the dates to come that an operator has settled or that are moved are
+    /// left out, and a note says why.
     Plan(PlanArguments),
     /// List the sessions in the ledger: each date of each job, and its state.
     ///

@@ -1,10 +1,12 @@
 //! `plan`: the dates ahead or in a range, and what a wake would start now.
 //!
-//! A range asks the timetables alone; a note says why the dates of a job do not all run, as far as its ledger can be read.
+//! A range asks the timetables alone. For one job, as far as its ledger can be read, a note says why its dates do not all run,
+//! and those that an operator has settled or that are moved are left out.
 //! What a wake would do is asked of the daemon's own scheduler.
 
 mod wake;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -36,17 +38,21 @@ pub(super) fn plan(context: &Context, asked: &PlanArguments, output: &mut Output
             None => return Err(unknown_job(name.as_str(), registry.jobs.iter().map(|job| &job.name)).into()),
         },
     };
+    let mut left_out = BTreeSet::new();
     if let (Some(_), [job]) = (&asked.job, jobs.as_slice())
         && let Ok(Some(mut reader)) = context.reader_if_any(Some(&registry))
     {
-        for line in caveats(registry.clone(), &mut reader, job, context.now)? {
+        let caveats = caveats(registry.clone(), &mut reader, job, context.now)?;
+        for line in caveats.lines {
             context.remark(&line);
         }
+        left_out = caveats.left_out;
     }
     let ranges = jobs.iter().map(|job| range(job, asked, context.now)).collect::<Result<Vec<_>, _>>()?;
     let at_most = asked.count.or_else(|| asked.to.is_none().then_some(COUNT)).unwrap_or(u64::MAX);
     let mut dates = Merged::new(jobs.iter().zip(&ranges).map(|(job, (from, to))| job.timetable.dates(*from, *to)));
-    let shown = dates.by_ref().take(usize::try_from(at_most).unwrap_or(usize::MAX));
+    let to_run = dates.by_ref().filter(|(_, date)| left_out.is_empty() || !left_out.contains(date));
+    let shown = to_run.take(usize::try_from(at_most).unwrap_or(usize::MAX));
     let count = if context.json() { print_json(&jobs, shown, output)? } else { print(&jobs, shown, output)? };
     if count < at_most
         && let Some(past) = dates.past()

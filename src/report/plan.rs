@@ -1,5 +1,6 @@
 //! What a wake would start now, and the next date of each job.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
 use crate::schedule::TICK;
 use crate::scheduler::{BlockReason, JobStatus, Recovered, Start};
-use crate::text::in_zone;
+use crate::text::{counted, in_zone};
 
 /// What a wake would do for one job.
 pub(crate) struct PlannedJob {
@@ -67,19 +68,28 @@ pub(crate) fn wake(
     Ok(planned)
 }
 
-/// Why the dates of a job to come do not all run, one reason a line: they are those of the timetable.
+/// Why the dates of a job to come do not all run: they are those of the timetable.
+#[derive(Debug, Default)]
+pub(crate) struct Caveats {
+    /// One reason a line.
+    pub(crate) lines: Vec<String>,
+    /// The dates that do not run: an operator has settled them, or another date stands for them.
+    pub(crate) left_out: BTreeSet<DateTime<Utc>>,
+}
+
+/// Why the dates of a job to come do not all run.
 pub(crate) fn caveats(
     registry: Registry,
     reader: &mut Reader,
     job: &Job,
     now: DateTime<Utc>,
-) -> Result<Vec<String>, LedgerError> {
+) -> Result<Caveats, LedgerError> {
     let (name, zone) = (&job.name, job.timetable.zone());
     let recovered = reader.recovered_for(&registry.jobs)?;
     let recorded = recorded_as(&registry, &recovered, name);
     let zones = Zones::of_recovered(Some(&registry), &recovered);
     let (scheduler, ..) = ask(recovered, registry, Question::State, now);
-    let Some(view) = scheduler.view(name).or_else(|| scheduler.view(&recorded)) else { return Ok(Vec::new()) };
+    let Some(view) = scheduler.view(name).or_else(|| scheduler.view(&recorded)) else { return Ok(Caveats::default()) };
     let mut lines = Vec::new();
     if view.record.name != *name {
         lines.push(format!("`{name}` {}", takes_over(&view.record.name)));
@@ -95,8 +105,26 @@ pub(crate) fn caveats(
             zones.shown(name, watermark)
         ));
     }
+    let is_ahead = |date: &DateTime<Utc>| job.timetable.includes(*date) && job.timetable.due(*date) > now;
+    let settled: Vec<DateTime<Utc>> = view.settled_ahead.into_iter().filter(is_ahead).collect();
+    lines.extend(settled_ahead(name, &settled, zone));
     lines.extend(view.moved.iter().map(|(date, by)| moved(*date, *by, zone)));
-    Ok(lines)
+    Ok(Caveats { lines, left_out: settled.into_iter().chain(view.moved.into_keys()).collect() })
+}
+
+/// Says which dates to come an operator has settled.
+fn settled_ahead(name: &JobName, dates: &[DateTime<Utc>], zone: Tz) -> Option<String> {
+    let why = "`skip` or `done` has settled";
+    match dates {
+        [] => None,
+        [date] => Some(format!("`{name}` does not run {}: {why} it", in_zone(*date, zone))),
+        [first, .., last] => Some(format!(
+            "`{name}` does not run {} from {} to {}: {why} them",
+            counted(dates.len() as u64, "date"),
+            in_zone(*first, zone),
+            in_zone(*last, zone)
+        )),
+    }
 }
 
 /// Says that a date to come does not run.

@@ -176,3 +176,24 @@ fn a_note_says_why_the_dates_of_a_job_do_not_run() {
          to then does not run again; was the clock wrong?\n"
     );
 }
+
+#[test]
+fn dates_that_an_operator_has_settled_ahead_are_left_out() {
+    let place = Fixture::new(YEARLY);
+    place.live(at("2026-11-05T00:00:00Z"), succeeds);
+    place.ask(&["skip", "yearly", "--date", "2090-01-01"]);
+    let plan = |from: &str, to: &str| place.ask(&["plan", "yearly", "--from", from, "--to", to, "--json"]);
+    let said = plan("2089-01-01", "2092-01-01");
+    assert_eq!(said.column("date"), ["2089-01-01T00:00:00+00:00", "2091-01-01T00:00:00+00:00"]);
+    assert_eq!(said.err, "note: `yearly` does not run 2090-01-01T00:00:00+00:00: `skip` or `done` has settled it\n");
+    place.ask(&["done", "yearly", "2091-01-01"]);
+    let said = place.ask(&["plan", "yearly", "--from", "2089-01-01", "--count", "2"]);
+    assert_eq!(said.out, "2089-01-01T00:00:00+00:00  yearly\n2092-01-01T00:00:00+00:00  yearly\n");
+    assert!(
+        said.err.contains("2 dates from 2090-01-01T00:00:00+00:00 to 2091-01-01T00:00:00+00:00: `skip` or `done`"),
+        "{}",
+        said.err
+    );
+    // What has passed is listed, whatever became of it.
+    assert_eq!(plan("2026-01-01", "2027-01-01").column("date"), ["2026-01-01T00:00:00+00:00"]);
+}

@@ -313,6 +313,14 @@ impl JobRows {
         self.settled_outside_range.contains(&date)
     }
 
+    /// The settled dates after the watermark.
+    pub(super) fn settled_ahead(&self) -> Vec<DateTime<Utc>> {
+        let is_ahead = |date: &&DateTime<Utc>| {
+            **date >= self.record.first_date && self.record.watermark.is_none_or(|watermark| **date > watermark)
+        };
+        self.settled_outside_range.iter().filter(is_ahead).copied().collect()
+    }
+
     /// The queue of the schedule, and those of the backfills.
     pub(super) fn queues(&self) -> impl Iterator<Item = &Queue> {
         std::iter::once(&self.main).chain(self.backfills.values().map(|backfill| &backfill.queue))

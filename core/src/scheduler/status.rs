@@ -128,6 +128,8 @@ pub struct JobStatus {
     pub paused: Option<Pause>,
     /// The later dates that will be skipped as moved, each with the recorded date that stands for its period.
     pub moved: StandIns,
+    /// The dates after the watermark that an operator has settled.
+    pub settled_ahead: Vec<DateTime<Utc>>,
 }
 
 impl Scheduler {
@@ -164,6 +166,7 @@ impl Scheduler {
             disabled: job_state.rows().disabled.clone(),
             paused: job_state.job.as_ref().and_then(|job| self.pause_of(job)).cloned(),
             moved: job_state.rows().stand_ins.clone(),
+            settled_ahead: job_state.rows().settled_ahead(),
         })
     }
 
