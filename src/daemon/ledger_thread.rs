@@ -112,7 +112,7 @@ impl LedgerThread {
     fn write(&mut self, entries: Vec<Entry>) -> Result<Input, Fatal> {
         match self.writer.commit(&entries) {
             Ok(()) => Ok(Input::Written),
-            Err(error @ LedgerError::Unavailable(_)) => Ok(Input::WriteFailed { entries, error: error.to_string() }),
+            Err(LedgerError::Unavailable(error)) => Ok(Input::WriteFailed { entries, error }),
             Err(error) => Err(error.to_string()),
         }
     }

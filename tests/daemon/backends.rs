@@ -55,7 +55,8 @@ fn outcomes_are_kept_while_postgresql_is_away() {
     lab.until_file("pids");
     server.stop();
     fs::write(lab.path("go"), "").unwrap();
-    lab.until("it says so", || lab.log().contains("cannot be written"));
+    lab.until("the ledger cannot be written", || lab.log().contains("cannot be written"));
+    says_why_the_ledger_cannot_be_written(&lab);
     assert_eq!(lab.lines("pids").len(), 1, "nothing new is started");
     server.resume();
     lab.until("the rest", || lab.lines("ran").len() == 2);
@@ -77,6 +78,17 @@ fn end_on_a_full_disk(lab: &Lab, disk: &Disk) {
     disk.fill_but(0);
     fs::write(lab.path("go"), "").expect("a file");
     lab.until("the ledger cannot be written", || lab.log().contains("cannot be written"));
+    says_why_the_ledger_cannot_be_written(lab);
+}
+
+/// The daemon says once that the ledger cannot be written, and then why.
+fn says_why_the_ledger_cannot_be_written(lab: &Lab) {
+    let log = lab.log();
+    let line = log.lines().find(|line| line.contains("cannot be written")).unwrap();
+    let (_, reason) = line.split_once("the ledger cannot be written: ").unwrap();
+    let (reason, next) = reason.split_once("; nothing new starts").unwrap();
+    assert!(!reason.is_empty() && !reason.contains("unavailable"), "{line}");
+    assert!(!format!("{reason}{next}").contains("cannot be written"), "{line}");
 }
 
 #[test]

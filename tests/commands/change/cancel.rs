@@ -162,3 +162,14 @@ fn skip_takes_the_dates_of_backfills() {
     11-05T04:00 waiting
     ");
 }
+
+#[test]
+fn a_backfill_is_listed_with_the_second_when_it_was_entered() {
+    let hand = Hand::new();
+    let arguments = ["backfill", "load", "--from", "2024-10-28", "--to", "2024-10-30"];
+    let entered = hand.command(&arguments).env("FAKETIME", "2024-11-05 12:00:00.25").output().unwrap();
+    assert!(entered.status.success(), "{entered:?}");
+    let list = hand.tell("backfills");
+    assert!(list.ends_with("2024-11-05T13:00:00+01:00"), "{list}");
+    assert_eq!(hand.ask(&["backfills", "--json"]).column("entered_at"), ["2024-11-05T13:00:00.250+01:00"]);
+}
