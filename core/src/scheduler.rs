@@ -135,7 +135,7 @@ impl Scheduler {
     }
 
     /// Records no date, and starts none that was never attempted: the clock is far ahead of this time, when it was last
-    /// believed. Retries go on, and so does what operators order. `None` if the clock is believed.
+    /// believed. Retries, and what operators order, continue. `None` if the clock is believed.
     pub fn hold_after(&mut self, seen: Option<DateTime<Utc>>) {
         let is_released = self.held_after.is_some() && seen.is_none();
         self.held_after = seen;

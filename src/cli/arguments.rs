@@ -160,7 +160,7 @@ pub(super) enum CliCommand {
     Why(WhyArguments),
     #[command(flatten)]
     Change(ChangeCommand),
-    /// Pause all jobs, or those with a tag: nothing of them starts, and what runs goes on.
+    /// Pause all jobs, or those with a tag: no new attempt starts; running attempts continue.
     ///
     /// Due dates are recorded meanwhile, and run in order when the pause ends, as after an outage (unlike `disable`, which
     /// records no dates). `run` of a paused job is refused, except with `--force`; `retry` and `backfill` wait. A pause of

@@ -19,15 +19,15 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
     match notice {
         Notice::Scheduler(notification) => reporter.notify(notification),
         Notice::LedgerAway { error } => reporter.warn(&format!(
-            "the ledger cannot be written: {error}; nothing new starts, the warden keeps the ends of what runs, and the \
-             daemon tries again every half second"
+            "the ledger cannot be written: {error}; no new attempt starts, the warden keeps the outcomes of running \
+             attempts, and the daemon tries again every half second"
         )),
         Notice::LedgerBack { after } => {
             reporter.say(&format!("the ledger is written again, after {}", duration::format(*after)));
         }
         Notice::ClockHeld { seen, ahead, wait } => reporter.warn(&format!(
             "the clock is {} ahead of {}, when it was last seen: it may be wrong, and no new date is recorded or started; \
-             retries go on. The clock is believed once it has run on for {}, or at once with `kill -USR1 {}`",
+             retries and running attempts continue. The clock is believed once it has run on for {}, or at once with `kill -USR1 {}`",
             duration::format(*ahead),
             to_the_second(*seen, Tz::UTC),
             duration::format(*wait),
@@ -36,7 +36,7 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
         Notice::ClockBelieved => reporter.say("the clock is believed: dates are recorded and started again"),
         Notice::ClockSetRight => reporter.say("the clock was set right: what was held meanwhile is not due"),
         Notice::WardenGone => {
-            reporter.warn("the warden is gone; the daemon looks for another, and nothing new starts meanwhile");
+            reporter.warn("the warden is gone; the daemon looks for another, and no new attempt starts meanwhile");
         }
         Notice::WardenBack => reporter.say("there is a warden again"),
         Notice::WardenTrouble { text } => reporter.warn(text),
@@ -51,7 +51,7 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
         Notice::Stopping { running, grace, is_writable } => {
             if !is_writable {
                 reporter.warn(
-                    "stopping: the ledger cannot be written; the warden keeps the ends of what runs for the next start",
+                    "stopping: the ledger cannot be written; the warden keeps the outcomes of running attempts for the next start",
                 );
             }
             if !running.is_empty() {

@@ -84,9 +84,9 @@ fn end_on_a_full_disk(lab: &Lab, disk: &Disk) {
 /// The daemon says once that the ledger cannot be written, and then why.
 fn says_why_the_ledger_cannot_be_written(lab: &Lab) {
     let log = lab.log();
-    let line = log.lines().find(|line| line.contains("cannot be written")).unwrap();
-    let (_, reason) = line.split_once("the ledger cannot be written: ").unwrap();
-    let (reason, next) = reason.split_once("; nothing new starts").unwrap();
+    let line = log.lines().find(|line| line.contains("cannot be written")).expect("a line");
+    let (_, reason) = line.split_once("the ledger cannot be written: ").expect("the reason");
+    let (reason, next) = reason.split_once("; no new attempt starts").expect("what happens next");
     assert!(!reason.is_empty() && !reason.contains("unavailable"), "{line}");
     assert!(!format!("{reason}{next}").contains("cannot be written"), "{line}");
 }

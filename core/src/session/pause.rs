@@ -1,4 +1,4 @@
-//! Pauses: nothing of some jobs is started, and their dates are recorded.
+//! Pauses: no new attempt of some jobs starts, and their dates are recorded.
 
 use std::fmt;
 

@@ -34,7 +34,7 @@ pub enum Operation {
     Skip(Skipping),
     /// Enable the job.
     Enable(Enabling),
-    /// Start nothing of some jobs, and go on recording their dates.
+    /// Start no new attempt of some jobs, and keep recording their dates.
     Pause {
         scope: PauseScope,
         /// Until this instant.

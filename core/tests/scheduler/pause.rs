@@ -34,7 +34,7 @@ fn two() -> World {
 #[test]
 fn a_pause_of_everything_records_dates_and_runs_them_in_order_when_it_ends() {
     let mut world = two();
-    assert_snapshot!(world.answer_about_pause(pause(None, None)), @"done (0): all jobs are paused (2 jobs): nothing of them starts; due dates are recorded, and run in order when the pause ends; `crontabber resume` ends it");
+    assert_snapshot!(world.answer_about_pause(pause(None, None)), @"done (0): all jobs are paused (2 jobs): no new attempt starts; due dates are recorded, and run in order when the pause ends; `crontabber resume` ends it");
     world.pass("2026-11-04 12:00");
     world.settle(succeed);
     assert_eq!(world.take_started(), "");
@@ -90,7 +90,7 @@ fn a_pause_ends_at_its_time_and_another_one_replaces_it() {
         "refused (0): 2026-11-01T11:00:00+00:00 is not in the future"
     );
     world.answer_about_pause(pause(None, Some("2026-11-09 12:00")));
-    assert_snapshot!(world.answer_about_pause(pause(None, Some("2026-11-03 12:00"))), @"done (0): all jobs are paused (2 jobs), which replaces the pause before: nothing of them starts; due dates are recorded, and run in order when the pause ends; it ends at 2026-11-03T12:00:00+00:00, or with `crontabber resume`");
+    assert_snapshot!(world.answer_about_pause(pause(None, Some("2026-11-03 12:00"))), @"done (0): all jobs are paused (2 jobs), which replaces the pause before: no new attempt starts; due dates are recorded, and run in order when the pause ends; it ends at 2026-11-03T12:00:00+00:00, or with `crontabber resume`");
     let next = world.scheduler.explain(&name("load"), at("2026-11-02 03:00")).unwrap().next_attempt;
     assert_eq!(next, Some(at("2026-11-03 12:00")));
     world.pass("2026-11-03 11:59");
@@ -118,13 +118,27 @@ fn what_an_operator_orders_waits_and_a_forced_run_does_not() {
     world.answer_about_pause(pause(None, None));
     let failed = if world.rows_of("load").contains("failed") { "load" } else { "clean" };
     let retry = Operation::Retry(Retrying::Date { date: at("2026-11-02 03:00"), again: false });
-    assert_snapshot!(world.answer_to(failed, retry).replace(failed, "JOB"), @"done (1): 2026-11-02T03:00:00+00:00 of `JOB` runs again now; but the job is paused, and nothing of it starts: ann paused all jobs at 2026-11-02T03:00:00+00:00 (a migration); `crontabber resume` ends it");
+    assert_snapshot!(world.answer_to(failed, retry).replace(failed, "JOB"), @"done (1): 2026-11-02T03:00:00+00:00 of `JOB` runs again now; but the job is paused, and no new attempt starts: ann paused all jobs at 2026-11-02T03:00:00+00:00 (a migration); `crontabber resume` ends it");
     let run = |force| Operation::Run { date: None, force };
     assert_snapshot!(world.answer_to(failed, run(false)).replace(failed, "JOB"), @"refused (0): job `JOB` is paused: ann paused all jobs at 2026-11-02T03:00:00+00:00 (a migration); `crontabber resume` ends it; `--force` attempts it all the same");
     world.handle(Event::Tick);
     assert_eq!(world.take_started(), "");
     assert!(world.answer_to(failed, run(true)).starts_with("done (1): attempt 2"));
     assert_eq!(world.take_started(), format!("{failed} 11-02T03:00"));
+}
+
+#[test]
+fn running_attempts_continue_during_a_pause() {
+    let mut world = two();
+    world.pass("2026-11-02 03:00");
+    assert_snapshot!(world.answer_about_pause(pause(None, None)), @"done (0): all jobs are paused (2 jobs): no new attempt starts; 2 running attempts continue; due dates are recorded, and run in order when the pause ends; `crontabber resume` ends it");
+    world.end_first(crontabber_core::session::Outcome::Succeeded);
+    let again = world.answer_about_pause(pause(None, None));
+    assert!(again.contains("no new attempt starts; 1 running attempt continues; due dates"), "{again}");
+    world.settle(succeed);
+    world.pass("2026-11-03 03:00");
+    assert!(world.rows_of("load").contains("11-02T03:00 succeeded"), "{}", world.rows_of("load"));
+    assert!(world.rows_of("clean").contains("11-02T03:00 succeeded"), "{}", world.rows_of("clean"));
 }
 
 #[test]

@@ -47,12 +47,14 @@ impl Scheduler {
         self.write_pause(Entry::Pause(pause), step);
         let waiting: u64 = jobs.iter().map(|name| self.waiting_of(name)).sum();
         let open: usize = jobs.iter().filter_map(|name| Some(self.jobs.get(name)?.rows().open.len())).sum();
-        let mut text = format!("{scope} are paused ({}){replaced}: nothing of them starts", counted_jobs(jobs.len()));
+        let mut text = format!("{scope} are paused ({}){replaced}: no new attempt starts", counted_jobs(jobs.len()));
         if waiting > 0 {
             text.push_str(&format!("; {} now", wait(waiting)));
         }
-        if open > 0 {
-            text.push_str(&format!("; what runs goes on ({})", counted(open as u64, "attempt")));
+        match open {
+            0 => {}
+            1 => text.push_str("; 1 running attempt continues"),
+            several => text.push_str(&format!("; {several} running attempts continue")),
         }
         text.push_str(&format!("; due dates are recorded, and run in order when the pause ends; {end}"));
         Ok(Some(done(text, Changed::default())))
@@ -90,7 +92,7 @@ impl Scheduler {
         );
         let pause = self.paused(request.job.as_ref().filter(|_| starts)?)?;
         Some(format!(
-            "; but the job is paused, and nothing of it starts: {}; {}",
+            "; but the job is paused, and no new attempt starts: {}; {}",
             pause.describe(Tz::UTC),
             pause.end(Tz::UTC)
         ))
