@@ -82,6 +82,8 @@ pub struct Scheduler {
     recordings: HashMap<JobName, Vec<Recording>>,
     /// An edit that adds more past dates than this is held for an operator.
     announce_over: u64,
+    /// The zone of times that belong to no job.
+    timezone: Tz,
     step: u64,
     now: DateTime<Utc>,
     horizon: Option<DateTime<Utc>>,
@@ -120,6 +122,7 @@ impl Scheduler {
             probable_renames: BTreeMap::new(),
             recordings: by_job(recordings),
             announce_over: u64::MAX,
+            timezone: Tz::UTC,
             step: 0,
             now,
             horizon: None,
@@ -189,6 +192,11 @@ impl Scheduler {
     /// Sets how many past dates an edit of the registry may add before it is held for an operator.
     pub fn set_announce_over(&mut self, announce_over: u64) {
         self.announce_over = announce_over;
+    }
+
+    /// Sets the zone in which answers show times that belong to no job.
+    pub fn set_timezone(&mut self, timezone: Tz) {
+        self.timezone = timezone;
     }
 
     /// Decides what follows from `event`. Pure, so that a test can replay any day.

@@ -71,7 +71,7 @@ impl Executor {
     pub(super) fn learn(&mut self, registry: &Registry) {
         self.settings.output_limit = registry.daemon.output_limit;
         self.longest_kill_grace = registry.jobs.iter().map(|job| job.kill_grace).max().unwrap_or_default();
-        self.reporter.learn(registry.jobs.iter());
+        self.reporter.learn(registry.jobs.iter(), registry.daemon.timezone);
     }
 
     /// Performs the effects: the requests to the warden leave together, before anything is reported.

@@ -59,6 +59,8 @@ pub enum LogFormat {
 /// Reports to a terminal or to the log.
 pub struct Reporter {
     zones: HashMap<JobName, Tz>,
+    /// The zone of times that belong to no job.
+    timezone: Tz,
     terminal: Option<Terminal>,
     /// The log has an object for each line.
     is_json: bool,
@@ -78,11 +80,12 @@ impl Reporter {
         }
         let is_json = format == Some(LogFormat::Json) || (format.is_none() && journald::socket().is_some());
         let terminal = QUEUE.get().filter(|_| is_terminal).map(|queue| Terminal::new(quiet, queue.clone()));
-        Ok(Self { zones: HashMap::new(), terminal, is_json, logs: None })
+        Ok(Self { zones: HashMap::new(), timezone: Tz::UTC, terminal, is_json, logs: None })
     }
 
-    /// Sets the zone in which each job's dates are shown.
-    pub fn learn<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) {
+    /// Sets the zone in which each job's dates are shown, and that of times that belong to no job.
+    pub fn learn<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>, timezone: Tz) {
+        self.timezone = timezone;
         self.zones.extend(jobs.map(|job| (job.name.clone(), job.timetable.zone())));
     }
 
@@ -112,7 +115,7 @@ impl Reporter {
     /// Reports what the scheduler did.
     pub fn notify(&mut self, notification: &Notification) {
         let of_job = || messages::job_of(notification).and_then(|job| self.zones.get(job)).copied();
-        let zone = messages::zone_of(notification).or_else(of_job).unwrap_or(Tz::UTC);
+        let zone = messages::zone_of(notification).or_else(of_job).unwrap_or(self.timezone);
         match &mut self.terminal {
             Some(terminal) => terminal.notify(notification, zone),
             None => log(notification, zone),

@@ -183,6 +183,7 @@ pub(super) fn configuration(registry: &Registry, warden_survives: bool) -> Confi
         pools: registry.pools.clone(),
         max_running: registry.daemon.max_running,
         announce_over: registry.daemon.announce_over,
+        timezone: registry.daemon.timezone,
         clock_guard: registry.daemon.clock_guard,
         stop_grace: registry.daemon.stop_grace,
         warden_survives,

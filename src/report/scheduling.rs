@@ -38,6 +38,7 @@ pub(crate) fn ask(
     scheduler.hold_after(held_after);
     scheduler.set_pools(registry.pools);
     scheduler.set_announce_over(registry.daemon.announce_over);
+    scheduler.set_timezone(registry.daemon.timezone);
     if question == Question::State {
         scheduler.freeze();
     }

@@ -72,3 +72,23 @@ fn a_paused_job_waits_for_once_and_for_a_daemon_and_every_command_says_so() {
         assert!(daemon.stop().success());
     }
 }
+
+#[test]
+fn the_times_of_a_pause_are_those_of_the_zone_of_the_daemon() {
+    let lab = Lab::new(&format!("[daemon]\ntimezone = \"Asia/Tokyo\"\n{DAILY}timezone = \"UTC\"\n"))
+        .with_clock("@2026-11-03 12:00:00");
+    let until = "it ends at 2026-11-04T09:00:00+09:00, or with `crontabber resume`";
+    for command in ["pause --until 2026-11-04T09:00 --dry-run", "pause --until 2026-11-04T09:00"] {
+        let said = lab.ok(command);
+        assert!(said.contains(until), "{command}: {said}");
+    }
+    // The answer to an order for a job has the zone of the job.
+    let retried = lab.ok("backfill load --from 2026-10-01 --to 2026-10-02");
+    assert!(retried.contains("it ends at 2026-11-04T00:00:00+00:00"), "{retried}");
+    assert!(retried.contains("paused all jobs at 2026-11-03T12:00:00+00:00; it ends"), "{retried}");
+    let refused = lab.fails(1, "pause --until 2026-11-03T20:00");
+    assert!(refused.contains("2026-11-03T20:00:00+09:00 is not in the future"), "{refused}");
+    let _daemon = lab.daemon();
+    lab.until("the daemon says so", || lab.log().contains(until));
+    assert!(lab.ok("pause --until 2026-11-04T09:00").contains(until), "beside the daemon");
+}

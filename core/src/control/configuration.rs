@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::warden::WardenState;
 use crate::job::Job;
@@ -33,6 +34,8 @@ pub struct Configuration {
     pub max_running: usize,
     /// How many past dates an edit of the registry may add before it is held for an operator.
     pub announce_over: u64,
+    /// The zone of times that belong to no job.
+    pub timezone: Tz,
     /// How far ahead of what was last seen the wall clock is believed at once; absent if it always is.
     pub clock_guard: Option<Duration>,
     /// How long what runs may take when the daemon stops.

@@ -68,6 +68,7 @@ impl Control {
         self.scheduler.set_max_running(slots);
         self.scheduler.set_pools(configuration.pools.clone());
         self.scheduler.set_announce_over(configuration.announce_over);
+        self.scheduler.set_timezone(configuration.timezone);
         self.clock.set_guard(guard_of(self.mode, &configuration));
         self.decide(Event::Registry(configuration.jobs.clone()), now);
         self.configuration = configuration;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::job::Job;
-use crate::text::in_zone;
+use crate::text::{in_zone, to_the_second};
 
 /// Which jobs a pause is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,7 @@ impl Pause {
     pub fn describe(&self, zone: Tz) -> String {
         let Self { scope, at, user, reason, .. } = self;
         let because = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        format!("{user} paused {scope} at {}{because}", in_zone(*at, zone))
+        format!("{user} paused {scope} at {}{because}", to_the_second(*at, zone))
     }
 
     /// What ends it.

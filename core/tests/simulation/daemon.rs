@@ -131,6 +131,7 @@ fn configuration(registry: &Registry, warden_survives: bool) -> Configuration {
         max_running: registry.max_running,
         stop_grace: registry.stop_grace,
         announce_over: registry.announce_over,
+        timezone: chrono_tz::Tz::UTC,
         clock_guard: Some(CLOCK_GUARD),
         warden_survives,
     }

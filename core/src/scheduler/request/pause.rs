@@ -1,7 +1,6 @@
 //! `pause` and `resume`.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::{Answer, done};
 use crate::job::JobName;
@@ -28,7 +27,7 @@ impl Scheduler {
         step: &mut Step,
     ) -> Answer {
         if let Some(until) = until.filter(|until| *until <= self.now) {
-            return Err(format!("{} is not in the future", in_zone(until, Tz::UTC)));
+            return Err(format!("{} is not in the future", in_zone(until, self.timezone)));
         }
         let jobs = self.jobs_of(scope);
         if let (true, Some(tag)) = (jobs.is_empty(), scope.tag()) {
@@ -42,7 +41,7 @@ impl Scheduler {
             user: request.user.clone(),
             reason: request.reason.clone(),
         };
-        let end = pause.end(Tz::UTC);
+        let end = pause.end(self.timezone);
         let replaced = if self.pauses.contains_key(scope) { ", which replaces the pause before" } else { "" };
         self.write_pause(Entry::Pause(pause), step);
         let waiting: u64 = jobs.iter().map(|name| self.waiting_of(name)).sum();
@@ -90,11 +89,13 @@ impl Scheduler {
             request.operation,
             Operation::Retry(_) | Operation::Backfill(_) | Operation::Enable(_) | Operation::Reset { .. }
         );
-        let pause = self.paused(request.job.as_ref().filter(|_| starts)?)?;
+        let job = request.job.as_ref().filter(|_| starts)?;
+        let pause = self.paused(job)?;
+        let zone = self.jobs.get(job).map_or(self.timezone, |job_state| job_state.zone());
         Some(format!(
             "; but the job is paused, and no new attempt starts: {}; {}",
-            pause.describe(Tz::UTC),
-            pause.end(Tz::UTC)
+            pause.describe(zone),
+            pause.end(zone)
         ))
     }
 }
