@@ -153,6 +153,11 @@ impl Scheduler {
         }
     }
 
+    /// When the clock was last believed, if it is not.
+    pub(crate) fn held_after(&self) -> Option<DateTime<Utc>> {
+        self.held_after
+    }
+
     /// Whether a date is held since the clock is not believed.
     #[must_use]
     pub fn holds_dates(&self) -> bool {

@@ -437,3 +437,18 @@ fn a_success_that_is_recorded_with_a_later_date_is_its_last_success() {
     driver.next().written();
     assert_eq!(driver.last_success, LastSuccess::Known(Some(at("2026-11-04 03:00"))));
 }
+
+#[test]
+fn a_reload_with_another_guard_lets_a_held_clock_be_believed() {
+    let guarded = |guard: Option<Duration>| Configuration { clock_guard: guard, ..configuration(load(), true) };
+    for guard in [None, Some(Duration::from_hours(72))] {
+        let mut driver =
+            Driver::with_warden(Mode::Serve, guarded(Some(Duration::from_hours(1))), WardenState::default());
+        driver.next().written().ended(FIRST, Outcome::Succeeded).next().written();
+        driver.time.wall += TimeDelta::days(2);
+        driver.pass(1).next();
+        assert!(driver.story().contains("report ClockHeld"));
+        driver.handle(Input::Reload(guarded(guard))).next();
+        assert_eq!(driver.story(), "report ClockBelieved\nwrite record 2");
+    }
+}

@@ -28,38 +28,28 @@ impl Control {
     }
 
     pub(super) fn watch_clock(&mut self, time: Time) {
-        let held_after = self.held_after();
-        self.clock.see(time);
-        self.note_clock(held_after);
+        let is_set = self.clock.see(time);
+        self.note_clock(if is_set { Notice::ClockSetRight } else { Notice::ClockBelieved });
     }
 
     /// A person says that the clock is right.
     pub(super) fn confirm_clock(&mut self) {
-        let held_after = self.held_after();
         self.clock.confirm();
-        self.note_clock(held_after);
+        self.note_clock(Notice::ClockBelieved);
     }
 
-    fn held_after(&self) -> Option<DateTime<Utc>> {
-        self.clock.is_held().then(|| self.clock.seen())
-    }
-
-    /// Tells the scheduler and the log of a change.
-    pub(super) fn note_clock(&mut self, before: Option<DateTime<Utc>>) {
-        let held_after = self.held_after();
-        if before == held_after {
+    /// Tells the scheduler and the log if the clock is held now, or is no longer; then `released` says why.
+    pub(super) fn note_clock(&mut self, released: Notice) {
+        let held_after = self.clock.is_held().then(|| self.clock.seen());
+        if self.scheduler.held_after() == held_after {
             return;
         }
         self.scheduler.hold_after(held_after);
-        let notice = match (before, held_after) {
-            (_, Some(seen)) => Notice::ClockHeld {
-                seen,
-                ahead: self.clock.ahead().to_std().unwrap_or_default(),
-                wait: self.clock.wait(),
-            },
-            (Some(before), None) if !self.clock.is_far_from(before) => Notice::ClockSetRight,
-            (_, None) => Notice::ClockBelieved,
-        };
+        let notice = held_after.map_or(released, |seen| Notice::ClockHeld {
+            seen,
+            ahead: self.clock.ahead().to_std().unwrap_or_default(),
+            wait: self.clock.wait(),
+        });
         self.effects.push_back(Effect::Report(notice));
     }
 }

@@ -40,11 +40,12 @@ impl ClockGuard {
         self.guard = guard.and_then(|guard| TimeDelta::from_std(guard).ok());
     }
 
-    /// Takes the time by both clocks.
-    pub(super) fn see(&mut self, time: Time) {
+    /// Takes the time by both clocks; returns whether the wall clock was set since the last time.
+    pub(super) fn see(&mut self, time: Time) -> bool {
         self.now = time;
         let wall = time.wall - self.agreed_since.wall;
-        if (wall - self.elapsed()).abs() > TOLERANCE {
+        let is_set = (wall - self.elapsed()).abs() > TOLERANCE;
+        if is_set {
             self.agreed_since = time;
         }
         // A clock that is behind may not be set yet, as at the boot of a machine that keeps no time.
@@ -52,6 +53,7 @@ impl ClockGuard {
         if is_near || time.monotonic >= self.believed_at() {
             self.seen = time.wall;
         }
+        is_set
     }
 
     /// A person says that the clock is right.
@@ -66,12 +68,7 @@ impl ClockGuard {
 
     /// Whether the clock is too far ahead to be believed.
     pub(super) fn is_held(&self) -> bool {
-        self.guard.is_some() && self.is_far_from(self.seen)
-    }
-
-    /// Whether the clock is further ahead of a time than it may jump.
-    pub(super) fn is_far_from(&self, seen: DateTime<Utc>) -> bool {
-        self.guard.is_none_or(|guard| self.now.wall - seen > guard)
+        self.guard.is_some_and(|guard| self.ahead() > guard)
     }
 
     /// How far the clock is ahead of what was last believed.

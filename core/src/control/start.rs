@@ -47,7 +47,7 @@ impl Control {
             asked_to_retire: None,
             reload: None,
         };
-        control.note_clock(None);
+        control.note_clock(Notice::ClockBelieved);
         // A kill that nobody answered comes before any start, which it did not mean, and before any end, which it did.
         for kill in kills {
             control.decide(Event::Request(kill), time.wall);
@@ -70,6 +70,7 @@ impl Control {
         self.scheduler.set_announce_over(configuration.announce_over);
         self.scheduler.set_timezone(configuration.timezone);
         self.clock.set_guard(guard_of(self.mode, &configuration));
+        self.note_clock(Notice::ClockBelieved);
         self.decide(Event::Registry(configuration.jobs.clone()), now);
         self.configuration = configuration;
         self.attempts.measure_again();
