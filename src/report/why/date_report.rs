@@ -19,7 +19,6 @@ use crate::report::orphans::is_watched;
 use crate::report::scheduling::{Question, ask};
 use crate::report::sessions::collected;
 use crate::report::zones::Zones;
-use crate::schedule::TICK;
 use crate::scheduler::{Explanation, JobStatus, Recovered, Scheduler, Step};
 use crate::session::{AttemptRecord, Entry, JobRecord, SessionKey, SessionRecord, SkipReason, State};
 
@@ -90,6 +89,8 @@ impl DateReport {
                 (None, None) => return Err(ReportError::new(format!("`{name}` has no date ahead"))),
             },
         };
+        let explanation = scheduler.explain(of_registry, date).or_else(|| scheduler.explain(name, date));
+        let is_settled = explanation.is_none() && view.record.name == *of_registry;
         let mut report = Self {
             now,
             job: job.clone(),
@@ -99,9 +100,9 @@ impl DateReport {
             unanswered: Vec::new(),
             last_lines: Vec::new(),
             acts: Vec::new(),
-            explanation: scheduler.explain(of_registry, date).or_else(|| scheduler.explain(name, date)),
+            explanation,
             stand_in: view.moved.get(&date).copied(),
-            coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, &step, now)),
+            coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, (&step, is_settled), now)),
             is_watched: false,
             zones,
             view,
@@ -169,13 +170,14 @@ fn first_unsettled(view: &JobStatus) -> Option<DateTime<Utc>> {
     view.oldest.or(held).or(running).or(view.to_go.first).or(view.next).or(view.record.watermark)
 }
 
-/// What becomes of a date that came due since a daemon last recorded what is due: as the scheduler decides it now.
+/// What becomes of a date that came due since a daemon last recorded what is due: as the scheduler decides it now, with its
+/// first step, and with whether the date is settled once all are recorded.
 fn coming(
     job: &Job,
     view: &JobStatus,
     recorded_until: Option<DateTime<Utc>>,
     date: DateTime<Utc>,
-    step: &Step,
+    (step, is_settled): (&Step, bool),
     now: DateTime<Utc>,
 ) -> Option<Coming> {
     let timetable = &job.timetable;
@@ -195,19 +197,9 @@ fn coming(
     match recorded.map(|new| &new.state) {
         Some(State::Skipped { reason }) => Some(Coming::Skipped(*reason)),
         // A long past is recorded in parts, of which the step has the first.
-        None if is_too_old(job, date, now) => Some(Coming::Skipped(SkipReason::TooOld)),
+        None if is_settled => Some(Coming::Skipped(SkipReason::TooOld)),
         _ => Some(Coming::Runs),
     }
-}
-
-/// Whether `catch_up` leaves out a due date.
-fn is_too_old(job: &Job, date: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    let (timetable, limits) = (&job.timetable, job.catch_up);
-    let are_newer = |most: u32| {
-        let newer = timetable.dates(date + TICK, DateTime::<Utc>::MAX_UTC).map_while(Result::ok);
-        newer.take_while(|newer| timetable.due(*newer) <= now).take(most as usize).count() == most as usize
-    };
-    limits.oldest(now).is_some_and(|oldest| timetable.due(date) < oldest) || limits.max_dates.is_some_and(are_newer)
 }
 
 /// The newest date that the ledger has of a job.

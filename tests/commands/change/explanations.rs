@@ -150,6 +150,24 @@ fn a_date_that_is_due_and_not_recorded_is_explained() {
 }
 
 #[test]
+fn dates_of_a_long_past_that_is_recorded_in_parts_are_explained() {
+    let hand = Hand::fresh(
+        "[jobs.late]\nevery = \"1m\"\nstart = 2024-10-20\nbackfill = true\nskip_late = \"5m\"\ncommand = \"true\"\n\
+         [jobs.few]\nevery = \"1m\"\nstart = 2024-10-20\nbackfill = true\ncatch_up = { max_dates = 7 }\ncommand = \"true\"\n",
+    );
+    let next = |job: &str, date: &str| {
+        let why = hand.tell(&format!("why {job} 2024-{date}"));
+        why.lines().last().expect("what is next").trim().to_owned()
+    };
+    let too_old = "next: it is skipped, since it is too old, once a daemon runs (none is running)";
+    for date in ["10-20T01:00", "10-28T01:00", "11-05T11:00"] {
+        assert_eq!((next("late", date), next("few", date)), (too_old.to_owned(), too_old.to_owned()), "{date}");
+    }
+    assert!(next("late", "11-05T11:56").starts_with("next: an attempt"), "{}", next("late", "11-05T11:56"));
+    assert!(next("few", "11-05T11:56").starts_with("next: an attempt"), "{}", next("few", "11-05T11:56"));
+}
+
+#[test]
 fn what_comes_first_is_counted_and_who_must_decide_is_said() {
     let strict = "[jobs.day]\nevery = \"1h\"\nstart = 2024-11-05\nbackfill = true\nretry = { attempts = 1 }\n\
                   command = \"true\"\n";
