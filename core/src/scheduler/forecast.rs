@@ -37,13 +37,7 @@ impl Scheduler {
         let mut first = self.handle(Event::Registry(jobs), now);
         // A long past is recorded in several steps.
         for _ in 0..STEPS {
-            if !self.is_due(now) {
-                break;
-            }
-            let Step { entries, starts, probes, .. } = self.handle(Event::Tick, now);
-            if entries.is_empty() && starts.is_empty() && probes.is_empty() {
-                break;
-            }
+            let Some(Step { starts, probes, .. }) = self.tick_if_due(now) else { break };
             first.starts.extend(starts);
             first.probes.extend(probes);
         }
@@ -70,11 +64,7 @@ impl Scheduler {
                     usage: None,
                 };
                 self.handle(Event::Ended { attempt, end }, self.now)
-            } else if self.is_due(self.now) {
-                let step = self.handle(Event::Tick, self.now);
-                if step.entries.is_empty() && step.starts.is_empty() && step.probes.is_empty() {
-                    return forecast;
-                }
+            } else if let Some(step) = self.tick_if_due(self.now) {
                 step
             } else {
                 return forecast;
@@ -89,8 +79,12 @@ impl Scheduler {
         }
     }
 
-    fn is_due(&self, now: DateTime<Utc>) -> bool {
-        self.next_wake().is_some_and(|(at, _)| at <= now)
+    /// What follows from the time alone; `None` if nothing does.
+    fn tick_if_due(&mut self, now: DateTime<Utc>) -> Option<Step> {
+        self.next_wake().filter(|(at, _)| *at <= now)?;
+        let step = self.handle(Event::Tick, now);
+        let is_empty = step.entries.is_empty() && step.starts.is_empty() && step.probes.is_empty();
+        (!is_empty).then_some(step)
     }
 
     fn count(&self, starts: &[Start], forecast: &mut Forecast) {
