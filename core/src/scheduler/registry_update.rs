@@ -60,7 +60,7 @@ impl Scheduler {
             let former = job.previously.as_ref().and_then(|before| recordings.remove(before));
             let successor = Successor { job, own, former };
             match self.take_over(&successor.job, step) {
-                Takeover::Waits => self.successors.push(successor),
+                Takeover::Waits => self.wait_for_attempts(successor, step),
                 takeover => {
                     // That a job is renamed is reported already.
                     let is_renamed = takeover == Takeover::Done;

@@ -13,7 +13,7 @@ use super::notification::Notification;
 use super::step::Step;
 use super::successor::Successor;
 use crate::job::{Job, JobName};
-use crate::session::{Disabled, Entry, ITSELF};
+use crate::session::{Disabled, Entry};
 
 /// What becomes of the dates of a job's former name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +43,8 @@ impl Scheduler {
         if [&before, &name].into_iter().any(|name| self.jobs.get(name).is_some_and(|job_state| job_state.is_busy())) {
             if let Some(own) = self.jobs.get_mut(&name) {
                 own.set_job(job.clone());
-                own.takes_over = Some(before.clone());
+                own.takes_over = Some(before);
             }
-            step.notes.push(Notification::WaitsToSucceed { job: name, previously: before });
             return Takeover::Waits;
         }
         let by = self.jobs.get(&name).and_then(|own| own.rows().disabled.clone());
@@ -57,7 +56,7 @@ impl Scheduler {
         job_state.write(Entry::Rename { from: before.clone(), to: name.clone(), replaces }, step);
         self.former_names.insert(job_state.rows().record.stable_name.clone());
         // What an operator disabled stays so.
-        if let Some(disabled) = by.filter(|by| by.user != ITSELF && job_state.rows().disabled.is_none()) {
+        if let Some(disabled) = by.filter(|by| !by.is_by_itself() && job_state.rows().disabled.is_none()) {
             job_state.write(Entry::Disable(Disabled { job: name.clone(), ..disabled }), step);
         }
         self.jobs.insert(name.clone(), job_state);
@@ -82,6 +81,13 @@ impl Scheduler {
         }
     }
 
+    /// Lets a renamed job wait for attempts to end.
+    pub(super) fn wait_for_attempts(&mut self, successor: Successor, step: &mut Step) {
+        let (job, previously) = (successor.job.name.clone(), successor.job.previously.clone());
+        step.notes.extend(previously.map(|previously| Notification::WaitsToSucceed { job, previously }));
+        self.successors.push(successor);
+    }
+
     /// Decides about the renamed jobs that waited for the attempts of `name` to end.
     pub(super) fn adopt_successors(&mut self, name: &JobName, step: &mut Step) {
         let is_its =
@@ -89,11 +95,8 @@ impl Scheduler {
         let ready: Vec<Successor> = self.successors.extract_if(.., is_its).collect();
         for successor in ready {
             let name = successor.job.name.clone();
-            let notes = step.notes.len();
             let recordings = match self.take_over(&successor.job, step) {
                 Takeover::Waits => {
-                    // It is told already.
-                    step.notes.truncate(notes);
                     self.successors.push(successor);
                     continue;
                 }
