@@ -226,7 +226,7 @@ fn has_left(job: &JobName, view: &View<'_>) -> bool {
     asks || !view.ledger.jobs[job].dates().unsettled.values().any(is_left)
 }
 
-/// A job is enabled: an operator says so, and what to do about its backlog; or its time is over.
+/// Jobs are paused: an operator says so.
 fn paused(pause: &Pause, view: &View<'_>) -> Held {
     let (scope, until) = (pause.scope.clone(), pause.until);
     if view.answers(&Operation::Pause { scope, until }) {
@@ -235,6 +235,7 @@ fn paused(pause: &Pause, view: &View<'_>) -> Held {
     Err(format!("P7: {} are paused, and nobody asked for it", pause.scope))
 }
 
+/// A pause ends: an operator says so, or its time is over.
 fn resumed(scope: &PauseScope, view: &View<'_>) -> Held {
     let until = view.ledger.pauses.get(scope).and_then(|pause| pause.until);
     if until.is_some_and(|until| until <= view.context.time)
@@ -245,6 +246,7 @@ fn resumed(scope: &PauseScope, view: &View<'_>) -> Held {
     Err(format!("P7: {scope} are resumed, and nobody asked for it"))
 }
 
+/// A job is enabled: an operator says so, and what to do about its backlog; or its time is over.
 fn enabled(job: &JobName, view: &View<'_>) -> Held {
     // An edit that waited for an operator may no longer need one.
     if view.ledger.disabled.get(job).is_some_and(|disabled| disabled.user == ITSELF) {
