@@ -17,16 +17,17 @@ fn younger_than(hours: u64, job: Job) -> Job {
     Job { catch_up: CatchUp { max_age: Some(Duration::from_hours(hours)), max_dates: None }, ..job }
 }
 
-/// Six missed dates, of which the first is running.
+/// Six missed dates, of which the first has failed.
 fn flood() -> World {
-    World::new("2026-11-06 12:00", vec![load("0 3 * * *")])
+    let mut world = World::new("2026-11-06 12:00", vec![load("0 3 * * *")]);
+    world.end_first(Outcome::Failed { code: 1 });
+    world
 }
 
 #[test]
 fn catch_up_applies_to_dates_that_wait_already() {
     let story = each_way(|seen| {
         let mut world = flood();
-        world.end_first(Outcome::Failed { code: 1 });
         seen.edit(&mut world, at_most(2, load("0 3 * * *")));
         let dates = world.notes.iter().find_map(|note| match note {
             Notification::Edited { dates, .. } | Notification::Changed { dates, .. } => Some(dates.describe()),
@@ -50,7 +51,6 @@ fn catch_up_applies_to_dates_that_wait_already() {
 fn an_age_applies_to_dates_that_wait_already() {
     let story = each_way(|seen| {
         let mut world = flood();
-        world.end_first(Outcome::Failed { code: 1 });
         seen.edit(&mut world, younger_than(60, load("0 3 * * *")));
         world.pass_and_settle("2026-11-06 13:00", succeed);
         rows(&world)
@@ -69,7 +69,6 @@ fn an_age_applies_to_dates_that_wait_already() {
 fn dates_that_are_yet_to_be_recorded_are_the_newer_ones() {
     let story = each_way(|seen| {
         let mut world = flood();
-        world.end_first(Outcome::Failed { code: 1 });
         world.now = at("2026-11-08 12:00");
         seen.edit(&mut world, at_most(3, load("0 3 * * *")));
         world.pass_and_settle("2026-11-08 13:00", succeed);
@@ -150,7 +149,6 @@ fn a_job_that_is_not_backfillable_leaves_its_newest_date_out_by_age() {
 fn a_disabled_job_is_judged_when_it_is_enabled() {
     let story = each_way(|seen| {
         let mut world = flood();
-        world.end_first(Outcome::Failed { code: 1 });
         world.request("load", Operation::Disable { until: None });
         world.now = at("2026-11-08 12:00");
         seen.edit(&mut world, at_most(3, load("0 3 * * *")));
@@ -182,7 +180,6 @@ fn a_disabled_job_is_judged_when_it_is_enabled() {
 #[test]
 fn an_end_of_disabled_judges_by_catch_up() {
     let mut world = flood();
-    world.end_first(Outcome::Failed { code: 1 });
     world.request("load", Operation::Disable { until: Some(at("2026-11-06 18:00")) });
     Seen::ByReload.edit(&mut world, at_most(3, load("0 3 * * *")));
     world.notes.clear();
@@ -201,7 +198,6 @@ fn an_end_of_disabled_judges_by_catch_up() {
 #[test]
 fn a_clock_that_is_not_believed_leaves_nothing_out() {
     let mut world = flood();
-    world.end_first(Outcome::Failed { code: 1 });
     let seen = world.now;
     world.now = at("2027-11-06 12:00");
     world.scheduler.hold_after(Some(seen));
