@@ -1,12 +1,12 @@
 //! Random choices from one seed, so that a run can be repeated.
 
 #[expect(dead_code, reason = "the simulation needs more of it")]
-#[path = "../../core/tests/simulation/random.rs"]
-mod generator;
+#[path = "../support/random.rs"]
+mod shared;
 
 use std::time::Duration;
 
-pub(crate) use generator::Random;
+pub(crate) use shared::Random;
 
 impl Random {
     /// An independent generator for a name.
@@ -19,17 +19,5 @@ impl Random {
     /// Some milliseconds.
     pub(crate) fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_millis(from + self.next() % (to - from + 1))
-    }
-
-    /// One of several by their weights.
-    pub(crate) fn weighed<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
-        let mut left = self.next() % choices.iter().map(|(weight, _)| weight).sum::<u64>();
-        for (weight, choice) in choices {
-            if left < *weight {
-                return *choice;
-            }
-            left -= weight;
-        }
-        unreachable!("the number is below the sum of the weights")
     }
 }
