@@ -7,10 +7,11 @@ use diesel::prelude::*;
 use super::error::LedgerError;
 use super::filter::Between;
 use super::reader::Reader;
-use super::rows::{instant, job_name, micros};
+use super::rows::{instant, job_name, micros, number};
 use super::schema::{jobs, sessions};
 use super::zones::Zones;
 use crate::job::JobName;
+use crate::session::REPLACED;
 
 impl Reader {
     /// The newest success and the watermark of each job, with the zone of each.
@@ -66,7 +67,7 @@ impl Reader {
     pub fn zone_at(&mut self, job: &JobName, date: DateTime<Utc>) -> Result<Option<Tz>, LedgerError> {
         let Some((id, newest)) = self.number_of(job)? else { return Ok(None) };
         let mut found = None;
-        for generation in (0..=newest).rev() {
+        for generation in (number(REPLACED)..=newest).rev() {
             let row = sessions::table.find((id, generation, micros(date))).select(sessions::zone_id);
             found = row.first::<i16>(&mut self.connection).optional()?;
             if found.is_some() {
