@@ -42,7 +42,7 @@ impl Scheduler {
         })
     }
 
-    /// What blocks a date, besides its own state.
+    /// What blocks a date of a job that is not paused, besides its own state.
     pub(super) fn block_of(
         &self,
         job_state: &JobState,
@@ -50,9 +50,8 @@ impl Scheduler {
         date: DateTime<Utc>,
         is_backfill: bool,
     ) -> Option<BlockReason> {
-        let session = job_state.rows().get(date);
-        let paused = self.pause_of(job).cloned().map(BlockReason::Paused);
-        paused.or_else(|| self.clock_hold(job, date, session)).or_else(|| self.first_blocker(job, date, is_backfill))
+        let hold = self.clock_hold(job, date, job_state.rows().get(date));
+        hold.or_else(|| self.first_blocker(job, date, is_backfill))
     }
 
     /// A date that is new while the clock is not believed.
