@@ -4,6 +4,7 @@
 //! nothing else knows them.
 
 pub(super) mod change;
+mod other_verbs;
 mod reading;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use crate::daemon;
 use crate::job::JobName;
 use crate::report::date::DateArgument;
 use change::{Change, ChangeCommand, ChangeOptions, PauseArguments, ResetArguments, ResumeArguments, RunArguments};
+use other_verbs::with_our_verb;
 
 const GLOBAL: &str = "Global options";
 const CLASSIC: &str = "Classic flags (each the same as a command)";
@@ -298,7 +300,7 @@ pub(super) struct CompletionsArguments {
 
 /// Reads the command line of this process; prints the mistake and exits with 2 if there is one.
 pub(super) fn read() -> (Global, Option<CliCommand>) {
-    let line = CommandLine::parse();
+    let line = CommandLine::try_parse().unwrap_or_else(|error| with_our_verb(error).exit());
     if line.classic.job.is_none() && (line.classic.force || line.classic.date.is_some()) {
         let text = "`--force` and `--date` go with `--job`, or stand after `run`";
         CommandLine::command().error(ErrorKind::ArgumentConflict, text).exit();

@@ -232,3 +232,24 @@ fn programs_get_what_they_can_read() {
     let (version, tzdata) = (versions["version"].as_str().unwrap(), versions["tzdata"].as_str().unwrap());
     assert_eq!(place.ask(&["-V"]).out, format!("crontabber {version} (tzdata {tzdata})\n"));
 }
+
+#[test]
+fn a_verb_of_another_tool_is_answered_with_ours() {
+    let place = Fixture::new(ONE);
+    for (verb, ours) in [
+        ("validate", "`crontabber check`"),
+        ("tail", "`crontabber log -f JOB`"),
+        ("trigger", "`crontabber run JOB`"),
+        ("clear", "`crontabber retry JOB DATE`"),
+        ("reload", "SIGHUP"),
+        ("stop", "SIGTERM"),
+    ] {
+        let said = place.ask(&[verb, "load"]);
+        assert_eq!(said.exit, 2, "{verb}: {said:?}");
+        let tips: Vec<&str> = said.err.lines().filter(|line| line.contains("tip: ")).collect();
+        assert!(tips[0].contains(ours), "{verb}: {}", said.err);
+        assert!(!said.err.contains("similar"), "{verb}: {}", said.err);
+    }
+    // A misspelled command of ours is still recognized.
+    assert!(place.ask(&["sesions"]).err.contains("a similar subcommand exists: 'sessions'"));
+}
