@@ -15,7 +15,7 @@ use super::table::{Cell, Column, Fit, Table};
 use crate::duration;
 use crate::ledger::{AttemptFilter, LocalBetween, Reader};
 use crate::report::attempts::{AttemptRow, collected, row};
-use crate::report::date_resolve::Choice;
+use crate::report::date_resolve::{Choice, Dates};
 use crate::report::job_filter::JobFilter;
 use crate::session::{AttemptKey, AttemptRecord};
 use crate::text::size;
@@ -49,6 +49,13 @@ pub(super) fn attempts(context: &Context, asked: &AttemptsArguments, output: &mu
             return Err(Failure::usage("a date is one of one job, and a pattern names several")
                 .hint(Some("`--from` and `--to` narrow the dates of several jobs")));
         }
+    };
+    let at_date = match (at_date, reader.as_mut()) {
+        (Some((choice, date)), Some(reader)) => {
+            let date = choice.completed(reader, date, Dates::OfAllGenerations)?;
+            Some((choice, date))
+        }
+        (at_date, _) => at_date,
     };
     let zone = zone_of_days(of_jobs.name(), registry.as_ref(), &zones);
     let anywhere = LocalBetween::default();

@@ -19,7 +19,7 @@ use crate::job::JobName;
 use crate::ledger::{AttemptFilter, Reader};
 use crate::report::attempts::collected;
 use crate::report::date::DateArgument;
-use crate::report::date_resolve::{Choice, NAMED};
+use crate::report::date_resolve::{Choice, Dates, NAMED};
 use crate::report::orphans::{Process, is_watched};
 use crate::report::zones::Zones;
 use crate::session::{AttemptKey, AttemptRecord, Outcome};
@@ -126,6 +126,7 @@ fn choose(
     let Some(date) = asked.date else {
         return newest(reader, job)?.ok_or_else(|| Failure::new(format!("`{job}` was never attempted")));
     };
+    let date = choice.completed(reader, date, Dates::OfAllGenerations)?;
     let mut attempts = at(reader, choice, date, false)?;
     if attempts.is_empty() {
         attempts = at(reader, choice, date, true)?;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::date::DateArgument;
@@ -83,7 +83,32 @@ impl<'a> Choice<'a> {
         Err(ReportError::usage(format!("job `{}`: {error}", self.name)).hint(hint))
     }
 
-    /// The date that the argument means. An instant is taken as it is.
+    /// The argument, or the recorded date of its second. The date of a manual run has a fraction of a second, which need not
+    /// be typed where it is the only one.
+    pub(crate) fn completed(
+        &self,
+        reader: &mut Reader,
+        date: DateArgument,
+        among: Dates,
+    ) -> Result<DateArgument, ReportError> {
+        let range = match (date, date.range(self.zone)) {
+            (DateArgument::Day(_), _) | (_, Err(_)) => return Ok(date),
+            (_, Ok((from, to))) => Between { from: Some(from), to: Some(to + TimeDelta::seconds(1)) },
+        };
+        let unbounded = self.unbounded();
+        let mut of_schedule = unbounded.iter().flat_map(|timetable| dates(timetable, range));
+        if of_schedule.any(|known| date.means(known, self.zone)) {
+            return Ok(date);
+        }
+        let found = self.recorded_if(reader, date, range, among, |known| known.trunc_subsecs(0))?;
+        match found.first_key_value() {
+            Some((one, _)) if found.len() == 1 => Ok(DateArgument::Instant(*one)),
+            Some((first, zone)) if !date.means(*first, *zone) => Err(self.several(&found)),
+            _ => Ok(date),
+        }
+    }
+
+    /// The date that the argument means. An instant that the ledger does not have is taken as it is.
     pub(crate) fn one(
         &self,
         mut reader: Option<&mut Reader>,
@@ -91,6 +116,10 @@ impl<'a> Choice<'a> {
         among: Dates,
     ) -> Result<DateTime<Utc>, ReportError> {
         let (name, zone) = (self.name, self.zone);
+        let date = match reader.as_deref_mut() {
+            Some(reader) => self.completed(reader, date, among)?,
+            None => date,
+        };
         if let DateArgument::Instant(instant) = date {
             return Ok(instant);
         }
@@ -132,6 +161,18 @@ impl<'a> Choice<'a> {
         range: Between,
         among: Dates,
     ) -> Result<BTreeMap<DateTime<Utc>, Tz>, ReportError> {
+        self.recorded_if(reader, date, range, among, |known| known)
+    }
+
+    /// The dates of the ledger that the argument means once `read` has changed them.
+    fn recorded_if(
+        &self,
+        reader: &mut Reader,
+        date: DateArgument,
+        range: Between,
+        among: Dates,
+        read: impl Fn(DateTime<Utc>) -> DateTime<Utc>,
+    ) -> Result<BTreeMap<DateTime<Utc>, Tz>, ReportError> {
         let (jobs, all_generations) = (Some(vec![self.name.clone()]), among == Dates::OfAllGenerations);
         let mut dates = range;
         if !matches!(date, DateArgument::Instant(_)) {
@@ -140,7 +181,7 @@ impl<'a> Choice<'a> {
         }
         let rows = collected(reader, &SessionFilter { jobs, dates, all_generations, ..SessionFilter::default() })?;
         let is_meant = |row: &SessionRecord| {
-            (among != Dates::Running || row.state == State::Running) && date.means(row.key.date, row.zone)
+            (among != Dates::Running || row.state == State::Running) && date.means(read(row.key.date), row.zone)
         };
         let (out, standing): (Vec<_>, Vec<_>) = rows.into_iter().filter(is_meant).partition(|row| {
             // Another date of the day stands for what an edit of the registry moved.

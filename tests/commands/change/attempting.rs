@@ -145,3 +145,40 @@ fn a_date_is_attempted_by_the_command_itself() {
     ");
     assert_eq!(hand.ask(&["audit", "--json"]).json()[0]["reason"], "for the report");
 }
+
+#[test]
+fn the_date_of_a_manual_run_is_named_to_the_second() {
+    let hand = Hand::new();
+    let run_at = |time: &str| {
+        let ran = hand.command(&["run", "newest", "-q"]).env("FAKETIME", time).output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+    };
+    run_at("2024-11-05 11:59:30.25");
+    let [wall, instant] = ["2024-11-05T12:59:30", "2024-11-05T12:59:30+01:00"];
+    for date in [wall, instant] {
+        assert_eq!(hand.ask(&["why", "newest", date, "--json"]).json()["date"], "2024-11-05T12:59:30.250+01:00");
+        assert_eq!(hand.ask(&["attempts", "newest", date, "--json"]).column("date").len(), 1);
+        assert_eq!(hand.ask(&["log", "newest", date]).exit, 0);
+    }
+    insta::assert_snapshot!(hand.tell("retry newest 2024-11-05T12:59:30 --again --dry-run"), @"
+    retry newest 2024-11-05T12:59:30 --again --dry-run: 0
+    dry run, nothing is changed; it would answer: 2024-11-05T12:59:30.250+01:00 of `newest` had succeeded, and runs again now, outside its schedule
+    a succeeded date runs again (this overrides promise P1; the audit records it)
+    ");
+    run_at("2024-11-05 11:59:30.75");
+    insta::assert_snapshot!(hand.tell("retry newest 2024-11-05T12:59:30 --again --dry-run"), @"
+    retry newest 2024-11-05T12:59:30 --again --dry-run: 2
+    error: `newest` has 2 dates there
+    hint: name one: 2024-11-05T12:59:30.250+01:00, 2024-11-05T12:59:30.750+01:00
+    ");
+    // Neither the next second, nor a date of the schedule, is another one.
+    insta::assert_snapshot!(hand.tell_all(&[
+        "retry newest 2024-11-05T12:59:31 --again --dry-run",
+        "retry load 2024-11-05T03:00 --again --dry-run",
+    ]), @"
+    retry newest 2024-11-05T12:59:31 --again --dry-run: 1
+    error: dry run: 2024-11-05T12:59:31+01:00 is not a date of `newest`; the nearest are 2024-11-05T05:00:00+01:00 and 2024-11-06T05:00:00+01:00
+    retry load 2024-11-05T03:00 --again --dry-run: 1
+    error: dry run: 2024-11-05T03:00:00+01:00 of `load` waits for its turn: there is nothing to retry
+    ");
+}
