@@ -302,7 +302,7 @@ impl BlockReason {
     /// Whether no date of the job starts for it, new ones included.
     #[must_use]
     pub fn is_of_all_dates(&self) -> bool {
-        matches!(self, Self::Disabled | Self::DisabledBy(_) | Self::Paused(_))
+        matches!(self, Self::Disabled | Self::DisabledBy(_) | Self::Paused(_) | Self::TakesOver { .. })
     }
 
     /// What the date waits for, as the end of a sentence. `shown` is a date of another job, or of the job itself if none is

@@ -67,6 +67,7 @@ fn an_attempt_under_the_new_name_decides_whether_the_former_one_counts() {
         assert!(matches!(world.notes.as_slice(), [Notification::WaitsToSucceed { .. }]), "{:?}", world.notes);
         let blocked = world.scheduler.view(&name("bill")).unwrap().blocked_by;
         assert_eq!(blocked, Some(BlockReason::TakesOver { previously: name("invoice") }));
+        assert!(blocked.is_some_and(|blocked| blocked.is_of_all_dates()), "`plan` says so");
         let refused = world.answer_to("bill", Operation::Reset { to: None });
         assert!(refused.contains("`crontabber kill bill` ends it"), "{refused}");
         // Nothing else of it is recorded or started meanwhile.
