@@ -77,15 +77,17 @@ impl Scheduler {
         }
         match &request.operation {
             Operation::Run { date, force } => self.run(name, *date, *force, step),
-            Operation::Reset { to } => self.reset(request, *to, step),
-            Operation::Backfill(order) => self.backfill(request, order, step),
-            Operation::CancelBackfill { name } => self.cancel_backfill(request, name.as_deref(), step),
-            Operation::Skip(skipping) => self.skip(request, *skipping, step),
+            Operation::Reset { to } => self.reset(name, request, *to, step),
+            Operation::Backfill(order) => self.backfill(name, request, order, step),
+            Operation::CancelBackfill { name: backfill } => {
+                self.cancel_backfill(name, request, backfill.as_deref(), step)
+            }
+            Operation::Skip(skipping) => self.skip(name, request, *skipping, step),
             Operation::Enable(enabling) => self.enable(name, *enabling, step),
-            Operation::Disable { until } => self.disable(request, *until, step),
-            Operation::Done { date } => self.done(request, *date, step),
-            Operation::Retry(retrying) => self.retry(request, *retrying, step),
-            Operation::Kill { date } => self.kill(request, *date, step),
+            Operation::Disable { until } => self.disable(name, request, *until, step),
+            Operation::Done { date } => self.done(name, request, *date, step),
+            Operation::Retry(retrying) => self.retry(name, request, *retrying, step),
+            Operation::Kill { date } => self.kill(name, request, *date, step),
             Operation::Pause { .. } | Operation::Resume { .. } => self.decide_pause(request, step),
         }
     }

@@ -194,13 +194,3 @@ pub struct Request {
     /// What the ledger has of its dates; empty before it is posted.
     pub past: Past,
 }
-
-impl Request {
-    /// The job that it is about.
-    ///
-    /// # Errors
-    /// It is about a pause.
-    pub fn job(&self) -> Result<&JobName, String> {
-        self.job.as_ref().ok_or_else(|| format!("`{}` is about no single job", self.operation.word()))
-    }
-}

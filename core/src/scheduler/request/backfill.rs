@@ -43,9 +43,14 @@ struct SelectedDates {
 }
 
 impl Scheduler {
-    pub(super) fn backfill(&mut self, request: &Request, order: &BackfillOrder, step: &mut Step) -> Answer {
+    pub(super) fn backfill(
+        &mut self,
+        name: &JobName,
+        request: &Request,
+        order: &BackfillOrder,
+        step: &mut Step,
+    ) -> Answer {
         let now = self.now;
-        let name = request.job()?;
         let settled = settled_in_range(request);
         let (job, job_state) = self.registered(name)?;
         job_state.refuse_backfill(&job, request, order)?;

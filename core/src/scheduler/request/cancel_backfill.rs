@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::job::JobName;
 use crate::session::{BackfillId, BackfillRecord, Changed, Entry, Request, SkipReason, State, StateKind, Trigger};
 use crate::text::{counted, in_zone};
 
@@ -16,8 +17,13 @@ use crate::scheduler::job_state::JobState;
 use crate::scheduler::step::Step;
 
 impl Scheduler {
-    pub(super) fn cancel_backfill(&mut self, request: &Request, name: Option<&str>, step: &mut Step) -> Answer {
-        let job = request.job()?;
+    pub(super) fn cancel_backfill(
+        &mut self,
+        job: &JobName,
+        request: &Request,
+        name: Option<&str>,
+        step: &mut Step,
+    ) -> Answer {
         let job_state = self.jobs.get_mut(job).ok_or_else(|| format!("job `{job}` is not known"))?;
         let backfill = match job_state.backfill_cancelled_by(request.id) {
             Some(backfill) => backfill,

@@ -14,8 +14,14 @@ use crate::scheduler::step::Step;
 use crate::text::counted;
 
 impl Scheduler {
-    pub(super) fn disable(&mut self, request: &Request, until: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
-        let (at, name) = (self.now, request.job()?);
+    pub(super) fn disable(
+        &mut self,
+        name: &JobName,
+        request: &Request,
+        until: Option<DateTime<Utc>>,
+        step: &mut Step,
+    ) -> Answer {
+        let at = self.now;
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         if let Some(until) = until.filter(|until| *until <= at) {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::job::JobName;
 use crate::schedule::Timetable;
 use crate::session::{Changed, Entry, Reply, Request, TICK};
 use crate::text::in_zone;
@@ -14,9 +15,14 @@ use crate::scheduler::step::Step;
 
 impl Scheduler {
     /// Starts a new generation of a job, and answers which dates run again.
-    pub(super) fn reset(&mut self, request: &Request, to: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
+    pub(super) fn reset(
+        &mut self,
+        name: &JobName,
+        request: &Request,
+        to: Option<DateTime<Utc>>,
+        step: &mut Step,
+    ) -> Answer {
         let now = self.now;
-        let name = request.job()?;
         let job_state = self.jobs.get_mut(name).ok_or_else(|| format!("job `{name}` has no ledger to reset"))?;
         let timetable = match &job_state.job {
             Some(job) => job.timetable.clone(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::job::Job;
+use crate::job::{Job, JobName};
 use crate::session::{
     AttemptKey, BackfillId, BackfillRecord, Changed, Entry, JobRecord, Outcome, Request, Retrying, State, StateKind,
     Trigger,
@@ -17,8 +17,7 @@ use crate::scheduler::queue::Session;
 use crate::scheduler::step::Step;
 
 impl Scheduler {
-    pub(super) fn retry(&mut self, request: &Request, retrying: Retrying, step: &mut Step) -> Answer {
-        let name = request.job()?;
+    pub(super) fn retry(&mut self, name: &JobName, request: &Request, retrying: Retrying, step: &mut Step) -> Answer {
         let (job, job_state) = self.registered(name)?;
         let (mut text, changed) = match retrying {
             Retrying::Date { date, again } => {
@@ -47,8 +46,13 @@ impl Scheduler {
         Ok(Some(done(text, changed)))
     }
 
-    pub(super) fn kill(&mut self, request: &Request, date: Option<DateTime<Utc>>, step: &mut Step) -> Answer {
-        let name = request.job()?;
+    pub(super) fn kill(
+        &mut self,
+        name: &JobName,
+        request: &Request,
+        date: Option<DateTime<Utc>>,
+        step: &mut Step,
+    ) -> Answer {
         // What runs of a job that is renamed still has its previous name.
         let recorded = self.open_as(name);
         let job_state = self.jobs.get_mut(&recorded).ok_or_else(|| format!("job `{name}` is not known"))?;

@@ -15,8 +15,7 @@ use crate::scheduler::step::Step;
 use crate::text::counted;
 
 impl Scheduler {
-    pub(super) fn skip(&mut self, request: &Request, skipping: Skipping, step: &mut Step) -> Answer {
-        let name = request.job()?;
+    pub(super) fn skip(&mut self, name: &JobName, request: &Request, skipping: Skipping, step: &mut Step) -> Answer {
         let (job, job_state) = self.registered(name)?;
         let zone = job.timetable.zone();
         // A date that is being probed will be settled or running soon.
@@ -68,8 +67,7 @@ impl Scheduler {
         Ok(Some(done(format!("`{name}`: skipped {shown}{stays}; {next}{running}"), changed)))
     }
 
-    pub(super) fn done(&mut self, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Answer {
-        let name = request.job()?;
+    pub(super) fn done(&mut self, name: &JobName, request: &Request, date: DateTime<Utc>, step: &mut Step) -> Answer {
         let (job, job_state) = self.registered(name)?;
         let settled = settled_at(&request.past, date);
         let shown = job_state.shown(date, settled);
