@@ -220,7 +220,7 @@ impl Scheduler {
             Event::Stop => self.stopping = true,
         }
         self.start_ready(&mut step);
-        // What is paused catches up on nothing.
+        // A paused job does not catch up.
         step.notes.retain(|note| !matches!(note, Notification::Behind { job, .. } if self.paused(job).is_some()));
         step
     }

@@ -34,7 +34,7 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
             process::id()
         )),
         Notice::ClockBelieved => reporter.say("the clock is believed: dates are recorded and started again"),
-        Notice::ClockSetRight => reporter.say("the clock was set right: what was held meanwhile is not due"),
+        Notice::ClockSetRight => reporter.say("the clock was set right: the dates that were held are not due"),
         Notice::WardenGone => {
             reporter.warn("the warden is gone; the daemon looks for another, and no new attempt starts meanwhile");
         }

@@ -133,13 +133,13 @@ pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<Strin
             let edited = if dates.is_empty() { String::new() } else { format!("; {}", dates.describe()) };
             format!(
                 "held: its edit adds {}; `crontabber enable {job} --catch-up`, `--skip-missed` or `--skip-to DATE` \
-                 decides, and nothing of it runs until then{edited}",
+                 decides, and no attempt starts until then{edited}",
                 counted(*past, "past date")
             )
         }
         Notification::ProbableRename { job, previously } => format!(
             "held: is this `{previously}`, which is gone from the registry? Write `previously = \"{previously}\"` in `{job}` if \
-             it is, or `previously = false` if it is another job; nothing of it runs until then"
+             it is, or `previously = false` if it is another job; no attempt starts until then"
         ),
         Notification::IneffectivePreviously { job, previously } => format!(
             "`previously = \"{previously}\"` has no effect, because `{job}` has dates of its own that succeeded, or was reset; \
@@ -152,7 +152,7 @@ pub(crate) fn edit_clause(notification: &Notification, zone: Tz) -> Option<Strin
         ),
         Notification::ReturnHeld { job } => format!(
             "held: it was gone from the registry, and is back with another command; `crontabber enable {job} --catch-up`, \
-             `--skip-missed` or `--skip-to DATE` decides, and nothing of it runs until then"
+             `--skip-missed` or `--skip-to DATE` decides, and no attempt starts until then"
         ),
         Notification::Renamed { previously, replaces: false, .. } => {
             format!("renamed from `{previously}`: it continues with the dates of that job")

@@ -96,7 +96,7 @@ pub(crate) fn caveats(
     }
     if let Some(block) = view.blocked_by.filter(BlockReason::is_of_all_dates) {
         let shown = |_: Option<&JobName>, date: DateTime<Utc>| zones.shown(name, date);
-        lines.push(format!("nothing of `{name}` starts yet: it waits for {}", block.describe(zone, shown)));
+        lines.push(format!("no attempt of `{name}` starts yet: it waits for {}", block.describe(zone, shown)));
     }
     if let Some(watermark) = view.record.watermark.filter(|watermark| *watermark > now) {
         lines.push(format!(

@@ -166,7 +166,10 @@ fn a_note_says_why_the_dates_of_a_job_do_not_run() {
     assert_eq!(ask(), "");
     place.ask(&["disable", "yearly"]);
     let said = ask();
-    assert!(said.starts_with("note: nothing of `yearly` starts yet: it waits for an operator to enable it"), "{said}");
+    assert!(
+        said.starts_with("note: no attempt of `yearly` starts yet: it waits for an operator to enable it"),
+        "{said}"
+    );
     place.ask(&["enable", "yearly"]);
     place.live(at("2098-11-05T00:00:00Z"), succeeds);
     let said = ask();

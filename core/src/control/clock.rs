@@ -9,7 +9,7 @@ use super::configuration::{Configuration, Mode};
 use super::effect::{Effect, Notice};
 use super::input::Time;
 
-/// How far ahead the clock may jump. An operator who asks for something sees to the clock.
+/// How far ahead the clock may jump. A request of an operator is decided by the clock as it is.
 pub(super) fn guard_of(mode: Mode, configuration: &Configuration) -> Option<Duration> {
     configuration.clock_guard.filter(|_| mode != Mode::Operate)
 }

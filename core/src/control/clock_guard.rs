@@ -14,7 +14,7 @@ const PART: i32 = 4320;
 /// The two clocks agree if they differ by less since they were compared: NTP slews the wall clock.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
-/// See the module's page.
+/// Judges the wall clock by the monotonic one.
 #[derive(Debug)]
 pub(super) struct ClockGuard {
     /// How far ahead the clock may jump; absent if it is always believed.

@@ -137,7 +137,7 @@ pub enum Notification {
     Edited { job: JobName, dates: Box<EditedDates> },
     /// An edit of the registry would add so many past dates that an operator has to decide.
     EditHeld { job: JobName, past: u64, dates: Box<EditedDates> },
-    /// A new job is probably one that is gone from the registry: nothing of it runs until the registry says so.
+    /// A new job is probably one that is gone from the registry: no attempt starts until the registry says so.
     ProbableRename {
         job: JobName,
         /// The job that is gone.
@@ -147,7 +147,7 @@ pub enum Notification {
     IneffectivePreviously { job: JobName, previously: JobName },
     /// `previously` of a new job has no effect: the ledger has other jobs, and none of that name.
     UnknownPreviously { job: JobName, previously: JobName },
-    /// A job that was gone returns with another action: nothing of it runs until an operator has decided.
+    /// A job that was gone returns with another action: no attempt starts until an operator has decided.
     ReturnHeld { job: JobName },
     /// A job was removed from the registry: it is a ghost now.
     Removed {

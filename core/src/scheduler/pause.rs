@@ -1,4 +1,4 @@
-//! Pauses: dates are recorded, and nothing of the paused jobs is started.
+//! Pauses: the dates of paused jobs are recorded, and no new attempt starts.
 
 use chrono::{DateTime, Utc};
 
@@ -47,7 +47,7 @@ impl Scheduler {
         (job_state.behind(self.now) + job_state.backfilling()).saturating_sub(job_state.rows().open.len() as u64)
     }
 
-    /// Has a pause, or its end, written, and changes memory alike.
+    /// Writes a pause or its end, and changes memory in the same way.
     pub(super) fn write_pause(&mut self, entry: Entry, step: &mut Step) {
         let scope = match &entry {
             Entry::Pause(pause) => {

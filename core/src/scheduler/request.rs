@@ -169,11 +169,11 @@ impl JobState {
     fn while_disabled(&self, job: &Job) -> String {
         let name = &job.name;
         match &self.rows().disabled {
-            _ if !job.enabled => format!("; nothing of `{name}` runs until `enabled = true` in the registry"),
+            _ if !job.enabled => format!("; no attempt of `{name}` starts until `enabled = true` in the registry"),
             Some(Disabled { until: Some(until), .. }) => {
-                format!("; nothing of `{name}` runs until {}", in_zone(*until, job.timetable.zone()))
+                format!("; no attempt of `{name}` starts until {}", in_zone(*until, job.timetable.zone()))
             }
-            Some(_) => format!("; nothing of `{name}` runs until `crontabber enable {name}`"),
+            Some(_) => format!("; no attempt of `{name}` starts until `crontabber enable {name}`"),
             None => String::new(),
         }
     }

@@ -244,7 +244,7 @@ fn a_backfill_says_which_dates_of_a_disabled_job_it_leaves_to_enable() {
     let up_to = world.answer_to("load", Operation::Backfill(until("2026-11-06 03:00")));
     let beyond = world.answer_to("load", Operation::Backfill(until("2026-11-07 00:00")));
     assert_snapshot!([up_to, beyond].join("\n"), @"
-    done (1): backfill of `load`: 2026-11-02T03:00:00+00:00, oldest first, one at a time, outside its schedule; 3 dates are left out: settled by attempts, or not settled yet; nothing of `load` runs until `crontabber enable load`
+    done (1): backfill of `load`: 2026-11-02T03:00:00+00:00, oldest first, one at a time, outside its schedule; 3 dates are left out: settled by attempts, or not settled yet; no attempt of `load` starts until `crontabber enable load`
     done (0): nothing to backfill of `load`: 4 dates in that range, settled by attempts, or not settled yet; `load` is disabled, and has not recorded its dates from 2026-11-06T03:00:00+00:00 on: they belong to its schedule, and are not ordered; `crontabber enable` decides about them
     ");
 }

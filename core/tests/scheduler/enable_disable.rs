@@ -28,13 +28,13 @@ fn a_disabled_job_misses_its_dates_until_an_operator_decides() {
     ask(&mut world, Operation::Enable(Enabling::SkipMissed));
     assert_snapshot!(told.join("\n"), @"
     done (0): job `load` is not disabled: nothing was changed
-    done (0): job `load` is disabled: nothing of it runs until `crontabber enable`
+    done (0): job `load` is disabled: no new attempt starts until `crontabber enable`
     refused (0): job `load` was disabled by ann; `--force` attempts it all the same
     refused (0): job `load` has a backlog of 4 dates from 2026-11-06T03:00:00+00:00 on: say `--catch-up`, `--skip-missed` or `--skip-to DATE`
     refused (0): 2026-11-06T00:00:00+00:00 is already past: the next date of `load` is 2026-11-06T03:00:00+00:00, which is not before it
     done (2): job `load` is enabled; skipped: 2 dates from 2026-11-06T03:00:00+00:00 to 2026-11-07T03:00:00+00:00; 2 dates are attempted now
     done (0): job `load` is disabled until 2026-11-11T12:00:00+00:00; then it catches up on its missed dates
-    done (0): job `load` is disabled: nothing of it runs until `crontabber enable`
+    done (0): job `load` is disabled: no new attempt starts until `crontabber enable`
     done (2): job `load` is enabled; skipped: 2 dates from 2026-11-12T03:00:00+00:00 to 2026-11-13T03:00:00+00:00
     ");
     assert_snapshot!(world.take_started(), @"load 11-08T03:00, load 11-09T03:00, load 11-10T03:00, load 11-11T03:00");
@@ -111,8 +111,8 @@ fn what_is_ordered_of_a_disabled_job_is_said_to_wait() {
         world.answer_to("load", Operation::Retry(Retrying::Date { date: at("2026-11-04 03:00"), again: true })),
     ];
     assert_snapshot!(told.join("\n"), @"
-    done (2): backfill of `load`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, outside its schedule; 3 dates are left out: settled by attempts, or not settled yet; nothing of `load` runs until `crontabber enable load`
-    done (1): 2026-11-04T03:00:00+00:00 of `load` had succeeded, and runs again now, outside its schedule; nothing of `load` runs until `crontabber enable load`
+    done (2): backfill of `load`: 2 dates from 2026-11-01T03:00:00+00:00 to 2026-11-02T03:00:00+00:00, oldest first, one at a time, outside its schedule; 3 dates are left out: settled by attempts, or not settled yet; no attempt of `load` starts until `crontabber enable load`
+    done (1): 2026-11-04T03:00:00+00:00 of `load` had succeeded, and runs again now, outside its schedule; no attempt of `load` starts until `crontabber enable load`
     ");
     world.settle(succeed);
     assert_eq!(world.take_started(), "");

@@ -9,7 +9,7 @@ use crate::fixture::said;
 fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     let hand = Hand::new();
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("disable load"), @"
-    dry run, nothing is changed; it would answer: job `load` is disabled: nothing of it runs until `crontabber enable`
+    dry run, nothing is changed; it would answer: job `load` is disabled: no new attempt starts until `crontabber enable`
     no date is recorded until then; `crontabber enable` asks about the missed dates
     ");
     insta::assert_snapshot!(hand.tell_all(&["enable load", "enable load --dry-run", "enable load --skip-to 2024-11-03"]), @"
@@ -50,10 +50,10 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     error: job `load` is not disabled: nothing was changed; `crontabber skip` skips dates
     disable load: 0
     note: no date is recorded until then; `crontabber enable` asks about the missed dates
-    job `load` is disabled: nothing of it runs until `crontabber enable`
+    job `load` is disabled: no new attempt starts until `crontabber enable`
     disable load: 0
     note: no date is recorded until then; `crontabber enable` asks about the missed dates
-    job `load` is disabled: nothing of it runs until `crontabber enable`
+    job `load` is disabled: no new attempt starts until `crontabber enable`
     ");
     insta::assert_snapshot!(hand.does_what_its_dry_run_says("enable load --skip-missed"), @"
     dry run, nothing is changed; it would answer: job `load` is enabled; skipped: 2024-11-05T03:00:00+01:00
@@ -69,7 +69,7 @@ fn a_disabled_job_is_enabled_with_its_backlog_or_without() {
     insta::assert_snapshot!(hand.tell_all(&["disable load", "enable load"]), @"
     disable load: 0
     note: no date is recorded until then; `crontabber enable` asks about the missed dates
-    job `load` is disabled: nothing of it runs until `crontabber enable`
+    job `load` is disabled: no new attempt starts until `crontabber enable`
     enable load: 0
     job `load` is enabled; it has missed nothing
     ");
@@ -104,7 +104,7 @@ fn a_backlog_that_is_not_recorded_is_counted_too() {
     insta::assert_snapshot!(hand.tell_all(&["disable newest", "enable newest", "disable nobody"]), @"
     disable newest: 0
     note: no date is recorded until then; `crontabber enable` asks about the missed dates
-    job `newest` is disabled: nothing of it runs until `crontabber enable`
+    job `newest` is disabled: no new attempt starts until `crontabber enable`
     enable newest: 0
     job `newest` is enabled; it has missed nothing
     disable nobody: 2

@@ -113,12 +113,12 @@ fn the_dates_that_a_disabled_job_has_missed_are_no_backfill() {
     backfill off --from 2024-11-01T12:00 --to 2024-11-04: 1
     error: `off` is disabled, and has not recorded its dates from 2024-11-02T03:00:00+00:00 on: they belong to its schedule, and are not ordered; they run after `enabled = true` in the registry
     backfill off --from 2024-11-01 --to 2024-11-02 --dry-run: 0
-    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; nothing of `off` runs until `enabled = true` in the registry
+    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; no attempt of `off` starts until `enabled = true` in the registry
     backfill off --from 2024-11-01 --to 2024-11-04 --dry-run: 0
-    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; `off` is disabled, and has not recorded its dates from 2024-11-02T03:00:00+00:00 on: they belong to its schedule, and are not ordered; they run after `enabled = true` in the registry; nothing of `off` runs until `enabled = true` in the registry
+    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; `off` is disabled, and has not recorded its dates from 2024-11-02T03:00:00+00:00 on: they belong to its schedule, and are not ordered; they run after `enabled = true` in the registry; no attempt of `off` starts until `enabled = true` in the registry
     backfill off --from 2024-11-01 --count 3: 1
     error: `--count 3`, but there is only 1 date of `off` from 2024-11-01T00:00:00+00:00 on; `off` is disabled, and has not recorded its dates from 2024-11-02T03:00:00+00:00 on: they belong to its schedule, and are not ordered; they run after `enabled = true` in the registry
     backfill off --from 2024-11-01 --count 1 --dry-run: 0
-    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; nothing of `off` runs until `enabled = true` in the registry
+    dry run, nothing is changed; it would answer: backfill of `off`: 2024-11-01T03:00:00+00:00, oldest first, one at a time, outside its schedule; no attempt of `off` starts until `enabled = true` in the registry
     ");
 }

@@ -42,7 +42,7 @@ impl Scheduler {
             Some(until) => {
                 text.push_str(&format!(" until {}; then it catches up on its missed dates", in_zone(until, zone)));
             }
-            None => text.push_str(": nothing of it runs until `crontabber enable`"),
+            None => text.push_str(": no new attempt starts until `crontabber enable`"),
         }
         if open > 0 {
             text.push_str("; the open attempt continues");
