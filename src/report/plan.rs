@@ -13,7 +13,6 @@ use super::zones::Zones;
 use crate::job::{Job, JobName};
 use crate::ledger::{LedgerError, Reader};
 use crate::registry::Registry;
-use crate::schedule::TICK;
 use crate::scheduler::{BlockReason, JobStatus, Recovered, Start};
 use crate::text::{counted, in_zone};
 
@@ -34,7 +33,7 @@ pub(crate) struct PlanRow<'a> {
     attempt: Option<u32>,
     trigger: Option<&'static str>,
     backlog: u64,
-    /// The job is paused, so that nothing of it starts for now.
+    /// The job is paused: no attempt starts for now.
     paused: bool,
     /// The recorded date that stands for its period: it will be skipped as moved.
     stand_in: Option<String>,
@@ -57,8 +56,8 @@ pub(crate) fn wake(
         // A job whose ledger still has its previous name has no dates of its own yet.
         let view = scheduler.view(&job.name).or_else(|| {
             let view = scheduler.view(&recorded)?;
-            let next = job.timetable.dates(job.timetable.newest_due(now)? + TICK, DateTime::<Utc>::MAX_UTC).next();
-            Some(JobStatus { next: next.and_then(Result::ok), ..view })
+            let newest = job.timetable.newest_due(now).unwrap_or(DateTime::<Utc>::MIN_UTC);
+            Some(JobStatus { next: job.timetable.next_after(newest).ok().flatten(), ..view })
         })?;
         let starts = step.starts.iter().filter(|start| start.job.name == job.name).cloned().collect();
         Some(PlannedJob { job, view, starts })

@@ -45,6 +45,11 @@ fn a_job_that_waits_for_its_ledger_is_shown_under_its_new_name() {
     );
     let plan = lab.ok("plan");
     assert!(plan.contains("new ") && plan.contains("takes over the dates of `old`"), "{plan}");
+    // So is one whose first date under the new name is yet to come.
+    let later = OLD.replace("[jobs.old]", "[jobs.new]\npreviously = \"old\"").replace("2024-11-0", "2098-11-0");
+    lab.write_registry(&later);
+    let planned = lab.json(&["plan"]);
+    assert_eq!((&planned[0]["job"], &planned[0]["date"]), (&"new".into(), &"2098-11-01T03:00:00+00:00".into()));
     let status = lab.ok("status new");
     assert!(status.contains("takes over the dates of `old`") && status.contains("In the registry"), "{status}");
     assert_eq!(lab.json(&["sessions", "new"]).as_array().map(Vec::len), Some(2));
