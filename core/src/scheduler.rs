@@ -221,7 +221,7 @@ impl Scheduler {
         }
         self.start_ready(&mut step);
         // A paused job does not catch up.
-        step.notes.retain(|note| !matches!(note, Notification::Behind { job, .. } if self.paused(job).is_some()));
+        step.notes.retain(|note| !matches!(note, Notification::Behind { job, .. } if self.is_paused(job)));
         step
     }
 

@@ -194,14 +194,14 @@ pub(crate) fn disabled_by<'a>(job: Option<&Job>, view: &'a JobStatus, zone: Tz) 
         until: disabled.until.map(|until| in_zone(until, zone)),
         reason: disabled.reason.as_deref(),
     });
-    let pause = view.paused.as_ref().map(|pause| DisabledRow::Pause {
+    let pauses = view.pauses.iter().map(|pause| DisabledRow::Pause {
         tag: pause.scope.tag(),
         user: &pause.user,
         since: in_zone(pause.at, zone),
         until: pause.until.map(|until| in_zone(until, zone)),
         reason: pause.reason.as_deref(),
     });
-    registry.into_iter().chain(operator).chain(pause).collect()
+    registry.into_iter().chain(operator).chain(pauses).collect()
 }
 
 /// What a job waits for.
@@ -252,6 +252,9 @@ pub(crate) enum BlockRow {
         since: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<String>,
+        /// The other pauses of the job, which end earlier.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        others: Vec<BlockRow>,
     },
 }
 
@@ -312,6 +315,18 @@ fn row<'a>(listed: &'a Listed, zones: &Zones) -> JobRow<'a> {
     }
 }
 
+fn pause_row(pause: &Pause, others: &[Pause], zone: Tz) -> BlockRow {
+    let Pause { scope, at, until, user, reason } = pause;
+    BlockRow::Pause {
+        tag: scope.tag().map(str::to_owned),
+        reason: reason.clone(),
+        user: user.clone(),
+        since: in_zone(*at, zone),
+        until: until.map(|until| in_zone(until, zone)),
+        others: others.iter().map(|other| pause_row(other, &[], zone)).collect(),
+    }
+}
+
 pub(crate) fn block_row(block: &BlockReason, of: &JobName, zones: &Zones) -> BlockRow {
     let at = |at: DateTime<Utc>| in_zone(at, zones.of(of));
     let dated = |date: DateTime<Utc>| zones.shown(of, date);
@@ -327,13 +342,7 @@ pub(crate) fn block_row(block: &BlockReason, of: &JobName, zones: &Zones) -> Blo
         BlockReason::DisabledBy(Disabled { user, at: since, until, reason, .. }) => {
             BlockRow::Operator { reason: reason.clone(), user: user.clone(), since: at(*since), until: until.map(at) }
         }
-        BlockReason::Paused(Pause { scope, at: since, until, user, reason }) => BlockRow::Pause {
-            tag: scope.tag().map(str::to_owned),
-            reason: reason.clone(),
-            user: user.clone(),
-            since: at(*since),
-            until: until.map(at),
-        },
+        BlockReason::Paused { pause, others } => pause_row(pause, others, zones.of(of)),
         BlockReason::Pool { pool, .. } => BlockRow::Pool { pool: pool.clone() },
         BlockReason::Full { .. } => BlockRow::MaxRunning,
         BlockReason::ClockHeld { seen } => BlockRow::ClockHeld { seen: at(*seen) },
@@ -389,10 +398,12 @@ pub(crate) fn situation(
         Some(BlockReason::WatermarkAhead { watermark }) => {
             Some(format!("its newest recorded date, {}, is in the future: was the clock wrong?", dated(*watermark)))
         }
-        Some(BlockReason::Paused(pause)) => {
+        Some(BlockReason::Paused { pause, others }) => {
             let wait =
                 if view.backlog > 0 { format!("{} waiting; ", counted(view.backlog, "date")) } else { String::new() };
-            Some(format!("paused: {}\n{wait}{}", pause.describe(zone), pause.end(zone)))
+            let others = others.iter().map(|pause| format!("\npaused: {}\n{}", pause.describe(zone), pause.end(zone)));
+            let others: String = others.collect();
+            Some(format!("paused: {}\n{wait}{}{others}", pause.describe(zone), pause.end(zone)))
         }
         Some(BlockReason::DisabledBy(by)) if by.is_by_itself() => {
             let reason = by.reason.as_deref().unwrap_or_default();

@@ -136,8 +136,8 @@ impl PlannedJob {
     pub(crate) fn details(&self) -> Vec<String> {
         let (before, zone) = (&self.view.record.name, self.job.timetable.zone());
         let renamed = (*before != self.job.name).then(|| takes_over(before));
-        let paused = self.view.paused.as_ref();
-        let paused = paused.map(|pause| format!("paused: {}; {}", pause.describe(zone), pause.end(zone)));
+        let paused =
+            self.view.pauses.iter().map(|pause| format!("paused: {}; {}", pause.describe(zone), pause.end(zone)));
         let moved = self.view.moved.iter().map(|(date, by)| moved(*date, *by, zone));
         renamed.into_iter().chain(paused).chain(moved).collect()
     }
@@ -168,7 +168,7 @@ impl PlannedJob {
             attempt: start.map(|start| start.attempt.number),
             trigger: start.map(|start| start.trigger.word()),
             backlog: self.view.backlog,
-            paused: self.view.paused.is_some(),
+            paused: !self.view.pauses.is_empty(),
             stand_in: None,
         }
     }

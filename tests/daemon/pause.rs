@@ -92,3 +92,34 @@ fn the_times_of_a_pause_are_those_of_the_zone_of_the_daemon() {
     lab.until("the daemon says so", || lab.log().contains(until));
     assert!(lab.ok("pause --until 2026-11-04T09:00").contains(until), "beside the daemon");
 }
+
+#[test]
+fn of_two_pauses_at_once_every_command_names_both() {
+    for lab in on_both() {
+        lab.ok("pause --tag night --until 2026-11-05T14:00 --reason migration");
+        lab.ok("pause --reason lunch");
+        let ends = ["`crontabber resume` ends it", "or with `crontabber resume --tag night`"];
+        for command in ["list", "status load", "plan", "plan load", "why load"] {
+            let output = lab.run(&command.split(' ').collect::<Vec<_>>());
+            let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+            assert!(ends.iter().all(|end| said.contains(end)), "{command}: {said}");
+        }
+        let row = &lab.json(&["list"])[0];
+        let reasons = |rows: &serde_json::Value| -> Vec<String> {
+            rows.as_array().unwrap().iter().map(|by| by["reason"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(reasons(&row["disabled_by"]), ["lunch", "migration"], "{row}");
+        assert_eq!(row["blocked_by"]["reason"], "lunch", "{row}");
+        assert_eq!(reasons(&row["blocked_by"]["others"]), ["migration"], "{row}");
+        for command in ["run load", "backfill load --from 2026-10-01 --to 2026-10-02"] {
+            let output = lab.run(&command.split(' ').collect::<Vec<_>>());
+            let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+            assert!(ends.iter().all(|end| said.contains(end)), "{command}: {said}");
+        }
+        // What remains after one has ended is still said.
+        lab.ok("resume");
+        let row = &lab.json(&["list"])[0];
+        assert_eq!((&row["state"], &row["blocked_by"]["tag"]), (&"paused".into(), &"night".into()), "{row}");
+        assert!(row["blocked_by"]["others"].is_null(), "{row}");
+    }
+}

@@ -17,7 +17,7 @@ impl Scheduler {
         let now = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return Candidates::default() };
         let Some(job) = job_state.job.clone() else { return Candidates::default() };
-        if self.pause_of(&job).is_some() {
+        if self.pauses_of(&job).next().is_some() {
             return Candidates::default();
         }
         // Each round may find one more date whose required jobs have no such date yet.

@@ -96,7 +96,7 @@ impl Scheduler {
         }
         let due_by = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return };
-        let is_free = self.pause_of(&job).is_none()
+        let is_free = self.pauses_of(&job).next().is_none()
             && self.clock_hold(&job, date, job_state.rows().get(date)).is_none()
             && self.blockers(&job, date, is_backfill).is_empty();
         let is_it = |other: DateTime<Utc>| other == date && is_free;

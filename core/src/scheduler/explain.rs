@@ -99,7 +99,8 @@ impl Scheduler {
         if let Some(disabled) = &job_state.rows().disabled {
             waits.push(Wait::For(BlockReason::DisabledBy(disabled.clone())));
         }
-        waits.extend(self.pauses_of(job).cloned().map(|pause| Wait::For(BlockReason::Paused(pause))));
+        let pauses = self.pauses_of(job).cloned();
+        waits.extend(pauses.map(|pause| Wait::For(BlockReason::Paused { pause, others: Vec::new() })));
         if !job.enabled {
             waits.push(Wait::For(BlockReason::Disabled));
         }
@@ -224,7 +225,8 @@ fn next_attempt(
         match wait {
             Wait::Due(due) => at = at.max(*due),
             Wait::For(BlockReason::Retry { at: retry_at, .. }) => at = at.max(*retry_at),
-            Wait::For(BlockReason::Paused(pause)) => at = at.max(pause.until?),
+            // Each pause is a wait of its own.
+            Wait::For(BlockReason::Paused { pause, .. }) => at = at.max(pause.until?),
             Wait::For(BlockReason::DisabledBy(disabled)) => at = at.max(disabled.until?),
             _ => return None,
         }

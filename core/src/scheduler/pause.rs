@@ -1,5 +1,7 @@
 //! Pauses: the dates of paused jobs are recorded, and no new attempt starts.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 
 use crate::job::{Job, JobName};
@@ -10,10 +12,10 @@ use super::notification::Notification;
 use super::step::Step;
 
 impl Scheduler {
-    /// The pause of a job of the registry; the one that ends last, if there are several.
-    #[must_use]
-    pub fn paused(&self, name: &JobName) -> Option<&Pause> {
-        self.pause_of(self.jobs.get(name)?.job.as_ref()?)
+    /// Whether a job of the registry is paused.
+    pub(super) fn is_paused(&self, name: &JobName) -> bool {
+        let job = self.jobs.get(name).and_then(|job_state| job_state.job.as_ref());
+        job.is_some_and(|job| self.pauses_of(job).next().is_some())
     }
 
     /// All pauses in force.
@@ -21,12 +23,16 @@ impl Scheduler {
         self.pauses.values()
     }
 
-    pub(super) fn pauses_of(&self, job: &Job) -> impl Iterator<Item = &Pause> {
-        self.pauses.values().filter(|pause| pause.scope.has(job))
+    /// The pauses of a job of the registry, the one that ends last first.
+    pub(super) fn pauses_by_end(&self, job: &Job) -> Vec<Pause> {
+        let mut pauses: Vec<Pause> = self.pauses_of(job).cloned().collect();
+        pauses.sort_by_key(|pause| Reverse(pause.until.unwrap_or(DateTime::<Utc>::MAX_UTC)));
+        pauses
     }
 
-    pub(super) fn pause_of(&self, job: &Job) -> Option<&Pause> {
-        self.pauses_of(job).max_by_key(|pause| pause.until.unwrap_or(DateTime::<Utc>::MAX_UTC))
+    /// The pauses of a job of the registry; each of them keeps it from running.
+    pub(super) fn pauses_of(&self, job: &Job) -> impl Iterator<Item = &Pause> {
+        self.pauses.values().filter(|pause| pause.scope.has(job))
     }
 
     /// When the first pause of a job ends by itself.

@@ -1,5 +1,7 @@
 //! The status of a job, and what blocks it.
 
+use std::iter;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
@@ -38,7 +40,11 @@ pub enum BlockReason {
     /// An operator disabled the job.
     DisabledBy(Disabled),
     /// An operator paused the job, with others.
-    Paused(Pause),
+    Paused {
+        pause: Pause,
+        /// More pauses of the job, which end earlier: it waits for the end of each.
+        others: Vec<Pause>,
+    },
     /// All slots of the job's pool are taken.
     Pool {
         pool: String,
@@ -124,8 +130,8 @@ pub struct JobStatus {
     pub running: Vec<AttemptKey>,
     /// The `disable` in force.
     pub disabled: Option<Disabled>,
-    /// The pause in force; the one that ends last, if there are several.
-    pub paused: Option<Pause>,
+    /// The pauses in force, the one that ends last first.
+    pub pauses: Vec<Pause>,
     /// The later dates that will be skipped as moved, each with the recorded date that stands for its period.
     pub moved: StandIns,
     /// The dates after the watermark that an operator has settled.
@@ -164,7 +170,7 @@ impl Scheduler {
             blocked_at: blocked_at.map(|date| (date, due(date).max(seen_at))),
             running: job_state.rows().open.iter().cloned().collect(),
             disabled: job_state.rows().disabled.clone(),
-            paused: job_state.job.as_ref().and_then(|job| self.pause_of(job)).cloned(),
+            pauses: job_state.job.as_ref().map_or_else(Vec::new, |job| self.pauses_by_end(job)),
             moved: job_state.rows().stand_ins.clone(),
             settled_ahead: job_state.rows().settled_ahead(),
         })
@@ -188,7 +194,8 @@ impl Scheduler {
         if !job.enabled {
             return (None, Some(BlockReason::Disabled));
         }
-        let paused = self.pause_of(job).cloned().map(BlockReason::Paused);
+        let mut by_end = self.pauses_by_end(job).into_iter();
+        let paused = by_end.next().map(|pause| BlockReason::Paused { pause, others: by_end.collect() });
         let mut unsettled =
             job_state.due(self.believed(self.now)).filter(|(_, session)| session.state != State::Running);
         // In independent order a waiting date says more than a failed one.
@@ -279,7 +286,7 @@ fn condition(job_state: &JobState, oldest: Option<&Session>, blocked_by: Option<
         (_, Some(BlockReason::DisabledBy(by))) if by.is_by_itself() => JobCondition::Held,
         (_, Some(BlockReason::Disabled | BlockReason::DisabledBy(_))) => JobCondition::Disabled,
         (_, Some(BlockReason::Held { .. })) => JobCondition::Held,
-        (_, Some(BlockReason::Paused(_))) => JobCondition::Paused,
+        (_, Some(BlockReason::Paused { .. })) => JobCondition::Paused,
         (_, Some(BlockReason::Retry { .. })) => JobCondition::Failed,
         (
             _,
@@ -302,7 +309,7 @@ impl BlockReason {
     /// Whether no date of the job starts for it, new ones included.
     #[must_use]
     pub fn is_of_all_dates(&self) -> bool {
-        matches!(self, Self::Disabled | Self::DisabledBy(_) | Self::Paused(_) | Self::TakesOver { .. })
+        matches!(self, Self::Disabled | Self::DisabledBy(_) | Self::Paused { .. } | Self::TakesOver { .. })
     }
 
     /// What the date waits for, as the end of a sentence. `shown` is a date of another job, or of the job itself if none is
@@ -335,7 +342,11 @@ impl BlockReason {
                     }
                 }
             }
-            Self::Paused(pause) => format!("the end of a pause: {}; {}", pause.describe(zone), pause.end(zone)),
+            Self::Paused { pause, others } => {
+                let which =
+                    if others.is_empty() { "a pause".to_owned() } else { format!("{} pauses", others.len() + 1) };
+                format!("the end of {which}: {}", Pause::describe_all(iter::once(pause).chain(others), zone))
+            }
             Self::Pool { pool, size: 1 } => format!("the only slot of pool `{pool}`, which is taken"),
             Self::Pool { pool, size } => format!("one of the {size} slots of pool `{pool}`, which are all taken"),
             Self::Full { open } => format!("a free slot: {open} attempts are open, as many as `max_running` allows"),

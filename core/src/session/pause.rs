@@ -81,4 +81,11 @@ impl Pause {
             None => format!("`{command}` ends it"),
         }
     }
+
+    /// Each of several pauses, with what ends it.
+    #[must_use]
+    pub fn describe_all<'a>(pauses: impl IntoIterator<Item = &'a Self>, zone: Tz) -> String {
+        let each = pauses.into_iter().map(|pause| format!("{}; {}", pause.describe(zone), pause.end(zone)));
+        each.collect::<Vec<_>>().join("; ")
+    }
 }

@@ -43,7 +43,10 @@ fn a_pause_of_everything_records_dates_and_runs_them_in_order_when_it_ends() {
     let view = world.scheduler.view(&name("load")).unwrap();
     assert_eq!((view.state, view.backlog), (JobCondition::Paused, 3));
     let waits = world.scheduler.explain(&name("load"), at("2026-11-02 03:00")).unwrap().waits;
-    assert!(matches!(waits.as_slice(), [Wait::For(BlockReason::Paused(pause))] if pause.user == "ann"), "{waits:?}");
+    assert!(
+        matches!(waits.as_slice(), [Wait::For(BlockReason::Paused { pause, .. })] if pause.user == "ann"),
+        "{waits:?}"
+    );
     // It survives a restart, which says so.
     world.crash();
     world.settle(succeed);

@@ -117,7 +117,7 @@ impl Judge<'_> {
         let is_running = view.running.iter().any(|open| open.session.date == date);
         let then = match worst.state {
             _ if is_running => "attempted again now".to_owned(),
-            _ if view.paused.is_some() => "to be attempted again when the job is no longer paused".to_owned(),
+            _ if !view.pauses.is_empty() => "to be attempted again when the job is no longer paused".to_owned(),
             State::Failed { retry_at } if retry_at + TOLERANCE < self.now && !self.is_full => {
                 status = Severity::Critical;
                 format!("should have been retried at {}{}", to_the_second(retry_at, zone), self.no_daemon())
@@ -181,7 +181,7 @@ impl Judge<'_> {
             }
             // A finding of the daemon.
             BlockReason::ClockHeld { .. }
-            | BlockReason::Paused(_)
+            | BlockReason::Paused { .. }
             | BlockReason::Held { .. }
             | BlockReason::Retry { .. }
             | BlockReason::Disabled
@@ -198,7 +198,7 @@ impl Judge<'_> {
         for pause in self.scheduler.pauses().filter(|pause| pause.until.is_none()) {
             let is_late = |(job, view): &&(&Job, JobStatus)| {
                 let due = view.oldest.map(|oldest| job.timetable.due(oldest).max(pause.at));
-                view.paused.as_ref() == Some(pause) && due.is_some_and(|due| due + TOLERANCE < self.now)
+                view.pauses.contains(pause) && due.is_some_and(|due| due + TOLERANCE < self.now)
             };
             let late: Vec<&(&Job, JobStatus)> = judged.iter().filter(is_late).collect();
             let dates: u64 = late.iter().map(|(_, view)| view.backlog).sum();

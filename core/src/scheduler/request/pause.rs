@@ -73,7 +73,7 @@ impl Scheduler {
         let jobs = self.jobs_of(scope);
         let waited: Vec<(&JobName, u64)> = jobs.iter().map(|name| (name, self.waiting_of(name))).collect();
         self.write_pause(Entry::Resume { scope: scope.clone() }, step);
-        let run = |(name, waiting): (&JobName, u64)| if self.paused(name).is_none() { waiting } else { 0 };
+        let run = |(name, waiting): (&JobName, u64)| if self.is_paused(name) { 0 } else { waiting };
         let then = match waited.into_iter().map(run).sum() {
             0 => "no due date waits".to_owned(),
             1 => "1 due date runs now".to_owned(),
@@ -90,13 +90,13 @@ impl Scheduler {
             Operation::Retry(_) | Operation::Backfill(_) | Operation::Enable(_) | Operation::Reset { .. }
         );
         let job = request.job.as_ref().filter(|_| starts)?;
-        let pause = self.paused(job)?;
-        let zone = self.jobs.get(job).map_or(self.timezone, |job_state| job_state.zone());
-        Some(format!(
-            "; but the job is paused, and no new attempt starts: {}; {}",
-            pause.describe(zone),
-            pause.end(zone)
-        ))
+        let job_state = self.jobs.get(job)?;
+        let pauses = self.pauses_by_end(job_state.job.as_ref()?);
+        if pauses.is_empty() {
+            return None;
+        }
+        let all = Pause::describe_all(&pauses, job_state.zone());
+        Some(format!("; but the job is paused, and no new attempt starts: {all}"))
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::job::{DatePolicy, Job, JobName};
-use crate::session::{Changed, TICK, Trigger};
+use crate::session::{Changed, Pause, TICK, Trigger};
 use crate::text::in_zone;
 
 use super::{Answer, done, no_date_of};
@@ -25,9 +25,10 @@ impl Scheduler {
         if let Some(disabled) = job_state.rows().disabled.as_ref().filter(|_| !force) {
             return Err(format!("job `{name}` was disabled by {}; `--force` attempts it all the same", disabled.user));
         }
-        if let Some(pause) = self.pause_of(&job).filter(|_| !force) {
-            let paused = format!("{}; {}", pause.describe(job.timetable.zone()), pause.end(job.timetable.zone()));
-            return Err(format!("job `{name}` is paused: {paused}; `--force` attempts it all the same"));
+        let pauses = self.pauses_by_end(&job);
+        if !pauses.is_empty() && !force {
+            let because = Pause::describe_all(&pauses, job.timetable.zone());
+            return Err(format!("job `{name}` is paused: {because}; `--force` attempts it all the same"));
         }
         let (job, job_state) = self.registered(name)?;
         job_state.refuse_while_running(name)?;
