@@ -42,6 +42,7 @@ use request_reader::RequestReader;
 use stop_stage::StopStage;
 use waiting_registry::WaitingRegistry;
 
+pub use clock::clock_hold_of_start;
 pub use configuration::{Configuration, Mode, Recovery};
 pub use effect::{Effect, Notice};
 pub use input::{Exit, Input, Next, Time};

@@ -8,6 +8,7 @@
 mod attempt_end;
 mod attempt_start;
 mod catch_up;
+mod clock;
 mod dependencies;
 mod done_when;
 mod edit;
@@ -39,8 +40,8 @@ use chrono_tz::Tz;
 
 use crate::job::{Job, JobName};
 use crate::session::{
-    AttemptEnd, AttemptKey, BackfillId, Entry, JobRecordings, Pause, PauseScope, Recording, RecordingRange, SessionKey,
-    State, Trigger,
+    AttemptEnd, AttemptKey, BackfillId, ClockHold, Entry, JobRecordings, Pause, PauseScope, Recording, RecordingRange,
+    SessionKey, State, Trigger,
 };
 use job_rows::JobRows;
 use job_state::{Candidates, JobState};
@@ -87,8 +88,8 @@ pub struct Scheduler {
     step: u64,
     now: DateTime<Utc>,
     horizon: Option<DateTime<Utc>>,
-    /// When the clock was last believed, if it is not: see [`Scheduler::hold_after`].
-    held_after: Option<DateTime<Utc>>,
+    /// See [`Scheduler::set_clock_hold`].
+    clock_hold: Option<ClockHold>,
     has_registry: bool,
     stopping: bool,
 }
@@ -126,7 +127,7 @@ impl Scheduler {
             step: 0,
             now,
             horizon: None,
-            held_after: None,
+            clock_hold: None,
             has_registry: false,
             stopping: false,
         }
@@ -135,34 +136,6 @@ impl Scheduler {
     /// Runs only the dates that are due at `horizon`, however late it gets: one wake.
     pub fn set_horizon(&mut self, horizon: DateTime<Utc>) {
         self.horizon = Some(horizon);
-    }
-
-    /// Records no date, and starts none that was never attempted: the clock is far ahead of this time, when it was last
-    /// believed. Retries, and what operators order, continue. `None` if the clock is believed.
-    pub fn hold_after(&mut self, seen: Option<DateTime<Utc>>) {
-        let is_released = self.held_after.is_some() && seen.is_none();
-        self.held_after = seen;
-        if is_released {
-            let at = self.effective_now();
-            for (name, job_state) in &mut self.jobs {
-                if let Some(timer) = job_state.timer.replace(at) {
-                    self.timers.remove(&(timer, name.clone()));
-                }
-                self.timers.insert((at, name.clone()));
-            }
-        }
-    }
-
-    /// When the clock was last believed, if it is not.
-    pub(crate) fn held_after(&self) -> Option<DateTime<Utc>> {
-        self.held_after
-    }
-
-    /// Whether a date is held since the clock is not believed.
-    #[must_use]
-    pub fn holds_dates(&self) -> bool {
-        let now = self.effective_now();
-        self.held_after.is_some() && self.jobs.values().any(|job_state| job_state.has_new_date(now))
     }
 
     /// Starts nothing from now on, and still answers questions.
@@ -321,11 +294,6 @@ impl Scheduler {
         self.horizon.map_or(self.now, |horizon| horizon.min(self.now))
     }
 
-    /// A time as far as the clock is believed.
-    fn believed(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.held_after.map_or(now, |seen| seen.min(now))
-    }
-
     /// Sets the time. If the clock was set back, brings retries nearer that the later time had put off.
     fn notice_time(&mut self, step: &mut Step) {
         let back = self.now - step.now;
@@ -370,7 +338,7 @@ impl Scheduler {
         job_state.enable_if_due(self.announce_over, step);
         let mut settled = false;
         // What is superseded or too late depends on the clock.
-        if self.held_after.is_none() {
+        if self.clock_hold.is_none() {
             settled |= job_state.leave_out_too_old(step);
             settled |= job_state.record_due(now, step);
             settled |= job_state.skip_late(step);
@@ -379,10 +347,10 @@ impl Scheduler {
         settled |= have_left;
         let leaving_at = more_leave.then_some(now);
         let answers = if more_leave { Vec::new() } else { std::mem::take(&mut job_state.cancelling) };
-        let recording_at = job_state.next_recording(now).filter(|_| self.held_after.is_none());
+        let recording_at = job_state.next_recording(now).filter(|_| self.clock_hold.is_none());
         let late_at = job_state.report_late(believed, step);
         let by_clock = [recording_at, job_state.enabled_at(), paused_until, late_at];
-        // What has come due by a clock that is not believed waits for `hold_after`.
+        // What has come due by a clock that is not believed waits for `set_clock_hold`.
         let by_clock = by_clock.into_iter().flatten().filter(|at| *at <= believed || *at > now);
         let mut at = by_clock.chain(job_state.entering_at(now)).chain(leaving_at).min();
         if let Some(timer) = job_state.timer.take() {

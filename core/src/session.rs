@@ -4,6 +4,7 @@
 //! A session is one (job, date); an attempt is one try at it. The scheduler decides [`Entry`]s, the ledger writes them,
 //! and nothing else changes a ledger. Values only: no I/O, no clock, no decisions.
 
+mod clock_hold;
 mod entry;
 mod pause;
 mod recording;
@@ -20,6 +21,7 @@ use chrono_tz::Tz;
 
 use crate::job::JobName;
 
+pub use clock_hold::ClockHold;
 pub use entry::{Changed, Entry, NewSession, Reply};
 pub use pause::{Pause, PauseScope};
 pub use recording::{JobRecordings, Recording, RecordingRange};
@@ -306,7 +308,6 @@ pub struct Recovered {
     pub pauses: Vec<Pause>,
     /// What the ledger has of the dates that the edits of the registry concern.
     pub recordings: Vec<JobRecordings>,
-    /// What the daemon that runs beside believes of the clock: no date after this is recorded. Absent if it believes the
-    /// clock, and in a daemon.
-    pub clock_held_after: Option<DateTime<Utc>>,
+    /// The daemon that runs beside does not believe the clock. Absent if it does, and in a daemon.
+    pub clock_hold: Option<ClockHold>,
 }

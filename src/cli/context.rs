@@ -12,7 +12,7 @@ use crate::environment::use_color;
 use crate::job::JobName;
 use crate::ledger::{LedgerUrl, OpenError, OpenErrorKind, Reader};
 use crate::registry::{Registry, RegistryCopy, RegistryError};
-use crate::report::daemon::{DaemonFinding, findings, report_of};
+use crate::report::daemon::{DaemonFinding, findings, hold_of_start, report_of, start_waits};
 use crate::report::zones::Zones;
 use crate::text::to_the_second;
 use crate::{clock, daemon, paths};
@@ -162,10 +162,18 @@ impl Context {
         })
     }
 
-    /// Warns about a daemon that does not run, hangs, or has not read the registry as it is now.
+    /// Warns about a daemon that does not run, hangs, or has not read the registry as it is now, and about a clock that it
+    /// or the next `once` does not believe.
     pub(super) fn warn_about_daemon(&self, registry: &Registry, reader: Option<&mut Reader>) -> Result<(), Failure> {
         let Some(reader) = reader else { return Ok(()) };
-        self.warn(&findings(reader, registry, self.now)?);
+        let findings = findings(reader, registry, self.now)?;
+        self.warn(&findings);
+        // A ledger that only `once` writes needs no daemon.
+        if findings.is_empty()
+            && let Some(hold) = hold_of_start(reader, registry, self.now)?
+        {
+            self.remark(&start_waits(hold, registry.daemon.timezone, self.now));
+        }
         Ok(())
     }
 

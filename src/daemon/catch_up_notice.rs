@@ -10,7 +10,7 @@ use crate::job::{Job, JobName};
 use crate::ledger::{LedgerUrl, Reader};
 use crate::registry::Registry;
 use crate::report::duration_stats::typical;
-use crate::report::scheduling::{Question, ask};
+use crate::report::scheduling::{Decided, Question, ask};
 use crate::scheduler::{JobCondition, Recovered, Scheduler};
 
 /// So many jobs are named; those with the most dates.
@@ -50,8 +50,8 @@ pub(super) fn text(missed: Missed, registry: &Registry, url: &LedgerUrl) -> Opti
     }
     let when = if missed.is_clock_held { "once the clock is believed" } else { "now" };
     let mut reader = Reader::open(url).ok()?;
-    let recovered = Recovered { clock_held_after: None, ..reader.recovered_for(&registry.jobs).ok()? };
-    let (mut scheduler, first, _) = ask(recovered, registry.clone(), Question::Wake, clock::now());
+    let recovered = Recovered { clock_hold: None, ..reader.recovered_for(&registry.jobs).ok()? };
+    let Decided { mut scheduler, step: first, .. } = ask(recovered, registry.clone(), Question::Wake, clock::now());
     let backlog = backlogs(&scheduler, registry);
     let forecast = scheduler.forecast(&first, most.saturating_add(COUNTED));
     let roughly = if forecast.has_more { "about " } else { "" };

@@ -175,6 +175,8 @@ impl Executor {
             format!("the ledger cannot be written: {base}")
         } else if self.control.is_stopping() {
             format!("stopping: {base}")
+        } else if self.control.clock_hold().is_some() {
+            format!("the clock is not believed yet: {base}")
         } else {
             base
         }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 use std::{fs, process, thread};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::control::{Control, Mode};
 use crate::ledger::{self, HeartbeatWriter, LedgerUrl};
@@ -17,6 +17,9 @@ use crate::{clock, environment, paths};
 
 /// Between two reports.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// While the clock runs on, the time at which it is believed changes by less than this from one report to the next.
+const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
 /// How many reports wait for a thread that hangs.
 const QUEUE: usize = 8;
@@ -59,7 +62,7 @@ impl Heartbeat {
         let (host, pid, now) = (environment::host_name(), process::id(), clock::now());
         let mut report = ledger::Heartbeat::new(host, pid, is_daemon, file, registry.digest, now);
         // As the last process left it, until the control has judged the clock.
-        report.see_clock(clock_seen, false);
+        report.see_clock(clock_seen, None);
         let thread = match mode {
             Mode::Operate => None,
             Mode::Serve | Mode::Once => Some(spawn(url)?),
@@ -77,13 +80,18 @@ impl Heartbeat {
         self.tick();
     }
 
-    /// Notes what the control believes of the clock. A change of whether it does is reported at once.
+    /// Notes what the control believes of the clock. A change of whether it does, or of until when it does not, is reported
+    /// at once.
     pub(super) fn see_clock(&mut self, control: &Control) {
-        let is_held = control.is_clock_held();
-        if is_held != self.report.is_clock_held {
+        let (before, hold) = (self.report.clock_hold(), control.clock_hold());
+        let is_changed = match (before, hold) {
+            (Some(before), Some(hold)) => (hold.believed_at - before.believed_at).abs() > TOLERANCE,
+            (before, hold) => before.is_some() != hold.is_some(),
+        };
+        if is_changed {
             self.next = Instant::now();
         }
-        self.report.see_clock(Some(control.clock_seen()), is_held);
+        self.report.see_clock(Some(control.clock_seen()), hold);
     }
 
     /// Reports that the daemon works, if it is time to.

@@ -25,12 +25,12 @@ pub(super) fn report(notice: &Notice, reporter: &mut Reporter) {
         Notice::LedgerBack { after } => {
             reporter.say(&format!("the ledger is written again, after {}", duration::format(*after)));
         }
-        Notice::ClockHeld { seen, ahead, wait } => reporter.warn(&format!(
+        Notice::ClockHeld { hold, now } => reporter.warn(&format!(
             "the clock is {} ahead of {}, when it was last seen: it may be wrong, and no new date is recorded or started; \
              retries and running attempts continue. The clock is believed once it has run on for {}, or at once with `kill -USR1 {}`",
-            duration::format(*ahead),
-            to_the_second(*seen, Tz::UTC),
-            duration::format(*wait),
+            duration::format(hold.ahead(*now)),
+            to_the_second(hold.seen, Tz::UTC),
+            duration::format(hold.wait(*now)),
             process::id()
         )),
         Notice::ClockBelieved => reporter.say("the clock is believed: dates are recorded and started again"),

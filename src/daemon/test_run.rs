@@ -20,7 +20,7 @@ use crate::job::{Command, JobName, OnUnknown};
 use crate::ledger::{LedgerUrl, OwnerRecord, Reader};
 use crate::registry::Registry;
 use crate::report::error::ReportError;
-use crate::report::scheduling::{Question, ask, recorded_as};
+use crate::report::scheduling::{Decided, Question, ask, recorded_as};
 use crate::scheduler::{Event, LastSuccess, Notification, ProbeAnswer, Recovered, Scheduler, Start};
 use crate::session::{AttemptEnd, AttemptKey, Outcome, SessionKey, State};
 use crate::text::in_zone;
@@ -77,7 +77,7 @@ impl TestRun {
         let output_limit = registry.daemon.output_limit;
         let recovered = reader.as_deref_mut().map_or_else(|| Ok(Recovered::default()), Reader::recovered)?;
         let recorded_as = recorded_as(&registry, &recovered, job);
-        let (mut scheduler, _, _) = ask(recovered, registry, Question::State, now);
+        let Decided { mut scheduler, .. } = ask(recovered, registry, Question::State, now);
         let generation = scheduler.view(job).map_or(1, |view| view.record.generation);
         let key = SessionKey { job: recorded_as, generation, date };
         let recorded = reader.as_deref_mut().map(|reader| reader.session(&key)).transpose()?.flatten();

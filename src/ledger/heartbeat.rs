@@ -21,6 +21,7 @@ use super::error::{LedgerError, OpenError};
 use super::rows::{instant, micros};
 use super::url::LedgerUrl;
 use super::{postgres, sqlite};
+use crate::session::ClockHold;
 
 /// How often, and at which interval, a file is read again that is being overwritten.
 const TRIES: u32 = 5;
@@ -37,8 +38,8 @@ pub struct Heartbeat {
     pub is_stopped: bool,
     seen_at: i64,
     clock_seen: Option<i64>,
-    /// Whether the clock is too far ahead of that to be believed.
-    pub is_clock_held: bool,
+    /// When the clock is believed if it runs on; absent if it is.
+    clock_believed_at: Option<i64>,
     /// The main file of the registry in force, and when it was read.
     pub registry: PathBuf,
     read_at: i64,
@@ -51,7 +52,7 @@ impl Heartbeat {
     #[must_use]
     pub fn new(host: String, pid: u32, is_daemon: bool, registry: PathBuf, digest: u64, now: DateTime<Utc>) -> Self {
         let now = micros(now);
-        let (is_stopped, clock_seen, is_clock_held) = (false, None, false);
+        let (is_stopped, clock_seen, clock_believed_at) = (false, None, None);
         Self {
             host,
             pid,
@@ -59,16 +60,24 @@ impl Heartbeat {
             is_stopped,
             seen_at: now,
             clock_seen,
-            is_clock_held,
+            clock_believed_at,
             registry,
             read_at: now,
             digest,
         }
     }
 
-    /// Notes the newest time that was believed, and whether the clock is too far ahead of it.
-    pub fn see_clock(&mut self, seen: Option<DateTime<Utc>>, is_held: bool) {
-        (self.clock_seen, self.is_clock_held) = (seen.map(micros), is_held);
+    /// Notes the newest time that was believed, and until when the clock is not.
+    pub fn see_clock(&mut self, seen: Option<DateTime<Utc>>, hold: Option<ClockHold>) {
+        self.clock_seen = seen.map(micros);
+        self.clock_believed_at = hold.map(|hold| micros(hold.believed_at));
+    }
+
+    /// Until when the process does not believe the clock, if it does not.
+    #[must_use]
+    pub fn clock_hold(&self) -> Option<ClockHold> {
+        let believed_at = instant(self.clock_believed_at?).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Some(ClockHold { seen: self.clock_seen()?, believed_at })
     }
 
     /// The newest time by the wall clock that was believed.

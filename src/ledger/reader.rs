@@ -72,8 +72,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn recovered(&mut self) -> Result<Recovered, LedgerError> {
         let mut recovered = startup::load(&mut self.connection)?;
-        recovered.clock_held_after =
-            self.heartbeat_beside()?.filter(|report| report.is_clock_held).and_then(|report| report.clock_seen());
+        recovered.clock_hold = self.heartbeat_beside()?.and_then(|report| report.clock_hold());
         Ok(recovered)
     }
 

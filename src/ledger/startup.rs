@@ -66,7 +66,7 @@ pub(super) fn load(connection: &mut AnyConnection) -> Result<Recovered, LedgerEr
         pauses,
         stand_ins,
         recordings: Vec::new(),
-        clock_held_after: None,
+        clock_hold: None,
     })
 }
 

@@ -10,11 +10,14 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::severity::Severity;
+use crate::control::clock_hold_of_start;
 use crate::duration;
 use crate::environment;
 use crate::job::JobName;
 use crate::ledger::{Heartbeat, LedgerError, Reader};
 use crate::registry::Registry;
+use crate::scheduler::Recovered;
+use crate::session::ClockHold;
 use crate::text::{counted, listed, quoted, to_the_second};
 
 /// A daemon that reports every ten seconds, and has not for this long, hangs.
@@ -40,13 +43,20 @@ pub(crate) fn findings(
     now: DateTime<Utc>,
 ) -> Result<Vec<DaemonFinding>, LedgerError> {
     let zone = registry.daemon.timezone;
-    if let Some(report) = reader.heartbeat_beside()?.filter(|report| report.is_clock_held) {
+    if let Some(report) = reader.heartbeat_beside()?
+        && let Some(hold) = report.clock_hold()
+    {
         // Nothing else that depends on the time can be judged.
-        return Ok(vec![clock_held(&report, zone, now)]);
+        return Ok(vec![clock_held(hold, report.pid, zone, now)]);
     }
     let Some(report) = reader.heartbeat()?.filter(|report| report.is_daemon) else { return Ok(Vec::new()) };
     let (seen_at, owner) = (report.seen_at()?, reader.owner()?);
-    let Some(owner) = owner.filter(|owner| owner.alive) else { return Ok(vec![absent(&report, seen_at, zone, now)]) };
+    let Some(owner) = owner.filter(|owner| owner.alive) else {
+        let mut absent = absent(&report, seen_at, zone, now);
+        let hold = clock_hold_of_start(registry.daemon.clock_guard, report.clock_seen(), now);
+        absent.message.extend(hold.map(|hold| format!("; {}", start_waits(hold, zone, now))));
+        return Ok(vec![absent]);
+    };
     if owner.pid != report.pid || owner.host != report.host {
         // It answers an operator, or starts and has not reported yet.
         return Ok(Vec::new());
@@ -89,15 +99,48 @@ pub(crate) fn vanished(registry: &Registry, ghosts: &[JobName]) -> Option<Daemon
 }
 
 /// The clock is too far ahead to be believed.
-fn clock_held(report: &Heartbeat, zone: Tz, now: DateTime<Utc>) -> DaemonFinding {
-    let seen = report.clock_seen().unwrap_or(now);
-    let (ahead, since) = (duration::format((now - seen).to_std().unwrap_or_default()), to_the_second(seen, zone));
+fn clock_held(hold: ClockHold, pid: u32, zone: Tz, now: DateTime<Utc>) -> DaemonFinding {
+    let (ahead, since) = (duration::format(hold.ahead(now)), to_the_second(hold.seen, zone));
+    let wait = duration::format(hold.wait(now));
     let message = format!(
         "the clock is {ahead} ahead of {since}, when it was last seen, and may be wrong: no new date is recorded or started \
-         until it has run on for a while; `kill -USR1 {}` confirms it",
-        report.pid
+         until it has run on for {wait}; `kill -USR1 {pid}` confirms it"
     );
     DaemonFinding { status: Severity::Warning, message }
+}
+
+/// Until when a daemon or a `once` that starts now does not believe the clock; `None` if it does, and beside a daemon.
+pub(crate) fn hold_of_start(
+    reader: &mut Reader,
+    registry: &Registry,
+    now: DateTime<Utc>,
+) -> Result<Option<ClockHold>, LedgerError> {
+    if reader.owner()?.is_some_and(|owner| owner.alive) {
+        return Ok(None);
+    }
+    let seen = reader.heartbeat()?.and_then(|report| report.clock_seen());
+    Ok(clock_hold_of_start(registry.daemon.clock_guard, seen, now))
+}
+
+/// The startup state of a daemon that starts now, or, beside a daemon, what that one believes of the clock.
+pub(crate) fn startup_state(
+    reader: &mut Reader,
+    registry: &Registry,
+    now: DateTime<Utc>,
+) -> Result<Recovered, LedgerError> {
+    let recovered = reader.recovered_for(&registry.jobs)?;
+    let clock_hold = recovered.clock_hold.or(hold_of_start(reader, registry, now)?);
+    Ok(Recovered { clock_hold, ..recovered })
+}
+
+/// Says that a start waits for the clock.
+pub(crate) fn start_waits(hold: ClockHold, zone: Tz, now: DateTime<Utc>) -> String {
+    format!(
+        "a start waits {} for the clock, which is {} ahead of {}, when it was last seen (`clock_guard`)",
+        duration::format(hold.wait(now)),
+        duration::format(hold.ahead(now)),
+        to_the_second(hold.seen, zone)
+    )
 }
 
 /// No daemon runs.

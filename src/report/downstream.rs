@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::error::ReportError;
-use super::scheduling::{Question, ask, recorded_as};
+use super::scheduling::{Decided, Question, ask, recorded_as};
 use super::zones::Zones;
 use crate::job::{Job, JobName};
 use crate::ledger::Reader;
@@ -39,7 +39,7 @@ pub(crate) fn downstream(
     let names = registry.jobs.iter().map(|job| (job.name.clone(), recorded_as(registry, &recovered, &job.name)));
     let names: HashMap<JobName, JobName> = names.collect();
     let zones = Zones::of_recovered(Some(registry), &recovered);
-    let (scheduler, _, _) = ask(recovered, registry.clone(), Question::State, request.at);
+    let Decided { scheduler, .. } = ask(recovered, registry.clone(), Question::State, request.at);
     let mut search = Search { operation: &request.operation, now: request.at, scheduler, zones, names, reader };
     let jobs: HashMap<&JobName, &Job> = registry.jobs.iter().map(|job| (&job.name, job)).collect();
     let mut affected: HashMap<&JobName, Affected> = HashMap::new();

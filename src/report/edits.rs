@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::scheduling::{Question, ask};
+use super::scheduling::{Decided, Question, ask};
 use super::zones::Zones;
 use crate::job::JobName;
 use crate::ledger::{LedgerError, Reader};
@@ -59,7 +59,7 @@ impl JobEdit {
 pub(crate) fn edits(registry: Registry, reader: &mut Reader, now: DateTime<Utc>) -> Result<Vec<JobEdit>, LedgerError> {
     let recovered = reader.recovered_for(&registry.jobs)?;
     let zones = Zones::of_recovered(Some(&registry), &recovered);
-    let (_, step, _) = ask(recovered, registry, Question::State, now);
+    let Decided { step, .. } = ask(recovered, registry, Question::State, now);
     Ok(step.notes.iter().filter_map(|note| job_edit(note, &zones)).collect())
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn moved(
     now: DateTime<Utc>,
 ) -> Result<StandIns, LedgerError> {
     let recovered = reader.recovered_for(&registry.jobs)?;
-    let (scheduler, ..) = ask(recovered, registry, Question::State, now);
+    let Decided { scheduler, .. } = ask(recovered, registry, Question::State, now);
     Ok(scheduler.view(job).map(|view| view.moved).unwrap_or_default())
 }
 

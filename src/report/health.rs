@@ -65,7 +65,8 @@ impl Health {
         let is_full = recovered.open.len() >= registry.daemon.max_running;
         let (sessions, open) = (recovered.sessions.clone(), recovered.open.clone());
         let unrecorded = unrecorded(&recovered.jobs, now);
-        let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
+        let decided = ask(recovered, registry, Question::State, now);
+        let jobs = &decided.jobs;
         let reader = RefCell::new(reader);
         let last_outcome = |session: &SessionRecord| {
             let attempt = AttemptKey { session: session.key.clone(), number: session.attempts };
@@ -73,7 +74,7 @@ impl Health {
             reader.borrow_mut().attempt(&attempt).ok()??.end.map(|end| end.outcome)
         };
         let judge = Judge {
-            scheduler: &scheduler,
+            scheduler: &decided.scheduler,
             sessions: &sessions,
             open: &open,
             unrecorded: &unrecorded,
@@ -86,13 +87,13 @@ impl Health {
         let judged: Vec<(&Job, JobStatus)> = jobs
             .iter()
             .filter_map(|job| {
-                let view = scheduler.view(&job.name).or_else(|| scheduler.view(zones.recorded_as(&job.name)))?;
+                let view = decided.view(&job.name).or_else(|| decided.view(zones.recorded_as(&job.name)))?;
                 Some((job.as_ref(), view))
             })
             .filter(|(job, view)| filter.has(job, view.state))
             .collect();
         daemon.extend(judge.forgotten_pauses(&judged, zone));
-        let mut findings = judge.findings(&jobs, &judged);
+        let mut findings = judge.findings(jobs, &judged);
         findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.job.cmp(&b.job)));
         let worst = daemon.iter().map(|finding| finding.status).chain(findings.iter().map(|finding| finding.status));
         let Some(worst) = worst.max() else {

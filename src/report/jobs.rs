@@ -57,16 +57,16 @@ impl JobList {
         filter.know_listed(&registry, &ghosts)?;
         let vanished = vanished(&registry, &ghosts);
         let open = recovered.open.clone();
-        let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
+        let decided = ask(recovered, registry, Question::State, now);
         let listed = |job: &'_ Arc<Job>| {
             let recorded = zones.recorded_as(&job.name);
-            let view = scheduler.view(&job.name).or_else(|| scheduler.view(recorded));
+            let view = decided.view(&job.name).or_else(|| decided.view(recorded));
             let view = view.filter(|view| filter.has(job, view.state))?;
             let of_job: Vec<&AttemptRecord> = open.iter().filter(|open| open.key.session.job == *recorded).collect();
             let late = late(job, &view, &of_job, now);
             Some(Listed { job: job.clone(), view, late, last_line: None })
         };
-        let mut jobs: Vec<Listed> = jobs.iter().filter_map(listed).collect();
+        let mut jobs: Vec<Listed> = decided.jobs.iter().filter_map(listed).collect();
         if let Some(reader) = reader {
             for Listed { view, last_line, .. } in &mut jobs {
                 let blocking = set_age(view, reader)?;
@@ -242,6 +242,7 @@ pub(crate) enum BlockRow {
     },
     ClockHeld {
         seen: String,
+        wait_seconds: u64,
     },
     Pause {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -345,7 +346,7 @@ pub(crate) fn block_row(block: &BlockReason, of: &JobName, zones: &Zones) -> Blo
         BlockReason::Paused { pause, others } => pause_row(pause, others, zones.of(of)),
         BlockReason::Pool { pool, .. } => BlockRow::Pool { pool: pool.clone() },
         BlockReason::Full { .. } => BlockRow::MaxRunning,
-        BlockReason::ClockHeld { seen } => BlockRow::ClockHeld { seen: at(*seen) },
+        BlockReason::ClockHeld { seen, wait } => BlockRow::ClockHeld { seen: at(*seen), wait_seconds: wait.as_secs() },
         BlockReason::TakesOver { previously } => BlockRow::TakesOver { previously: previously.to_string() },
         BlockReason::WatermarkAhead { watermark } => BlockRow::ClockAhead { date: dated(*watermark) },
     }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use super::daemon::startup_state;
 use super::jobs::takes_over;
 use super::scheduling::{Question, ask, recorded_as};
 use super::zones::Zones;
@@ -21,6 +22,8 @@ pub(crate) struct PlannedJob {
     pub(crate) job: Arc<Job>,
     pub(crate) view: JobStatus,
     pub(crate) starts: Vec<Start>,
+    /// Which due dates wait for the clock.
+    held: Option<String>,
 }
 
 /// A date: one that would start now, or the next of its job.
@@ -45,26 +48,38 @@ pub(crate) fn wake(
     reader: Option<&mut Reader>,
     now: DateTime<Utc>,
 ) -> Result<Vec<PlannedJob>, LedgerError> {
-    let recovered = match reader {
-        Some(reader) => reader.recovered_for(&registry.jobs)?,
-        None => Recovered::default(),
-    };
+    let recovered = reader.map_or_else(|| Ok(Recovered::default()), |reader| startup_state(reader, &registry, now))?;
+    let zones = Zones::of_recovered(Some(&registry), &recovered);
     let recorded: Vec<JobName> =
         registry.jobs.iter().map(|job| recorded_as(&registry, &recovered, &job.name)).collect();
-    let (scheduler, step, jobs) = ask(recovered, registry, Question::Wake, now);
+    let decided = ask(recovered, registry, Question::Wake, now);
     let planned = |(job, recorded): (Arc<Job>, JobName)| {
         // A job whose ledger still has its previous name has no dates of its own yet.
-        let view = scheduler.view(&job.name).or_else(|| {
-            let view = scheduler.view(&recorded)?;
+        let view = decided.view(&job.name).or_else(|| {
+            let view = decided.view(&recorded)?;
             let newest = job.timetable.newest_due(now).unwrap_or(DateTime::<Utc>::MIN_UTC);
             Some(JobStatus { next: job.timetable.next_after(newest).ok().flatten(), ..view })
         })?;
-        let starts = step.starts.iter().filter(|start| start.job.name == job.name).cloned().collect();
-        Some(PlannedJob { job, view, starts })
+        let starts = decided.step.starts.iter().filter(|start| start.job.name == job.name).cloned().collect();
+        let held = view.blocked_by.as_ref().filter(|block| matches!(block, BlockReason::ClockHeld { .. }));
+        let held = held.map(|block| held_dates(&job, &view, block, &zones));
+        Some(PlannedJob { job, view, starts, held })
     };
-    let mut planned: Vec<PlannedJob> = jobs.into_iter().zip(recorded).filter_map(planned).collect();
+    let mut planned: Vec<PlannedJob> = decided.jobs.iter().cloned().zip(recorded).filter_map(planned).collect();
     planned.sort_by(|a, b| a.job.name.cmp(&b.job.name));
     Ok(planned)
+}
+
+/// Says how many dates of a job wait for the clock.
+fn held_dates(job: &Job, view: &JobStatus, block: &BlockReason, zones: &Zones) -> String {
+    let shown = |of: Option<&JobName>, date| zones.shown(of.unwrap_or(&job.name), date);
+    let what = block.describe(job.timetable.zone(), shown);
+    match (view.backlog, view.oldest) {
+        (1, Some(date)) => format!("{} waits for {what}", shown(None, date)),
+        (many, Some(oldest)) => format!("{many} dates, from {} on, wait for {what}", shown(None, oldest)),
+        // Of a clock that is years ahead, nothing is counted.
+        (_, None) => format!("it waits for {what}"),
+    }
 }
 
 /// Why the dates of a job to come do not all run: they are those of the timetable.
@@ -84,14 +99,17 @@ pub(crate) fn caveats(
     now: DateTime<Utc>,
 ) -> Result<Caveats, LedgerError> {
     let (name, zone) = (&job.name, job.timetable.zone());
-    let recovered = reader.recovered_for(&registry.jobs)?;
+    let recovered = startup_state(reader, &registry, now)?;
     let recorded = recorded_as(&registry, &recovered, name);
     let zones = Zones::of_recovered(Some(&registry), &recovered);
-    let (scheduler, ..) = ask(recovered, registry, Question::State, now);
-    let Some(view) = scheduler.view(name).or_else(|| scheduler.view(&recorded)) else { return Ok(Caveats::default()) };
+    let decided = ask(recovered, registry, Question::State, now);
+    let Some(view) = decided.view(name).or_else(|| decided.view(&recorded)) else { return Ok(Caveats::default()) };
     let mut lines = Vec::new();
     if view.record.name != *name {
         lines.push(format!("`{name}` {}", takes_over(&view.record.name)));
+    }
+    if let Some(block @ BlockReason::ClockHeld { .. }) = &view.blocked_by {
+        lines.push(format!("`{name}`: {}", held_dates(job, &view, block, &zones)));
     }
     if let Some(block) = view.blocked_by.filter(BlockReason::is_of_all_dates) {
         let shown = |_: Option<&JobName>, date: DateTime<Utc>| zones.shown(name, date);
@@ -139,7 +157,7 @@ impl PlannedJob {
         let paused =
             self.view.pauses.iter().map(|pause| format!("paused: {}; {}", pause.describe(zone), pause.end(zone)));
         let moved = self.view.moved.iter().map(|(date, by)| moved(*date, *by, zone));
-        renamed.into_iter().chain(paused).chain(moved).collect()
+        renamed.into_iter().chain(self.held.clone()).chain(paused).chain(moved).collect()
     }
 
     /// The next date that does not start now; a job that the registry disables has none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::duration_stats::typical;
-use super::scheduling::{Question, ask, recorded_as};
+use super::scheduling::{Decided, Question, ask, recorded_as};
 use super::zones::{JobZones, Zones};
 use crate::duration::about;
 use crate::ledger::{LedgerError, Reader};
@@ -59,7 +59,7 @@ pub(crate) fn preview(
     };
     let mut zones = Zones::of_recovered(Some(registry), &recovered).of_dates(job);
     zones.record_all(past.settled.iter());
-    let (mut scheduler, _, _) = ask(recovered, registry.clone(), Question::State, now);
+    let Decided { mut scheduler, .. } = ask(recovered, registry.clone(), Question::State, now);
     let (backlog, oldest) = scheduler.missed(job);
     let last_success = scheduler.view(job).and_then(|view| view.record.last_success);
     let catches_up = matches!(operation, Operation::Enable(Enabling::CatchUp));
@@ -104,7 +104,7 @@ fn preview_of_pause(
     reader: Option<&mut Reader>,
 ) -> Result<Preview, LedgerError> {
     let recovered = reader.map_or_else(|| Ok(Recovered::default()), |reader| reader.recovered_for(&registry.jobs))?;
-    let (mut scheduler, _, _) = ask(recovered, registry.clone(), Question::State, request.at);
+    let Decided { mut scheduler, .. } = ask(recovered, registry.clone(), Question::State, request.at);
     let (mut dates, mut reply) = (BTreeSet::new(), None);
     collect(&scheduler.handle(Event::Request(request.clone()), request.at), &mut dates, &mut reply);
     let (reply, zones) = (reply.unwrap_or_default(), JobZones::default());

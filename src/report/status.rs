@@ -112,14 +112,13 @@ impl JobReport {
         let open = recovered.open.clone();
         let recorded = recovered.jobs.iter().find(|record| record.name == *name).cloned();
         let is_in_ledger = recorded.is_some();
-        let (scheduler, jobs) = match registry {
+        let (view, jobs) = match registry {
             Some(registry) => {
-                let (scheduler, _, jobs) = ask(recovered, registry, Question::State, now);
-                (scheduler, jobs)
+                let decided = ask(recovered, registry, Question::State, now);
+                (decided.view(of_registry).or_else(|| decided.view(name)), decided.jobs)
             }
-            None => (Scheduler::new(recovered, &environment::host_name(), 0, now), Vec::new()),
+            None => (Scheduler::new(recovered, &environment::host_name(), 0, now).view(name), Vec::new()),
         };
-        let view = scheduler.view(of_registry).or_else(|| scheduler.view(name));
         let mut view = view.ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
         // The scheduler records what is due in memory, and the ledger has not got it yet.
         if let Some(recorded) = recorded {

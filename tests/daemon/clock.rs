@@ -227,8 +227,12 @@ fn a_clock_ten_years_ahead_that_is_set_right_leaves_no_date_in_the_ledger() {
         let health = lab.exits(1, "health").0;
         assert!(health.starts_with("WARNING - the clock is 3653 d ahead of 2026-11-05T12:"), "{health}");
         assert!(health.contains(&format!("`kill -USR1 {}`", daemon.pid())), "{health}");
+        assert!(health.contains("until it has run on for 20 h"), "{health}");
         let why = lab.ok("why hourly 2026-11-05T13:00");
-        assert!(why.contains("the clock to be confirmed: it is far ahead of 2026-11-05T12:"), "{why}");
+        assert!(
+            why.contains("the clock to be confirmed, or to run on for") && why.contains("far ahead of 2026-11-05T12:"),
+            "{why}"
+        );
         // A restart forgets nothing of it.
         assert!(daemon.stop().success());
         let mut daemon = lab.daemon();
@@ -268,4 +272,99 @@ fn a_clock_that_jumped_and_runs_on_is_believed() {
     daemon.signal(Signal::USR1);
     lab.until("a year of hours begins", || lab.lines("ran").len() > 20);
     assert!(daemon.stop().success());
+}
+
+/// A job of every hour and one of every day.
+const OUTAGE: &str = r#"
+[jobs.slow]
+schedule = "0 * * * *"
+backfill = true
+start = 2026-11-05T12:00:00Z
+command = "true"
+[jobs.load2]
+schedule = "0 3 * * *"
+backfill = true
+start = 2026-11-05
+command = "true"
+"#;
+
+/// What a command prints, to both of its outputs.
+fn said(lab: &Lab, command: &str) -> String {
+    let output = lab.run(&command.split(' ').collect::<Vec<_>>());
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output))
+}
+
+/// Two labs whose daemon was stopped for so many days.
+fn stopped_for(days: u32) -> [Lab; 2] {
+    let labs = [Lab::new(OUTAGE), Lab::new(OUTAGE).with_ledger(&postgres::database())];
+    labs.map(|lab| {
+        let lab = lab.with_clock("@2026-11-05 12:30:00");
+        let mut daemon = lab.daemon();
+        lab.until("the first dates", || lab.log().matches("attempt 1 succeeded").count() == 2);
+        assert!(daemon.stop().success());
+        lab.set_clock(&format!("@2026-11-{:02} 12:30:00", 5 + days));
+        lab
+    })
+}
+
+#[test]
+fn before_a_start_every_command_says_how_long_it_waits_for_the_clock() {
+    for lab in stopped_for(14) {
+        for command in ["list", "status slow", "plan", "check", "health"] {
+            let said = said(&lab, command);
+            assert!(said.contains("a start waits 4 min 40 s for the clock, which is 14 d ahead"), "{command}: {said}");
+        }
+        let plan = lab.json(&["plan"]);
+        assert!(plan.as_array().unwrap().iter().all(|row| row["starts"] != "now"), "{plan}");
+        assert!(lab.ok("plan").contains("wait for the clock to be confirmed, or to run on for 4 min 40 s"));
+        let why = lab.ok("why slow");
+        assert!(why.contains("(no daemon is running: a start waits 4 min 40 s for the clock)"), "{why}");
+        // What waits is known.
+        let behind = |of: &str| lab.json(&["status", of])["backlog"].clone();
+        assert_eq!((behind("slow"), behind("load2")), (336.into(), 14.into()));
+        lab.set_clock("@2026-11-06 12:00:00");
+        for command in ["list", "plan", "why slow", "check"] {
+            assert!(!said(&lab, command).contains("for the clock"), "{command}: a day is no reason to doubt");
+        }
+    }
+}
+
+#[test]
+fn while_the_clock_is_not_believed_every_command_counts_what_waits_for_it() {
+    for lab in stopped_for(14) {
+        let mut daemon = lab.daemon();
+        lab.until("the announcement", || lab.log().contains("350 dates were missed"));
+        assert!(["336 of slow", "14 of load2"].iter().all(|of| lab.log().contains(of)), "{}", lab.log());
+        lab.until("others know it", || lab.ok("list").contains("the clock to be confirmed, or to run on for 4 min"));
+        let (list, status) = (lab.json(&["list"]), lab.json(&["status", "slow"]));
+        let held = |row: &serde_json::Value| {
+            assert_eq!((&row["state"], &row["blocked_by"]["by"]), (&"blocked".into(), &"clock-held".into()), "{row}");
+            let wait = row["blocked_by"]["wait_seconds"].as_u64().unwrap();
+            assert!((240..300).contains(&wait), "{row}");
+            let text = |key: &str| row[key].as_str().unwrap().to_owned();
+            (row["backlog"].as_u64().unwrap(), text("oldest"), text("next_date"))
+        };
+        let dates = |oldest: &str, next: &str| (format!("{oldest}:00:00+00:00"), format!("{next}:00:00+00:00"));
+        let (oldest, next) = dates("2026-11-05T13", "2026-11-19T13");
+        assert_eq!(held(&list[1]), (336, oldest.clone(), next.clone()));
+        assert_eq!(held(&status), (336, oldest, next));
+        let (oldest, next) = dates("2026-11-06T03", "2026-11-20T03");
+        assert_eq!(held(&list[0]), (14, oldest, next));
+        let plan = lab.json(&["plan"]);
+        let rows = plan.as_array().unwrap();
+        let rows: Vec<_> = rows.iter().map(|row| (row["starts"].as_str().unwrap(), row["backlog"].as_u64())).collect();
+        assert_eq!(rows, [("later", Some(14)), ("later", Some(336))], "{plan}");
+        let plan = lab.ok("plan");
+        assert!(plan.contains("336 dates, from 2026-11-05T13:00:00+00:00 on, wait for the clock"), "{plan}");
+        let of_job = said(&lab, "plan load2 --count 2");
+        let noted = "note: `load2`: 14 dates, from 2026-11-06T03:00:00+00:00 on, wait for the clock to be confirmed, or to run \
+                     on for 4 min";
+        assert!(of_job.contains(noted) && of_job.contains("2026-11-20T03:00:00+00:00  load2"), "{of_job}");
+        for command in ["list", "status slow", "health", "plan", "check"] {
+            let said = said(&lab, command);
+            assert!(said.contains("until it has run on for 4 min"), "{command}: {said}");
+        }
+        assert!(lab.ok("why slow").contains("or to run on for 4 min"));
+        assert!(daemon.stop().success());
+    }
 }

@@ -5,13 +5,25 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::Control;
+use super::clock_guard::ClockGuard;
 use super::configuration::{Configuration, Mode};
 use super::effect::{Effect, Notice};
 use super::input::Time;
+use crate::session::ClockHold;
 
 /// How far ahead the clock may jump. A request of an operator is decided by the clock as it is.
 pub(super) fn guard_of(mode: Mode, configuration: &Configuration) -> Option<Duration> {
     configuration.clock_guard.filter(|_| mode != Mode::Operate)
+}
+
+/// Until when a daemon or a `once` that starts now does not believe the clock. `seen` is what the last process believed.
+#[must_use]
+pub fn clock_hold_of_start(
+    guard: Option<Duration>,
+    seen: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<ClockHold> {
+    ClockGuard::new(guard, seen, Time { wall: now, monotonic: Duration::ZERO }).hold()
 }
 
 impl Control {
@@ -21,10 +33,10 @@ impl Control {
         self.clock.seen()
     }
 
-    /// Says whether the clock is too far ahead to be believed.
+    /// Until when the clock is not believed, if it is too far ahead.
     #[must_use]
-    pub fn is_clock_held(&self) -> bool {
-        self.clock.is_held()
+    pub fn clock_hold(&self) -> Option<ClockHold> {
+        self.clock.hold()
     }
 
     pub(super) fn watch_clock(&mut self, time: Time) {
@@ -40,16 +52,12 @@ impl Control {
 
     /// Tells the scheduler and the log if the clock is held now, or is no longer; then `released` says why.
     pub(super) fn note_clock(&mut self, released: Notice) {
-        let held_after = self.clock.is_held().then(|| self.clock.seen());
-        if self.scheduler.held_after() == held_after {
-            return;
+        let hold = self.clock.hold();
+        let before = self.scheduler.clock_hold();
+        self.scheduler.set_clock_hold(hold);
+        if before.map(|before| before.seen) != hold.map(|hold| hold.seen) {
+            let notice = |hold| Notice::ClockHeld { hold, now: self.clock.now() };
+            self.effects.push_back(Effect::Report(hold.map_or(released, notice)));
         }
-        self.scheduler.hold_after(held_after);
-        let notice = held_after.map_or(released, |seen| Notice::ClockHeld {
-            seen,
-            ahead: self.clock.ahead().to_std().unwrap_or_default(),
-            wait: self.clock.wait(),
-        });
-        self.effects.push_back(Effect::Report(notice));
     }
 }

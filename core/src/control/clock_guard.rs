@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::input::Time;
+use crate::session::ClockHold;
 
 /// The clock must run on for this part of what it is ahead: 20 seconds for a day. An outage of days costs a minute, and a
 /// clock that is years ahead, which hardly any outage explains, leaves a person or NTP hours to set it right.
@@ -61,6 +62,11 @@ impl ClockGuard {
         self.seen = self.now.wall;
     }
 
+    /// The wall clock, believed or not.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.now.wall
+    }
+
     /// The newest time that was believed.
     pub(super) fn seen(&self) -> DateTime<Utc> {
         self.seen
@@ -71,8 +77,16 @@ impl ClockGuard {
         self.guard.is_some_and(|guard| self.ahead() > guard)
     }
 
+    /// Until when the clock is not believed, if it is too far ahead.
+    pub(super) fn hold(&self) -> Option<ClockHold> {
+        let wait = || TimeDelta::from_std(self.wait()).ok();
+        let believed_at = || wait().and_then(|wait| self.now.wall.checked_add_signed(wait));
+        let believed_at = || believed_at().unwrap_or(DateTime::<Utc>::MAX_UTC);
+        self.is_held().then(|| ClockHold { seen: self.seen, believed_at: believed_at() })
+    }
+
     /// How far the clock is ahead of what was last believed.
-    pub(super) fn ahead(&self) -> TimeDelta {
+    fn ahead(&self) -> TimeDelta {
         self.now.wall - self.seen
     }
 
@@ -82,7 +96,7 @@ impl ClockGuard {
     }
 
     /// How long that is from now.
-    pub(super) fn wait(&self) -> Duration {
+    fn wait(&self) -> Duration {
         self.believed_at().saturating_sub(self.now.monotonic)
     }
 
@@ -124,8 +138,11 @@ mod tests {
         clock.see(time(seconds(4), 2));
         assert!(clock.is_held() && clock.seen() == time(seconds(1), 0).wall);
         assert_eq!(clock.wait(), Duration::from_mins(1));
+        let hold = ClockHold { seen: time(seconds(1), 0).wall, believed_at: time(seconds(4) + 60, 0).wall };
+        assert_eq!(clock.hold(), Some(hold));
         clock.see(time(seconds(4) + 59, 61));
         assert!(clock.is_held());
+        assert_eq!(clock.hold().expect("held").wait(time(seconds(4) + 59, 0).wall), Duration::from_secs(1));
         clock.see(time(seconds(4) + 61, 63));
         assert!(!clock.is_held() && clock.seen() == time(seconds(4) + 61, 0).wall);
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::warden::OpenAttempt;
 use crate::scheduler::{Notification, Start};
-use crate::session::{AttemptKey, Outcome};
+use crate::session::{AttemptKey, ClockHold, Outcome};
 
 /// One thing for the driver to do. All but reports go to the warden.
 #[derive(Debug)]
@@ -47,12 +47,9 @@ pub enum Notice {
     },
     /// The wall clock is too far ahead of what was last seen: no new date is recorded or started.
     ClockHeld {
-        /// What was last seen.
-        seen: DateTime<Utc>,
-        /// How far the clock is ahead of it.
-        ahead: Duration,
-        /// How long the clock must run on to be believed.
-        wait: Duration,
+        hold: ClockHold,
+        /// What the clock shows.
+        now: DateTime<Utc>,
     },
     /// The clock has run on, or a person confirmed it: it is believed.
     ClockBelieved,

@@ -50,14 +50,8 @@ impl Scheduler {
         date: DateTime<Utc>,
         is_backfill: bool,
     ) -> Option<BlockReason> {
-        let hold = self.clock_hold(job, date, job_state.rows().get(date));
+        let hold = self.held_by_clock(job, date, job_state.rows().get(date));
         hold.or_else(|| self.first_blocker(job, date, is_backfill))
-    }
-
-    /// A date that is new while the clock is not believed.
-    pub(super) fn clock_hold(&self, job: &Job, date: DateTime<Utc>, session: Option<&Session>) -> Option<BlockReason> {
-        let seen = self.held_after.filter(|_| session.is_none_or(Session::is_untouched))?;
-        (job.timetable.due(date) <= self.now).then_some(BlockReason::ClockHeld { seen })
     }
 
     /// Enters a date in the required jobs that have none; returns whether there were any.

@@ -91,13 +91,13 @@ impl Scheduler {
         let Some(job_state) = self.jobs.get_mut(name) else { return };
         let Some(job) = job_state.job.clone() else { return };
         let is_backfill = job_state.rows().backfill_of(date).is_some();
-        if self.held_after.is_none() {
+        if self.clock_hold.is_none() {
             job_state.skip_late(step);
         }
         let due_by = self.effective_now();
         let Some(job_state) = self.jobs.get(name) else { return };
         let is_free = self.pauses_of(&job).next().is_none()
-            && self.clock_hold(&job, date, job_state.rows().get(date)).is_none()
+            && self.held_by_clock(&job, date, job_state.rows().get(date)).is_none()
             && self.blockers(&job, date, is_backfill).is_empty();
         let is_it = |other: DateTime<Utc>| other == date && is_free;
         let found = job_state.candidates(due_by, |other, _| is_it(other));

@@ -106,7 +106,7 @@ impl Scheduler {
         }
         if let Some(block) = session.and_then(|session| self.blocked_by_state(date, &session.state)) {
             waits.push(Wait::For(block));
-        } else if let Some(hold) = self.clock_hold(job, date, session) {
+        } else if let Some(hold) = self.held_by_clock(job, date, session) {
             waits.push(Wait::For(hold));
         } else if job.timetable.due(date) > self.now {
             waits.push(Wait::Due(job.timetable.due(date)));

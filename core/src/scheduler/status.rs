@@ -1,10 +1,12 @@
 //! The status of a job, and what blocks it.
 
 use std::iter;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use crate::duration;
 use crate::job::{Job, JobName};
 use crate::session::{AttemptKey, Disabled, JobRecord, Pause, StandIns, State, TICK};
 use crate::text::{in_zone, to_the_second, words};
@@ -57,6 +59,8 @@ pub enum BlockReason {
     ClockHeld {
         /// What was last seen.
         seen: DateTime<Utc>,
+        /// How long the clock must run on to be believed.
+        wait: Duration,
     },
     /// The job takes over the dates of its former name once an attempt has ended.
     TakesOver { previously: JobName },
@@ -206,7 +210,8 @@ impl Scheduler {
         };
         let Some((date, session)) = first else {
             let ahead = job_state.rows().record.watermark.filter(|watermark| *watermark > self.now);
-            let held = || job_state.next.and_then(|next| self.clock_hold(job, next, None));
+            let recorded = || job_state.due(self.now).find_map(|(date, of)| self.held_by_clock(job, date, Some(of)));
+            let held = || recorded().or_else(|| self.held_by_clock(job, job_state.next?, None));
             let ahead = ahead.map(|watermark| BlockReason::WatermarkAhead { watermark });
             return (None, paused.or(ahead).or_else(held));
         };
@@ -350,8 +355,9 @@ impl BlockReason {
             Self::Pool { pool, size: 1 } => format!("the only slot of pool `{pool}`, which is taken"),
             Self::Pool { pool, size } => format!("one of the {size} slots of pool `{pool}`, which are all taken"),
             Self::Full { open } => format!("a free slot: {open} attempts are open, as many as `max_running` allows"),
-            Self::ClockHeld { seen } => format!(
-                "the clock to be confirmed: it is far ahead of {}, when it was last believed",
+            Self::ClockHeld { seen, wait } => format!(
+                "the clock to be confirmed, or to run on for {}: it is far ahead of {}, when it was last believed",
+                duration::format(*wait),
                 to_the_second(*seen, zone)
             ),
             Self::TakesOver { previously } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crontabber_core::job::Job;
 use crontabber_core::scheduler::{BlockReason, Event, Notification, Wait};
-use crontabber_core::session::Outcome;
+use crontabber_core::session::{ClockHold, Outcome};
 use insta::assert_snapshot;
 
 use crate::fixtures::name;
@@ -70,7 +70,7 @@ fn a_clock_that_is_not_believed_records_skips_and_starts_nothing_new() {
     let mut world = World::new("2026-11-01 12:30", vec![load, strict, job("newest", "0 * * * *")]);
     world.settle(fail);
     world.take_started();
-    world.scheduler.hold_after(Some(at("2026-11-01 12:30")));
+    world.scheduler.set_clock_hold(Some(hold("2026-11-01 12:30")));
     // A retry of what failed is due by any clock.
     world.pass("2026-11-05 12:30");
     assert_eq!(world.take_started(), "late 11-01T12:00, load 11-01T12:00");
@@ -78,14 +78,14 @@ fn a_clock_that_is_not_believed_records_skips_and_starts_nothing_new() {
     assert_eq!(world.take_started(), "");
     assert_eq!(world.scheduler.behind(), 0);
     let view = world.scheduler.view(&name("load")).unwrap();
-    assert_eq!(view.blocked_by, Some(BlockReason::ClockHeld { seen: at("2026-11-01 12:30") }));
+    assert_eq!(view.blocked_by, Some(held("2026-11-01 12:30")));
     assert_eq!((view.backlog, view.next), (0, Some(at("2026-11-01 13:00"))));
     let explanation = world.scheduler.explain(&name("load"), at("2026-11-02 13:00")).unwrap();
-    assert!(explanation.waits.contains(&Wait::For(BlockReason::ClockHeld { seen: at("2026-11-01 12:30") })));
+    assert!(explanation.waits.contains(&Wait::For(held("2026-11-01 12:30"))));
     assert_eq!(explanation.next_attempt, None);
     world.assert_memory_is_as_loaded();
     // It is believed: all is decided as if it had never been held.
-    world.scheduler.hold_after(None);
+    world.scheduler.set_clock_hold(None);
     world.handle(Event::Tick);
     world.settle(succeed);
     assert_eq!(world.rows_of("load").lines().filter(|row| row.contains("succeeded")).count(), 97);
@@ -102,12 +102,23 @@ fn dates_recorded_by_a_wrong_clock_wait_when_it_is_wrong_again() {
     world.now = at("2026-11-01 13:30");
     world.crash();
     world.take_started();
-    world.scheduler.hold_after(Some(at("2026-11-01 13:30")));
+    world.scheduler.set_clock_hold(Some(hold("2026-11-01 13:30")));
     world.now = at("2026-11-05 12:30");
     world.handle(Event::Tick);
     world.settle(succeed);
     assert_eq!(world.take_started(), "");
-    let wait = Wait::For(BlockReason::ClockHeld { seen: at("2026-11-01 13:30") });
+    let wait = Wait::For(held("2026-11-01 13:30"));
     let waits = world.scheduler.explain(&name("load"), at("2026-11-01 15:00")).unwrap().waits;
     assert!(waits.contains(&wait), "{waits:?}");
+    let view = world.scheduler.view(&name("load")).unwrap();
+    assert_eq!(view.blocked_by, Some(held("2026-11-01 13:30")));
+}
+
+/// The clock was last believed at this time, and is two minutes after the time of these tests.
+fn hold(seen: &str) -> ClockHold {
+    ClockHold { seen: at(seen), believed_at: at("2026-11-05 12:32") }
+}
+
+fn held(seen: &str) -> BlockReason {
+    BlockReason::ClockHeld { seen: at(seen), wait: Duration::from_mins(2) }
 }

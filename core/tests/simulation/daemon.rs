@@ -167,7 +167,7 @@ impl Daemon {
     /// Says whether nothing is under way.
     pub(crate) fn rests(&self, world: &World) -> bool {
         let is_idle = !self.is_awake(world) && self.signals.is_empty() && self.control.is_settled();
-        let is_idle = is_idle && !self.control.is_clock_held();
+        let is_idle = is_idle && self.control.clock_hold().is_none();
         is_idle && !self.control.is_stopping() && !world.ledger.has_unanswered()
     }
 
@@ -180,7 +180,7 @@ impl Daemon {
             slots,
             end: self.control.gathered(),
             time,
-            is_clock_held: self.control.is_clock_held(),
+            is_clock_held: self.control.clock_hold().is_some(),
             starts: Rc::default(),
         }
     }

@@ -340,7 +340,7 @@ impl Rows {
     pub(crate) fn recovered(&self) -> Recovered {
         let rows = || self.sessions.values().filter(|row| self.current(&row.key));
         Recovered {
-            clock_held_after: None,
+            clock_hold: None,
             jobs: self.jobs.values().cloned().collect(),
             sessions: rows().filter(|row| row.settled_at.is_none()).cloned().collect(),
             open: self.attempts.values().filter(|attempt| attempt.end.is_none()).cloned().collect(),

@@ -11,6 +11,7 @@ use crate::job::{Job, JobName};
 use crate::ledger::{Act, AttemptFilter, AuditFilter, Between, Reader, SessionFilter};
 use crate::registry::Registry;
 use crate::report::attempts;
+use crate::report::daemon::startup_state;
 use crate::report::date::DateArgument;
 use crate::report::date_resolve::{Choice, Dates};
 use crate::report::error::ReportError;
@@ -67,7 +68,7 @@ impl DateReport {
         now: DateTime<Utc>,
     ) -> Result<Self, ReportError> {
         let recovered = match reader.as_deref_mut() {
-            Some(reader) => reader.recovered_for(&registry.jobs)?,
+            Some(reader) => startup_state(reader, &registry, now)?,
             None => Recovered::default(),
         };
         let zones = Zones::of_recovered(Some(&registry), &recovered);
@@ -76,9 +77,9 @@ impl DateReport {
         let successor = zones.successor(name).cloned();
         let (name, of_registry) = (&zones.recorded_as(name).clone(), successor.as_ref().unwrap_or(name));
         let recorded_until = recovered.jobs.iter().find(|record| record.name == *name).map(JobRecord::recorded_until);
-        let (scheduler, step, jobs) = ask(recovered, registry, Question::State, now);
-        let job = jobs.into_iter().find(|job| job.name == *of_registry);
-        let view = scheduler.view(of_registry).or_else(|| scheduler.view(name));
+        let decided = ask(recovered, registry, Question::State, now);
+        let job = decided.jobs.iter().find(|job| job.name == *of_registry).cloned();
+        let view = decided.view(of_registry).or_else(|| decided.view(name));
         let view = view.ok_or_else(|| ReportError::new(format!("nothing is known of `{name}`")))?;
         let choice = Choice { name, zone: zones.of(name), job: job.as_deref() };
         let date = match date {
@@ -89,8 +90,12 @@ impl DateReport {
                 (None, None) => return Err(ReportError::new(format!("`{name}` has no date ahead"))),
             },
         };
-        let explanation = scheduler.explain(of_registry, date).or_else(|| scheduler.explain(name, date));
-        let is_settled = explanation.is_none() && view.record.name == *of_registry;
+        let explain =
+            |scheduler: &Scheduler| scheduler.explain(of_registry, date).or_else(|| scheduler.explain(name, date));
+        let explanation = explain(&decided.scheduler);
+        // What is due is recorded then.
+        let (once_believed, step) = decided.once_believed();
+        let is_settled = explain(once_believed).is_none() && view.record.name == *of_registry;
         let mut report = Self {
             now,
             job: job.clone(),
@@ -102,7 +107,7 @@ impl DateReport {
             acts: Vec::new(),
             explanation,
             stand_in: view.moved.get(&date).copied(),
-            coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, (&step, is_settled), now)),
+            coming: job.as_ref().and_then(|job| coming(job, &view, recorded_until, date, (step, is_settled), now)),
             is_watched: false,
             zones,
             view,
@@ -111,7 +116,7 @@ impl DateReport {
             report.read_ledger(reader)?;
             report.last_lines = last_lines_of_failed(report.attempts.last(), logs);
         }
-        report.must_be_a_date(&choice, reader, &scheduler)?;
+        report.must_be_a_date(&choice, reader, &decided.scheduler)?;
         Ok(report)
     }
 

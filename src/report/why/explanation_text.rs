@@ -289,7 +289,15 @@ impl DateReport {
     }
 
     fn next_attempt(&self, explanation: &Explanation) -> String {
-        let nobody = if self.is_watched { "" } else { " (no daemon is running)" };
+        let held = explanation.waits.iter().find_map(|wait| match wait {
+            Wait::For(BlockReason::ClockHeld { wait, .. }) => Some(duration::format(*wait)),
+            _ => None,
+        });
+        let nobody = match held {
+            _ if self.is_watched => String::new(),
+            Some(wait) => format!(" (no daemon is running: a start waits {wait} for the clock)"),
+            None => " (no daemon is running)".to_owned(),
+        };
         match explanation.next_attempt {
             Some(at) if at > self.now => format!("next: an attempt at {}{nobody}", self.at(at)),
             Some(_) => format!("next: an attempt now{nobody}"),

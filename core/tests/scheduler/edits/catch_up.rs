@@ -1,7 +1,7 @@
 //! `catch_up` that is edited while missed dates wait.
 
 use crontabber_core::job::CatchUp;
-use crontabber_core::session::{Enabling, Only, Operation, Outcome, Retrying};
+use crontabber_core::session::{ClockHold, Enabling, Only, Operation, Outcome, Retrying};
 use insta::assert_snapshot;
 
 use super::*;
@@ -200,11 +200,11 @@ fn a_clock_that_is_not_believed_leaves_nothing_out() {
     let mut world = flood();
     let seen = world.now;
     world.now = at("2027-11-06 12:00");
-    world.scheduler.hold_after(Some(seen));
+    world.scheduler.set_clock_hold(Some(ClockHold { seen, believed_at: at("2027-11-06 14:00") }));
     Seen::ByReload.edit(&mut world, younger_than(60, load("0 3 * * *")));
     assert!(!rows(&world).contains("too-old"), "{}", rows(&world));
     world.now = at("2026-11-06 12:05");
-    world.scheduler.hold_after(None);
+    world.scheduler.set_clock_hold(None);
     world.pass_and_settle("2026-11-06 12:06", succeed);
     assert_eq!(rows(&world).matches("too-old").count(), 2, "{}", rows(&world));
 }
